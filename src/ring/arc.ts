@@ -1,0 +1,25 @@
+/**
+ * Owns arcs of the ring: (lo, hi], clockwise, with wrap-around (Chord, section 4.2: a key belongs to the first
+ * identifier that equals or follows it).
+ */
+import type { Identifier } from './identifier.ts'
+
+/** The positions after `lo` up to and including `hi`. `lo` = `hi` is the whole ring, never the empty arc. */
+export interface Arc {
+  readonly lo: Identifier
+  readonly hi: Identifier
+}
+
+export function arcContains(arc: Arc, position: Identifier): boolean {
+  if (arc.lo < arc.hi) return arc.lo < position && position <= arc.hi
+  return position > arc.lo || position <= arc.hi
+}
+
+/** Cuts an arc at a position strictly inside it (not at `hi`): the part up to the position, and the part after. */
+export function splitArc(arc: Arc, at: Identifier): [Arc, Arc] {
+  if (at === arc.hi || !arcContains(arc, at)) throw new TypeError(`${at} does not cut (${arc.lo}, ${arc.hi}]`)
+  return [
+    { lo: arc.lo, hi: at },
+    { lo: at, hi: arc.hi },
+  ]
+}

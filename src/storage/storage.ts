@@ -1,0 +1,143 @@
+/**
+ * Owns the contract of storage: what one node keeps, and what "kept" means. lmdb-storage.ts keeps it on disk,
+ * memory-storage.ts in memory; both pass the conformance suite in test/storage/conformance.ts.
+ *
+ * Durable means: on stable storage, so that a crash of the process or of the machine does not undo it. Nothing that is
+ * not durable yet is ever shown: a reader of a path with a commit under way waits for that commit.
+ */
+import type { Readable } from 'node:stream'
+import type { Identifier } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
+import type { Body, ETag, FileMeta, FileRecord } from './record.ts'
+
+/** What must hold of a path for a change to be made. `etags`: the file exists in one of these versions. */
+export type Condition = 'none' | 'absent' | 'exists' | { readonly etags: readonly ETag[] }
+
+/** A body that was received, hashed and made durable, and that no record names yet. */
+export interface StagedBody extends Body {
+  /** When its staging began, as storage counts; only for the storage that made it. */
+  readonly stageId: string
+}
+
+/** One step of a commit. A `put` takes the staged body over; a `move` gives the record of `from` a new path. */
+export type Change =
+  | {
+      readonly kind: 'put'
+      readonly path: PathName
+      readonly condition: Condition
+      readonly body: StagedBody
+      readonly meta: FileMeta
+    }
+  | { readonly kind: 'remove'; readonly path: PathName; readonly condition: Condition }
+  | { readonly kind: 'move'; readonly from: PathName; readonly path: PathName; readonly condition: Condition }
+
+/** The outcome of a write under an Idempotency-Key; it becomes durable with the write itself. */
+export interface Outcome {
+  /** What the request was (method, path, body): the same key with another fingerprint is refused. */
+  readonly fingerprint: string
+  /** What was answered, as the layer above wants to see it again. Up to 4 KiB of text. */
+  readonly answer: string
+}
+
+/** What a commit did. */
+export interface Committed {
+  /** The record as it is now; undefined after a `remove`. */
+  readonly record: FileRecord | undefined
+  /** What stood at the path before; undefined when nothing did. */
+  readonly previous: FileRecord | undefined
+}
+
+export interface CommitOptions {
+  /** Kept with the commit; `answer` is computed from what the commit did. */
+  readonly idempotency?: {
+    readonly key: string
+    readonly fingerprint: string
+    readonly answer: (committed: Committed) => string
+  }
+}
+
+/** One line of a list: what an index entry holds, so that a list reads no records. */
+export interface ListEntry {
+  readonly path: PathName
+  readonly size: number
+  readonly etag: ETag
+  readonly mediaType: string
+  readonly writtenAtMs: number
+}
+
+/** The first and the last byte wanted, both included, both within the body. */
+export interface ByteRange {
+  readonly first: number
+  readonly last: number
+}
+
+export interface StageOptions {
+  /** Bytes; a longer body is refused with FILE_TOO_LARGE. */
+  readonly sizeMax: number
+  /** Ends the staging and drops what was received. */
+  readonly signal?: AbortSignal
+}
+
+export interface StorageStatistics {
+  readonly files: number
+  /** Sum of the sizes of all files. */
+  readonly bytes: number
+  /** Bodies that are being received or wait for their commit. */
+  readonly staged: number
+  /** True when writes are kept on stable storage. */
+  readonly durable: boolean
+}
+
+export interface Storage {
+  /**
+   * Receives a body: hashes it as it passes, and resolves when it is durable. Nothing is visible before a commit.
+   * Memory stays at a few blocks whatever the size.
+   * @throws StoreError FILE_TOO_LARGE, DISK_FULL; an error of `body`, or the signal's reason. Nothing stays behind.
+   */
+  stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody>
+
+  /** Stages the bytes of a record again, without passing them through memory where the disk can share them. */
+  stageCopy(record: FileRecord): Promise<StagedBody>
+
+  /** Drops a staged body that will not be committed. Dropping one that was committed is a TypeError. */
+  discard(staged: StagedBody): Promise<void>
+
+  /**
+   * Makes one change under its condition, atomically and durably; of many racing on one path exactly one goes first.
+   * Resolves when durable. When it throws, nothing has changed and a staged body has been discarded.
+   * @throws StoreError FILE_EXISTS (absent), FILE_NOT_FOUND (exists, remove, move without source),
+   *   PRECONDITION_FAILED (etags), DISK_FULL, OVERLOADED (too many kept outcomes).
+   */
+  commit(change: Change, options?: CommitOptions): Promise<Committed>
+
+  /** The file at a path, or undefined. Waits for a commit under way on this path. */
+  find(path: PathName): Promise<FileRecord | undefined>
+
+  /**
+   * The bytes of a record: at once when they are inline, else as a stream. Every block is checked before any byte of
+   * it is handed out, the first one before this resolves; a body that is replaced while it is read stays whole.
+   * @throws StoreError CORRUPT for a block that fails its checksum (the stream is destroyed with it later on);
+   *   FILE_NOT_FOUND when the version has been replaced and its bytes are gone.
+   */
+  read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable>
+
+  /** The records whose keys lie in (lo, hi], clockwise from lo; lo = hi is the whole ring. */
+  scan(lo: Identifier, hi: Identifier): AsyncIterable<FileRecord>
+
+  /** The files under a prefix in the byte order of their paths, from after `after` on. A live view, not a snapshot. */
+  list(prefix: string, after?: string): Iterable<ListEntry>
+
+  /** The outcome kept for an Idempotency-Key, for 24 hours. Waits for a commit under way with this key. */
+  outcome(key: string): Promise<Outcome | undefined>
+
+  statistics(): StorageStatistics
+
+  /** Waits for what is under way and lets go of the data directory. */
+  close(): Promise<void>
+}
+
+/** How long the outcome of an Idempotency-Key is kept, in ms: 24 hours, the usual promise for retries of a client. */
+export const OUTCOME_KEPT_MS = 24 * 60 * 60 * 1000
+
+/** How many outcomes are kept at the most; one more is refused with OVERLOADED. About 1 KiB each on disk. */
+export const OUTCOMES_MAX = 1_000_000
