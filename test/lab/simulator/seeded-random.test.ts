@@ -87,7 +87,7 @@ t.test('choices stay in their bounds', async t => {
   t.same(random.shuffle([]), [])
 })
 
-t.test('a shuffle is a permutation and leaves the list alone', async t => {
+t.test('a shuffle is a permutation and leaves the list alone', async () => {
   fc.assert(
     fc.property(fc.maxSafeNat(), fc.array(fc.integer()), (seed, items) => {
       const copy = [...items]

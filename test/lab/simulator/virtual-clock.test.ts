@@ -6,7 +6,7 @@ import { VIRTUAL_START_MS, VirtualClock } from '../../../src/lab/simulator/virtu
 
 const log = { debug() {}, info() {}, warn() {}, error() {} }
 
-t.test('events happen by time, then in the order in which they were asked for', async t => {
+t.test('events happen by time, then in the order in which they were asked for', async () => {
   fc.assert(
     fc.property(fc.array(fc.record({ atMs: fc.nat({ max: 20 }), cancelled: fc.boolean() })), events => {
       const clock = new VirtualClock()
