@@ -1,9 +1,10 @@
 /**
- * Owns the settings: NodeConfig belongs to this process alone. (Settings that every node of a network shares never mix
- * with these.)
+ * Owns the settings as the program uses them: NodeConfig belongs to this process alone. (Settings that every node of a
+ * network shares never mix with these.) read-config.ts reads them from flags and environment.
  */
+import type { Address } from './ring/identifier.ts'
 
-/** Limits of one node's doors. Each has its default in DEFAULT_LIMITS. */
+/** Limits of one node's doors. LIMITS says for each its default, unit, bounds and reason. */
 export interface Limits {
   /** Bytes of one body; more is FILE_TOO_LARGE. */
   readonly fileBytesMax: number
@@ -25,27 +26,55 @@ export interface Limits {
 
 export interface NodeConfig {
   readonly host: string
+  /** 0 takes a free port. */
   readonly port: number
+  /** The address that replies name this node by; undefined is `host` with the port that was bound. */
+  readonly advertise: Address | undefined
   /** Where the files are kept; undefined keeps them in memory only. */
   readonly dataDirectory: string | undefined
   /** What clients must show as `Authorization: Bearer ...`; with neither, every client may do everything. */
   readonly tokens: { readonly readWrite?: string; readonly readOnly?: string }
+  /** What the nodes of one network share; undefined only on loopback or when `--insecure` allowed it. */
+  readonly secret: string | undefined
   /** PEM files. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
   /** Lower-case, without the dot; undefined accepts every file name. */
   readonly allowedExtensions: readonly string[] | undefined
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly logLevel: LogLevel
   readonly limits: Limits
 }
 
-export const DEFAULT_LIMITS: Limits = {
-  // 1 TiB: large enough never to be met by accident, small enough to name a fault in a loop that never ends.
-  fileBytesMax: 2 ** 40,
-  headerBytesMax: 16 * 1024,
-  headerTimeoutMs: 10_000,
-  bodyIdleTimeoutMs: 30_000,
-  uploadsMax: 256,
-  uploadQueueMax: 1024,
-  connectionsMax: 10_000,
-  shutdownTimeoutMs: 10_000,
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** What one limit may be: its unit, its default and the bounds that a setting is held to (both included). */
+export interface LimitBounds {
+  readonly unit: 'bytes' | 'ms' | 'count'
+  readonly default: number
+  readonly min: number
+  readonly max: number
 }
+
+export const LIMITS = {
+  // 1 TiB: large enough never to be met by accident, small enough to name a fault in a loop that never ends.
+  fileBytesMax: { unit: 'bytes', default: 2 ** 40, min: 1, max: 2 ** 50 },
+  // Node's own default; a path of 1,024 bytes is 3 KiB once percent-encoded, so less than 8 KiB would refuse good paths.
+  headerBytesMax: { unit: 'bytes', default: 16 * 1024, min: 8 * 1024, max: 1024 ** 2 },
+  // A header is one packet or a few; who needs longer is stuck or holds connections open on purpose.
+  headerTimeoutMs: { unit: 'ms', default: 10_000, min: 100, max: 600_000 },
+  // Long enough for a phone that changes its network, short enough that a dead peer frees its place.
+  bodyIdleTimeoutMs: { unit: 'ms', default: 30_000, min: 100, max: 3_600_000 },
+  // Each holds about two blocks of 1 MiB in memory at the worst.
+  uploadsMax: { unit: 'count', default: 256, min: 1, max: 100_000 },
+  // A waiting upload costs a connection and no body memory; 0 refuses as soon as all places are taken.
+  uploadQueueMax: { unit: 'count', default: 1024, min: 0, max: 1_000_000 },
+  // Below the usual limit of open files once blobs are counted in.
+  connectionsMax: { unit: 'count', default: 10_000, min: 1, max: 1_000_000 },
+  // The grace that container runtimes give between SIGTERM and SIGKILL.
+  shutdownTimeoutMs: { unit: 'ms', default: 10_000, min: 0, max: 3_600_000 },
+} as const satisfies Record<keyof Limits, LimitBounds>
+
+export const DEFAULT_LIMITS = Object.fromEntries(
+  Object.entries(LIMITS).map(([name, bounds]) => [name, bounds.default]),
+) as unknown as Limits

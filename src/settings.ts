@@ -1,0 +1,199 @@
+/**
+ * Owns the table of settings, from which the flags, the environment, `--help` and docs/configuration.md come.
+ * read-config.ts turns what a user gave into a NodeConfig.
+ */
+import { LIMITS, type Limits, LOG_LEVELS } from './config.ts'
+import { formatQuantity } from './quantity.ts'
+
+/** One setting. `flag` is written as commander wants it; `bounds` and `default` are for people. */
+export interface Setting {
+  readonly flag: string
+  readonly variable: string
+  readonly default: string
+  readonly bounds: string
+  readonly meaning: string
+  /** Heading in `--help` and docs/configuration.md. */
+  readonly group: 'Network' | 'Storage' | 'Security' | 'Limits' | 'Log'
+  /** A secret can also come from a file named by `<variable>_FILE`, which is how containers hand secrets in. */
+  readonly secret?: true
+  /** The flag can be given more than once; the variable separates with commas. */
+  readonly repeatable?: true
+  readonly limit?: keyof Limits
+}
+
+/** Characters of a token or secret beyond loopback: 16 hexadecimal digits are 64 bits, out of reach of guessing. */
+export const SECRET_LENGTH_MIN = 16
+
+export const SETTINGS = {
+  port: {
+    flag: '-p, --port <port>',
+    variable: 'ALTERED_CHORD_PORT',
+    default: '5000',
+    bounds: '0 to 65535; 0 takes a free one',
+    meaning: 'port to listen on; PORT is understood too',
+    group: 'Network',
+  },
+  boot: {
+    flag: '-b, --boot <node>',
+    variable: 'ALTERED_CHORD_BOOT',
+    default: '5000',
+    bounds: 'a port, HOST:PORT or a URL',
+    meaning:
+      'a node of the network to join; this node itself founds a new one, the only choice of this version',
+    group: 'Network',
+    repeatable: true,
+  },
+  host: {
+    flag: '--host <host>',
+    variable: 'ALTERED_CHORD_HOST',
+    default: '127.0.0.1',
+    bounds: 'a name or address of this machine',
+    meaning: 'where to listen; anything but loopback needs --secret and --token',
+    group: 'Network',
+  },
+  advertise: {
+    flag: '--advertise <address>',
+    variable: 'ALTERED_CHORD_ADVERTISE',
+    default: 'host:port',
+    bounds: 'HOST:PORT or a URL',
+    meaning: 'the address that receipts and Ring-Chain name this node by',
+    group: 'Network',
+  },
+  data: {
+    flag: '--data <folder>',
+    variable: 'ALTERED_CHORD_DATA',
+    default: './data/<port>',
+    bounds: 'a folder that this node alone writes to',
+    meaning: 'where files are kept',
+    group: 'Storage',
+  },
+  memory: {
+    flag: '--memory',
+    variable: 'ALTERED_CHORD_MEMORY',
+    default: 'false',
+    bounds: 'true or false',
+    meaning: 'keep files in memory only; they are gone when the node stops',
+    group: 'Storage',
+  },
+  allowExtensions: {
+    flag: '--allow-extensions <list>',
+    variable: 'ALTERED_CHORD_ALLOW_EXTENSIONS',
+    default: 'every name',
+    bounds: 'letters and digits, separated by commas',
+    meaning: 'accept only files whose names end so, for example txt,pdf,jpg',
+    group: 'Storage',
+  },
+  token: {
+    flag: '--token <token>',
+    variable: 'ALTERED_CHORD_TOKEN',
+    default: 'none',
+    bounds: `visible ASCII; at least ${SECRET_LENGTH_MIN} characters off loopback`,
+    meaning: 'what clients must show to read and write',
+    group: 'Security',
+    secret: true,
+  },
+  readToken: {
+    flag: '--read-token <token>',
+    variable: 'ALTERED_CHORD_READ_TOKEN',
+    default: 'none',
+    bounds: 'as --token, which it needs beside it',
+    meaning: 'what clients can show instead to read only',
+    group: 'Security',
+    secret: true,
+  },
+  secret: {
+    flag: '--secret <secret>',
+    variable: 'ALTERED_CHORD_SECRET',
+    default: 'none',
+    bounds: `visible ASCII; at least ${SECRET_LENGTH_MIN} characters off loopback`,
+    meaning: 'what the nodes of one network share',
+    group: 'Security',
+    secret: true,
+  },
+  tlsCert: {
+    flag: '--tls-cert <file>',
+    variable: 'ALTERED_CHORD_TLS_CERT',
+    default: 'none',
+    bounds: 'a readable PEM file, with --tls-key',
+    meaning: 'serve HTTPS with this certificate chain',
+    group: 'Security',
+  },
+  tlsKey: {
+    flag: '--tls-key <file>',
+    variable: 'ALTERED_CHORD_TLS_KEY',
+    default: 'none',
+    bounds: 'a readable PEM file, with --tls-cert',
+    meaning: 'the private key of --tls-cert',
+    group: 'Security',
+  },
+  insecure: {
+    flag: '--insecure',
+    variable: 'ALTERED_CHORD_INSECURE',
+    default: 'false',
+    bounds: 'true or false',
+    meaning:
+      'listen beyond loopback without --secret and --token: whoever reaches the port may do everything',
+    group: 'Security',
+  },
+  maxFileSize: limitSetting('max-file-size', 'size', 'fileBytesMax', 'the largest body that is accepted'),
+  maxHeaderSize: limitSetting('max-header-size', 'size', 'headerBytesMax', 'the largest header of a request'),
+  headerTimeout: limitSetting(
+    'header-timeout',
+    'time',
+    'headerTimeoutMs',
+    'how long a request may take to send its header',
+  ),
+  bodyIdleTimeout: limitSetting(
+    'body-idle-timeout',
+    'time',
+    'bodyIdleTimeoutMs',
+    'how long a body may stand still',
+  ),
+  maxUploads: limitSetting('max-uploads', 'count', 'uploadsMax', 'bodies received at once; more wait'),
+  uploadQueue: limitSetting(
+    'upload-queue',
+    'count',
+    'uploadQueueMax',
+    'uploads that may wait; one more gets 429 and when to come back',
+  ),
+  maxConnections: limitSetting('max-connections', 'count', 'connectionsMax', 'open connections'),
+  shutdownTimeout: limitSetting(
+    'shutdown-timeout',
+    'time',
+    'shutdownTimeoutMs',
+    'how long running requests may take to finish when the node stops',
+  ),
+  logLevel: {
+    flag: '--log-level <level>',
+    variable: 'ALTERED_CHORD_LOG_LEVEL',
+    default: 'info',
+    bounds: LOG_LEVELS.join(', '),
+    meaning: 'how much is logged',
+    group: 'Log',
+  },
+} as const satisfies Record<string, Setting>
+
+export type SettingName = keyof typeof SETTINGS
+
+/** The flag of a setting as a user writes it: `--max-file-size`. */
+export function longFlag(setting: Setting): string {
+  return /--[a-z-]+/.exec(setting.flag)?.[0] as string
+}
+
+function limitSetting<L extends keyof Limits>(
+  flag: string,
+  value: 'size' | 'time' | 'count',
+  limit: L,
+  meaning: string,
+) {
+  const { unit, default: standard, min, max } = LIMITS[limit]
+  return {
+    flag: `--${flag} <${value}>`,
+    variable: `ALTERED_CHORD_${flag.toUpperCase().replaceAll('-', '_')}`,
+    default: formatQuantity(standard, unit),
+    bounds: `${formatQuantity(min, unit)} to ${formatQuantity(max, unit)}`,
+    meaning,
+    group: 'Limits',
+    limit,
+  } as const satisfies Setting
+}

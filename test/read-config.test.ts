@@ -1,0 +1,154 @@
+import { chmodSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+import { DEFAULT_LIMITS } from '../src/config.ts'
+import { type Environment, type Flags, isLoopback, readNodeConfig } from '../src/read-config.ts'
+
+const long = 'a-secret-of-24-characters'
+
+t.test('nothing given: loopback, port 5000, ./data/5000, no token, the default limits', async t => {
+  t.same(readNodeConfig({}, {}), {
+    host: '127.0.0.1',
+    port: 5000,
+    advertise: undefined,
+    dataDirectory: resolve('data/5000'),
+    tokens: {},
+    secret: undefined,
+    tls: undefined,
+    allowedExtensions: undefined,
+    logLevel: 'info',
+    limits: DEFAULT_LIMITS,
+  })
+})
+
+t.test('a flag beats the environment, the environment beats the default', async t => {
+  t.equal(readNodeConfig({ boot: '7' }, { ALTERED_CHORD_PORT: '7' }).port, 7)
+  t.equal(readNodeConfig({ port: '8', boot: '8' }, { ALTERED_CHORD_PORT: '7' }).port, 8)
+  t.equal(readNodeConfig({}, { PORT: '9' }).port, 9, 'the port of a platform needs no boot')
+  t.equal(readNodeConfig({ boot: '7' }, { ALTERED_CHORD_PORT: '7', PORT: '9' }).port, 7)
+  t.equal(
+    readNodeConfig({}, { ALTERED_CHORD_PORT: '', ALTERED_CHORD_BOOT: '' }).port,
+    5000,
+    'empty is absent',
+  )
+  t.equal(readNodeConfig({ logLevel: 'warn' }, { ALTERED_CHORD_LOG_LEVEL: 'debug' }).logLevel, 'warn')
+})
+
+t.test('what is given is what is configured', async t => {
+  const rows: [Flags, Environment, object][] = [
+    [{ port: '5001', boot: ['5001'] }, {}, { port: 5001, dataDirectory: resolve('data/5001') }],
+    [{ boot: '127.0.0.1:5000' }, {}, { port: 5000 }],
+    [{ boot: ['http://localhost:5000/', '5000'] }, {}, { port: 5000 }],
+    [{ boot: '[::1]:5000', host: '::1' }, {}, { host: '::1' }],
+    [{ advertise: 'files.example:80', boot: 'files.example:80' }, {}, { advertise: 'files.example:80' }],
+    [{ advertise: 'https://files.example' }, {}, { advertise: 'files.example:443' }],
+    [{ data: '/srv/files' }, {}, { dataDirectory: '/srv/files' }],
+    [{ memory: true }, {}, { dataDirectory: undefined }],
+    [{ memory: true }, { ALTERED_CHORD_DATA: '/srv' }, { dataDirectory: undefined }],
+    [{ data: '/srv' }, { ALTERED_CHORD_MEMORY: 'yes' }, { dataDirectory: '/srv' }],
+    [{}, { ALTERED_CHORD_MEMORY: '0' }, { dataDirectory: resolve('data/5000') }],
+    [{ port: '0', boot: '0', memory: true }, {}, { port: 0 }],
+    [{ token: 'w', readToken: 'r' }, {}, { tokens: { readWrite: 'w', readOnly: 'r' } }],
+    [{ allowExtensions: 'TXT, .pdf,txt' }, {}, { allowedExtensions: ['txt', 'pdf'] }],
+    [{ host: '0.0.0.0', token: long, secret: long }, {}, { host: '0.0.0.0', secret: long }],
+    [{ host: '0.0.0.0', insecure: true }, {}, { host: '0.0.0.0', secret: undefined }],
+  ]
+  for (const [flags, environment, config] of rows) {
+    t.match(readNodeConfig(flags, environment), config, JSON.stringify([flags, environment]))
+  }
+})
+
+t.test('limits are read with their units', async t => {
+  const { limits } = readNodeConfig(
+    { maxFileSize: '10MB', headerTimeout: '1.5s', maxUploads: '3' },
+    { ALTERED_CHORD_UPLOAD_QUEUE: '0', ALTERED_CHORD_MAX_UPLOADS: '4' },
+  )
+  t.same(limits, {
+    ...DEFAULT_LIMITS,
+    fileBytesMax: 10_000_000,
+    headerTimeoutMs: 1500,
+    uploadsMax: 3,
+    uploadQueueMax: 0,
+  })
+})
+
+t.test('every refusal says which setting is wrong and what to do', async t => {
+  const rows: [Flags, Environment, RegExp][] = [
+    [{ port: '65536' }, {}, /^--port is "65536", and a port is a number from 0 to 65535/],
+    [{}, { ALTERED_CHORD_PORT: 'tcp://10.0.0.1:5000' }, /^ALTERED_CHORD_PORT is "tcp/],
+    [{ port: '' }, {}, /^--port is ""/],
+    [{ host: 'a b' }, {}, /^--host is "a b"/],
+    [{ host: '127.0.0.1:80' }, {}, /without a port/],
+    [{ advertise: '5000' }, {}, /--advertise is "5000"/],
+    [{ advertise: 'http://a/b' }, {}, /HOST:PORT or a URL/],
+    [{ port: '5001' }, {}, /^--boot is 5000 unless.*add -b 5001/],
+    [{ boot: '10.0.0.7:5000' }, {}, /^--boot names 10.0.0.7:5000, and this version cannot join.*-b 5000/],
+    [{ boot: ['5000', '5001'] }, {}, /names 5001/],
+    [{}, { ALTERED_CHORD_BOOT: '5000,five' }, /^ALTERED_CHORD_BOOT is "five"/],
+    [{ host: '0.0.0.0' }, {}, /^--host 0.0.0.0 can be.*add --secret and --token .*--insecure/],
+    [{ host: '::', token: long }, {}, /add --secret \(/],
+    [{ host: 'files.example', secret: long }, {}, /add --token \(/],
+    [{ host: '0.0.0.0', secret: long, token: 'short' }, {}, /--token has 5 characters.*at least 16/],
+    [{ host: '0.0.0.0' }, { ALTERED_CHORD_INSECURE: 'false' }, /can be reached/],
+    [{ token: 'a b' }, {}, /^--token must be.*visible ASCII/],
+    [{ readToken: 'r' }, {}, /needs --token/],
+    [{ token: 'x', readToken: 'x' }, {}, /are the same/],
+    [{ memory: true, data: 'x' }, {}, /--memory and --data contradict/],
+    [{ port: '0', boot: '0' }, {}, /--data FOLDER or --memory/],
+    [{}, { ALTERED_CHORD_MEMORY: 'perhaps' }, /true or false/],
+    [{ tlsCert: 'x.pem' }, {}, /belong together/],
+    [{ tlsCert: '/none.pem', tlsKey: '/none.pem' }, {}, /--tls-cert names \/none.pem, which cannot be read/],
+    [{ allowExtensions: 'txt,tar.gz' }, {}, /has "tar.gz"/],
+    [{ allowExtensions: '' }, {}, /has ""/],
+    [{ logLevel: 'verbose' }, {}, /can be debug, info/],
+    [{ maxFileSize: '0' }, {}, /--max-file-size is "0", and can be 1 B to 1 PiB/],
+    [{ headerTimeout: '10' }, {}, /--header-timeout is "10", and can be 100 ms to 10 min/],
+    [{ maxUploads: '1.5' }, {}, /can be 1 to 100,000/],
+    [{}, { ALTERED_CHORD_MAX_CONNECTIONS: '0' }, /^ALTERED_CHORD_MAX_CONNECTIONS is "0"/],
+  ]
+  for (const [flags, environment, message] of rows) {
+    t.throws(
+      () => readNodeConfig(flags, environment),
+      { code: 'INVALID_REQUEST', message },
+      JSON.stringify([flags, environment]),
+    )
+  }
+})
+
+t.test('secrets can come from files, and are never in a message', async t => {
+  const folder = t.testdir({ token: 'from-a-file\n', bad: 'two words that are secret' })
+  const config = readNodeConfig({}, { ALTERED_CHORD_TOKEN_FILE: join(folder, 'token') })
+  t.same(config.tokens, { readWrite: 'from-a-file' })
+  t.same(
+    readNodeConfig({ token: 'flag' }, { ALTERED_CHORD_TOKEN_FILE: '/none' }).tokens,
+    { readWrite: 'flag' },
+    'a flag beats it',
+  )
+  t.throws(() => readNodeConfig({}, { ALTERED_CHORD_SECRET_FILE: '/none' }), {
+    code: 'INVALID_REQUEST',
+    message: /ALTERED_CHORD_SECRET_FILE names \/none, which cannot be read/,
+  })
+  try {
+    readNodeConfig({}, { ALTERED_CHORD_TOKEN_FILE: join(folder, 'bad') })
+    t.fail('was accepted')
+  } catch (error) {
+    t.notMatch(String(error), /two words/)
+  }
+})
+
+t.test('TLS takes two readable files', async t => {
+  const folder = t.testdir({ 'cert.pem': '', 'key.pem': '' })
+  const files = { tlsCert: join(folder, 'cert.pem'), tlsKey: join(folder, 'key.pem') }
+  t.same(readNodeConfig(files, {}).tls, { certFile: files.tlsCert, keyFile: files.tlsKey })
+  writeFileSync(files.tlsKey, '')
+  chmodSync(files.tlsKey, 0o000)
+  if (process.getuid?.() !== 0) t.throws(() => readNodeConfig(files, {}), { message: /cannot be read/ })
+})
+
+t.test('loopback is what only this machine reaches', async t => {
+  for (const host of ['127.0.0.1', '127.8.9.1', '::1', '[::1]', 'localhost', 'LOCALHOST'])
+    t.ok(isLoopback(host), host)
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.evil.example', 'localhost.example', '']) {
+    t.notOk(isLoopback(host), host)
+  }
+})
