@@ -15,7 +15,7 @@ export type Condition = 'none' | 'absent' | 'exists' | { readonly etags: readonl
 
 /** A body that was received, hashed and made durable, and that no record names yet. */
 export interface StagedBody extends Body {
-  /** When its staging began, as storage counts; only for the storage that made it. */
+  /** Names the staging; it means something only to the storage that made it, and only until that is closed. */
   readonly stageId: string
 }
 
@@ -45,11 +45,21 @@ export interface Committed {
   readonly record: FileRecord | undefined
   /** What stood at the path before; undefined when nothing did. */
   readonly previous: FileRecord | undefined
+  /**
+   * Set when an earlier commit was made under the same Idempotency-Key and fingerprint: what it answered. This one
+   * then changed nothing, its staged body has been discarded, and `record` and `previous` are undefined.
+   */
+  readonly replayed?: string
 }
 
 export interface CommitOptions {
-  /** Kept with the commit; `answer` is computed from what the commit did. */
+  /**
+   * Makes the commit exactly-once: the outcome is kept with it, `answer` being computed from what it did (before it is
+   * durable). Of many with one key, whatever their paths, one is made and the others replay it. A refused commit
+   * leaves no outcome.
+   */
   readonly idempotency?: {
+    /** 1 to 255 bytes. */
     readonly key: string
     readonly fingerprint: string
     readonly answer: (committed: Committed) => string
@@ -90,23 +100,35 @@ export interface StorageStatistics {
 
 export interface Storage {
   /**
-   * Receives a body: hashes it as it passes, and resolves when it is durable. Nothing is visible before a commit.
-   * Memory stays at a few blocks whatever the size.
+   * Receives a body: hashes it as it passes, and resolves when it is durable (one that is small enough to be inline
+   * becomes durable with its commit). Nothing is visible before a commit. Memory stays at half a block whatever the
+   * size. A body that is not read to its end (too long, aborted, disk full) is told so by its iterator's `return`,
+   * which destroys a Readable unless the caller passes `readable.iterator({ destroyOnReturn: false })`.
    * @throws StoreError FILE_TOO_LARGE, DISK_FULL; an error of `body`, or the signal's reason. Nothing stays behind.
    */
   stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody>
 
-  /** Stages the bytes of a record again, without passing them through memory where the disk can share them. */
+  /**
+   * Stages the bytes of a record again, without passing them through memory where the disk can share them.
+   * @throws StoreError FILE_NOT_FOUND when the version has been replaced and its bytes are gone; DISK_FULL.
+   */
   stageCopy(record: FileRecord): Promise<StagedBody>
 
-  /** Drops a staged body that will not be committed. Dropping one that was committed is a TypeError. */
+  /**
+   * Drops a staged body that will not be committed. Again, or after a commit that threw, it does nothing; dropping one
+   * that was committed is a TypeError.
+   */
   discard(staged: StagedBody): Promise<void>
 
   /**
    * Makes one change under its condition, atomically and durably; of many racing on one path exactly one goes first.
    * Resolves when durable. When it throws, nothing has changed and a staged body has been discarded.
+   * Every change, a move too, stamps the record with a new version and the present time. A move's condition and
+   * `previous` are about its destination.
    * @throws StoreError FILE_EXISTS (absent), FILE_NOT_FOUND (exists, remove, move without source),
-   *   PRECONDITION_FAILED (etags), DISK_FULL, OVERLOADED (too many kept outcomes).
+   *   PRECONDITION_FAILED (etags), INVALID_REQUEST (a move onto itself), IDEMPOTENCY_KEY_REUSED (kept with another
+   *   fingerprint), DISK_FULL, OVERLOADED (too many kept outcomes). TypeError for a staged body that is not staged
+   *   here any more.
    */
   commit(change: Change, options?: CommitOptions): Promise<Committed>
 
@@ -115,7 +137,8 @@ export interface Storage {
 
   /**
    * The bytes of a record: at once when they are inline, else as a stream. Every block is checked before any byte of
-   * it is handed out, the first one before this resolves; a body that is replaced while it is read stays whole.
+   * it is handed out, the first one before this resolves; a body that is replaced while it is read stays whole. The
+   * caller reads the stream to its end or destroys it.
    * @throws StoreError CORRUPT for a block that fails its checksum (the stream is destroyed with it later on);
    *   FILE_NOT_FOUND when the version has been replaced and its bytes are gone.
    */
@@ -132,7 +155,11 @@ export interface Storage {
 
   statistics(): StorageStatistics
 
-  /** Waits for what is under way and lets go of the data directory. */
+  /**
+   * Ends stagings under way with UNAVAILABLE, waits for commits under way and lets go of the data directory. Bodies
+   * that are staged and not committed are dropped. Every later call is refused with UNAVAILABLE; streams that `read`
+   * gave out go on.
+   */
   close(): Promise<void>
 }
 

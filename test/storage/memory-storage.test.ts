@@ -1,0 +1,14 @@
+import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { storageConformance } from './conformance.ts'
+
+storageConformance(t, async (t, { env, outcomesMax }) => {
+  const storage = new MemoryStorage({ env }, outcomesMax === undefined ? {} : { outcomesMax })
+  t.teardown(() => storage.close())
+  return storage
+})
+
+t.test('memory is not stable storage, and says so', async t => {
+  t.equal(new MemoryStorage({ env: realEnv() }).statistics().durable, false)
+})
