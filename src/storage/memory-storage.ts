@@ -12,7 +12,7 @@ import { BufferPool } from './buffer-pool.ts'
 import { checkedBlocks, checkedInline, wholeRange } from './checked-blocks.ts'
 import { notFound, planCommit } from './commit-plan.ts'
 import { type BodySink, PIECE_BYTES, receive } from './intake.ts'
-import { outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
+import { checkKey, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
 import { BLOCK_BYTES, type BlobId, etagOf, type FileRecord } from './record.ts'
 import { byteOrderKey, SortedMap } from './sorted-map.ts'
 import { StagedBodies } from './staged-bodies.ts'
@@ -160,7 +160,7 @@ export class MemoryStorage implements Storage {
 
   #replay(options: CommitOptions): string | undefined {
     const { idempotency } = options
-    const kept = idempotency && this.#outcomes.get(idempotency.key)
+    const kept = idempotency && this.#outcomes.get(checkKey(idempotency.key))
     if (!kept || kept.keptUntilMs <= this.#env.clock.nowMs()) return undefined
     return replayedAnswer(kept.outcome, idempotency)
   }

@@ -25,15 +25,20 @@ export function replayedAnswer(kept: Outcome, idempotency: Idempotency): string 
   )
 }
 
-/** @throws TypeError when key or answer are out of bounds; the layer above has to have checked them. */
-export function outcomeOf(idempotency: Idempotency, committed: Committed): Outcome {
-  const { key, fingerprint } = idempotency
+/** @throws TypeError when a key is out of bounds; the layer above has to have checked it. */
+export function checkKey(key: string): string {
   const keyBytes = Buffer.byteLength(key)
   if (keyBytes < 1 || keyBytes > KEY_BYTES_MAX) throw new TypeError(`an Idempotency-Key of ${keyBytes} bytes`)
+  return key
+}
+
+/** @throws TypeError when the answer is too long. */
+export function outcomeOf(idempotency: Idempotency, committed: Committed): Outcome {
   const answer = idempotency.answer(committed)
-  if (Buffer.byteLength(answer) > ANSWER_BYTES_MAX)
-    throw new TypeError(`an answer over ${ANSWER_BYTES_MAX} bytes`)
-  return { fingerprint, answer }
+  if (Buffer.byteLength(answer) > ANSWER_BYTES_MAX) {
+    throw new TypeError(`an answer of more than ${ANSWER_BYTES_MAX} bytes`)
+  }
+  return { fingerprint: idempotency.fingerprint, answer }
 }
 
 export function tooManyOutcomes(): StoreError {

@@ -3,7 +3,7 @@
  * memory-storage.ts in memory; both pass the conformance suite in test/storage/conformance.ts.
  *
  * Durable means: on stable storage, so that a crash of the process or of the machine does not undo it. Nothing that is
- * not durable yet is ever shown: a reader of a path with a commit under way waits for that commit.
+ * not durable yet is ever shown: a reader of a path with a commit under way sees what stood there before.
  */
 import type { Readable } from 'node:stream'
 import type { Identifier } from '../ring/identifier.ts'
@@ -127,12 +127,16 @@ export interface Storage {
    * `previous` are about its destination.
    * @throws StoreError FILE_EXISTS (absent), FILE_NOT_FOUND (exists, remove, move without source),
    *   PRECONDITION_FAILED (etags), INVALID_REQUEST (a move onto itself), IDEMPOTENCY_KEY_REUSED (kept with another
-   *   fingerprint), DISK_FULL, OVERLOADED (too many kept outcomes). TypeError for a staged body that is not staged
+   *   fingerprint), DISK_FULL, OVERLOADED (too many kept outcomes or waiting writes), INDETERMINATE when the disk failed
+   *   half-way (then it may have changed after all). TypeError for a staged body that is not staged
    *   here any more.
    */
   commit(change: Change, options?: CommitOptions): Promise<Committed>
 
-  /** The file at a path, or undefined. Waits for a commit under way on this path. */
+  /**
+   * The file at a path, or undefined.
+   * @throws StoreError CORRUPT when its stored record is damaged.
+   */
   find(path: PathName): Promise<FileRecord | undefined>
 
   /**
@@ -144,7 +148,7 @@ export interface Storage {
    */
   read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable>
 
-  /** The records whose keys lie in (lo, hi], clockwise from lo; lo = hi is the whole ring. */
+  /** The records whose keys lie in (lo, hi], clockwise from lo; lo = hi is the whole ring. A live view. */
   scan(lo: Identifier, hi: Identifier): AsyncIterable<FileRecord>
 
   /** The files under a prefix in the byte order of their paths, from after `after` on. A live view, not a snapshot. */

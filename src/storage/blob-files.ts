@@ -1,0 +1,177 @@
+/**
+ * Owns the files that hold bodies too large for a record: written under `staging/`, made durable, renamed to
+ * `blobs/ab/abcdef…`, never changed afterwards.
+ *
+ * A staged or removed blob is listed as unsettled in the index for as long as its file may exist without a record, so
+ * that a start after a crash unlinks exactly those and never has to look through all files.
+ */
+import { constants } from 'node:fs'
+import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { syncDirectory } from './data-directory.ts'
+import type { BodySink } from './intake.ts'
+import type { BlobId } from './record.ts'
+
+/** Bytes after which a flush is begun while more come in, so that the last one has little left to wait for. */
+const FLUSH_BYTES = 32 * 1024 * 1024
+
+export class BlobFiles {
+  readonly #staging: string
+  readonly #blobs: string
+  /** Folders that exist durably: the first two digits of an id, so with a million blobs about 4,000 files in each. */
+  readonly #folders = new Set<string>()
+
+  private constructor(directory: string) {
+    this.#staging = join(directory, 'staging')
+    this.#blobs = join(directory, 'blobs')
+  }
+
+  /** Opens the folders within the data directory, makes the missing ones, and drops unfinished staging. */
+  static async open(directory: string): Promise<BlobFiles> {
+    const files = new BlobFiles(directory)
+    await mkdir(files.#staging, { recursive: true })
+    for (const name of await readdir(files.#staging)) await unlink(join(files.#staging, name))
+    await mkdir(files.#blobs, { recursive: true })
+    await syncDirectory(directory)
+    // A folder that a crash kept from becoming durable may be among them.
+    await syncDirectory(files.#blobs)
+    for (const name of await readdir(files.#blobs)) files.#folders.add(name)
+    return files
+  }
+
+  /** Begins the file of a blob under its temporary name. */
+  async begin(blobId: BlobId): Promise<StagingFile> {
+    const temporary = join(this.#staging, blobId)
+    await this.#ensureFolder(blobId)
+    return new StagingFile(await open(temporary, 'wx'), temporary, this.#path(blobId), this.#folder(blobId))
+  }
+
+  /** Gives the bytes of a blob a second name, or copies them where the file system has no more names to give. */
+  async copy(from: BlobId, to: BlobId): Promise<void> {
+    await this.#ensureFolder(to)
+    try {
+      await link(this.#path(from), this.#path(to))
+    } catch (error) {
+      if (!['EMLINK', 'EPERM', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      await this.#copyBytes(from, to)
+    }
+    await syncDirectory(this.#folder(to))
+  }
+
+  /** Opens a blob for reading; its bytes stay readable when it is removed meanwhile. Fails with ENOENT. */
+  open(blobId: BlobId): Promise<FileHandle> {
+    return open(this.#path(blobId), 'r')
+  }
+
+  /** Removes blobs durably; one that does not exist is fine. */
+  async remove(blobIds: readonly BlobId[]): Promise<void> {
+    for (const blobId of blobIds) await unlinkIfThere(this.#path(blobId))
+    const folders = blobIds
+      .filter(blobId => this.#folders.has(blobId.slice(0, 2)))
+      .map(blobId => this.#folder(blobId))
+    for (const folder of new Set(folders)) await syncDirectory(folder)
+  }
+
+  async #copyBytes(from: BlobId, to: BlobId): Promise<void> {
+    const temporary = join(this.#staging, to)
+    try {
+      await copyFile(this.#path(from), temporary, constants.COPYFILE_FICLONE)
+      const file = await open(temporary, 'r+')
+      try {
+        await file.datasync()
+      } finally {
+        await file.close()
+      }
+      await rename(temporary, this.#path(to))
+    } catch (error) {
+      await unlinkIfThere(temporary)
+      throw error
+    }
+  }
+
+  async #ensureFolder(blobId: BlobId): Promise<void> {
+    const name = blobId.slice(0, 2)
+    if (this.#folders.has(name)) return
+    await mkdir(this.#folder(blobId), { recursive: true })
+    await syncDirectory(this.#blobs)
+    this.#folders.add(name)
+  }
+
+  #folder(blobId: BlobId): string {
+    return join(this.#blobs, blobId.slice(0, 2))
+  }
+
+  #path(blobId: BlobId): string {
+    return join(this.#folder(blobId), blobId)
+  }
+}
+
+/** A blob that is being written. It ends with `finish` or `abandon`. */
+export class StagingFile implements BodySink {
+  readonly #file: FileHandle
+  readonly #temporary: string
+  readonly #path: string
+  readonly #folder: string
+  #position = 0
+  #flushedUpTo = 0
+  #flushing: Promise<void> | undefined
+  #flushFault: unknown
+
+  constructor(file: FileHandle, temporary: string, path: string, folder: string) {
+    this.#file = file
+    this.#temporary = temporary
+    this.#path = path
+    this.#folder = folder
+  }
+
+  async write(piece: Uint8Array): Promise<void> {
+    for (let at = 0; at < piece.length; ) {
+      // A disk that fills up takes part of the bytes first and says ENOSPC at the next call.
+      const { bytesWritten } = await this.#file.write(piece, at, piece.length - at, this.#position)
+      at += bytesWritten
+      this.#position += bytesWritten
+    }
+    if (this.#position - this.#flushedUpTo >= FLUSH_BYTES) this.#flush()
+  }
+
+  /** Makes the bytes durable, and with them the name of the blob once `marked` has resolved. */
+  async finish(marked: Promise<void>): Promise<void> {
+    await this.#flushing
+    if (this.#flushFault) throw this.#flushFault
+    await this.#file.datasync()
+    await this.#file.close()
+    await marked
+    await rename(this.#temporary, this.#path)
+    await syncDirectory(this.#folder)
+  }
+
+  /** Drops the file, at whatever point it failed. */
+  async abandon(): Promise<void> {
+    await this.#flushing
+    // Closing a file that is closed already fails, and so may the disk that made us abandon it: the start cleans up.
+    await this.#file.close().catch(() => undefined)
+    await unlinkIfThere(this.#temporary).catch(() => undefined)
+  }
+
+  #flush(): void {
+    if (this.#flushing) return
+    this.#flushedUpTo = this.#position
+    // A failed flush is reported only once by the system; `finish` must see it.
+    this.#flushing = this.#file
+      .datasync()
+      .catch((error: unknown) => {
+        this.#flushFault = error
+      })
+      .finally(() => {
+        this.#flushing = undefined
+      })
+  }
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}

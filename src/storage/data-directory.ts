@@ -1,0 +1,129 @@
+/**
+ * Owns the data directory as a whole: that it is ours, in a format that we know, and used by one process at a time.
+ *
+ * The lock is one of the operating system (open file description locks on Linux), so that a killed process has let go
+ * of it at once, and two containers that share a volume see each other's (docs/decisions/0011-directory-lock.md).
+ */
+import { type FileHandle, mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import locks from 'fs-native-extensions'
+import { StoreError } from '../errors.ts'
+import { diskError } from './disk-errors.ts'
+
+/** Raised when what is on disk changes in a way that an older program would misread. */
+export const FORMAT = 1
+
+const LOCK_FILE = 'lock'
+const FORMAT_FILE = 'altered-chord.json'
+
+export class DataDirectory {
+  readonly path: string
+  readonly #lock: FileHandle
+
+  private constructor(path: string, lock: FileHandle) {
+    this.path = path
+    this.#lock = lock
+  }
+
+  /**
+   * Takes a directory for this process; makes it when it is missing.
+   * @throws StoreError UNAVAILABLE with a sentence that names the directory and what is wrong: in use by another
+   *   process, holding something else, a newer format, not writable. DISK_FULL.
+   */
+  static async open(path: string): Promise<DataDirectory> {
+    try {
+      await mkdir(path, { recursive: true })
+      await refuseForeign(path)
+      const lock = await takeLock(path)
+      try {
+        await writeFormat(path)
+      } catch (error) {
+        await lock.close()
+        throw error
+      }
+      return new DataDirectory(path, lock)
+    } catch (error) {
+      throw diskError(error, `The data directory ${path} can't be used`)
+    }
+  }
+
+  /** Lets go of the directory. */
+  async close(): Promise<void> {
+    await this.#lock.close()
+  }
+}
+
+async function refuseForeign(path: string): Promise<void> {
+  const format = await readFormat(path)
+  if (format === undefined) {
+    // A fresh volume has a lost+found, and a start that broke off before the format was written leaves the lock.
+    const own = new Set(['lost+found', LOCK_FILE, `${FORMAT_FILE}.new`])
+    const foreign = (await readdir(path)).find(name => !own.has(name))
+    if (foreign === undefined) return
+    throw unusable(path, `it holds something else, "${foreign}"; choose an empty one or one of altered-chord`)
+  }
+  if (!Number.isInteger(format)) throw unusable(path, `its ${FORMAT_FILE} names no format`)
+  if ((format as number) > FORMAT) {
+    throw unusable(
+      path,
+      `it was written by a newer version (format ${format}, this one knows up to ${FORMAT})`,
+    )
+  }
+}
+
+/** The format that the directory names; undefined when it names none, null when what it says makes no sense. */
+async function readFormat(path: string): Promise<unknown> {
+  try {
+    const parsed: unknown = JSON.parse(await readFile(join(path, FORMAT_FILE), 'utf8'))
+    return (parsed as { format?: unknown } | null)?.format ?? null
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
+}
+
+async function writeFormat(path: string): Promise<void> {
+  if ((await readFormat(path)) !== undefined) return
+  const temporary = join(path, `${FORMAT_FILE}.new`)
+  const file = await open(temporary, 'w')
+  try {
+    await file.writeFile(`${JSON.stringify({ program: 'altered-chord', format: FORMAT })}\n`)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, join(path, FORMAT_FILE))
+  await syncDirectory(path)
+}
+
+async function takeLock(path: string): Promise<FileHandle> {
+  const lock = await open(join(path, LOCK_FILE), 'a+')
+  try {
+    if (!locks.tryLock(lock.fd)) {
+      const pid = (await lock.readFile('utf8')).trim()
+      const holder = /^\d+$/.test(pid) ? `process ${pid}` : 'another process'
+      throw unusable(path, `${holder} is using it`)
+    }
+    await lock.truncate(0)
+    await lock.write(`${process.pid}\n`)
+    return lock
+  } catch (error) {
+    await lock.close()
+    throw error
+  }
+}
+
+function unusable(path: string, why: string): StoreError {
+  return new StoreError('UNAVAILABLE', `The data directory ${path} can't be used: ${why}.`)
+}
+
+/** Makes the names in a directory durable: a rename or a new file is only safe after this. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * Owns the tables of one node in its LMDB environment: records by ring position, lines of the list by path, outcomes
+ * of Idempotency-Keys, blobs that are not settled, and the node's own numbers.
+ *
+ * LMDB shows a transaction to readers only after its flush (overlapping sync is off), so what can be read is durable,
+ * and a reader never waits for a writer (docs/decisions/0010-storage-on-disk.md).
+ */
+import { Buffer } from 'node:buffer'
+import { type Database, open, type RootDatabase } from 'lmdb'
+import { errorCode, StoreError } from '../errors.ts'
+import type { Identifier } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
+import { diskError } from './disk-errors.ts'
+import { GroupCommit } from './group-commit.ts'
+import type { BlobId, FileRecord } from './record.ts'
+import {
+  decodeExpiryKey,
+  decodeLine,
+  decodeOutcome,
+  decodeRecord,
+  encodeLine,
+  encodeOutcome,
+  encodeRecord,
+  expiryKey,
+  type KeptOutcome,
+  pathOfRecordKey,
+  recordKey,
+} from './record-codec.ts'
+import type { ListEntry } from './storage.ts'
+
+type Table = Database<Buffer, Buffer>
+
+/** What one commit changes in the tables. Records are removed before others are put. */
+export interface IndexWrite {
+  readonly removeRecords?: readonly FileRecord[]
+  readonly putRecord?: FileRecord
+  readonly unsettle?: readonly BlobId[]
+  readonly settle?: readonly BlobId[]
+  readonly putOutcome?: { readonly key: string; readonly outcome: KeptOutcome }
+  readonly removeOutcomes?: readonly { readonly key: string; readonly keptUntilMs: number }[]
+}
+
+export interface Totals {
+  readonly files: number
+  /** Sum of the sizes of all files. */
+  readonly bytes: number
+}
+
+/** Lines of the list read at once: many enough to make a seek cheap, few enough not to hold up others. */
+const LINES_AT_ONCE = 256
+
+/** Records read at once: with inline bodies up to 2 MiB of memory. */
+const RECORDS_AT_ONCE = 32
+
+const NODE_ID = Buffer.from('nodeId')
+const BOOT = Buffer.from('boot')
+const TOTALS = Buffer.from('totals')
+
+export class LmdbIndex {
+  /** Names this disk for as long as it lives: 32 hexadecimal digits. */
+  readonly nodeId: string
+  /** How often this index was opened; the epoch of the versions that this process gives. */
+  readonly boot: number
+  readonly #root: RootDatabase<Buffer, Buffer>
+  readonly #records: Table
+  readonly #lines: Table
+  readonly #outcomes: Table
+  readonly #expiries: Table
+  readonly #unsettled: Table
+  readonly #meta: Table
+  readonly #commits = new GroupCommit<IndexWrite>(group => this.#make(group))
+  #totals: Totals
+
+  private constructor(root: RootDatabase<Buffer, Buffer>, newNodeId: string) {
+    this.#root = root
+    const table = (name: string) => root.openDB<Buffer, Buffer>({ name, ...BINARY })
+    this.#records = table('records')
+    this.#lines = table('lines')
+    this.#outcomes = table('outcomes')
+    this.#expiries = table('expiries')
+    this.#unsettled = table('unsettled')
+    this.#meta = table('meta')
+    this.nodeId = (this.#meta.get(NODE_ID) ?? Buffer.from(newNodeId)).toString()
+    this.boot = (this.#meta.get(BOOT)?.readDoubleLE(0) ?? 0) + 1
+    this.#totals = decodeTotals(this.#meta.get(TOTALS))
+  }
+
+  /**
+   * Opens the index in a file, makes it when it is missing, and counts the start durably. `newNodeId` names a new one.
+   * @throws StoreError DISK_FULL, UNAVAILABLE when the disk refuses, CORRUPT when the file is not an index.
+   */
+  static async open(file: string, newNodeId: string): Promise<LmdbIndex> {
+    let root: RootDatabase<Buffer, Buffer> | undefined
+    try {
+      root = open<Buffer, Buffer>({
+        path: file,
+        noSubdir: true,
+        maxDbs: 8,
+        overlappingSync: false,
+        ...BINARY,
+      })
+      const index = new LmdbIndex(root, newNodeId)
+      const boot = encodeDoubles(index.boot)
+      await durable(index.#root, () => {
+        index.#meta.put(NODE_ID, Buffer.from(index.nodeId))
+        index.#meta.put(BOOT, boot)
+      })
+      return index
+    } catch (cause) {
+      await root?.close()
+      const error = diskError(cause, `The index ${file} can't be opened`)
+      if (error !== cause) throw error
+      throw new StoreError('CORRUPT', `The index ${file} can't be read: ${(cause as Error).message}.`, {
+        cause,
+      })
+    }
+  }
+
+  get totals(): Totals {
+    return this.#totals
+  }
+
+  record(path: PathName): FileRecord | undefined {
+    const value = this.#records.getBinaryFast(recordKey(path))
+    return value && decodeRecord(path, value)
+  }
+
+  /** The records in (lo, hi], clockwise; a live view. */
+  *records(lo: Identifier, hi: Identifier): Generator<FileRecord> {
+    const [after, last] = [afterPosition(lo), afterPosition(hi)]
+    if (lo < hi) return yield* this.#recordsBetween(after, last)
+    yield* this.#recordsBetween(after, undefined)
+    yield* this.#recordsBetween(undefined, last)
+  }
+
+  /** The lines of the files under a prefix, in the byte order of their paths, from after `after` on; a live view. */
+  *lines(prefix: string, after = ''): Generator<ListEntry> {
+    const prefixKey = Buffer.from(prefix)
+    // No path begins with NUL or holds one: this is the least key after `after`.
+    const afterKey = Buffer.from(`${after}\0`)
+    const start = Buffer.compare(prefixKey, afterKey) > 0 ? prefixKey : afterKey
+    for (const { key, value } of inParts(this.#lines, start, undefined, LINES_AT_ONCE)) {
+      if (!key.subarray(0, prefixKey.length).equals(prefixKey)) return
+      yield decodeLine(key.toString() as PathName, value)
+    }
+  }
+
+  outcome(key: string): KeptOutcome | undefined {
+    const value = this.#outcomes.getBinaryFast(Buffer.from(key))
+    return value && decodeOutcome(value)
+  }
+
+  get outcomesCount(): number {
+    return (this.#outcomes.getStats() as { entryCount: number }).entryCount
+  }
+
+  /** Up to `limit` of the outcomes that are kept no longer than until `nowMs`, the oldest first. */
+  expiredOutcomes(nowMs: number, limit: number): { key: string; keptUntilMs: number }[] {
+    const range = this.#expiries.getRange({ end: expiryKey(nowMs, '\uffff'), limit })
+    return Array.from(range, ({ key }) => decodeExpiryKey(key))
+  }
+
+  /** The blobs that may lie on the disk without belonging to a record. */
+  unsettledBlobs(): BlobId[] {
+    return Array.from(this.#unsettled.getKeys(), key => (key as Buffer).toString('hex') as BlobId)
+  }
+
+  /**
+   * Makes the changes in one step; resolves when they are durable and visible.
+   * @throws StoreError DISK_FULL, OVERLOADED: nothing has changed; INDETERMINATE when the disk failed half-way.
+   */
+  write(change: IndexWrite): Promise<void> {
+    return this.#commits.add(change)
+  }
+
+  async close(): Promise<void> {
+    await this.#commits.idle()
+    await this.#root.close()
+  }
+
+  *#recordsBetween(start: Buffer | undefined, end: Buffer | undefined): Generator<FileRecord> {
+    for (const { key, value } of inParts(this.#records, start, end, RECORDS_AT_ONCE)) {
+      yield decodeRecord(pathOfRecordKey(key), value)
+    }
+  }
+
+  async #make(group: readonly IndexWrite[]): Promise<void> {
+    let { files, bytes } = this.#totals
+    for (const { removeRecords = [], putRecord } of group) {
+      files += (putRecord ? 1 : 0) - removeRecords.length
+      bytes += putRecord?.body.size ?? 0
+      for (const record of removeRecords) bytes -= record.body.size
+    }
+    const totals = { files, bytes }
+    const changed = files !== this.#totals.files || bytes !== this.#totals.bytes
+    await durable(this.#root, () => {
+      for (const write of group) this.#apply(write)
+      if (changed) this.#meta.put(TOTALS, encodeDoubles(files, bytes))
+    })
+    this.#totals = totals
+  }
+
+  #apply(write: IndexWrite): void {
+    for (const { path } of write.removeRecords ?? []) {
+      if (path === write.putRecord?.path) continue
+      this.#records.remove(recordKey(path))
+      this.#lines.remove(Buffer.from(path))
+    }
+    if (write.putRecord) {
+      this.#records.put(recordKey(write.putRecord.path), encodeRecord(write.putRecord))
+      this.#lines.put(Buffer.from(write.putRecord.path), encodeLine(write.putRecord))
+    }
+    for (const blobId of write.unsettle ?? []) this.#unsettled.put(Buffer.from(blobId, 'hex'), NOTHING)
+    for (const blobId of write.settle ?? []) this.#unsettled.remove(Buffer.from(blobId, 'hex'))
+    for (const { key, keptUntilMs } of write.removeOutcomes ?? []) {
+      this.#expiries.remove(expiryKey(keptUntilMs, key))
+      this.#outcomes.remove(Buffer.from(key))
+    }
+    if (write.putOutcome) {
+      const { key, outcome } = write.putOutcome
+      this.#outcomes.put(Buffer.from(key), encodeOutcome(outcome))
+      this.#expiries.put(expiryKey(outcome.keptUntilMs, key), NOTHING)
+    }
+  }
+}
+
+const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
+
+const NOTHING = Buffer.alloc(1)
+
+/** Runs the puts and removes of `action` in one transaction and waits for its flush. */
+async function durable(root: RootDatabase<Buffer, Buffer>, action: () => void): Promise<void> {
+  try {
+    await root.batch(action)
+  } catch (error) {
+    // What went wrong is told by a second promise, which rejects a little later than the first.
+    const cause = await Promise.resolve((error as { commitError?: Promise<never> }).commitError).catch(
+      (commitError: unknown) => commitError,
+    )
+    const refusal = diskError(cause ?? error, "The index can't be written")
+    // A full disk is met before the one page that makes a transaction count; of other faults nobody can say.
+    if (errorCode(refusal) === 'DISK_FULL') throw refusal
+    throw new StoreError('INDETERMINATE', 'The disk failed while the change was being written.', { cause })
+  }
+}
+
+/** Walks a table in parts, so that no read transaction stays open while the caller is busy elsewhere. */
+function* inParts(
+  table: Table,
+  start: Buffer | undefined,
+  end: Buffer | undefined,
+  limit: number,
+): Generator<{ key: Buffer; value: Buffer }> {
+  let from = start && { start, exclusiveStart: false }
+  for (;;) {
+    const part = Array.from(table.getRange({ ...from, ...(end && { end }), limit }))
+    yield* part
+    const last = part.at(-1)
+    if (part.length < limit || !last) return
+    from = { start: last.key, exclusiveStart: true }
+  }
+}
+
+/** The least key that sorts after every record at a position: no path begins with 0xff, nor does UTF-8 hold it. */
+function afterPosition(position: Identifier): Buffer {
+  return Buffer.concat([Buffer.from(position, 'hex'), Buffer.of(0xff)])
+}
+
+function encodeDoubles(...numbers: number[]): Buffer {
+  return Buffer.from(new Float64Array(numbers).buffer)
+}
+
+function decodeTotals(value: Buffer | undefined): Totals {
+  return value ? { files: value.readDoubleLE(0), bytes: value.readDoubleLE(8) } : { files: 0, bytes: 0 }
+}

@@ -1,0 +1,332 @@
+/**
+ * Owns storage on disk: one LMDB environment for everything small, blob files for large bodies, in one data directory.
+ *
+ * The order of steps is what makes it safe. A large body is marked as unsettled, written, flushed and renamed; only
+ * then can a commit name it, in one transaction that also takes its mark away and marks the blob that it replaces. A
+ * crash between any two steps leaves either the old file or the new one, and marks for everything else.
+ */
+import { Buffer } from 'node:buffer'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Env } from '../env.ts'
+import { errorCode, StoreError } from '../errors.ts'
+import type { Identifier } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
+import { BlobFiles, type StagingFile } from './blob-files.ts'
+import { BlobRemover } from './blob-remover.ts'
+import { blobStream } from './blob-stream.ts'
+import { BufferPool } from './buffer-pool.ts'
+import { checkedInline, wholeRange } from './checked-blocks.ts'
+import { type CommitPlan, notFound, pathsOf, planCommit } from './commit-plan.ts'
+import { DataDirectory } from './data-directory.ts'
+import { diskError } from './disk-errors.ts'
+import { PIECE_BYTES, receive } from './intake.ts'
+import { type IndexWrite, LmdbIndex } from './lmdb-index.ts'
+import { checkKey, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
+import type { BlobId, Body, FileRecord } from './record.ts'
+import { StagedBodies } from './staged-bodies.ts'
+import {
+  type ByteRange,
+  type Change,
+  type CommitOptions,
+  type Committed,
+  type ListEntry,
+  OUTCOME_KEPT_MS,
+  OUTCOMES_MAX,
+  type Outcome,
+  type StagedBody,
+  type StageOptions,
+  type Storage,
+  type StorageStatistics,
+} from './storage.ts'
+import { Turns } from './turns.ts'
+
+/** Expired outcomes that a commit with an Idempotency-Key takes along: more than one, so that they never pile up. */
+const OUTCOMES_SWEPT = 4
+
+/** Pieces kept for the next upload: 16 MiB, enough for 32 uploads at once without a new allocation. */
+const PIECES_KEPT = 64
+
+interface Parts {
+  readonly env: Env
+  readonly directory: DataDirectory
+  readonly index: LmdbIndex
+  readonly files: BlobFiles
+}
+
+export interface LmdbStorageInit {
+  /** The data directory; made when it is missing. */
+  readonly directory: string
+  /** OUTCOMES_MAX unless a test says otherwise. */
+  readonly outcomesMax?: number
+}
+
+export class LmdbStorage implements Storage {
+  /** Names the disk: 32 hexadecimal digits, kept in the data directory. */
+  readonly nodeId: string
+  /** How often the data directory was opened: 1 the first time. */
+  readonly boot: number
+  readonly #env: Env
+  readonly #directory: DataDirectory
+  readonly #index: LmdbIndex
+  readonly #files: BlobFiles
+  readonly #remover: BlobRemover
+  readonly #outcomesMax: number
+  readonly #turns = new Turns()
+  readonly #staged = new StagedBodies()
+  readonly #pieces = new BufferPool({ bufferBytes: PIECE_BYTES, freeMax: PIECES_KEPT })
+  #seq = 0
+  #closing: Promise<void> | undefined
+
+  private constructor(parts: Parts, outcomesMax: number) {
+    this.#env = parts.env
+    this.#directory = parts.directory
+    this.#index = parts.index
+    this.#files = parts.files
+    this.#remover = new BlobRemover({ files: parts.files, index: parts.index, log: parts.env.log })
+    this.#outcomesMax = outcomesMax
+    this.nodeId = parts.index.nodeId
+    this.boot = parts.index.boot
+  }
+
+  /**
+   * Opens the data directory, and drops what a crash has left unfinished: O(what was unfinished), not O(files).
+   * @throws StoreError UNAVAILABLE (in use, foreign, of a newer format, not writable), DISK_FULL, CORRUPT; the message
+   *   names the directory.
+   */
+  static async open(components: { readonly env: Env }, init: LmdbStorageInit): Promise<LmdbStorage> {
+    const { env } = components
+    const directory = await DataDirectory.open(init.directory)
+    let index: LmdbIndex | undefined
+    try {
+      const files = await BlobFiles.open(directory.path)
+      index = await LmdbIndex.open(join(directory.path, 'index.mdb'), randomHex(env))
+      const storage = new LmdbStorage({ env, directory, index, files }, init.outcomesMax ?? OUTCOMES_MAX)
+      await storage.#remover.add(index.unsettledBlobs())
+      await storage.#remover.idle()
+      return storage
+    } catch (error) {
+      await index?.close()
+      await directory.close()
+      throw diskError(error, `The data directory ${init.directory} can't be used`)
+    }
+  }
+
+  stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {
+    return this.#staged.receive(options, async watched => {
+      const blobId = randomHex(this.#env) as BlobId
+      let file: StagingFile | undefined
+      let marked: Promise<void> | undefined
+      try {
+        const { inline, ...digest } = await receive(body, watched, this.#pieces, async () => {
+          marked = this.#mark(blobId)
+          file = await this.#files.begin(blobId)
+          return file
+        })
+        if (inline) return { ...digest, content: { inline } }
+        await file?.finish(marked ?? Promise.resolve())
+        watched.signal.throwIfAborted()
+        return { ...digest, content: { blobId } }
+      } catch (error) {
+        await file?.abandon()
+        if (marked) await this.#unmark(blobId, marked)
+        throw diskError(error, 'The body was not stored')
+      }
+    })
+  }
+
+  async stageCopy(record: FileRecord): Promise<StagedBody> {
+    this.#staged.assertOpen()
+    const { content } = record.body
+    if ('inline' in content) return this.#staged.add(record.body)
+    const blobId = randomHex(this.#env) as BlobId
+    const marked = this.#mark(blobId)
+    try {
+      await marked
+      await this.#files.copy(content.blobId, blobId)
+      return this.#staged.add({ ...record.body, content: { blobId } })
+    } catch (error) {
+      await this.#unmark(blobId, marked)
+      throw this.#missing(record, error) ?? diskError(error, 'The body was not copied')
+    }
+  }
+
+  async discard(staged: StagedBody): Promise<void> {
+    if (this.#staged.drop(staged)) await this.#remover.add(blobsOf(staged))
+  }
+
+  async commit(change: Change, options: CommitOptions = {}): Promise<Committed> {
+    const staged = change.kind === 'put' ? change.body : undefined
+    if (staged) this.#staged.take(staged)
+    else this.#staged.assertOpen()
+    const names: string[] = pathsOf(change)
+    try {
+      if (options.idempotency) names.push(keyTurn(checkKey(options.idempotency.key)))
+      const committed = await this.#turns.take(names, () => this.#commitInTurn(change, options))
+      if (committed.replayed !== undefined) await this.#remover.add(blobsOf(staged))
+      else if (staged) this.#staged.committed(staged)
+      return committed
+    } catch (error) {
+      // When the outcome is unknown the record may name the blob: its mark, or the lack of it, decides at the next start.
+      if (errorCode(error) !== 'INDETERMINATE') await this.#remover.add(blobsOf(staged))
+      throw error
+    }
+  }
+
+  async find(path: PathName): Promise<FileRecord | undefined> {
+    this.#staged.assertOpen()
+    return this.#index.record(path)
+  }
+
+  async read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable> {
+    this.#staged.assertOpen()
+    const wanted = wholeRange(record, range)
+    const { content } = record.body
+    if ('inline' in content) return checkedInline(record, content.inline, wanted)
+    try {
+      return await blobStream(record, wanted, await this.#files.open(content.blobId))
+    } catch (error) {
+      throw this.#missing(record, error) ?? error
+    }
+  }
+
+  async *scan(lo: Identifier, hi: Identifier): AsyncGenerator<FileRecord> {
+    this.#staged.assertOpen()
+    for (const record of this.#index.records(lo, hi)) {
+      yield record
+      this.#staged.assertOpen()
+    }
+  }
+
+  *list(prefix: string, after?: string): Generator<ListEntry> {
+    this.#staged.assertOpen()
+    for (const entry of this.#index.lines(prefix, after)) {
+      yield entry
+      this.#staged.assertOpen()
+    }
+  }
+
+  async outcome(key: string): Promise<Outcome | undefined> {
+    this.#staged.assertOpen()
+    return this.#turns.take([keyTurn(key)], async () => {
+      const kept = this.#keptOutcome(key)
+      return kept && { fingerprint: kept.fingerprint, answer: kept.answer }
+    })
+  }
+
+  statistics(): StorageStatistics {
+    return { ...this.#index.totals, staged: this.#staged.count, durable: true }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const left = await this.#staged.close()
+    await this.#turns.idle()
+    await this.#remover.add(left.flatMap(blobsOf))
+    await this.#remover.idle()
+    await this.#index.close()
+    await this.#directory.close()
+  }
+
+  async #commitInTurn(change: Change, options: CommitOptions): Promise<Committed> {
+    const { idempotency } = options
+    const expired: { key: string; keptUntilMs: number }[] = []
+    if (idempotency) {
+      const kept = this.#index.outcome(idempotency.key)
+      if (kept && kept.keptUntilMs > this.#env.clock.nowMs()) {
+        return { record: undefined, previous: undefined, replayed: replayedAnswer(kept, idempotency) }
+      }
+      if (kept) expired.push({ key: idempotency.key, keptUntilMs: kept.keptUntilMs })
+    }
+    const stamp = { version: { epoch: this.boot, seq: this.#seq + 1 }, writtenAtMs: this.#env.clock.nowMs() }
+    this.#seq += 1
+    const plan = planCommit(change, stamp, path => this.#index.record(path))
+    const committed = { record: plan.record, previous: plan.previous }
+    const write = indexWrite(change, plan)
+    if (idempotency) {
+      const outcome = {
+        ...outcomeOf(idempotency, committed),
+        keptUntilMs: stamp.writtenAtMs + OUTCOME_KEPT_MS,
+      }
+      expired.push(...this.#sweepable(idempotency.key, stamp.writtenAtMs))
+      if (this.#index.outcomesCount - expired.length >= this.#outcomesMax) throw tooManyOutcomes()
+      await this.#index.write({
+        ...write,
+        removeOutcomes: expired,
+        putOutcome: { key: idempotency.key, outcome },
+      })
+    } else {
+      await this.#index.write(write)
+    }
+    await this.#remover.add(write.unsettle ?? [])
+    return committed
+  }
+
+  #keptOutcome(key: string): Outcome | undefined {
+    const kept = this.#index.outcome(key)
+    return kept && kept.keptUntilMs > this.#env.clock.nowMs() ? kept : undefined
+  }
+
+  /** Expired outcomes whose key nobody is using anew at this moment. */
+  #sweepable(ownKey: string, nowMs: number): { key: string; keptUntilMs: number }[] {
+    const expired = this.#index.expiredOutcomes(nowMs, OUTCOMES_SWEPT)
+    return expired.filter(({ key }) => key !== ownKey && !this.#turns.taken(keyTurn(key)))
+  }
+
+  /** Says durably that a file of this blob may exist without a record. */
+  #mark(blobId: BlobId): Promise<void> {
+    const marked = this.#index.write({ unsettle: [blobId] })
+    // Whoever stages the blob awaits it later on; a failure before that must not count as unhandled.
+    marked.catch(() => undefined)
+    return marked
+  }
+
+  /** Removes the file of a blob that never came to be, and its mark. */
+  async #unmark(blobId: BlobId, marked: Promise<void>): Promise<void> {
+    await marked.then(
+      () => this.#remover.add([blobId]),
+      () => undefined,
+    )
+  }
+
+  /** What it means that the blob of a record can't be opened or read; undefined when it is another fault. */
+  #missing(record: FileRecord, error: unknown): StoreError | undefined {
+    const code = (error as NodeJS.ErrnoException).code
+    const { path } = record
+    if (code === 'EIO')
+      return new StoreError('CORRUPT', "The disk can't read the stored file.", { path, cause: error })
+    if (code !== 'ENOENT') return undefined
+    const current = this.#index.record(path)?.body.content
+    if (!current || !('blobId' in current) || blobsOf(record.body)[0] !== current.blobId)
+      return notFound(path)
+    return new StoreError('CORRUPT', 'The stored bytes of the file are missing.', { path, cause: error })
+  }
+}
+
+function indexWrite(change: Change, plan: CommitPlan): IndexWrite {
+  const { record, previous, source } = plan
+  const removeRecords = [previous, source].filter(removed => removed !== undefined)
+  return {
+    removeRecords,
+    ...(record && { putRecord: record }),
+    unsettle: blobsOf(previous?.body),
+    settle: change.kind === 'put' ? blobsOf(change.body) : [],
+  }
+}
+
+function blobsOf(body: Pick<Body, 'content'> | undefined): BlobId[] {
+  return body && 'blobId' in body.content ? [body.content.blobId] : []
+}
+
+/** The name under which an Idempotency-Key takes its turn: a path holds no NUL, so none can be taken for a key. */
+function keyTurn(key: string): string {
+  return `\0${key}`
+}
+
+function randomHex(env: Env): string {
+  return Buffer.from(env.randomness.bytes(16)).toString('hex')
+}

@@ -1,0 +1,169 @@
+/**
+ * Owns the bytes of records, lines of the list and outcomes as LMDB keeps them. All numbers are little-endian, except
+ * in keys, whose byte order is their order.
+ *
+ * A record's head carries its own CRC-32, so that a damaged one is CORRUPT rather than another file's hash or size; an
+ * inline body is covered by its block checksum (docs/decisions/0010-storage-on-disk.md has the layout's reasons).
+ */
+import { Buffer } from 'node:buffer'
+import { crc32 } from 'node:zlib'
+import { StoreError } from '../errors.ts'
+import { identifierOfPath } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
+import { type BlobId, type Body, etagOf, type FileRecord } from './record.ts'
+import type { ListEntry, Outcome } from './storage.ts'
+
+const IDENTIFIER_BYTES = 20
+const SHA256_BYTES = 32
+const BLOB_ID_BYTES = 16
+
+// Where each field of a record's head begins; the media type, the blob id and the block checksums follow.
+const HEAD_CRC = 0
+const HEAD_BYTES = 4
+const KIND = 8
+const EPOCH = 12
+const SEQ = 16
+const WRITTEN_AT = 24
+const SIZE = 32
+const SHA256 = 40
+const MEDIA_TYPE_BYTES = SHA256 + SHA256_BYTES
+const MEDIA_TYPE = MEDIA_TYPE_BYTES + 2
+
+const INLINE = 0
+const BLOB = 1
+
+/** The key of a record: its position on the ring, then its path, so that an arc is one run of keys. */
+export function recordKey(path: PathName): Buffer {
+  const key = Buffer.allocUnsafe(IDENTIFIER_BYTES + Buffer.byteLength(path))
+  key.write(identifierOfPath(path), 0, 'hex')
+  key.write(path, IDENTIFIER_BYTES, 'utf8')
+  return key
+}
+
+export function pathOfRecordKey(key: Buffer): PathName {
+  return key.toString('utf8', IDENTIFIER_BYTES) as PathName
+}
+
+export function encodeRecord(record: FileRecord): Buffer {
+  const { version, body, meta, writtenAtMs } = record
+  const { content, blockChecksums } = body
+  const inline = 'inline' in content ? content.inline : undefined
+  const mediaTypeBytes = Buffer.byteLength(meta.mediaType)
+  const blobIdAt = MEDIA_TYPE + mediaTypeBytes
+  const checksumsAt = blobIdAt + (inline ? 0 : BLOB_ID_BYTES)
+  const headBytes = checksumsAt + 4 * blockChecksums.length
+  const value = Buffer.allocUnsafe(headBytes + (inline?.length ?? 0))
+  value.writeUInt32LE(headBytes, HEAD_BYTES)
+  value.writeUInt32LE(inline ? INLINE : BLOB, KIND)
+  value.writeUInt32LE(version.epoch, EPOCH)
+  value.writeDoubleLE(version.seq, SEQ)
+  value.writeDoubleLE(writtenAtMs, WRITTEN_AT)
+  value.writeDoubleLE(body.size, SIZE)
+  value.write(body.sha256, SHA256, 'hex')
+  value.writeUInt16LE(mediaTypeBytes, MEDIA_TYPE_BYTES)
+  value.write(meta.mediaType, MEDIA_TYPE, 'utf8')
+  if ('blobId' in content) value.write(content.blobId, blobIdAt, 'hex')
+  for (const [i, checksum] of blockChecksums.entries()) value.writeUInt32LE(checksum, checksumsAt + 4 * i)
+  value.writeUInt32LE(crc32(value.subarray(HEAD_BYTES, headBytes)), HEAD_CRC)
+  if (inline) value.set(inline, headBytes)
+  return value
+}
+
+/**
+ * The record that `value` holds; the bytes of an inline body are copied out of it.
+ * @throws StoreError CORRUPT when its head is damaged.
+ */
+export function decodeRecord(path: PathName, value: Buffer): FileRecord {
+  const headBytes = value.length < MEDIA_TYPE ? 0 : value.readUInt32LE(HEAD_BYTES)
+  const whole = MEDIA_TYPE <= headBytes && headBytes <= value.length
+  if (!whole || crc32(value.subarray(HEAD_BYTES, headBytes)) !== value.readUInt32LE(HEAD_CRC)) {
+    throw new StoreError('CORRUPT', 'The stored record of the file fails its checksum.', { path })
+  }
+  const blobIdAt = MEDIA_TYPE + value.readUInt16LE(MEDIA_TYPE_BYTES)
+  const inline = value.readUInt32LE(KIND) === INLINE
+  const checksumsAt = blobIdAt + (inline ? 0 : BLOB_ID_BYTES)
+  const blockChecksums: number[] = []
+  for (let at = checksumsAt; at < headBytes; at += 4) blockChecksums.push(value.readUInt32LE(at))
+  const content: Body['content'] = inline
+    ? { inline: Buffer.from(value.subarray(headBytes)) }
+    : { blobId: value.toString('hex', blobIdAt, checksumsAt) as BlobId }
+  return {
+    path,
+    version: { epoch: value.readUInt32LE(EPOCH), seq: value.readDoubleLE(SEQ) },
+    body: {
+      size: value.readDoubleLE(SIZE),
+      sha256: value.toString('hex', SHA256, MEDIA_TYPE_BYTES),
+      blockChecksums,
+      content,
+    },
+    meta: { mediaType: value.toString('utf8', MEDIA_TYPE, blobIdAt) },
+    writtenAtMs: value.readDoubleLE(WRITTEN_AT),
+  }
+}
+
+// A line of the list: epoch, seq, time, size, the beginning of the hash (for the ETag), the media type.
+const LINE_SEQ = 4
+const LINE_WRITTEN_AT = 12
+const LINE_SIZE = 20
+const LINE_SHA256 = 28
+const LINE_MEDIA_TYPE = 32
+
+export function encodeLine(record: FileRecord): Buffer {
+  const { version, body, meta, writtenAtMs } = record
+  const line = Buffer.allocUnsafe(LINE_MEDIA_TYPE + Buffer.byteLength(meta.mediaType))
+  line.writeUInt32LE(version.epoch, 0)
+  line.writeDoubleLE(version.seq, LINE_SEQ)
+  line.writeDoubleLE(writtenAtMs, LINE_WRITTEN_AT)
+  line.writeDoubleLE(body.size, LINE_SIZE)
+  line.write(body.sha256.slice(0, 8), LINE_SHA256, 'hex')
+  line.write(meta.mediaType, LINE_MEDIA_TYPE, 'utf8')
+  return line
+}
+
+export function decodeLine(path: PathName, line: Buffer): ListEntry {
+  const version = { epoch: line.readUInt32LE(0), seq: line.readDoubleLE(LINE_SEQ) }
+  const sha256 = line.toString('hex', LINE_SHA256, LINE_MEDIA_TYPE)
+  return {
+    path,
+    size: line.readDoubleLE(LINE_SIZE),
+    etag: etagOf({ version, body: { sha256 } }),
+    mediaType: line.toString('utf8', LINE_MEDIA_TYPE),
+    writtenAtMs: line.readDoubleLE(LINE_WRITTEN_AT),
+  }
+}
+
+/** An outcome with the time until which it is kept, ms since 1970. */
+export interface KeptOutcome extends Outcome {
+  readonly keptUntilMs: number
+}
+
+export function encodeOutcome(outcome: KeptOutcome): Buffer {
+  const fingerprintBytes = Buffer.byteLength(outcome.fingerprint)
+  const value = Buffer.allocUnsafe(12 + fingerprintBytes + Buffer.byteLength(outcome.answer))
+  value.writeDoubleLE(outcome.keptUntilMs, 0)
+  value.writeUInt32LE(fingerprintBytes, 8)
+  value.write(outcome.fingerprint, 12, 'utf8')
+  value.write(outcome.answer, 12 + fingerprintBytes, 'utf8')
+  return value
+}
+
+export function decodeOutcome(value: Buffer): KeptOutcome {
+  const answerAt = 12 + value.readUInt32LE(8)
+  return {
+    keptUntilMs: value.readDoubleLE(0),
+    fingerprint: value.toString('utf8', 12, answerAt),
+    answer: value.toString('utf8', answerAt),
+  }
+}
+
+/** Sorts outcomes by the time at which they are forgotten. */
+export function expiryKey(keptUntilMs: number, key: string): Buffer {
+  const encoded = Buffer.allocUnsafe(8 + Buffer.byteLength(key))
+  encoded.writeDoubleBE(keptUntilMs, 0)
+  encoded.write(key, 8, 'utf8')
+  return encoded
+}
+
+export function decodeExpiryKey(encoded: Buffer): { keptUntilMs: number; key: string } {
+  return { keptUntilMs: encoded.readDoubleBE(0), key: encoded.toString('utf8', 8) }
+}
