@@ -1,0 +1,261 @@
+/**
+ * Owns the store as users mean it: put, get, copy, move, remove and list by path, with receipts and conditions. On a
+ * single node it stands straight on Storage; what it promises does not change when replication comes in between.
+ */
+import type { Readable } from 'node:stream'
+import { errorCode, StoreError } from '../errors.ts'
+import type { Address } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
+import { etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
+import type {
+  ByteRange,
+  Change,
+  Committed,
+  Condition,
+  ListEntry,
+  StagedBody,
+  Storage,
+  StorageStatistics,
+} from '../storage/storage.ts'
+import { type KeyedRequest, keptFor, keyedRequest } from './idempotency.ts'
+import { type ListQuery, listBatches } from './listing.ts'
+import {
+  answerAgain,
+  type Consistency,
+  type Keeping,
+  keptAnswer,
+  receiptOf,
+  type Written,
+} from './receipt.ts'
+
+/** What must hold of the written path: `absent` creates only, `none` also replaces, `etags` replaces those versions. */
+export type WriteCondition = Condition
+export type FileRange = ByteRange
+
+export interface FoundFile {
+  readonly record: FileRecord
+  /** The nodes that the request visited, in order. */
+  readonly chain: readonly Address[]
+}
+
+export interface WriteOptions {
+  readonly condition: WriteCondition
+  readonly idempotencyKey?: string | undefined
+}
+
+export interface PutOptions extends WriteOptions {
+  readonly meta: FileMeta
+  /** 64 hexadecimal digits: what the body must hash to. */
+  readonly sha256?: string | undefined
+  /** Check the condition before the body is read, so that a long body is not sent for nothing. */
+  readonly refuseEarly?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** A body that was received and is not visible yet; it must be given to commitReceived or dropReceived. */
+export type ReceivedBody = StagedBody
+
+// A version can be replaced between finding and reading it; this often only if somebody replaces it in a tight loop.
+const REPLACED_TRIES_MAX = 5
+
+export class FileService {
+  readonly #storage: Storage
+  readonly #fileBytesMax: number
+  /** How and where this node keeps what it writes. */
+  readonly keeping: Keeping
+
+  constructor(
+    components: { readonly storage: Storage },
+    init: {
+      readonly address: Address
+      readonly consistency: Consistency
+      /** Bytes of one body; more is FILE_TOO_LARGE. */
+      readonly fileBytesMax: number
+    },
+  ) {
+    this.#storage = components.storage
+    this.#fileBytesMax = init.fileBytesMax
+    const here = [init.address]
+    this.keeping = {
+      consistency: init.consistency,
+      durable: components.storage.statistics().durable,
+      replicas: here,
+      chain: here,
+    }
+  }
+
+  /** The file at a path, or undefined. */
+  async find(path: PathName): Promise<FoundFile | undefined> {
+    const record = await this.#storage.find(path)
+    return record && { record, chain: this.keeping.chain }
+  }
+
+  /**
+   * The bytes of a file: at once when they are few, else as a stream whose every block was checked.
+   * @throws StoreError CORRUPT; FILE_NOT_FOUND when this version was replaced meanwhile: find it again.
+   */
+  read(found: FoundFile, range?: FileRange): Promise<Uint8Array | Readable> {
+    return this.#storage.read(found.record, range)
+  }
+
+  /**
+   * Stores a body, byte for byte. `body` is not touched before the early checks have passed.
+   * @throws StoreError FILE_EXISTS, FILE_NOT_FOUND, PRECONDITION_FAILED, FILE_TOO_LARGE, DISK_FULL,
+   *   IDEMPOTENCY_KEY_REUSED, INVALID_REQUEST (not the announced hash), or an error of `body`.
+   */
+  async put(path: PathName, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
+    if (options.refuseEarly) await this.refuseEarly(path, options)
+    const received = await this.receive(body, options.signal)
+    if (options.sha256 !== undefined && options.sha256 !== received.sha256) {
+      await this.dropReceived(received)
+      throw new StoreError('INVALID_REQUEST', 'The body does not have the hash that its digest field says.', {
+        path,
+      })
+    }
+    return this.commitReceived(path, received, options)
+  }
+
+  /** Takes a body in without making it visible. @throws as `put` for the body. */
+  receive(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<ReceivedBody> {
+    return this.#storage.stage(body, { sizeMax: this.#fileBytesMax, ...(signal && { signal }) })
+  }
+
+  dropReceived(received: ReceivedBody): Promise<void> {
+    return this.#storage.discard(received)
+  }
+
+  /** Makes a received body visible at a path; when it throws, the body is gone. @throws as `put` for the condition. */
+  commitReceived(
+    path: PathName,
+    received: ReceivedBody,
+    options: WriteOptions & { readonly meta: FileMeta },
+  ): Promise<Written> {
+    const { condition, meta } = options
+    const change: Change = { kind: 'put', path, condition, body: received, meta }
+    return this.#commit(change, this.#keyed(path, options, ['put', meta.mediaType, received.sha256]))
+  }
+
+  /**
+   * Copies a file to another path, without its bytes passing through the client.
+   * @throws StoreError FILE_NOT_FOUND (no source), FILE_EXISTS, INVALID_REQUEST (the same path), CORRUPT, DISK_FULL,
+   *   IDEMPOTENCY_KEY_REUSED.
+   */
+  async copy(source: PathName, destination: PathName, options: WriteOptions): Promise<Written> {
+    refuseSamePath(source, destination)
+    const keyed = this.#keyed(destination, options, ['copy', source])
+    try {
+      return (await this.#kept(keyed)) ?? (await this.#copy(source, destination, options.condition, keyed))
+    } catch (error) {
+      // What refused this one may be what its twin under the same key did a moment ago.
+      const kept = await this.#kept(keyed)
+      if (kept === undefined) throw error
+      return kept
+    }
+  }
+
+  async #copy(
+    source: PathName,
+    path: PathName,
+    condition: WriteCondition,
+    keyed: KeyedRequest | undefined,
+  ): Promise<Written> {
+    for (let tries = 1; ; tries++) {
+      const record = await this.#storage.find(source)
+      if (record === undefined) throw notFound(source)
+      refuse(path, condition, await this.#storage.find(path))
+      try {
+        const body = await this.#storage.stageCopy(record)
+        return await this.#commit({ kind: 'put', path, condition, body, meta: record.meta }, keyed)
+      } catch (error) {
+        // Its bytes went away under us: the source was replaced or removed, and the next round sees which.
+        if (errorCode(error) !== 'FILE_NOT_FOUND' || tries === REPLACED_TRIES_MAX) throw error
+      }
+    }
+  }
+
+  /**
+   * Gives a file another path, in one step: it is never at neither of them.
+   * @throws StoreError FILE_NOT_FOUND (no source), FILE_EXISTS, INVALID_REQUEST (the same path),
+   *   IDEMPOTENCY_KEY_REUSED.
+   */
+  async move(source: PathName, destination: PathName, options: WriteOptions): Promise<Written> {
+    refuseSamePath(source, destination)
+    const change: Change = { kind: 'move', from: source, path: destination, condition: options.condition }
+    return this.#commit(change, this.#keyed(destination, options, ['move', source]))
+  }
+
+  /** @throws StoreError FILE_NOT_FOUND, PRECONDITION_FAILED, IDEMPOTENCY_KEY_REUSED. */
+  remove(path: PathName, options: WriteOptions): Promise<Written> {
+    const change: Change = { kind: 'remove', path, condition: options.condition }
+    return this.#commit(change, this.#keyed(path, options, ['remove']))
+  }
+
+  /** The files under a prefix in the byte order of their paths, in batches; see listing.ts. */
+  list(query: ListQuery): Iterable<readonly (ListEntry | string)[]> {
+    return listBatches(this.#storage, query)
+  }
+
+  statistics(): StorageStatistics {
+    return this.#storage.statistics()
+  }
+
+  /**
+   * Refuses a write whose condition does not hold now; the commit checks it again. A retry of a write that is done is
+   * let through to its answer: its own file is what stands at the path.
+   */
+  async refuseEarly(path: PathName, options: WriteOptions): Promise<void> {
+    try {
+      refuse(path, options.condition, await this.#storage.find(path))
+    } catch (error) {
+      const key = options.idempotencyKey
+      if (key === undefined || (await this.#storage.outcome(key)) === undefined) throw error
+    }
+  }
+
+  #keyed(path: PathName, options: WriteOptions, parts: readonly unknown[]): KeyedRequest | undefined {
+    const { idempotencyKey: key, condition } = options
+    return key === undefined ? undefined : keyedRequest(key, path, [...parts, condition])
+  }
+
+  async #kept(keyed: KeyedRequest | undefined): Promise<Written | undefined> {
+    return keyed && keptFor(keyed, await this.#storage.outcome(keyed.key))
+  }
+
+  async #commit(change: Change, keyed: KeyedRequest | undefined): Promise<Written> {
+    if (keyed === undefined) return this.#written(await this.#storage.commit(change))
+    const { key, fingerprint } = keyed
+    const answer = (committed: Committed) => keptAnswer(this.#written(committed))
+    const committed = await this.#storage.commit(change, { idempotency: { key, fingerprint, answer } })
+    return committed.replayed === undefined
+      ? this.#written(committed)
+      : answerAgain(committed.replayed, change.path)
+  }
+
+  #written({ record, previous }: Committed): Written {
+    return {
+      receipt: record && receiptOf(record, this.keeping),
+      created: previous === undefined,
+      chain: this.keeping.chain,
+    }
+  }
+}
+
+function refuseSamePath(source: PathName, destination: PathName): void {
+  if (source !== destination) return
+  throw new StoreError('INVALID_REQUEST', 'Source and destination are the same path.', { path: source })
+}
+
+function notFound(path: PathName): StoreError {
+  return new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
+}
+
+function refuse(path: PathName, condition: WriteCondition, record: FileRecord | undefined): void {
+  if (condition === 'none') return
+  if (condition === 'absent') {
+    if (record !== undefined) throw new StoreError('FILE_EXISTS', 'A file has this path already.', { path })
+  } else if (condition === 'exists') {
+    if (record === undefined) throw notFound(path)
+  } else if (record === undefined || !condition.etags.includes(etagOf(record))) {
+    throw new StoreError('PRECONDITION_FAILED', 'The file is not in a version that If-Match names.', { path })
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Owns what an Idempotency-Key means (draft-ietf-httpapi-idempotency-key-header-07): the first request with a key does
+ * the work and storage keeps its answer with it; the same request again gets that answer; another request under the
+ * same key is refused. Failures are not kept: they changed nothing, so a retry tries again.
+ */
+import { createHash } from 'node:crypto'
+import { StoreError } from '../errors.ts'
+import type { PathName } from '../ring/path-name.ts'
+import type { Outcome } from '../storage/storage.ts'
+import { answerAgain, type Written } from './receipt.ts'
+
+const keyPattern = /^[\x20-\x7e]{1,255}$/
+
+/** @throws StoreError INVALID_REQUEST when `text` is not 1 to 255 printable ASCII characters. */
+export function parseIdempotencyKey(text: string): string {
+  if (keyPattern.test(text)) return text
+  throw new StoreError('INVALID_REQUEST', 'An Idempotency-Key has 1 to 255 printable ASCII characters.')
+}
+
+/** The key of one file of a form: the form's own key stands for all of them, storage keeps one for each commit. */
+export function keyOfPart(key: string, index: number): string {
+  return `part-${index}-${createHash('sha256').update(key).digest('base64url')}`
+}
+
+/** One request as its key sees it. */
+export interface KeyedRequest {
+  readonly key: string
+  /** Stands for everything that decides what the request does. */
+  readonly fingerprint: string
+  /** The path that the answer is about. */
+  readonly path: PathName
+}
+
+/** `parts`: everything that decides what the request does, in order. */
+export function keyedRequest(key: string, path: PathName, parts: readonly unknown[]): KeyedRequest {
+  const fingerprint = createHash('sha256')
+    .update(JSON.stringify([path, ...parts]))
+    .digest('base64url')
+  return { key, fingerprint, path }
+}
+
+/**
+ * The answer that is kept for a request; undefined when none is.
+ * @throws StoreError IDEMPOTENCY_KEY_REUSED when it is kept for another request.
+ */
+export function keptFor(request: KeyedRequest, outcome: Outcome | undefined): Written | undefined {
+  if (outcome === undefined) return undefined
+  if (outcome.fingerprint === request.fingerprint) return answerAgain(outcome.answer, request.path)
+  throw new StoreError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used for a different request.', {
+    path: request.path,
+  })
+}

@@ -1,0 +1,144 @@
+/**
+ * Owns what happens to a connection beside its requests: it stands still, its bytes are no HTTP, or it has to be closed
+ * while the client still sends.
+ *
+ * A socket that is closed with unread bytes is reset, and the reset destroys the answer on its way to the client. So an
+ * answer that ends a connection early is sent first, then a bounded amount is read and thrown away, then it is closed.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Readable } from 'node:stream'
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import { rawErrorReply } from './error-reply.ts'
+
+/** What is read and thrown away after an early answer: some round trips of a fast link. */
+const LINGER_BYTES_MAX = 16 * 1024 * 1024
+
+/** How long that goes on, ms: some round trips of a slow link. */
+const LINGER_MS = 2000
+
+/** Ends the reception of a body with an error that the client still gets to see. */
+type Fail = (error: StoreError) => void
+
+export class Connections {
+  readonly #env: Env
+  readonly #idleTimeoutMs: number
+  readonly #lastResponse = new WeakMap<Duplex, ServerResponse>()
+  readonly #receiving = new WeakMap<Duplex, { fail: Fail; isWaiting: () => boolean }>()
+  readonly #closing = new WeakSet<Duplex>()
+
+  constructor(components: { readonly env: Env }, init: { readonly bodyIdleTimeoutMs: number }) {
+    this.#env = components.env
+    this.#idleTimeoutMs = init.bodyIdleTimeoutMs
+  }
+
+  /** Every request is announced before anything else is done with it. */
+  begin(request: IncomingMessage, response: ServerResponse): void {
+    this.#lastResponse.set(request.socket, response)
+  }
+
+  /** A body is being received; `isWaiting` tells whether it is the client who is to move. The result ends that. */
+  receiving(request: IncomingMessage, watch: { fail: Fail; isWaiting: () => boolean }): () => void {
+    const { socket } = request
+    this.#receiving.set(socket, watch)
+    return () => {
+      this.#receiving.delete(socket)
+    }
+  }
+
+  /** Nothing has moved on a socket for `bodyIdleTimeoutMs` (or, between two requests, for the keep-alive time). */
+  onTimeout(socket: Socket): void {
+    const receiving = this.#receiving.get(socket)
+    const response = this.#lastResponse.get(socket)
+    const idle = response === undefined || response.writableFinished || response.destroyed
+    if (idle || socket.writableLength > 0) {
+      socket.destroy()
+    } else if (receiving?.isWaiting()) {
+      receiving.fail(new StoreError('REQUEST_TIMEOUT', 'No byte of the body came for too long.'))
+    } else {
+      // It is this node that is at work, not the client that stands still.
+      socket.setTimeout(this.#idleTimeoutMs)
+    }
+  }
+
+  /** The bytes on a socket are no HTTP, or its header did not come in time. */
+  onClientError(error: Error & { code?: string }, socket: Duplex): void {
+    if (this.#closing.has(socket)) return
+    const refusal = refusalOf(error)
+    const receiving = this.#receiving.get(socket)
+    const response = this.#lastResponse.get(socket)
+    if (refusal === undefined || !socket.writable) {
+      socket.destroy()
+    } else if (receiving) {
+      receiving.fail(refusal)
+    } else if (response && !response.writableFinished && !response.destroyed) {
+      // Another answer is on its way; nothing can be said without breaking into it.
+      socket.destroy()
+    } else {
+      this.#closing.add(socket)
+      socket.end(rawErrorReply(refusal))
+      this.#closeSoon(socket)
+    }
+  }
+
+  /** A CONNECT request: this is no proxy. */
+  onConnect(socket: Duplex): void {
+    socket.end(rawErrorReply(new StoreError('METHOD_NOT_ALLOWED', 'No door answers to CONNECT.')))
+    this.#closeSoon(socket)
+  }
+
+  /** The text of an answer as a stream that ends (and with it the connection) only after a while of draining. */
+  lingering(text: string, request: IncomingMessage): Readable {
+    const drained = () => this.#drained(request)
+    return Readable.from(
+      (async function* () {
+        yield text
+        await drained()
+      })(),
+      { objectMode: false },
+    )
+  }
+
+  #drained(request: IncomingMessage): Promise<void> {
+    return new Promise(resolve => {
+      let bytes = 0
+      const timer = this.#env.timers.after(LINGER_MS, done)
+      function done() {
+        timer.cancel()
+        request.off('data', onData).off('end', done).off('error', done).off('close', done)
+        request.pause()
+        resolve()
+      }
+      function onData(chunk: Buffer) {
+        bytes += chunk.length
+        if (bytes > LINGER_BYTES_MAX) done()
+      }
+      if (request.readableEnded || request.destroyed) return done()
+      request.on('data', onData).on('end', done).on('error', done).on('close', done)
+      request.resume()
+    })
+  }
+
+  #closeSoon(socket: Duplex): void {
+    socket.on('error', () => {})
+    const timer = this.#env.timers.after(LINGER_MS, () => socket.destroy())
+    socket.once('close', () => timer.cancel())
+  }
+}
+
+function refusalOf(error: Error & { code?: string }): StoreError | undefined {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new StoreError('HEADERS_TOO_LARGE', 'The header of the request is too large.')
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return new StoreError('INVALID_REQUEST', 'The chunk extensions of the body are too large.')
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new StoreError('REQUEST_TIMEOUT', 'The header of the request did not come in time.')
+    default:
+      return error.code?.startsWith('HPE_')
+        ? new StoreError('INVALID_REQUEST', 'These bytes are no HTTP/1.1 request.')
+        : undefined
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * Owns the doors with two paths: copy and move.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { StoreError } from '../errors.ts'
+import { type PathName, parsePathName } from '../ring/path-name.ts'
+import { refuseConditions } from './conditions.ts'
+import { idempotencyParameter, json, overwriteParameter, pathParameter, receiptResponse } from './contract.ts'
+import { addDoor, type Doors, idempotencyOf, sendWritten } from './doors.ts'
+import { refuseExtension } from './file-name.ts'
+import { hasBody, ignoreBody, receivedText } from './request-body.ts'
+import { parseFlag, parseForm, queryOf, twoPathsOf } from './request-target.ts'
+
+/** Of a JSON or form body that names two paths: 6 KiB when every byte is percent-encoded, and some room. */
+const COPY_BODY_BYTES_MAX = 16 * 1024
+
+interface TwoPaths {
+  readonly source: PathName
+  readonly destination: PathName
+  readonly overwrite: boolean
+}
+
+export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
+  addDoor(fastify, {
+    methods: ['GET', 'POST'],
+    urls: ['/copy/*'],
+    access: 'write',
+    aboutFile: true,
+    contract: twoPathsContract('/copy/{source}/{destination}', 'Copies a file; its bytes stay in the store'),
+    handler: async (request, reply) => {
+      const paths = pathsOfUrl(request)
+      await ignoreBody(request.raw, reply.raw, doors.connections)
+      return write('copy', doors, request, reply, paths)
+    },
+  })
+  addDoor(fastify, {
+    methods: ['POST'],
+    urls: ['/copy'],
+    access: 'write',
+    aboutFile: true,
+    contract: copyByNameContract,
+    handler: async (request, reply) =>
+      write('copy', doors, request, reply, await pathsOfForm(doors, request, reply)),
+  })
+  addDoor(fastify, {
+    methods: ['POST'],
+    urls: ['/move/*'],
+    access: 'write',
+    aboutFile: true,
+    contract: twoPathsContract('/move/{source}/{destination}', 'Gives a file another path, in one step'),
+    handler: async (request, reply) => {
+      const paths = pathsOfUrl(request)
+      await ignoreBody(request.raw, reply.raw, doors.connections)
+      return write('move', doors, request, reply, paths)
+    },
+  })
+}
+
+async function write(
+  kind: 'copy' | 'move',
+  { files, allowedExtensions }: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { source, destination, overwrite }: TwoPaths,
+): Promise<FastifyReply> {
+  refuseConditions(request.headers)
+  refuseExtension(destination, allowedExtensions)
+  const options = {
+    condition: overwrite ? ('none' as const) : ('absent' as const),
+    ...idempotencyOf(request),
+  }
+  return sendWritten(reply, await files[kind](source, destination, options))
+}
+
+function pathsOfUrl(request: FastifyRequest): TwoPaths {
+  const url = request.raw.url as string
+  const { overwrite } = queryOf(url, ['overwrite'])
+  return { ...twoPathsOf(url), overwrite: parseFlag('overwrite', overwrite) ?? false }
+}
+
+const names = ['source_path', 'destination_path', 'overwrite'] as const
+
+/** The paths in the query, or in a JSON or form body; in the two of them together each may be once. */
+async function pathsOfForm(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<TwoPaths> {
+  const query = queryOf(request.raw.url as string, names)
+  const body = hasBody(request.raw)
+    ? parseBody(
+        request.declaredType,
+        await receivedText(request.raw, reply.raw, doors.connections, COPY_BODY_BYTES_MAX),
+      )
+    : {}
+  for (const name of names) {
+    if (query[name] !== undefined && body[name] !== undefined) throw invalid(`${name} is given twice.`)
+  }
+  const { source_path: source, destination_path: destination, overwrite } = { ...query, ...body }
+  if (source === undefined || destination === undefined) {
+    throw invalid('A copy needs source_path and destination_path, in the query or in a JSON or form body.')
+  }
+  return {
+    source: parsePathName(source),
+    destination: parsePathName(destination),
+    overwrite: parseFlag('overwrite', overwrite) ?? false,
+  }
+}
+
+function parseBody(declaredType: string | undefined, text: string): Partial<Record<string, string>> {
+  const type = (declaredType ?? '').split(';')[0]?.trim().toLowerCase()
+  if (type === 'application/x-www-form-urlencoded') return parseForm(text, names)
+  if (type === 'application/json') return parseJson(text)
+  throw new StoreError(
+    'TYPE_NOT_ALLOWED',
+    'This door takes application/json or application/x-www-form-urlencoded.',
+  )
+}
+
+function parseJson(text: string): Partial<Record<string, string>> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new StoreError('INVALID_REQUEST', 'The body is not JSON.', { cause })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid('The body is not a JSON object.')
+  }
+  const values: Partial<Record<string, string>> = {}
+  for (const [name, given] of Object.entries(value)) {
+    if (!names.some(known => known === name))
+      throw invalid(`The body has an unknown name. Known: ${names.join(', ')}.`)
+    if (typeof given !== 'string' && !(name === 'overwrite' && typeof given === 'boolean')) {
+      throw invalid(`${name} is not a string.`)
+    }
+    values[name] = String(given)
+  }
+  return values
+}
+
+function invalid(message: string): StoreError {
+  return new StoreError('INVALID_REQUEST', message)
+}
+
+const errors = [
+  'INVALID_PATH',
+  'FILE_NOT_FOUND',
+  'FILE_EXISTS',
+  'TYPE_NOT_ALLOWED',
+  'IDEMPOTENCY_KEY_REUSED',
+  'OVERLOADED',
+  'CORRUPT',
+  'INDETERMINATE',
+  'DISK_FULL',
+] as const
+
+const responses = {
+  200: receiptResponse('A file at the destination was replaced.'),
+  201: receiptResponse('The destination was created.'),
+}
+
+function twoPathsContract(url: string, summary: string) {
+  return {
+    summary,
+    description: 'A slash inside a path is written %2F.',
+    url,
+    parameters: [
+      pathParameter('source'),
+      pathParameter('destination'),
+      overwriteParameter,
+      idempotencyParameter,
+    ],
+    responses,
+    errors,
+  }
+}
+
+const twoNames = {
+  type: 'object',
+  required: ['source_path', 'destination_path'],
+  properties: {
+    source_path: { type: 'string' },
+    destination_path: { type: 'string' },
+    overwrite: { type: 'boolean' },
+  },
+}
+
+const copyByNameContract = {
+  summary: 'Copies a file; its bytes stay in the store',
+  description: 'The two paths come in the query, or in a JSON or form body.',
+  url: '/copy',
+  parameters: [
+    ...(['source_path', 'destination_path'] as const).map(name => ({
+      name,
+      in: 'query' as const,
+      description: 'A path.',
+      schema: { type: 'string' },
+    })),
+    overwriteParameter,
+    idempotencyParameter,
+  ],
+  requestBody: {
+    required: false,
+    content: { ...json(twoNames), 'application/x-www-form-urlencoded': { schema: twoNames } },
+  },
+  responses,
+  errors: [...errors, 'FILE_TOO_LARGE'] as const,
+}

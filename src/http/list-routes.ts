@@ -1,0 +1,178 @@
+/**
+ * Owns the door that lists: pages of JSON, or NDJSON of any size, written as fast as the client reads and no faster.
+ */
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, type Listed, type ListQuery, placeOf } from '../files/listing.ts'
+import { parsePathPrefix } from '../ring/path-name.ts'
+import { header, json } from './contract.ts'
+import { addDoor, type Doors } from './doors.ts'
+import { resetConnection } from './read-routes.ts'
+import { decodedRestOf, queryOf } from './request-target.ts'
+
+/** How long a list may keep the event loop before others get a turn, ms: far below what anybody notices. */
+const TURN_MS = 10
+
+export function listRoutes(fastify: FastifyInstance, doors: Doors): void {
+  addDoor(fastify, {
+    methods: ['GET'],
+    urls: ['/list', '/list/*'],
+    access: 'read',
+    aboutFile: false,
+    contract: listContract,
+    handler: (request, reply) => list(doors, request, reply),
+  })
+}
+
+async function list(
+  { files, env }: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const asLines = /application\/(?:x-ndjson|ndjson|jsonl)/i.test(request.headers.accept ?? '')
+  const query = listQueryOf(request.raw.url as string, asLines)
+  reply.header('vary', 'accept')
+  reply.header('cache-control', 'no-cache')
+  if (asLines) {
+    const lines = Readable.from(linesOf(files.list(query), env), {
+      objectMode: false,
+      highWaterMark: 256 * 1024,
+    })
+    lines.on('error', () => {
+      if (reply.raw.headersSent) resetConnection(reply)
+    })
+    return reply.type('application/x-ndjson; charset=utf-8').send(lines)
+  }
+  const listed: Listed[] = []
+  // One more than asked for tells whether there is a next page.
+  for await (const batch of inTurns(files.list({ ...query, limit: query.limit + 1 }), env))
+    listed.push(...batch)
+  const page = listed.slice(0, query.limit)
+  const last = listed.length > query.limit ? page.at(-1) : undefined
+  return reply.type('application/json; charset=utf-8').send(
+    JSON.stringify({
+      prefix: query.prefix,
+      files: page.filter(entry => typeof entry !== 'string').map(shown),
+      prefixes: page.filter(entry => typeof entry === 'string'),
+      next: last === undefined ? null : placeOf(last),
+    }),
+  )
+}
+
+function listQueryOf(url: string, asLines: boolean): ListQuery {
+  const { delimiter, limit, after } = queryOf(url, ['delimiter', 'limit', 'after'])
+  if (delimiter !== undefined && delimiter !== '/') throw invalid('The only delimiter is /.')
+  const prefix = parsePathPrefix(decodedRestOf(url))
+  return {
+    prefix,
+    delimiter,
+    after: after === undefined ? undefined : parsePathPrefix(after),
+    limit: limitOf(limit, asLines),
+  }
+}
+
+function limitOf(text: string | undefined, asLines: boolean): number {
+  if (text === undefined) return asLines ? Number.POSITIVE_INFINITY : LIST_LIMIT_DEFAULT
+  const limit = /^\d{1,15}$/.test(text) ? Number(text) : 0
+  if (limit >= 1 && (asLines || limit <= LIST_LIMIT_MAX)) return limit
+  throw invalid(`limit is a number from 1 to ${LIST_LIMIT_MAX}; Accept: application/x-ndjson has no bound.`)
+}
+
+async function* linesOf(batches: Iterable<readonly Listed[]>, env: Env): AsyncGenerator<string> {
+  for await (const batch of inTurns(batches, env)) {
+    let text = ''
+    for (const entry of batch) {
+      text += `${JSON.stringify(typeof entry === 'string' ? { prefix: entry } : shown(entry))}\n`
+    }
+    yield text
+  }
+}
+
+async function* inTurns<T>(batches: Iterable<T>, { clock, timers }: Env): AsyncGenerator<T> {
+  let since = clock.monotonicMs()
+  for (const batch of batches) {
+    yield batch
+    if (clock.monotonicMs() - since < TURN_MS) continue
+    await timers.sleep(0)
+    since = clock.monotonicMs()
+  }
+}
+
+/** A file as a line of a list. */
+function shown(entry: Exclude<Listed, string>) {
+  const { path, size, etag, mediaType, writtenAtMs } = entry
+  return { path, size, etag, mediaType, writtenAt: new Date(writtenAtMs).toISOString() }
+}
+
+function invalid(message: string): StoreError {
+  return new StoreError('INVALID_REQUEST', message)
+}
+
+const fileSchema = {
+  type: 'object',
+  required: ['path', 'size', 'etag', 'mediaType', 'writtenAt'],
+  properties: {
+    path: { type: 'string' },
+    size: { type: 'integer' },
+    etag: { type: 'string' },
+    mediaType: { type: 'string' },
+    writtenAt: { type: 'string', format: 'date-time' },
+  },
+}
+
+const listContract = {
+  summary: 'The files under a prefix, in the byte order of their paths',
+  url: '/list/{prefix}',
+  parameters: [
+    {
+      name: 'prefix',
+      in: 'path' as const,
+      required: true,
+      description: 'The beginning of paths, percent-encoded; /list without it lists everything.',
+      schema: { type: 'string' },
+    },
+    {
+      name: 'delimiter',
+      in: 'query' as const,
+      description: 'With /, one level: what lies deeper is summed up as prefixes.',
+      schema: { enum: ['/'] },
+    },
+    {
+      name: 'limit',
+      in: 'query' as const,
+      description: 'Lines of a page; NDJSON is unbounded without it.',
+      schema: { type: 'integer', minimum: 1, maximum: LIST_LIMIT_MAX, default: LIST_LIMIT_DEFAULT },
+    },
+    {
+      name: 'after',
+      in: 'query' as const,
+      description: 'Only what comes after this; the `next` of the page before.',
+      schema: { type: 'string' },
+    },
+    header('Accept', 'application/x-ndjson streams one JSON object a line.'),
+  ],
+  responses: {
+    200: {
+      description: 'A page, or NDJSON: a file a line, or {"prefix": ...}.',
+      content: {
+        ...json({
+          type: 'object',
+          required: ['prefix', 'files', 'prefixes', 'next'],
+          properties: {
+            prefix: { type: 'string' },
+            files: { type: 'array', items: fileSchema },
+            prefixes: { type: 'array', items: { type: 'string' } },
+            next: {
+              type: ['string', 'null'],
+              description: 'The `after` of the next page; null on the last.',
+            },
+          },
+        }),
+        'application/x-ndjson': { schema: fileSchema },
+      },
+    },
+  },
+  errors: ['INVALID_PATH'] as const,
+}

@@ -1,0 +1,112 @@
+/**
+ * Owns what Prometheus sees. Requests are counted in plain arrays and turned into samples only when somebody scrapes:
+ * that keeps a count far cheaper than the request it counts.
+ */
+import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
+import type { FileService } from '../files/file-service.ts'
+import type { UploadSlots } from './upload-slots.ts'
+
+/** Upper bounds of the duration buckets in seconds: from a read in memory to a long upload. */
+const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
+
+interface DoorCounts {
+  /** Requests by status. */
+  readonly byStatus: Map<number, number>
+  /** Requests by the first bucket that holds their duration; the last one has no bound. */
+  readonly byBucket: number[]
+  seconds: number
+}
+
+export class Metrics {
+  readonly registry = new Registry()
+  readonly #doors = new Map<string, DoorCounts>()
+
+  constructor(components: { readonly files: FileService; readonly slots: UploadSlots }) {
+    const { files, slots } = components
+    const registers = [this.registry]
+    collectDefaultMetrics({ register: this.registry })
+    const gauges: [string, string, () => number][] = [
+      ['altered_chord_files', 'Files that this node keeps.', () => files.statistics().files],
+      [
+        'altered_chord_file_bytes',
+        'Bytes of the files that this node keeps.',
+        () => files.statistics().bytes,
+      ],
+      [
+        'altered_chord_staged_bodies',
+        'Bodies received and not committed yet.',
+        () => files.statistics().staged,
+      ],
+      ['altered_chord_uploads_receiving', 'Bodies being received.', () => slots.taken],
+      ['altered_chord_uploads_waiting', 'Uploads waiting for their turn.', () => slots.waiting],
+    ]
+    for (const [name, help, read] of gauges) {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read())
+        },
+      })
+    }
+    const doors = this.#doors
+    new Counter({
+      name: 'altered_chord_http_requests_total',
+      help: 'Requests answered, by door and status.',
+      labelNames: ['door', 'status'],
+      registers,
+      collect() {
+        this.reset()
+        for (const [door, counts] of doors) {
+          for (const [status, count] of counts.byStatus) this.inc({ door, status }, count)
+        }
+      },
+    })
+    this.registry.registerMetric(durations(doors))
+  }
+
+  /** Counts one answered request. `door` is a route and never a path of a user. */
+  count(door: string, status: number, seconds: number): void {
+    let counts = this.#doors.get(door)
+    if (counts === undefined) {
+      counts = { byStatus: new Map(), byBucket: new Array(BUCKETS.length + 1).fill(0), seconds: 0 }
+      this.#doors.set(door, counts)
+    }
+    counts.byStatus.set(status, (counts.byStatus.get(status) ?? 0) + 1)
+    let bucket = 0
+    while (bucket < BUCKETS.length && seconds > (BUCKETS[bucket] as number)) bucket++
+    counts.byBucket[bucket] = (counts.byBucket[bucket] ?? 0) + 1
+    counts.seconds += seconds
+  }
+}
+
+const DURATIONS = 'altered_chord_http_request_duration_seconds'
+
+/** The histogram of durations, as the registry asks for it. prom-client's own one costs more than a small get. */
+function durations(doors: ReadonlyMap<string, DoorCounts>): Metric {
+  const metric = {
+    name: DURATIONS,
+    help: 'From the header of a request to the end of its answer, by door.',
+    type: 'histogram',
+    aggregator: 'sum',
+    reset() {},
+    async get() {
+      return { ...metric, values: [...doors].flatMap(([door, counts]) => samplesOf(door, counts)) }
+    },
+  }
+  return metric as unknown as Metric
+}
+
+function samplesOf(door: string, counts: DoorCounts) {
+  let total = 0
+  const buckets = counts.byBucket.map((count, i) => {
+    total += count
+    return { metricName: `${DURATIONS}_bucket`, labels: { door, le: BUCKETS[i] ?? '+Inf' }, value: total }
+  })
+  return [
+    ...buckets,
+    { metricName: `${DURATIONS}_sum`, labels: { door }, value: counts.seconds },
+    { metricName: `${DURATIONS}_count`, labels: { door }, value: total },
+  ]
+}

@@ -1,0 +1,51 @@
+/**
+ * Owns /openapi.json: it is put together from what each route says of itself, so it can't describe a door that is not
+ * there.
+ */
+import type { FastifyInstance } from 'fastify'
+import { type DoorContract, errorResponses, errorSchema } from './contract.ts'
+
+/** Watches the routes that come; the result builds the document (OpenAPI 3.1) from those that have a contract. */
+export function describeDoors(
+  fastify: FastifyInstance,
+  init: { readonly version: string; readonly hasTokens: boolean },
+): () => object {
+  const paths: Record<string, Record<string, object>> = {}
+  fastify.addHook('onRoute', ({ url, method, config }) => {
+    const contract = config?.contract
+    if (contract === undefined) return
+    const shownUrl = contract.url ?? url
+    const operations = paths[shownUrl] ?? {}
+    paths[shownUrl] = operations
+    for (const each of [method].flat()) {
+      operations[each.toLowerCase()] = operationOf(contract, config?.access === 'open')
+    }
+  })
+  return () => ({
+    openapi: '3.1.0',
+    info: {
+      title: 'altered-chord',
+      version: init.version,
+      description: 'A replicated file store without a coordinator.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    paths,
+    components: {
+      schemas: { Error: errorSchema },
+      ...(init.hasTokens && { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } }),
+    },
+    ...(init.hasTokens && { security: [{ bearer: [] }] }),
+  })
+}
+
+function operationOf(contract: DoorContract, open: boolean): object {
+  const { summary, description, parameters, requestBody, responses, errors } = contract
+  return {
+    summary,
+    ...(description !== undefined && { description }),
+    ...(open && { security: [] }),
+    ...(parameters && { parameters }),
+    ...(requestBody && { requestBody }),
+    responses: { ...responses, ...errorResponses(errors) },
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Owns the doors for whoever runs a node: health, ready, status, metrics, openapi.json.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { StoreError } from '../errors.ts'
+import type { Address } from '../ring/identifier.ts'
+import { json } from './contract.ts'
+import { addDoor, type Doors } from './doors.ts'
+import type { Metrics } from './metrics.ts'
+import { queryOf } from './request-target.ts'
+
+/** What the node says of itself beside its files. */
+export interface NodeFacts {
+  readonly address: Address
+  /** Of this program, as in package.json. */
+  readonly version: string
+  /** Undefined when the node can serve, else one sentence why not. */
+  notReadyBecause(): string | undefined
+}
+
+export function operatorRoutes(
+  fastify: FastifyInstance,
+  doors: Doors,
+  { metrics, facts, contract }: { metrics: Metrics; facts: NodeFacts; contract: () => object },
+): void {
+  const startedAtMs = doors.env.clock.nowMs()
+  const sendJson = (reply: FastifyReply, value: unknown) =>
+    reply
+      .type('application/json; charset=utf-8')
+      .header('cache-control', 'no-store')
+      .send(JSON.stringify(value))
+
+  const door = (
+    url: string,
+    access: 'open' | 'read',
+    summary: string,
+    answer: (reply: FastifyReply) => unknown,
+    content: Record<string, unknown> = json({ type: 'object' }),
+  ) =>
+    addDoor(fastify, {
+      methods: ['GET', 'HEAD'],
+      urls: [url],
+      access,
+      aboutFile: false,
+      contract: { summary, url, responses: { 200: { description: summary, content } }, errors: [] },
+      handler: async (request: FastifyRequest, reply: FastifyReply) => {
+        queryOf(request.raw.url as string, [])
+        return answer(reply)
+      },
+    })
+
+  door('/health', 'open', 'Alive', reply => sendJson(reply, { status: 'ok' }))
+  door('/ready', 'read', 'Able to serve', reply => {
+    const because = facts.notReadyBecause()
+    if (because !== undefined) throw new StoreError('UNAVAILABLE', because)
+    return sendJson(reply, { status: 'ready' })
+  })
+  door('/status', 'read', 'What this node is and does', reply =>
+    sendJson(reply, statusOf(doors, facts, startedAtMs)),
+  )
+  door(
+    '/metrics',
+    'read',
+    'Metrics for Prometheus',
+    async reply =>
+      reply
+        .type(metrics.registry.contentType)
+        .header('cache-control', 'no-store')
+        .send(await metrics.registry.metrics()),
+    { 'text/plain': { schema: { type: 'string' } } },
+  )
+  door('/openapi.json', 'read', 'This contract', reply => sendJson(reply, contract()))
+}
+
+function statusOf({ files, slots, limits, env }: Doors, facts: NodeFacts, startedAtMs: number) {
+  const { durable, ...kept } = files.statistics()
+  const { rss, heapUsed, external } = process.memoryUsage()
+  const because = facts.notReadyBecause()
+  return {
+    address: facts.address,
+    version: facts.version,
+    ready: because === undefined,
+    ...(because !== undefined && { notReadyBecause: because }),
+    startedAt: new Date(startedAtMs).toISOString(),
+    uptimeSeconds: Math.max(0, Math.round((env.clock.nowMs() - startedAtMs) / 1000)),
+    consistency: files.keeping.consistency,
+    durable,
+    ...kept,
+    uploads: { receiving: slots.taken, waiting: slots.waiting },
+    memory: { rssBytes: rss, heapBytes: heapUsed, externalBytes: external },
+    limits,
+    runtime: `Node.js ${process.version}`,
+  }
+}

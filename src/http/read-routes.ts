@@ -1,0 +1,234 @@
+/**
+ * Owns the doors that read one file: exists, get and download.
+ */
+import { Buffer } from 'node:buffer'
+import { Readable } from 'node:stream'
+import { create as contentDisposition } from 'content-disposition'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { errorCode, StoreError } from '../errors.ts'
+import type { FileRange, FoundFile } from '../files/file-service.ts'
+import type { PathName } from '../ring/path-name.ts'
+import { etagOf } from '../storage/record.ts'
+import { contentRange, type MultipartPlan, parseRanges, planMultipart } from './byte-ranges.ts'
+import { isWanted, lastModifiedMs, rangeApplies } from './conditions.ts'
+import { fileResponseHeaders, header, json, pathParameter, ringResponseHeaders } from './contract.ts'
+import { addDoor, type Doors, ringHeaders } from './doors.ts'
+import { pathOf, queryOf } from './request-target.ts'
+
+// A version can be replaced between finding and reading it; this often only if somebody replaces it in a tight loop.
+const REPLACED_TRIES_MAX = 5
+
+export function readRoutes(fastify: FastifyInstance, doors: Doors): void {
+  addDoor(fastify, {
+    methods: ['GET', 'HEAD'],
+    urls: ['/exists/*'],
+    access: 'read',
+    aboutFile: true,
+    contract: existsContract,
+    handler: (request, reply) => exists(doors, request, reply),
+  })
+  addDoor(fastify, {
+    methods: ['GET', 'HEAD'],
+    urls: ['/get/*'],
+    access: 'read',
+    aboutFile: true,
+    contract: getContract('/get/{path}', 'The bytes of a file'),
+    handler: (request, reply) => get(doors, request, reply, false),
+  })
+  addDoor(fastify, {
+    methods: ['GET', 'HEAD'],
+    urls: ['/download/*'],
+    access: 'read',
+    aboutFile: true,
+    contract: getContract('/download/{path}', 'The bytes of a file, to be saved by a browser'),
+    handler: (request, reply) => get(doors, request, reply, true),
+  })
+}
+
+async function exists({ files }: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const url = request.raw.url as string
+  queryOf(url, [])
+  const found = await files.find(pathOf(url))
+  if (found) ringHeaders(reply, found.chain)
+  if (request.method === 'HEAD' && !found) reply.code(404)
+  return reply
+    .type('application/json; charset=utf-8')
+    .header('cache-control', 'no-cache')
+    .send(found ? 'true' : 'false')
+}
+
+async function get(
+  doors: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  attachment: boolean,
+): Promise<FastifyReply> {
+  const url = request.raw.url as string
+  if (url.includes('?')) queryOf(url, [])
+  const path = pathOf(url)
+  for (let tries = 1; ; tries++) {
+    const found = await doors.files.find(path)
+    if (found === undefined) throw new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
+    try {
+      return await answer(doors, request, reply, found, attachment)
+    } catch (error) {
+      if (errorCode(error) !== 'FILE_NOT_FOUND' || tries === REPLACED_TRIES_MAX) throw error
+    }
+  }
+}
+
+async function answer(
+  doors: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  found: FoundFile,
+  attachment: boolean,
+): Promise<FastifyReply> {
+  const { record } = found
+  const { headers, method } = request.raw
+  const { size } = record.body
+  const modifiedMs = lastModifiedMs(record, doors.env.clock.nowMs())
+  const wanted = isWanted(headers, record, modifiedMs)
+  const etag = etagOf(record)
+  const rangeHeader = method === 'GET' && wanted ? headers.range : undefined
+  const ranges =
+    rangeHeader !== undefined && rangeApplies(headers, etag)
+      ? rangesOrRefusal(reply, rangeHeader, size, record.path)
+      : undefined
+  const only = ranges?.length === 1 ? ranges[0] : undefined
+  const several = ranges && !only ? multipart(doors, found, ranges) : undefined
+  const body =
+    !wanted || method === 'HEAD'
+      ? undefined
+      : several && ranges
+        ? await partsOf(doors, found, ranges, several)
+        : await doors.files.read(found, only)
+
+  ringHeaders(reply, found.chain)
+  reply.header('etag', etag)
+  reply.header('last-modified', new Date(modifiedMs).toUTCString())
+  reply.header('accept-ranges', 'bytes')
+  // A store whose files change must be asked again; with the ETag that costs a 304.
+  reply.header('cache-control', 'no-cache')
+  if (!wanted) return reply.code(304).send()
+  reply.header('repr-digest', `sha-256=:${Buffer.from(record.body.sha256, 'hex').toString('base64')}:`)
+  reply.header('x-content-type-options', 'nosniff')
+  reply.header('content-security-policy', 'sandbox')
+  reply.header('content-type', several?.contentType ?? record.meta.mediaType)
+  if (attachment) reply.header('content-disposition', contentDisposition(fileNameOf(record.path)))
+  if (ranges) reply.code(206)
+  if (only) reply.header('content-range', contentRange(only, size))
+  reply.header('content-length', several?.contentLength ?? (only ? only.last - only.first + 1 : size))
+  return sendBody(reply, body)
+}
+
+function sendBody(reply: FastifyReply, body: Uint8Array | Readable | undefined): FastifyReply {
+  if (body === undefined) return reply.send()
+  if (body instanceof Uint8Array) return reply.send(asBuffer(body))
+  body.on('error', () => {
+    if (reply.raw.headersSent) resetConnection(reply)
+  })
+  return reply.send(body)
+}
+
+/** Bytes were promised that can't be sent: the client must see a broken connection and never a complete answer. */
+export function resetConnection(reply: FastifyReply): void {
+  const { socket } = reply.raw
+  try {
+    socket?.resetAndDestroy()
+  } catch {
+    // A TLS connection can't be reset; without its closing record and its last bytes it is as visibly broken.
+    socket?.destroy()
+  }
+}
+
+function rangesOrRefusal(
+  reply: FastifyReply,
+  rangeHeader: string,
+  size: number,
+  path: PathName,
+): FileRange[] | undefined {
+  try {
+    return parseRanges(rangeHeader, size, path)
+  } catch (error) {
+    reply.header('content-range', `bytes */${size}`)
+    throw error
+  }
+}
+
+function multipart({ env }: Doors, { record }: FoundFile, ranges: readonly FileRange[]): MultipartPlan {
+  const boundary = Buffer.from(env.randomness.bytes(16)).toString('hex')
+  return planMultipart(ranges, record.body.size, record.meta.mediaType, boundary)
+}
+
+/** The body of a multipart/byteranges answer. The first range is read at once, so that its refusal is still a 502. */
+async function partsOf(
+  { files }: Doors,
+  found: FoundFile,
+  ranges: readonly FileRange[],
+  plan: MultipartPlan,
+): Promise<Readable> {
+  let next: Uint8Array | Readable | undefined = await files.read(found, ranges[0])
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    for (const [i, range] of ranges.entries()) {
+      yield plan.heads[i] as Buffer
+      const bytes: Uint8Array | Readable = next ?? (await files.read(found, range))
+      next = undefined
+      if (bytes instanceof Uint8Array) yield bytes
+      else yield* bytes
+    }
+    yield plan.tail
+  }
+  return Readable.from(parts(), { objectMode: false })
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function fileNameOf(path: PathName): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+const existsContract = {
+  summary: 'Whether a file has this path',
+  url: '/exists/{path}',
+  parameters: [pathParameter()],
+  responses: {
+    200: {
+      description: 'true or false; HEAD says it by 200 or 404.',
+      headers: ringResponseHeaders,
+      content: json({ type: 'boolean' }),
+    },
+  },
+  errors: ['INVALID_PATH'] as const,
+}
+
+function getContract(url: string, summary: string) {
+  const bytes = { '*/*': { schema: { type: 'string', format: 'binary' } } }
+  return {
+    summary,
+    url,
+    parameters: [
+      pathParameter(),
+      header('Range', `bytes=FIRST-LAST, several with commas; up to 32.`),
+      header('If-Range', 'An ETag: the range only of this version, else the whole file.'),
+      header('If-Match', 'ETags, or *'),
+      header('If-None-Match', 'ETags, or *'),
+      header('If-Modified-Since', 'A date'),
+      header('If-Unmodified-Since', 'A date'),
+    ],
+    responses: {
+      200: { description: 'The bytes as stored.', headers: fileResponseHeaders, content: bytes },
+      206: { description: 'The requested ranges.', headers: fileResponseHeaders, content: bytes },
+      304: { description: 'The client has this version.', headers: fileResponseHeaders },
+    },
+    errors: [
+      'INVALID_PATH',
+      'FILE_NOT_FOUND',
+      'PRECONDITION_FAILED',
+      'RANGE_NOT_SATISFIABLE',
+      'CORRUPT',
+    ] as const,
+  }
+}

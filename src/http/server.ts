@@ -1,0 +1,247 @@
+/**
+ * Owns the HTTP server: which doors there are, what every request passes on its way to one, and how every failure is
+ * answered. Bodies are never parsed by the framework: what a client sends is what is stored.
+ */
+import { readFile } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from 'fastify'
+import type { NodeConfig } from '../config.ts'
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import type { FileService } from '../files/file-service.ts'
+import { authorizer } from './auth.ts'
+import { Connections } from './connections.ts'
+import { copyRoutes } from './copy-routes.ts'
+import { isLocalHost, refuseCrossSite } from './cross-site.ts'
+import { type Doors, ringHeaders } from './doors.ts'
+import { asStoreError, errorReply } from './error-reply.ts'
+import { listRoutes } from './list-routes.ts'
+import { Metrics } from './metrics.ts'
+import { describeDoors } from './openapi.ts'
+import { type NodeFacts, operatorRoutes } from './operator-routes.ts'
+import { readRoutes } from './read-routes.ts'
+import { hasBody } from './request-body.ts'
+import { doorOf } from './request-target.ts'
+import { UploadSlots } from './upload-slots.ts'
+import { writeRoutes } from './write-routes.ts'
+
+export type ServerConfig = Pick<
+  NodeConfig,
+  'host' | 'advertise' | 'tokens' | 'tls' | 'allowedExtensions' | 'logLevel' | 'limits'
+>
+
+export interface ServerComponents {
+  readonly files: FileService
+  readonly env: Env
+}
+
+export interface ServerInit {
+  readonly config: ServerConfig
+  readonly facts: NodeFacts
+}
+
+/** How often connections are looked over for headers that do not come, ms; a header may be late by as much. */
+const HEADER_CHECK_MS = 1000
+
+/** How long a connection may wait for its next request, ms: longer than the pause of usual connection pools. */
+const KEEP_ALIVE_MS = 72_000
+
+/**
+ * The doors of one node, ready to listen. `close()` of the result stops accepting and waits for what runs.
+ * @throws an error of the file system when a TLS file can't be read.
+ */
+export async function buildServer(
+  components: ServerComponents,
+  { config, facts }: ServerInit,
+): Promise<FastifyInstance> {
+  const { files, env } = components
+  const { limits } = config
+  const connections = new Connections({ env }, limits)
+  const slots = new UploadSlots({ timers: env.timers }, { ...limits, waitMs: limits.bodyIdleTimeoutMs })
+  const doors: Doors = {
+    files,
+    env,
+    connections,
+    slots,
+    limits,
+    allowedExtensions: config.allowedExtensions,
+  }
+  const metrics = new Metrics({ files, slots })
+  const fail = failureHandler(doors)
+  const fastify = Fastify({
+    ...(await serverOptions(config, connections)),
+    frameworkErrors: (error, request, reply) => fail(error, request, reply as unknown as FastifyReply),
+  }) as unknown as FastifyInstance
+
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined))
+  fastify.decorateRequest('declaredType', undefined)
+  fastify.setErrorHandler(fail)
+  const contract = describeDoors(fastify, {
+    version: facts.version,
+    hasTokens: authorizer(config.tokens) !== undefined,
+  })
+  const methodsOf = watchMethods(fastify)
+  fastify.setNotFoundHandler((request, reply) => fail(noRoute(request, reply, methodsOf), request, reply))
+  fastify.addHook('onRequest', gate(doors, config))
+  fastify.addHook('onResponse', (request, reply, done) => {
+    metrics.count(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime / 1000)
+    done()
+  })
+  if (config.logLevel === 'debug') logRequests(fastify, env)
+
+  readRoutes(fastify, doors)
+  writeRoutes(fastify, doors)
+  copyRoutes(fastify, doors)
+  listRoutes(fastify, doors)
+  operatorRoutes(fastify, doors, { metrics, facts, contract })
+  tameServer(fastify, connections, limits.connectionsMax)
+  return fastify
+}
+
+async function serverOptions(config: ServerConfig, connections: Connections): Promise<FastifyServerOptions> {
+  const { limits, tls } = config
+  const http = {
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headerTimeoutMs,
+    connectionsCheckingInterval: Math.min(HEADER_CHECK_MS, limits.headerTimeoutMs),
+    // The missing Host is refused in gate(), as JSON.
+    requireHostHeader: false,
+  }
+  const options = {
+    logger: false,
+    genReqId: () => '',
+    exposeHeadRoutes: false,
+    // Bodies are limited where they are received; no body passes through the framework.
+    bodyLimit: Number.MAX_SAFE_INTEGER,
+    connectionTimeout: limits.bodyIdleTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // A long upload is no fault; a body that stands still is, and bodyIdleTimeoutMs ends it.
+    requestTimeout: 0,
+    forceCloseConnections: 'idle' as const,
+    return503OnClosing: false,
+    clientErrorHandler: (error: Error & { code?: string }, socket: Socket) =>
+      connections.onClientError(error, socket),
+  }
+  if (tls === undefined) return { ...options, http } as FastifyServerOptions
+  const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)])
+  return { ...options, https: { ...http, cert, key } } as FastifyServerOptions
+}
+
+/** What every request passes, before its body is looked at. */
+function gate({ connections, files }: Doors, config: ServerConfig) {
+  const authorize = authorizer(config.tokens)
+  const names = config.advertise === undefined ? [] : [config.advertise.replace(/:\d+$/, '')]
+  // With a token, another site's page knows no token; without one, only its Host gives it away.
+  const localOnly = authorize === undefined && isLocalHost(config.host, [])
+  let knownHost: string | undefined
+  return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+    const { raw } = request
+    const { headers, method } = raw
+    connections.begin(raw, reply.raw)
+    const { access = 'read', aboutFile } = request.routeOptions.config
+    if (aboutFile) ringHeaders(reply, files.keeping.chain)
+    try {
+      const { host } = headers
+      if (host === undefined) {
+        if (raw.httpVersion !== '1.0') throw new StoreError('INVALID_REQUEST', 'The Host header is missing.')
+      } else if (localOnly && host !== knownHost) {
+        if (!isLocalHost(host, names)) throw new StoreError('FORBIDDEN', 'This node has another name.')
+        knownHost = host
+      }
+      authorize?.(headers.authorization, access)
+      if (method === 'GET' || method === 'HEAD') {
+        if (hasBody(raw)) throw new StoreError('INVALID_REQUEST', `A ${method} request has no body.`)
+      } else {
+        request.declaredType = headers['content-type']
+        delete headers['content-type']
+      }
+      if (access === 'write') refuseCrossSite(headers)
+    } catch (error) {
+      done(error as Error)
+      return
+    }
+    done()
+  }
+}
+
+function failureHandler({ connections, env }: Pick<Doors, 'connections' | 'env'>) {
+  return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const error = asStoreError(thrown)
+    if (error.code === 'INTERNAL' || error.code === 'CORRUPT') {
+      env.log.error(
+        { op: doorOf(request.raw.url ?? ''), path: error.path, err: error.cause ?? error },
+        'request failed',
+      )
+    }
+    const { status, headers, text } = errorReply(error)
+    for (const name of Object.keys(reply.getHeaders())) {
+      if (!keptOnError.has(name)) reply.removeHeader(name)
+    }
+    reply.code(status).headers(headers)
+    if (hasBody(request.raw) && !request.raw.readableEnded) {
+      reply.header('connection', 'close').send(connections.lingering(text, request.raw))
+    } else {
+      reply.send(text)
+    }
+  }
+}
+
+/** Headers that a door may have set and that an error has too. */
+const keptOnError: ReadonlySet<string> = new Set(['ring-chain', 'ring-hops', 'content-range', 'allow'])
+
+type MethodsOf = (url: string) => readonly string[]
+
+/** Collects which methods there are behind a door's name, with and without more of a URL. */
+function watchMethods(fastify: FastifyInstance): MethodsOf {
+  const byShape = new Map<string, string[]>()
+  const shapeOf = (url: string, more: boolean) => `${doorOf(url)}${more ? '/*' : ''}`
+  fastify.addHook('onRoute', ({ url, method }) => {
+    const shape = shapeOf(url, url.endsWith('/*'))
+    byShape.set(shape, [...(byShape.get(shape) ?? []), ...[method].flat()])
+  })
+  return url => {
+    const path = url.split('?', 1)[0] ?? ''
+    return byShape.get(shapeOf(url, path.indexOf('/', 1) !== -1)) ?? []
+  }
+}
+
+function noRoute(request: FastifyRequest, reply: FastifyReply, methodsOf: MethodsOf): StoreError {
+  const url = request.raw.url as string
+  const door = doorOf(url)
+  const methods = methodsOf(url)
+  if (methods.length > 0) {
+    reply.header('allow', methods.join(', '))
+    return new StoreError('METHOD_NOT_ALLOWED', `/${door} answers to ${methods.join(', ')}.`)
+  }
+  if (methodsOf(`/${door}/path`).length > 0) {
+    return new StoreError('INVALID_PATH', `This path is refused: it is empty. /${door}/ takes a path.`)
+  }
+  return new StoreError('ROUTE_NOT_FOUND', 'No door answers at this URL; /openapi.json lists them.')
+}
+
+function logRequests(fastify: FastifyInstance, env: Env): void {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const { method, url } = request.raw
+    env.log.debug({ op: method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request')
+    done()
+  })
+}
+
+/** Where the framework has no say: expectations, time-outs and connections. */
+function tameServer(fastify: FastifyInstance, connections: Connections, connectionsMax: number): void {
+  const { server } = fastify
+  const route = (request: IncomingMessage, response: ServerResponse) => fastify.routing(request, response)
+  server.maxConnections = connectionsMax
+  // The 100 is sent when the body is wanted; unknown expectations may be ignored (RFC 9110, section 10.1.1).
+  server.on('checkContinue', route)
+  server.on('checkExpectation', route)
+  server.on('timeout', socket => connections.onTimeout(socket))
+  server.on('connect', (_request, socket) => connections.onConnect(socket))
+}

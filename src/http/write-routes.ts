@@ -1,0 +1,176 @@
+/**
+ * Owns the doors that write one file: put and remove.
+ */
+
+import { Buffer } from 'node:buffer'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { errorCode, StoreError } from '../errors.ts'
+import type { PathName } from '../ring/path-name.ts'
+import { writeCondition } from './conditions.ts'
+import {
+  header,
+  idempotencyParameter,
+  overwriteParameter,
+  pathParameter,
+  receiptResponse,
+  ringResponseHeaders,
+} from './contract.ts'
+import { addDoor, type Doors, idempotencyOf, ringHeaders, sendWritten } from './doors.ts'
+import { refuseExtension } from './file-name.ts'
+import { storedMediaType } from './media-type.ts'
+import { announcedBytes, expectsContinue, ignoreBody, receivedBody } from './request-body.ts'
+import { parseFlag, pathOf, queryOf } from './request-target.ts'
+
+// A shorter body is on its way already when the header is read; refusing it early would cost more than it saves.
+const EARLY_BYTES_MIN = 64 * 1024
+
+export function writeRoutes(fastify: FastifyInstance, doors: Doors): void {
+  addDoor(fastify, {
+    methods: ['PUT', 'POST'],
+    urls: ['/put/*'],
+    access: 'write',
+    aboutFile: true,
+    contract: putContract,
+    handler: (request, reply) => put(doors, request, reply),
+  })
+  addDoor(fastify, {
+    methods: ['DELETE', 'POST'],
+    urls: ['/remove/*'],
+    access: 'write',
+    aboutFile: true,
+    contract: removeContract,
+    handler: (request, reply) => remove(doors, request, reply),
+  })
+}
+
+async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { raw } = request
+  const { headers } = raw
+  const url = raw.url as string
+  const path = pathOf(url)
+  const overwrite = parseFlag('overwrite', queryOf(url, ['overwrite']).overwrite)
+  const condition = writeCondition(headers, overwrite, 'absent')
+  refuseExtension(path, doors.allowedExtensions)
+  refuseAlteredBody(headers, path)
+  const announced = announcedBytes(raw)
+  refuseLength(announced, doors, path)
+  const options = {
+    condition,
+    ...idempotencyOf(request),
+    meta: { mediaType: storedMediaType(request.declaredType) },
+    sha256: announcedHash(headers),
+    refuseEarly: announced === undefined || announced > EARLY_BYTES_MIN || expectsContinue(raw),
+  }
+  try {
+    const written = await doors.slots.run(reply.raw, () =>
+      doors.files.put(path, receivedBody(raw, reply.raw, doors.connections), options),
+    )
+    return sendWritten(reply, written)
+  } catch (error) {
+    // RFC 9110, section 13.1.2: a false If-None-Match is a 412, not the conflict of a plain create.
+    if (headers['if-none-match'] === undefined || errorCode(error) !== 'FILE_EXISTS') throw error
+    throw new StoreError('PRECONDITION_FAILED', 'A file has this path already.', { path, cause: error })
+  }
+}
+
+async function remove(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { raw } = request
+  const url = raw.url as string
+  const path = pathOf(url)
+  queryOf(url, [])
+  if (raw.headers['if-none-match'] !== undefined) {
+    throw new StoreError('INVALID_REQUEST', 'If-None-Match makes no sense for a remove.', { path })
+  }
+  const condition = writeCondition(raw.headers, undefined, 'exists')
+  await ignoreBody(raw, reply.raw, doors.connections)
+  const written = await doors.files.remove(path, { condition, ...idempotencyOf(request) })
+  ringHeaders(reply, written.chain)
+  return reply.code(204).send()
+}
+
+/** The stored bytes are the file. A body that says it is something else (compressed, a piece) would come back wrong. */
+function refuseAlteredBody(headers: IncomingHttpHeaders, path: PathName): void {
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new StoreError(
+      'TYPE_NOT_ALLOWED',
+      'Bytes are stored as they are sent and come back without a Content-Encoding: send them without it.',
+      { path },
+    )
+  }
+  if (headers['content-range'] !== undefined) {
+    throw new StoreError('INVALID_REQUEST', 'A put stores whole files and takes no Content-Range.', { path })
+  }
+}
+
+function refuseLength(announced: number | undefined, { limits }: Doors, path: PathName): void {
+  if (announced === undefined || announced <= limits.fileBytesMax) return
+  throw new StoreError('FILE_TOO_LARGE', `A file may have ${limits.fileBytesMax} bytes here.`, { path })
+}
+
+const digestPattern = /(?:^|,)[ \t]*sha-256=:([A-Za-z0-9+/]{43}=):/
+
+/** The SHA-256 that the client says the body has (RFC 9530; without Content-Encoding both fields mean the same). */
+function announcedHash(headers: IncomingHttpHeaders): string | undefined {
+  const field = headers['repr-digest'] ?? headers['content-digest']
+  const base64 = typeof field === 'string' ? digestPattern.exec(field)?.[1] : undefined
+  return base64 === undefined ? undefined : Buffer.from(base64, 'base64').toString('hex')
+}
+
+const putContract = {
+  summary: 'Stores the body as a file',
+  description: 'Byte for byte, whatever its type. Creates only, unless overwrite or If-Match say otherwise.',
+  url: '/put/{path}',
+  parameters: [
+    pathParameter(),
+    overwriteParameter,
+    header('If-Match', 'ETags: replaces exactly one of these versions; * replaces any.'),
+    header('If-None-Match', '*: creates only, and answers 412 when a file is there.'),
+    header('Content-Type', 'Kept with the file.'),
+    header('Repr-Digest', 'sha-256=:BASE64: refuses a body that arrives with another hash (RFC 9530).'),
+    header('Expect', '100-continue: the body is asked for only when it would be taken.'),
+    idempotencyParameter,
+  ],
+  requestBody: {
+    required: true,
+    content: { '*/*': { schema: { type: 'string', format: 'binary' } } },
+  },
+  responses: {
+    200: receiptResponse('A file was replaced.'),
+    201: receiptResponse('A file was created.'),
+  },
+  errors: [
+    'INVALID_PATH',
+    'REQUEST_TIMEOUT',
+    'FILE_NOT_FOUND',
+    'FILE_EXISTS',
+    'PRECONDITION_FAILED',
+    'FILE_TOO_LARGE',
+    'TYPE_NOT_ALLOWED',
+    'IDEMPOTENCY_KEY_REUSED',
+    'OVERLOADED',
+    'INDETERMINATE',
+    'DISK_FULL',
+  ] as const,
+}
+
+const removeContract = {
+  summary: 'Removes a file',
+  url: '/remove/{path}',
+  parameters: [
+    pathParameter(),
+    header('If-Match', 'ETags: removes only one of these versions.'),
+    idempotencyParameter,
+  ],
+  responses: { 204: { description: 'The file is gone.', headers: ringResponseHeaders } },
+  errors: [
+    'INVALID_PATH',
+    'FILE_NOT_FOUND',
+    'PRECONDITION_FAILED',
+    'IDEMPOTENCY_KEY_REUSED',
+    'OVERLOADED',
+    'INDETERMINATE',
+    'DISK_FULL',
+  ] as const,
+}
