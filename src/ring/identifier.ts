@@ -1,7 +1,7 @@
 /**
  * Owns the positions of the ring: SHA-1, m = 160 (Stoica et al., "Chord", SIGCOMM 2001, section 4).
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { PathName } from './path-name.ts'
 
 /** A position: 40 lower-case hexadecimal digits, so that text order is ring order from zero upward. */
@@ -33,5 +33,5 @@ export function identifiersOfAddress(address: Address, virtualNodes: number): Id
 }
 
 function sha1(text: string): Identifier {
-  return createHash('sha1').update(text).digest('hex') as Identifier
+  return hash('sha1', text) as Identifier
 }

@@ -12,7 +12,7 @@ import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
-import { BlobFiles, type StagingFile } from './blob-files.ts'
+import { BlobFiles } from './blob-files.ts'
 import { BlobRemover } from './blob-remover.ts'
 import { blobStream } from './blob-stream.ts'
 import { BufferPool } from './buffer-pool.ts'
@@ -24,6 +24,7 @@ import { PIECE_BYTES, receive } from './intake.ts'
 import { type IndexWrite, LmdbIndex } from './lmdb-index.ts'
 import { checkKey, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
 import type { BlobId, Body, FileRecord } from './record.ts'
+import { StagedBlob } from './staged-blob.ts'
 import { StagedBodies } from './staged-bodies.ts'
 import {
   type ByteRange,
@@ -114,41 +115,32 @@ export class LmdbStorage implements Storage {
 
   stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {
     return this.#staged.receive(options, async watched => {
-      const blobId = randomHex(this.#env) as BlobId
-      let file: StagingFile | undefined
-      let marked: Promise<void> | undefined
+      const blob = this.#newBlob()
       try {
-        const { inline, ...digest } = await receive(body, watched, this.#pieces, async () => {
-          marked = this.#mark(blobId)
-          file = await this.#files.begin(blobId)
-          return file
-        })
+        const { inline, ...digest } = await receive(body, watched, this.#pieces, () => blob.begin())
         if (inline) return { ...digest, content: { inline } }
-        await file?.finish(marked ?? Promise.resolve())
+        const blobId = await blob.finish()
         watched.signal.throwIfAborted()
         return { ...digest, content: { blobId } }
       } catch (error) {
-        await file?.abandon()
-        if (marked) await this.#unmark(blobId, marked)
+        await this.#remover.add(await blob.abandon())
         throw diskError(error, 'The body was not stored')
       }
     })
   }
 
   async stageCopy(record: FileRecord): Promise<StagedBody> {
-    this.#staged.assertOpen()
     const { content } = record.body
     if ('inline' in content) return this.#staged.add(record.body)
-    const blobId = randomHex(this.#env) as BlobId
-    const marked = this.#mark(blobId)
-    try {
-      await marked
-      await this.#files.copy(content.blobId, blobId)
-      return this.#staged.add({ ...record.body, content: { blobId } })
-    } catch (error) {
-      await this.#unmark(blobId, marked)
-      throw this.#missing(record, error) ?? diskError(error, 'The body was not copied')
-    }
+    return this.#staged.receive({ sizeMax: record.body.size }, async () => {
+      const blob = this.#newBlob()
+      try {
+        return { ...record.body, content: { blobId: await blob.copyOf(content.blobId) } }
+      } catch (error) {
+        await this.#remover.add(await blob.abandon())
+        throw this.#missing(record, error) ?? diskError(error, 'The body was not copied')
+      }
+    })
   }
 
   async discard(staged: StagedBody): Promise<void> {
@@ -277,20 +269,8 @@ export class LmdbStorage implements Storage {
     return expired.filter(({ key }) => key !== ownKey && !this.#turns.taken(keyTurn(key)))
   }
 
-  /** Says durably that a file of this blob may exist without a record. */
-  #mark(blobId: BlobId): Promise<void> {
-    const marked = this.#index.write({ unsettle: [blobId] })
-    // Whoever stages the blob awaits it later on; a failure before that must not count as unhandled.
-    marked.catch(() => undefined)
-    return marked
-  }
-
-  /** Removes the file of a blob that never came to be, and its mark. */
-  async #unmark(blobId: BlobId, marked: Promise<void>): Promise<void> {
-    await marked.then(
-      () => this.#remover.add([blobId]),
-      () => undefined,
-    )
+  #newBlob(): StagedBlob {
+    return new StagedBlob({ env: this.#env, files: this.#files, index: this.#index })
   }
 
   /** What it means that the blob of a record can't be opened or read; undefined when it is another fault. */

@@ -1,7 +1,7 @@
 /**
  * Owns the tests that every storage passes, whatever it keeps its files on. Each test opens a fresh storage.
  */
-import { createHash } from 'node:crypto'
+import { createCipheriv, createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { Test } from 'tap'
@@ -20,13 +20,9 @@ const sizeMax = 64 * BLOCK_BYTES
 
 /** Bytes that differ from block to block and from seed to seed. */
 export function bodyOf(size: number, seed = 1): Buffer {
-  const bytes = Buffer.allocUnsafe(size)
-  let state = (seed * 2654435761) >>> 0
-  for (let i = 0; i < size; i += 1) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    bytes[i] = state >>> 24
-  }
-  return bytes
+  const key = Buffer.alloc(16)
+  key.writeDoubleLE(seed)
+  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size))
 }
 
 export function sha256Of(bytes: Uint8Array): string {

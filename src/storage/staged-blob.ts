@@ -1,0 +1,70 @@
+/**
+ * Owns one new blob from its mark in the index to its final name: whatever happens on the way, its file either gets
+ * its name or is accounted for.
+ */
+import { Buffer } from 'node:buffer'
+import type { Env } from '../env.ts'
+import type { BlobFiles, StagingFile } from './blob-files.ts'
+import type { LmdbIndex } from './lmdb-index.ts'
+import type { BlobId } from './record.ts'
+
+export interface StagedBlobComponents {
+  readonly env: Env
+  readonly files: BlobFiles
+  readonly index: LmdbIndex
+}
+
+export class StagedBlob {
+  readonly #components: StagedBlobComponents
+  #blobId: BlobId | undefined
+  #marked: Promise<void> | undefined
+  #file: StagingFile | undefined
+
+  constructor(components: StagedBlobComponents) {
+    this.#components = components
+  }
+
+  /** Opens its temporary file; the mark becomes durable while the bytes come in. */
+  async begin(): Promise<StagingFile> {
+    const { blobId } = this.#mark()
+    this.#file = await this.#components.files.begin(blobId)
+    return this.#file
+  }
+
+  /** Makes the bytes durable under the blob's name. Only after `begin`. */
+  async finish(): Promise<BlobId> {
+    if (!this.#blobId || !this.#marked || !this.#file) throw new TypeError('a blob that was not begun')
+    await this.#file.finish(this.#marked)
+    return this.#blobId
+  }
+
+  /** Makes the blob of the bytes of another one. Fails with ENOENT when that is gone. */
+  async copyOf(source: BlobId): Promise<BlobId> {
+    const { blobId, marked } = this.#mark()
+    await marked
+    await this.#components.files.copy(source, blobId)
+    return blobId
+  }
+
+  /** Drops what there is, at whatever point it failed, and gives the blob whose mark and file are left to remove. */
+  async abandon(): Promise<BlobId[]> {
+    await this.#file?.abandon()
+    if (!this.#blobId || !this.#marked) return []
+    const blobId = this.#blobId
+    return this.#marked.then(
+      () => [blobId],
+      () => [],
+    )
+  }
+
+  #mark(): { readonly blobId: BlobId; readonly marked: Promise<void> } {
+    const { env, index } = this.#components
+    const blobId = Buffer.from(env.randomness.bytes(16)).toString('hex') as BlobId
+    const marked = index.write({ unsettle: [blobId] })
+    // It is awaited later on; a failure before that must not count as unhandled.
+    marked.catch(() => undefined)
+    this.#blobId = blobId
+    this.#marked = marked
+    return { blobId, marked }
+  }
+}
