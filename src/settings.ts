@@ -106,7 +106,7 @@ export const SETTINGS = {
     variable: 'ALTERED_CHORD_SECRET',
     default: 'none',
     bounds: `visible ASCII; at least ${SECRET_LENGTH_MIN} characters off loopback`,
-    meaning: 'what the nodes of one network share',
+    meaning: 'what the nodes of one network share; with a single node only its presence is checked',
     group: 'Security',
     secret: true,
   },

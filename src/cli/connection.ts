@@ -1,0 +1,69 @@
+/**
+ * Owns how a command reaches a node: the options that all of them share, and the client made of them.
+ */
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { StoreClient } from '../client/client.ts'
+import type { Environment } from '../read-config.ts'
+import { type Session, usageError } from './session.ts'
+
+export interface ConnectionOptions {
+  readonly node?: string
+  readonly token?: string
+}
+
+/** The variables that hold what the shared options hold. */
+export const CONNECTION_VARIABLES = {
+  node: 'ALTERED_CHORD_NODE',
+  token: 'ALTERED_CHORD_TOKEN',
+  tokenFile: 'ALTERED_CHORD_TOKEN_FILE',
+} as const
+
+const DEFAULT_NODE = 'http://127.0.0.1:5000'
+
+export function addConnectionOptions(command: Command): Command {
+  return command
+    .option('--node <url>', `any node of the network (${CONNECTION_VARIABLES.node}; default ${DEFAULT_NODE})`)
+    .option('--token <token>', `what the node wants to see (better ${CONNECTION_VARIABLES.token} or …_FILE)`)
+}
+
+/** Runs `work` with a client, and closes it whatever happens. */
+export async function withClient<T>(
+  session: Session,
+  options: ConnectionOptions,
+  work: (client: StoreClient) => Promise<T>,
+): Promise<T> {
+  const token = options.token ?? tokenOf(session.environment)
+  const node = nodeUrl(options.node ?? session.environment[CONNECTION_VARIABLES.node] ?? DEFAULT_NODE)
+  const client = new StoreClient({ node, ...(token ? { token } : {}) }, { env: session.env })
+  try {
+    return await work(client)
+  } finally {
+    await client.close()
+  }
+}
+
+/** A URL as it is; HOST:PORT and PORT as with `start`. */
+export function nodeUrl(text: string): string {
+  const url = /^\d+$/.test(text)
+    ? `http://127.0.0.1:${text}`
+    : /^https?:\/\//.test(text)
+      ? text
+      : `http://${text}`
+  if (!URL.canParse(url) || new URL(url).pathname !== '/') {
+    throw usageError(`--node is "${text}", and a node is a URL such as ${DEFAULT_NODE}, HOST:PORT or a port.`)
+  }
+  return url
+}
+
+function tokenOf(environment: Environment): string | undefined {
+  const token = environment[CONNECTION_VARIABLES.token]
+  if (token) return token
+  const file = environment[CONNECTION_VARIABLES.tokenFile]
+  if (!file) return undefined
+  try {
+    return readFileSync(file, 'utf8').trimEnd()
+  } catch {
+    throw usageError(`${CONNECTION_VARIABLES.tokenFile} names ${file}, which cannot be read.`)
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Owns `altered-chord list`: which files there are.
+ */
+import type { Command } from 'commander'
+import type { ListedFile, ListedFolder } from '../client/client.ts'
+import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
+import { print, type Session } from './session.ts'
+
+interface ListCommandOptions extends ConnectionOptions {
+  readonly long?: boolean
+  readonly level?: boolean
+  readonly json?: boolean
+}
+
+export function addListCommand(program: Command, session: Session): void {
+  const command = program
+    .command('list')
+    .summary('list files')
+    .description('Lists the paths that begin with PREFIX, or all, in the order of their bytes.')
+    .usage('[options] [PREFIX]')
+    .argument('[prefix]', 'beginning of the paths', '')
+    .option('-l, --long', 'with size in bytes, time and media type')
+    .option('--level', 'one level only: what lies in a folder is summed up as the name of the folder')
+    .option('--json', 'one line of JSON for each file')
+  addConnectionOptions(command)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  altered-chord list
+  altered-chord list -l docs/
+  altered-chord list --level`,
+    )
+    .action((prefix: string, options: ListCommandOptions) => list(session, prefix, options))
+}
+
+async function list(session: Session, prefix: string, options: ListCommandOptions): Promise<void> {
+  await withClient(session, options, async client => {
+    const call = { signal: session.signal }
+    const listed = options.level ? client.listLevel(prefix, call) : client.list(prefix, call)
+    for await (const entry of listed) await print(session, lineOf(entry, options))
+  })
+}
+
+function lineOf(entry: ListedFile | ListedFolder, options: ListCommandOptions): string {
+  if (options.json) return JSON.stringify(entry)
+  if (!('path' in entry)) return options.long ? `${' '.repeat(38)}${entry.prefix}` : entry.prefix
+  if (!options.long) return entry.path
+  return `${String(entry.size).padStart(14)}  ${entry.writtenAt.slice(0, 19)}Z  ${entry.path}  (${entry.mediaType})`
+}

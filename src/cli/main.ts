@@ -1,0 +1,105 @@
+/**
+ * Owns the program `altered-chord`: its commands, its exit codes, and its only contact with `process`.
+ */
+import { Command, CommanderError } from 'commander'
+import { realEnv } from '../env.ts'
+import { VERSION } from '../version.ts'
+import { addGetCommand } from './get.ts'
+import { addListCommand } from './list.ts'
+import { addOneRequestCommands } from './one-request.ts'
+import { addPutCommand } from './put.ts'
+import { describeError, EXIT_CODES, note, type Session, type StopSignal } from './session.ts'
+import { addStartCommand } from './start.ts'
+
+/** What shells expect of a program that was interrupted: 128 and the number of the signal. */
+const EXIT_CODE_INTERRUPTED = 130
+
+/** Runs one command line, without the two first words of process.argv; resolves to the exit code. */
+export async function runCli(argv: readonly string[], session: Session): Promise<number> {
+  try {
+    await buildProgram(session).parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    if (session.signal.aborted) return EXIT_CODE_INTERRUPTED
+    if (error instanceof CommanderError) return exitCodeOf(error, session)
+    // Programmer errors are not dressed up as refusals.
+    if (error instanceof TypeError || error instanceof ReferenceError) throw error
+    note(session, describeError(error))
+    return EXIT_CODES.refused
+  }
+  return session.exitCode
+}
+
+/** Every command of the program; test/tidy.test.ts reads it too. */
+export function buildProgram(session: Session): Command {
+  const program = new Command('altered-chord')
+    .description('A file store for machines you have, without a coordinator.')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => session.stdout.write(text),
+      writeErr: text => session.stderr.write(text),
+    })
+    .showHelpAfterError('(--help says more)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  altered-chord start
+  altered-chord put report.pdf docs/report.pdf
+  altered-chord list --level
+  altered-chord get docs/report.pdf
+
+Exit codes: 0 done, 1 refused (the reason is on standard error), 2 wrongly called.
+A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS to its certificate.`,
+    )
+  addStartCommand(program, session)
+  addPutCommand(program, session)
+  addGetCommand(program, session)
+  addListCommand(program, session)
+  addOneRequestCommands(program, session)
+  return program
+}
+
+/** Runs the program in this process and ends it: what bin/altered-chord.js and start.js call. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const interrupt = new AbortController()
+  let onStop: (name: StopSignal) => void = name => interrupt.abort(new Error(`interrupted by ${name}`))
+  let onCrash: (error: unknown) => void = error => console.error(error)
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => onStop(name))
+  const crash = (error: unknown) => {
+    onCrash(error)
+    process.exit(EXIT_CODES.refused)
+  }
+  process.on('uncaughtException', crash)
+  // Who reads the first ten lines of a list and closes the pipe has what they wanted.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    error.code === 'EPIPE' ? process.exit(EXIT_CODES.done) : crash(error),
+  )
+  const { stdin, stdout, stderr, env: environment } = process
+  const code = await runCli(argv, {
+    env: realEnv(),
+    environment,
+    stdin,
+    stdout,
+    stderr,
+    signal: interrupt.signal,
+    onStopSignal: then => {
+      onStop = then
+    },
+    onCrash: then => {
+      onCrash = then
+    },
+    exitNow: code => process.exit(code),
+    exitCode: EXIT_CODES.done,
+  }).catch(crash)
+  // An open standard input would keep the process; what was written is let out first.
+  await new Promise(resolve => stdout.write('', resolve))
+  process.exit(code ?? EXIT_CODES.refused)
+}
+
+function exitCodeOf(error: CommanderError, session: Session): number {
+  if (error.exitCode === 0) return EXIT_CODES.done
+  // commander has printed its own complaints already.
+  if (error.code === 'usage') note(session, `error: ${error.message}`)
+  return EXIT_CODES.usage
+}

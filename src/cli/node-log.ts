@@ -1,0 +1,19 @@
+/**
+ * Owns what the log of a node looks like: lines for people on a terminal, JSON lines everywhere else. It goes to
+ * standard error, so that standard output holds nothing but the one line that says where the node answers.
+ */
+import { pino, stdTimeFunctions } from 'pino'
+import { build as prettyStream } from 'pino-pretty'
+import type { LogLevel } from '../config.ts'
+import type { Log } from '../env.ts'
+import type { TerminalStream } from './session.ts'
+
+export function openNodeLog(stream: TerminalStream, level: LogLevel): Log {
+  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime }
+  if (!stream.isTTY) return pino(options, stream)
+  // In this thread and not in a worker: what is logged before a crash must be seen.
+  return pino(
+    options,
+    prettyStream({ destination: stream, colorize: true, translateTime: 'SYS:HH:MM:ss.l', sync: true }),
+  )
+}

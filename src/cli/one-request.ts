@@ -1,0 +1,129 @@
+/**
+ * Owns the commands that are one request each: exists, copy, move, remove, status.
+ */
+import type { Command } from 'commander'
+import type { Receipt, StoreClient } from '../client/client.ts'
+import { formatQuantity } from '../quantity.ts'
+import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
+import { EXIT_CODES, noteFailure, print, type Session, usageError } from './session.ts'
+import { forEachAtOnce, PARALLEL_DEFAULT } from './transfers.ts'
+
+interface TransferOptions extends ConnectionOptions {
+  readonly overwrite?: boolean
+  readonly json?: boolean
+}
+
+interface RemoveCommandOptions extends ConnectionOptions {
+  readonly recursive?: boolean
+  readonly ifMatch?: string
+}
+
+export function addOneRequestCommands(program: Command, session: Session): void {
+  addExistsCommand(program, session)
+  addTransferCommand(program, session, 'copy')
+  addTransferCommand(program, session, 'move')
+  addRemoveCommand(program, session)
+  addStatusCommand(program, session)
+}
+
+function addExistsCommand(program: Command, session: Session): void {
+  const command = program
+    .command('exists')
+    .summary('say whether there is a file')
+    .description('Prints true or false. The exit code is 0 for true and 1 for false.')
+    .argument('<path>')
+  addConnectionOptions(command).action((path: string, options: ConnectionOptions) =>
+    withClient(session, options, async client => {
+      const exists = await client.exists(path, { signal: session.signal })
+      if (!exists) session.exitCode = EXIT_CODES.refused
+      await print(session, String(exists))
+    }),
+  )
+}
+
+function addTransferCommand(program: Command, session: Session, verb: 'copy' | 'move'): void {
+  const command = program
+    .command(verb)
+    .summary(verb === 'copy' ? 'copy a file inside the store' : 'give a file another path')
+    .description(
+      verb === 'copy'
+        ? 'Copies a file inside the store; its bytes do not pass through this machine.'
+        : 'Gives a file another path. At no moment is it at neither of them.',
+    )
+    .argument('<source>')
+    .argument('<destination>')
+    .option('--overwrite', 'replace a file at the destination')
+    .option('--json', 'print the receipt as JSON')
+  addConnectionOptions(command).action((source: string, destination: string, options: TransferOptions) =>
+    withClient(session, options, async client => {
+      const call = { signal: session.signal, ...(options.overwrite ? { overwrite: true } : {}) }
+      const receipt = await client[verb](source, destination, call)
+      await print(session, options.json ? JSON.stringify(receipt) : receiptLine(receipt))
+    }),
+  )
+}
+
+function addRemoveCommand(program: Command, session: Session): void {
+  const command = program
+    .command('remove')
+    .summary('remove files')
+    .description('Removes files. There is no way back.')
+    .argument('<path...>')
+    .option('-r, --recursive', 'remove everything below each PATH')
+    .option('--if-match <etag>', 'remove one file only if it is this version')
+  addConnectionOptions(command).action((paths: string[], options: RemoveCommandOptions) => {
+    if (options.ifMatch !== undefined && (paths.length > 1 || options.recursive)) {
+      throw usageError('--if-match is for one file.')
+    }
+    // An unset variable of a script must not remove everything; who means that writes "/".
+    if (paths.includes('')) throw usageError('A PATH is empty.')
+    return withClient(session, options, client => remove(session, client, paths, options))
+  })
+}
+
+async function remove(
+  session: Session,
+  client: StoreClient,
+  paths: readonly string[],
+  options: RemoveCommandOptions,
+): Promise<void> {
+  const { signal } = session
+  const ifMatch = options.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }
+  const doomed = async function* () {
+    if (!options.recursive) yield* paths
+    else for (const path of paths) yield* below(session, client, path)
+  }
+  await forEachAtOnce(
+    doomed(),
+    { parallel: PARALLEL_DEFAULT, signal },
+    path => client.remove(path, { signal, ...ifMatch }),
+    (path, error) => noteFailure(session, `not removed: ${path}`, error),
+  )
+}
+
+async function* below(session: Session, client: StoreClient, path: string): AsyncGenerator<string> {
+  const prefix = path === '/' ? '' : `${path.replace(/^\//, '').replace(/\/+$/, '')}/`
+  let found = false
+  for await (const entry of client.list(prefix, { signal: session.signal })) {
+    found = true
+    yield entry.path
+  }
+  if (!found) noteFailure(session, `not removed: ${path}`, new Error('nothing lies below this path'))
+}
+
+function addStatusCommand(program: Command, session: Session): void {
+  const command = program
+    .command('status')
+    .summary('show how a node is doing')
+    .description('Prints what the node says of itself, as JSON.')
+  addConnectionOptions(command).action((options: ConnectionOptions) =>
+    withClient(session, options, async client => {
+      await print(session, JSON.stringify(await client.status({ signal: session.signal }), undefined, 2))
+    }),
+  )
+}
+
+/** One line for a person: where it is, how large it is, which version. */
+export function receiptLine(receipt: Receipt): string {
+  return `${receipt.path}  ${formatQuantity(receipt.size, 'bytes')}  ${receipt.etag}`
+}

@@ -1,0 +1,93 @@
+/**
+ * Owns `altered-chord start`: one node from its flags to its end.
+ */
+import { type Command, Option } from 'commander'
+import type { NodeConfig } from '../config.ts'
+import { type Log, realEnv } from '../env.ts'
+import { errorCode } from '../errors.ts'
+import type { StoreNode } from '../node.ts'
+import { type Flags, readNodeConfig } from '../read-config.ts'
+import { SETTINGS, type Setting } from '../settings.ts'
+import { openNodeLog } from './node-log.ts'
+import { EXIT_CODES, print, type Session, usageError } from './session.ts'
+
+export function addStartCommand(program: Command, session: Session): void {
+  const command = program
+    .command('start')
+    .summary('run a node')
+    .description(
+      'Runs a node until Ctrl-C, SIGINT or SIGTERM. Without options: a new network on this machine, port 5000.',
+    )
+  for (const setting of Object.values(SETTINGS) as Setting[]) command.addOption(optionOf(setting))
+  command
+    .addHelpText(
+      'after',
+      `
+Every option is also a variable: --max-file-size is ALTERED_CHORD_MAX_FILE_SIZE. A flag beats a variable. Secrets can
+come from files, for example ALTERED_CHORD_TOKEN_FILE=/run/secrets/token.
+
+Examples:
+  altered-chord start
+  altered-chord start -p 5001 -b 5001
+  altered-chord start --data /srv/files --max-file-size 4GiB
+  altered-chord start --host 0.0.0.0 --secret "$SECRET" --token "$TOKEN"`,
+    )
+    .action((flags: Flags) => start(session, flags))
+}
+
+/** A setting as commander wants it; its default is applied by read-config.ts, after the environment was asked. */
+function optionOf(setting: Setting): Option {
+  const option = new Option(
+    setting.flag,
+    `${setting.meaning} (${setting.bounds}; default ${setting.default})`,
+  )
+  option.helpGroup(`${setting.group}:`)
+  if (setting.repeatable) {
+    option.argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), value])
+  }
+  return option
+}
+
+async function start(session: Session, flags: Flags): Promise<void> {
+  const config = configOf(session, flags)
+  const log = openNodeLog(session.stderr, config.logLevel)
+  // Only here: the other commands come up in half the time without a server and a database.
+  const { StoreNode } = await import('../node.ts')
+  const node = new StoreNode({ env: realEnv(log) }, config)
+  session.onCrash(error => log.error({ err: error }, 'a defect ends this node'))
+  const stopped = stopAtSignal(session, node, log)
+  try {
+    const url = await node.start()
+    const place = config.dataDirectory ?? 'memory only'
+    await print(session, `altered-chord answers at ${url} and keeps files in ${place}`)
+    await stopped
+  } catch (error) {
+    await node.stop()
+    throw error
+  }
+}
+
+function configOf(session: Session, flags: Flags): NodeConfig {
+  try {
+    return readNodeConfig(flags, session.environment)
+  } catch (error) {
+    if (errorCode(error) === 'INVALID_REQUEST') throw usageError((error as Error).message)
+    throw error
+  }
+}
+
+/** Resolves when a signal has stopped the node; a second signal ends the process there and then. */
+function stopAtSignal(session: Session, node: StoreNode, log: Log): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let stopping = false
+    session.onStopSignal(name => {
+      if (stopping) session.exitNow(EXIT_CODES.refused)
+      stopping = true
+      log.info(
+        { op: 'stop', signal: name },
+        'stopping once running requests have ended; again to stop at once',
+      )
+      node.stop().then(resolve, reject)
+    })
+  })
+}

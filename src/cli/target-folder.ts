@@ -1,0 +1,96 @@
+/**
+ * Owns writing fetched files into a folder of this machine: never outside of it, and never half.
+ *
+ * The paths come from a node, which is not trusted here: they are checked again, and a symbolic link that lies in the
+ * folder is not followed. A file appears under its name by a rename, once it is complete.
+ */
+import { createWriteStream } from 'node:fs'
+import { lstat, mkdir, rename, stat, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { Env } from '../env.ts'
+import { parsePathName } from '../ring/path-name.ts'
+
+export class TargetFolder {
+  readonly #env: Env
+  readonly #root: string
+  /** Folders below the root that were seen to be folders, so that each is checked once. */
+  readonly #checked = new Map<string, Promise<void>>()
+
+  constructor(components: { readonly env: Env }, init: { readonly root: string }) {
+    this.#env = components.env
+    this.#root = init.root
+  }
+
+  /**
+   * Where the file with this relative path goes; its folders are made.
+   * @throws when the path leads out, or a file or link stands where a folder is needed.
+   */
+  async place(path: string): Promise<string> {
+    const segments = parsePathName(path).split('/')
+    await mkdir(this.#root, { recursive: true })
+    for (let depth = 1; depth < segments.length; depth += 1) {
+      const folder = segments.slice(0, depth).join('/')
+      let check = this.#checked.get(folder)
+      if (check === undefined) {
+        check = makeFolder(this.#root, folder)
+        this.#checked.set(folder, check)
+      }
+      await check
+    }
+    return join(this.#root, ...segments)
+  }
+
+  /** Writes a body to the file with this relative path, replacing what is there. */
+  async write(path: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+    await writeWhole(this.#env, await this.place(path), body, signal)
+  }
+}
+
+/**
+ * Writes a file under a temporary name beside its own, and renames it when it is complete. A failure leaves nothing.
+ */
+export async function writeWhole(
+  env: Env,
+  file: string,
+  body: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<void> {
+  if ((await stat(file).catch(() => undefined))?.isDirectory()) throw new Error(`${file} is a folder`)
+  const random = Buffer.from(env.randomness.bytes(8)).toString('hex')
+  const temporary = join(dirname(file), `.altered-chord-${random}.part`)
+  try {
+    await pipeline(body, createWriteStream(temporary, { flags: 'wx' }), { signal })
+    await rename(temporary, file)
+  } catch (error) {
+    await unlink(temporary).catch(() => {})
+    throw error
+  }
+}
+
+async function makeFolder(root: string, folder: string): Promise<void> {
+  const place = join(root, folder)
+  try {
+    await mkdir(place)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    const info = await lstat(place)
+    if (info.isSymbolicLink()) throw new Error(`${place} is a symbolic link, which is not followed`)
+    if (!info.isDirectory()) throw new Error(`${place} is a file, so nothing can be below it`)
+  }
+}
+
+/**
+ * Tells apart the files of a sorted list that cannot lie in one folder together: of `a` and `a/b` the first wins.
+ * Feed it every path in the byte order of a list; it answers with the file that stands in the way.
+ */
+export function conflictFinder(): (path: string) => string | undefined {
+  // In byte order, everything that begins with `a` comes in one run, so only the beginnings of the run are kept.
+  const beginnings: string[] = []
+  return path => {
+    while (beginnings.length > 0 && !path.startsWith(beginnings.at(-1) as string)) beginnings.pop()
+    const inTheWay = beginnings.find(beginning => path.startsWith(`${beginning}/`))
+    if (inTheWay === undefined) beginnings.push(path)
+    return inTheWay
+  }
+}

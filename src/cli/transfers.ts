@@ -1,0 +1,50 @@
+/**
+ * Owns doing the same with many files: several at once, a failure of one does not end the others.
+ */
+import { InvalidArgumentError } from 'commander'
+
+/** Files in flight at once; each holds one connection and about 128 KiB. */
+export const PARALLEL_DEFAULT = 8
+
+/** More connections from one command line gain nothing and crowd others out. */
+export const PARALLEL_MAX = 64
+
+/**
+ * Calls `work` for every item, with up to `parallel` calls at once, in the order in which the items come. A rejected
+ * call is given to `failed`; an error of the source itself, or an aborted signal, ends all.
+ */
+export async function forEachAtOnce<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  init: { readonly parallel: number; readonly signal: AbortSignal },
+  work: (item: T) => Promise<void>,
+  failed: (item: T, error: unknown) => void,
+): Promise<void> {
+  const source = iterate(items)
+  const worker = async () => {
+    for (;;) {
+      init.signal.throwIfAborted()
+      const next = await source.next()
+      if (next.done) return
+      try {
+        await work(next.value)
+      } catch (error) {
+        init.signal.throwIfAborted()
+        failed(next.value, error)
+      }
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: init.parallel }, worker))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+}
+
+/** commander's parser of `--parallel`. */
+export function parseParallel(text: string): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= 1 && value <= PARALLEL_MAX) return value
+  throw new InvalidArgumentError(`It is a number from 1 to ${PARALLEL_MAX}.`)
+}
+
+/** A generator answers calls of next() one after the other, so that workers can share it. */
+async function* iterate<T>(items: Iterable<T> | AsyncIterable<T>): AsyncGenerator<T> {
+  yield* items
+}

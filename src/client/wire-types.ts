@@ -1,0 +1,58 @@
+/**
+ * Owns what a client gets to see: receipts, files and lines of a list, as the doors write them in JSON.
+ */
+import type { Readable } from 'node:stream'
+
+/** What a write answers with. */
+export interface Receipt {
+  readonly path: string
+  /** Bytes. */
+  readonly size: number
+  /** Names this version, quoted as in the header. */
+  readonly etag: string
+  /** Orders the writes of one path: by epoch, then by seq. */
+  readonly version: { readonly epoch: number; readonly seq: number }
+  /** 64 hexadecimal digits. */
+  readonly sha256: string
+  readonly consistency: 'chain' | 'eventual'
+  /** True when every node in `replicas` has the file on stable storage. */
+  readonly durable: boolean
+  /** The nodes that hold the file. */
+  readonly replicas: readonly string[]
+  /** The nodes that the request visited, in order. */
+  readonly chain: readonly string[]
+}
+
+/** A file that is being read. */
+export interface FetchedFile {
+  readonly path: string
+  readonly mediaType: string
+  /** Bytes of `body`: of the whole file, or of the range that was asked for. */
+  readonly size: number
+  readonly etag: string
+  /** Of the whole file, 64 hexadecimal digits; undefined when the node did not say. */
+  readonly sha256: string | undefined
+  /** When the file was written; whole seconds. */
+  readonly writtenAt: Date | undefined
+  /** The nodes that the request visited, in order. */
+  readonly chain: readonly string[]
+  /** Read it to its end, or destroy it: until then it holds a connection. */
+  readonly body: Readable
+}
+
+/** One file of a list. */
+export interface ListedFile {
+  readonly path: string
+  /** Bytes. */
+  readonly size: number
+  readonly etag: string
+  readonly mediaType: string
+  /** ISO 8601, UTC. */
+  readonly writtenAt: string
+}
+
+/** With `delimiter`, everything that lies behind one folder is one line. */
+export interface ListedFolder {
+  /** The common beginning of the paths, ending with `/`. */
+  readonly prefix: string
+}

@@ -1,0 +1,35 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { nodeUrl, withClient } from '../../src/cli/connection.ts'
+import { json, scriptedServer } from '../client/scripted-server.ts'
+import { scriptedSession } from './scripted-session.ts'
+
+t.test('a node is a URL, HOST:PORT or a port', async t => {
+  t.equal(nodeUrl('https://files.example'), 'https://files.example')
+  t.equal(nodeUrl('files.example:80'), 'http://files.example:80')
+  t.equal(nodeUrl('5001'), 'http://127.0.0.1:5001')
+  for (const text of ['', 'http://', 'http://a/b', 'a b']) {
+    t.throws(() => nodeUrl(text), { exitCode: 2, message: /--node is/ }, text)
+  }
+})
+
+t.test('the token comes from the option, the variable, or a file', async t => {
+  const { origin, seen } = await scriptedServer(t, [json(200, {})])
+  const folder = t.testdir({ token: 'from-file\n' })
+  const rows: [Record<string, string>, Record<string, string>, string | undefined][] = [
+    [{}, {}, undefined],
+    [{ token: 'o' }, { ALTERED_CHORD_TOKEN: 'v' }, 'Bearer o'],
+    [{}, { ALTERED_CHORD_TOKEN: 'v', ALTERED_CHORD_TOKEN_FILE: '/none' }, 'Bearer v'],
+    [{}, { ALTERED_CHORD_TOKEN_FILE: join(folder, 'token') }, 'Bearer from-file'],
+  ]
+  for (const [options, environment, header] of rows) {
+    const session = scriptedSession({ environment: { ALTERED_CHORD_NODE: origin, ...environment } })
+    await withClient(session, options, client => client.status())
+    t.equal(seen.at(-1)?.headers.authorization, header)
+  }
+  const session = scriptedSession({ environment: { ALTERED_CHORD_TOKEN_FILE: '/none' } })
+  await t.rejects(
+    withClient(session, {}, client => client.status()),
+    { exitCode: 2, message: /cannot be read/ },
+  )
+})

@@ -1,0 +1,263 @@
+/**
+ * Owns the rules of form that every source file is held to. Each rule is a pure function of a parsed file, so that
+ * tidy.test.ts can show that it finds what it is for.
+ */
+import { posix } from 'node:path'
+import ts from 'typescript'
+
+/** One broken rule, as a sentence that begins with where it is. */
+export type Fault = string
+
+export interface SourceFile {
+  /** Relative to the root of the repository, with `/`. */
+  readonly path: string
+  readonly text: string
+}
+
+/** Lines of one function, its doc comment not counted: what fits on a screen. */
+export const FUNCTION_LINES_MAX = 60
+export const FILE_LINES_MAX = 400
+
+/** Root files and nouns that every layer may import. */
+const OPEN_TO_ALL = new Set([
+  'src/errors.ts',
+  'src/env.ts',
+  'src/quantity.ts',
+  'src/views/view.ts',
+  'src/storage/record.ts',
+])
+
+/** Who may import whom, beside itself and what is open to all. A layer is a folder of src, or a file beside them. */
+export const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  ring: [],
+  storage: ['ring'],
+  views: ['ring'],
+  peer: ['ring'],
+  routing: ['ring', 'peer'],
+  replication: ['views', 'storage', 'peer', 'ring'],
+  membership: ['replication', 'routing', 'views', 'peer', 'ring'],
+  // On a single node, files stands straight on storage; replication comes in between with the network.
+  files: ['replication', 'routing', 'storage', 'ring'],
+  http: ['files', 'membership', 'routing', 'config', 'ring'],
+  client: ['ring'],
+  cli: ['client', 'config', 'settings', 'read-config', 'node', 'version', 'ring'],
+  config: ['ring'],
+  settings: ['config'],
+  'read-config': ['config', 'settings', 'ring'],
+  node: [
+    'ring',
+    'storage',
+    'views',
+    'peer',
+    'routing',
+    'replication',
+    'membership',
+    'files',
+    'http',
+    'config',
+  ],
+  errors: [],
+  env: [],
+  quantity: [],
+  version: [],
+  // The laboratory drives everything, and nothing imports it.
+  lab: [
+    'ring',
+    'storage',
+    'views',
+    'peer',
+    'routing',
+    'replication',
+    'membership',
+    'files',
+    'http',
+    'config',
+    'client',
+    'node',
+  ],
+}
+
+/** The one file that touches the machine's clock, randomness and timers. */
+const ENV_FILE = 'src/env.ts'
+
+// setImmediate is not among them: a turn of the event loop has no length, and every clock can live with it.
+const AMBIENT_GLOBALS = new Set(['setTimeout', 'setInterval', 'performance'])
+const AMBIENT_MEMBERS = new Set([
+  'Date.now',
+  'Math.random',
+  'process.hrtime',
+  'process.uptime',
+  'AbortSignal.timeout',
+  'crypto.randomUUID',
+  'crypto.getRandomValues',
+])
+const AMBIENT_MODULES = new Set(['node:timers', 'node:timers/promises', 'node:perf_hooks'])
+const AMBIENT_OF_CRYPTO = new Set([
+  'randomBytes',
+  'randomUUID',
+  'randomInt',
+  'randomFill',
+  'randomFillSync',
+  'webcrypto',
+])
+
+/** Every fault of form in one file. */
+export function faultsOf(file: SourceFile): Fault[] {
+  const tree = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true)
+  return [
+    ...headerFaults(file, tree),
+    ...lengthFaults(file, tree),
+    ...importFaults(file, tree),
+    ...defaultExportFaults(file, tree),
+    ...(file.path === ENV_FILE ? [] : ambientFaults(file, tree)),
+  ]
+}
+
+/** True when a file has code of its own and not only types and constants: then it needs a test twin. */
+export function needsTwin(file: SourceFile): boolean {
+  const tree = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true)
+  let found = false
+  visit(tree, node => {
+    found ||= ts.isFunctionLike(node) && !ts.isTypeNode(node) && 'body' in node && node.body !== undefined
+  })
+  return found
+}
+
+/** The test of a source file: src/a/b.ts has test/a/b.test.ts. */
+export function twinOf(path: string): string {
+  return path.replace(/^src\//, 'test/').replace(/\.ts$/, '.test.ts')
+}
+
+function headerFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
+  const [first] = ts.getLeadingCommentRanges(file.text, tree.getFullStart()) ?? []
+  const opens = first !== undefined && file.text.slice(first.pos, first.end).startsWith('/**\n * Owns ')
+  return opens ? [] : [`${file.path}:1 does not open with what it owns`]
+}
+
+function lengthFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
+  const faults: Fault[] = []
+  const lines = file.text.split('\n').length - 1
+  if (lines > FILE_LINES_MAX) faults.push(`${file.path} has ${lines} lines`)
+  visit(tree, node => {
+    if (!ts.isFunctionLike(node)) return
+    const start = lineOf(tree, node)
+    const length = tree.getLineAndCharacterOfPosition(node.getEnd()).line + 1 - start + 1
+    if (length > FUNCTION_LINES_MAX) faults.push(`${file.path}:${start} has a function of ${length} lines`)
+  })
+  return faults
+}
+
+function importFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
+  const faults: Fault[] = []
+  const layer = layerOf(file.path)
+  const allowed = LAYERS[layer]
+  if (allowed === undefined)
+    faults.push(`${file.path} lies in the layer "${layer}", which nobody has described`)
+  visit(tree, node => {
+    const specifier = importedModule(node)
+    if (!specifier?.startsWith('.')) return
+    const target = posix.join(posix.dirname(file.path), specifier)
+    const where = `${file.path}:${lineOf(tree, node)}`
+    if (!target.endsWith('.ts')) faults.push(`${where} imports ${specifier} without its .ts`)
+    if (!target.startsWith('src/')) faults.push(`${where} imports ${target}, which is no source`)
+    const other = layerOf(target)
+    if (other === layer || OPEN_TO_ALL.has(target)) return
+    if (!allowed?.includes(other)) faults.push(`${where} imports ${target}: ${layer} may not import ${other}`)
+  })
+  return faults
+}
+
+function importedModule(node: ts.Node): string | undefined {
+  if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier) {
+    return ts.isStringLiteral(node.moduleSpecifier) ? node.moduleSpecifier.text : undefined
+  }
+  if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+    const [argument] = node.arguments
+    return argument && ts.isStringLiteral(argument) ? argument.text : undefined
+  }
+  if (
+    ts.isImportTypeNode(node) &&
+    ts.isLiteralTypeNode(node.argument) &&
+    ts.isStringLiteral(node.argument.literal)
+  ) {
+    return node.argument.literal.text
+  }
+  return undefined
+}
+
+function defaultExportFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
+  const faults: Fault[] = []
+  visit(tree, node => {
+    const isDefault =
+      ts.isExportAssignment(node) ||
+      (ts.canHaveModifiers(node) &&
+        ts.getModifiers(node)?.some(modifier => modifier.kind === ts.SyntaxKind.DefaultKeyword)) ||
+      (ts.isExportSpecifier(node) && node.name.text === 'default')
+    if (isDefault) faults.push(`${file.path}:${lineOf(tree, node)} exports a default`)
+  })
+  return faults
+}
+
+function ambientFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
+  const faults: Fault[] = []
+  const fault = (node: ts.Node, what: string) =>
+    faults.push(`${file.path}:${lineOf(tree, node)} uses ${what}; Env has it`)
+  visit(tree, node => {
+    const name = ambientName(node)
+    if (name !== undefined) fault(node, name)
+  })
+  return faults
+}
+
+function ambientName(node: ts.Node): string | undefined {
+  if (ts.isPropertyAccessExpression(node)) {
+    const name = node.getText().replace(/^globalThis\./, '')
+    return AMBIENT_MEMBERS.has(name) ? name : undefined
+  }
+  if (ts.isNewExpression(node) && node.expression.getText() === 'Date') {
+    return (node.arguments?.length ?? 0) === 0 ? 'new Date()' : undefined
+  }
+  if (ts.isCallExpression(node) && node.expression.getText() === 'Date') return 'Date()'
+  if (ts.isIdentifier(node) && AMBIENT_GLOBALS.has(node.text)) return isFreeName(node) ? node.text : undefined
+  if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+    return ambientImport(node, node.moduleSpecifier.text)
+  }
+  return undefined
+}
+
+function ambientImport(node: ts.ImportDeclaration, module: string): string | undefined {
+  if (node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword) return undefined
+  const bindings = node.importClause?.namedBindings
+  const names =
+    bindings && ts.isNamedImports(bindings)
+      ? bindings.elements.map(({ name, propertyName }) => (propertyName ?? name).text)
+      : undefined
+  if (AMBIENT_MODULES.has(module)) return names?.every(name => name === 'setImmediate') ? undefined : module
+  if (module !== 'node:crypto') return undefined
+  return names?.find(name => AMBIENT_OF_CRYPTO.has(name))
+}
+
+/** True for the global itself, false for a member, field or key that happens to have its name. */
+function isFreeName(node: ts.Identifier): boolean {
+  const { parent } = node
+  if (ts.isPropertyAccessExpression(parent)) {
+    return parent.expression === node || parent.expression.getText() === 'globalThis'
+  }
+  if (ts.isPropertyAssignment(parent)) return parent.initializer === node
+  return !(ts.isMethodDeclaration(parent) || ts.isMethodSignature(parent) || ts.isPropertySignature(parent))
+}
+
+/** The folder under src, or the name of a file that lies in src itself. */
+function layerOf(path: string): string {
+  const [, first = ''] = path.split('/')
+  return first.replace(/\.ts$/, '')
+}
+
+function lineOf(tree: ts.SourceFile, node: ts.Node): number {
+  return tree.getLineAndCharacterOfPosition(node.getStart()).line + 1
+}
+
+function visit(node: ts.Node, see: (node: ts.Node) => void): void {
+  see(node)
+  ts.forEachChild(node, child => visit(child, see))
+}
