@@ -10,6 +10,9 @@ export type Identifier = string & { readonly brand: 'Identifier' }
 /** `host:port` at which the others reach a node. */
 export type Address = string & { readonly brand: 'Address' }
 
+/** The identity of a node's disk (a UUID). A lost disk is another node, even at the same address. */
+export type NodeId = string & { readonly brand: 'NodeId' }
+
 const identifierPattern = /^[0-9a-f]{40}$/
 
 /** @throws TypeError when `text` is not 40 lower-case hexadecimal digits. */
@@ -30,6 +33,17 @@ export function identifierOfPath(path: PathName): Identifier {
 export function identifiersOfAddress(address: Address, virtualNodes: number): Identifier[] {
   if (!Number.isInteger(virtualNodes) || virtualNodes < 1) throw new TypeError('virtualNodes is at least 1')
   return Array.from({ length: virtualNodes }, (_, i) => sha1(i === 0 ? address : `${address}#${i}`))
+}
+
+/** Hexadecimal digits of an identifier that fit exactly into a number: 13 of them are 52 bits. */
+const PREFIX_DIGITS = 13
+
+/**
+ * The first 52 bits of an identifier as an integer, for sorted typed arrays. Two identifiers with different prefixes
+ * are ordered as their prefixes are; those with equal prefixes have to be compared themselves.
+ */
+export function identifierPrefix(identifier: Identifier): number {
+  return Number.parseInt(identifier.slice(0, PREFIX_DIGITS), 16)
 }
 
 function sha1(text: string): Identifier {

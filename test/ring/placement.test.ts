@@ -1,0 +1,114 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { type NodeId, parseIdentifier } from '../../src/ring/identifier.ts'
+import { placeReplicas, type RingPosition, sortRing, successorsOf } from '../../src/ring/placement.ts'
+import { anyIdentifier } from './any.ts'
+
+const at = (digits: string) => parseIdentifier(digits.padEnd(40, '0'))
+const position = (digits: string, node: string, zone?: string): RingPosition => ({
+  identifier: at(digits),
+  nodeId: node as NodeId,
+  zone,
+})
+
+const zones: Record<string, string | undefined> = {
+  a: 'x',
+  b: 'x',
+  c: 'y',
+  d: 'y',
+  e: undefined,
+  f: undefined,
+}
+const anyRing = fc
+  .uniqueArray(fc.tuple(anyIdentifier, fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f')), {
+    minLength: 1,
+    maxLength: 20,
+    selector: ([identifier]) => identifier,
+  })
+  .map(entries =>
+    sortRing(
+      entries.map(([identifier, node]) => ({ identifier, nodeId: node as NodeId, zone: zones[node] })),
+    ),
+  )
+
+t.test(
+  'the owner is the first identifier that equals or follows the key, around zero if need be',
+  async t => {
+    const ring = sortRing([position('8', 'c'), position('2', 'a'), position('5', 'b')])
+    const cases: [string, string][] = [
+      ['0', 'abc'],
+      ['2', 'abc'],
+      ['21', 'bca'],
+      ['8', 'cab'],
+      ['81', 'abc'],
+      ['f', 'abc'],
+    ]
+    for (const [key, order] of cases)
+      t.equal(
+        successorsOf(ring, at(key))
+          .map(({ nodeId }) => nodeId)
+          .join(''),
+        order,
+        key,
+      )
+  },
+)
+
+t.test('virtual nodes of one node count once', async t => {
+  const ring = sortRing([
+    position('1', 'a'),
+    position('2', 'a'),
+    position('3', 'b'),
+    position('4', 'a'),
+    position('5', 'c'),
+  ])
+  t.same(placeReplicas(ring, at('0'), 2), ['a', 'b'])
+  t.same(placeReplicas(ring, at('0'), 3), ['a', 'b', 'c'])
+  t.same(placeReplicas(ring, at('0'), 4), ['a', 'b', 'c'], 'there are no more')
+})
+
+t.test('a zone without a copy goes first, and the order stays that of the ring', async t => {
+  const ring = sortRing([
+    position('1', 'a', 'x'),
+    position('2', 'b', 'x'),
+    position('3', 'c', 'x'),
+    position('4', 'd', 'y'),
+    position('5', 'e'),
+  ])
+  t.same(placeReplicas(ring, at('0'), 2), ['a', 'd'])
+  t.same(placeReplicas(ring, at('0'), 3), ['a', 'd', 'e'])
+  t.same(placeReplicas(ring, at('0'), 4), ['a', 'b', 'd', 'e'], 'zones are used up: the next successor')
+})
+
+t.test('fewer than one replica is a fault of the program', async t => {
+  for (const count of [0, -1, 1.5])
+    t.throws(() => placeReplicas([position('1', 'a')], at('0'), count), TypeError)
+})
+
+t.test('laws of placement', async () => {
+  fc.assert(
+    fc.property(anyRing, anyIdentifier, fc.integer({ min: 1, max: 7 }), (ring, key, count) => {
+      const successors = successorsOf(ring, key).map(({ nodeId }) => nodeId)
+      const replicas = placeReplicas(ring, key, count)
+      const zonesOf = (nodes: readonly NodeId[]) => new Set(nodes.map(node => zones[node] ?? node)).size
+      const distinct = new Set(replicas).size === replicas.length
+      const enough = replicas.length === Math.min(count, successors.length)
+      const ownerFirst = replicas[0] === successors[0]
+      const ordered = replicas.every(
+        (node, i) => i === 0 || successors.indexOf(node) > successors.indexOf(replicas[i - 1] as NodeId),
+      )
+      const zonesUsed = zonesOf(replicas) === Math.min(count, zonesOf(successors))
+      return distinct && enough && ownerFirst && ordered && zonesUsed
+    }),
+  )
+})
+
+t.test('law: without zones the replicas are the successors', async () => {
+  fc.assert(
+    fc.property(anyRing, anyIdentifier, fc.integer({ min: 1, max: 7 }), (ring, key, count) => {
+      const plain = ring.map(entry => ({ ...entry, zone: undefined }))
+      const expected = successorsOf(plain, key).slice(0, count)
+      return placeReplicas(plain, key, count).join() === expected.map(({ nodeId }) => nodeId).join()
+    }),
+  )
+})
