@@ -97,6 +97,7 @@ export class LmdbIndex {
         noSubdir: true,
         maxDbs: 8,
         overlappingSync: false,
+        eventTurnBatching: false,
         ...BINARY,
       })
       const index = new LmdbIndex(root, newNodeId)

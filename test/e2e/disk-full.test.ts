@@ -1,0 +1,155 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { type Client, openClient, sha256Of } from './client.ts'
+import { startNode, waitFor } from './harness.ts'
+import { openNode } from './test-node.ts'
+
+const run = promisify(execFile)
+
+/** Bytes of the small filesystem: room for the index and a few large files. */
+const DISK_BYTES = 32 * 1024 * 1024
+
+const skip = await mountRefusal()
+
+t.test('a full disk refuses large files with 507, and the rest goes on', { skip }, async t => {
+  const disk = await mountSmallDisk(t)
+  const { client } = await openNode(t, { dataDirectory: join(disk, 'data') })
+  const kept = await fill(client, 3 * 1024 * 1024)
+  t.ok(kept.size > 2, `${kept.size} files went in before the disk was full`)
+
+  const refused = await client.put('too much', randomBytes(5 * 1024 * 1024))
+  t.equal(refused.status, 507)
+  t.match(refused.json(), { error: { code: 'DISK_FULL', retryable: true } })
+  const overwrite = await client.put('file 0', randomBytes(5 * 1024 * 1024), { query: '?overwrite=true' })
+  t.equal(overwrite.status, 507, 'an overwrite that fails')
+  await expectExactly(t, client, kept)
+  t.same(await readdir(join(disk, 'data', 'staging')), [], 'no staging is left')
+
+  t.equal(
+    (await client.send('DELETE', '/remove/file%200')).status,
+    204,
+    'a full disk still lets files be removed',
+  )
+  kept.delete('file 0')
+  await waitFor(async () => (await client.put('again', randomBytes(2 * 1024 * 1024))).status === 201, {
+    what: 'the space of a removed file is free again',
+  })
+})
+
+t.test(
+  'a disk without a free block refuses small files with 507 and serves the others',
+  { skip },
+  async t => {
+    const disk = await mountSmallDisk(t)
+    const dataDirectory = join(disk, 'data')
+    const node = await startNode({ dataDirectory })
+    t.teardown(() => node.kill())
+    const client = openClient(node.url)
+    t.teardown(() => client.close())
+    const kept = new Map<string, string>()
+    for (let i = 0; i < 20; i++) await keep(client, kept, `before ${i}`, randomBytes(20_000))
+
+    const ballast = join(disk, 'ballast')
+    await fillWithBallast(disk, ballast)
+    // The index may have free pages of its own; sooner or later it needs a new one.
+    await waitFor(async () => !(await keep(client, kept, `more ${kept.size}`, randomBytes(60_000))), {
+      what: 'a small file is refused',
+      pauseMs: 0,
+    })
+    for (let i = 0; i < 5; i++) {
+      const reply = await client.put(`refused ${i}`, randomBytes(60_000))
+      t.equal(reply.status, 507, reply.body.toString().slice(0, 200))
+    }
+    await expectExactly(t, client, kept)
+
+    await rm(ballast)
+    await waitFor(() => keep(client, kept, 'after', randomBytes(60_000)), { what: 'writes succeed again' })
+    await expectExactly(t, client, kept)
+    t.strictSame(await node.stop(), { code: 0, signal: null })
+
+    const again = await startNode({ dataDirectory })
+    t.teardown(() => again.kill())
+    const later = openClient(again.url)
+    t.teardown(() => later.close())
+    await expectExactly(t, later, kept)
+  },
+)
+
+/** Puts files of `size` bytes until one is refused. */
+async function fill(client: Client, size: number): Promise<Map<string, string>> {
+  const kept = new Map<string, string>()
+  while (await keep(client, kept, `file ${kept.size}`, randomBytes(size)));
+  return kept
+}
+
+/** Puts a file; remembers its hash when it was taken. @throws Error when it was neither taken nor 507. */
+async function keep(
+  client: Client,
+  kept: Map<string, string>,
+  path: string,
+  bytes: Buffer,
+): Promise<boolean> {
+  const reply = await client.put(path, bytes)
+  if (reply.status === 507) return false
+  if (reply.status !== 201) throw new Error(`${path} was answered ${reply.status}: ${reply.body}`)
+  kept.set(path, sha256Of(bytes))
+  return true
+}
+
+async function expectExactly(t: Test, client: Client, kept: ReadonlyMap<string, string>): Promise<void> {
+  const listed = await client.list()
+  t.same(listed.map(file => file.path).sort(), [...kept.keys()].sort(), 'the list shows what was answered')
+  const wrong: string[] = []
+  for (const [path, sha256] of kept) {
+    if ((await client.digest(path)).sha256 !== sha256) wrong.push(path)
+  }
+  t.same(wrong, [], 'every file that was answered is there, whole')
+}
+
+/** Why small filesystems can't be mounted here (it takes root on Linux), or false when they can. */
+async function mountRefusal(): Promise<string | false> {
+  const disk = await mkdtemp(join(tmpdir(), 'altered-chord-disk-'))
+  try {
+    await mount(disk)
+    await run('umount', [disk])
+    return false
+  } catch (error) {
+    return `needs a small filesystem, and mounting one is refused: ${(error as Error).message.trim()}`
+  } finally {
+    await rm(disk, { recursive: true })
+  }
+}
+
+/** A filesystem of DISK_BYTES in memory, until the test ends. */
+async function mountSmallDisk(t: Test): Promise<string> {
+  const disk = await mkdtemp(join(tmpdir(), 'altered-chord-disk-'))
+  await mount(disk)
+  t.teardown(async () => {
+    await run('umount', ['--lazy', disk])
+    await rm(disk, { recursive: true })
+  })
+  return disk
+}
+
+async function mount(disk: string): Promise<void> {
+  await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', disk])
+}
+
+/** Takes every free block, down to the last. */
+async function fillWithBallast(disk: string, ballast: string): Promise<void> {
+  for (const bytes of [1024 * 1024, 4096]) {
+    const chunk = Buffer.alloc(bytes)
+    while ((await statfs(disk)).bavail * 4096 >= bytes) {
+      const full = await writeFile(ballast, chunk, { flag: 'a' }).then(
+        () => false,
+        () => true,
+      )
+      if (full) break
+    }
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * Owns real processes of this program for end-to-end tests and benchmarks: starts one on its own port and data
+ * directory, waits for conditions, stops or kills it by its process id, and keeps what it printed.
+ *
+ * Every test gets processes that know nothing of the test runner: no loader, no coverage, no settings of the shell.
+ */
+import assert from 'node:assert'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+/** The folder that holds start.js and package.json. */
+export const repositoryRoot = fileURLToPath(new URL('../../', import.meta.url))
+
+/** How a process ended: by its own code, or by a signal. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** What a finished command printed. */
+export interface Finished extends Exit {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface StartOptions {
+  /** Default: a free one. */
+  readonly port?: number
+  /** Default: none, which keeps the files in memory (`--memory`). */
+  readonly dataDirectory?: string
+  /** Further flags of `node start`. */
+  readonly flags?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+  /** Flags of Node itself, such as `--cpu-prof`. */
+  readonly nodeFlags?: readonly string[]
+  /** Longest wait for /ready, ms. Generous: the machines that run tests are shared. */
+  readonly readyTimeoutMs?: number
+}
+
+/** One running node. */
+export interface NodeProcess {
+  readonly port: number
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string
+  readonly pid: number
+  /** From the spawn of the process to the first 200 of /ready, ms. */
+  readonly startMs: number
+  /** Resolves when the process has ended, however it did. */
+  readonly exited: Promise<Exit>
+  /** Everything that it printed so far, both streams. */
+  output(): string
+  /** SIGTERM; resolves when the process has ended. */
+  stop(): Promise<Exit>
+  /** SIGKILL, as a crash; resolves when the process is gone. */
+  kill(): Promise<Exit>
+  /** Anonymous resident memory now, bytes. Linux only. */
+  residentBytes(): Promise<number>
+}
+
+/** Longest wait for a process to end after it was asked to, ms: its own limit for running requests, and some. */
+const EXIT_TIMEOUT_MS = 30_000
+
+/**
+ * Starts a node and waits until /ready answers 200.
+ * @throws Error with everything it printed when it ends or stays unready.
+ */
+export async function startNode(options: StartOptions = {}): Promise<NodeProcess> {
+  const port = options.port ?? (await freePort())
+  const began = performance.now()
+  const { child, output, exited } = launch(startArguments(port, options), options)
+  const pid = child.pid
+  assert(pid !== undefined, 'the process started')
+  const url = `http://127.0.0.1:${port}`
+  let ended: Exit | undefined
+  exited.then(exit => {
+    ended = exit
+  })
+  const end = async (signal: NodeJS.Signals): Promise<Exit> => {
+    if (ended === undefined) child.kill(signal)
+    return withDeadline(exited, EXIT_TIMEOUT_MS, () => `the node did not end after ${signal}:\n${output()}`)
+  }
+  try {
+    await waitFor(
+      async () => {
+        if (ended !== undefined)
+          throw new Error(`the node ended (${JSON.stringify(ended)}) before it was ready`)
+        const reply = await fetch(`${url}/ready`).catch(() => undefined)
+        await reply?.arrayBuffer()
+        return reply?.status === 200
+      },
+      { what: 'the node is ready', timeoutMs: options.readyTimeoutMs ?? 30_000, pauseMs: 5 },
+    )
+  } catch (cause) {
+    await end('SIGKILL')
+    throw new Error(`${(cause as Error).message}; it printed:\n${output()}`, { cause })
+  }
+  const startMs = performance.now() - began
+  return {
+    port,
+    url,
+    pid,
+    startMs,
+    exited,
+    output,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    residentBytes: () => residentBytes(pid),
+  }
+}
+
+/** Starts a node and kills it `afterMs` later, ready or not: a crash while it starts. */
+export async function crashWhileStarting(
+  options: StartOptions & { port: number },
+  afterMs: number,
+): Promise<void> {
+  const { child, exited } = launch(startArguments(options.port, options), options)
+  await delay(afterMs)
+  child.kill('SIGKILL')
+  await exited
+}
+
+/**
+ * Runs the program to its end: `runProgram(['put', 'a.txt', 'b.txt'])` is `altered-chord put a.txt b.txt`.
+ * Resolves whatever the exit code is; kills and throws after `timeoutMs`.
+ */
+export async function runProgram(
+  programArguments: readonly string[],
+  options: {
+    readonly cwd?: string
+    readonly environment?: Readonly<Record<string, string>>
+    readonly stdin?: string | Uint8Array
+    readonly timeoutMs?: number
+  } = {},
+): Promise<Finished> {
+  const { child, exited, streams } = launch(
+    [`${repositoryRoot}bin/altered-chord.js`, ...programArguments],
+    options,
+    options.cwd,
+  )
+  child.stdin?.on('error', () => undefined)
+  child.stdin?.end(options.stdin)
+  const timeoutMs = options.timeoutMs ?? 60_000
+  try {
+    const exit = await withDeadline(exited, timeoutMs, () => `still running: ${programArguments.join(' ')}`)
+    return { ...exit, stdout: streams.stdout.join(''), stderr: streams.stderr.join('') }
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
+/** Waits until `condition` holds; asks again and again, with a pause between. */
+export async function waitFor(
+  condition: () => boolean | Promise<boolean>,
+  options: { readonly what: string; readonly timeoutMs?: number; readonly pauseMs?: number },
+): Promise<void> {
+  const deadline = performance.now() + (options.timeoutMs ?? 20_000)
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${options.what}`)
+    await delay(options.pauseMs ?? 20)
+  }
+}
+
+/**
+ * A port that nobody listens on. Below the range from which the kernel takes the ports of outgoing connections, so that
+ * a node can come back on the same one.
+ */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = randomInt(15_000, 32_000)
+    const free = await new Promise<boolean>(resolve => {
+      const server = createServer()
+      server.once('error', () => resolve(false))
+      server.listen({ port, host: '127.0.0.1' }, () => server.close(() => resolve(true)))
+    })
+    if (free) return port
+  }
+  throw new Error('no free port found')
+}
+
+/** Anonymous resident memory of a process, bytes: what it holds itself, without the page cache and mapped files. */
+export async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  const kibibytes = /^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1]
+  assert(kibibytes !== undefined, '/proc says RssAnon')
+  return Number(kibibytes) * 1024
+}
+
+/** Samples the anonymous resident memory of a process until `during` settles. Bytes before, and the most seen. */
+export async function residentBytesDuring(
+  pid: number,
+  during: () => Promise<unknown>,
+): Promise<{ readonly before: number; readonly peak: number }> {
+  const before = await residentBytes(pid)
+  let peak = before
+  let running = true
+  const sampling = (async () => {
+    while (running) {
+      peak = Math.max(peak, await residentBytes(pid))
+      await delay(20)
+    }
+  })()
+  try {
+    await during()
+  } finally {
+    running = false
+    await sampling
+  }
+  return { before, peak: Math.max(peak, await residentBytes(pid)) }
+}
+
+function startArguments(port: number, options: StartOptions): string[] {
+  const data = options.dataDirectory === undefined ? ['--memory'] : ['--data', options.dataDirectory]
+  return [
+    ...(options.nodeFlags ?? []),
+    'start',
+    ...['-p', String(port), '-b', String(port)],
+    ...data,
+    ...(options.flags ?? []),
+  ]
+}
+
+/** What the processes under test inherit: neither the test runner's loader nor settings meant for another node. */
+function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(NODE_|TAP|_TAP|ALTERED_CHORD_)|^(PORT|PEERS|SELF_URL)$/.test(name),
+  )
+  return { ...Object.fromEntries(inherited), ...extra }
+}
+
+function launch(
+  nodeArguments: readonly string[],
+  options: { readonly environment?: Readonly<Record<string, string>> },
+  cwd: string = repositoryRoot,
+): {
+  readonly child: ChildProcess
+  readonly exited: Promise<Exit>
+  readonly streams: { readonly stdout: string[]; readonly stderr: string[] }
+  output(): string
+} {
+  const child = spawn(process.execPath, nodeArguments, {
+    cwd,
+    env: cleanEnvironment(options.environment),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  const streams = { stdout: [] as string[], stderr: [] as string[] }
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => streams.stdout.push(text))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => streams.stderr.push(text))
+  const exited = new Promise<Exit>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve({ code, signal }))
+  })
+  // No process outlives the test that started it, even when the test is ended from outside.
+  const killChild = () => child.kill('SIGKILL')
+  process.once('exit', killChild)
+  exited.finally(() => process.off('exit', killChild)).catch(() => undefined)
+  return { child, exited, streams, output: () => [...streams.stdout, ...streams.stderr].join('') }
+}
+
+async function withDeadline<T>(promise: Promise<T>, timeoutMs: number, message: () => string): Promise<T> {
+  const timer = new AbortController()
+  try {
+    return await Promise.race([
+      promise,
+      delay(timeoutMs, undefined, { signal: timer.signal }).then(() => {
+        throw new Error(message())
+      }),
+    ])
+  } finally {
+    timer.abort()
+  }
+}
