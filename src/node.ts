@@ -15,6 +15,9 @@ import { MemoryStorage } from './storage/memory-storage.ts'
 import type { Storage } from './storage/storage.ts'
 import { VERSION } from './version.ts'
 
+/** How often a stopping node looks for connections that have become idle, ms: too short for a person to notice. */
+const IDLE_SWEEP_MS = 50
+
 export class StoreNode {
   readonly #env: Env
   readonly #config: NodeConfig
@@ -98,7 +101,16 @@ export class StoreNode {
       this.#env.log.warn({ op: 'stop', shutdownTimeoutMs }, 'requests that still run are cut off')
       server.server.closeAllConnections()
     })
-    await server.close()
+    let closed = false
+    const closing = server.close().finally(() => {
+      closed = true
+    })
+    // A connection that was busy when the closing began stays open, idle, once its request is answered.
+    while (!closed) {
+      server.server.closeIdleConnections()
+      await Promise.race([closing, this.#env.timers.sleep(IDLE_SWEEP_MS)])
+    }
+    await closing
     timer.cancel()
   }
 }
