@@ -1,0 +1,16 @@
+/**
+ * Owns what the load generators need to know of a server under load, ours or a baseline.
+ */
+
+export interface Server {
+  /** As RESULTS.md calls it. */
+  readonly name: string
+  readonly port: number
+  /** Of the process that does the work; its memory is what is measured. */
+  readonly pid: number
+  /** The target of a request line that puts, gets or removes the file at a path of plain ASCII segments. */
+  putTarget(path: string): string
+  getTarget(path: string): string
+  removeTarget(path: string): string
+  stop(): Promise<void>
+}
