@@ -60,5 +60,5 @@ export function keptAnswer(written: Written): string {
 /** The inverse of keptAnswer, for the path of the request. */
 export function answerAgain(text: string, path: PathName): Written {
   const { receipt, created, chain } = JSON.parse(text)
-  return { receipt: receipt && { ...receipt, path }, created, chain }
+  return { receipt: receipt && { path, ...receipt }, created, chain }
 }

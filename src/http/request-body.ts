@@ -25,13 +25,14 @@ export function expectsContinue(request: IncomingMessage): boolean {
 }
 
 /**
- * The bytes of a body as they come.
+ * The bytes of a body as they come, until `signal` says that no more are wanted.
  * @throws StoreError INVALID_REQUEST when it is cut off or malformed, REQUEST_TIMEOUT when it stands still.
  */
 export async function* receivedBody(
   request: IncomingMessage,
   response: ServerResponse,
   connections: Connections,
+  signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let failure: StoreError | undefined
   let wake: (() => void) | undefined
@@ -44,6 +45,8 @@ export async function* receivedBody(
     if (!request.readableEnded && !request.complete) fail(cutOff())
     notice()
   }
+  const onAbort = () => fail(cutOff())
+  signal?.addEventListener('abort', onAbort)
   const finished = connections.receiving(request, { fail, isWaiting: () => wake !== undefined })
   request.on('readable', notice).on('end', notice).on('error', onCut).on('close', onCut)
   try {
@@ -66,6 +69,7 @@ export async function* receivedBody(
     }
   } finally {
     finished()
+    signal?.removeEventListener('abort', onAbort)
     request.off('readable', notice).off('end', notice).off('error', onCut).off('close', onCut)
   }
 }

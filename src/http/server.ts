@@ -28,6 +28,7 @@ import { type NodeFacts, operatorRoutes } from './operator-routes.ts'
 import { readRoutes } from './read-routes.ts'
 import { hasBody } from './request-body.ts'
 import { doorOf } from './request-target.ts'
+import { uploadRoutes } from './upload-routes.ts'
 import { UploadSlots } from './upload-slots.ts'
 import { writeRoutes } from './write-routes.ts'
 
@@ -100,6 +101,7 @@ export async function buildServer(
   writeRoutes(fastify, doors)
   copyRoutes(fastify, doors)
   listRoutes(fastify, doors)
+  uploadRoutes(fastify, doors)
   operatorRoutes(fastify, doors, { metrics, facts, contract })
   tameServer(fastify, connections, limits.connectionsMax)
   return fastify

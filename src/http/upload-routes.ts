@@ -1,0 +1,229 @@
+/**
+ * Owns the door for forms: files chosen in a browser, streamed in one or several at a time, under safe names.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { StoreError } from '../errors.ts'
+import type { ReceivedBody } from '../files/file-service.ts'
+import { putReceived, type ReceivedFile } from '../files/put-received.ts'
+import { type PathName, parsePathName } from '../ring/path-name.ts'
+import { refuseConditions } from './conditions.ts'
+import {
+  idempotencyParameter,
+  json,
+  overwriteParameter,
+  receiptSchema,
+  ringResponseHeaders,
+} from './contract.ts'
+import { addDoor, type Doors, idempotencyOf } from './doors.ts'
+import { refuseExtension, safeFileName } from './file-name.ts'
+import { type FormPart, formBoundary, formParts } from './form-parts.ts'
+import { storedMediaType } from './media-type.ts'
+import { announcedBytes, receivedBody } from './request-body.ts'
+import { decodedRestOf, parseFlag, queryOf } from './request-target.ts'
+
+/** Files of one form. Each may wait in memory with 64 KiB until the form is complete. */
+const FORM_FILES_MAX = 100
+
+/** Fields of one form that are no files. */
+const FORM_FIELDS_MAX = 100
+
+/** Bytes of one such field. */
+const FIELD_BYTES_MAX = 64 * 1024
+
+const fileFields = ['file', 'file_obj']
+
+export function uploadRoutes(fastify: FastifyInstance, doors: Doors): void {
+  addDoor(fastify, {
+    methods: ['POST'],
+    urls: ['/upload', '/upload/*'],
+    access: 'write',
+    aboutFile: true,
+    contract: uploadContract,
+    handler: (request, reply) => upload(doors, request, reply),
+  })
+}
+
+/** A file of a form, taken in and not visible yet. */
+interface Taken {
+  readonly body: ReceivedBody
+  readonly fileName: string | undefined
+  readonly mediaType: string
+}
+
+interface Form {
+  readonly files: Taken[]
+  /** The field that names the one file of the form; it may come before or after it. */
+  fileName: string | undefined
+}
+
+async function upload(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { raw } = request
+  const url = raw.url as string
+  const overwrite = parseFlag('overwrite', queryOf(url, ['overwrite']).overwrite) ?? false
+  const rest = decodedRestOf(url)
+  const folder = rest === '' ? undefined : parsePathName(rest)
+  const idempotency = idempotencyOf(request)
+  refuseConditions(raw.headers)
+  const boundary = formBoundary(request.declaredType)
+  if ((announcedBytes(raw) ?? 0) > doors.limits.fileBytesMax * FORM_FILES_MAX) {
+    throw new StoreError('FILE_TOO_LARGE', 'The form is larger than all files that it may have.')
+  }
+  return doors.slots.run(reply.raw, async () => {
+    const form: Form = { files: [], fileName: undefined }
+    let given = 0
+    try {
+      await takeIn(doors, request, reply, boundary, form)
+      const files = namedFiles(form, folder, doors)
+      given = files.length
+      const condition = overwrite ? 'none' : 'absent'
+      const receipts = await putReceived(doors.files, files, { condition, ...idempotency })
+      return reply
+        .code(201)
+        .type('application/json; charset=utf-8')
+        .send(
+          JSON.stringify(
+            receipts.map((receipt, i) => ({ filename: files[i]?.name, status: 'uploaded', ...receipt })),
+          ),
+        )
+    } catch (error) {
+      // Once given to putReceived, the bodies are its to drop.
+      if (given === 0) await Promise.all(form.files.map(file => doors.files.dropReceived(file.body)))
+      throw error
+    }
+  })
+}
+
+async function takeIn(
+  doors: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  boundary: string,
+  form: Form,
+): Promise<void> {
+  const stopping = new AbortController()
+  const body = receivedBody(request.raw, reply.raw, doors.connections, stopping.signal)
+  let fields = 0
+  for await (const part of formParts(body, boundary, () => stopping.abort())) {
+    if (fileFields.includes(part.name)) {
+      await takeFile(doors, part, form)
+    } else if (part.fileName !== undefined) {
+      throw invalid(
+        `A file comes in a field named file or file_obj, and not ${JSON.stringify(part.name.slice(0, 100))}.`,
+      )
+    } else {
+      if (++fields > FORM_FIELDS_MAX) throw invalid(`A form may have ${FORM_FIELDS_MAX} fields.`)
+      const text = await fieldText(part)
+      if (part.name !== 'file_name') continue
+      if (form.fileName !== undefined) throw invalid('The form has two fields named file_name.')
+      form.fileName = text
+    }
+  }
+}
+
+async function takeFile({ files }: Doors, part: FormPart, form: Form): Promise<void> {
+  if (form.files.length === FORM_FILES_MAX) throw invalid(`A form may have ${FORM_FILES_MAX} files.`)
+  const body = await files.receive(part.bytes)
+  // A browser sends a file input in which nothing was chosen as an empty file without a name.
+  if (part.fileName === '' && body.size === 0) return files.dropReceived(body)
+  form.files.push({ body, fileName: part.fileName, mediaType: storedMediaType(part.mediaType) })
+}
+
+async function fieldText(part: FormPart): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of part.bytes as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length
+    if (bytes > FIELD_BYTES_MAX) throw invalid(`A field of a form may have ${FIELD_BYTES_MAX} bytes.`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+type NamedFile = ReceivedFile & { readonly name: string }
+
+function namedFiles(form: Form, folder: PathName | undefined, { allowedExtensions }: Doors): NamedFile[] {
+  if (form.files.length === 0)
+    throw invalid('The form has no file; it comes in a field named file or file_obj.')
+  if (form.fileName !== undefined && form.files.length > 1) {
+    throw invalid('file_name names one file, and the form has several.')
+  }
+  const paths = new Set<PathName>()
+  return form.files.map(({ body, fileName, mediaType }) => {
+    const given = form.fileName ?? fileName ?? ''
+    const name = safeFileName(given)
+    if (name === undefined)
+      throw invalid(`${JSON.stringify(given.slice(0, 100))} can't be made a safe file name.`)
+    const path = parsePathName(folder === undefined ? name : `${folder}/${name}`)
+    refuseExtension(path, allowedExtensions)
+    if (paths.has(path)) throw invalid(`Two files of the form have the name ${JSON.stringify(name)}.`)
+    paths.add(path)
+    return { name, path, body, meta: { mediaType } }
+  })
+}
+
+function invalid(message: string): StoreError {
+  return new StoreError('INVALID_REQUEST', message)
+}
+
+const uploadContract = {
+  summary: 'Stores the files of a form',
+  description:
+    'All files are taken in before the first one is stored, so a file that is there already refuses the whole form. ' +
+    'Names are made safe: the last segment only, no leading dots, no control characters, no device names.',
+  url: '/upload/{folder}',
+  parameters: [
+    {
+      name: 'folder',
+      in: 'path' as const,
+      required: true,
+      description: 'Where the files go, percent-encoded; /upload without it stores at the top.',
+      schema: { type: 'string' },
+    },
+    overwriteParameter,
+    idempotencyParameter,
+  ],
+  requestBody: {
+    required: true,
+    content: {
+      'multipart/form-data': {
+        schema: {
+          type: 'object',
+          properties: {
+            file: { type: 'array', items: { type: 'string', format: 'binary' } },
+            file_obj: { type: 'array', items: { type: 'string', format: 'binary' } },
+            file_name: { type: 'string', description: 'Names the file, when it is the only one.' },
+          },
+        },
+      },
+    },
+  },
+  responses: {
+    201: {
+      description: 'A receipt for each file, in the order of the form.',
+      headers: ringResponseHeaders,
+      content: json({
+        type: 'array',
+        items: {
+          allOf: [
+            {
+              type: 'object',
+              properties: { filename: { type: 'string' }, status: { const: 'uploaded' } },
+            },
+            receiptSchema,
+          ],
+        },
+      }),
+    },
+  },
+  errors: [
+    'INVALID_PATH',
+    'REQUEST_TIMEOUT',
+    'FILE_EXISTS',
+    'FILE_TOO_LARGE',
+    'TYPE_NOT_ALLOWED',
+    'IDEMPOTENCY_KEY_REUSED',
+    'OVERLOADED',
+    'INDETERMINATE',
+    'DISK_FULL',
+  ] as const,
+}

@@ -1,0 +1,39 @@
+import t from 'tap'
+import { answerAgain, type Keeping, keptAnswer, receiptOf } from '../../src/files/receipt.ts'
+import type { Address } from '../../src/ring/identifier.ts'
+import type { PathName } from '../../src/ring/path-name.ts'
+import type { FileRecord } from '../../src/storage/record.ts'
+
+const here = ['a:1'] as unknown as Address[]
+const keeping: Keeping = { consistency: 'chain', durable: true, replicas: here, chain: here }
+const path = 'p'.repeat(1024) as PathName
+const record: FileRecord = {
+  path,
+  version: { epoch: 3, seq: 7 },
+  body: { size: 2, sha256: 'ab'.repeat(32), blockChecksums: [1], content: { inline: new Uint8Array(2) } },
+  meta: { mediaType: 'text/plain' },
+  writtenAtMs: 5,
+}
+
+t.test('a receipt says what was written and how it is kept', async t => {
+  t.same(receiptOf(record, keeping), {
+    path,
+    size: 2,
+    etag: '"3.7-abababab"',
+    version: { epoch: 3, seq: 7 },
+    sha256: 'ab'.repeat(32),
+    consistency: 'chain',
+    durable: true,
+    replicas: ['a:1'],
+    chain: ['a:1'],
+  })
+})
+
+t.test('an answer that was kept is the same answer, and short enough to keep whatever the path', async t => {
+  const written = { receipt: receiptOf(record, keeping), created: true, chain: here }
+  const text = keptAnswer(written)
+  t.ok(text.length < 600, `${text.length} bytes`)
+  t.same(answerAgain(text, path), written)
+  const removed = { receipt: undefined, created: false, chain: here }
+  t.same(answerAgain(keptAnswer(removed), path), removed)
+})
