@@ -10,6 +10,7 @@ import { addOneRequestCommands } from './one-request.ts'
 import { addPutCommand } from './put.ts'
 import { describeError, EXIT_CODES, note, type Session, type StopSignal } from './session.ts'
 import { addStartCommand } from './start.ts'
+import { addVerifyCommand } from './verify.ts'
 
 /** What shells expect of a program that was interrupted: 128 and the number of the signal. */
 const EXIT_CODE_INTERRUPTED = 130
@@ -57,6 +58,7 @@ A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS t
   addGetCommand(program, session)
   addListCommand(program, session)
   addOneRequestCommands(program, session)
+  addVerifyCommand(program, session)
   return program
 }
 

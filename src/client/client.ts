@@ -9,10 +9,24 @@ import { parsePathName, parsePathPrefix } from '../ring/path-name.ts'
 import { linesOf } from './json-lines.ts'
 import { jsonOf, type Reply, Transport, type TransportComponents, type WireRequest } from './transport.ts'
 import { hashed, sha256OfReprDigest, verifiedBody } from './verified-body.ts'
-import type { FetchedFile, ListedFile, ListedFolder, Receipt } from './wire-types.ts'
+import type {
+  DamagedFile,
+  FetchedFile,
+  ListedFile,
+  ListedFolder,
+  Receipt,
+  VerificationProgress,
+} from './wire-types.ts'
 
 export { type ErrorCode, errorCode, StoreError } from '../errors.ts'
-export type { FetchedFile, ListedFile, ListedFolder, Receipt } from './wire-types.ts'
+export type {
+  DamagedFile,
+  FetchedFile,
+  ListedFile,
+  ListedFolder,
+  Receipt,
+  VerificationProgress,
+} from './wire-types.ts'
 
 export interface StoreClientInit {
   /** URL of any node, for example `http://127.0.0.1:5000`. */
@@ -199,6 +213,25 @@ export class StoreClient {
   /** What an operator asks of a node; see docs/http.md. */
   async status(options: CallOptions = {}): Promise<unknown> {
     return this.#read('/status', options)
+  }
+
+  /**
+   * Makes the node read everything that it keeps and check every byte. Yields damaged files as they are found and a
+   * word about progress every second; the last one is `done`.
+   * @throws StoreError UNAVAILABLE when the connection breaks before that, and those of every call.
+   */
+  async *verify(options: CallOptions = {}): AsyncGenerator<DamagedFile | VerificationProgress> {
+    const request: WireRequest = { method: 'POST', target: '/verify', ...signalOf(options) }
+    const body = await this.#transport.send(request, reply =>
+      verifiedBody(reply.body, undefined, '', options.signal),
+    )
+    let done = false
+    for await (const line of linesOf(body)) {
+      const word = line as DamagedFile | VerificationProgress
+      done = 'done' in word && word.done
+      yield word
+    }
+    if (!done) throw new StoreError('UNAVAILABLE', 'The check ended before it was complete.')
   }
 
   /** Resolves when the node is alive. @throws StoreError UNAVAILABLE. */

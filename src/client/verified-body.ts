@@ -35,7 +35,7 @@ async function* verify(
     yield* hashed(body, hash)
   } catch (cause) {
     signal?.throwIfAborted()
-    const message = 'The connection broke before the file was complete.'
+    const message = 'The connection broke before the body was complete.'
     throw new StoreError('UNAVAILABLE', message, { path, cause })
   }
   if (sha256 !== undefined && hash.digest('hex') !== sha256) {

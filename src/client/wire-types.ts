@@ -56,3 +56,19 @@ export interface ListedFolder {
   /** The common beginning of the paths, ending with `/`. */
   readonly prefix: string
 }
+
+/** A file whose bytes are not the ones that were stored. */
+export interface DamagedFile {
+  readonly path: string
+  readonly code: string
+  readonly message: string
+}
+
+/** How far a check has come; with `done`, it has ended. */
+export interface VerificationProgress {
+  readonly files: number
+  /** Bytes that were read. */
+  readonly bytes: number
+  readonly damaged: number
+  readonly done: boolean
+}

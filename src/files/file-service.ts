@@ -3,6 +3,7 @@
  * single node it stands straight on Storage; what it promises does not change when replication comes in between.
  */
 import type { Readable } from 'node:stream'
+import type { Clock } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -27,6 +28,7 @@ import {
   receiptOf,
   type Written,
 } from './receipt.ts'
+import { type DamagedFile, type VerificationProgress, verifyFiles } from './verification.ts'
 
 /** What must hold of the written path: `absent` creates only, `none` also replaces, `etags` replaces those versions. */
 export type WriteCondition = Condition
@@ -193,6 +195,11 @@ export class FileService {
   /** The files under a prefix in the byte order of their paths, in batches; see listing.ts. */
   list(query: ListQuery): Iterable<readonly (ListEntry | string)[]> {
     return listBatches(this.#storage, query)
+  }
+
+  /** Reads every file and checks every byte; see verification.ts. */
+  verify(clock: Clock): AsyncIterable<DamagedFile | VerificationProgress> {
+    return verifyFiles({ storage: this.#storage, clock })
   }
 
   statistics(): StorageStatistics {

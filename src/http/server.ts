@@ -30,6 +30,7 @@ import { hasBody } from './request-body.ts'
 import { doorOf } from './request-target.ts'
 import { uploadRoutes } from './upload-routes.ts'
 import { UploadSlots } from './upload-slots.ts'
+import { verifyRoutes } from './verify-routes.ts'
 import { writeRoutes } from './write-routes.ts'
 
 export type ServerConfig = Pick<
@@ -101,6 +102,7 @@ export async function buildServer(
   writeRoutes(fastify, doors)
   copyRoutes(fastify, doors)
   listRoutes(fastify, doors)
+  verifyRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
   operatorRoutes(fastify, doors, { metrics, facts, contract })
   tameServer(fastify, connections, limits.connectionsMax)
