@@ -52,6 +52,7 @@ export class StoreNode {
   }
 
   async #start(): Promise<string> {
+    this.#refuseWhenStopping()
     const { host, tls } = this.#config
     const port = this.#config.port === 0 ? await freePort(host) : this.#config.port
     const address = this.#config.advertise ?? addressOf(host, port)
@@ -84,7 +85,7 @@ export class StoreNode {
 
   #refuseWhenStopping(): void {
     if (this.#stopping !== undefined)
-      throw new StoreError('UNAVAILABLE', 'The node was stopped while it started.')
+      throw new StoreError('UNAVAILABLE', 'The node was stopped before it had started.')
   }
 
   async #stop(): Promise<void> {

@@ -1,0 +1,73 @@
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { runCli } from '../../src/cli/main.ts'
+import { receiptLine } from '../../src/cli/one-request.ts'
+import { StoreClient } from '../../src/client/client.ts'
+import { runningNode } from '../running-node.ts'
+import { scriptedSession } from './scripted-session.ts'
+
+type Test = { teardown(end: () => unknown): unknown }
+
+async function store(t: Test, files: Record<string, string>) {
+  const { url } = await runningNode(t)
+  const client = new StoreClient({ node: url })
+  t.teardown(() => client.close())
+  for (const [path, content] of Object.entries(files)) await client.put(path, content)
+  const run = async (...args: string[]) => {
+    const session = scriptedSession({ environment: { ALTERED_CHORD_NODE: url } })
+    const code = await runCli(args, session)
+    return { code, out: session.out(), err: session.err() }
+  }
+  const paths = async () => {
+    const list: string[] = []
+    for await (const { path } of client.list()) list.push(path)
+    return list
+  }
+  return { client, run, paths }
+}
+
+t.test('exists: printed, and as exit code', async t => {
+  const { run } = await store(t, { a: '1' })
+  t.same(await run('exists', 'a'), { code: 0, out: 'true\n', err: '' })
+  t.same(await run('exists', 'b'), { code: 1, out: 'false\n', err: '' })
+  t.match(await run('exists', '../a'), { code: 1, out: '', err: /INVALID_PATH/ })
+})
+
+t.test('copy and move', async t => {
+  const { client, run, paths } = await store(t, { a: '1', b: '2' })
+  t.match(await run('copy', 'a', 'c'), { code: 0, out: /^c {2}1 B {2}"/ })
+  t.match(await run('copy', 'a', 'b'), { code: 1, out: '', err: /FILE_EXISTS/ })
+  t.match(JSON.parse((await run('copy', '--overwrite', '--json', 'a', 'b')).out), { path: 'b', size: 1 })
+  t.match(await run('move', 'a', 'd/e'), { code: 0 })
+  t.match(await run('move', 'a', 'f'), { code: 1, err: /FILE_NOT_FOUND/ })
+  t.same(await paths(), ['b', 'c', 'd/e'])
+  t.equal(await text((await client.get('b')).body), '1')
+})
+
+t.test('remove: several, a tree, one version', async t => {
+  const { client, run, paths } = await store(t, { a: '1', b: '2', 'f/1': '', 'f/2': '', ff: '', g: '' })
+  t.match(await run('remove', 'a', 'none', 'b'), {
+    code: 1,
+    err: /^not removed: none: .*\(FILE_NOT_FOUND\)\n$/,
+  })
+  t.same(await run('remove', '-r', 'f'), { code: 0, out: '', err: '' })
+  t.same(await paths(), ['ff', 'g'], 'a name that begins alike is not below it')
+  t.match(await run('remove', '-r', 'f'), { code: 1, err: /nothing lies below this path/ })
+  const old = (await client.get('g')).etag
+  await client.put('g', 'new', { overwrite: true })
+  t.match(await run('remove', '--if-match', old, 'g'), { code: 1, err: /PRECONDITION_FAILED/ })
+  t.match(await run('remove', '-r', '/'), { code: 0 })
+  t.same(await paths(), [])
+})
+
+t.test('status is what the node says', async t => {
+  const { run } = await store(t, { a: '12345' })
+  const { code, out } = await run('status')
+  t.equal(code, 0)
+  t.match(JSON.parse(out), { ready: true, files: 1, bytes: 5, durable: false })
+})
+
+t.test('a receipt for people', async t => {
+  const receipt = { path: 'a/b', size: 2048, etag: '"1.1-abc"' }
+  t.equal(receiptLine(receipt as Parameters<typeof receiptLine>[0]), 'a/b  2 KiB  "1.1-abc"')
+})

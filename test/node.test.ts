@@ -1,0 +1,131 @@
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { type Env, realEnv } from '../src/env.ts'
+import { addressOf, StoreNode } from '../src/node.ts'
+import { readNodeConfig } from '../src/read-config.ts'
+import { runningNode } from './running-node.ts'
+
+/** Waits until a condition holds; the test's own time-out is the deadline. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(resolve => setImmediate(resolve))
+}
+
+async function stagedBodies(url: string): Promise<number> {
+  return ((await (await fetch(`${url}/status`)).json()) as { staged: number }).staged
+}
+
+function notingEnv(): Env & { readonly messages: string[] } {
+  const messages: string[] = []
+  const note = (_fields: object, message: string) => messages.push(message)
+  return { ...realEnv({ debug: note, info: note, warn: note, error: note }), messages }
+}
+
+t.test('a node answers from start to stop, and keeps its files on disk', async t => {
+  const flags = { data: join(t.testdir({}), 'data') }
+  const env = notingEnv()
+  const first = await runningNode(t, flags, env)
+  const put = await fetch(`${first.url}/put/a.txt`, { method: 'PUT', body: 'hello' })
+  t.equal(put.status, 201)
+  t.match(await put.json(), { durable: true, replicas: [first.url.replace('http://', '')] })
+  await first.node.stop()
+  await t.rejects(fetch(`${first.url}/health`), 'it is gone')
+  t.same(env.messages, ['started', 'stopped'])
+  const second = await runningNode(t, flags)
+  t.equal(await (await fetch(`${second.url}/get/a.txt`)).text(), 'hello')
+})
+
+t.test('the advertised address is the one in replies', async t => {
+  const { url } = await runningNode(t, { advertise: 'files.example:80' })
+  const reply = await fetch(`${url}/exists/a`)
+  t.equal(await reply.json(), false)
+  const receipt = await (await fetch(`${url}/put/a`, { method: 'PUT', body: 'x' })).json()
+  t.match(receipt, { durable: false, replicas: ['files.example:80'], chain: ['files.example:80'] })
+})
+
+t.test('a second node on the same folder is refused, with a sentence that names the folder', async t => {
+  const data = join(t.testdir({}), 'data')
+  const { url } = await runningNode(t, { data })
+  const second = new StoreNode({ env: realEnv() }, readNodeConfig({ port: '0', boot: '0', data }, {}))
+  await t.rejects(second.start(), {
+    code: 'UNAVAILABLE',
+    message: new RegExp(`${data} can't be used: .* is using it`),
+  })
+  await second.stop()
+  t.equal((await fetch(`${url}/health`)).status, 200, 'the first one is not disturbed')
+})
+
+t.test('a port in use is named, and the folder is let go', async t => {
+  const blocker = createServer().listen(0, '127.0.0.1')
+  await once(blocker, 'listening')
+  t.teardown(() => blocker.close())
+  const { port } = blocker.address() as { port: number }
+  const data = join(t.testdir({}), 'data')
+  const config = readNodeConfig({ port: `${port}`, boot: `${port}`, data }, {})
+  const node = new StoreNode({ env: realEnv() }, config)
+  await t.rejects(node.start(), { code: 'UNAVAILABLE', message: new RegExp(`127.0.0.1:${port} is in use`) })
+  await node.stop()
+  await runningNode(t, { data })
+})
+
+t.test('a host that is none of this machine is named', async t => {
+  const flags = { port: '5000', host: '192.0.2.1', insecure: true, memory: true }
+  const node = new StoreNode({ env: realEnv() }, readNodeConfig(flags, {}))
+  await t.rejects(node.start(), { code: 'UNAVAILABLE', message: /192.0.2.1 is no address of this machine/ })
+  await node.stop()
+})
+
+t.test('stop lets a running upload finish, and refuses new connections meanwhile', async t => {
+  const { node, url } = await runningNode(t)
+  const { port } = new URL(url)
+  const socket = connect(Number(port), '127.0.0.1')
+  await once(socket, 'connect')
+  socket.write('PUT /put/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nhal')
+  await until(async () => (await stagedBodies(url)) === 1)
+  const stopping = node.stop()
+  await until(
+    () =>
+      new Promise(resolve =>
+        connect(Number(port), '127.0.0.1')
+          .once('error', () => resolve(true))
+          .once('connect', () => resolve(false)),
+      ),
+  )
+  socket.end('ves')
+  t.match(await text(socket), /^HTTP\/1.1 201 /)
+  await stopping
+})
+
+t.test('a request that does not end is cut off after the time-out', async t => {
+  const env = notingEnv()
+  const { node, url } = await runningNode(t, { shutdownTimeout: '50ms' }, env)
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  socket.write('PUT /put/never HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nhal')
+  await until(async () => (await stagedBodies(url)) === 1)
+  await node.stop()
+  await until(() => socket.destroyed || socket.readableEnded)
+  t.same(env.messages, ['started', 'requests that still run are cut off', 'stopped'])
+})
+
+t.test('stopping before, during and again after the start', async t => {
+  const config = readNodeConfig({ port: '0', boot: '0', data: join(t.testdir({}), 'data') }, {})
+  const unstarted = new StoreNode({ env: realEnv() }, config)
+  await unstarted.stop()
+  await t.rejects(unstarted.start(), { code: 'UNAVAILABLE' })
+  const starting = new StoreNode({ env: realEnv() }, config)
+  const start = starting.start()
+  await Promise.all([
+    starting.stop(),
+    t.rejects(start, { code: 'UNAVAILABLE', message: /was stopped before it had started/ }),
+  ])
+  await starting.stop()
+})
+
+t.test('an address', async t => {
+  t.equal(addressOf('127.0.0.1', 5000), '127.0.0.1:5000')
+  t.equal(addressOf('::1', 5000), '[::1]:5000')
+})

@@ -1,0 +1,89 @@
+/**
+ * Owns the parts of the documentation that are tables of the code: settings, limits, error codes, and the help of each
+ * command. `npm run docs` writes them between their markers; tidy.test.ts fails when they are out of date.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { argv } from 'node:process'
+import { pathToFileURL } from 'node:url'
+import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts'
+import { ERROR_STATUS } from '../../src/http/error-reply.ts'
+import { longFlag, SETTINGS, type Setting } from '../../src/settings.ts'
+import { program, readPage, repositoryRoot } from './inventory.ts'
+
+/** Pages with generated parts, and what stands in each part. */
+export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+  'docs/configuration.md': { settings: settingsTables },
+  'docs/errors.md': { codes: codesTable },
+  'docs/command-line.md': { help: helpOfCommands },
+}
+
+/** The text of a page with its generated parts renewed. @throws Error when a marker is missing. */
+export function renewed(path: string, text: string): string {
+  let result = text
+  for (const [name, generate] of Object.entries(GENERATED[path] ?? {})) {
+    const [start, end] = [`<!-- generated: ${name} -->`, `<!-- end: ${name} -->`]
+    const [from, to] = [result.indexOf(start), result.indexOf(end)]
+    if (from === -1 || to < from) throw new Error(`${path} has no markers ${start} ... ${end}`)
+    result = `${result.slice(0, from + start.length)}\n\n${generate().trim()}\n\n${result.slice(to)}`
+  }
+  return result
+}
+
+function settingsTables(): string {
+  const settings = Object.values(SETTINGS) as Setting[]
+  const groups = [...new Set(settings.map(setting => setting.group))]
+  return groups
+    .map(group => {
+      const rows = settings
+        .filter(setting => setting.group === group)
+        .map(setting => {
+          const flags = [/^-\w(?=,)/.exec(setting.flag)?.[0], longFlag(setting)].filter(
+            flag => flag !== undefined,
+          )
+          const flag = flags.map(name => `\`${name}\``).join(', ')
+          return `| ${flag} | \`${setting.variable}\` | ${setting.default} | ${setting.bounds} | ${setting.meaning} |`
+        })
+      const head = '| flag | variable | default | bounds | meaning |\n| --- | --- | --- | --- | --- |'
+      return `### ${group}\n\n${head}\n${rows.join('\n')}`
+    })
+    .join('\n\n')
+}
+
+function codesTable(): string {
+  const codes = Object.keys(ERROR_CODES) as ErrorCode[]
+  const rows = codes
+    .toSorted((a, b) => ERROR_STATUS[a] - ERROR_STATUS[b])
+    .map(code => {
+      const { meaning, retryable } = ERROR_CODES[code]
+      return `| \`${code}\` | ${ERROR_STATUS[code]} | ${retryable ? 'yes' : 'no'} | ${meaning} |`
+    })
+  return `| code | status | retryable | meaning |\n| --- | --- | --- | --- |\n${rows.join('\n')}`
+}
+
+function helpOfCommands(): string {
+  const text = [program, ...program.commands]
+    .map(command => {
+      const name = command === program ? 'altered-chord' : `altered-chord ${command.name()}`
+      return `## ${name}\n\n\`\`\`text\n${fullHelpOf(command)}\n\`\`\``
+    })
+    .join('\n\n')
+  return text
+}
+
+/** With the examples that --help adds behind the options. */
+function fullHelpOf(command: typeof program): string {
+  let text = ''
+  const write = (piece: string) => {
+    text += piece
+  }
+  command.configureOutput({ writeOut: write, getOutHelpWidth: () => 100 })
+  command.outputHelp()
+  return text.trimEnd()
+}
+
+if (pathToFileURL(argv[1] ?? '').href === import.meta.url) {
+  for (const path of Object.keys(GENERATED)) {
+    writeFileSync(join(repositoryRoot, path), renewed(path, readPage(path).text))
+  }
+}
