@@ -1,0 +1,86 @@
+/**
+ * Owns the short digest with which a node says what it knows of one sector of the ring, so that the other side can
+ * answer with what it lacks.
+ *
+ * A digest is a Bloom filter with one hash function (Bloom, CACM 13(7), 1970) over the records believed alive. One
+ * function is right here: an error only delays a record until the sector is compared again, with another salt.
+ */
+import { aliveStateOf, isAliveState } from './map-record.ts'
+import type { NetworkMap } from './network-map.ts'
+import { firstAtLeast, type Member } from './roster.ts'
+
+/** Live members that a sector is made to hold. */
+export const SECTOR_MEMBERS = 128
+
+/** Bits of the filter for each member: 1 - exp(-1/8) = 12 % of the lacking records pass as known. */
+const BITS_PER_MEMBER = 8
+
+export interface Digest {
+  /** The sector, as identifier prefixes: from `from` clockwise up to but without `to`; equal is the whole ring. */
+  readonly from: number
+  readonly to: number
+  /** Makes the errors of two digests of one sector differ. */
+  readonly salt: number
+  readonly bits: Uint8Array
+}
+
+/**
+ * The digest of the sector that begins at `from` and ends after `membersMax` live members, or of the whole ring when
+ * there are no more than that.
+ */
+export function digestOf(map: NetworkMap, from: number, salt: number, membersMax = SECTOR_MEMBERS): Digest {
+  const { prefixes, members: homes } = map.roster.homes()
+  const members: Member[] = []
+  let to = from
+  let index = firstAtLeast(prefixes, homes.length, from)
+  for (let step = 0; step < homes.length; step++, index++) {
+    if (index >= homes.length) index = 0
+    const member = homes[index] as Member
+    if (!map.isAlive(member)) continue
+    if (members.length === membersMax) {
+      to = prefixes[index] as number
+      break
+    }
+    members.push(member)
+  }
+  const bits = new Uint8Array(Math.max(1, Math.ceil((members.length * BITS_PER_MEMBER) / 8)))
+  for (const member of members) {
+    const bit = bitOf(map.roster.hashOf(member), map.stateOf(member), salt, bits)
+    bits[bit >>> 3] = (bits[bit >>> 3] as number) | (1 << (bit & 7))
+  }
+  return { from, to, salt, bits }
+}
+
+/**
+ * What the sender of a digest lacks, as far as this map knows.
+ * @returns `gone`: it believes alive who is not; `missing`: it does not know this live node, or an older record of it.
+ */
+export function differences(map: NetworkMap, digest: Digest): { gone: Member[]; missing: Member[] } {
+  const { prefixes, members: homes } = map.roster.homes()
+  const { from, to, salt, bits } = digest
+  const gone: Member[] = []
+  const missing: Member[] = []
+  const first = firstAtLeast(prefixes, homes.length, from)
+  const end = firstAtLeast(prefixes, homes.length, to)
+  const length = to > from ? end - first : homes.length - first + end
+  for (let step = 0, index = first; step < length; step++, index++) {
+    if (index >= homes.length) index = 0
+    const member = homes[index] as Member
+    const state = map.stateOf(member)
+    if (state === 0) continue
+    const bit = bitOf(map.roster.hashOf(member), aliveStateOf(state), salt, bits)
+    const believed = ((bits[bit >>> 3] as number) & (1 << (bit & 7))) !== 0
+    if (isAliveState(state)) {
+      if (!believed) missing.push(member)
+    } else if (believed) gone.push(member)
+  }
+  return { gone, missing }
+}
+
+/** The bit of a live record, by the finalizer of MurmurHash3. */
+function bitOf(hash: number, state: number, salt: number, bits: Uint8Array): number {
+  let mixed = hash ^ Math.imul(state, 0x9e3779b1) ^ salt
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
+  return ((mixed ^ (mixed >>> 16)) >>> 0) % (bits.length * 8)
+}
