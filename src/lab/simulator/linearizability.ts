@@ -27,6 +27,8 @@ export type CheckResult =
       readonly explanation: string
       /** The operations concerned. */
       readonly operations: readonly Operation[]
+      /** The moment of the first answer that is wrong, ms; when undecided, of the last one. */
+      readonly atMs: number
     }
 
 /** Enough for every history that a sane run makes, and over in some seconds for an insane one. */
@@ -46,7 +48,8 @@ export function checkHistory(operations: readonly Operation[], options: CheckOpt
     if (verdict === 'linearizable') continue
     if (verdict === 'undecided') {
       const explanation = `path ${path}: undecided after ${configurationsMax} configurations`
-      return { ok: false, verdict, path, explanation, operations: ofPath }
+      const atMs = Math.max(...ofPath.map(({ answeredAtMs }) => answeredAtMs ?? 0))
+      return { ok: false, verdict, path, explanation, operations: ofPath, atMs }
     }
     return { ok: false, verdict, path, ...explain(path, ofPath, configurationsMax) }
   }
@@ -149,7 +152,7 @@ function explain(
   path: string,
   operations: readonly Operation[],
   configurationsMax: number,
-): { explanation: string; operations: Operation[] } {
+): { explanation: string; operations: Operation[]; atMs: number } {
   const moment = firstWrongMoment(operations, configurationsMax)
   const beginning = untilMoment(operations, moment)
   const last = beginning.find(operation => operation.answeredAtMs === moment) as Operation
@@ -166,7 +169,7 @@ function explain(
     conflict === undefined ? 'no order of these operations explains their answers' : `${conflict.reason}`
   const lines = [`path ${path}: ${reason} (${others} other operations of this path do not help)`]
   lines.push(...table(concerned, last))
-  return { explanation: lines.join('\n'), operations: concerned }
+  return { explanation: lines.join('\n'), operations: concerned, atMs: moment }
 }
 
 /** The values and etags that an operation speaks of. */

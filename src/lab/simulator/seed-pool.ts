@@ -1,0 +1,177 @@
+/**
+ * Owns the running of many seeds: in batches, over worker threads, up to the first seed that fails.
+ *
+ * The first failure is the one with the lowest seed, whatever thread is faster, so that a start seed and a count always
+ * lead to the same answer.
+ */
+import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import type { MutantName, RunOptions, RunResult, Scenario, ScenarioModule } from './scenario.ts'
+
+/** Seeds that run one after the other before somebody looks: some tenths of a second. */
+const BATCH_SEEDS = 16
+
+/** The beginning of a thread, in JavaScript: on Node 20 `--import tsx` reaches only the main thread. */
+const THREAD_START = `
+const { workerData } = require('node:worker_threads')
+import(workerData.loader).then(({ register }) => {
+  register()
+  return import(workerData.entry)
+})`
+
+/** Some consecutive seeds. */
+export interface Batch {
+  readonly firstSeed: number
+  readonly count: number
+  readonly mutant?: MutantName | undefined
+}
+
+/** What a batch did; it ends at its first failure. */
+export interface BatchResult {
+  readonly runs: number
+  readonly steps: number
+  readonly virtualMs: number
+  readonly failure?: { readonly seed: number; readonly result: RunResult }
+}
+
+/** Runs batches; several at a time may be under way. */
+export interface BatchRunner {
+  run(batch: Batch): Promise<BatchResult>
+  close(): Promise<void>
+}
+
+/**
+ * The scenario that a file exports.
+ * @throws TypeError when it exports none; what loading throws.
+ */
+export async function loadScenario(file: string): Promise<Scenario> {
+  const module = (await import(pathToFileURL(file).href)) as Partial<ScenarioModule>
+  if (typeof module.scenario?.run !== 'function') throw new TypeError(`${file} exports no scenario.`)
+  return module.scenario
+}
+
+/** One run. What the scenario throws is a failure of the run, with its stack. */
+export function runOnce(scenario: Scenario, seed: number, options: RunOptions): RunResult {
+  try {
+    return scenario.run(seed, options)
+  } catch (error) {
+    const failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    options.transcript?.(failure)
+    return { ok: false, failure, steps: 0, virtualMs: 0, digest: `thrown: ${failure}` }
+  }
+}
+
+/** Runs a batch here and now. */
+export function runBatch(scenario: Scenario, { firstSeed, count, mutant }: Batch): BatchResult {
+  let steps = 0
+  let virtualMs = 0
+  for (let run = 1; run <= count; run++) {
+    const seed = firstSeed + run - 1
+    const result = runOnce(scenario, seed, mutant === undefined ? {} : { mutant })
+    steps += result.steps
+    virtualMs += result.virtualMs
+    if (!result.ok) return { runs: run, steps, virtualMs, failure: { seed, result } }
+  }
+  return { runs: count, steps, virtualMs }
+}
+
+/** Runs batches on this thread. */
+export function localRunner(scenario: Scenario): BatchRunner {
+  return { run: async batch => runBatch(scenario, batch), close: async () => {} }
+}
+
+/** Runs batches on threads of their own, which load the scenario from its file. */
+export function threadRunner(scenarioFile: string, threads: number): BatchRunner {
+  const idle: Worker[] = []
+  const waiting: ((worker: Worker) => void)[] = []
+  const workers = Array.from({ length: threads }, () => {
+    const entry = new URL('./seed-worker.ts', import.meta.url).href
+    const workerData = { scenarioFile, entry, loader: import.meta.resolve('tsx/esm/api') }
+    return new Worker(THREAD_START, { eval: true, workerData, execArgv: [] })
+  })
+  idle.push(...workers)
+  const release = (worker: Worker) => {
+    const next = waiting.shift()
+    if (next === undefined) idle.push(worker)
+    else next(worker)
+  }
+  return {
+    async run(batch) {
+      const worker = idle.pop() ?? (await new Promise<Worker>(resolve => waiting.push(resolve)))
+      const result = await ask(worker, batch)
+      release(worker)
+      return result
+    },
+    async close() {
+      await Promise.all(workers.map(worker => worker.terminate()))
+    },
+  }
+}
+
+function ask(worker: Worker, batch: Batch): Promise<BatchResult> {
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      worker.off('message', onMessage)
+      worker.off('error', onError)
+      worker.off('exit', onExit)
+    }
+    const onMessage = (result: BatchResult) => {
+      done()
+      resolve(result)
+    }
+    const onError = (error: Error) => {
+      done()
+      reject(error)
+    }
+    const onExit = (code: number) => {
+      done()
+      reject(new TypeError(`A thread of the simulator ended with ${code}.`))
+    }
+    worker.on('message', onMessage)
+    worker.on('error', onError)
+    worker.on('exit', onExit)
+    worker.postMessage(batch)
+  })
+}
+
+export interface PoolInit extends Batch {
+  /** Batches that are under way at the same time. */
+  readonly jobs: number
+  /** Called after each batch with the runs so far. */
+  readonly progress?: (runs: number) => void
+}
+
+/** Runs seeds up to the first that fails. The sums are over the seeds up to that one. */
+export async function runSeeds(
+  runner: BatchRunner,
+  { firstSeed, count, mutant, jobs, progress }: PoolInit,
+): Promise<BatchResult> {
+  const results: (BatchResult | undefined)[] = []
+  const batches = Math.ceil(count / BATCH_SEEDS)
+  let next = 0
+  let failed = batches
+  let runs = 0
+  const work = async () => {
+    while (next < batches && next < failed) {
+      const index = next++
+      const from = index * BATCH_SEEDS
+      const batch = { firstSeed: firstSeed + from, count: Math.min(BATCH_SEEDS, count - from), mutant }
+      const result = await runner.run(batch)
+      results[index] = result
+      runs += result.runs
+      if (result.failure !== undefined) failed = Math.min(failed, index)
+      progress?.(runs)
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
+  const counted = results.slice(0, failed + 1).filter(result => result !== undefined)
+  const sum = (of: (result: BatchResult) => number) =>
+    counted.reduce((total, result) => total + of(result), 0)
+  const failure = counted.at(-1)?.failure
+  return {
+    runs: sum(result => result.runs),
+    steps: sum(result => result.steps),
+    virtualMs: sum(result => result.virtualMs),
+    ...(failure === undefined ? {} : { failure }),
+  }
+}
