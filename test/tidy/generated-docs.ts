@@ -2,13 +2,16 @@
  * Owns the parts of the documentation that are tables of the code: settings, limits, error codes, and the help of each
  * command. `npm run docs` writes them between their markers; tidy.test.ts fails when they are out of date.
  */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { argv } from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts'
 import { ERROR_STATUS } from '../../src/http/error-reply.ts'
 import { longFlag, SETTINGS, type Setting } from '../../src/settings.ts'
+import { runningNode } from '../running-node.ts'
+import { replayed, withoutDates } from './console-sessions.ts'
 import { program, readPage, repositoryRoot } from './inventory.ts'
 
 /** Pages with generated parts, and what stands in each part. */
@@ -82,8 +85,29 @@ function fullHelpOf(command: typeof program): string {
   return text.trimEnd()
 }
 
+/** Pages with sessions that are run. */
+export const SESSION_PAGES = ['README.md', 'docs/http.md'] as const
+
+async function writeSessions(path: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'altered-chord-docs-'))
+  const ends: (() => unknown)[] = []
+  try {
+    mkdirSync(join(folder, 'work'))
+    const test = { teardown: (end: () => unknown) => ends.push(end) }
+    const { url } = await runningNode(test, { data: join(folder, 'data') })
+    const init = { url, folder: join(folder, 'work'), repositoryRoot }
+    const before = readPage(path).text
+    const now = await replayed(before, init)
+    if (withoutDates(now) !== withoutDates(before)) writeFileSync(join(repositoryRoot, path), now)
+  } finally {
+    for (const end of ends) await end()
+    rmSync(folder, { recursive: true })
+  }
+}
+
 if (pathToFileURL(argv[1] ?? '').href === import.meta.url) {
   for (const path of Object.keys(GENERATED)) {
     writeFileSync(join(repositoryRoot, path), renewed(path, readPage(path).text))
   }
+  for (const path of SESSION_PAGES) await writeSessions(path)
 }

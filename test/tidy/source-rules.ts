@@ -55,6 +55,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'files',
     'http',
     'config',
+    'version',
   ],
   errors: [],
   env: [],

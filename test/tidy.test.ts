@@ -1,0 +1,233 @@
+/**
+ * Holds the form of the code and the truth of its documentation. The rules themselves are in test/tidy; the second half
+ * of this file shows that each of them can fail.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { faultsOfOmission, faultsOfPage, type Inventory, routeMatches } from './tidy/doc-rules.ts'
+import { GENERATED, renewed } from './tidy/generated-docs.ts'
+import {
+  filesUnder,
+  packageFields,
+  program,
+  readPage,
+  repositoryRoot,
+  takeInventory,
+} from './tidy/inventory.ts'
+import { FILE_LINES_MAX, FUNCTION_LINES_MAX, faultsOf, needsTwin, twinOf } from './tidy/source-rules.ts'
+
+const sources = filesUnder('src', '.ts').filter(path => !path.endsWith('.d.ts'))
+
+t.test('every source file keeps the rules of form', async t => {
+  t.ok(sources.length > 20, 'the sources were found')
+  t.same(
+    sources.flatMap(path => faultsOf(readPage(path))),
+    [],
+  )
+})
+
+const pages = ['README.md', 'statement.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesUnder('docs', '.md')]
+
+t.test('no page names what the code does not have', async t => {
+  const inventory = await takeInventory()
+  t.ok(inventory.routes.includes('GET /get/*'), 'the routes were found')
+  t.same(
+    pages.flatMap(path => faultsOfPage(readPage(path), inventory)),
+    [],
+  )
+})
+
+t.test('the pages miss nothing that the code has', async t => {
+  const inventory = await takeInventory()
+  const doors = readPage('docs/http.md')
+  const missing = [
+    ...faultsOfOmission(readPage('docs/configuration.md'), 'variable', inventory.variables).filter(
+      fault => !fault.endsWith('ALTERED_CHORD_NODE'),
+    ),
+    ...faultsOfOmission(readPage('docs/command-line.md'), 'variable', [
+      'ALTERED_CHORD_NODE',
+      'ALTERED_CHORD_TOKEN',
+    ]),
+    ...faultsOfOmission(readPage('docs/errors.md'), 'code', inventory.codes),
+    ...inventory.routes
+      // Every GET answers to HEAD where it makes sense, which the page says once.
+      .filter(route => !route.startsWith('HEAD '))
+      .filter(route => !namedRoutes(doors.text).some(name => routeMatches(route, name)))
+      .map(route => `docs/http.md misses ${route}`),
+  ]
+  t.same(missing, [])
+})
+
+t.test('what is generated is up to date', async t => {
+  for (const path of Object.keys(GENERATED)) {
+    const { text } = readPage(path)
+    t.equal(renewed(path, text), text, `${path} (npm run docs writes it)`)
+  }
+})
+
+t.test('every command has help that a newcomer can work from', async t => {
+  for (const command of program.commands) {
+    t.ok(command.description().length > 20, `${command.name()} says what it does`)
+    for (const option of command.options) t.ok(option.description, `${command.name()} ${option.flags}`)
+  }
+})
+
+t.test('the package ships what it needs, and its lock file every package', async t => {
+  const { files } = packageFields()
+  for (const path of files) t.ok(existsSync(join(repositoryRoot, path)), path)
+  const lock = JSON.parse(readPage('package-lock.json').text) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string>; resolved?: string }>
+  }
+  const names = Object.keys(lock.packages)
+  const missing = Object.values(lock.packages)
+    .flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+    .filter(name => !names.some(path => path.endsWith(`node_modules/${name}`)))
+  t.same(missing, [], 'packages of other platforms are locked too, or npm ci refuses to run there and here')
+})
+
+/** `GET /get/a` of a page's inline code, and the columns of its tables. */
+function namedRoutes(text: string): string[] {
+  return [...text.matchAll(/`((?:GET|HEAD|PUT|POST|DELETE) \/[^\s`?]*)/g)].map(match => match[1] as string)
+}
+
+t.test('each rule of form can fail', async t => {
+  const owner = '/**\n * Owns a thing.\n */\n'
+  const rows: [string, string, RegExp][] = [
+    ['src/files/a.ts', 'export const a = 1\n', /does not open with what it owns/],
+    ['src/files/a.ts', '/** Does things. */\nexport const a = 1\n', /does not open/],
+    ['src/files/a.ts', `${owner}${'\n'.repeat(FILE_LINES_MAX)}`, /has 403 lines/],
+    ['src/files/a.ts', `${owner}function f() {${'\n'.repeat(FUNCTION_LINES_MAX)}}`, /a function of 61 lines/],
+    [
+      'src/files/a.ts',
+      `${owner}const f = () => {${'\n'.repeat(FUNCTION_LINES_MAX)}}`,
+      /a function of 61 lines/,
+    ],
+    ['src/ring/a.ts', `${owner}import { b } from '../storage/storage.ts'`, /ring may not import storage/],
+    ['src/ring/a.ts', `${owner}import type { B } from '../http/server.ts'`, /ring may not import http/],
+    ['src/ring/a.ts', `${owner}export { b } from '../http/server.ts'`, /ring may not import http/],
+    ['src/ring/a.ts', `${owner}const b = await import('../http/server.ts')`, /ring may not import http/],
+    ['src/ring/a.ts', `${owner}type B = import('../http/server.ts').B`, /ring may not import http/],
+    ['src/http/a.ts', `${owner}import { b } from '../client/client.ts'`, /http may not import client/],
+    ['src/client/a.ts', `${owner}import { b } from '../storage/storage.ts'`, /client may not import storage/],
+    ['src/node.ts', `${owner}import { b } from './cli/main.ts'`, /node may not import cli/],
+    ['src/files/a.ts', `${owner}import { b } from '../lab/simulator/world.ts'`, /files may not import lab/],
+    ['src/files/a.ts', `${owner}import { b } from './b'`, /without its .ts/],
+    ['src/files/a.ts', `${owner}import { b } from '../../test/b.ts'`, /which is no source/],
+    ['src/attic/a.ts', owner, /"attic", which nobody has described/],
+    ['src/files/a.ts', `${owner}export default 1`, /exports a default/],
+    ['src/files/a.ts', `${owner}export default function f() {}`, /exports a default/],
+    ['src/files/a.ts', `${owner}const a = 1\nexport { a as default }`, /exports a default/],
+    ['src/files/a.ts', `${owner}const a = Date.now()`, /uses Date.now/],
+    ['src/files/a.ts', `${owner}const a = globalThis.Date.now()`, /uses Date.now/],
+    ['src/files/a.ts', `${owner}const a = new Date()`, /uses new Date\(\)/],
+    ['src/files/a.ts', `${owner}const a = Date()`, /uses Date\(\)/],
+    ['src/files/a.ts', `${owner}const a = Math.random()`, /uses Math.random/],
+    ['src/files/a.ts', `${owner}setTimeout(f, 1)`, /uses setTimeout/],
+    ['src/files/a.ts', `${owner}const later = setTimeout`, /uses setTimeout/],
+    ['src/files/a.ts', `${owner}globalThis.setInterval(f, 1)`, /uses setInterval/],
+    ['src/files/a.ts', `${owner}const a = performance.now()`, /uses performance/],
+    ['src/files/a.ts', `${owner}const a = AbortSignal.timeout(1)`, /uses AbortSignal.timeout/],
+    [
+      'src/files/a.ts',
+      `${owner}import { setTimeout as sleep } from 'node:timers/promises'`,
+      /uses node:timers/,
+    ],
+    ['src/files/a.ts', `${owner}import { performance } from 'node:perf_hooks'`, /uses node:perf_hooks/],
+    ['src/files/a.ts', `${owner}import { randomUUID as id } from 'node:crypto'`, /uses randomUUID/],
+  ]
+  for (const [path, text, fault] of rows)
+    t.match(
+      faultsOf({ path, text }).join('\n'),
+      fault,
+      `${path}: ${text.slice(owner.length, owner.length + 60)}`,
+    )
+})
+
+t.test('the rules of form let good code pass', async t => {
+  const text = `/**
+ * Owns a thing.
+ */
+import { createHash } from 'node:crypto'
+import type { Performance } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
+import { StoreError } from '../errors.ts'
+import { etagOf } from '../storage/record.ts'
+import { sibling } from './sibling.ts'
+export const at = new Date(0)
+export function f(socket: { setTimeout(ms: number): void; performance: number }) {
+  socket.setTimeout(1)
+  return { setTimeout: socket.performance, from: at.getTime() }
+}
+`
+  t.same(faultsOf({ path: 'src/files/a.ts', text }), [])
+  t.same(
+    faultsOf({ path: 'src/env.ts', text: '/**\n * Owns time.\n */\nexport const now = () => Date.now()\n' }),
+    [],
+  )
+})
+
+t.test('what needs a twin', async t => {
+  const needs = (text: string) => needsTwin({ path: 'src/a.ts', text })
+  for (const text of ['export function f() {}', 'const f = () => 1', 'class A { b() {} }'])
+    t.ok(needs(text), text)
+  for (const text of [
+    'export interface A { b(): void }',
+    'export const A = 1',
+    'export type F = () => void',
+  ]) {
+    t.notOk(needs(text), text)
+  }
+  t.equal(twinOf('src/http/server.ts'), 'test/http/server.test.ts')
+})
+
+const inventory: Inventory = {
+  options: new Set(['--port', '-p', '--help']),
+  variables: new Set(['ALTERED_CHORD_PORT']),
+  commands: new Set(['put']),
+  codes: new Set(['FILE_EXISTS']),
+  routes: ['GET /get/*', 'POST /copy/*/*', 'GET /list'],
+  npmScripts: new Set(['lint']),
+  hasFile: path => ['README.md', 'docs/errors.md', 'src/errors.ts'].includes(path),
+}
+
+t.test('each rule of documentation can fail', async t => {
+  const rows: [string, RegExp][] = [
+    ['Say `--prot`.', /names --prot/],
+    ['Say `-x`.', /names -x/],
+    ['```sh\nnode start --prot 1\n```', /:2 names --prot/],
+    ['```sh\naltered-chord puts a b\n```', /names altered-chord puts/],
+    ['Set `ALTERED_CHORD_PROT`.', /names ALTERED_CHORD_PROT/],
+    ['It is `FILE_EXIST`.', /names FILE_EXIST/],
+    ['```json\n{"code": "FILE_EXIST"}\n```', /names FILE_EXIST/],
+    ['Ask `GET /gets/a`.', /names GET \/gets\/a/],
+    ['Ask `PUT /get/a`.', /names PUT \/get\/a/],
+    ['```sh\ncurl -T a http://127.0.0.1:5000/gets/a\n```', /names \* \/gets\/a/],
+    ['Run `npm run lnt`.', /names npm run lnt/],
+    ['See `src/error.ts`.', /names src\/error.ts/],
+    ['See `readme.md`.', /names readme.md/],
+    ['See [errors](errors.md).', /links to errors.md/],
+  ]
+  for (const [text, fault] of rows)
+    t.match(faultsOfPage({ path: 'README.md', text }, inventory).join('\n'), fault, text)
+  const page = { path: 'docs/x.md', text: '| `FILE_EXISTS` |\n`FILE_GONE` FILE_TOO' }
+  t.same(faultsOfOmission(page, 'code', ['FILE_EXISTS', 'FILE_TOO']), ['docs/x.md misses the code FILE_TOO'])
+})
+
+t.test('the rules of documentation let a good page pass', async t => {
+  const text = `
+Start with \`-p 5000\` or \`ALTERED_CHORD_PORT\`; \`FILE_EXISTS\` is in [errors](docs/errors.md#table) and \`src/errors.ts\`.
+Ask \`GET /get/PATH?x=1\`, or [others](https://example.com). \`npm run lint\`, \`SIGTERM\`, \`a/b\`.
+\`\`\`sh
+curl -T file --fail http://127.0.0.1:5000/get/a/b?overwrite=true
+altered-chord put a b   # --whatever is fine for curl
+\`\`\`
+`
+  t.same(
+    faultsOfPage(
+      { path: 'README.md', text: text.replace('   # --whatever is fine for curl', '') },
+      inventory,
+    ),
+    [],
+  )
+})
