@@ -27,7 +27,7 @@ export class Connections {
   readonly #idleTimeoutMs: number
   readonly #lastResponse = new WeakMap<Duplex, ServerResponse>()
   readonly #receiving = new WeakMap<Duplex, { fail: Fail; isWaiting: () => boolean }>()
-  readonly #closing = new WeakSet<Duplex>()
+  readonly #refusals = new WeakMap<Duplex, StoreError>()
 
   constructor(components: { readonly env: Env }, init: { readonly bodyIdleTimeoutMs: number }) {
     this.#env = components.env
@@ -43,6 +43,9 @@ export class Connections {
   receiving(request: IncomingMessage, watch: { fail: Fail; isWaiting: () => boolean }): () => void {
     const { socket } = request
     this.#receiving.set(socket, watch)
+    // Header and malformed body may come in one packet: then the body was refused before anybody read it.
+    const refusal = this.#refusals.get(socket)
+    if (refusal) watch.fail(refusal)
     return () => {
       this.#receiving.delete(socket)
     }
@@ -63,29 +66,30 @@ export class Connections {
     }
   }
 
-  /** The bytes on a socket are no HTTP, or its header did not come in time. */
+  /** The bytes on a socket are no HTTP, or its header did not come in time. Nothing after them can be understood. */
   onClientError(error: Error & { code?: string }, socket: Duplex): void {
-    if (this.#closing.has(socket)) return
+    if (this.#refusals.has(socket)) return
     const refusal = refusalOf(error)
-    const receiving = this.#receiving.get(socket)
     const response = this.#lastResponse.get(socket)
     if (refusal === undefined || !socket.writable) {
       socket.destroy()
-    } else if (receiving) {
-      receiving.fail(refusal)
-    } else if (response && !response.writableFinished && !response.destroyed) {
-      // Another answer is on its way; nothing can be said without breaking into it.
-      socket.destroy()
+      return
+    }
+    this.#refusals.set(socket, refusal)
+    if (response && !response.writableFinished && !response.destroyed) {
+      // The answer to what was understood goes first; when its own body is what is malformed, that is the answer.
+      response.shouldKeepAlive = false
+      response.once('finish', () => this.#closeSoon(socket))
+      this.#receiving.get(socket)?.fail(refusal)
     } else {
-      this.#closing.add(socket)
-      socket.end(rawErrorReply(refusal))
+      socket.write(rawErrorReply(refusal))
       this.#closeSoon(socket)
     }
   }
 
   /** A CONNECT request: this is no proxy. */
   onConnect(socket: Duplex): void {
-    socket.end(rawErrorReply(new StoreError('METHOD_NOT_ALLOWED', 'No door answers to CONNECT.')))
+    socket.write(rawErrorReply(new StoreError('METHOD_NOT_ALLOWED', 'No door answers to CONNECT.')))
     this.#closeSoon(socket)
   }
 
@@ -104,10 +108,12 @@ export class Connections {
   #drained(request: IncomingMessage): Promise<void> {
     return new Promise(resolve => {
       let bytes = 0
+      const { socket } = request
       const timer = this.#env.timers.after(LINGER_MS, done)
       function done() {
         timer.cancel()
         request.off('data', onData).off('end', done).off('error', done).off('close', done)
+        socket.off('end', done)
         request.pause()
         resolve()
       }
@@ -115,14 +121,18 @@ export class Connections {
         bytes += chunk.length
         if (bytes > LINGER_BYTES_MAX) done()
       }
-      if (request.readableEnded || request.destroyed) return done()
+      if (request.readableEnded || request.destroyed || socket.readableEnded) return done()
+      // A client that has sent its last byte, in the middle of a body, will send no more.
+      socket.on('end', done)
       request.on('data', onData).on('end', done).on('error', done).on('close', done)
       request.resume()
     })
   }
 
+  /** Says that nothing more is sent, and closes a while later, so that the client can read what was. */
   #closeSoon(socket: Duplex): void {
     socket.on('error', () => {})
+    socket.end()
     const timer = this.#env.timers.after(LINGER_MS, () => socket.destroy())
     socket.once('close', () => timer.cancel())
   }

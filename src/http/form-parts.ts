@@ -14,8 +14,8 @@ export interface FormPart {
   readonly fileName: string | undefined
   /** As declared. */
   readonly mediaType: string | undefined
-  /** To be read to its end or destroyed before the next part is asked for. */
-  readonly bytes: Readable
+  /** To be read to its end before the next part is asked for. */
+  readonly bytes: AsyncIterable<Uint8Array>
 }
 
 /** Header fields of one part; browsers send two. */
@@ -48,7 +48,7 @@ export function formBoundary(contentType: string | undefined): string {
 /**
  * The parts of a form. Ending the iteration early calls `stop`, which has to end `body`.
  * @throws StoreError INVALID_REQUEST for a form that is malformed or ends too early; an error of `body`. A part that
- *   is being read is destroyed with the same error.
+ *   is being read fails with the same error.
  */
 export async function* formParts(
   body: AsyncIterable<Uint8Array>,
@@ -76,7 +76,7 @@ class FormReader {
   #fed = false
   #failure: Error | undefined
   #wake: (() => void) | undefined
-  #dropWrite: ((error: Error) => void) | undefined
+  #endWrite: ((error?: Error) => void) | undefined
 
   constructor(boundary: string) {
     this.#dicer = new Dicer({
@@ -88,6 +88,7 @@ class FormReader {
     this.#dicer.on('finish', () => {
       if (this.#headerPending) this.fail(invalid('A part of the form has no header.'))
       this.#finished = true
+      this.#endWrite?.()
       this.#wake?.()
     })
     this.#dicer.on('error', () => this.fail(invalid('The form ends before its closing boundary.')))
@@ -99,12 +100,13 @@ class FormReader {
     try {
       for await (const chunk of body) {
         if (this.#failure) return
-        if (!this.#started || this.#finished) idleBytes += chunk.length
+        const wasFinished = this.#finished
+        if (!wasFinished) await this.#write(chunk)
+        if (wasFinished || !this.#started) idleBytes += chunk.length
         if (idleBytes > IDLE_BYTES_MAX) throw invalid('The form has too many bytes outside of its parts.')
-        await this.#write(chunk)
       }
       this.#fed = true
-      this.#dicer.end()
+      if (!this.#finished) this.#dicer.end()
       this.#wake?.()
     } catch (error) {
       this.fail(error as Error)
@@ -128,15 +130,18 @@ class FormReader {
     if (this.#failure) return
     this.#failure = error
     this.#current?.destroy(error)
-    this.#dropWrite?.(error)
+    this.#endWrite?.(error)
     this.#wake?.()
   }
 
-  /** Resolves when the chunk is taken in, which waits for whoever reads the part that it belongs to. */
+  /**
+   * Resolves when the chunk is taken in, which waits for whoever reads the part that it belongs to. For the chunk with
+   * the closing boundary the parser may never call back; that the form is finished says the same.
+   */
   #write(chunk: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#dropWrite = reject
-      this.#dicer.write(chunk, error => (error ? reject(error) : resolve()))
+      this.#endWrite = error => (error ? reject(error) : resolve())
+      this.#dicer.write(chunk, this.#endWrite as (error: Error | null | undefined) => void)
     })
   }
 
@@ -149,7 +154,7 @@ class FormReader {
     part.on('header', (header: Record<string, string[]>) => {
       this.#headerPending = false
       try {
-        this.#arrived.push(partOf(header, part))
+        this.#arrived.push(partOf(header, this.#bytesOf(part)))
         this.#wake?.()
       } catch (error) {
         this.fail(error as Error)
@@ -157,9 +162,18 @@ class FormReader {
     })
     if (this.#failure) part.destroy(this.#failure)
   }
+
+  /** What ends a part early is what ended the form, and not what the parser makes of that. */
+  async *#bytesOf(part: Readable): AsyncGenerator<Uint8Array> {
+    try {
+      yield* part
+    } catch (error) {
+      throw this.#failure ?? error
+    }
+  }
 }
 
-function partOf(header: Record<string, string[]>, bytes: Readable): FormPart {
+function partOf(header: Record<string, string[]>, bytes: AsyncIterable<Uint8Array>): FormPart {
   const disposition = header['content-disposition']?.[0]
   if (disposition === undefined) throw invalid('A part of the form has no Content-Disposition.')
   const { type, parameters } = parseDisposition(utf8(disposition), { multipart: true })

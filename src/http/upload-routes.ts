@@ -30,6 +30,11 @@ const FORM_FIELDS_MAX = 100
 /** Bytes of one such field. */
 const FIELD_BYTES_MAX = 64 * 1024
 
+/** Bytes of a whole form: its files and fields, and for each of them what surrounds it. */
+function formBytesMax(fileBytesMax: number): number {
+  return FORM_FILES_MAX * (fileBytesMax + FIELD_BYTES_MAX) + 2 * FORM_FIELDS_MAX * FIELD_BYTES_MAX
+}
+
 const fileFields = ['file', 'file_obj']
 
 export function uploadRoutes(fastify: FastifyInstance, doors: Doors): void {
@@ -65,7 +70,7 @@ async function upload(doors: Doors, request: FastifyRequest, reply: FastifyReply
   const idempotency = idempotencyOf(request)
   refuseConditions(raw.headers)
   const boundary = formBoundary(request.declaredType)
-  if ((announcedBytes(raw) ?? 0) > doors.limits.fileBytesMax * FORM_FILES_MAX) {
+  if ((announcedBytes(raw) ?? 0) > formBytesMax(doors.limits.fileBytesMax)) {
     throw new StoreError('FILE_TOO_LARGE', 'The form is larger than all files that it may have.')
   }
   return doors.slots.run(reply.raw, async () => {
@@ -131,7 +136,7 @@ async function takeFile({ files }: Doors, part: FormPart, form: Form): Promise<v
 async function fieldText(part: FormPart): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of part.bytes as AsyncIterable<Uint8Array>) {
+  for await (const chunk of part.bytes) {
     bytes += chunk.length
     if (bytes > FIELD_BYTES_MAX) throw invalid(`A field of a form may have ${FIELD_BYTES_MAX} bytes.`)
     chunks.push(chunk)

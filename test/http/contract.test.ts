@@ -1,0 +1,17 @@
+import t from 'tap'
+import { errorResponses, header, json, pathParameter, receiptResponse } from '../../src/http/contract.ts'
+
+t.test('errors of one status are told together, with what they mean', async t => {
+  const responses = errorResponses(['FILE_NOT_FOUND', 'INVALID_PATH'])
+  t.match(responses[404]?.description, /^FILE_NOT_FOUND: no file has this path$/)
+  t.match(responses[400]?.description, /INVALID_REQUEST: .*; INVALID_PATH: /)
+  t.ok(responses[401] && responses[403] && responses[500] && responses[503], 'what every door can answer')
+  t.notOk(responses[409])
+})
+
+t.test('the shared words have the shapes of OpenAPI', async t => {
+  t.match(pathParameter('source'), { name: 'source', in: 'path', required: true })
+  t.match(header('Range', 'x'), { name: 'Range', in: 'header', schema: { type: 'string' } })
+  t.same(json({ type: 'object' }), { 'application/json': { schema: { type: 'object' } } })
+  t.match(receiptResponse('x'), { description: 'x', headers: { ETag: {}, 'Ring-Chain': {} } })
+})

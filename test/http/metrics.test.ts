@@ -1,0 +1,41 @@
+import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import { FileService } from '../../src/files/file-service.ts'
+import { Metrics } from '../../src/http/metrics.ts'
+import { UploadSlots } from '../../src/http/upload-slots.ts'
+import type { Address } from '../../src/ring/identifier.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+
+t.test('buckets are cumulative and durations are summed', async t => {
+  const env = realEnv()
+  const storage = new MemoryStorage({ env })
+  const files = new FileService(
+    { storage },
+    { address: 'a:1' as Address, consistency: 'chain', fileBytesMax: 1 },
+  )
+  const slots = new UploadSlots({ timers: env.timers }, { uploadsMax: 1, uploadQueueMax: 1, waitMs: 1 })
+  const metrics = new Metrics({ files, slots })
+  metrics.count('/get/*', 200, 0.0004)
+  metrics.count('/get/*', 200, 0.02)
+  metrics.count('/get/*', 404, 1000)
+  const text = await metrics.registry.metrics()
+  const bucket = (le: string) =>
+    `altered_chord_http_request_duration_seconds_bucket{door="/get/*",le="${le}"}`
+  for (const line of [
+    `${bucket('0.0005')} 1`,
+    `${bucket('0.01')} 1`,
+    `${bucket('0.025')} 2`,
+    `${bucket('60')} 2`,
+    `${bucket('+Inf')} 3`,
+    'altered_chord_http_request_duration_seconds_sum{door="/get/*"} 1000.0204',
+    'altered_chord_http_requests_total{door="/get/*",status="200"} 2',
+    'altered_chord_uploads_receiving 0',
+  ]) {
+    t.ok(text.includes(`${line}\n`), line)
+  }
+  t.equal(
+    await metrics.registry.metrics().then(again => again.match(/status="200"} (\d+)/)?.[1]),
+    '2',
+    'twice read is not twice counted',
+  )
+})
