@@ -24,6 +24,7 @@ import { PIECE_BYTES, receive } from './intake.ts'
 import { type IndexWrite, LmdbIndex } from './lmdb-index.ts'
 import { checkKey, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
 import type { BlobId, Body, FileRecord } from './record.ts'
+import { RecordCache } from './record-cache.ts'
 import { StagedBlob } from './staged-blob.ts'
 import { StagedBodies } from './staged-bodies.ts'
 import {
@@ -47,6 +48,9 @@ const OUTCOMES_SWEPT = 4
 
 /** Pieces kept for the next upload: 16 MiB, enough for 32 uploads at once without a new allocation. */
 const PIECES_KEPT = 64
+
+/** Records kept decoded: a thousand small files that everybody asks for, and a fraction of what a node needs itself. */
+const RECENT_BYTES_MAX = 16 * 1024 * 1024
 
 interface Parts {
   readonly env: Env
@@ -74,6 +78,7 @@ export class LmdbStorage implements Storage {
   readonly #remover: BlobRemover
   readonly #outcomesMax: number
   readonly #turns = new Turns()
+  readonly #recent = new RecordCache({ bytesMax: RECENT_BYTES_MAX })
   readonly #staged = new StagedBodies()
   readonly #pieces = new BufferPool({ bufferBytes: PIECE_BYTES, freeMax: PIECES_KEPT })
   #seq = 0
@@ -167,7 +172,7 @@ export class LmdbStorage implements Storage {
 
   async find(path: PathName): Promise<FileRecord | undefined> {
     this.#staged.assertOpen()
-    return this.#index.record(path)
+    return this.#recent.find(path, () => this.#index.record(path))
   }
 
   async read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable> {
@@ -225,6 +230,15 @@ export class LmdbStorage implements Storage {
   }
 
   async #commitInTurn(change: Change, options: CommitOptions): Promise<Committed> {
+    const changed = this.#recent.changing(pathsOf(change))
+    try {
+      return await this.#commitUncached(change, options)
+    } finally {
+      changed()
+    }
+  }
+
+  async #commitUncached(change: Change, options: CommitOptions): Promise<Committed> {
     const { idempotency } = options
     const expired: { key: string; keptUntilMs: number }[] = []
     if (idempotency) {
