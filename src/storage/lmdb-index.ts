@@ -13,6 +13,7 @@ import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { diskError } from './disk-errors.ts'
 import { GroupCommit } from './group-commit.ts'
+import { checkIndexFile } from './index-file.ts'
 import type { BlobId, FileRecord } from './record.ts'
 import {
   decodeExpiryKey,
@@ -93,6 +94,7 @@ export class LmdbIndex {
   static async open(file: string, newNodeId: string): Promise<LmdbIndex> {
     let root: RootDatabase<Buffer, Buffer> | undefined
     try {
+      await checkIndexFile(file)
       root = open<Buffer, Buffer>({ path: file, ...ENVIRONMENT, ...BINARY })
       const index = new LmdbIndex(root, newNodeId)
       const boot = encodeDoubles(index.boot)
