@@ -1,0 +1,285 @@
+/**
+ * Owns a simulated network of chain nodes: who is up, who is a member, and what becomes of identities when disks are
+ * lost. It plays the part of routing: it tells each node, some time later, who the members are.
+ */
+
+import type { MachineEvent } from '../../replication/chain/machine.ts'
+import type { ChainSettings, Effect, Member, Write } from '../../replication/chain/machine-state.ts'
+import type { Envelope } from '../../replication/chain/messages.ts'
+import { successorsOf } from '../../replication/chain/repair.ts'
+import type { Rules } from '../../replication/chain/rules.ts'
+import type { Address, Identifier } from '../../ring/identifier.ts'
+import { identifiersOfAddress } from '../../ring/identifier.ts'
+import { chooseAcceptors, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
+import { ChainNode } from './chain-node.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import { type NodeName, SimulatedNetwork } from './simulated-network.ts'
+import type { Transcript } from './transcript.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+
+/** Waits of the simulated nodes, ms: some round trips of the simulated network. */
+export const SIMULATED_SETTINGS: ChainSettings = {
+  replicas: 3,
+  minReplicas: 2,
+  answerTimeoutMs: 25,
+  requestTimeoutMs: 500,
+  resendMs: 25,
+  retryMs: 5,
+  silencesMax: 3,
+  stagedMs: 400,
+}
+
+/** Rules of how a node is started, beside those of the machine. */
+export interface ClusterRules {
+  /** A node whose disk was lost gets a new identity. */
+  readonly lostDiskIsNewNode: boolean
+}
+
+export interface ClusterInit {
+  /** Of the nodes, n1, n2, …; those after `founders` are admitted later. */
+  readonly nodes: number
+  readonly founders: number
+  readonly rules: Rules
+  readonly clusterRules: ClusterRules
+  readonly settings: ChainSettings
+}
+
+export interface ClusterComponents {
+  readonly clock: VirtualClock
+  readonly random: SeededRandom
+  readonly transcript: Transcript
+  readonly answer: (node: ChainNode, effect: Effect & { kind: 'answer' }) => void
+  readonly stepped: (node: ChainNode, event: MachineEvent, writes: readonly Write[]) => void
+  readonly durable: (node: ChainNode, writes: readonly Write[]) => void
+  /** A message leaves a node. */
+  readonly sent: (envelope: Envelope) => void
+  /** A node went down, so that its clients learn nothing more. */
+  readonly wentDown: (node: ChainNode) => void
+}
+
+/** Ms until a node has heard of a change of the membership. */
+const NEWS_MS = [1, 60] as const
+
+export class ChainCluster {
+  readonly nodes: readonly ChainNode[]
+  readonly network: SimulatedNetwork<Envelope>
+  readonly members = new Map<NodeId, Member>()
+  readonly #components: ClusterComponents
+  readonly #init: ClusterInit
+  readonly #random: SeededRandom
+  /** Identities that each node has had. */
+  readonly #lives = new Map<NodeName, number>()
+  readonly #byId = new Map<NodeId, NodeName>()
+
+  constructor(components: ClusterComponents, init: ClusterInit) {
+    this.#components = components
+    this.#init = init
+    this.#random = components.random.fork('cluster')
+    const { clock } = components
+    this.network = new SimulatedNetwork<Envelope>(
+      { clock, random: components.random.fork('network') },
+      { link: LINK, deliver: (from, to, envelope) => this.#deliver(from, to, envelope) },
+    )
+    this.nodes = Array.from({ length: init.nodes }, (_, index) =>
+      this.#createNode(`n${index + 1}` as NodeName),
+    )
+  }
+
+  /** Puts the founders' views on their disks and starts them. */
+  found(): void {
+    const founders = this.nodes.slice(0, this.#init.founders)
+    for (const node of founders) this.#admit(node)
+    const views = initialViews([...this.members.values()], this.#init.settings.replicas)
+    for (const node of founders) {
+      const writes = views
+        .filter(view => view.replicas.includes(node.id) || view.acceptors.includes(node.id))
+        .map((view): Write => {
+          const state = { ...freshState(view), installed: true, active: true, complete: true }
+          return { kind: 'view', id: view.id, state }
+        })
+      node.format(writes)
+      this.start(node)
+    }
+  }
+
+  node(name: string): ChainNode {
+    const node = this.nodes.find(each => each.name === name)
+    if (node === undefined) throw new TypeError(`No node is called ${name}.`)
+    return node
+  }
+
+  isMember(node: ChainNode): boolean {
+    return this.members.get(node.id)?.status === 'member'
+  }
+
+  /** A member that runs; its boot may still be under way. */
+  start(node: ChainNode): void {
+    if (node.machine !== undefined) return
+    this.network.up(node.name)
+    node.start(() => {
+      this.#components.transcript.note(node.name, 'starts', '*', node.id)
+      this.#tell(node)
+    })
+  }
+
+  crash(node: ChainNode): void {
+    this.network.down(node.name)
+    node.crash()
+    this.#components.wentDown(node)
+  }
+
+  pause(node: ChainNode): void {
+    node.pause()
+    this.network.pause(node.name)
+  }
+
+  resume(node: ChainNode): void {
+    node.resume()
+    this.network.up(node.name)
+  }
+
+  /** The node's disk is empty from now on; it comes back as somebody else. */
+  wipe(node: ChainNode): void {
+    this.crash(node)
+    const boot = node.disk.read('boot')
+    node.disk.wipe()
+    node.images = []
+    node.restored = false
+    if (this.#init.clusterRules.lostDiskIsNewNode) this.#renew(node)
+    else if (boot !== undefined) node.disk.restore({ entries: new Map([['boot', boot]]), rotten: new Set() })
+  }
+
+  /** A new node of the network. */
+  join(node: ChainNode): void {
+    this.#admit(node)
+    this.start(node)
+    this.tellAll()
+  }
+
+  /** The node is to leave: it serves until nothing needs it. */
+  depart(node: ChainNode): void {
+    const member = this.members.get(node.id)
+    if (member === undefined) return
+    this.members.set(node.id, { ...member, status: 'leaving' })
+    this.tellAll()
+  }
+
+  /** A leaving node that holds nothing any more is gone. */
+  retire(node: ChainNode): void {
+    this.#gone(node.id)
+    this.crash(node)
+    this.tellAll()
+  }
+
+  /** Tells a node who the members are, at once. */
+  tell(node: ChainNode): void {
+    node.handle({ kind: 'members', members: [...this.members.values()] })
+  }
+
+  /** Tells every running node who the members are, each after a while of its own. */
+  tellAll(): void {
+    for (const node of this.nodes) this.#tell(node)
+  }
+
+  #tell(node: ChainNode): void {
+    this.#components.clock.after(this.#random.between(NEWS_MS[0], NEWS_MS[1]), () => {
+      if (node.running) this.tell(node)
+    })
+  }
+
+  #admit(node: ChainNode): void {
+    this.#byId.set(node.id, node.name)
+    this.members.set(node.id, { node: node.id, identifiers: identifiersOf(node.name), status: 'member' })
+  }
+
+  #gone(id: NodeId): void {
+    const member = this.members.get(id)
+    if (member !== undefined) this.members.set(id, { ...member, status: 'gone' })
+  }
+
+  #renew(node: ChainNode): void {
+    const wasMember = this.members.has(node.id)
+    this.#gone(node.id)
+    const life = (this.#lives.get(node.name) ?? 0) + 1
+    this.#lives.set(node.name, life)
+    node.id = `${node.name}.${life}` as NodeId
+    if (wasMember) this.#admit(node)
+    this.tellAll()
+  }
+
+  #createNode(name: NodeName): ChainNode {
+    const { clock, random, answer, stepped, durable } = this.#components
+    return new ChainNode(
+      {
+        clock,
+        random: random.fork(`node ${name}`),
+        answer,
+        stepped,
+        durable,
+        send: envelope => this.#send(name, envelope),
+        stopped: (node, why) => this.#stopped(node, why),
+      },
+      { name, settings: this.#init.settings, rules: this.#init.rules },
+    )
+  }
+
+  #stopped(node: ChainNode, why: 'disk' | 'impostor'): void {
+    this.#components.transcript.note(node.name, 'stops', '*', why)
+    if (why === 'disk') return this.crash(node)
+    this.wipe(node)
+    this.#components.clock.after(20, () => this.start(node))
+  }
+
+  #send(from: NodeName, envelope: Envelope): void {
+    this.#components.sent(envelope)
+    const to = this.#byId.get(envelope.to)
+    if (to !== undefined) this.network.send(from, to, envelope)
+  }
+
+  #deliver(from: NodeName, to: NodeName, envelope: Envelope): void {
+    const node = this.node(to)
+    const { message } = envelope
+    this.#components.transcript.note(`${from}>${to}`, message.kind, subjectsOf(message), () =>
+      JSON.stringify(message),
+    )
+    node.handle({ kind: 'message', envelope })
+  }
+}
+
+/** The views and paths that a message is about. */
+function subjectsOf(message: Envelope['message']): string[] {
+  const found: string[] = []
+  if ('viewId' in message) found.push(message.viewId)
+  if ('view' in message) found.push(message.view.id)
+  if ('path' in message) found.push(message.path)
+  if ('record' in message) found.push(message.record.path)
+  if ('request' in message) found.push(message.request.path)
+  return found
+}
+
+const LINK = {
+  delayMinMs: 0.3,
+  delayMaxMs: 4,
+  loss: 0,
+  repeat: 0,
+  reorder: 1,
+  late: 0,
+  lateMaxMs: 0,
+  held: 0,
+}
+
+export function identifiersOf(name: NodeName): Identifier[] {
+  return identifiersOfAddress(`${name}:5000` as Address, 1)
+}
+
+/** The views of a network that has been standing for a while. */
+function initialViews(members: readonly Member[], copies: number): View[] {
+  const points = members.flatMap(({ identifiers }) => identifiers).sort()
+  return points.map((hi, index) => {
+    const successors = successorsOf(hi, members, () => true)
+    const replicas = successors.slice(0, copies)
+    const acceptors = chooseAcceptors(replicas, successors, copies)
+    const lo = points.at(index - 1) as Identifier
+    return { id: `1-start-${index}` as ViewId, epoch: 1, lo, hi, replicas, acceptors, sources: [] }
+  })
+}

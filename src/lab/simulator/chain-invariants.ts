@@ -1,0 +1,328 @@
+/**
+ * Owns what has to be true of a chain network at every moment, whatever the nemesis does. It looks into all nodes at
+ * once, as no node can; a node that is down is judged by its disk.
+ */
+
+import { type ChainRecord, compareVersions } from '../../replication/chain/chain-record.ts'
+import { type BlobState, blobOf, type Write } from '../../replication/chain/machine-state.ts'
+import type { Envelope } from '../../replication/chain/messages.ts'
+import { overlaps } from '../../replication/chain/transfers.ts'
+import { arcContains } from '../../ring/arc.ts'
+import { identifierOfPath } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { Version } from '../../storage/record.ts'
+import type { SealMark } from '../../views/range-table.ts'
+import { SealMarks } from '../../views/range-table.ts'
+import {
+  assertChildren,
+  type Ballot,
+  compareBallots,
+  majority,
+  type NodeId,
+  predecessorIn,
+  type View,
+  type ViewId,
+  type ViewState,
+} from '../../views/view.ts'
+import type { ChainCluster } from './chain-cluster.ts'
+import type { ChainNode } from './chain-node.ts'
+import type { Subjects } from './transcript.ts'
+
+/** A rule was broken. */
+export class InvariantBroken extends Error {
+  readonly subjects: Subjects
+
+  constructor(reason: string, subjects: Subjects) {
+    super(reason)
+    this.subjects = subjects
+  }
+}
+
+export class ChainInvariants {
+  readonly #cluster: () => ChainCluster
+  /** The children of each view, as first learned. */
+  readonly #decided = new Map<ViewId, readonly View[]>()
+  /** Every view that anybody has held. */
+  readonly views = new Map<ViewId, View>()
+  /** Views that were active somewhere. */
+  readonly active = new Map<ViewId, View>()
+  readonly #promised = new Map<string, Ballot>()
+  /** What each running node has at each path. */
+  readonly #records = new Map<ChainNode, Map<PathName, ChainRecord>>()
+  readonly #acknowledged = new Map<PathName, Version>()
+  /** What each move has written at its destination, and the moves whose source is gone. */
+  readonly #copies = new Map<string, { readonly path: PathName; readonly version: Version }>()
+  readonly #removed = new Set<string>()
+
+  constructor(components: { readonly cluster: () => ChainCluster }) {
+    this.#cluster = components.cluster
+  }
+
+  /** A node starts: what it has is what its disk has. */
+  started(node: ChainNode): void {
+    const records = new Map<PathName, ChainRecord>()
+    for (const key of node.disk.keys('r/')) {
+      const record = node.disk.read(key) as ChainRecord
+      records.set(record.path, record)
+    }
+    this.#records.set(node, records)
+    for (const key of node.disk.keys('v/')) {
+      const state = node.disk.read(key) as ViewState
+      if (state.view.acceptors.length > 0) this.views.set(state.view.id, state.view)
+      if (state.active) this.active.set(state.view.id, state.view)
+    }
+  }
+
+  /** A node has made a step. */
+  stepped(node: ChainNode, writes: readonly Write[]): void {
+    if (node.restored) return
+    const installing = new Set(writes.flatMap(write => (this.#installs(node, write) ? [write.id] : [])))
+    for (const write of writes) {
+      if (write.kind === 'record') this.#recordWritten(node, write.path, write.record, installing)
+    }
+  }
+
+  /** What a step has written is stable, so others may learn of it. */
+  durable(node: ChainNode, writes: readonly Write[]): void {
+    if (node.restored) return
+    for (const write of writes) {
+      if (write.kind === 'view' && write.state !== undefined) this.#viewWritten(write.state)
+      else if (write.kind === 'record' && write.record !== undefined) this.#noteMove(write.record)
+    }
+  }
+
+  /** A message leaves a node: by then, what it says is stable there. */
+  sent(envelope: Envelope): void {
+    const { message, from } = envelope
+    if (this.#nodeOf(from) === undefined) return
+    if (message.kind !== 'promise' && message.kind !== 'accepted') return
+    const key = `${from} ${message.viewId}`
+    const before = this.#promised.get(key)
+    if (before !== undefined && compareBallots(message.ballot, before) < 0) {
+      throw new InvariantBroken(`${from} goes back on a promise for view ${message.viewId}`, [message.viewId])
+    }
+    this.#promised.set(key, message.ballot)
+  }
+
+  /** A client was told that a write has happened. */
+  acknowledged(path: PathName, version: Version): void {
+    const before = this.#acknowledged.get(path)
+    if (before === undefined || compareVersions(before, version) < 0) this.#acknowledged.set(path, version)
+    const view = this.newestActive(path)
+    if (view !== undefined) this.#assertHeld(view, path)
+  }
+
+  /** The newest view that was ever active at a path. */
+  newestActive(path: PathName): View | undefined {
+    const position = identifierOfPath(path)
+    let newest: View | undefined
+    for (const view of this.active.values()) {
+      if (arcContains(view, position) && view.epoch > (newest?.epoch ?? 0)) newest = view
+    }
+    return newest
+  }
+
+  /** The state of a view at a node, which may be down. */
+  stateAt(id: NodeId, viewId: ViewId): ViewState | undefined {
+    const node = this.#nodeOf(id)
+    if (node === undefined) return undefined
+    if (node.machine !== undefined) return node.machine.views.get(viewId)
+    return node.disk.read(`v/${viewId}`) as ViewState | undefined
+  }
+
+  #nodeOf(id: NodeId | undefined): ChainNode | undefined {
+    return this.#cluster().nodes.find(node => node.id === id && !node.restored)
+  }
+
+  #viewWritten(state: ViewState): void {
+    const { view } = state
+    if (view.acceptors.length === 0) return
+    this.views.set(view.id, view)
+    if (state.next !== undefined) this.#learn(view, state.next)
+    if (!state.active || this.active.has(view.id)) return
+    this.active.set(view.id, view)
+    this.#assertParentsSealed(view)
+    for (const path of this.#acknowledged.keys()) {
+      if (this.newestActive(path) === view) this.#assertHeld(view, path)
+    }
+  }
+
+  #learn(view: View, next: readonly View[]): void {
+    const before = this.#decided.get(view.id)
+    if (before !== undefined) {
+      if (before[0]?.id !== next[0]?.id)
+        throw new InvariantBroken(`View ${view.id} has two successors`, [view.id])
+      return
+    }
+    this.#decided.set(view.id, next)
+    assertChildren(view, next)
+  }
+
+  /** Never two views that can both confirm one key. */
+  #assertParentsSealed(view: View): void {
+    for (const other of this.active.values()) {
+      if (other.epoch >= view.epoch || !overlaps(other, view)) continue
+      const open = other.acceptors.filter(id => this.#mayConfirm(id, other))
+      if (open.length >= majority(other.acceptors)) {
+        throw new InvariantBroken(`Views ${other.id} and ${view.id} can both confirm a key`, [
+          other.id,
+          view.id,
+        ])
+      }
+    }
+  }
+
+  #mayConfirm(id: NodeId, view: View): boolean {
+    const state = this.stateAt(id, view.id)
+    if (state !== undefined) return !state.sealed
+    const node = this.#nodeOf(id)
+    if (node === undefined) return false
+    const marks = new SealMarks()
+    for (const mark of (node.disk.read('marks') as readonly SealMark[] | undefined) ?? []) marks.seal(mark)
+    for (const mark of node.machine?.markList ?? []) marks.seal(mark)
+    return !marks.covers(view)
+  }
+
+  /** What was acknowledged is on every replica of the view that serves now. */
+  #assertHeld(view: View, path: PathName): void {
+    const acknowledged = this.#acknowledged.get(path)
+    if (acknowledged === undefined) return
+    for (const id of view.replicas) {
+      const node = this.#nodeOf(id)
+      if (node === undefined) continue
+      const version = this.#recordAt(node, path)?.version ?? this.stateAt(id, view.id)?.floor
+      if (
+        version !== undefined &&
+        compareVersions(version, acknowledged) < 0 &&
+        !this.#isSuperseded(node, path, view)
+      ) {
+        const what = `${showVersion(acknowledged)} of ${path}`
+        throw new InvariantBroken(`${node.name} in view ${view.id} lacks the acknowledged write ${what}`, [
+          path,
+          view.id,
+        ])
+      }
+    }
+  }
+
+  #isSuperseded(node: ChainNode, path: PathName, view: View): boolean {
+    const position = identifierOfPath(path)
+    const states = [...(node.machine?.views.values() ?? [])]
+    return states.some(state => state.view.epoch > view.epoch && arcContains(state.view, position))
+  }
+
+  #recordAt(node: ChainNode, path: PathName): ChainRecord | undefined {
+    if (node.machine !== undefined) return node.machine.records.get(path)
+    return node.disk.read(`r/${path}`) as ChainRecord | undefined
+  }
+
+  /** Whether a write makes a view installed: with it, records may be put back or go. */
+  #installs(node: ChainNode, write: Write): write is Write & { kind: 'view' } {
+    if (write.kind !== 'view' || !write.state?.installed) return false
+    const before = node.disk.read(`v/${write.id}`) as ViewState | undefined
+    return !before?.installed
+  }
+
+  #recordWritten(
+    node: ChainNode,
+    path: PathName,
+    record: ChainRecord | undefined,
+    installing: ReadonlySet<ViewId>,
+  ): void {
+    const shadow = this.#records.get(node) ?? new Map<PathName, ChainRecord>()
+    this.#records.set(node, shadow)
+    const before = shadow.get(path)
+    const state = this.#servingState(node, path)
+    const serving = state !== undefined && installing.has(state.view.id) ? undefined : state
+    if (record === undefined) {
+      shadow.delete(path)
+      const isLow =
+        before !== undefined && serving !== undefined && compareVersions(serving.floor, before.version) < 0
+      if (isLow)
+        throw new InvariantBroken(`${node.name} drops a tombstone of ${path} above its floor`, [path])
+      return
+    }
+    shadow.set(path, record)
+    if (serving === undefined || record.version.epoch !== serving.view.epoch) return
+    if (before !== undefined && compareVersions(record.version, before.version) <= 0) {
+      const [from, to] = [showVersion(before.version), showVersion(record.version)]
+      const what = `${path} goes back from ${from} to ${to} at ${node.name} in ${serving.view.id}`
+      throw new InvariantBroken(what, [path, serving.view.id])
+    }
+    this.#assertUpstreamHas(node, serving, record)
+  }
+
+  /** No move leaves its file at neither path: a source goes only when the destination is acknowledged. */
+  #noteMove({ path, version, history }: ChainRecord): void {
+    const latest = history.at(-1)
+    if (latest === undefined || compareVersions(latest.version, version) !== 0) return
+    const [moveId, part] = latest.requestId.split(':')
+    if (moveId === undefined) return
+    if (part === 'copy') this.#copies.set(moveId, { path, version })
+    if (part !== 'remove' || this.#removed.has(moveId)) return
+    this.#removed.add(moveId)
+    const copy = this.#copies.get(moveId)
+    if (copy === undefined)
+      throw new InvariantBroken(`A move removed ${path} before there was a copy`, [path])
+    this.acknowledged(copy.path, copy.version)
+  }
+
+  /** No record is newer downstream than upstream. */
+  #assertUpstreamHas(node: ChainNode, serving: ViewState, record: ChainRecord): void {
+    const previous = predecessorIn(serving.view, node.id)
+    const upstream = this.#nodeOf(previous)
+    if (previous === undefined || upstream === undefined) return
+    const state = this.stateAt(previous, serving.view.id)
+    if (state === undefined || state.sealed) return
+    const version = this.#recordAt(upstream, record.path)?.version ?? state.floor
+    if (compareVersions(version, record.version) < 0) {
+      throw new InvariantBroken(`${record.path} is newer at ${node.name} than upstream`, [record.path])
+    }
+  }
+
+  #servingState(node: ChainNode, path: PathName): ViewState | undefined {
+    const position = identifierOfPath(path)
+    for (const state of node.machine?.views.values() ?? []) {
+      if (
+        state.active &&
+        !state.sealed &&
+        state.view.replicas.includes(node.id) &&
+        arcContains(state.view, position)
+      ) {
+        return state
+      }
+    }
+    return undefined
+  }
+
+  /** A body that a client was told of is on every replica, or on one from which the others can have it. */
+  assertBodies(paths: readonly PathName[]): void {
+    for (const path of paths) {
+      const view = this.newestActive(path)
+      if (view === undefined) continue
+      const holders = [view, ...view.sources].flatMap(source => source.replicas)
+      for (const id of view.replicas) this.#assertBody(id, path, holders)
+    }
+  }
+
+  #assertBody(id: NodeId, path: PathName, holders: readonly NodeId[]): void {
+    const node = this.#nodeOf(id)
+    const record = node === undefined ? undefined : this.#recordAt(node, path)
+    const acknowledged = this.#acknowledged.get(path)
+    if (record === undefined || acknowledged === undefined) return
+    if (compareVersions(record.version, acknowledged) > 0) return
+    const blob = blobOf(record)
+    if (blob === undefined) return
+    const held = holders.some(holder => {
+      const other = this.#nodeOf(holder)
+      if (other === undefined) return false
+      if (other.machine !== undefined) return other.machine.blobs.has(blob.blobId)
+      return (other.disk.read(`b/${blob.blobId}`) as BlobState | undefined) !== undefined
+    })
+    if (!held) throw new InvariantBroken(`Nobody has the body of ${path} any more`, [path])
+  }
+}
+
+function showVersion({ epoch, seq }: Version): string {
+  return `${epoch}.${seq}`
+}

@@ -1,0 +1,319 @@
+/**
+ * Owns the troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
+ */
+import type { BlobId } from '../../storage/record.ts'
+import type { NodeId, View, ViewState } from '../../views/view.ts'
+import { majority } from '../../views/view.ts'
+import type { ChainCluster } from './chain-cluster.ts'
+import type { ChainInvariants } from './chain-invariants.ts'
+import type { ChainNode } from './chain-node.ts'
+import type { NemesisAction } from './scenario.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import type { LinkSettings, NodeName } from './simulated-network.ts'
+import type { Transcript } from './transcript.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+
+export interface NemesisComponents {
+  readonly clock: VirtualClock
+  readonly random: SeededRandom
+  readonly transcript: Transcript
+  readonly cluster: ChainCluster
+  readonly invariants: ChainInvariants
+}
+
+/** The kinds of trouble that a seed draws from, with their weights. */
+const KINDS: readonly (readonly [string, number])[] = [
+  ['crash', 10],
+  ['pause', 6],
+  ['cut', 6],
+  ['partition', 5],
+  ['wipe', 3],
+  ['restore', 2],
+  ['join', 4],
+  ['depart', 3],
+  ['renew', 8],
+  ['half-renew', 5],
+  ['collect', 6],
+  ['expire', 3],
+  ['fill', 2],
+  ['rot', 3],
+]
+
+/** Ms between two troubles, and how long one lasts. */
+const GAP_MS = [5, 140] as const
+const LASTS_MS = [5, 250] as const
+
+export class ChainNemesis {
+  readonly #components: NemesisComponents
+  readonly #random: SeededRandom
+  /** What was done, for a schedule. */
+  readonly done: NemesisAction[] = []
+
+  constructor(components: NemesisComponents) {
+    this.#components = components
+    this.#random = components.random.fork('nemesis')
+  }
+
+  /** Draws trouble until then. */
+  draw(untilMs: number): void {
+    this.#settle(this.#links())
+    const next = () => {
+      const gapMs = this.#random.between(GAP_MS[0], GAP_MS[1])
+      if (this.#components.clock.monotonicMs() + gapMs >= untilMs) return
+      this.#components.clock.after(gapMs, () => {
+        this.#drawOne()
+        next()
+      })
+    }
+    next()
+  }
+
+  /** Does what a schedule says. */
+  follow(actions: readonly NemesisAction[]): void {
+    for (const action of actions) {
+      if (action.atMs === 0) this.#do(action)
+      else this.#components.clock.after(action.atMs, () => this.#do(action))
+    }
+  }
+
+  /** Ends all trouble: everybody who has a disk is up, and can talk. */
+  heal(): void {
+    const { cluster } = this.#components
+    cluster.network.setAllLinks({ loss: 0, repeat: 0, late: 0 })
+    cluster.network.healAll()
+    for (const node of cluster.nodes) {
+      node.disk.setFault('none')
+      if (node.paused) cluster.resume(node)
+      if (node.machine === undefined && cluster.members.has(node.id)) {
+        if (cluster.members.get(node.id)?.status !== 'gone') cluster.start(node)
+      }
+    }
+  }
+
+  #links(): NemesisAction {
+    const atMs = this.#components.clock.monotonicMs()
+    const bad = this.#random.chance(0.7)
+    const share = (most: number) => (bad && this.#random.chance(0.6) ? this.#random.between(0, most) : 0)
+    const held = share(1)
+    const [loss, repeat, late] = [share(0.06), share(0.1), share(0.05)]
+    return { atMs, kind: 'links', loss, repeat, late, lateMaxMs: 400, held }
+  }
+
+  #drawOne(): void {
+    const { clock, cluster } = this.#components
+    const atMs = clock.monotonicMs()
+    const kind = this.#pickKind()
+    const node = this.#random.pick(cluster.nodes).name
+    const others = this.#random.shuffle(cluster.nodes.map(({ name }) => name))
+    const lastsMs = this.#random.between(LASTS_MS[0], LASTS_MS[1])
+    const pick = this.#random.next32()
+    if (kind === 'cut') return this.#settle({ atMs, kind, from: others[0], to: others[1], lastsMs })
+    if (kind === 'partition') {
+      const size = this.#random.int(1, others.length - 1)
+      return this.#settle({ atMs, kind, groups: [others.slice(0, size), others.slice(size)], lastsMs })
+    }
+    this.#settle({ atMs, kind, node, lastsMs, pick })
+  }
+
+  #pickKind(): string {
+    const total = KINDS.reduce((sum, [, weight]) => sum + weight, 0)
+    let left = this.#random.between(0, total)
+    for (const [kind, weight] of KINDS) {
+      left -= weight
+      if (left < 0) return kind
+    }
+    return 'crash'
+  }
+
+  #settle(action: NemesisAction): void {
+    this.done.push(action)
+    this.#do(action)
+  }
+
+  #do(action: NemesisAction): void {
+    const { transcript, cluster } = this.#components
+    transcript.note('nemesis', action.kind, '*', JSON.stringify(action))
+    if (action.kind === 'links') {
+      const { loss, repeat, late, lateMaxMs, held } = action as unknown as LinkSettings
+      return cluster.network.setAllLinks({ loss, repeat, late, lateMaxMs, held })
+    }
+    if (action.kind === 'cut') return this.#cut(action)
+    if (action.kind === 'partition') return this.#partition(action)
+    if (action.kind === 'heal') return this.heal()
+    this.#doTo(cluster.node(action.node as string), action)
+  }
+
+  #cut(action: NemesisAction): void {
+    const { network } = this.#components.cluster
+    const [from, to] = [action.from as NodeName, action.to as NodeName]
+    network.cut(from, to)
+    this.#after(action, () => network.heal(from, to))
+  }
+
+  #partition(action: NemesisAction): void {
+    const { network } = this.#components.cluster
+    network.partition(action.groups as unknown as NodeName[][])
+    this.#after(action, () => network.healAll())
+  }
+
+  #doTo(node: ChainNode, action: NemesisAction): void {
+    const { cluster } = this.#components
+    switch (action.kind) {
+      case 'crash':
+        if (node.machine === undefined) return
+        cluster.crash(node)
+        return this.#after(action, () => this.#restart(node))
+      case 'pause':
+        if (!node.running) return
+        cluster.pause(node)
+        return this.#after(action, () => {
+          if (node.paused) cluster.resume(node)
+        })
+      case 'wipe':
+        if (!this.#isExpendable(node)) return
+        cluster.wipe(node)
+        return this.#after(action, () => this.#restart(node))
+      case 'restore':
+        return this.#restore(node, action)
+      case 'join':
+        if (!cluster.members.has(node.id)) cluster.join(node)
+        return
+      case 'depart':
+        if (this.#mayDepart(node)) cluster.depart(node)
+        return
+      case 'fill':
+        node.disk.setFault('full')
+        return this.#after(action, () => {
+          node.disk.setFault('none')
+          this.#restart(node)
+        })
+      default:
+        return this.#trouble(node, action)
+    }
+  }
+
+  /** What needs a running node. */
+  #trouble(node: ChainNode, action: NemesisAction): void {
+    if (!node.running) return
+    const pick = (action.pick as number | undefined) ?? 0
+    switch (action.kind) {
+      case 'renew':
+      case 'half-renew': {
+        const views = [...(node.machine?.views.values() ?? [])].filter(state => !state.sealed)
+        const state = views[pick % Math.max(1, views.length)]
+        if (state === undefined) return
+        node.handle({ kind: 'renew', viewId: state.view.id })
+        if (action.kind === 'renew') return
+        // Long enough for some ACCEPTs to be on their way, too short for all of it.
+        this.#components.clock.after(2 + (pick % 7), () => {
+          if (node.machine === undefined) return
+          this.#components.cluster.crash(node)
+          this.#after(action, () => this.#restart(node))
+        })
+        return
+      }
+      case 'collect':
+        return node.handle({ kind: 'collect' })
+      case 'expire':
+        return node.handle({ kind: 'expire' })
+      case 'rot': {
+        const blobs = [...(node.machine?.blobs.keys() ?? [])]
+        const blobId = blobs[pick % Math.max(1, blobs.length)]
+        if (blobId !== undefined && this.#isSpare(node, blobId)) node.handle({ kind: 'body-lost', blobId })
+        return
+      }
+      default:
+        throw new TypeError(`The nemesis knows no ${action.kind}.`)
+    }
+  }
+
+  #after(action: NemesisAction, then: () => void): void {
+    this.#components.clock.after((action.lastsMs as number | undefined) ?? 50, then)
+  }
+
+  #restart(node: ChainNode): void {
+    const { cluster } = this.#components
+    const status = cluster.members.get(node.id)?.status
+    if (node.machine === undefined && status !== undefined && status !== 'gone') cluster.start(node)
+  }
+
+  /** Puts an old disk back, of an earlier start than the others remember. */
+  #restore(node: ChainNode, action: NemesisAction): void {
+    const { cluster } = this.#components
+    if (!this.#isExpendable(node)) return
+    const image = node.images.find(({ entries }) => {
+      const boot = entries.get('boot') as { counter: number } | undefined
+      const known = cluster.nodes.every(other => {
+        if (other === node || cluster.members.get(other.id)?.status === 'gone') return true
+        const peer = other.disk.read(`p/${node.id}`) as { counter: number } | undefined
+        return peer === undefined ? !cluster.members.has(other.id) : peer.counter > (boot?.counter ?? 0)
+      })
+      const states = [...entries.entries()]
+        .filter(([key]) => key.startsWith('v/'))
+        .map(([, value]) => value as ViewState)
+      return (
+        boot !== undefined && known && states.every(state => state.sealed || state.view.acceptors.length >= 3)
+      )
+    })
+    if (image === undefined) return
+    cluster.crash(node)
+    node.disk.restore(image)
+    node.restored = true
+    this.#after(action, () => this.#restart(node))
+  }
+
+  #mayDepart(node: ChainNode): boolean {
+    const { cluster } = this.#components
+    const members = [...cluster.members.values()].filter(({ status }) => status === 'member')
+    return cluster.isMember(node) && members.length > 3
+  }
+
+  /**
+   * Whether the network promises to survive the loss of this disk now: of every view that may still be needed, another
+   * replica and a majority of the acceptors are left.
+   */
+  #isExpendable(node: ChainNode): boolean {
+    const { cluster, invariants } = this.#components
+    if (!cluster.members.has(node.id) || cluster.members.get(node.id)?.status === 'gone') return false
+    const here = new Set<NodeId>(cluster.nodes.filter(each => each !== node).map(({ id }) => id))
+    for (const view of this.#neededViews()) {
+      const states = cluster.nodes
+        .map(({ id }) => invariants.stateAt(id, view.id))
+        .filter(state => state !== undefined)
+      if (states.length === 0 && invariants.views.has(view.id)) continue
+      const left = view.replicas.filter(id => here.has(id))
+      const held = left.filter(id => invariants.stateAt(id, view.id)?.installed)
+      const wasActive = invariants.active.has(view.id)
+      if (left.length === 0 || (wasActive && held.length === 0)) return false
+      const decided = states.some(state => state?.next !== undefined)
+      if (!decided && view.acceptors.filter(id => here.has(id)).length < majority(view.acceptors))
+        return false
+      if (wasActive && !states.some(state => state?.complete)) return false
+    }
+    return true
+  }
+
+  /** Views that anybody holds, and those that are on their way to be decided. */
+  #neededViews(): View[] {
+    const { cluster, invariants } = this.#components
+    const views = new Map(invariants.views)
+    for (const { machine, disk } of cluster.nodes) {
+      const states = machine?.views.values() ?? disk.keys('v/').map(key => disk.read(key) as ViewState)
+      for (const { accepted, next } of states) {
+        for (const child of [...(accepted?.children ?? []), ...(next ?? [])]) views.set(child.id, child)
+      }
+      for (const { proposal } of machine?.proposals.values() ?? []) {
+        for (const child of proposal.value) views.set(child.id, child)
+      }
+    }
+    return [...views.values()]
+  }
+
+  /** Whether another running node has the body. */
+  #isSpare(node: ChainNode, blobId: BlobId): boolean {
+    const holders = this.#components.cluster.nodes.filter(
+      other => other !== node && other.machine?.blobs.has(blobId),
+    )
+    return holders.length > 0
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * Owns the scenario `chain`: the protocol of src/views and src/replication/chain in a simulated network, with clients,
+ * a nemesis, invariants after every event and a verdict on the history at the end.
+ */
+
+import { successorsOf } from '../../replication/chain/repair.ts'
+import { arcContains } from '../../ring/arc.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { View } from '../../views/view.ts'
+import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
+import { ChainInvariants, InvariantBroken } from './chain-invariants.ts'
+import { MUTANTS, rulesOf } from './chain-mutants.ts'
+import { ChainNemesis } from './chain-nemesis.ts'
+import { ChainWorkload } from './chain-workload.ts'
+import { checkHistory } from './linearizability.ts'
+import type { RunOptions, RunResult, Scenario } from './scenario.ts'
+import { SeededRandom } from './seeded-random.ts'
+import { type Failure, type Subjects, Transcript } from './transcript.ts'
+import { VirtualClock } from './virtual-clock.ts'
+
+/** Virtual ms of trouble, then of healing, before the run counts as stuck. */
+const TROUBLE_MS = 1500
+const HEALING_MS = 12_000
+
+/** Virtual ms between two looks at whether the network has healed; each is also a `verify` at every node. */
+const LOOK_MS = 150
+
+/** Clients ask for this long after the trouble has ended. */
+const AFTERWARDS_MS = 60
+
+export const scenario: Scenario = {
+  name: 'chain',
+  mutants: MUTANTS,
+  run: (seed, options) => new ChainRun(seed, options).run(),
+}
+
+class ChainRun {
+  readonly #clock = new VirtualClock()
+  readonly #random: SeededRandom
+  readonly #transcript: Transcript
+  readonly #cluster: ChainCluster
+  readonly #invariants: ChainInvariants
+  readonly #workload: ChainWorkload
+  readonly #nemesis: ChainNemesis
+  readonly #options: RunOptions
+
+  constructor(seed: number, options: RunOptions) {
+    if (options.schedule !== undefined && options.schedule.scenario !== 'chain') {
+      throw new TypeError(`This schedule is for the scenario ${options.schedule.scenario}.`)
+    }
+    this.#options = options
+    this.#random = new SeededRandom(seed)
+    const clock = this.#clock
+    const random = this.#random
+    this.#transcript = new Transcript({ clock }, { write: options.transcript })
+    const transcript = this.#transcript
+    const nodes = random.int(3, 7)
+    this.#invariants = new ChainInvariants({ cluster: () => this.#cluster })
+    const invariants = this.#invariants
+    this.#cluster = new ChainCluster(
+      {
+        clock,
+        random,
+        transcript,
+        answer: (_node, { request, outcome }) => this.#workload.answered(request, outcome),
+        stepped: (node, event, writes) => {
+          if (event.kind === 'start') invariants.started(node)
+          invariants.stepped(node, writes)
+        },
+        durable: (node, writes) => invariants.durable(node, writes),
+        sent: envelope => invariants.sent(envelope),
+        wentDown: node => this.#workload.lost(node),
+      },
+      {
+        nodes,
+        founders: random.chance(0.6) ? nodes : random.int(3, nodes),
+        ...rulesOf(options.mutant),
+        settings: SIMULATED_SETTINGS,
+      },
+    )
+    const cluster = this.#cluster
+    this.#workload = new ChainWorkload(
+      {
+        clock,
+        random,
+        transcript,
+        cluster,
+        acknowledged: (path, version) => invariants.acknowledged(path, version),
+      },
+      { clients: random.int(2, 5), paths: random.int(2, 6), untilMs: TROUBLE_MS + AFTERWARDS_MS },
+    )
+    this.#nemesis = new ChainNemesis({ clock, random, transcript, cluster, invariants })
+  }
+
+  run(): RunResult {
+    const failure = this.#failure()
+    const digest = this.#transcript.digest()
+    const base = { steps: this.#clock.steps, virtualMs: Math.ceil(this.#clock.monotonicMs()), digest }
+    const actions = this.#options.schedule === undefined ? { actions: this.#nemesis.done } : {}
+    if (failure === undefined) return { ok: true, ...base, ...actions }
+    this.#transcript.tell(failure)
+    return { ok: false, failure: failure.reason, ...base, ...actions }
+  }
+
+  #failure(): Failure | undefined {
+    try {
+      this.#trouble()
+      return this.#healing() ?? this.#verdict()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      const subjects: Subjects = error instanceof InvariantBroken ? error.subjects : '*'
+      const isOurs = error instanceof InvariantBroken
+      return { reason: isOurs ? reason : `${reason}\n${(error as Error).stack}`, subjects }
+    }
+  }
+
+  #trouble(): void {
+    this.#cluster.found()
+    this.#workload.run()
+    const { schedule } = this.#options
+    if (schedule === undefined) this.#nemesis.draw(TROUBLE_MS)
+    else this.#nemesis.follow(schedule.actions)
+    this.#clock.runUntil(TROUBLE_MS)
+    this.#invariants.assertBodies(this.#workload.paths)
+    this.#nemesis.heal()
+    this.#clock.runUntil(TROUBLE_MS + AFTERWARDS_MS)
+  }
+
+  /** After the trouble, every call finishes and the replicas are the successors. */
+  #healing(): Failure | undefined {
+    const untilMs = TROUBLE_MS + AFTERWARDS_MS + HEALING_MS
+    let wrong: string | undefined = 'nothing'
+    for (let look = 0; this.#clock.monotonicMs() < untilMs; look++) {
+      for (const node of this.#cluster.nodes) {
+        if (node.machine === undefined) this.#nemesis.heal()
+        this.#cluster.tell(node)
+        if (look % 2 === 0) node.handle({ kind: 'verify' })
+        this.#retire()
+      }
+      this.#clock.runUntil(this.#clock.monotonicMs() + LOOK_MS)
+      wrong = this.#workload.busy ? 'a call has no answer' : this.#unhealed()
+      if (wrong === undefined) return undefined
+    }
+    return { reason: `Not healed: ${wrong}`, subjects: '*' }
+  }
+
+  /** Leaving nodes that hold no view any more are gone. */
+  #retire(): void {
+    for (const node of this.#cluster.nodes) {
+      const leaving = this.#cluster.members.get(node.id)?.status === 'leaving'
+      if (leaving && node.machine?.views.size === 0) this.#cluster.retire(node)
+    }
+  }
+
+  #unhealed(): string | undefined {
+    const { members } = this.#cluster
+    if ([...members.values()].some(({ status }) => status === 'leaving')) return 'a node cannot leave'
+    const nodes = this.#cluster.nodes.filter(node => this.#cluster.isMember(node))
+    const serving = new Map<string, View>()
+    for (const node of nodes) {
+      for (const { view, active, sealed, complete } of node.machine?.views.values() ?? []) {
+        if (active && !sealed && complete && view.replicas[0] === node.id) serving.set(view.id, view)
+      }
+    }
+    for (const path of this.#workload.paths) {
+      const wrong = this.#unhealedPath(path, [...serving.values()])
+      if (wrong !== undefined) return wrong
+    }
+    return undefined
+  }
+
+  #unhealedPath(path: PathName, serving: readonly View[]): string | undefined {
+    const position = this.#workload.positionOf(path)
+    const views = serving.filter(view => arcContains(view, position))
+    const view = views[0]
+    if (view === undefined || views.length > 1) return `${views.length} views serve ${path}`
+    const successors = successorsOf(view.hi, this.#cluster.members.values(), () => true)
+    const wanted = successors.slice(0, SIMULATED_SETTINGS.replicas)
+    if (wanted.join() !== view.replicas.join())
+      return `${view.id} of ${path} has ${view.replicas}, not ${wanted}`
+    return this.#differs(path, view)
+  }
+
+  /** All replicas have the same record and its body. */
+  #differs(path: PathName, view: View): string | undefined {
+    const machines = view.replicas.map(id => this.#cluster.nodes.find(node => node.id === id)?.machine)
+    const versions = machines.map(machine => {
+      const record = machine?.records.get(path)
+      if (record?.body === undefined) return 'absent'
+      const { content } = record.body
+      const lacks = 'blobId' in content && !machine?.blobs.has(content.blobId)
+      return `${record.version.epoch}.${record.version.seq}${lacks ? ' without body' : ''}`
+    })
+    if (new Set(versions).size === 1 && !versions[0]?.includes('without')) return undefined
+    return `replicas of ${path} differ: ${versions.join(', ')}`
+  }
+
+  /** Reads everything once more, and judges the history. */
+  #verdict(): Failure | undefined {
+    const node = this.#cluster.nodes.find(each => this.#cluster.isMember(each))
+    if (node === undefined) return { reason: 'Nobody is left', subjects: '*' }
+    for (const path of this.#workload.paths) this.#workload.ask('last', node, { kind: 'get', path })
+    this.#clock.runUntil(this.#clock.monotonicMs() + 2 * SIMULATED_SETTINGS.requestTimeoutMs)
+    if (this.#workload.busy) return { reason: 'A last read has no answer', subjects: '*' }
+    const unread = this.#workload
+      .operations()
+      .find(({ client, answer }) => client === 'last' && answer.kind === 'refused')
+    if (unread !== undefined)
+      return { reason: `${unread.path} can't be read after healing`, subjects: [unread.path] }
+    this.#invariants.assertBodies(this.#workload.paths)
+    const result = checkHistory(this.#workload.operations())
+    if (!result.ok) return { reason: `${result.verdict}\n${result.explanation}`, subjects: [result.path] }
+    return undefined
+  }
+}

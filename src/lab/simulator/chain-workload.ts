@@ -1,0 +1,258 @@
+/**
+ * Owns the clients of a simulated chain network: what they ask, what they are told, and the history of both.
+ *
+ * A value of the history is the name of the write that put a body there (its request id): a copy of a body is another
+ * value, so every value is written once, as the checker wants it.
+ */
+
+import { type ChainRecord, etagOfRecord } from '../../replication/chain/chain-record.ts'
+import type { Outcome } from '../../replication/chain/machine-state.ts'
+import type { ClientRequest } from '../../replication/chain/requests.ts'
+import type { Identifier } from '../../ring/identifier.ts'
+import { identifierOfPath } from '../../ring/identifier.ts'
+import { type PathName, parsePathName } from '../../ring/path-name.ts'
+import type { BlobId, Body, ETag, Version } from '../../storage/record.ts'
+import type { ChainCluster } from './chain-cluster.ts'
+import type { ChainNode } from './chain-node.ts'
+import { type Answer, HistoryRecorder, type Operation } from './history.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import type { Transcript } from './transcript.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+
+export interface WorkloadComponents {
+  readonly clock: VirtualClock
+  readonly random: SeededRandom
+  readonly transcript: Transcript
+  readonly cluster: ChainCluster
+  /** A client was told that a write of a path has happened. */
+  readonly acknowledged: (path: PathName, version: Version) => void
+}
+
+export interface WorkloadInit {
+  readonly clients: number
+  readonly paths: number
+  /** No client asks anything new after this, virtual ms. */
+  readonly untilMs: number
+}
+
+/** A request under way: at which node, and which entries of the history wait for it. */
+interface Pending {
+  readonly node: ChainNode
+  readonly request: ClientRequest
+  readonly client: string
+  /** Ids in the history: of the source or only path, and of the destination. */
+  readonly entries: readonly string[]
+  readonly retries: number
+}
+
+/** Ms that a client thinks between two requests. */
+const THINK_MS = [0, 40] as const
+
+const META = { mediaType: 'text/plain' }
+
+export class ChainWorkload {
+  readonly paths: readonly PathName[]
+  readonly #components: WorkloadComponents
+  readonly #init: WorkloadInit
+  readonly #random: SeededRandom
+  readonly #history: HistoryRecorder
+  readonly #pending = new Map<string, Pending>()
+  readonly #etags = new Map<PathName, ETag>()
+  /** The value of a write that was asked for again under its key, by the request id of each try. */
+  readonly #aliases = new Map<string, string>()
+  readonly answers = { total: 0, unknown: 0 }
+  #count = 0
+
+  constructor(components: WorkloadComponents, init: WorkloadInit) {
+    this.#components = components
+    this.#init = init
+    this.#random = components.random.fork('workload')
+    this.#history = new HistoryRecorder({ clock: components.clock })
+    this.paths = Array.from({ length: init.paths }, (_, index) => parsePathName(`p${index}`))
+  }
+
+  get busy(): boolean {
+    return this.#pending.size > 0
+  }
+
+  operations(): Operation[] {
+    return this.#history.operations()
+  }
+
+  positionOf(path: PathName): Identifier {
+    return identifierOfPath(path)
+  }
+
+  /** Sets the clients going. */
+  run(): void {
+    for (let client = 1; client <= this.#init.clients; client++) this.#next(`c${client}`)
+  }
+
+  #next(client: string): void {
+    const { clock, cluster } = this.#components
+    clock.after(this.#random.between(THINK_MS[0], THINK_MS[1]), () => {
+      if (clock.monotonicMs() >= this.#init.untilMs) return
+      const running = cluster.nodes.filter(node => node.machine !== undefined)
+      if (running.length === 0) return this.#next(client)
+      this.ask(client, this.#random.pick(running), this.#draw())
+    })
+  }
+
+  /** One request of a client. */
+  ask(client: string, node: ChainNode, request: ClientRequest): void {
+    const { machine } = node
+    if (machine === undefined) return
+    const id = `${client}-${++this.#count}`
+    // The request names its writes by the next counter of the machine; the history needs the name beforehand.
+    const value = `${machine.self}/${machine.boot.counter}.${machine.boot.nonce}/r${machine.counter + 1}`
+    const entries = this.#record(client, request, value)
+    this.#pending.set(id, { node, request, client, entries, retries: 0 })
+    this.#hand(id, node, request)
+  }
+
+  #hand(id: string, node: ChainNode, request: ClientRequest): void {
+    this.#components.transcript.note(
+      node.name,
+      'asked',
+      pathsOf(request),
+      () => `${id} ${JSON.stringify(request)}`,
+    )
+    node.handle({ kind: 'request', id, request })
+  }
+
+  #record(client: string, request: ClientRequest, value: string): string[] {
+    const history = this.#history
+    switch (request.kind) {
+      case 'get':
+        return [history.invoked(client, request.path, { kind: 'get' })]
+      case 'remove':
+        return [history.invoked(client, request.path, { kind: 'remove' })]
+      case 'put': {
+        const { condition } = request
+        if (condition === 'none') return [history.invoked(client, request.path, { kind: 'put', value })]
+        if (condition === 'absent') return [history.invoked(client, request.path, { kind: 'create', value })]
+        const etag = condition === 'exists' ? '' : (condition.etags[0] as string)
+        return [history.invoked(client, request.path, { kind: 'replace', value, etag })]
+      }
+      case 'copy':
+        return [
+          history.invoked(client, request.from, { kind: 'exists' }),
+          history.invoked(client, request.to, { kind: 'create', value }),
+        ]
+      case 'move':
+        return [
+          history.invoked(client, request.from, { kind: 'remove' }),
+          history.invoked(client, request.to, { kind: 'create', value: `${value}:copy` }),
+        ]
+    }
+  }
+
+  /** A node has answered. */
+  answered(id: string, outcome: Outcome): void {
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return
+    const { client, request, entries } = pending
+    this.#components.transcript.note(
+      client,
+      'told',
+      pathsOf(request),
+      () => `${id} ${JSON.stringify(outcome)}`,
+    )
+    const unknown = outcome.kind === 'indeterminate' || outcome.kind === 'unavailable'
+    if (unknown && this.#askAgain(id, pending)) return
+    this.#pending.delete(id)
+    this.answers.total++
+    if (unknown) this.answers.unknown++
+    const answers = answersOf(request, outcome, record => this.#read(record))
+    if (outcome.kind === 'done' && 'path' in request) {
+      this.#components.acknowledged(request.path, outcome.version)
+    }
+    for (const [index, answer] of answers.entries()) this.#history.answered(entries[index] as string, answer)
+    this.#next(client)
+  }
+
+  /** A client with an Idempotency-Key asks another node the same again: it counts as one operation. */
+  #askAgain(id: string, pending: Pending): boolean {
+    const { request, entries, client, retries } = pending
+    const node = this.#components.cluster.nodes.find(each => each.running && each !== pending.node)
+    const hasKey = (request.kind === 'put' || request.kind === 'remove') && request.key !== undefined
+    if (!hasKey || retries >= 3 || node?.machine === undefined) return false
+    this.#pending.delete(id)
+    const again = `${client}-${++this.#count}`
+    this.#pending.set(again, { node, request, client, entries, retries: retries + 1 })
+    const { self, boot, counter } = node.machine
+    const entry = this.#history.operations().find(operation => operation.id === entries[0])
+    if (entry !== undefined && 'value' in entry.action) {
+      this.#aliases.set(`${self}/${boot.counter}.${boot.nonce}/r${counter + 1}`, entry.action.value)
+    }
+    this.#hand(again, node, request)
+    return true
+  }
+
+  /** Clients of a node that went down hear nothing more from it. */
+  lost(node: ChainNode): void {
+    for (const [id, pending] of [...this.#pending]) {
+      if (pending.node === node) this.answered(id, { kind: 'indeterminate' })
+    }
+  }
+
+  #read(record: ChainRecord): Answer {
+    const etag = etagOfRecord(record)
+    if (etag === undefined || record.written === undefined) return { kind: 'FILE_NOT_FOUND' }
+    this.#etags.set(record.path, etag)
+    const { requestId } = record.written
+    return { kind: 'ok', value: this.#aliases.get(requestId) ?? requestId, etag }
+  }
+
+  #draw(): ClientRequest {
+    const path = this.#random.pick(this.paths)
+    const other = this.#random.pick(this.paths)
+    const drawn = this.#random.fraction()
+    const key = this.#random.chance(0.25)
+      ? { key: { key: `k${++this.#count}`, fingerprint: 'same', expiresAtMs: Number.MAX_SAFE_INTEGER } }
+      : {}
+    if (drawn < 0.38) return { kind: 'get', path }
+    if (drawn < 0.52) return { kind: 'remove', path, ...key }
+    if (drawn < 0.58 && other !== path) return { kind: 'copy', from: path, to: other }
+    if (drawn < 0.7 && other !== path) return { kind: 'move', from: path, to: other }
+    const etag = this.#etags.get(path)
+    const conditional = drawn > 0.94 && etag !== undefined
+    const condition = conditional ? { etags: [etag] } : drawn > 0.84 ? 'none' : 'absent'
+    return { kind: 'put', path, body: this.#body(), meta: META, writtenAtMs: 0, condition, ...key }
+  }
+
+  #body(): Body {
+    const name = `body${++this.#count}`
+    const sha256 = name.padEnd(64, '-')
+    const content = this.#random.chance(0.3) ? { blobId: `${name}` as BlobId } : { inline: new Uint8Array(0) }
+    return { size: 1, sha256, blockChecksums: [], content }
+  }
+}
+
+function pathsOf(request: ClientRequest): string[] {
+  return 'path' in request ? [request.path] : [request.from, request.to]
+}
+
+/** What the history is told: one answer for each of its entries. */
+function answersOf(
+  request: ClientRequest,
+  outcome: Outcome,
+  read: (record: ChainRecord) => Answer,
+): Answer[] {
+  const unknown: Answer = { kind: 'unknown' }
+  if (request.kind === 'get') return [outcome.kind === 'value' ? read(outcome.record) : { kind: 'refused' }]
+  const two = request.kind === 'copy' || request.kind === 'move'
+  if (outcome.kind === 'done') return two ? [{ kind: 'ok' }, { kind: 'ok' }] : [{ kind: 'ok' }]
+  if (outcome.kind !== 'failed')
+    return two ? [request.kind === 'copy' ? { kind: 'refused' } : unknown, unknown] : [unknown]
+  const refused: Answer = { kind: 'refused' }
+  if (two) {
+    if (outcome.reason === 'no-source') return [{ kind: 'FILE_NOT_FOUND' }, refused]
+    if (outcome.reason === 'condition') return [refused, { kind: 'FILE_EXISTS' }]
+    return [refused, unknown]
+  }
+  if (outcome.reason !== 'condition') return [refused]
+  if (request.kind === 'remove') return [{ kind: 'FILE_NOT_FOUND' }]
+  const absent = request.kind === 'put' && request.condition === 'absent'
+  return [absent ? { kind: 'FILE_EXISTS' } : { kind: 'PRECONDITION_FAILED' }]
+}

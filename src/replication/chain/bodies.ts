@@ -1,0 +1,202 @@
+/**
+ * Owns large bodies: staging down the chain, back-fill after a view change, and when a body may go.
+ *
+ * A view change moves records; bodies follow. Until every replica of the child has every body, the replicas of its
+ * sources keep theirs, and the child's own successors keep those sources in their list. The driver hands the machine a
+ * `blob` or `stage` message when the bytes are on stable storage and their hash is right.
+ */
+
+import { arcContains } from '../../ring/arc.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { BlobId } from '../../storage/record.ts'
+import { serves, takesPasses } from '../../views/install.ts'
+import { headOf, type NodeId, successorIn, type View, type ViewId } from '../../views/view.ts'
+import { compareVersions, type Operation } from './chain-record.ts'
+import { take } from './deciding.ts'
+import { isClean } from './dirty.ts'
+import {
+  backOffMs,
+  blobOf,
+  chainOf,
+  dropBlob,
+  dropRecord,
+  dropView,
+  type Machine,
+  putBlob,
+  putView,
+  sealMark,
+  send,
+  setTimer,
+} from './machine-state.ts'
+import type { BlobMessage, BlobRef, RequestMessage } from './messages.ts'
+import { onPass } from './passing.ts'
+import { startTransfer } from './transfers.ts'
+
+/** Bodies asked for in one message. */
+const WANTED_MAX = 64
+
+/** How often a body is asked for in a row before the replica waits to be told to verify. */
+const FILLS_MAX = 40
+
+/** At the head: a body that a client has sent. It goes down the chain; the tail tells the entry node. */
+export function onStage(m: Machine, from: NodeId, message: RequestMessage & { kind: 'stage' }): void {
+  const { tag, viewId, blob } = message
+  const state = m.views.get(viewId)
+  if (state === undefined || !serves(state) || headOf(state.view) !== m.self) {
+    send(m, from, { kind: 'refused', tag, reason: 'not-head', teaches: [], sealed: undefined })
+    return
+  }
+  stageOn(m, { kind: 'stage-on', tag, entry: from, viewId, blob })
+}
+
+export function stageOn(m: Machine, message: BlobMessage & { kind: 'stage-on' }): void {
+  const state = m.views.get(message.viewId)
+  if (state === undefined || !takesPasses(state)) return
+  keepStaged(m, message.blob)
+  const next = successorIn(state.view, m.self)
+  if (next !== undefined) send(m, next, message)
+  else send(m, message.entry, { kind: 'staged', tag: message.tag })
+}
+
+function keepStaged(m: Machine, blob: BlobRef): void {
+  const kept = m.blobs.get(blob.blobId)
+  if (kept !== undefined && kept.stagedUntilMs === undefined && kept.replacedBy === undefined) return
+  const referenced = m.references.has(blob.blobId)
+  const stagedUntilMs = referenced ? undefined : m.nowMs + m.settings.stagedMs
+  putBlob(m, { blob, stagedUntilMs, replacedBy: undefined })
+}
+
+export function onBlobWanted(m: Machine, from: NodeId, blobs: readonly BlobRef[]): void {
+  for (const blob of blobs) {
+    if (m.blobs.has(blob.blobId)) send(m, from, { kind: 'blob', blob })
+    else send(m, from, { kind: 'blob-missing', blob })
+  }
+}
+
+export function onBlob(m: Machine, blob: BlobRef): void {
+  keepStaged(m, blob)
+  for (const chain of m.chains.values()) {
+    const passes = chain.blocked.get(blob.blobId) ?? []
+    chain.blocked.delete(blob.blobId)
+    for (const { from, message } of passes) if (message.kind === 'pass') onPass(m, from, message)
+  }
+}
+
+/** True when a write names a body that is not here. */
+export function missingBodyOf(m: Machine, operation: Operation): boolean {
+  if (operation.kind !== 'put' || !('blobId' in operation.body.content)) return false
+  return !m.blobs.has(operation.body.content.blobId)
+}
+
+/** Bodies that records of this range name and that are not here. */
+export function missingBodies(m: Machine, range: View): BlobRef[] {
+  const missing: BlobRef[] = []
+  for (const record of m.records.within(range)) {
+    const blob = blobOf(record)
+    if (blob !== undefined && !m.blobs.has(blob.blobId)) missing.push(blob)
+  }
+  return missing
+}
+
+/** Fetches what is missing from any holder, one holder after the other, and reports to the head when all is here. */
+export function fillBodies(m: Machine, viewId: ViewId, tries: number): void {
+  const state = m.views.get(viewId)
+  if (state === undefined || !state.active || !state.view.replicas.includes(m.self)) return
+  const missing = missingBodies(m, state.view)
+  if (missing.length === 0 && state.complete) return
+  if (missing.length === 0) send(m, headOf(state.view), { kind: 'back-filled', viewId })
+  else wantFrom(m, holders(m, state.view), missing, tries)
+  if (tries >= FILLS_MAX) return
+  const afterMs = m.settings.answerTimeoutMs + backOffMs(m, tries)
+  setTimer(m, afterMs, { kind: 'back-fill', viewId, tries: tries + 1 })
+}
+
+function holders(m: Machine, view: View): NodeId[] {
+  const all = [view, ...view.sources].flatMap(source => source.replicas)
+  return [...new Set(all)].filter(node => node !== m.self)
+}
+
+function wantFrom(m: Machine, nodes: readonly NodeId[], missing: readonly BlobRef[], tries: number): void {
+  const holder = nodes[(tries + m.counter) % Math.max(1, nodes.length)]
+  if (holder !== undefined) send(m, holder, { kind: 'blob-wanted', blobs: missing.slice(0, WANTED_MAX) })
+}
+
+/** At the head: when every replica has every body, sources may let go. */
+export function onBackFilled(m: Machine, from: NodeId, viewId: ViewId): void {
+  const state = m.views.get(viewId)
+  if (state === undefined || headOf(state.view) !== m.self || !state.active) return
+  if (state.complete) return send(m, from, { kind: 'complete', view: state.view })
+  const { filled } = chainOf(m, state)
+  filled.add(from)
+  if (state.view.replicas.every(node => filled.has(node))) announceComplete(m, state.view)
+}
+
+/** Tells everybody who keeps something for the view's sake. */
+export function announceComplete(m: Machine, view: View): void {
+  const keepers = [view, ...view.sources].flatMap(source => source.replicas)
+  for (const node of new Set([...keepers, ...view.acceptors])) send(m, node, { kind: 'complete', view })
+}
+
+export function onComplete(m: Machine, view: View): void {
+  take(m, view)
+  const state = m.views.get(view.id)
+  if (state !== undefined && !state.complete && state.active) putView(m, { ...state, complete: true })
+  release(m, view)
+}
+
+/** Lets go of everything that was kept for a view: older views of its range, and records that are nobody's here. */
+export function release(m: Machine, view: View): void {
+  const older = [...m.views.values()].filter(
+    ({ view: other }) =>
+      other.epoch < view.epoch && (arcContains(view, other.hi) || arcContains(other, view.hi)),
+  )
+  if (older.length > 0) sealMark(m, { lo: view.lo, hi: view.hi, epoch: view.epoch - 1 })
+  for (const { view: other } of older) if (m.marks.coversAll(other)) dropView(m, other.id)
+  const mine = [...m.views.values()].filter(state => state.view.replicas.includes(m.self))
+  for (const record of [...m.records.within(view)]) {
+    if (!mine.some(state => arcContains(state.view, record.position))) dropRecord(m, record)
+  }
+}
+
+/** The records of a range are here: now their bodies; when the head asks again and all is here, it is told. */
+export function preCopied(m: Machine, view: View): void {
+  const missing = missingBodies(m, view)
+  if (missing.length === 0) send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })
+  else wantFrom(m, holders(m, view), missing, 0)
+}
+
+/** At a node that is to join a view. */
+export function onPreCopy(m: Machine, from: NodeId, view: View): void {
+  take(m, view)
+  const busy = [...m.transfers.values()].some(({ view: { id } }) => id === view.id)
+  const settled = [...m.views.values()].some(
+    state =>
+      state.view.epoch > view.epoch && (arcContains(view, state.view.hi) || arcContains(state.view, view.hi)),
+  )
+  if (!busy && !settled) startTransfer(m, 'pre-copy', view, view, from)
+}
+
+/** A body whose successor is acknowledged is needed by nobody. */
+export function dropReplacedBody(m: Machine, path: PathName): void {
+  for (const [id, state] of m.blobs) if (state.replacedBy?.path === path) dropIfUnneeded(m, id)
+}
+
+/** Drops staged bodies whose time is over, and replaced ones that nobody can need. */
+export function expireBodies(m: Machine): void {
+  for (const [id, state] of [...m.blobs]) {
+    if (state.replacedBy !== undefined) dropIfUnneeded(m, id)
+    else if (state.stagedUntilMs !== undefined && state.stagedUntilMs <= m.nowMs) dropBlob(m, id)
+  }
+}
+
+function dropIfUnneeded(m: Machine, id: BlobId): void {
+  const replaced = m.blobs.get(id)?.replacedBy
+  if (replaced === undefined || m.references.has(id)) return
+  const record = m.records.get(replaced.path)
+  if (record === undefined) return dropBlob(m, id)
+  if (compareVersions(record.version, replaced.version) < 0) return
+  const views = [...m.views.values()].filter(
+    state => state.view.replicas.includes(m.self) && arcContains(state.view, record.position),
+  )
+  if (views.some(state => serves(state) && isClean(m, state, record))) dropBlob(m, id)
+}

@@ -1,0 +1,150 @@
+/**
+ * Owns the record as chain replication keeps it: what is at a path, and what has been decided there of late.
+ *
+ * A removed file leaves a tombstone (no body). A path without a record stands for a tombstone at the floor of its view.
+ */
+import type { Identifier } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import {
+  type BlobId,
+  type Body,
+  type ETag,
+  etagOf,
+  type FileMeta,
+  type Version,
+} from '../../storage/record.ts'
+import type { Condition } from '../../storage/storage.ts'
+
+/** Names one write of one client, whatever the number of its tries. */
+export type RequestId = string & { readonly brand: 'RequestId' }
+
+export interface Decided {
+  readonly version: Version
+  readonly requestId: RequestId
+}
+
+/** A move that has begun: whoever touches the record settles it first. */
+export interface Intent {
+  readonly moveId: RequestId
+  readonly destination: PathName
+  /** The version at which the destination was seen free: the copy is made from exactly there, so at most once. */
+  readonly destinationVersion: Version
+}
+
+/** The outcome of a write under an Idempotency-Key. */
+export interface KeyOutcome {
+  readonly key: string
+  readonly fingerprint: string
+  readonly version: Version
+  /** Wall clock of the head, ms since 1970. */
+  readonly expiresAtMs: number
+}
+
+export interface ChainRecord {
+  readonly path: PathName
+  readonly position: Identifier
+  readonly version: Version
+  /** Undefined in a tombstone. */
+  readonly body: Body | undefined
+  readonly meta: FileMeta | undefined
+  /** The write that put the body there, which the ETag names: an intent changes the version and not the file. */
+  readonly written: Decided | undefined
+  /** Wall clock of the node that took the write, ms since 1970. */
+  readonly writtenAtMs: number
+  /** The latest writes, oldest first; at most HISTORY_MAX. */
+  readonly history: readonly Decided[]
+  /** Writes up to here may be missing from the history. */
+  readonly historyFloor: Version
+  readonly intent: Intent | undefined
+  readonly outcomes: readonly KeyOutcome[]
+}
+
+/** What a write does. `intend` and `abandon` change only the intent of a move. */
+export type Operation =
+  | { readonly kind: 'put'; readonly body: Body; readonly meta: FileMeta; readonly writtenAtMs: number }
+  | { readonly kind: 'remove' }
+  | { readonly kind: 'intend'; readonly intent: Intent }
+  | { readonly kind: 'abandon' }
+
+/** Writes that a record remembers: enough for a retry that comes late among a handful of racing clients. */
+export const HISTORY_MAX = 8
+
+/** Idempotency-Keys that one path remembers; one more is refused. About 100 bytes each, and they travel with each write. */
+export const KEYS_PER_PATH_MAX = 256
+
+export const VERSION_ZERO: Version = { epoch: 0, seq: 0 }
+
+/** Negative when `a` is the older one. */
+export function compareVersions(a: Version, b: Version): number {
+  return a.epoch - b.epoch || a.seq - b.seq
+}
+
+/** The record of a path that has none. */
+export function absentRecord(path: PathName, position: Identifier, floor: Version): ChainRecord {
+  return {
+    path,
+    position,
+    version: floor,
+    body: undefined,
+    meta: undefined,
+    written: undefined,
+    writtenAtMs: 0,
+    history: [],
+    historyFloor: floor,
+    intent: undefined,
+    outcomes: [],
+  }
+}
+
+export function conditionHolds(condition: Condition, record: ChainRecord): boolean {
+  if (condition === 'none') return true
+  if (condition === 'absent') return record.body === undefined
+  const etag = etagOfRecord(record)
+  if (etag === undefined) return false
+  return condition === 'exists' || condition.etags.includes(etag)
+}
+
+/** The ETag of the file, or undefined when there is none. */
+export function etagOfRecord({ body, written }: ChainRecord): ETag | undefined {
+  if (body === undefined || written === undefined) return undefined
+  return etagOf({ version: written.version, body })
+}
+
+/** The record after a write. `outcome` is kept with it, and outcomes that have expired are not. */
+export function applyOperation(
+  record: ChainRecord,
+  operation: Operation,
+  decided: Decided,
+  outcome: KeyOutcome | undefined,
+  nowMs: number,
+): ChainRecord {
+  const all = [...record.history, decided]
+  const dropped = all.length > HISTORY_MAX ? all[0] : undefined
+  const kept = record.outcomes.filter(({ expiresAtMs }) => expiresAtMs > nowMs)
+  const base = {
+    ...record,
+    version: decided.version,
+    history: dropped === undefined ? all : all.slice(1),
+    historyFloor: dropped?.version ?? record.historyFloor,
+    outcomes: outcome === undefined ? kept : [...kept, outcome],
+    intent: undefined,
+  }
+  switch (operation.kind) {
+    case 'put': {
+      const { body, meta, writtenAtMs } = operation
+      return { ...base, body, meta, writtenAtMs, written: decided }
+    }
+    case 'remove':
+      return { ...base, body: undefined, meta: undefined, written: undefined }
+    case 'intend':
+      return { ...base, intent: operation.intent }
+    case 'abandon':
+      return base
+  }
+}
+
+/** The body that a write names, when it is not inline. */
+export function blobOfOperation(operation: Operation): { blobId: BlobId; sha256: string } | undefined {
+  if (operation.kind !== 'put' || !('blobId' in operation.body.content)) return undefined
+  return { blobId: operation.body.content.blobId, sha256: operation.body.sha256 }
+}

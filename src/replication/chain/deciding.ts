@@ -1,0 +1,216 @@
+/**
+ * Owns the machine's part in RECONFIGURE: it drives the pure rules of views/reconfigure.ts, takes decided views in, and
+ * finishes what others have left.
+ *
+ * A View that travels outside of a Paxos value is decided. So a member that does not hold it yet may take it in, unless
+ * it once held it and has dropped the header since; that is what the seal marks are for.
+ */
+import {
+  type AcceptorStep,
+  accept,
+  onAccepted,
+  onPromise,
+  prepare,
+  propose,
+} from '../../views/reconfigure.ts'
+import {
+  assertChildren,
+  bootName,
+  freshState,
+  headOf,
+  isMember,
+  type NodeId,
+  type View,
+  type ViewId,
+  type ViewState,
+} from '../../views/view.ts'
+import { refuseUnconfirmed } from './confirm.ts'
+import { startInstallation, watch } from './installing.ts'
+import { probe } from './liveness.ts'
+import { backOffMs, type Machine, putView, quorumOf, send, setTimer } from './machine-state.ts'
+import type { PaxosMessage, SealedView } from './messages.ts'
+import { overlaps } from './transfers.ts'
+
+type Paxos<Kind extends PaxosMessage['kind']> = Extract<PaxosMessage, { kind: Kind }>
+
+/** Attempts of one proposer; then whoever needs the range begins anew. */
+const ATTEMPTS_MAX = 8
+
+/** The state of a decided view: taken in if this node is a member and can never have held it before. */
+export function hold(m: Machine, view: View): ViewState | undefined {
+  take(m, view)
+  return m.views.get(view.id)
+}
+
+/** Newer views that overlap this one's range, as far as this node knows. */
+export function newerViews(m: Machine, view: View): View[] {
+  return m.table.overlapping(view).filter(other => other.epoch > view.epoch)
+}
+
+/** Learns of a decided view, seals what it supersedes, and begins its part in it. */
+export function take(m: Machine, view: View): void {
+  const isNews = m.table.covering(view.hi)?.id !== view.id
+  m.table.learn(view)
+  if (isNews) sealOlder(m, view)
+  if (m.views.has(view.id) || !isMember(view, m.self)) return
+  if (m.rules.knownViewsOnly && m.marks.covers(view)) return
+  putView(m, freshState(view))
+  if (headOf(view) === m.self) startInstallation(m, view.id)
+  else if (view.replicas.includes(m.self)) watch(m, view.id, 0)
+}
+
+/** An older view of the same range is superseded, also for one that has no part in the newer. */
+function sealOlder(m: Machine, view: View): void {
+  for (const state of [...m.views.values()]) {
+    if (state.view.epoch < view.epoch && !state.sealed && overlaps(state.view, view)) seal(m, state)
+  }
+}
+
+/** Nothing more is served in this view here. */
+export function seal(m: Machine, state: ViewState): ViewState {
+  if (state.sealed) return state
+  const sealed = { ...state, sealed: true }
+  putView(m, sealed)
+  refuseUnconfirmed(m, state.view.id, 'sealed')
+  return sealed
+}
+
+/** Begins to propose children, unless an attempt for this view is under way. */
+export function startProposal(m: Machine, view: View, children: readonly View[], tries = 0): void {
+  const old = m.proposals.get(view.id)
+  if (old !== undefined && tries === 0) return
+  const round = (old?.proposal.roundSeen ?? 0) + 1
+  const ballot = { round, node: m.self, boot: m.rules.bootInNonces ? bootName(m.boot) : '' }
+  m.proposals.set(view.id, { proposal: propose(view, ballot, children), tries })
+  for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'prepare', view, ballot })
+  setTimer(m, m.settings.answerTimeoutMs + backOffMs(m, tries), { kind: 'proposal', viewId: view.id, round })
+}
+
+export function onProposalTimeout(m: Machine, viewId: ViewId, round: number): void {
+  const proposing = m.proposals.get(viewId)
+  if (proposing === undefined || proposing.proposal.ballot.round !== round) return
+  const { proposal, tries } = proposing
+  for (const node of proposal.view.acceptors) {
+    if (!proposal.answered.has(node)) probe(m, node)
+  }
+  if (tries + 1 >= ATTEMPTS_MAX) m.proposals.delete(viewId)
+  else startProposal(m, proposal.view, proposal.value, tries + 1)
+}
+
+export function onPrepare(m: Machine, from: NodeId, message: Paxos<'prepare'>): void {
+  const { ballot, view } = message
+  const state = hold(m, view)
+  if (!mayVote(m, from, message, state)) return
+  const step = prepare(state, ballot)
+  if (m.rules.stablePromises) keep(m, state, step)
+  else m.views.set(view.id, step.state)
+  const { answer } = step
+  if (answer.kind === 'promise') {
+    send(m, from, { kind: 'promise', viewId: view.id, ballot, accepted: answer.accepted })
+  } else if (answer.kind === 'outbid') {
+    send(m, from, { kind: 'outbid', viewId: view.id, ballot, promised: answer.promised })
+  }
+}
+
+export function onAccept(m: Machine, from: NodeId, message: Paxos<'accept'>): void {
+  const { ballot, view, children } = message
+  const state = hold(m, view)
+  if (!mayVote(m, from, message, state)) return
+  const step = accept(state, ballot, children)
+  keep(m, state, step)
+  if (step.state.sealed) refuseUnconfirmed(m, view.id, 'sealed')
+  const { answer } = step
+  if (answer.kind === 'accepted') send(m, from, { kind: 'accepted', viewId: view.id, ballot })
+  else if (answer.kind === 'outbid') {
+    send(m, from, { kind: 'outbid', viewId: view.id, ballot, promised: answer.promised })
+  }
+}
+
+/** A decided view needs no more votes; one that is not held gets none. */
+function mayVote(
+  m: Machine,
+  from: NodeId,
+  message: Paxos<'prepare'> | Paxos<'accept'>,
+  state: ViewState | undefined,
+): state is ViewState {
+  const { view, ballot } = message
+  if (state?.next !== undefined) {
+    send(m, from, { kind: 'decided', view, children: state.next })
+    return false
+  }
+  if (state === undefined) {
+    send(m, from, { kind: 'outbid', viewId: view.id, ballot, promised: undefined })
+    send(m, from, { kind: 'teach', views: newerViews(m, view) })
+    return false
+  }
+  return true
+}
+
+function keep(m: Machine, before: ViewState, step: AcceptorStep): void {
+  if (step.state !== before) putView(m, step.state)
+}
+
+export function onPromised(m: Machine, from: NodeId, message: Paxos<'promise'>): void {
+  const proposing = m.proposals.get(message.viewId)
+  if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
+  const before = proposing.proposal
+  const after = onPromise(before, from, message.accepted, quorumOf(m, before.view))
+  proposing.proposal = after
+  if (before.phase !== 'prepare' || after.phase !== 'accept') return
+  const { view, ballot, value: children } = after
+  for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'accept', view, ballot, children })
+}
+
+export function onAcceptedAt(m: Machine, from: NodeId, message: Paxos<'accepted'>): void {
+  const proposing = m.proposals.get(message.viewId)
+  if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
+  const after = onAccepted(proposing.proposal, from, quorumOf(m, proposing.proposal.view))
+  proposing.proposal = after
+  if (after.phase !== 'decided') return
+  const { view, value: children } = after
+  learnDecided(m, view, children)
+  const members = [view, ...children].flatMap(each => [...each.replicas, ...each.acceptors])
+  for (const node of new Set(members)) {
+    if (node !== m.self) send(m, node, { kind: 'decided', view, children })
+  }
+}
+
+export function onOutbid(m: Machine, message: Paxos<'outbid'>): void {
+  const proposing = m.proposals.get(message.viewId)
+  if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
+  const { proposal } = proposing
+  const roundSeen = Math.max(proposal.roundSeen, message.promised?.round ?? 0)
+  proposing.proposal = { ...proposal, roundSeen }
+}
+
+/** Notes what has been decided. Deciding twice would break everything, so it ends the process. */
+export function learnDecided(m: Machine, view: View, children: readonly View[]): void {
+  assertChildren(view, children)
+  const state = m.views.get(view.id)
+  if (state?.next !== undefined && state.next[0]?.id !== children[0]?.id) {
+    throw new TypeError(`View ${view.id} has two successors.`)
+  }
+  if (state !== undefined && state.next === undefined) {
+    putView(m, { ...state, sealed: true, next: children })
+    refuseUnconfirmed(m, view.id, 'sealed')
+  }
+  m.proposals.delete(view.id)
+  m.table.learn(view)
+  for (const child of children) take(m, child)
+}
+
+/** A sealed view in somebody's way: pass on what was decided, or finish what was accepted. */
+export function meetSealed(m: Machine, sealed: SealedView): void {
+  if (sealed.next !== undefined) {
+    for (const child of sealed.next) {
+      take(m, child)
+      if (headOf(child) !== m.self) send(m, headOf(child), { kind: 'teach', views: [child] })
+    }
+  } else if (sealed.accepted !== undefined) {
+    startProposal(m, sealed.view, sealed.accepted)
+  }
+}
+
+function sameBallot(a: { round: number; node: string; boot: string }, b: typeof a): boolean {
+  return a.round === b.round && a.node === b.node && a.boot === b.boot
+}

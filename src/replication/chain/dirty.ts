@@ -1,0 +1,81 @@
+/**
+ * Owns clean and dirty: a record is clean at a replica when the tail is known to have it (CRAQ, section 2.3), so when
+ * every replica has.
+ */
+import type { PathName } from '../../ring/path-name.ts'
+import type { Version } from '../../storage/record.ts'
+import { tailOf, type ViewState } from '../../views/view.ts'
+import { type ChainRecord, compareVersions } from './chain-record.ts'
+import { confirmThen } from './confirm.ts'
+import { type Chain, chainOf, type Machine, send, type Waiter } from './machine-state.ts'
+import type { Message, Tag } from './messages.ts'
+
+/** What a view started from is clean; so is everything at the tail. */
+export function isClean(m: Machine, state: ViewState, record: ChainRecord): boolean {
+  const { view } = state
+  if (record.version.epoch < view.epoch || tailOf(view) === m.self) return true
+  const chain = chainOf(m, state)
+  if (record.version.seq <= chain.cleanSeq) return true
+  const acknowledged = chain.acknowledged.get(record.path)
+  return acknowledged !== undefined && compareVersions(record.version, acknowledged) <= 0
+}
+
+/** Sends an answer once the record that it reveals is acknowledged; with `confirm`, once the view is confirmed after that. */
+export function answerWhenClean(
+  m: Machine,
+  state: ViewState,
+  record: ChainRecord,
+  answer: Omit<Waiter, 'version'>,
+) {
+  const waiter = { ...answer, version: record.version }
+  if (!m.rules.cleanBeforeRevealing || isClean(m, state, record)) return letOut(m, state, waiter)
+  wait(m, state, record.path, waiter)
+}
+
+/** Makes an answer wait for the acknowledgement of a version. */
+export function wait(m: Machine, state: ViewState, path: PathName, waiter: Waiter): void {
+  const { waiting } = chainOf(m, state)
+  const waiters = waiting.get(path)
+  if (waiters === undefined) waiting.set(path, [waiter])
+  else waiters.push(waiter)
+}
+
+export function letOut(m: Machine, state: ViewState, waiter: Waiter): void {
+  const { to, confirm } = waiter
+  const message = waiter.message as Message & { readonly tag: Tag }
+  if (confirm) confirmThen(m, state, { to, message, vote: undefined })
+  else send(m, to, message)
+}
+
+/** Notes that the tail has this version, and lets out what waited for it. */
+export function markAcknowledged(m: Machine, state: ViewState, path: PathName, version: Version): void {
+  const chain = chainOf(m, state)
+  const before = chain.acknowledged.get(path)
+  if (before === undefined || compareVersions(before, version) < 0) chain.acknowledged.set(path, version)
+  const record = m.records.get(path)
+  if (record === undefined || compareVersions(record.version, version) <= 0) chain.dirty.delete(path)
+  const waiting = chain.waiting.get(path)
+  if (waiting === undefined) return
+  const late = waiting.filter(waiter => compareVersions(waiter.version, version) > 0)
+  if (late.length > 0) chain.waiting.set(path, late)
+  else chain.waiting.delete(path)
+  for (const waiter of waiting) if (!late.includes(waiter)) letOut(m, state, waiter)
+}
+
+/**
+ * At the head: every write up to this number is acknowledged or replaced by a later one that is. A path that is written
+ * again while it is dirty keeps the number of its first unacknowledged write, so the oldest entry is the lowest.
+ */
+export function acknowledgedUpTo(state: ViewState, chain: Chain): number {
+  for (const first of chain.dirty.values()) return first - 1
+  return state.seq
+}
+
+/** Forgets single acknowledgements that the common one covers. */
+export function advanceClean(chain: Chain, cleanSeq: number): void {
+  if (cleanSeq <= chain.cleanSeq) return
+  chain.cleanSeq = cleanSeq
+  for (const [path, version] of chain.acknowledged) {
+    if (version.seq <= cleanSeq) chain.acknowledged.delete(path)
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Owns the entry node's part: it brings one read or write of a client to the replica that can answer it, and asks again
+ * until it knows. What it does not know it calls indeterminate, never a guess.
+ *
+ * A write that got no answer is first burnt (so that it can't happen later), then: in the history → that outcome; the
+ * history reaches back to before the first try → try again, naming the expected version; else indeterminate.
+ */
+import { bootName, headOf, type NodeId, tailOf, type View } from '../../views/view.ts'
+import { blobOfOperation, compareVersions } from './chain-record.ts'
+import { meetSealed, take } from './deciding.ts'
+import { taskDone } from './flows.ts'
+import { isAlive, probe } from './liveness.ts'
+import { backOffMs, type Machine, newTag, send, setTimer } from './machine-state.ts'
+import type { ReplyMessage, RequestMessage, Tag } from './messages.ts'
+import type { Task, TaskResult, WriteTask } from './requests.ts'
+
+/** Sends the next try of a task. */
+export function drive(m: Machine, task: Task): void {
+  m.tasks.delete(task.tag)
+  task.tag = newTag(m)
+  m.tasks.set(task.tag, task)
+  setTimer(m, m.settings.answerTimeoutMs, { kind: 'task', tag: task.tag })
+  const view = m.table.covering(task.position)
+  if (view === undefined) return askWhere(m, task)
+  if (task.write === undefined) {
+    task.target = readTarget(m, view, task)
+    const own = m.views.get(view.id)
+    const vote = view.acceptors.includes(m.self) && own !== undefined && !own.sealed
+    const { tag, path, position } = task
+    send(m, task.target, { kind: 'read', tag, viewId: view.id, path, position, vote })
+  } else {
+    task.target = headOf(view)
+    send(m, task.target, writeMessage(m, view, task, task.write))
+  }
+}
+
+/** A replica to read from: this node itself, else one after the other; the tail when the record was dirty elsewhere. */
+function readTarget(m: Machine, view: View, task: Task): NodeId {
+  if (task.atTail) return tailOf(view)
+  if (task.tries === 0 && view.replicas.includes(m.self)) return m.self
+  const live = view.replicas.filter(node => isAlive(m, node))
+  const candidates = live.length > 0 ? live : view.replicas
+  return candidates[(task.tries + m.counter) % candidates.length] as NodeId
+}
+
+function writeMessage(m: Machine, view: View, task: Task, write: WriteTask): RequestMessage {
+  const { tag, path, position } = task
+  const { request, counter } = write
+  const viewId = view.id
+  if (write.staging !== undefined) return { kind: 'stage', tag, viewId, blob: write.staging }
+  if (write.phase === 'first') {
+    write.lower = { epoch: view.epoch, seq: 0 }
+    const head = headOf(view)
+    const boot = head === m.self ? m.boot : m.peers.get(head)
+    const headBoot = boot === undefined ? '' : bootName(boot)
+    return { kind: 'write', tag, viewId, request, binding: { kind: 'first', headBoot, counter } }
+  }
+  if (write.phase === 'burn' || write.expected === undefined) {
+    return { kind: 'burn', tag, viewId, path, position, requestId: request.requestId, counter }
+  }
+  return { kind: 'write', tag, viewId, request, binding: { kind: 'expected', version: write.expected } }
+}
+
+/** No view is known for this position: somebody knows. */
+function askWhere(m: Machine, task: Task): void {
+  const others = [...m.members.values()].filter(({ node, status }) => node !== m.self && status !== 'gone')
+  const other = others[(task.tries + m.counter) % Math.max(1, others.length)]
+  task.target = other?.node
+  if (other !== undefined) send(m, other.node, { kind: 'where', position: task.position })
+}
+
+export function onWhere(m: Machine, from: NodeId, message: RequestMessage & { kind: 'where' }): void {
+  const view = m.table.covering(message.position)
+  if (view !== undefined) send(m, from, { kind: 'teach', views: [view] })
+}
+
+/** No answer: the node asked may be dead; others who share the range with it shall find out. */
+export function onTaskTimeout(m: Machine, tag: Tag): void {
+  const task = m.tasks.get(tag)
+  if (task === undefined) return
+  const { target } = task
+  if (target !== undefined && target !== m.self) {
+    probe(m, target)
+    const view = m.table.covering(task.position)
+    for (const node of view?.replicas ?? []) {
+      if (node !== target) send(m, node, { kind: 'suspect', node: target })
+    }
+  }
+  if (task.tries > 1) askWhere(m, task)
+  again(m, task, 0)
+}
+
+/** The next try, at once or after a while. A first try is over as soon as it has been sent once. */
+function again(m: Machine, task: Task, afterMs: number): void {
+  task.tries++
+  task.atTail = false
+  const { write } = task
+  if (write?.phase === 'first' && write.lower !== undefined) {
+    if (m.rules.requestIds) write.phase = 'burn'
+    else renew(m, write)
+  }
+  if (afterMs === 0) return drive(m, task)
+  m.tasks.delete(task.tag)
+  task.tag = newTag(m)
+  m.tasks.set(task.tag, task)
+  setTimer(m, afterMs, { kind: 'retry', flow: task.flow, tag: task.tag })
+}
+
+/** Only a broken variant does this: the same write again, as if it were another one. */
+function renew(m: Machine, write: WriteTask): void {
+  Object.assign(write, { counter: ++m.counter })
+}
+
+export function onRetry(m: Machine, tag: Tag): void {
+  const task = m.tasks.get(tag)
+  if (task !== undefined) drive(m, task)
+}
+
+export function onRefused(m: Machine, from: NodeId, message: ReplyMessage & { kind: 'refused' }): void {
+  for (const view of message.teaches) take(m, view)
+  if (message.sealed !== undefined) meetSealed(m, message.sealed)
+  const task = m.tasks.get(message.tag)
+  if (task === undefined || task.target !== from) return
+  const { write } = task
+  if (message.reason === 'dirty' && !task.atTail) {
+    task.atTail = true
+    return drive(m, task)
+  }
+  if (message.reason === 'body-missing' && write !== undefined) {
+    write.staging = blobOfOperation(write.request.operation)
+  }
+  const immediate = task.tries === 0 && (message.reason === 'burnt' || message.reason === 'body-missing')
+  again(m, task, immediate ? 0 : backOffMs(m, task.tries))
+}
+
+export function onStaged(m: Machine, message: ReplyMessage & { kind: 'staged' }): void {
+  const task = m.tasks.get(message.tag)
+  if (task?.write?.staging === undefined) return
+  task.write.staging = undefined
+  drive(m, task)
+}
+
+/** An answer that may end the task. */
+export function onReply(m: Machine, message: Exclude<ReplyMessage, { kind: 'refused' | 'staged' }>): void {
+  const task = m.tasks.get(message.tag)
+  if (task === undefined) return
+  if (message.kind === 'stale') return onStale(m, task, message)
+  end(m, task, message)
+}
+
+/** The version has moved on, or the first try was burnt; either way this request has not been written up to here. */
+function onStale(m: Machine, task: Task, message: ReplyMessage & { kind: 'stale' }): void {
+  const { write } = task
+  if (write === undefined) return
+  const { record } = message
+  if (write.once) return end(m, task, { kind: 'stale', record })
+  const covered = write.lower !== undefined && compareVersions(record.historyFloor, write.lower) <= 0
+  if (!covered) return end(m, task, { kind: 'indeterminate' })
+  write.phase = 'expected'
+  write.expected = record.version
+  write.lower = record.version
+  drive(m, task)
+}
+
+function end(m: Machine, task: Task, result: TaskResult): void {
+  m.tasks.delete(task.tag)
+  taskDone(m, task, result)
+}

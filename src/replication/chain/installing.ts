@@ -1,0 +1,198 @@
+/**
+ * Owns the machine's part in INSTALL: from a decided view to one that serves, and to one whose bodies are all in place.
+ *
+ * The head adopts the state of one source, passes it down, and the view is active when the tail is installed. While
+ * anything is missing, the replicas of the view keep at it (watch); nothing here runs for a view that is active.
+ */
+
+import {
+  afterNotInstalled,
+  afterSilence,
+  SEARCH_START,
+  type SourceSearch,
+  sourceOf,
+} from '../../views/install.ts'
+import {
+  asSource,
+  freshState,
+  headOf,
+  type NodeId,
+  predecessorIn,
+  type Source,
+  successorIn,
+  tailOf,
+  type View,
+  type ViewId,
+  type ViewState,
+} from '../../views/view.ts'
+import { fillBodies, preCopied } from './bodies.ts'
+import { hold, newerViews, seal, startProposal } from './deciding.ts'
+import { probe } from './liveness.ts'
+import { backOffMs, type Machine, putView, send, setTimer } from './machine-state.ts'
+import { planRepair } from './repair.ts'
+import { applyChanges, startTransfer, stateOf, type Transfer, type TransferResult } from './transfers.ts'
+
+/** Begins, or begins again, the installation of a view whose head this node is. */
+export function startInstallation(m: Machine, viewId: ViewId): void {
+  const state = m.views.get(viewId)
+  if (state === undefined || state.sealed || headOf(state.view) !== m.self) return
+  watch(m, viewId, 0)
+  if (state.installed) return passDown(m, state)
+  const old = m.installations.get(viewId)
+  if (old?.transfer !== undefined && m.transfers.has(old.transfer)) return
+  searchSource(m, state, old?.search ?? SEARCH_START)
+}
+
+function searchSource(m: Machine, state: ViewState, from: SourceSearch): void {
+  let search: SourceSearch | undefined = from
+  while (search !== undefined) {
+    const { source, replica } = sourceOf(state.view, search)
+    if (!source.replicas.includes(m.self)) {
+      const transfer = startTransfer(m, 'parent', state.view, source, replica)
+      m.installations.set(state.view.id, { search, transfer })
+      return
+    }
+    const own = ownSource(m, source)
+    if (own.installed || !m.rules.installedSources) {
+      m.installations.delete(state.view.id)
+      const handedOut = stateOf(m, own, state.view)
+      return handedOut === undefined ? undefined : install(m, state, handedOut)
+    }
+    search = afterNotInstalled(state.view, search)
+  }
+  m.installations.delete(state.view.id)
+}
+
+/** This node's own state of a source, sealed. */
+function ownSource(m: Machine, source: Source): ViewState {
+  const held = m.views.get(source.id)
+  if (held !== undefined) return seal(m, held)
+  const fresh = { ...freshState({ ...source, acceptors: [], sources: [] }), sealed: true }
+  putView(m, fresh)
+  return fresh
+}
+
+/** Adopted, as one commit with the records that were put in place for it. */
+function install(m: Machine, state: ViewState, from: { floor: ViewState['floor']; seq: number }): void {
+  const installed = { ...state, installed: true, floor: from.floor, seq: from.seq }
+  putView(m, installed)
+  passDown(m, installed)
+}
+
+/** The next replica adopts the same; the tail reports to the head. */
+function passDown(m: Machine, state: ViewState): void {
+  const { view } = state
+  const next = successorIn(view, m.self)
+  if (next !== undefined) send(m, next, { kind: 'install', view })
+  else send(m, headOf(view), { kind: 'installed', viewId: view.id })
+}
+
+export function onInstall(m: Machine, from: NodeId, view: View): void {
+  const state = hold(m, view)
+  if (state === undefined || state.sealed) {
+    send(m, from, { kind: 'teach', views: newerViews(m, view) })
+    return
+  }
+  if (predecessorIn(view, m.self) !== from) return
+  if (state.installed) return passDown(m, state)
+  const old = m.installations.get(view.id)
+  if (old?.transfer !== undefined && m.transfers.has(old.transfer)) return
+  const transfer = startTransfer(m, 'upstream', view, asSource(view), from)
+  m.installations.set(view.id, { search: SEARCH_START, transfer })
+}
+
+export function afterTransfer(m: Machine, transfer: Transfer, result: TransferResult): void {
+  if (transfer.purpose === 'pre-copy') return preCopied(m, transfer.view)
+  const state = m.views.get(transfer.view.id)
+  m.installations.delete(transfer.view.id)
+  if (state === undefined || state.sealed || state.installed) return
+  applyChanges(m, transfer)
+  install(m, state, result)
+}
+
+export function afterTransferRefused(
+  m: Machine,
+  transfer: Transfer,
+  reason: 'not-installed' | 'elsewhere' | 'silent',
+): void {
+  if (transfer.purpose === 'pre-copy') return
+  const state = m.views.get(transfer.view.id)
+  const search = m.installations.get(transfer.view.id)?.search ?? SEARCH_START
+  m.installations.delete(transfer.view.id)
+  if (transfer.purpose === 'upstream' || state === undefined || state.sealed || state.installed) return
+  if (reason === 'not-installed') {
+    const further = afterNotInstalled(state.view, search)
+    if (further !== undefined) searchSource(m, state, further)
+    return
+  }
+  m.installations.set(transfer.view.id, { search: afterSilence(state.view, search), transfer: undefined })
+}
+
+/** At the head: the tail is installed, so all are. A replica that asks again is told again. */
+export function onInstalled(m: Machine, from: NodeId, viewId: ViewId): void {
+  const state = m.views.get(viewId)
+  if (state === undefined || headOf(state.view) !== m.self || !state.installed) return
+  if (state.active) {
+    if (from !== m.self) send(m, from, { kind: 'active', viewId })
+    return
+  }
+  if (from !== tailOf(state.view) || state.sealed) return
+  activate(m, state)
+  for (const replica of state.view.replicas)
+    if (replica !== m.self) send(m, replica, { kind: 'active', viewId })
+}
+
+export function onActive(m: Machine, from: NodeId, viewId: ViewId): void {
+  const state = m.views.get(viewId)
+  if (state === undefined || headOf(state.view) !== from || !state.installed || state.active) return
+  activate(m, state)
+}
+
+/** All replicas are installed: the view serves. */
+export function activate(m: Machine, state: ViewState): void {
+  putView(m, { ...state, active: true })
+  fillBodies(m, state.view.id, 0)
+  planRepair(m, state.view.id)
+}
+
+/** Looks after a view until it is active, or superseded: the head installs, the others make the head do it. */
+export function watch(m: Machine, viewId: ViewId, tries: number): void {
+  setTimer(m, m.settings.answerTimeoutMs + backOffMs(m, tries), { kind: 'watch', viewId, tries: tries + 1 })
+}
+
+export function onWatch(m: Machine, viewId: ViewId, tries: number): void {
+  const state = m.views.get(viewId)
+  if (state === undefined || state.active) return
+  if (state.sealed) return finishSealed(m, state)
+  const { view } = state
+  if (tries > WATCHES_MAX) return
+  if (headOf(view) === m.self) {
+    startInstallationQuietly(m, state)
+    const next = successorIn(view, m.self)
+    if (next !== undefined && state.installed) for (const node of view.replicas) probe(m, node)
+  } else {
+    send(m, headOf(view), { kind: 'teach', views: [view] })
+    if (state.installed) send(m, headOf(view), { kind: 'installed', viewId })
+    probe(m, headOf(view))
+  }
+  planRepair(m, viewId)
+  watch(m, viewId, tries)
+}
+
+/** How often a view is looked after in a row; a view that nobody needs may stay unfinished. */
+const WATCHES_MAX = 40
+
+function startInstallationQuietly(m: Machine, state: ViewState): void {
+  if (state.installed) return passDown(m, state)
+  const old = m.installations.get(state.view.id)
+  if (old?.transfer !== undefined && m.transfers.has(old.transfer)) return
+  searchSource(m, state, old?.search ?? SEARCH_START)
+}
+
+/** A sealed view without a successor blocks its range: finish what was accepted here. */
+export function finishSealed(m: Machine, state: ViewState): void {
+  if (!state.sealed || state.next !== undefined) return
+  if (state.accepted !== undefined && newerViews(m, state.view).length === 0) {
+    startProposal(m, state.view, state.accepted.children)
+  }
+}

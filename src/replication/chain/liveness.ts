@@ -1,0 +1,34 @@
+/**
+ * Owns what a node believes of others' being alive. Event-driven: a node is asked when an answer from it is missing,
+ * and counts as dead after some unanswered questions in a row. A wrong belief is safe, only wasteful.
+ */
+import type { NodeId } from '../../views/view.ts'
+import { type Machine, send } from './machine-state.ts'
+import { planRepair } from './repair.ts'
+
+/** Asks whether a node is there. Every message from it is an answer. */
+export function probe(m: Machine, node: NodeId): void {
+  if (node === m.self) return
+  const silences = (m.silences.get(node) ?? 0) + 1
+  m.silences.set(node, silences)
+  send(m, node, { kind: 'ping' })
+  if (silences <= m.settings.silencesMax || m.suspects.has(node)) return
+  m.suspects.add(node)
+  repairShared(m, node)
+}
+
+export function heardFrom(m: Machine, node: NodeId): void {
+  m.silences.delete(node)
+  if (m.suspects.delete(node)) for (const viewId of m.views.keys()) planRepair(m, viewId)
+}
+
+export function isAlive(m: Machine, node: NodeId): boolean {
+  return !m.suspects.has(node) && m.members.get(node)?.status !== 'gone'
+}
+
+/** Whoever learns that a node is dead repairs every range that it shares with it. */
+function repairShared(m: Machine, node: NodeId): void {
+  for (const { view } of m.views.values()) {
+    if (view.replicas.includes(node) || view.acceptors.includes(node)) planRepair(m, view.id)
+  }
+}

@@ -1,0 +1,370 @@
+/**
+ * Owns the state of one node's machine and the only ways to change what is stable.
+ *
+ * A step collects a Batch: what has to be on stable storage, and what may happen then. The driver makes `persist`
+ * durable as one atomic commit, and lets no effect out before its own batch and all earlier ones are durable (as with
+ * the Ready of etcd/raft). Since stable state is changed only through the functions here, which note a Write each, no
+ * message can leave before what it depends on. Reads need this too: they show what an earlier batch has written.
+ */
+import type { Identifier } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { BlobId, Version } from '../../storage/record.ts'
+import { RangeTable, type SealMark, SealMarks } from '../../views/range-table.ts'
+import type { Proposal } from '../../views/reconfigure.ts'
+import { type Boot, bootName, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
+import type { ChainRecord, RequestId } from './chain-record.ts'
+import type { Confirms } from './confirm.ts'
+import type { BlobRef, Envelope, Message, Tag } from './messages.ts'
+import type { RecordTable } from './record-table.ts'
+import type { Flow, Task } from './requests.ts'
+import type { Rules } from './rules.ts'
+import type { Installation, Transfer } from './transfers.ts'
+
+/** Settings of the protocol: of the network (replicas, minReplicas) and of this process (waits). */
+export interface ChainSettings {
+  /** Copies of each file; k in the papers. */
+  readonly replicas: number
+  /** A write is refused in a view with fewer, unless the network has fewer nodes. */
+  readonly minReplicas: number
+  /** How long an answer is waited for, ms. */
+  readonly answerTimeoutMs: number
+  /** How long a client waits in all, ms. */
+  readonly requestTimeoutMs: number
+  /** After how long a head passes on again what was not acknowledged, ms. */
+  readonly resendMs: number
+  /** How long a failed attempt is left alone before the next, ms; it doubles up to sixteen times this. */
+  readonly retryMs: number
+  /** Unanswered questions in a row after which a node counts as dead. */
+  readonly silencesMax: number
+  /** How long a staged body waits for the write that names it, ms. */
+  readonly stagedMs: number
+}
+
+/** A body that is on this disk. Staged ones expire; the others are named by a record, or were until `replacedBy`. */
+export interface BlobState {
+  readonly blob: BlobRef
+  readonly stagedUntilMs: number | undefined
+  /** The write that took the body's place: once that is acknowledged, nobody can need the body. */
+  readonly replacedBy: { readonly path: PathName; readonly version: Version } | undefined
+}
+
+/** One change of stable storage; `undefined` removes. */
+export type Write =
+  | { readonly kind: 'boot'; readonly boot: Boot }
+  | { readonly kind: 'view'; readonly id: ViewId; readonly state: ViewState | undefined }
+  | { readonly kind: 'record'; readonly path: PathName; readonly record: ChainRecord | undefined }
+  | { readonly kind: 'blob'; readonly id: BlobId; readonly blob: BlobState | undefined }
+  | { readonly kind: 'marks'; readonly marks: readonly SealMark[] }
+  | { readonly kind: 'peer'; readonly node: NodeId; readonly boot: Boot }
+
+/** Why a timer was set; the driver hands it back. Timers die with the process. */
+export type TimerEvent =
+  | { readonly kind: 'confirm'; readonly tag: Tag }
+  | { readonly kind: 'proposal'; readonly viewId: ViewId; readonly round: number }
+  | { readonly kind: 'watch'; readonly viewId: ViewId; readonly tries: number }
+  | { readonly kind: 'transfer'; readonly tag: Tag; readonly steps: number }
+  | { readonly kind: 'resend'; readonly viewId: ViewId }
+  | { readonly kind: 'back-fill'; readonly viewId: ViewId; readonly tries: number }
+  | { readonly kind: 'task'; readonly tag: Tag }
+  | { readonly kind: 'retry'; readonly flow: string; readonly tag: Tag }
+  | { readonly kind: 'deadline'; readonly flow: string }
+  | { readonly kind: 'repair'; readonly viewId: ViewId; readonly tries: number }
+
+/** What a client is told. */
+export type Outcome =
+  | { readonly kind: 'value'; readonly record: ChainRecord }
+  | { readonly kind: 'done'; readonly version: Version }
+  /** The condition did not hold. */
+  | {
+      readonly kind: 'failed'
+      readonly reason: 'condition' | 'no-source' | 'conflict' | 'key-reused' | 'too-many-keys'
+    }
+  /** It may have happened, or may still. */
+  | { readonly kind: 'indeterminate' }
+  /** It has not happened and will not. */
+  | { readonly kind: 'unavailable' }
+
+export type Effect =
+  | { readonly kind: 'send'; readonly to: NodeId; readonly message: Message }
+  | { readonly kind: 'answer'; readonly request: string; readonly outcome: Outcome }
+  | { readonly kind: 'timer'; readonly afterMs: number; readonly timer: TimerEvent }
+  /** This disk was copied or restored, and others remember another start of it: it may not serve, and joins anew. */
+  | { readonly kind: 'halt' }
+
+export interface Batch {
+  readonly persist: readonly Write[]
+  readonly effects: readonly Effect[]
+}
+
+/** A node as others know it. A hint, kept by routing. */
+export interface Member {
+  readonly node: NodeId
+  readonly identifiers: readonly Identifier[]
+  /** `leaving` still serves, and is given nothing new; `gone` never comes back under this name. */
+  readonly status: 'member' | 'leaving' | 'gone'
+}
+
+/** A waiting answer that may leave when a record is acknowledged, and perhaps confirmed after that. */
+export interface Waiter {
+  readonly version: Version
+  readonly to: NodeId
+  readonly message: Message
+  readonly confirm: boolean
+}
+
+/** The counters that the head has seen of one start of an entry node. */
+export interface CounterWindow {
+  highest: number
+  readonly used: Set<number>
+}
+
+/** What a replica remembers of a view while it runs. */
+export interface Chain {
+  /** Head: paths with unacknowledged writes, each with the number of the first of them, in that order. */
+  readonly dirty: Map<PathName, number>
+  /** The newest version of a path that is known to be acknowledged, where that is above cleanSeq. */
+  readonly acknowledged: Map<PathName, Version>
+  cleanSeq: number
+  readonly waiting: Map<PathName, Waiter[]>
+  /** By node and boot. */
+  readonly windows: Map<string, CounterWindow>
+  /** Passes that wait for a body. */
+  readonly blocked: Map<BlobId, { readonly from: NodeId; readonly message: Message }[]>
+  resending: boolean
+  /** Head: replicas that have every body. */
+  readonly filled: Set<NodeId>
+}
+
+export interface Proposing {
+  proposal: Proposal
+  tries: number
+}
+
+/** Everything one node knows. Changed by step() alone. */
+export interface Machine {
+  readonly rules: Rules
+  readonly settings: ChainSettings
+  readonly self: NodeId
+  readonly boot: Boot
+
+  // Stable; changed only by the functions below.
+  readonly views: Map<ViewId, ViewState>
+  readonly records: RecordTable
+  readonly blobs: Map<BlobId, BlobState>
+  readonly marks: SealMarks
+  markList: SealMark[]
+  readonly peers: Map<NodeId, Boot>
+
+  // Volatile.
+  readonly table: RangeTable
+  members: ReadonlyMap<NodeId, Member>
+  readonly suspects: Set<NodeId>
+  readonly silences: Map<NodeId, number>
+  readonly chains: Map<ViewId, Chain>
+  readonly confirms: Confirms
+  readonly proposals: Map<ViewId, Proposing>
+  readonly installations: Map<ViewId, Installation>
+  readonly transfers: Map<Tag, Transfer>
+  readonly repairing: Set<ViewId>
+  readonly tasks: Map<Tag, Task>
+  readonly flows: Map<string, Flow>
+  /** How many records name a body. */
+  readonly references: Map<BlobId, number>
+  counter: number
+  halted: boolean
+
+  // Of the step under way.
+  nowMs: number
+  persist: Write[]
+  effects: Effect[]
+  local: Envelope[]
+}
+
+/** What stable storage holds of a node when it starts. */
+export interface StableState {
+  readonly boot: Boot
+  readonly views: ReadonlyMap<ViewId, ViewState>
+  readonly records: RecordTable
+  readonly blobs: ReadonlyMap<BlobId, BlobState>
+  readonly marks: readonly SealMark[]
+  readonly peers: ReadonlyMap<NodeId, Boot>
+}
+
+export interface MachineInit {
+  readonly self: NodeId
+  /** This start: a counter above the one on the disk, and a new nonce. The caller has made it stable. */
+  readonly boot: Boot
+  readonly rules: Rules
+  readonly settings: ChainSettings
+}
+
+export function createMachine(stable: StableState, init: MachineInit): Machine {
+  const machine: Machine = {
+    ...init,
+    views: new Map(stable.views),
+    records: stable.records,
+    blobs: new Map(stable.blobs),
+    marks: new SealMarks(),
+    markList: [...stable.marks],
+    peers: new Map(stable.peers),
+    table: new RangeTable(),
+    members: new Map(),
+    suspects: new Set(),
+    silences: new Map(),
+    chains: new Map(),
+    confirms: { waiting: new Map(), rounds: new Map(), inFlight: new Map() },
+    proposals: new Map(),
+    installations: new Map(),
+    transfers: new Map(),
+    repairing: new Set(),
+    tasks: new Map(),
+    flows: new Map(),
+    references: new Map(),
+    counter: 0,
+    halted: false,
+    nowMs: 0,
+    persist: [],
+    effects: [],
+    local: [],
+  }
+  for (const mark of stable.marks) machine.marks.seal(mark)
+  for (const state of machine.views.values()) {
+    machine.table.learn(state.view)
+    for (const child of state.next ?? []) machine.table.learn(child)
+  }
+  for (const record of stable.records.within(WHOLE_RING)) refer(machine, record, 1)
+  return machine
+}
+
+const ZERO = '0'.repeat(40) as Identifier
+export const WHOLE_RING = { lo: ZERO, hi: ZERO }
+
+export function putView(m: Machine, state: ViewState): void {
+  m.views.set(state.view.id, state)
+  m.persist.push({ kind: 'view', id: state.view.id, state })
+}
+
+export function dropView(m: Machine, id: ViewId): void {
+  m.views.delete(id)
+  m.chains.delete(id)
+  m.proposals.delete(id)
+  m.installations.delete(id)
+  m.persist.push({ kind: 'view', id, state: undefined })
+}
+
+/** Puts a record in the place of another; the body that it replaces is kept until the write is acknowledged. */
+export function putRecord(m: Machine, record: ChainRecord): void {
+  const old = m.records.get(record.path)
+  refer(m, record, 1)
+  if (old !== undefined) refer(m, old, -1)
+  m.records.put(record)
+  m.persist.push({ kind: 'record', path: record.path, record })
+  const named = blobOf(record)
+  const kept = named === undefined ? undefined : m.blobs.get(named.blobId)
+  if (kept !== undefined && (kept.stagedUntilMs !== undefined || kept.replacedBy !== undefined)) {
+    putBlob(m, { blob: kept.blob, stagedUntilMs: undefined, replacedBy: undefined })
+  }
+  const gone = old === undefined ? undefined : blobOf(old)
+  const left = gone === undefined ? undefined : m.blobs.get(gone.blobId)
+  if (left !== undefined && !m.references.has(left.blob.blobId)) {
+    putBlob(m, { ...left, replacedBy: { path: record.path, version: record.version } })
+  }
+}
+
+/** Drops a record; its body goes with it unless another record names it. */
+export function dropRecord(m: Machine, record: ChainRecord): void {
+  m.records.delete(record.path)
+  m.persist.push({ kind: 'record', path: record.path, record: undefined })
+  refer(m, record, -1)
+  const blob = blobOf(record)
+  if (blob !== undefined && !m.references.has(blob.blobId)) dropBlob(m, blob.blobId)
+}
+
+export function putBlob(m: Machine, blob: BlobState): void {
+  m.blobs.set(blob.blob.blobId, blob)
+  m.persist.push({ kind: 'blob', id: blob.blob.blobId, blob })
+}
+
+export function dropBlob(m: Machine, id: BlobId): void {
+  if (!m.blobs.delete(id)) return
+  m.persist.push({ kind: 'blob', id, blob: undefined })
+}
+
+export function sealMark(m: Machine, mark: SealMark): void {
+  m.marks.seal(mark)
+  m.markList = [...m.markList.filter(other => !(other.lo === mark.lo && other.hi === mark.hi)), mark]
+  m.persist.push({ kind: 'marks', marks: m.markList })
+}
+
+export function rememberPeer(m: Machine, node: NodeId, boot: Boot): void {
+  m.peers.set(node, boot)
+  m.persist.push({ kind: 'peer', node, boot })
+}
+
+/** Sends; what a node says to itself is handled within the same step. */
+export function send(m: Machine, to: NodeId, message: Message): void {
+  if (to === m.self) m.local.push({ from: m.self, boot: m.boot, to, message })
+  else m.effects.push({ kind: 'send', to, message })
+}
+
+export function setTimer(m: Machine, afterMs: number, timer: TimerEvent): void {
+  m.effects.push({ kind: 'timer', afterMs, timer })
+}
+
+/** A name that no other question of any node has, in any of its starts. */
+export function newTag(m: Machine): Tag {
+  m.counter++
+  return (
+    m.rules.bootInNonces ? `${m.self}/${bootName(m.boot)}/${m.counter}` : `${m.self}/${m.counter}`
+  ) as Tag
+}
+
+export function newRequestId(m: Machine): RequestId {
+  return `${m.self}/${bootName(m.boot)}/r${++m.counter}` as RequestId
+}
+
+export function chainOf(m: Machine, state: ViewState): Chain {
+  let chain = m.chains.get(state.view.id)
+  if (chain === undefined) {
+    chain = {
+      dirty: new Map(),
+      acknowledged: new Map(),
+      cleanSeq: firstCleanSeq(m, state),
+      waiting: new Map(),
+      windows: new Map(),
+      blocked: new Map(),
+      resending: false,
+      filled: new Set(),
+    }
+    m.chains.set(state.view.id, chain)
+  }
+  return chain
+}
+
+/** After a restart only the floor tells what is acknowledged. */
+function firstCleanSeq(m: Machine, state: ViewState): number {
+  if (!m.rules.dirtyAfterRestart) return state.seq
+  return state.floor.epoch === state.view.epoch ? state.floor.seq : 0
+}
+
+export function blobOf(record: ChainRecord): BlobRef | undefined {
+  if (record.body === undefined || !('blobId' in record.body.content)) return undefined
+  return { blobId: record.body.content.blobId, sha256: record.body.sha256 }
+}
+
+/** Doubling waits, so that two who get in each other's way part; at most sixteen times the first. */
+export function backOffMs(m: Machine, tries: number): number {
+  return m.settings.retryMs * 2 ** Math.min(tries, 4)
+}
+
+export function quorumOf(m: Machine, view: View): number {
+  return m.rules.majorities ? Math.floor(view.acceptors.length / 2) + 1 : 1
+}
+
+function refer(m: Machine, record: ChainRecord, by: 1 | -1): void {
+  const blob = blobOf(record)
+  if (blob === undefined) return
+  const count = (m.references.get(blob.blobId) ?? 0) + by
+  if (count === 0) m.references.delete(blob.blobId)
+  else m.references.set(blob.blobId, count)
+}

@@ -1,0 +1,344 @@
+/**
+ * Owns step(state, event) → effects: the one door into a node's protocol. Synchronous and pure in that it reads no clock,
+ * draws no random number and waits for nothing; everything comes in with the event, everything goes out in the Batch.
+ */
+import type { Identifier } from '../../ring/identifier.ts'
+import type { BlobId } from '../../storage/record.ts'
+import { bootName, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
+import {
+  expireBodies,
+  fillBodies,
+  onBackFilled,
+  onBlob,
+  onBlobWanted,
+  onComplete,
+  onPreCopy,
+  onStage,
+  stageOn,
+} from './bodies.ts'
+import { onConfirm, onConfirmed, onConfirmTimeout } from './confirm.ts'
+import {
+  learnDecided,
+  newerViews,
+  onAccept,
+  onAcceptedAt,
+  onOutbid,
+  onPrepare,
+  onPromised,
+  onProposalTimeout,
+  take,
+} from './deciding.ts'
+import { onRefused, onReply, onRetry, onStaged, onTaskTimeout, onWhere } from './entry.ts'
+import { onDeadline, startRequest } from './flows.ts'
+import { finishSealed, onActive, onInstall, onInstalled, onWatch, watch } from './installing.ts'
+import { heardFrom, probe } from './liveness.ts'
+import {
+  type Batch,
+  dropBlob,
+  type Machine,
+  type Member,
+  putView,
+  rememberPeer,
+  send,
+  type TimerEvent,
+} from './machine-state.ts'
+import type { Envelope, Message } from './messages.ts'
+import { collectTombstones, onAcknowledge, onFloor, onPass, onResend, resumeChain } from './passing.ts'
+import { onRead } from './reading.ts'
+import { onPreCopied, onRepair, planRepair, renewView } from './repair.ts'
+import type { ClientRequest } from './requests.ts'
+import { onCompare, onDifference, onNoDifference, onTransferTimeout } from './transfers.ts'
+import { onBurn, onWrite } from './writing.ts'
+
+export type MachineEvent =
+  /** The first event after a start: what was left unfinished is resumed. */
+  | { readonly kind: 'start' }
+  /** Only on an empty disk: this node is the network, in views cut at its identifiers. */
+  | { readonly kind: 'found'; readonly identifiers: readonly Identifier[] }
+  | { readonly kind: 'message'; readonly envelope: Envelope }
+  | { readonly kind: 'timer'; readonly timer: TimerEvent }
+  | { readonly kind: 'request'; readonly id: string; readonly request: ClientRequest }
+  /** What routing has learned of the network. */
+  | { readonly kind: 'members'; readonly members: readonly Member[] }
+  /** Tombstones may go. */
+  | { readonly kind: 'collect' }
+  /** Staged bodies whose time is over go. */
+  | { readonly kind: 'expire' }
+  /** The bytes of a body fail their checksum, or are gone. */
+  | { readonly kind: 'body-lost'; readonly blobId: BlobId }
+  /** Someone wants a certain view replaced, whether or not it needs to be. */
+  | { readonly kind: 'renew'; readonly viewId: ViewId }
+  /** Walk over everything and heal it. */
+  | { readonly kind: 'verify' }
+
+/** @param nowMs wall clock, ms since 1970; only for stamps and expiry, nothing else depends on it. */
+export function step(m: Machine, event: MachineEvent, nowMs: number): Batch {
+  m.nowMs = nowMs
+  m.persist = []
+  m.effects = []
+  if (!m.halted) handle(m, event)
+  for (let next = m.local.shift(); next !== undefined; next = m.local.shift()) {
+    if (!m.halted) receive(m, next.from, bootName(next.boot), next.message)
+  }
+  return { persist: m.persist, effects: m.effects }
+}
+
+function handle(m: Machine, event: MachineEvent): void {
+  switch (event.kind) {
+    case 'start':
+      return start(m)
+    case 'found':
+      return found(m, event.identifiers)
+    case 'message':
+      return onEnvelope(m, event.envelope)
+    case 'timer':
+      return onTimer(m, event.timer)
+    case 'request':
+      return startRequest(m, event.id, event.request)
+    case 'members':
+      return onMembers(m, event.members)
+    case 'collect':
+      for (const viewId of [...m.views.keys()]) collectTombstones(m, viewId)
+      return
+    case 'expire':
+      return expireBodies(m)
+    case 'body-lost':
+      return onBodyLost(m, event.blobId)
+    case 'renew':
+      return renewView(m, event.viewId)
+    case 'verify':
+      return verify(m)
+  }
+}
+
+/** Whatever a restart has interrupted: passes, elections, installations, back-fills. */
+function start(m: Machine): void {
+  for (const state of [...m.views.values()]) resumeChain(m, state)
+  resume(m)
+  for (const node of m.peers.keys()) send(m, node, { kind: 'ping' })
+}
+
+function resume(m: Machine): void {
+  for (const state of [...m.views.values()]) {
+    const { id } = state.view
+    if (state.sealed) finishSealed(m, state)
+    else if (!state.active && state.view.replicas.includes(m.self)) watch(m, id, 0)
+    if (state.active) fillBodies(m, id, 0)
+  }
+}
+
+function verify(m: Machine): void {
+  resume(m)
+  for (const node of [...m.suspects]) {
+    m.suspects.delete(node)
+    m.silences.delete(node)
+    probe(m, node)
+  }
+  for (const { view } of [...m.views.values()]) {
+    planRepair(m, view.id)
+    for (const node of view.replicas) if (node !== m.self) send(m, node, { kind: 'ask-complete', view })
+    for (const newer of newerViews(m, view)) {
+      send(m, newer.replicas[0] as NodeId, { kind: 'ask-complete', view })
+    }
+  }
+}
+
+function found(m: Machine, identifiers: readonly Identifier[]): void {
+  if (m.views.size > 0) throw new TypeError('A node that holds views has a network already.')
+  const points = [...identifiers].sort()
+  points.forEach((hi, index) => {
+    const lo = points.at(index - 1) as Identifier
+    const id = `1-${m.self}-${index}` as ViewId
+    const view: View = { id, epoch: 1, lo, hi, replicas: [m.self], acceptors: [m.self], sources: [] }
+    putView(m, { ...freshState(view), installed: true, active: true, complete: true })
+    m.table.learn(view)
+  })
+}
+
+function onMembers(m: Machine, members: readonly Member[]): void {
+  m.members = new Map(members.map(member => [member.node, member]))
+  for (const viewId of [...m.views.keys()]) planRepair(m, viewId)
+}
+
+function onBodyLost(m: Machine, blobId: BlobId): void {
+  dropBlob(m, blobId)
+  for (const state of [...m.views.values()]) {
+    fillBodies(m, state.view.id, 0)
+  }
+}
+
+/** A disk shows that it was copied or restored by a boot that others know better; its messages count for nothing. */
+function onEnvelope(m: Machine, envelope: Envelope): void {
+  const { from, boot, to, message } = envelope
+  if (to !== m.self) return
+  const known = m.peers.get(from)
+  if (message.kind === 'impostor') return onImpostor(m, message.remembered.counter, message.remembered.nonce)
+  if (known === undefined || known.counter < boot.counter) rememberPeer(m, from, boot)
+  else if (known.counter > boot.counter || known.nonce !== boot.nonce) {
+    send(m, from, { kind: 'impostor', remembered: known })
+    return
+  }
+  heardFrom(m, from)
+  receive(m, from, bootName(boot), message)
+}
+
+/** Others may only not have heard of this start yet; they may not have heard of a later one. */
+function onImpostor(m: Machine, counter: number, nonce: string): void {
+  const older = counter < m.boot.counter || (counter === m.boot.counter && nonce === m.boot.nonce)
+  if (older) return
+  m.halted = true
+  m.effects.push({ kind: 'halt' })
+}
+
+function onTimer(m: Machine, timer: TimerEvent): void {
+  switch (timer.kind) {
+    case 'confirm':
+      return onConfirmTimeout(m, timer.tag)
+    case 'proposal':
+      return onProposalTimeout(m, timer.viewId, timer.round)
+    case 'watch':
+      return onWatch(m, timer.viewId, timer.tries)
+    case 'transfer':
+      return onTransferTimeout(m, timer.tag, timer.steps)
+    case 'resend':
+      return onResend(m, timer.viewId)
+    case 'back-fill':
+      return fillBodies(m, timer.viewId, timer.tries)
+    case 'task':
+      return onTaskTimeout(m, timer.tag)
+    case 'retry':
+      return onRetry(m, timer.tag)
+    case 'deadline':
+      return onDeadline(m, timer.flow)
+    case 'repair':
+      return onRepair(m, timer.viewId, timer.tries)
+  }
+}
+
+/** Messages of views and membership here, those of records in receiveChain. */
+function receive(m: Machine, from: NodeId, boot: string, message: Message): void {
+  switch (message.kind) {
+    case 'prepare':
+      return onPrepare(m, from, message)
+    case 'promise':
+      return onPromised(m, from, message)
+    case 'accept':
+      return onAccept(m, from, message)
+    case 'accepted':
+      return onAcceptedAt(m, from, message)
+    case 'outbid':
+      return onOutbid(m, message)
+    case 'decided':
+      return learnDecided(m, message.view, message.children)
+    case 'teach':
+      for (const view of message.views) take(m, view)
+      return
+    case 'install':
+      return onInstall(m, from, message.view)
+    case 'installed':
+      return onInstalled(m, from, message.viewId)
+    case 'active':
+      return onActive(m, from, message.viewId)
+    case 'pre-copy':
+      return onPreCopy(m, from, message.view)
+    case 'pre-copied':
+      return onPreCopied(m, from, message.viewId)
+    case 'back-filled':
+      return onBackFilled(m, from, message.viewId)
+    case 'complete':
+      return onComplete(m, message.view)
+    case 'ask-complete':
+      return onAskComplete(m, from, message.view)
+    case 'ping':
+      return send(m, from, { kind: 'pong' })
+    case 'pong':
+      return
+    case 'suspect':
+      return probe(m, message.node)
+    case 'impostor':
+      return
+    default:
+      return receiveChain(m, from, boot, message)
+  }
+}
+
+type ChainKind = Exclude<
+  Message['kind'],
+  | 'prepare'
+  | 'promise'
+  | 'accept'
+  | 'accepted'
+  | 'outbid'
+  | 'decided'
+  | 'teach'
+  | 'install'
+  | 'installed'
+  | 'active'
+  | 'pre-copy'
+  | 'pre-copied'
+  | 'back-filled'
+  | 'complete'
+  | 'ask-complete'
+  | 'ping'
+  | 'pong'
+  | 'suspect'
+  | 'impostor'
+>
+
+function receiveChain(
+  m: Machine,
+  from: NodeId,
+  boot: string,
+  message: Extract<Message, { kind: ChainKind }>,
+): void {
+  switch (message.kind) {
+    case 'read':
+      return onRead(m, from, message)
+    case 'write':
+      return onWrite(m, from, boot, message)
+    case 'burn':
+      return onBurn(m, from, boot, message)
+    case 'stage':
+      return onStage(m, from, message)
+    case 'stage-on':
+      return stageOn(m, message)
+    case 'where':
+      return onWhere(m, from, message)
+    case 'pass':
+      return onPass(m, from, message)
+    case 'acknowledge':
+      return onAcknowledge(m, from, message)
+    case 'floor':
+      return onFloor(m, from, message)
+    case 'confirm':
+      return onConfirm(m, from, message)
+    case 'confirmed':
+      return onConfirmed(m, from, message)
+    case 'compare':
+      return onCompare(m, from, message)
+    case 'difference':
+      return onDifference(m, from, message)
+    case 'no-difference':
+      return onNoDifference(m, from, message)
+    case 'blob-wanted':
+      return onBlobWanted(m, from, message.blobs)
+    case 'blob':
+      return onBlob(m, message.blob)
+    case 'blob-missing':
+      return
+    case 'refused':
+      return onRefused(m, from, message)
+    case 'staged':
+      return onStaged(m, message)
+    default:
+      return onReply(m, message)
+  }
+}
+
+/** Views of this node's that are complete and newer than the one asked about. */
+function onAskComplete(m: Machine, from: NodeId, asked: View): void {
+  take(m, asked)
+  for (const newer of newerViews(m, asked)) {
+    if (m.views.get(newer.id)?.complete) send(m, from, { kind: 'complete', view: newer })
+  }
+}

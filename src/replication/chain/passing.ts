@@ -1,0 +1,207 @@
+/**
+ * Owns the way of a write down the chain and of its acknowledgement back up (van Renesse & Schneider, OSDI 2004,
+ * section 3), and the floor below which no tombstone is kept.
+ *
+ * Links may lose, repeat and reorder: a record carries all that it is, an older one never replaces a newer one, and the
+ * head passes on again what was not acknowledged. A path without a record counts as a tombstone at the floor, so what
+ * arrives late for a removed file stays out.
+ */
+import type { Version } from '../../storage/record.ts'
+import { serves, takesPasses } from '../../views/install.ts'
+import {
+  headOf,
+  type NodeId,
+  predecessorIn,
+  successorIn,
+  tailOf,
+  type ViewId,
+  type ViewState,
+} from '../../views/view.ts'
+import { dropReplacedBody } from './bodies.ts'
+import { type ChainRecord, compareVersions, VERSION_ZERO } from './chain-record.ts'
+import { newerViews } from './deciding.ts'
+import { acknowledgedUpTo, advanceClean, isClean, markAcknowledged } from './dirty.ts'
+import { activate } from './installing.ts'
+import { probe } from './liveness.ts'
+import {
+  blobOf,
+  chainOf,
+  dropRecord,
+  type Machine,
+  putRecord,
+  putView,
+  send,
+  setTimer,
+} from './machine-state.ts'
+import type { ChainMessage, Tag } from './messages.ts'
+
+/** The version at which a path without a record stands. */
+export function floorOf(m: Machine, state: ViewState): Version {
+  return m.rules.floor ? state.floor : VERSION_ZERO
+}
+
+/** Records that the head passes on again at a time. */
+const RESENDS_MAX = 64
+
+/** At the head: a record was stored; the chain shall have it. */
+export function passOn(m: Machine, state: ViewState, record: ChainRecord): void {
+  const { view } = state
+  const next = successorIn(view, m.self)
+  if (next === undefined) return acknowledged(m, state, record.path, record.version)
+  const chain = chainOf(m, state)
+  if (headOf(view) === m.self) {
+    if (!chain.dirty.has(record.path)) chain.dirty.set(record.path, record.version.seq)
+    armResend(m, view.id, chain)
+  }
+  send(m, next, { kind: 'pass', viewId: view.id, record, cleanSeq: chain.cleanSeq })
+}
+
+export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind: 'pass' }): void {
+  const { record } = message
+  let state = m.views.get(message.viewId)
+  if (state === undefined || predecessorIn(state.view, m.self) !== from) return
+  if (!takesPasses(state) && (state.sealed || m.rules.installedBeforeServing))
+    return refusePass(m, from, state)
+  if (!state.active) {
+    activate(m, state)
+    state = m.views.get(message.viewId) ?? state
+  }
+  const chain = chainOf(m, state)
+  const blob = blobOf(record)
+  if (blob !== undefined && !m.blobs.has(blob.blobId) && m.rules.bodyBeforePass) {
+    send(m, from, { kind: 'blob-wanted', blobs: [blob] })
+    chain.blocked.set(blob.blobId, [{ from, message }])
+    return
+  }
+  advanceClean(chain, message.cleanSeq)
+  const own = m.records.get(record.path)
+  const order = compareVersions(record.version, own?.version ?? floorOf(m, state))
+  if (order > 0) {
+    putRecord(m, record)
+    state = { ...state, seq: Math.max(state.seq, record.version.seq) }
+    putView(m, state)
+    passFurther(m, state, record)
+  } else if (own === undefined || isClean(m, state, own)) {
+    acknowledgeUp(m, state, record.path, record.version)
+  } else if (order === 0) {
+    passFurther(m, state, record)
+  }
+}
+
+function passFurther(m: Machine, state: ViewState, record: ChainRecord): void {
+  const isTail = tailOf(state.view) === m.self
+  if (!isTail) passOn(m, state, record)
+  if (isTail || !m.rules.tailAcknowledges) acknowledgeUp(m, state, record.path, record.version)
+  if (isTail) dropReplacedBody(m, record.path)
+}
+
+/** A sealed replica says so, that somebody finishes what sealed it. */
+function refusePass(m: Machine, from: NodeId, state: ViewState): void {
+  if (!state.sealed) return
+  const newer = newerViews(m, state.view)
+  const next = state.next ?? (newer.length > 0 ? newer : undefined)
+  const sealed = { view: state.view, accepted: state.accepted?.children, next }
+  send(m, from, { kind: 'refused', tag: '' as Tag, reason: 'sealed', teaches: [], sealed })
+}
+
+function acknowledgeUp(m: Machine, state: ViewState, path: ChainRecord['path'], version: Version): void {
+  const previous = predecessorIn(state.view, m.self)
+  if (previous !== undefined) {
+    send(m, previous, { kind: 'acknowledge', viewId: state.view.id, path, version })
+  }
+}
+
+export function onAcknowledge(
+  m: Machine,
+  from: NodeId,
+  message: ChainMessage & { kind: 'acknowledge' },
+): void {
+  const state = m.views.get(message.viewId)
+  if (state === undefined || successorIn(state.view, m.self) !== from) return
+  acknowledged(m, state, message.path, message.version)
+}
+
+/** Every replica has it. That holds even when the view is sealed by now: each stored it before it sealed. */
+function acknowledged(m: Machine, state: ViewState, path: ChainRecord['path'], version: Version): void {
+  markAcknowledged(m, state, path, version)
+  if (headOf(state.view) === m.self) {
+    const chain = chainOf(m, state)
+    advanceClean(chain, acknowledgedUpTo(state, chain))
+  } else acknowledgeUp(m, state, path, version)
+  dropReplacedBody(m, path)
+}
+
+/** After a restart the head does not know what was acknowledged, and passes on everything above the floor. */
+export function resumeChain(m: Machine, state: ViewState): void {
+  const { view } = state
+  if (!serves(state) || headOf(view) !== m.self || successorIn(view, m.self) === undefined) return
+  const chain = chainOf(m, state)
+  const open = [...m.records.within(view)].filter(
+    ({ version }) => version.epoch === view.epoch && version.seq > chain.cleanSeq,
+  )
+  for (const record of open.sort((a, b) => a.version.seq - b.version.seq)) {
+    chain.dirty.set(record.path, record.version.seq)
+  }
+  if (open.length > 0) resend(m, state)
+}
+
+export function onResend(m: Machine, viewId: ViewId): void {
+  const state = m.views.get(viewId)
+  if (state === undefined) return
+  chainOf(m, state).resending = false
+  if (serves(state)) resend(m, state)
+}
+
+function resend(m: Machine, state: ViewState): void {
+  const chain = chainOf(m, state)
+  let left = RESENDS_MAX
+  for (const path of chain.dirty.keys()) {
+    const record = m.records.get(path)
+    if (record !== undefined && left-- > 0) passOn(m, state, record)
+  }
+  if (chain.dirty.size === 0) return
+  for (const node of state.view.replicas) if (node !== m.self) probe(m, node)
+  armResend(m, state.view.id, chain)
+}
+
+function armResend(m: Machine, viewId: ViewId, chain: { resending: boolean }): void {
+  if (chain.resending) return
+  chain.resending = true
+  setTimer(m, m.settings.resendMs, { kind: 'resend', viewId })
+}
+
+/** At the head: raises the floor as far as it may be, and lets tombstones go. */
+export function collectTombstones(m: Machine, viewId: ViewId): void {
+  const state = m.views.get(viewId)
+  if (state === undefined || !serves(state) || headOf(state.view) !== m.self) return
+  const floor = { epoch: state.view.epoch, seq: acknowledgedUpTo(state, chainOf(m, state)) }
+  if (!tombstones(m, state, floor, m.nowMs).some(() => true)) return
+  lowerTombstones(m, state, floor, m.nowMs)
+}
+
+export function onFloor(m: Machine, from: NodeId, message: ChainMessage & { kind: 'floor' }): void {
+  const state = m.views.get(message.viewId)
+  if (state === undefined || !takesPasses(state) || predecessorIn(state.view, m.self) !== from) return
+  lowerTombstones(m, state, message.floor, message.nowMs)
+}
+
+function lowerTombstones(m: Machine, before: ViewState, floor: Version, nowMs: number): void {
+  let state = before
+  if (m.rules.floor && compareVersions(floor, state.floor) > 0) {
+    state = { ...state, floor, seq: Math.max(state.seq, floor.seq) }
+    putView(m, state)
+  }
+  advanceClean(chainOf(m, state), floor.seq)
+  for (const record of tombstones(m, state, floor, nowMs)) dropRecord(m, record)
+  const next = successorIn(state.view, m.self)
+  if (next !== undefined) send(m, next, { kind: 'floor', viewId: state.view.id, floor, nowMs })
+}
+
+function tombstones(m: Machine, state: ViewState, floor: Version, nowMs: number): ChainRecord[] {
+  return [...m.records.within(state.view)].filter(
+    ({ body, version, outcomes }) =>
+      body === undefined &&
+      compareVersions(version, floor) <= 0 &&
+      outcomes.every(({ expiresAtMs }) => expiresAtMs <= nowMs),
+  )
+}

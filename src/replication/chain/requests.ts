@@ -1,0 +1,101 @@
+/**
+ * Owns the nouns of the entry node: what a client asks for, and the reads and writes that it is made of.
+ */
+import type { Identifier } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { Body, FileMeta, Version } from '../../storage/record.ts'
+import type { Condition } from '../../storage/storage.ts'
+import type { NodeId } from '../../views/view.ts'
+import type { ChainRecord } from './chain-record.ts'
+import type { BlobRef, Tag, WriteRequest } from './messages.ts'
+
+/** What a client asks its entry node for. `position` is the key of the path. */
+export type ClientRequest =
+  | { readonly kind: 'get'; readonly path: PathName }
+  | {
+      readonly kind: 'put'
+      readonly path: PathName
+      readonly body: Body
+      readonly meta: FileMeta
+      readonly writtenAtMs: number
+      readonly condition: Condition
+      readonly key?: IdempotencyKey
+    }
+  | { readonly kind: 'remove'; readonly path: PathName; readonly key?: IdempotencyKey }
+  | { readonly kind: 'copy'; readonly from: PathName; readonly to: PathName }
+  | { readonly kind: 'move'; readonly from: PathName; readonly to: PathName }
+
+export interface IdempotencyKey {
+  readonly key: string
+  readonly fingerprint: string
+  /** Wall clock, ms since 1970. */
+  readonly expiresAtMs: number
+}
+
+/** One read or write of one path, through all its tries. */
+export interface Task {
+  /** Of the try under way; each try has its own, so that the answer to an earlier one is not taken for its answer. */
+  tag: Tag
+  readonly flow: string
+  readonly kind: 'read' | 'write'
+  readonly path: PathName
+  readonly position: Identifier
+  tries: number
+  /** Whom the try under way waits for. */
+  target: NodeId | undefined
+  /** Reads: the replica asked had a dirty record. */
+  atTail: boolean
+  readonly write: WriteTask | undefined
+}
+
+export interface WriteTask {
+  readonly request: WriteRequest
+  phase: 'first' | 'burn' | 'expected'
+  /** Of the first try. */
+  readonly counter: number
+  /** No try of this request has a version at or below this one. */
+  lower: Version | undefined
+  expected: Version | undefined
+  /** A version that has passed ends the task: another may have done what it wanted to do. */
+  readonly once: boolean
+  /** A body that has to be staged again before the next try. */
+  staging: BlobRef | undefined
+}
+
+export type TaskResult =
+  | { readonly kind: 'value'; readonly record: ChainRecord }
+  | { readonly kind: 'written'; readonly version: Version; readonly current: Version }
+  | { readonly kind: 'failed'; readonly record: ChainRecord }
+  | { readonly kind: 'stale'; readonly record: ChainRecord }
+  | { readonly kind: 'unsettled'; readonly record: ChainRecord }
+  | { readonly kind: 'key-refused'; readonly reason: 'reused' | 'too-many' }
+  | { readonly kind: 'indeterminate' }
+
+/** A client's request, or the settling of a move on its way. */
+export interface Flow {
+  readonly id: string
+  readonly request: ClientRequest | undefined
+  step: FlowStep
+  /** The move that is being settled, and what it found. */
+  settling: Settling | undefined
+  /** The task under way. */
+  task: Task | undefined
+  /** A write that waits for a move to be settled. */
+  held: Task | undefined
+  /** A move: the names of its writes begin with this. */
+  readonly moveId: WriteRequest['requestId']
+  /** A move: what was read at its source and at its destination. */
+  source: ChainRecord | undefined
+  destination: ChainRecord | undefined
+}
+
+/** Where a flow stands: which answer it waits for. */
+export type FlowStep = 'read' | 'write' | 'read-source' | 'read-destination' | 'intend' | 'copy'
+
+export interface Settling {
+  /** The source record with its intent. */
+  readonly record: ChainRecord
+  step: 'copy' | 'remove' | 'abandon'
+  /** The flow's own move, whose end is the flow's answer; otherwise the flow goes on where it was. */
+  readonly own: boolean
+}

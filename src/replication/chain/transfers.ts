@@ -1,0 +1,253 @@
+/**
+ * Owns the difference between two replicas' records of one range, and how it is moved.
+ *
+ * The two compare digests from the whole range downward and move only records that differ: range-based set
+ * reconciliation (Meyer, 2023). To install means to *replace*: what is newer here is put back and what the source lacks
+ * goes, since only then do all replicas of a view begin alike. What was gathered is applied as one commit together with
+ * the mark `installed`; it is small, because a range is copied before its view changes.
+ */
+
+import { type Arc, arcContains } from '../../ring/arc.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { Version } from '../../storage/record.ts'
+import { freshState, type NodeId, type Source, type View, type ViewState } from '../../views/view.ts'
+import { type ChainRecord, compareVersions } from './chain-record.ts'
+import { seal, take } from './deciding.ts'
+import { afterTransfer, afterTransferRefused } from './installing.ts'
+import { probe } from './liveness.ts'
+import { dropRecord, type Machine, newTag, putRecord, putView, send, setTimer } from './machine-state.ts'
+import type { Comparison, DifferenceMessage, Tag, TransferPurpose } from './messages.ts'
+import { PREFIX_DIGITS } from './record-table.ts'
+
+/** Records that are compared one by one rather than by digest. */
+const LISTED_MAX = 16
+
+/** Comparisons in one message. */
+const COMPARISONS_MAX = 64
+
+/** A comparison under way, at the one that wants to become equal. */
+export interface Transfer {
+  readonly tag: Tag
+  readonly purpose: TransferPurpose
+  readonly view: View
+  readonly source: Source
+  readonly from: NodeId
+  /** Prefixes still to be compared. */
+  todo: string[]
+  asked: string[]
+  /** What will be put in place at the end; undefined removes. A pre-copy applies at once instead. */
+  readonly changes: Map<PathName, ChainRecord | undefined>
+  /** Messages so far; the timer looks whether it has moved. */
+  steps: number
+}
+
+/** An installation at a head, or at a replica below it. */
+export interface Installation {
+  readonly search: { readonly source: number; readonly replica: number }
+  readonly transfer: Tag | undefined
+}
+
+export interface TransferResult {
+  readonly floor: Version
+  readonly seq: number
+  readonly active: boolean
+}
+
+export function startTransfer(
+  m: Machine,
+  purpose: TransferPurpose,
+  view: View,
+  source: Source,
+  from: NodeId,
+): Tag {
+  endPreCopies(m, view)
+  const tag = newTag(m)
+  const changes = new Map<PathName, ChainRecord | undefined>()
+  const transfer = { tag, purpose, view, source, from, todo: [''], asked: [], changes, steps: 0 }
+  m.transfers.set(tag, transfer)
+  ask(m, transfer)
+  return tag
+}
+
+/** Nothing else may change the records of a range while they are compared. */
+function endPreCopies(m: Machine, range: View): void {
+  if (!m.rules.guardedPreCopy) return
+  for (const other of [...m.transfers.values()]) {
+    if (other.purpose === 'pre-copy' && overlaps(other.view, range)) m.transfers.delete(other.tag)
+  }
+}
+
+function ask(m: Machine, transfer: Transfer): void {
+  transfer.asked = transfer.todo.splice(0, COMPARISONS_MAX)
+  transfer.steps++
+  const comparisons = transfer.asked.map(prefix => comparisonOf(m, transfer.view, prefix))
+  const { tag, purpose, view, source, steps } = transfer
+  send(m, transfer.from, { kind: 'compare', tag, purpose, view, source, comparisons })
+  setTimer(m, m.settings.answerTimeoutMs, { kind: 'transfer', tag, steps })
+}
+
+function comparisonOf(m: Machine, view: View, prefix: string): Comparison {
+  const digest = m.records.digest(view, prefix)
+  if (digest.count > LISTED_MAX && prefix.length < PREFIX_DIGITS)
+    return { prefix, digest, versions: undefined }
+  const records = [...m.records.within(view, prefix)]
+  return { prefix, digest, versions: records.map(record => [record.path, record.version] as const) }
+}
+
+/** At the source. */
+export function onCompare(m: Machine, from: NodeId, message: DifferenceMessage & { kind: 'compare' }): void {
+  const { tag } = message
+  const state = mayHandOut(m, message)
+  if (typeof state === 'string') return send(m, from, { kind: 'no-difference', tag, reason: state })
+  const descend: string[] = []
+  const records: ChainRecord[] = []
+  const missing: PathName[] = []
+  for (const comparison of message.comparisons) {
+    const own = m.records.digest(message.view, comparison.prefix)
+    if (own.count === comparison.digest.count && own.hash === comparison.digest.hash) continue
+    if (own.count > 2 * LISTED_MAX && comparison.prefix.length < PREFIX_DIGITS)
+      descend.push(comparison.prefix)
+    else if (comparison.versions === undefined && comparison.prefix.length < PREFIX_DIGITS) {
+      descend.push(comparison.prefix)
+    } else list(m, message.view, comparison, records, missing)
+  }
+  const { floor, seq, active } = state
+  send(m, from, { kind: 'difference', tag, floor, seq, active, descend, records, missing })
+}
+
+/** The records of one part that the other side has not, or has otherwise. */
+function list(
+  m: Machine,
+  view: View,
+  comparison: Comparison,
+  records: ChainRecord[],
+  missing: PathName[],
+): void {
+  const theirs = new Map(comparison.versions)
+  for (const record of m.records.within(view, comparison.prefix)) {
+    const version = theirs.get(record.path)
+    if (version === undefined || compareVersions(version, record.version) !== 0) records.push(record)
+    theirs.delete(record.path)
+  }
+  missing.push(...theirs.keys())
+}
+
+/**
+ * Whether this node's records are the state that is asked for. A view that this node never held was never installed
+ * here, and never will be: the note of that is stable before it is said.
+ */
+function mayHandOut(
+  m: Machine,
+  message: DifferenceMessage & { kind: 'compare' },
+): HandedOut | 'not-installed' | 'elsewhere' {
+  const { purpose, source, view } = message
+  let state = m.views.get(source.id)
+  if (purpose !== 'parent') {
+    const serves = state?.installed && !state.sealed && (state.active || purpose === 'upstream')
+    return state !== undefined && serves ? state : 'elsewhere'
+  }
+  if (!source.replicas.includes(m.self)) return 'elsewhere'
+  if (state === undefined) {
+    if (m.marks.covers(source)) return 'elsewhere'
+    state = { ...freshState({ ...source, acceptors: [], sources: [] }), sealed: true }
+    putView(m, state)
+  }
+  take(m, view)
+  if (m.rules.sealBeforeFetch) state = seal(m, state)
+  if (!state.installed && m.rules.installedSources) return 'not-installed'
+  return stateOf(m, state, view) ?? 'elsewhere'
+}
+
+/** What is handed out beside the records. */
+export interface HandedOut {
+  readonly floor: Version
+  readonly seq: number
+  readonly active: boolean
+}
+
+/**
+ * What this node's records of a range are, as the state of a source that is installed here. A newer view may have been
+ * installed over it: as long as that never became active, each record is still one that some replica of the source had,
+ * and the higher floor goes with them. Once a newer view was active here, the source's state is gone.
+ */
+export function stateOf(m: Machine, source: ViewState, range: View): HandedOut | undefined {
+  let { floor, seq } = source
+  for (const other of m.views.values()) {
+    if (!other.installed || other.view.epoch <= source.view.epoch || !overlaps(other.view, range)) continue
+    if (other.active) return undefined
+    if (compareVersions(other.floor, floor) > 0) floor = other.floor
+    seq = Math.max(seq, other.seq)
+  }
+  return { floor, seq, active: source.active }
+}
+
+/** True when this node has installed something newer in that range, which nothing older may change any more. */
+function isOvertaken(m: Machine, source: Source, range: View): boolean {
+  for (const other of m.views.values()) {
+    if (other.installed && other.view.epoch > source.epoch && overlaps(other.view, range)) return true
+  }
+  return false
+}
+
+/** Whether two ranges share a position. */
+export function overlaps(a: Arc, b: Arc): boolean {
+  return arcContains(a, b.hi) || arcContains(b, a.hi)
+}
+
+export function onDifference(
+  m: Machine,
+  from: NodeId,
+  message: DifferenceMessage & { kind: 'difference' },
+): void {
+  const transfer = m.transfers.get(message.tag)
+  if (transfer === undefined || transfer.from !== from || transfer.asked.length === 0) return
+  if (
+    transfer.purpose === 'pre-copy' &&
+    m.rules.guardedPreCopy &&
+    isOvertaken(m, transfer.source, transfer.view)
+  ) {
+    m.transfers.delete(transfer.tag)
+    return
+  }
+  transfer.asked = []
+  for (const prefix of message.descend) {
+    for (const digit of '0123456789abcdef') transfer.todo.push(prefix + digit)
+  }
+  for (const record of message.records) transfer.changes.set(record.path, record)
+  for (const path of message.missing) transfer.changes.set(path, undefined)
+  if (transfer.purpose === 'pre-copy') applyChanges(m, transfer)
+  if (transfer.todo.length > 0) return ask(m, transfer)
+  m.transfers.delete(transfer.tag)
+  afterTransfer(m, transfer, message)
+}
+
+export function onNoDifference(
+  m: Machine,
+  from: NodeId,
+  message: DifferenceMessage & { kind: 'no-difference' },
+): void {
+  const transfer = m.transfers.get(message.tag)
+  if (transfer === undefined || transfer.from !== from) return
+  m.transfers.delete(transfer.tag)
+  afterTransferRefused(m, transfer, message.reason)
+}
+
+export function onTransferTimeout(m: Machine, tag: Tag, steps: number): void {
+  const transfer = m.transfers.get(tag)
+  if (transfer === undefined || transfer.steps !== steps) return
+  m.transfers.delete(tag)
+  probe(m, transfer.from)
+  afterTransferRefused(m, transfer, 'silent')
+}
+
+/** Puts in place what differs: exactly what the source has, be it older or gone. */
+export function applyChanges(m: Machine, transfer: Transfer): void {
+  for (const [path, record] of transfer.changes) {
+    const own = m.records.get(path)
+    const keepsNewest = !m.rules.replaceOnInstall && own !== undefined
+    if (keepsNewest && (record === undefined || compareVersions(own.version, record.version) > 0)) continue
+    if (record !== undefined) putRecord(m, record)
+    else if (own !== undefined) dropRecord(m, own)
+  }
+  transfer.changes.clear()
+}

@@ -1,0 +1,219 @@
+/**
+ * Owns WRITE at the head: who wins a race is decided here, once, before the record goes down the chain.
+ *
+ * Exactly once: the first try is bound to one view, one start of the head and one counter. Every other try names the
+ * version that it expects, and versions of a path never come back. The record remembers its latest writes, so a write
+ * that was decided before is answered as it was. No answer that reveals a record leaves before that record is
+ * acknowledged; one that reveals that a condition did not hold is a read, and is confirmed like one.
+ */
+
+import type { Identifier } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import { serves } from '../../views/install.ts'
+import { bootName, headOf, type NodeId, type ViewId, type ViewState } from '../../views/view.ts'
+import { missingBodyOf } from './bodies.ts'
+import {
+  absentRecord,
+  applyOperation,
+  type ChainRecord,
+  compareVersions,
+  conditionHolds,
+  KEYS_PER_PATH_MAX,
+  type KeyOutcome,
+  type RequestId,
+} from './chain-record.ts'
+import { newerViews } from './deciding.ts'
+import { answerWhenClean, wait } from './dirty.ts'
+import { type CounterWindow, chainOf, type Machine, putRecord, putView, send } from './machine-state.ts'
+import type { RefusalReason, RequestMessage, Tag, WriteRequest } from './messages.ts'
+import { floorOf, passOn } from './passing.ts'
+
+type WriteMessage = RequestMessage & { kind: 'write' }
+
+/** Counters that a head remembers of each entry node; older ones count as used. */
+const WINDOW = 1024
+
+/** Unacknowledged writes of one view; one more is refused. */
+const UNACKNOWLEDGED_MAX = 4096
+
+/** What is at a path now, acknowledged or not. */
+export function currentRecord(
+  m: Machine,
+  state: ViewState,
+  path: PathName,
+  position: Identifier,
+): ChainRecord {
+  return m.records.get(path) ?? absentRecord(path, position, floorOf(m, state))
+}
+
+export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMessage): void {
+  const { tag, request, binding } = message
+  const state = headState(m, from, message, request.position)
+  if (state === undefined) return
+  if (binding.kind === 'first') {
+    const bound = binding.headBoot === bootName(m.boot) || !m.rules.boundFirstTry
+    if (!bound || !use(m, state, from, boot, binding.counter)) {
+      return refuse(m, from, tag, 'burnt', state.view.id)
+    }
+  }
+  const record = currentRecord(m, state, request.path, request.position)
+  const answer = (reply: Parameters<typeof send>[2], confirm: boolean) =>
+    answerWhenClean(m, state, record, { to: from, message: reply, confirm })
+  const decided = decidedBefore(m, record, request)
+  if (decided === 'reused') return answer({ kind: 'key-refused', tag, reason: 'reused' }, false)
+  if (decided !== undefined) {
+    return answer({ kind: 'written', tag, version: decided, current: record.version }, false)
+  }
+  const expects = binding.kind === 'expected' && m.rules.requestIds
+  if (expects && compareVersions(binding.version, record.version) !== 0) {
+    return answer({ kind: 'stale', tag, record }, false)
+  }
+  if (record.intent !== undefined && request.settles !== record.intent.moveId) {
+    return answer({ kind: 'unsettled', tag, record }, false)
+  }
+  if (!conditionHolds(request.condition, record)) return answer({ kind: 'failed', tag, record }, true)
+  if (request.operation.kind === 'remove' && record.body === undefined) {
+    return answer({ kind: 'failed', tag, record }, true)
+  }
+  const refusal = cannotStore(m, state, record, request)
+  if (refusal === 'too-many') return send(m, from, { kind: 'key-refused', tag, reason: 'too-many' })
+  if (refusal !== undefined) return refuse(m, from, tag, refusal, state.view.id)
+  store(m, state, from, tag, record, request)
+}
+
+/** The write happens: stored here, and on its way down the chain. */
+function store(
+  m: Machine,
+  before: ViewState,
+  from: NodeId,
+  tag: Tag,
+  record: ChainRecord,
+  request: WriteRequest,
+): void {
+  const state = { ...before, seq: before.seq + 1 }
+  const version = { epoch: state.view.epoch, seq: state.seq }
+  const decided = { version, requestId: request.requestId }
+  const outcome: KeyOutcome | undefined = request.key && { ...request.key, version }
+  const written = applyOperation(record, request.operation, decided, outcome, m.nowMs)
+  putRecord(m, written)
+  putView(m, state)
+  const message = { kind: 'written', tag, version, current: version } as const
+  if (m.rules.tailBeforeAnswer) wait(m, state, request.path, { version, to: from, message, confirm: false })
+  else send(m, from, message)
+  passOn(m, state, written)
+}
+
+/** The version that this request was given before, by its id or by its client's key. */
+function decidedBefore(m: Machine, record: ChainRecord, request: WriteRequest) {
+  if (request.key !== undefined) {
+    const { key, fingerprint } = request.key
+    const known = record.outcomes.find(outcome => outcome.key === key && outcome.expiresAtMs > m.nowMs)
+    if (known !== undefined) return known.fingerprint === fingerprint ? known.version : 'reused'
+  }
+  if (!m.rules.requestIds) return undefined
+  return inHistory(record, request.requestId)
+}
+
+export function inHistory(record: ChainRecord, requestId: RequestId) {
+  return record.history.find(decided => decided.requestId === requestId)?.version
+}
+
+function cannotStore(
+  m: Machine,
+  state: ViewState,
+  record: ChainRecord,
+  request: WriteRequest,
+): RefusalReason | 'too-many' | undefined {
+  const nodes = [...m.members.values()].filter(({ status }) => status !== 'gone').length
+  if (state.view.replicas.length < Math.min(m.settings.minReplicas, Math.max(1, nodes)))
+    return 'too-few-replicas'
+  if (chainOf(m, state).dirty.size >= UNACKNOWLEDGED_MAX) return 'overloaded'
+  if (request.key !== undefined && record.outcomes.length >= KEYS_PER_PATH_MAX) return 'too-many'
+  if (missingBodyOf(m, request.operation)) return 'body-missing'
+  return undefined
+}
+
+/** Makes sure that the first try of a write will not happen any more, and says what is at the path. */
+export function onBurn(
+  m: Machine,
+  from: NodeId,
+  boot: string,
+  message: RequestMessage & { kind: 'burn' },
+): void {
+  const { tag, requestId, counter, path, position } = message
+  const state = headState(m, from, message, position)
+  if (state === undefined) return
+  if (m.rules.burntCounters) use(m, state, from, boot, counter)
+  const record = currentRecord(m, state, path, position)
+  const version = inHistory(record, requestId)
+  const reply =
+    version === undefined
+      ? ({ kind: 'stale', tag, record } as const)
+      : ({ kind: 'written', tag, version, current: record.version } as const)
+  answerWhenClean(m, state, record, { to: from, message: reply, confirm: false })
+}
+
+/** Uses a counter up. False when it was used before, or is too old to know. */
+function use(m: Machine, state: ViewState, from: NodeId, boot: string, counter: number): boolean {
+  const { windows } = chainOf(m, state)
+  let window: CounterWindow | undefined = windows.get(`${from}/${boot}`)
+  if (window === undefined) {
+    window = { highest: 0, used: new Set() }
+    windows.set(`${from}/${boot}`, window)
+  }
+  if (counter <= window.highest - WINDOW || window.used.has(counter)) return false
+  window.used.add(counter)
+  window.highest = Math.max(window.highest, counter)
+  if (window.used.size > 2 * WINDOW) {
+    for (const old of window.used) if (old <= window.highest - WINDOW) window.used.delete(old)
+  }
+  return true
+}
+
+/** The view's state when this node is its serving head; otherwise the sender is refused. */
+function headState(
+  m: Machine,
+  from: NodeId,
+  message: { viewId: ViewId; tag: Tag },
+  position: Identifier,
+): ViewState | undefined {
+  const state = m.views.get(message.viewId)
+  const fault = headFault(m, state)
+  if (fault === undefined) return state
+  refuse(m, from, message.tag, fault, message.viewId, position)
+  return undefined
+}
+
+function headFault(m: Machine, state: ViewState | undefined): RefusalReason | undefined {
+  if (state === undefined) return 'unknown-view'
+  if (headOf(state.view) !== m.self) return 'not-head'
+  if (state.sealed) return 'sealed'
+  return mayServe(m, state) ? undefined : 'not-active'
+}
+
+/** serves(), as far as the rules in force ask for it. */
+export function mayServe(m: Machine, state: ViewState): boolean {
+  if (serves(state)) return true
+  if (state.sealed) return false
+  const active = state.active || !m.rules.activeBeforeServing
+  const installed = state.installed || !m.rules.installedBeforeServing
+  return active && installed
+}
+
+/** Refuses, and says what this node knows that is newer. */
+export function refuse(
+  m: Machine,
+  to: NodeId,
+  tag: Tag,
+  reason: RefusalReason,
+  viewId: ViewId,
+  position?: Identifier,
+): void {
+  const state = m.views.get(viewId)
+  const covering = position === undefined ? undefined : m.table.covering(position)
+  const known = covering === undefined ? [] : [covering]
+  const teaches = state === undefined ? known : newerViews(m, state.view)
+  const next = state?.next ?? (teaches.length > 0 ? teaches : undefined)
+  const sealed = state?.sealed ? { view: state.view, accepted: state.accepted?.children, next } : undefined
+  send(m, to, { kind: 'refused', tag, reason, teaches, sealed })
+}

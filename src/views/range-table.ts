@@ -1,0 +1,159 @@
+/**
+ * Owns the map from positions to what is known of them: which view covers a key, and up to which epoch an arc is sealed.
+ *
+ * The newest epoch wins. A node that has dropped the header of a superseded view keeps the epoch of its arc; without
+ * that, an old message could make it an acceptor of that view again, with no memory of what it had promised.
+ */
+import type { Arc } from '../ring/arc.ts'
+import type { Identifier } from '../ring/identifier.ts'
+import type { View } from './view.ts'
+
+/** The positions after `lo` up to and including `hi`, never wrapping; `lo` = '' stands before position zero. */
+interface Piece<Value> {
+  readonly lo: string
+  readonly hi: string
+  readonly epoch: number
+  readonly value: Value
+}
+
+const LAST_POSITION = 'f'.repeat(40)
+
+/** Arcs with an epoch and a value each; newer ones cover older ones. */
+export class ArcMap<Value> {
+  /** Disjoint, in the order of their positions. */
+  #pieces: Piece<Value>[] = []
+
+  /** Notes a value for an arc, except where a newer or equally new one is known. */
+  cover(arc: Arc, epoch: number, value: Value): void {
+    for (const [lo, hi] of unwrap(arc)) this.#coverPiece({ lo, hi, epoch, value })
+  }
+
+  /** The newest value at a position. */
+  at(position: Identifier): Value | undefined {
+    const piece = this.#pieces[this.#firstReaching(position)]
+    return piece !== undefined && piece.lo < position ? piece.value : undefined
+  }
+
+  /** The pieces that overlap an arc, each with its epoch. */
+  overlapping(arc: Arc): { readonly epoch: number; readonly value: Value }[] {
+    const found: Piece<Value>[] = []
+    for (const [lo, hi] of unwrap(arc)) {
+      for (const piece of this.#pieces) if (piece.lo < hi && lo < piece.hi) found.push(piece)
+    }
+    return found
+  }
+
+  /** True when no position of the arc is without a piece of at least this epoch. */
+  covered(arc: Arc, epoch: number): boolean {
+    return unwrap(arc).every(([lo, hi]) => {
+      let reached = lo
+      for (const piece of this.#pieces) {
+        if (piece.epoch >= epoch && piece.lo <= reached && reached < piece.hi) reached = piece.hi
+      }
+      return reached >= hi
+    })
+  }
+
+  /** Every value that is the newest somewhere, in the order of positions, each once. */
+  values(): Value[] {
+    return [...new Set(this.#pieces.map(piece => piece.value))]
+  }
+
+  /** Index of the first piece whose end is not before the position. */
+  #firstReaching(position: string): number {
+    let low = 0
+    let high = this.#pieces.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#pieces[middle] as Piece<Value>).hi < position) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #coverPiece(added: Piece<Value>): void {
+    const pieces: Piece<Value>[] = []
+    let from = added.lo
+    const fill = (until: string) => {
+      if (from < until) pieces.push({ ...added, lo: from, hi: until })
+    }
+    for (const piece of this.#pieces) {
+      if (piece.hi <= added.lo) {
+        pieces.push(piece)
+      } else if (piece.lo >= added.hi) {
+        fill(added.hi)
+        from = added.hi
+        pieces.push(piece)
+      } else if (piece.epoch >= added.epoch) {
+        fill(piece.lo)
+        from = earlier(piece.hi, added.hi)
+        pieces.push(piece)
+      } else {
+        if (piece.lo < added.lo) pieces.push({ ...piece, hi: added.lo })
+        if (piece.hi > added.hi) {
+          fill(added.hi)
+          from = added.hi
+          pieces.push({ ...piece, lo: added.hi })
+        }
+      }
+    }
+    fill(added.hi)
+    this.#pieces = pieces
+  }
+}
+
+/** Which view covers a key, as far as this node knows. A hint: the view itself decides. */
+export class RangeTable {
+  readonly #views = new ArcMap<View>()
+
+  learn(view: View): void {
+    this.#views.cover(view, view.epoch, view)
+  }
+
+  covering(position: Identifier): View | undefined {
+    return this.#views.at(position)
+  }
+
+  overlapping(arc: Arc): View[] {
+    return [...new Set(this.#views.overlapping(arc).map(({ value }) => value))]
+  }
+
+  all(): View[] {
+    return this.#views.values()
+  }
+}
+
+/** An arc all of whose views up to this epoch are superseded. */
+export interface SealMark extends Arc {
+  readonly epoch: number
+}
+
+/** The memory of superseded views whose headers may have been dropped. */
+export class SealMarks {
+  readonly #marks = new ArcMap<number>()
+
+  seal(mark: SealMark): void {
+    this.#marks.cover(mark, mark.epoch, mark.epoch)
+  }
+
+  /** True when the view, or a part of its range, is known to be superseded. */
+  covers(view: Arc & { readonly epoch: number }): boolean {
+    return this.#marks.overlapping(view).some(({ epoch }) => epoch >= view.epoch)
+  }
+
+  /** True when every part of the view's range is known to be superseded. */
+  coversAll(view: Arc & { readonly epoch: number }): boolean {
+    return this.#marks.covered(view, view.epoch)
+  }
+}
+
+function unwrap(arc: Arc): [string, string][] {
+  if (arc.lo < arc.hi) return [[arc.lo, arc.hi]]
+  const pieces: [string, string][] = [['', arc.hi]]
+  if (arc.lo < LAST_POSITION) pieces.push([arc.lo, LAST_POSITION])
+  return pieces
+}
+
+function earlier(a: string, b: string): string {
+  return a < b ? a : b
+}

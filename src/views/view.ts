@@ -1,0 +1,197 @@
+/**
+ * Owns the nouns of responsibility: who answers for a range of the ring, and who may decide that others shall.
+ *
+ * The ring is cut into ranges. Each range has one numbered, durable view; its successors are chosen by one
+ * single-decree Paxos among its acceptors (reconfigure.ts), as in Vertical Paxos (Lamport, Malkhi & Zhou, PODC 2009)
+ * and CATS (Arad, Shafaat & Haridi, 2013). A View that exists outside of a Paxos value has been decided.
+ */
+import type { Arc } from '../ring/arc.ts'
+import type { Version } from '../storage/record.ts'
+
+/** A node is its disk: the uuid that was written when the disk was first used. A lost disk is a new node. */
+export type NodeId = string & { readonly brand: 'NodeId' }
+
+/** Unique for each proposal, so that two proposals never share an id even when they name the same children. */
+export type ViewId = string & { readonly brand: 'ViewId' }
+
+/** One start of a node: how often its disk was started, and a nonce by which two copies of a disk differ. */
+export interface Boot {
+  readonly counter: number
+  readonly nonce: string
+}
+
+/** A view as one from which state may be fetched. */
+export interface Source extends Arc {
+  readonly id: ViewId
+  /** Grows by one from parent to child. */
+  readonly epoch: number
+  /** Head first, tail last; at least one. */
+  readonly replicas: readonly NodeId[]
+}
+
+/** A range and who answers for it. */
+export interface View extends Source {
+  /** Odd in number. Acceptors that are not replicas are witnesses: they hold views, not records. */
+  readonly acceptors: readonly NodeId[]
+  /**
+   * Where the state comes from: the parent, then its parent, and so on up to one that is known to have been active and
+   * to have all its bodies. Empty for a founding view.
+   */
+  readonly sources: readonly Source[]
+}
+
+/** What a proposer wants; it becomes a View by an id, an epoch and sources (childrenOf). */
+export interface Plan extends Arc {
+  readonly replicas: readonly NodeId[]
+  readonly acceptors: readonly NodeId[]
+}
+
+/** Orders attempts. The boot keeps a restarted proposer, who has forgotten, from using a ballot twice. */
+export interface Ballot {
+  readonly round: number
+  readonly node: NodeId
+  readonly boot: string
+}
+
+/** What an acceptor has accepted. */
+export interface Accepted {
+  readonly ballot: Ballot
+  readonly children: readonly View[]
+}
+
+/** What a node keeps of a view, on stable storage before any message that depends on it. Never changed in place. */
+export interface ViewState {
+  readonly view: View
+  readonly promised: Ballot | undefined
+  readonly accepted: Accepted | undefined
+  /** No more writes, confirms or reads here. Never undone. */
+  readonly sealed: boolean
+  /** The decided children. */
+  readonly next: readonly View[] | undefined
+  /** This replica has adopted exactly the state that the view starts from. */
+  readonly installed: boolean
+  /** Every replica is installed: the view serves. */
+  readonly active: boolean
+  /** Every replica has every body: what parents keep for it may go. */
+  readonly complete: boolean
+  /** Everything up to here is acknowledged; no tombstone at or below it is kept. */
+  readonly floor: Version
+  /** The highest number given to a write here. */
+  readonly seq: number
+}
+
+/** What a node knows of a view that it has just heard of. */
+export function freshState(view: View): ViewState {
+  return {
+    view,
+    promised: undefined,
+    accepted: undefined,
+    sealed: false,
+    next: undefined,
+    installed: false,
+    active: false,
+    complete: false,
+    floor: { epoch: 0, seq: 0 },
+    seq: 0,
+  }
+}
+
+export function bootName(boot: Boot): string {
+  return `${boot.counter}.${boot.nonce}`
+}
+
+/** Negative when `a` is older. Rounds first; node and boot only make different attempts different. */
+export function compareBallots(a: Ballot, b: Ballot): number {
+  if (a.round !== b.round) return a.round - b.round
+  if (a.node !== b.node) return a.node < b.node ? -1 : 1
+  return a.boot === b.boot ? 0 : a.boot < b.boot ? -1 : 1
+}
+
+/** How many of the acceptors decide. */
+export function majority(acceptors: readonly NodeId[]): number {
+  return Math.floor(acceptors.length / 2) + 1
+}
+
+/**
+ * How many acceptors a view has in a network of `nodes` nodes with `replicas` copies: 2k - 1, so that k - 1 of them may
+ * be lost at once, or the largest odd number of nodes there are.
+ */
+export function acceptorCount(nodes: number, replicas: number): number {
+  const most = Math.max(1, Math.min(nodes, 2 * replicas - 1))
+  return most % 2 === 1 ? most : most - 1
+}
+
+/**
+ * The acceptors beside these replicas: the replicas themselves, then the next successors as witnesses.
+ * @param successors live nodes in ring order from the range's end on, the replicas among them or not.
+ */
+export function chooseAcceptors(
+  replicas: readonly NodeId[],
+  successors: readonly NodeId[],
+  copies: number,
+): NodeId[] {
+  const candidates = [...new Set([...replicas, ...successors])]
+  return candidates.slice(0, acceptorCount(candidates.length, copies))
+}
+
+/** The view as a source for its children. */
+export function asSource(view: View): Source {
+  return { id: view.id, epoch: view.epoch, lo: view.lo, hi: view.hi, replicas: view.replicas }
+}
+
+/**
+ * The children that a proposer proposes. `complete` says that the parent is known to have been active and to have all
+ * bodies: then nobody will ever ask further up.
+ */
+export function childrenOf(parent: View, plans: readonly Plan[], nonce: string, complete: boolean): View[] {
+  const sources = complete ? [asSource(parent)] : [asSource(parent), ...parent.sources]
+  const children = plans.map((plan, index) => ({
+    ...plan,
+    id: `${parent.epoch + 1}-${nonce}-${index}` as ViewId,
+    epoch: parent.epoch + 1,
+    sources,
+  }))
+  assertChildren(parent, children)
+  return children
+}
+
+/** @throws TypeError when the children do not partition their parent: the same range, or two cut inside it. */
+export function assertChildren(parent: Arc, children: readonly View[]): void {
+  const first = children[0]
+  const last = children.at(-1)
+  const joined = children.every((child, index) => index === 0 || children[index - 1]?.hi === child.lo)
+  if (
+    children.length < 1 ||
+    children.length > 2 ||
+    first?.lo !== parent.lo ||
+    last?.hi !== parent.hi ||
+    !joined
+  ) {
+    throw new TypeError('The children of a view partition its range.')
+  }
+  if (children.some(child => child.replicas.length === 0 || child.acceptors.length % 2 === 0)) {
+    throw new TypeError('A view has at least one replica and an odd number of acceptors.')
+  }
+}
+
+/** The replica after this one, or undefined at the tail. */
+export function successorIn(view: Source, node: NodeId): NodeId | undefined {
+  return view.replicas[view.replicas.indexOf(node) + 1]
+}
+
+/** The replica before this one, or undefined at the head. */
+export function predecessorIn(view: Source, node: NodeId): NodeId | undefined {
+  return view.replicas[view.replicas.indexOf(node) - 1]
+}
+
+export function headOf(view: Source): NodeId {
+  return view.replicas[0] as NodeId
+}
+
+export function tailOf(view: Source): NodeId {
+  return view.replicas.at(-1) as NodeId
+}
+
+export function isMember(view: View, node: NodeId): boolean {
+  return view.replicas.includes(node) || view.acceptors.includes(node)
+}
