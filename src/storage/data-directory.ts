@@ -43,7 +43,9 @@ export class DataDirectory {
       }
       return new DataDirectory(path, lock)
     } catch (error) {
-      throw diskError(error, `The data directory ${path} can't be used`)
+      const refusal = diskError(error, `The data directory ${path} can't be used`)
+      // Whatever else the system has against it (a file in its place, a name too long) is news for the operator.
+      throw refusal instanceof Error && 'syscall' in refusal ? unusable(path, refusal.message) : refusal
     }
   }
 

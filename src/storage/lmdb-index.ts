@@ -6,12 +6,14 @@
  * and a reader never waits for a writer (docs/decisions/0010-storage-on-disk.md).
  */
 import { Buffer } from 'node:buffer'
+import { statfs } from 'node:fs/promises'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { diskError } from './disk-errors.ts'
 import { GroupCommit } from './group-commit.ts'
+import { checkIndexFile } from './index-file.ts'
 import type { BlobId, FileRecord } from './record.ts'
 import {
   decodeExpiryKey,
@@ -92,14 +94,8 @@ export class LmdbIndex {
   static async open(file: string, newNodeId: string): Promise<LmdbIndex> {
     let root: RootDatabase<Buffer, Buffer> | undefined
     try {
-      root = open<Buffer, Buffer>({
-        path: file,
-        noSubdir: true,
-        maxDbs: 8,
-        overlappingSync: false,
-        eventTurnBatching: false,
-        ...BINARY,
-      })
+      await checkIndexFile(file)
+      root = open<Buffer, Buffer>({ path: file, ...ENVIRONMENT, ...BINARY })
       const index = new LmdbIndex(root, newNodeId)
       const boot = encodeDoubles(index.boot)
       await durable(index.#root, () => {
@@ -225,6 +221,12 @@ export class LmdbIndex {
   }
 }
 
+/**
+ * Without overlapping sync a transaction is durable when it shows. Without the batching of event turns, which our group
+ * commit replaces, a transaction that fails says so by the one promise of its batch and by no other.
+ */
+const ENVIRONMENT = { noSubdir: true, maxDbs: 8, overlappingSync: false, eventTurnBatching: false } as const
+
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
 
 const NOTHING = Buffer.alloc(1)
@@ -235,14 +237,34 @@ async function durable(root: RootDatabase<Buffer, Buffer>, action: () => void): 
     await root.batch(action)
   } catch (error) {
     // What went wrong is told by a second promise, which rejects a little later than the first.
-    const cause = await Promise.resolve((error as { commitError?: Promise<never> }).commitError).catch(
-      (commitError: unknown) => commitError,
-    )
-    const refusal = diskError(cause ?? error, "The index can't be written")
-    // A full disk is met before the one page that makes a transaction count; of other faults nobody can say.
-    if (errorCode(refusal) === 'DISK_FULL') throw refusal
-    throw new StoreError('INDETERMINATE', 'The disk failed while the change was being written.', { cause })
+    const { commitError } = error as { commitError?: Promise<never> }
+    const cause = await Promise.resolve(commitError).catch((commitError: unknown) => commitError)
+    throw await refusal(cause ?? error, root)
   }
+}
+
+/**
+ * What a failed transaction means. LMDB calls a write that was cut short an input/output error, and that is how a disk
+ * that fills up shows itself; it happens before the one page is written that makes a transaction count. Of other faults
+ * nobody can say whether it did.
+ */
+async function refusal(cause: unknown, root: RootDatabase<Buffer, Buffer>): Promise<StoreError> {
+  const error = diskError(cause, 'The index was not written')
+  if (errorCode(error) === 'DISK_FULL') return error as StoreError
+  const full =
+    (cause as { code?: unknown }).code === INPUT_OUTPUT_ERROR && (await roomLeft(root)) < ROOM_BYTES_MIN
+  if (full) return new StoreError('DISK_FULL', 'No space is left on the disk.', { cause })
+  return new StoreError('INDETERMINATE', 'The disk failed while the change was being written.', { cause })
+}
+
+const INPUT_OUTPUT_ERROR = 5
+
+/** Bytes free below which a write that was cut short means a full disk. */
+const ROOM_BYTES_MIN = 4 * 1024 * 1024
+
+async function roomLeft(root: RootDatabase<Buffer, Buffer>): Promise<number> {
+  const { bavail, bsize } = await statfs((root as unknown as { path: string }).path)
+  return bavail * bsize
 }
 
 /** Walks a table in parts, so that no read transaction stays open while the caller is busy elsewhere. */

@@ -22,9 +22,10 @@ import { DataDirectory } from './data-directory.ts'
 import { diskError } from './disk-errors.ts'
 import { PIECE_BYTES, receive } from './intake.ts'
 import { type IndexWrite, LmdbIndex } from './lmdb-index.ts'
-import { checkKey, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
+import { checkKey, type Idempotency, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
 import type { BlobId, Body, FileRecord } from './record.ts'
 import { RecordCache } from './record-cache.ts'
+import { SpaceReserve } from './space-reserve.ts'
 import { StagedBlob } from './staged-blob.ts'
 import { StagedBodies } from './staged-bodies.ts'
 import {
@@ -57,6 +58,7 @@ interface Parts {
   readonly directory: DataDirectory
   readonly index: LmdbIndex
   readonly files: BlobFiles
+  readonly reserve: SpaceReserve
 }
 
 export interface LmdbStorageInit {
@@ -75,6 +77,7 @@ export class LmdbStorage implements Storage {
   readonly #directory: DataDirectory
   readonly #index: LmdbIndex
   readonly #files: BlobFiles
+  readonly #reserve: SpaceReserve
   readonly #remover: BlobRemover
   readonly #outcomesMax: number
   readonly #turns = new Turns()
@@ -89,6 +92,7 @@ export class LmdbStorage implements Storage {
     this.#directory = parts.directory
     this.#index = parts.index
     this.#files = parts.files
+    this.#reserve = parts.reserve
     this.#remover = new BlobRemover({ files: parts.files, index: parts.index, log: parts.env.log })
     this.#outcomesMax = outcomesMax
     this.nodeId = parts.index.nodeId
@@ -107,7 +111,12 @@ export class LmdbStorage implements Storage {
     try {
       const files = await BlobFiles.open(directory.path)
       index = await LmdbIndex.open(join(directory.path, 'index.mdb'), randomHex(env))
-      const storage = new LmdbStorage({ env, directory, index, files }, init.outcomesMax ?? OUTCOMES_MAX)
+      const reserve = new SpaceReserve({ randomness: env.randomness }, { directory: directory.path })
+      await reserve.tryTake()
+      const storage = new LmdbStorage(
+        { env, directory, index, files, reserve },
+        init.outcomesMax ?? OUTCOMES_MAX,
+      )
       await storage.#remover.add(index.unsettledBlobs())
       await storage.#remover.idle()
       return storage
@@ -122,7 +131,10 @@ export class LmdbStorage implements Storage {
     return this.#staged.receive(options, async watched => {
       const blob = this.#newBlob()
       try {
-        const { inline, ...digest } = await receive(body, watched, this.#pieces, () => blob.begin())
+        const { inline, ...digest } = await receive(body, watched, this.#pieces, async () => {
+          await this.#reserve.assertHeld()
+          return blob.begin()
+        })
         if (inline) return { ...digest, content: { inline } }
         const blobId = await blob.finish()
         watched.signal.throwIfAborted()
@@ -140,6 +152,7 @@ export class LmdbStorage implements Storage {
     return this.#staged.receive({ sizeMax: record.body.size }, async () => {
       const blob = this.#newBlob()
       try {
+        await this.#reserve.assertHeld()
         return { ...record.body, content: { blobId: await blob.copyOf(content.blobId) } }
       } catch (error) {
         await this.#remover.add(await blob.abandon())
@@ -240,47 +253,54 @@ export class LmdbStorage implements Storage {
 
   async #commitUncached(change: Change, options: CommitOptions): Promise<Committed> {
     const { idempotency } = options
-    const expired: { key: string; keptUntilMs: number }[] = []
-    if (idempotency) {
-      const kept = this.#index.outcome(idempotency.key)
-      if (kept && kept.keptUntilMs > this.#env.clock.nowMs()) {
-        return { record: undefined, previous: undefined, replayed: replayedAnswer(kept, idempotency) }
-      }
-      if (kept) expired.push({ key: idempotency.key, keptUntilMs: kept.keptUntilMs })
-    }
-    const stamp = { version: { epoch: this.boot, seq: this.#seq + 1 }, writtenAtMs: this.#env.clock.nowMs() }
+    const kept = idempotency && this.#keptOutcome(idempotency.key)
+    if (kept) return { record: undefined, previous: undefined, replayed: replayedAnswer(kept, idempotency) }
     this.#seq += 1
+    const stamp = { version: { epoch: this.boot, seq: this.#seq }, writtenAtMs: this.#env.clock.nowMs() }
     const plan = planCommit(change, stamp, path => this.#index.record(path))
     const committed = { record: plan.record, previous: plan.previous }
-    const write = indexWrite(change, plan)
-    if (idempotency) {
-      const outcome = {
-        ...outcomeOf(idempotency, committed),
-        keptUntilMs: stamp.writtenAtMs + OUTCOME_KEPT_MS,
-      }
-      expired.push(...this.#sweepable(idempotency.key, stamp.writtenAtMs))
-      if (this.#index.outcomesCount - expired.length >= this.#outcomesMax) throw tooManyOutcomes()
-      await this.#index.write({
-        ...write,
-        removeOutcomes: expired,
-        putOutcome: { key: idempotency.key, outcome },
-      })
-    } else {
-      await this.#index.write(write)
+    const write = {
+      ...indexWrite(change, plan),
+      ...(idempotency && this.#outcomeWrite(idempotency, committed, stamp.writtenAtMs)),
     }
+    await this.#write(change.kind, write)
     await this.#remover.add(write.unsettle ?? [])
     return committed
+  }
+
+  /** Nothing may be put into the last room there is; a removal or a move may use it. */
+  async #write(kind: Change['kind'], write: IndexWrite): Promise<void> {
+    if (kind === 'put') {
+      if (!this.#reserve.held) await this.#reserve.assertHeld()
+      return this.#index.write(write)
+    }
+    try {
+      await this.#index.write(write)
+    } catch (error) {
+      if (errorCode(error) !== 'DISK_FULL') throw error
+      await this.#reserve.giveUp()
+      await this.#index.write(write)
+    }
+  }
+
+  /** Keeps the outcome, and takes some along that have expired, but none whose key somebody is using anew. */
+  #outcomeWrite(idempotency: Idempotency, committed: Committed, nowMs: number): IndexWrite {
+    const { key } = idempotency
+    const stale = this.#index.outcome(key)
+    const removeOutcomes = [
+      ...(stale ? [{ key, keptUntilMs: stale.keptUntilMs }] : []),
+      ...this.#index
+        .expiredOutcomes(nowMs, OUTCOMES_SWEPT)
+        .filter(expired => expired.key !== key && !this.#turns.taken(keyTurn(expired.key))),
+    ]
+    if (this.#index.outcomesCount - removeOutcomes.length >= this.#outcomesMax) throw tooManyOutcomes()
+    const outcome = { ...outcomeOf(idempotency, committed), keptUntilMs: nowMs + OUTCOME_KEPT_MS }
+    return { removeOutcomes, putOutcome: { key, outcome } }
   }
 
   #keptOutcome(key: string): Outcome | undefined {
     const kept = this.#index.outcome(key)
     return kept && kept.keptUntilMs > this.#env.clock.nowMs() ? kept : undefined
-  }
-
-  /** Expired outcomes whose key nobody is using anew at this moment. */
-  #sweepable(ownKey: string, nowMs: number): { key: string; keptUntilMs: number }[] {
-    const expired = this.#index.expiredOutcomes(nowMs, OUTCOMES_SWEPT)
-    return expired.filter(({ key }) => key !== ownKey && !this.#turns.taken(keyTurn(key)))
   }
 
   #newBlob(): StagedBlob {

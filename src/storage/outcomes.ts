@@ -11,7 +11,7 @@ const KEY_BYTES_MAX = 255
 /** The longest answer, in bytes: a receipt is a few hundred. */
 const ANSWER_BYTES_MAX = 4096
 
-type Idempotency = NonNullable<CommitOptions['idempotency']>
+export type Idempotency = NonNullable<CommitOptions['idempotency']>
 
 /**
  * What a commit answers when its key has an outcome already.

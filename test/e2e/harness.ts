@@ -224,7 +224,7 @@ function startArguments(port: number, options: StartOptions): string[] {
 }
 
 /** What the processes under test inherit: neither the test runner's loader nor settings meant for another node. */
-function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(NODE_|TAP|_TAP|ALTERED_CHORD_)|^(PORT|PEERS|SELF_URL)$/.test(name),
   )

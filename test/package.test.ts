@@ -1,0 +1,63 @@
+/**
+ * Packs the package, unpacks it into another project, and uses it there as a stranger would: plain JavaScript for the
+ * program and the client, TypeScript for the declarations.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { VERSION } from '../src/version.ts'
+import { runningNode } from './running-node.ts'
+import { repositoryRoot } from './tidy/inventory.ts'
+
+const run = promisify(execFile)
+
+t.test('the packed package works in another project', async t => {
+  const project = t.testdir({ 'package.json': '{"type":"module"}' })
+  const environment = { PATH: process.env.PATH, HOME: project, npm_config_update_notifier: 'false' }
+  const options = { cwd: project, env: environment }
+  await run('npm', ['pack', repositoryRoot, '--pack-destination', project], options)
+  const [archive] = readdirSync(project).filter(name => name.endsWith('.tgz'))
+  const home = join(project, 'node_modules/altered-chord')
+  mkdirSync(home, { recursive: true })
+  await run('tar', ['-xzf', archive as string, '--strip-components=1', '-C', home], options)
+  t.notOk(existsSync(join(home, 'test')), 'tests stay at home')
+  symlinkSync(join(repositoryRoot, 'node_modules'), join(home, 'node_modules'))
+
+  const program = await run(process.execPath, [join(home, 'bin/altered-chord.js'), '--version'], options)
+  t.equal(program.stdout, `${VERSION}\n`)
+
+  const { url } = await runningNode(t)
+  writeFileSync(
+    join(project, 'use.js'),
+    `import { errorCode, StoreClient, StoreError } from 'altered-chord'
+const store = new StoreClient({ node: ${JSON.stringify(url)} })
+await store.put('a', 'stored')
+const error = await store.get('none').catch(error => error)
+console.log((await store.get('a')).size, errorCode(error), error instanceof StoreError)
+await store.close()
+`,
+  )
+  const use = await run(process.execPath, ['use.js'], options)
+  t.equal(use.stdout, '6 FILE_NOT_FOUND true\n')
+
+  writeFileSync(
+    join(project, 'use.ts'),
+    `import { type Receipt, StoreClient } from 'altered-chord'
+const receipt: Promise<Receipt> = new StoreClient({ node: 'http://a' }).put('a', 'b')
+// @ts-expect-error: a number is no body
+new StoreClient({ node: 'http://a' }).put('a', 7)
+export const size: Promise<number> = receipt.then(({ size }) => size)
+`,
+  )
+  const compiler = join(repositoryRoot, 'node_modules/typescript/bin/tsc')
+  const types = join(repositoryRoot, 'node_modules/@types')
+  const flags = ['--strict', '--noEmit', '--skipLibCheck', '--target', 'es2022', '--module', 'nodenext']
+  const checked = await run(
+    process.execPath,
+    [compiler, ...flags, '--typeRoots', types, '--types', 'node', 'use.ts'],
+    options,
+  ).catch((error: { stdout: string }) => error)
+  t.equal(checked.stdout, '')
+})

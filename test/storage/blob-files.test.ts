@@ -1,0 +1,74 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { BlobFiles, type StagingFile } from '../../src/storage/blob-files.ts'
+import type { BlobId } from '../../src/storage/record.ts'
+import { bodyOf } from './conformance.ts'
+
+const blobId = 'ab00000000000000000000000000000f' as BlobId
+const otherId = 'cd00000000000000000000000000000f' as BlobId
+
+async function write(file: StagingFile, bytes: Uint8Array): Promise<void> {
+  await file.write(bytes.subarray(0, 1000))
+  await file.write(bytes.subarray(1000))
+}
+
+t.test('a blob has its name only when it is finished, and then all its bytes', async t => {
+  const directory = t.testdir()
+  const files = await BlobFiles.open(directory)
+  const bytes = bodyOf(70 * 1024 * 1024)
+  const file = await files.begin(blobId)
+  await write(file, bytes)
+  await t.rejects(files.open(blobId), { code: 'ENOENT' })
+  t.same(await readdir(join(directory, 'staging')), [blobId])
+  await file.finish(Promise.resolve())
+  t.same(await readdir(join(directory, 'staging')), [])
+  t.ok(bytes.equals(await readFile(join(directory, 'blobs', 'ab', blobId))))
+  const again = await BlobFiles.open(directory)
+  const opened = await again.open(blobId)
+  await again.remove([blobId, otherId])
+  t.ok(
+    bytes.subarray(0, 10).equals((await opened.read(Buffer.alloc(10), 0, 10, 0)).buffer),
+    'an open blob can be read',
+  )
+  await opened.close()
+  t.same(await readdir(join(directory, 'blobs', 'ab')), [])
+})
+
+t.test('a blob gets no name before its mark is durable, and none when that fails', async t => {
+  const directory = t.testdir()
+  const files = await BlobFiles.open(directory)
+  const file = await files.begin(blobId)
+  await write(file, bodyOf(2000))
+  const mark = Promise.reject(new Error('no mark'))
+  mark.catch(() => undefined)
+  await t.rejects(file.finish(mark), { message: 'no mark' })
+  await t.rejects(files.open(blobId), { code: 'ENOENT' })
+  await file.abandon()
+  await file.abandon()
+  t.same(await readdir(join(directory, 'staging')), [])
+})
+
+t.test('a copy shares the bytes and outlives the original', async t => {
+  const files = await BlobFiles.open(t.testdir())
+  const file = await files.begin(blobId)
+  await write(file, bodyOf(2000))
+  await file.finish(Promise.resolve())
+  await files.copy(blobId, otherId)
+  await files.remove([blobId])
+  const copy = await files.open(otherId)
+  t.ok(bodyOf(2000).equals(await copy.readFile()))
+  await copy.close()
+  await t.rejects(files.copy(blobId, otherId), { code: 'ENOENT' })
+})
+
+t.test('opening drops unfinished staging', async t => {
+  const directory = t.testdir({ staging: { one: 'x', two: 'y' } })
+  await mkdir(join(directory, 'blobs', 'ab'), { recursive: true })
+  await writeFile(join(directory, 'blobs', 'ab', blobId), 'kept')
+  const files = await BlobFiles.open(directory)
+  t.same(await readdir(join(directory, 'staging')), [])
+  const kept = await files.open(blobId)
+  t.equal(await kept.readFile('utf8'), 'kept')
+  await kept.close()
+})

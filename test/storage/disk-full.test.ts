@@ -1,0 +1,108 @@
+/**
+ * Fills real small file systems, made for the test: one in memory, and one that finds out late, at the flush, that it
+ * is full. Mounting needs root; without it the tests say so and are skipped.
+ */
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { realEnv } from '../../src/env.ts'
+import { parsePathName } from '../../src/ring/path-name.ts'
+import { LmdbStorage } from '../../src/storage/lmdb-storage.ts'
+import { bodyOf, bytesOf, put } from './conformance.ts'
+
+const run = promisify(execFile)
+
+const fileSystems: [string, (folder: string, disk: string) => Promise<unknown>][] = [
+  ['tmpfs', (_, disk) => run('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', disk])],
+  [
+    'ext4',
+    async (folder, disk) => {
+      const image = join(folder, 'image')
+      await writeFile(image, '')
+      await truncate(image, 64 * 1024 * 1024)
+      await run('mkfs.ext4', ['-q', '-m', '0', image])
+      await run('mount', ['-o', 'loop', image, disk])
+    },
+  ],
+]
+
+for (const [name, mount] of fileSystems) {
+  const folder = await mkdtemp(join(tmpdir(), 'altered-chord-full-'))
+  const disk = join(folder, 'disk')
+  await mkdir(disk)
+  const fault = await mount(folder, disk).then(
+    () => undefined,
+    (error: Error) => error.message.trim(),
+  )
+  const options = fault === undefined ? {} : { skip: `no ${name} can be mounted here: ${fault}` }
+  await t.test(
+    `a full ${name} refuses writes, keeps what it has, serves reads, and recovers`,
+    options,
+    async t => {
+      const directory = join(disk, 'data')
+      const storage = await LmdbStorage.open({ env: realEnv() }, { directory })
+      try {
+        await fillAndRecover(t, storage, directory)
+      } finally {
+        await storage.close()
+      }
+      const again = await LmdbStorage.open({ env: realEnv() }, { directory })
+      t.ok([...again.list('')].length > 0)
+      t.match(again.statistics(), { files: [...again.list('')].length })
+      await again.close()
+    },
+  )
+  if (fault === undefined) await run('umount', [disk])
+  await rm(folder, { recursive: true })
+}
+
+async function fillAndRecover(t: Test, storage: LmdbStorage, directory: string): Promise<void> {
+  for (const [folder, size] of [
+    ['large', 3_000_000],
+    ['middle', 300_000],
+    ['small', 30_000],
+    ['tiny', 300],
+  ] as const) {
+    const stored = await fill(storage, folder, size)
+    t.comment(`${stored} files of ${size} bytes until it was full`)
+    t.same(await readdir(join(directory, 'staging')), [], 'nothing half-written stays')
+    t.equal(storage.statistics().staged, 0)
+    t.equal([...storage.list(`${folder}/`)].length, stored, 'no file that was refused shows')
+    for (let i = 0; i < stored; i += Math.ceil(stored / 20)) {
+      t.ok(
+        bodyOf(size, i).equals((await bytesOf(storage, `${folder}/${i}`)) ?? Buffer.of()),
+        'a file is still read',
+      )
+    }
+  }
+  const before = storage.statistics().files
+  for (const { path } of storage.list('tiny/'))
+    await storage.commit({ kind: 'remove', path, condition: 'exists' })
+  await storage.commit({
+    kind: 'move',
+    from: parsePathName('small/0'),
+    path: parsePathName('moved'),
+    condition: 'absent',
+  })
+  for (const { path } of storage.list('large/'))
+    await storage.commit({ kind: 'remove', path, condition: 'exists' })
+  t.ok(storage.statistics().files < before)
+  t.ok((await fill(storage, 'again', 3_000_000)) > 2, 'there is room again')
+  await storage.commit({ kind: 'remove', path: parsePathName('again/0'), condition: 'exists' })
+}
+
+/** Puts files until the disk is full; says how many were put. */
+async function fill(storage: LmdbStorage, folder: string, size: number): Promise<number> {
+  for (let i = 0; i < 100_000; i += 1) {
+    try {
+      await put(storage, `${folder}/${i}`, bodyOf(size, i))
+    } catch (error) {
+      if ((error as { code?: string }).code === 'DISK_FULL') return i
+      throw error
+    }
+  }
+  throw new Error('the disk never got full')
+}

@@ -1,0 +1,36 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { checkIndexFile } from '../../src/storage/index-file.ts'
+import { LmdbIndex } from '../../src/storage/lmdb-index.ts'
+
+t.test('a missing, an empty and a real index are fine', async t => {
+  const directory = t.testdir({ empty: '' })
+  await checkIndexFile(join(directory, 'missing'))
+  await checkIndexFile(join(directory, 'empty'))
+  const file = join(directory, 'index.mdb')
+  await (await LmdbIndex.open(file, 'node')).close()
+  await checkIndexFile(file)
+})
+
+t.test('what LMDB would die of is refused by name', async t => {
+  const directory = t.testdir()
+  const file = join(directory, 'index.mdb')
+  await (await LmdbIndex.open(file, 'node')).close()
+  const good = await readFile(file)
+  const filled = (from: number, to: number) => Buffer.from(good).fill('x', from, to)
+  const faults: [string, Buffer, RegExp][] = [
+    ['something else', Buffer.alloc(100_000, 'no index'), /not an index/],
+    ['zeros', Buffer.alloc(100_000), /not an index/],
+    ['a line of text', Buffer.from('hello'), /not an index/],
+    ['first page damaged', filled(0, 4096), /not an index/],
+    ['second page damaged', filled(4096, 8192), /not an index/],
+    ['cut off in the second page', good.subarray(0, 4100), /cut off/],
+    ['cut off after the meta data', good.subarray(0, 8192), /cut off/],
+  ]
+  for (const [name, bytes, message] of faults) {
+    await writeFile(file, bytes)
+    await t.rejects(checkIndexFile(file), { code: 'CORRUPT', message }, name)
+    await t.rejects(LmdbIndex.open(file, 'node'), { code: 'CORRUPT', message: /index\.mdb/ }, name)
+  }
+})

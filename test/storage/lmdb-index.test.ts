@@ -1,0 +1,88 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { parsePathName } from '../../src/ring/path-name.ts'
+import { digestOf } from '../../src/storage/body-digest.ts'
+import { LmdbIndex } from '../../src/storage/lmdb-index.ts'
+import type { BlobId, FileRecord } from '../../src/storage/record.ts'
+
+function recordOf(path: string, bytes = path): FileRecord {
+  const inline = Buffer.from(bytes)
+  return {
+    path: parsePathName(path),
+    version: { epoch: 1, seq: 1 },
+    body: { ...digestOf(inline), content: { inline } },
+    meta: { mediaType: 'text/x' },
+    writtenAtMs: 5,
+  }
+}
+
+t.test('a write changes everything at once, or nothing', async t => {
+  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
+  t.teardown(() => index.close())
+  const [old, source, blobId] = [recordOf('a', 'old'), recordOf('b', '12345'), 'ab'.repeat(16) as BlobId]
+  await index.write({ putRecord: old })
+  await index.write({ putRecord: source, unsettle: [blobId] })
+  t.same(index.totals, { files: 2, bytes: 8 })
+  const moved = { ...source, path: old.path }
+  const outcome = { fingerprint: 'f', answer: 'a', keptUntilMs: 10 }
+  await index.write({
+    removeRecords: [old, source],
+    putRecord: moved,
+    settle: [blobId],
+    putOutcome: { key: 'k', outcome },
+  })
+  t.same(index.record(old.path), moved)
+  t.equal(index.record(source.path), undefined)
+  t.same(
+    [...index.lines('')].map(({ path }) => path),
+    ['a'],
+  )
+  t.same(index.totals, { files: 1, bytes: 5 })
+  t.same(index.unsettledBlobs(), [])
+  t.same(index.outcome('k'), outcome)
+  t.equal(index.outcomesCount, 1)
+})
+
+t.test('outcomes expire in the order of time', async t => {
+  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
+  t.teardown(() => index.close())
+  for (const [key, keptUntilMs] of [
+    ['late', 30],
+    ['early', 10],
+    ['middle', 20],
+  ] as const) {
+    await index.write({ putOutcome: { key, outcome: { fingerprint: '', answer: '', keptUntilMs } } })
+  }
+  t.same(index.expiredOutcomes(9, 5), [])
+  t.same(
+    index.expiredOutcomes(20, 5).map(({ key }) => key),
+    ['early', 'middle'],
+  )
+  t.same(index.expiredOutcomes(100, 1), [{ key: 'early', keptUntilMs: 10 }])
+  await index.write({ removeOutcomes: index.expiredOutcomes(20, 5) })
+  t.equal(index.outcomesCount, 1)
+  t.equal(index.outcome('early'), undefined)
+})
+
+t.test('a walk goes on over more than one part, and over what changes', async t => {
+  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
+  t.teardown(() => index.close())
+  const names = Array.from({ length: 700 }, (_, i) => `file ${String(i).padStart(4, '0')}`)
+  await Promise.all(names.map(name => index.write({ putRecord: recordOf(name) })))
+  const seen: string[] = []
+  for (const { path } of index.lines('file')) {
+    seen.push(path)
+    if (seen.length === 10) await index.write({ removeRecords: [recordOf(names[500] ?? '')] })
+  }
+  t.same(seen, names.toSpliced(500, 1))
+})
+
+t.test('the name of the disk stays, the count of starts grows', async t => {
+  const file = join(t.testdir(), 'index.mdb')
+  for (const [boot, newNodeId] of ['first', 'second', 'third'].entries()) {
+    const index = await LmdbIndex.open(file, newNodeId)
+    t.equal(index.nodeId, 'first')
+    t.equal(index.boot, boot + 1)
+    await index.close()
+  }
+})
