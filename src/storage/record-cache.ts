@@ -12,9 +12,13 @@ import type { FileRecord } from './record.ts'
 /** What a record weighs beside its inline bytes: objects, strings and the allocation of the bytes themselves. */
 const RECORD_BYTES = 1024
 
+/** Paths remembered to have been asked for once; about 100 bytes each. */
+const ASKED_MAX = 16_384
+
 export class RecordCache {
   readonly #generationBytesMax: number
   readonly #changing = new Set<PathName>()
+  readonly #asked = new Set<PathName>()
   #young = new Map<PathName, FileRecord>()
   #old = new Map<PathName, FileRecord>()
   #youngBytes = 0
@@ -34,7 +38,7 @@ export class RecordCache {
       return this.#keep(path, old)
     }
     const record = load()
-    if (!record || this.#changing.has(path)) return record
+    if (!record || this.#changing.has(path) || !this.#askedBefore(path)) return record
     return this.#keep(path, withOwnBytes(record))
   }
 
@@ -50,6 +54,17 @@ export class RecordCache {
     return () => {
       for (const path of paths) this.#changing.delete(path)
     }
+  }
+
+  /**
+   * A record is kept when it is asked for a second time: to keep one costs as much as two look-ups, which a walk over
+   * everything would pay for nothing.
+   */
+  #askedBefore(path: PathName): boolean {
+    if (this.#asked.delete(path)) return true
+    if (this.#asked.size >= ASKED_MAX) this.#asked.clear()
+    this.#asked.add(path)
+    return false
   }
 
   #keep(path: PathName, record: FileRecord): FileRecord {

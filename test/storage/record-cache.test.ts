@@ -7,8 +7,9 @@ import { RecordCache } from '../../src/storage/record-cache.ts'
 
 const KIB = 1024
 
-t.test('a record is looked up once, then kept', async t => {
+t.test('a record that is asked for again is kept', async t => {
   const cache = new RecordCache({ bytesMax: 64 * KIB })
+  cache.find(path('a'), () => recordOf('a', 0, 100))
   const found = cache.find(path('a'), () => recordOf('a', 1, 100))
   t.match(found, { path: 'a', version: { seq: 1 } })
   t.equal(cache.find(path('a'), neverLoad), found)
@@ -31,7 +32,9 @@ t.test('bytes that are kept do not hold on to memory that they share', async t =
   const shared = Buffer.alloc(8 * KIB, 'x')
   const record = recordOf('a', 1, 0)
   const inline = shared.subarray(100, 200)
-  const kept = cache.find(path('a'), () => ({ ...record, body: { ...record.body, content: { inline } } }))
+  const load = () => ({ ...record, body: { ...record.body, content: { inline } } })
+  cache.find(path('a'), load)
+  const kept = cache.find(path('a'), load)
   t.match(kept?.body.content, { inline: Buffer.alloc(100, 'x') })
   const content = kept?.body.content as { inline: Buffer }
   t.equal(content.inline.buffer.byteLength, 100)
@@ -39,7 +42,7 @@ t.test('bytes that are kept do not hold on to memory that they share', async t =
 
 t.test('a path that is being changed is looked up each time', async t => {
   const cache = new RecordCache({ bytesMax: 64 * KIB })
-  cache.find(path('a'), () => recordOf('a', 1, 10))
+  for (let i = 0; i < 2; i++) cache.find(path('a'), () => recordOf('a', 1, 10))
   const changed = cache.changing([path('a')])
   t.match(
     cache.find(path('a'), () => recordOf('a', 1, 10)),
@@ -50,10 +53,7 @@ t.test('a path that is being changed is looked up each time', async t => {
     { version: { seq: 2 } },
   )
   changed()
-  t.match(
-    cache.find(path('a'), () => recordOf('a', 3, 10)),
-    { version: { seq: 3 } },
-  )
+  for (let i = 0; i < 2; i++) cache.find(path('a'), () => recordOf('a', 3, 10))
   t.match(cache.find(path('a'), neverLoad), { version: { seq: 3 } })
 })
 
@@ -62,17 +62,12 @@ t.test('what was asked for lately stays, what was not goes, and the limit holds'
   const load = (name: string) => () => recordOf(name, 1, 3 * KIB)
   for (let i = 0; i < 100; i++) {
     cache.find(path('hot'), load('hot'))
-    cache.find(path(`cold ${i}`), load(`cold ${i}`))
+    for (let again = 0; again < 2; again++) cache.find(path(`cold ${i}`), load(`cold ${i}`))
   }
   t.ok(cache.find(path('hot'), neverLoad), 'the hot one stayed')
   let kept = 0
   for (let i = 99; i >= 0; i--) {
-    let loaded = false
-    cache.find(path(`cold ${i}`), () => {
-      loaded = true
-      return undefined
-    })
-    if (!loaded) kept++
+    if (cache.find(path(`cold ${i}`), () => undefined)) kept++
   }
   t.ok(kept > 0 && kept <= 16, `${kept} of the cold ones, 4 KiB each with their overhead, fit into 64 KiB`)
 })
