@@ -17,8 +17,8 @@ export interface Progress {
   metered(body: AsyncIterable<Uint8Array>, counted?: (bytes: number) => void): AsyncGenerator<Uint8Array>
 }
 
-export function startProgress(stream: TerminalStream): Progress {
-  return stream.isTTY ? barOn(stream) : silent
+export function startProgress(stream: TerminalStream, bar: 'shown' | 'hidden' = 'shown'): Progress {
+  return stream.isTTY && bar === 'shown' ? barOn(stream) : silent
 }
 
 async function* through(
@@ -60,7 +60,7 @@ function barOn(stream: TerminalStream): Progress {
     files: count.files,
     filesAll: count.filesAll,
   })
-  bar.start(0, 0, payload())
+  let begun = false
   const advance = (bytes: number) => {
     count.bytes += bytes
     bar.update(count.bytes, payload())
@@ -69,6 +69,8 @@ function barOn(stream: TerminalStream): Progress {
     expect(files, bytes) {
       count.filesAll += files
       count.bytesAll += bytes
+      if (!begun) bar.start(count.bytesAll, count.bytes, payload())
+      begun = true
       bar.setTotal(count.bytesAll)
       bar.update(count.bytes, payload())
     },

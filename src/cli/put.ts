@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Command, Option } from 'commander'
 import mime from 'mime'
-import type { StoreClient } from '../client/client.ts'
+import type { Receipt, StoreClient } from '../client/client.ts'
 import { formatQuantity } from '../quantity.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { walkFolder } from './folder-walk.ts'
@@ -85,21 +85,21 @@ async function run(
   uploads: readonly Upload[],
   options: PutCommandOptions,
 ): Promise<void> {
-  const progress = startProgress(session.stderr)
+  // Receipts come out while it goes on; a bar would run through them.
+  const progress = startProgress(session.stderr, options.json ? 'hidden' : 'shown')
   progress.expect(
     uploads.length,
     uploads.reduce((sum, upload) => sum + (upload.size ?? 0), 0),
   )
   const stored = { files: 0, bytes: 0 }
+  let last: Receipt | undefined
   const store = async (upload: Upload) => {
     const receipt = await putOne(session, client, upload, options, progress)
     stored.files += 1
     stored.bytes += receipt.size
     progress.fileDone()
     if (options.json) await print(session, JSON.stringify(receipt))
-    else if (uploads.length === 1) {
-      await print(session, receiptLine(receipt))
-    }
+    last = receipt
   }
   try {
     await forEachAtOnce(
@@ -111,9 +111,10 @@ async function run(
   } finally {
     progress.stop()
   }
-  if (uploads.length !== 1 && !options.json) {
+  if (options.json) return
+  if (uploads.length !== 1) {
     await print(session, `${stored.files} files stored, ${formatQuantity(stored.bytes, 'bytes')}`)
-  }
+  } else if (last !== undefined) await print(session, receiptLine(last))
 }
 
 async function putOne(

@@ -18,6 +18,7 @@ for (const isTTY of [true, false]) {
     t.equal(counted, 10)
     progress.fileDone()
     progress.stop()
+    t.notMatch(session.err(), /0 B of 0 B/, 'the bar begins once it knows of something')
     if (isTTY) t.match(session.err(), /100% \| 10 B of 10 B \| 1 of 2 files/)
     else t.equal(session.err(), '', 'nothing is written into a pipe')
   })

@@ -109,6 +109,8 @@ t.test('a bar on a terminal, nothing in a pipe', async t => {
   const onTerminal = await put([file, '1'], { isTTY: true })
   t.match(onTerminal.err, /4 B of 4 B \| 1 of 1 files/)
   t.equal((await put([file, '2'])).err, '')
+  const receipts = await put(['--json', file, '3'], { isTTY: true })
+  t.match(receipts, { err: '', out: /^\{"path":"3"/ }, 'none runs through receipts')
 })
 
 t.test(

@@ -12,6 +12,12 @@ t.test('a failure is said on stderr and remembered in the exit code', async t =>
   t.equal(session.out(), '')
 })
 
+t.test('on a terminal a failure takes the place of the progress bar', async t => {
+  const session = scriptedSession({ isTTY: true })
+  noteFailure(session, 'not stored: a', new Error('gone'))
+  t.equal(session.err(), '\r\u001b[Knot stored: a: gone\n')
+})
+
 t.test('errors as people read them', async t => {
   t.equal(describeError(new Error('no such file')), 'no such file')
   t.equal(describeError('odd'), 'odd')
