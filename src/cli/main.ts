@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander'
 import { realEnv } from '../env.ts'
 import { VERSION } from '../version.ts'
+import { addExperimentCommand } from './experiment.ts'
 import { addGetCommand } from './get.ts'
 import { addListCommand } from './list.ts'
 import { addOneRequestCommands } from './one-request.ts'
@@ -59,6 +60,7 @@ A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS t
   addListCommand(program, session)
   addOneRequestCommands(program, session)
   addVerifyCommand(program, session)
+  addExperimentCommand(program, session)
   return program
 }
 

@@ -206,23 +206,33 @@ export class Lookups<View> {
     return { view: undefined, chain: [] }
   }
 
-  /** The best node not tried yet: one that a view names, else the closest in the map; suspects only when none is left. */
+  /** The best node not tried yet: one that a view names, else one from the map; suspects only when none is left. */
   #next(walk: Walk, replicas: readonly MapRecord[]): MapRecord | undefined {
-    const { map, suspects } = this.#components
-    const { roster } = map
+    const { suspects } = this.#components
     const nowMs = this.#now()
     const isTried = (nodeId: NodeId) => walk.before.includes(nodeId) || walk.tried.includes(nodeId)
     const isDoubtful = (nodeId: NodeId) => walk.suspects.has(nodeId) || suspects.isSuspect(nodeId, nowMs)
     const named = replicas.filter(({ nodeId }) => !isTried(nodeId))
-    const good = named.find(({ nodeId }) => !isDoubtful(nodeId))
-    if (good !== undefined) return good
-    const closest = (except: (nodeId: NodeId) => boolean) =>
-      map.closestKnown(walk.key, (member: Member) => except(roster.entry(member).nodeId))
-    const member = closest(nodeId => isTried(nodeId) || isDoubtful(nodeId))
-    if (member !== undefined) return map.recordOf(member)
-    if (named[0] !== undefined) return named[0]
-    const lastResort = closest(isTried)
-    return lastResort === undefined ? undefined : map.recordOf(lastResort)
+    return (
+      named.find(({ nodeId }) => !isDoubtful(nodeId)) ??
+      this.#closest(walk.key, nodeId => isTried(nodeId) || isDoubtful(nodeId)) ??
+      named[0] ??
+      this.#closest(walk.key, isTried)
+    )
+  }
+
+  /**
+   * The node of the map that is asked for a key: the first that follows it, as long as it is closer than this node
+   * itself. From here on to go further along the ring would lead away from the key; the last node before it shares
+   * ranges with those behind it and so knows the owner.
+   */
+  #closest(key: Identifier, except: (nodeId: NodeId) => boolean): MapRecord | undefined {
+    const { map } = this.#components
+    const isOut = (member: Member) => except(map.roster.entry(member).nodeId)
+    const following = map.closestKnown(key, member => member !== map.self && isOut(member))
+    if (following !== undefined && following !== map.self) return map.recordOf(following)
+    const before = map.closestBefore(key, isOut)
+    return before === undefined ? undefined : map.recordOf(before)
   }
 
   /** One hop. Undefined when it led nowhere; the target is then suspect, or known to refuse. */

@@ -108,14 +108,24 @@ export class NetworkMap {
    * @param except members that are not asked (visited before, suspect).
    */
   closestKnown(key: Identifier, except?: (member: Member) => boolean): Member | undefined {
-    const { roster } = this
-    const positions = roster.positions
-    if (positions === 0) return undefined
-    let position = roster.positionAtOrAfter(key)
-    for (let steps = 0; steps < positions; steps++) {
-      const member = roster.memberAt(position)
+    const count = this.roster.positions
+    let position = count === 0 ? 0 : this.roster.positionAtOrAfter(key)
+    for (let steps = 0; steps < count; steps++) {
+      const member = this.roster.memberAt(position)
       if (this.isAlive(member) && !except?.(member)) return member
-      position = position + 1 === positions ? 0 : position + 1
+      position = position + 1 === count ? 0 : position + 1
+    }
+    return undefined
+  }
+
+  /** The live node whose identifier is the last before `key`, this one included. */
+  closestBefore(key: Identifier, except?: (member: Member) => boolean): Member | undefined {
+    const count = this.roster.positions
+    let position = count === 0 ? 0 : this.roster.positionAtOrAfter(key)
+    for (let steps = 0; steps < count; steps++) {
+      position = position === 0 ? count - 1 : position - 1
+      const member = this.roster.memberAt(position)
+      if (this.isAlive(member) && !except?.(member)) return member
     }
     return undefined
   }

@@ -61,7 +61,19 @@ t.test('an interrupted command ends with 130', async t => {
 
 t.test('commands are named once', async t => {
   const names = buildProgram(scriptedSession()).commands.map(command => command.name())
-  t.same(names, ['start', 'put', 'get', 'list', 'exists', 'copy', 'move', 'remove', 'status', 'verify'])
+  t.same(names, [
+    'start',
+    'put',
+    'get',
+    'list',
+    'exists',
+    'copy',
+    'move',
+    'remove',
+    'status',
+    'verify',
+    'experiment',
+  ])
 })
 
 /** Runs a file of this repository with this very Node, far from the repository. */

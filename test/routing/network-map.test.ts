@@ -5,7 +5,7 @@ import { parsePathName } from '../../src/ring/path-name.ts'
 import { sortRing, successorsOf } from '../../src/ring/placement.ts'
 import { INCARNATION_MAX, type MapRecord } from '../../src/routing/map-record.ts'
 import type { NetworkMap } from '../../src/routing/network-map.ts'
-import { Roster } from '../../src/routing/roster.ts'
+import { type Member, Roster } from '../../src/routing/roster.ts'
 import { anyIdentifier } from '../ring/any.ts'
 import { anyRecord, mapOf, record } from './any.ts'
 
@@ -121,40 +121,49 @@ t.test(
   },
 )
 
-t.test('law: the closest known node is the first live successor that is not excepted', async () => {
-  const names = Array.from({ length: 12 }, (_, index) => `n${index}`)
-  fc.assert(
-    fc.property(
-      fc.subarray(names),
-      fc.subarray(names),
-      fc.subarray(names),
-      fc.integer({ min: 1, max: 4 }),
-      anyIdentifier,
-      (known, dead, excepted, virtualNodes, key) => {
-        const map = mapOf(
-          'self',
-          known.map(name => record(name)),
-          new Roster({ virtualNodes }),
-        )
-        for (const name of dead) map.merge(record(name, { status: 'dead' }), 0)
-        const live = ['self', ...known.filter(name => !dead.includes(name))].map(name => record(name))
-        const ring = sortRing(
-          live.flatMap(({ nodeId, ringAddress }) =>
-            identifiersOfAddress(ringAddress, virtualNodes).map(identifier => ({
-              identifier,
-              nodeId,
-              zone: undefined,
-            })),
-          ),
-        )
-        const out = excepted.map(name => record(name).nodeId)
-        const expected = successorsOf(ring, key).find(({ nodeId }) => !out.includes(nodeId))?.nodeId
-        const found = map.closestKnown(key, member => out.includes(map.roster.entry(member).nodeId))
-        return found !== undefined && map.recordOf(found).nodeId === expected
-      },
-    ),
-  )
-})
+t.test(
+  'law: the closest known node is the first live successor that is not excepted, or the last one before',
+  async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `n${index}`)
+    fc.assert(
+      fc.property(
+        fc.subarray(names),
+        fc.subarray(names),
+        fc.subarray(names),
+        fc.integer({ min: 1, max: 4 }),
+        anyIdentifier,
+        (known, dead, excepted, virtualNodes, key) => {
+          const map = mapOf(
+            'self',
+            known.map(name => record(name)),
+            new Roster({ virtualNodes }),
+          )
+          for (const name of dead) map.merge(record(name, { status: 'dead' }), 0)
+          const live = ['self', ...known.filter(name => !dead.includes(name))].map(name => record(name))
+          const ring = sortRing(
+            live.flatMap(({ nodeId, ringAddress }) =>
+              identifiersOfAddress(ringAddress, virtualNodes).map(identifier => ({
+                identifier,
+                nodeId,
+                zone: undefined,
+              })),
+            ),
+          )
+          const out = excepted.map(name => record(name).nodeId)
+          const expected = successorsOf(ring, key).find(({ nodeId }) => !out.includes(nodeId))?.nodeId
+          const lastBefore = ring.toReversed().filter(({ nodeId }) => !out.includes(nodeId))
+          const expectedBefore = (lastBefore.find(({ identifier }) => identifier < key) ?? lastBefore[0])
+            ?.nodeId
+          const isOut = (member: Member) => out.includes(map.roster.entry(member).nodeId)
+          const found = map.closestKnown(key, isOut)
+          const before = map.closestBefore(key, isOut)
+          if (found === undefined || before === undefined) return false
+          return map.recordOf(found).nodeId === expected && map.recordOf(before).nodeId === expectedBefore
+        },
+      ),
+    )
+  },
+)
 
 t.test('nobody is closest when everybody is excepted', async t => {
   const map = mapOf('a', [record('b')])

@@ -7,12 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { argv } from 'node:process'
 import { pathToFileURL } from 'node:url'
+import type { Command } from 'commander'
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts'
 import { ERROR_STATUS } from '../../src/http/error-reply.ts'
 import { longFlag, SETTINGS, type Setting } from '../../src/settings.ts'
 import { runningNode } from '../running-node.ts'
 import { replayed, withoutDates } from './console-sessions.ts'
-import { program, readPage, repositoryRoot } from './inventory.ts'
+import { everyCommand, program, readPage, repositoryRoot } from './inventory.ts'
 
 /** Pages with generated parts, and what stands in each part. */
 export const GENERATED: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
@@ -65,13 +66,17 @@ function codesTable(): string {
 }
 
 function helpOfCommands(): string {
-  const text = [program, ...program.commands]
+  const text = [program, ...everyCommand()]
     .map(command => {
-      const name = command === program ? 'altered-chord' : `altered-chord ${command.name()}`
+      const name = fullNameOf(command)
       return `## ${name}\n\n\`\`\`text\n${fullHelpOf(command)}\n\`\`\``
     })
     .join('\n\n')
   return text
+}
+
+function fullNameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${fullNameOf(command.parent)} ${command.name()}`
 }
 
 /** With the examples that --help adds behind the options. */

@@ -35,6 +35,11 @@ export function filesUnder(folder: string, ending: string): string[] {
 
 export const program: Command = buildProgram(scriptedSession())
 
+/** The commands of the program and their own commands. */
+export function everyCommand(): Command[] {
+  return program.commands.flatMap(command => [command, ...command.commands])
+}
+
 /** The settings of every npm script that the package has. */
 export function packageFields(): { scripts: Record<string, string>; version: string; files: string[] } {
   return JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8'))
@@ -42,7 +47,7 @@ export function packageFields(): { scripts: Record<string, string>; version: str
 
 export async function takeInventory(): Promise<Inventory> {
   const settings: Setting[] = Object.values(SETTINGS)
-  const commands = program.commands
+  const commands = everyCommand()
   return {
     options: new Set([...commands, program].flatMap(flagsOf)),
     variables: new Set([

@@ -1,0 +1,219 @@
+/**
+ * Owns `altered-chord experiment`: measurements that anybody can repeat. The only command that uses the laboratory,
+ * which is loaded when it is needed.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SingleBar } from 'cli-progress'
+import type { Command } from 'commander'
+import type { LookupFigure, LookupScenario } from '../lab/experiments/lookup-simulated.ts'
+import { note, print, type Session, usageError } from './session.ts'
+
+interface LookupOptions {
+  readonly simulated?: boolean
+  readonly nodes: readonly number[]
+  readonly seeds: number
+  readonly lookups: number
+  readonly lifetime: number
+  readonly learn: 'chain' | 'path' | 'both'
+  readonly virtualNodes: number
+  readonly replicas: number
+  readonly answering: number
+  readonly growth?: boolean
+  readonly output?: string
+}
+
+/** When a network is looked at, in lookups that each node has started. */
+const MOMENTS = [1, 3, 10, 50, 100]
+
+/** The sizes that the original system was measured at. */
+const GROWTH_NODES = [5, 10, 15, 20, 25, 30, 35]
+
+/** A simulated network keeps four bytes and more for each pair of its nodes. */
+const NODES_MAX = 20_000
+
+export function addExperimentCommand(program: Command, session: Session): void {
+  const command = program
+    .command('experiment')
+    .summary('measure lookups in simulated networks')
+    .description('Measurements that you can repeat; the same seeds give the same figures.')
+  command
+    .command('lookup')
+    .description('Hops of a lookup, staleness of the maps and bytes that messages carry to teach.')
+    .option('--simulated', 'in a network simulated in this process (the only kind so far)')
+    .option(
+      '--nodes <counts>',
+      'sizes of the networks, separated by commas',
+      integers(2, NODES_MAX),
+      [35, 1000],
+    )
+    .option('--seeds <count>', 'runs of each network, for the confidence intervals', integer(1, 1000), 10)
+    .option(
+      '--lookups <count>',
+      'lookups that each node starts in all, one a second',
+      integer(1, 10_000),
+      100,
+    )
+    .option(
+      '--lifetime <seconds>',
+      'mean lifetime of a node in the runs with churn; 0 leaves them out',
+      integer(0, 1e9),
+      600,
+    )
+    .option('--learn <mode>', 'what teaches: chain, path or both', 'both')
+    .option('--virtual-nodes <count>', 'identifiers of a node', integer(1, 256), 1)
+    .option('--replicas <count>', 'nodes that share a range and know each other', integer(1, 16), 3)
+    .option(
+      '--answering <count>',
+      'replicas that may answer for a key; 1 is the owner alone',
+      integer(1, 16),
+      1,
+    )
+    .option('--growth', 'networks of 5 to 35 nodes right after their start, beside the original system')
+    .option('-o, --output <folder>', 'also writes CSV and SVG files there')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  altered-chord experiment lookup --simulated --nodes 1000
+  altered-chord experiment lookup --simulated --nodes 35,1000 --lifetime 0 --output figures
+  altered-chord experiment lookup --simulated --growth`,
+    )
+    .action((options: LookupOptions) => experimentLookup(session, options))
+}
+
+async function experimentLookup(session: Session, options: LookupOptions): Promise<void> {
+  if (!options.simulated)
+    throw usageError('Say --simulated: lookups are measured in simulated networks so far.')
+  const modes = modesOf(options.learn)
+  const scenarios = options.growth ? growthScenarios(options, modes) : lookupScenarios(options, modes)
+  const { measureLookups, lookupsPerSeed } = await import('../lab/experiments/lookup-simulated.ts')
+  const report = await import('../lab/experiments/lookup-report.ts')
+  const seeds = Array.from({ length: options.seeds }, (_, index) => index + 1)
+  const total = scenarios.reduce((sum, scenario) => sum + seeds.length * lookupsPerSeed(scenario), 0)
+  const progress = startBar(session, total)
+  const figures: LookupFigure[] = []
+  try {
+    for (const scenario of scenarios) {
+      session.signal.throwIfAborted()
+      for (const figure of await measureLookups(scenario, seeds, count => {
+        session.signal.throwIfAborted()
+        progress.advance(count)
+      }))
+        figures.push(figure)
+    }
+  } finally {
+    progress.stop()
+  }
+  for (const line of report.tableOf(figures)) await print(session, line)
+  if (options.output !== undefined) await writeFigures(session, options, figures, report)
+}
+
+async function writeFigures(
+  session: Session,
+  options: LookupOptions,
+  figures: readonly LookupFigure[],
+  report: typeof import('../lab/experiments/lookup-report.ts'),
+): Promise<void> {
+  const files: [string, string][] = []
+  if (options.growth) {
+    files.push(['growth.csv', report.csvOf(figures)], ['growth.svg', report.growthPlot(figures)])
+  } else {
+    files.push(['lookup.csv', report.csvOf(figures)])
+    for (const nodes of options.nodes) {
+      const sized = figures.filter(({ scenario }) => scenario.nodes === nodes)
+      files.push(
+        [`hops-${nodes}.svg`, report.hopsPlot(sized)],
+        [`bytes-${nodes}.svg`, report.bytesPlot(sized)],
+      )
+    }
+  }
+  const folder = options.output as string
+  await mkdir(folder, { recursive: true })
+  for (const [name, text] of files) await writeFile(join(folder, name), text)
+  note(session, `Written to ${folder}: ${files.map(([name]) => name).join(', ')}`)
+}
+
+/** The chain alone, and the chain with records, without and with maps that are exchanged when a node joins. */
+const TEACHING = {
+  chain: [{ mode: 'chain', wholeMap: false }],
+  path: [
+    { mode: 'path', wholeMap: false },
+    { mode: 'path', wholeMap: true },
+  ],
+} as const
+
+type Teaching = Pick<LookupScenario, 'mode' | 'wholeMap'>
+
+function modesOf(learn: string): readonly Teaching[] {
+  if (learn === 'both') return [...TEACHING.chain, ...TEACHING.path]
+  if (learn === 'chain' || learn === 'path') return TEACHING[learn]
+  throw usageError(`--learn is chain, path or both, not ${learn}`)
+}
+
+function lookupScenarios(options: LookupOptions, modes: readonly Teaching[]): LookupScenario[] {
+  const { virtualNodes, replicas, answering, lifetime } = options
+  const moments = MOMENTS.filter(moment => moment <= options.lookups)
+  const lifetimes = lifetime === 0 ? [undefined] : [undefined, lifetime]
+  return options.nodes.flatMap(nodes =>
+    lifetimes.flatMap(lifetimeSeconds =>
+      modes.map(teaching => ({
+        nodes,
+        virtualNodes,
+        replicas,
+        answering,
+        lifetimeSeconds,
+        moments,
+        ...teaching,
+      })),
+    ),
+  )
+}
+
+function growthScenarios(options: LookupOptions, modes: readonly Teaching[]): LookupScenario[] {
+  const { virtualNodes, replicas, answering } = options
+  // The first lookup of each node: from its start to one and a half lookups, around one half.
+  const moments = [0.5]
+  return GROWTH_NODES.flatMap(nodes =>
+    modes.map(teaching => ({
+      nodes,
+      virtualNodes,
+      replicas,
+      answering,
+      lifetimeSeconds: undefined,
+      moments,
+      ...teaching,
+    })),
+  )
+}
+
+interface Bar {
+  advance(lookups: number): void
+  stop(): void
+}
+
+function startBar(session: Session, total: number): Bar {
+  if (!session.stderr.isTTY) return { advance() {}, stop() {} }
+  const bar = new SingleBar({
+    stream: session.stderr,
+    format: '{bar} {percentage}% | {value} of {total} lookups | {eta_formatted} left',
+    hideCursor: true,
+    clearOnComplete: true,
+  })
+  bar.start(total, 0)
+  return { advance: lookups => bar.increment(lookups), stop: () => bar.stop() }
+}
+
+function integer(min: number, max: number): (text: string) => number {
+  return text => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max)
+      throw usageError(`${text} is no whole number from ${min} to ${max}`)
+    return value
+  }
+}
+
+function integers(min: number, max: number): (text: string) => number[] {
+  const one = integer(min, max)
+  return text => text.split(',').map(one)
+}
