@@ -30,6 +30,12 @@ export const TRANSCRIPT_LINES_MAX = 150
 /** Events that are kept for a transcript. A run has some thousand; the oldest go first. */
 export const NOTED_EVENTS_MAX = 200_000
 
+/** Characters of a detail that are shown; a line should fit a wide terminal. */
+const DETAIL_CHARACTERS_MAX = 160
+
+/** Identifiers and hashes are known by their beginning: this many of their hexadecimal digits are shown. */
+const HEX_DIGITS_SHOWN = 6
+
 /** Characters that are hashed at a time: a call of the hash for each event costs more than the event. */
 const DIGEST_BATCH_CHARACTERS = 32 * 1024
 
@@ -109,11 +115,18 @@ function alignEvents(events: readonly NotedEvent[]): string[] {
       (times[index] as string).padStart(timeWidth),
       where.padEnd(whereWidth),
       kind.padEnd(kindWidth),
-      detail.replaceAll('\n', ' '),
+      readable(detail),
     ]
       .join('  ')
       .trimEnd(),
   )
+}
+
+/** One line, without quotation marks, with long hexadecimal numbers cut to their beginnings. */
+function readable(detail: string): string {
+  const line = detail.replaceAll('\n', ' ').replaceAll('"', '')
+  const short = line.replace(/[0-9a-f]{16,}/g, digits => digits.slice(0, HEX_DIGITS_SHOWN))
+  return short.length > DETAIL_CHARACTERS_MAX ? `${short.slice(0, DETAIL_CHARACTERS_MAX - 1)}…` : short
 }
 
 /** Where the front-end finds a run: the file of the scenario when it is not the usual one, and that of a schedule. */

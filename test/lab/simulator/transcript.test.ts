@@ -44,6 +44,16 @@ t.test('it can end at the moment of the failure, and be about everything', async
   t.same(lines, ['0.000  n1  first', '5.000  n1  second', 'wrong'])
 })
 
+t.test('a line is readable: no quotation marks, short identifiers, and an end', async t => {
+  const { lines, notes } = transcript()
+  const identifier = 'd9ef331a0e7d944453fb451644c4ef508c837e84'
+  notes.note('n1', 'install', '*', JSON.stringify({ lo: identifier, replicas: ['n1.0'], seq: 123456 }))
+  notes.note('n1', 'long', '*', 'x '.repeat(500))
+  notes.tell({ reason: 'wrong', subjects: '*' })
+  t.equal(lines[0], '0.000  n1  install  {lo:d9ef33,replicas:[n1.0],seq:123456}')
+  t.match(lines[1], /^0\.000 {2}n1 {2}long {5}(x ){79}x…$/)
+})
+
 t.test('of very many events the last ones are shown', async t => {
   const { lines, notes } = transcript()
   for (let event = 0; event < TRANSCRIPT_LINES_MAX + 10; event++) notes.note('n1', `e${event}`, ['a'])
