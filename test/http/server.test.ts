@@ -1,4 +1,11 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { request as secureRequest } from 'node:https'
+import { connect } from 'node:net'
+import { join } from 'node:path'
 import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { ADDRESS, codeOf, runServer } from './running-server.ts'
 
 t.test('a file goes in, comes out, is copied, moved, listed and removed', async t => {
@@ -72,4 +79,107 @@ t.test('what is no door is refused as JSON, with what would be one', async t => 
   }
   const wrong = await server.inject({ method: 'GET', url: '/put/a' })
   t.equal(wrong.headers.allow, 'PUT, POST')
+})
+
+t.test('a page under another name for this machine reaches nothing', async t => {
+  const { server } = await runServer(t)
+  for (const [host, status] of [
+    ['localhost:5000', 200],
+    ['127.0.0.1', 200],
+    ['evil.example', 403],
+    ['localhost.evil.example:5000', 403],
+  ] as const) {
+    t.equal((await server.inject({ url: '/list', headers: { host } })).statusCode, status, host)
+  }
+  const named = await runServer(t, { advertise: 'files.home:5000' as typeof ADDRESS })
+  t.equal((await named.server.inject({ url: '/list', headers: { host: 'files.home:5000' } })).statusCode, 200)
+  const withToken = await runServer(t, { tokens: { readWrite: 'w' } })
+  const headers = { host: 'proxy.example', authorization: 'Bearer w' }
+  t.equal(
+    (await withToken.server.inject({ url: '/list', headers })).statusCode,
+    200,
+    'a token is proof enough',
+  )
+})
+
+t.test('one connection carries many requests, errors and pipelined ones included', async t => {
+  const { server, port } = await runServer(t, { listen: true })
+  await server.inject({ method: 'PUT', url: '/put/a', payload: 'x' })
+  const get = (path: string) => `GET /get/${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`
+  const socket = connect(port, '127.0.0.1')
+  socket.setEncoding('latin1')
+  socket.write(
+    get('a') + get('missing') + get('%zz') + get('a').replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'),
+  )
+  let text = ''
+  for await (const chunk of socket) text += chunk
+  t.same(
+    [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(match => match[1]),
+    ['200', '404', '400', '200'],
+  )
+})
+
+t.test('uploads beyond the bounds are told to come back', async t => {
+  const limits = { uploadsMax: 1, uploadQueueMax: 0 }
+  const { server, port, storage } = await runServer(t, { limits, listen: true })
+  const socket = connect(port, '127.0.0.1')
+  socket.write('PUT /put/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nx')
+  while (storage.statistics().staged === 0) await new Promise(resolve => setImmediate(resolve))
+  const refused = await server.inject({ method: 'PUT', url: '/put/a', payload: 'x' })
+  t.equal(refused.statusCode, 429)
+  t.equal(refused.headers['retry-after'], '2')
+  t.equal(refused.json().error.retryable, true)
+  t.equal((await server.inject('/exists/a')).statusCode, 200, 'reads go on')
+  socket.end('y')
+  await new Promise(resolve => socket.resume().once('close', resolve))
+  t.equal((await server.inject({ method: 'PUT', url: '/put/a', payload: 'x' })).statusCode, 201)
+})
+
+t.test('over TLS with the files it is given, and only then', async t => {
+  const folder = t.testdir()
+  const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const options = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost`
+  try {
+    execFileSync('openssl', [...options.split(' '), '-keyout', keyFile, '-out', certFile], {
+      stdio: 'ignore',
+    })
+  } catch {
+    t.comment('openssl is not installed here')
+    return
+  }
+  const { port } = await runServer(t, { tls: { certFile, keyFile }, listen: true })
+  const ca = readFileSync(certFile)
+  const status = await new Promise((resolve, reject) => {
+    const options = { port, host: '127.0.0.1', path: '/health', ca, servername: 'localhost', agent: false }
+    secureRequest(options, answer => resolve(answer.resume().statusCode))
+      .on('error', reject)
+      .end()
+  })
+  t.equal(status, 200)
+  await t.rejects(runServer(t, { tls: { certFile: join(folder, 'missing'), keyFile } }), { code: 'ENOENT' })
+})
+
+t.test('requests are logged when that is asked for, and defects always, without bodies', async t => {
+  const lines: unknown[][] = []
+  const note =
+    (level: string) =>
+    (...line: unknown[]) =>
+      lines.push([level, ...line])
+  const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
+  const env = realEnv(log)
+  class Broken extends MemoryStorage {
+    override find(): Promise<never> {
+      return Promise.reject(new TypeError('a defect'))
+    }
+  }
+  const quiet = await runServer(t, { env, storage: new Broken({ env }) })
+  const answer = await quiet.server.inject('/get/a')
+  t.equal(answer.statusCode, 500)
+  t.equal(codeOf(answer), 'INTERNAL')
+  t.notMatch(answer.body, /a defect/)
+  t.match(lines, [['error', { op: 'get', err: { message: 'a defect' } }, 'request failed']])
+  lines.length = 0
+  const debug = await runServer(t, { env, logLevel: 'debug' })
+  await debug.server.inject('/get/a')
+  t.match(lines, [['debug', { op: 'GET', url: '/get/a', status: 404 }, 'request']])
 })
