@@ -22,10 +22,14 @@ const LINGER_MS = 2000
 /** Ends the reception of a body with an error that the client still gets to see. */
 type Fail = (error: StoreError) => void
 
+const lastResponse = Symbol('lastResponse')
+
+/** A socket knows the answer to its last request; a WeakMap would cost every request as much as its routing. */
+type WithResponse = Duplex & { [lastResponse]?: ServerResponse }
+
 export class Connections {
   readonly #env: Env
   readonly #idleTimeoutMs: number
-  readonly #lastResponse = new WeakMap<Duplex, ServerResponse>()
   readonly #receiving = new WeakMap<Duplex, { fail: Fail; isWaiting: () => boolean }>()
   readonly #refusals = new WeakMap<Duplex, StoreError>()
 
@@ -36,7 +40,7 @@ export class Connections {
 
   /** Every request is announced before anything else is done with it. */
   begin(request: IncomingMessage, response: ServerResponse): void {
-    this.#lastResponse.set(request.socket, response)
+    ;(request.socket as WithResponse)[lastResponse] = response
   }
 
   /** A body is being received; `isWaiting` tells whether it is the client who is to move. The result ends that. */
@@ -54,7 +58,7 @@ export class Connections {
   /** Nothing has moved on a socket for `bodyIdleTimeoutMs` (or, between two requests, for the keep-alive time). */
   onTimeout(socket: Socket): void {
     const receiving = this.#receiving.get(socket)
-    const response = this.#lastResponse.get(socket)
+    const response = (socket as WithResponse)[lastResponse]
     const idle = response === undefined || response.writableFinished || response.destroyed
     if (idle || socket.writableLength > 0) {
       socket.destroy()
@@ -70,7 +74,7 @@ export class Connections {
   onClientError(error: Error & { code?: string }, socket: Duplex): void {
     if (this.#refusals.has(socket)) return
     const refusal = refusalOf(error)
-    const response = this.#lastResponse.get(socket)
+    const response = (socket as WithResponse)[lastResponse]
     if (refusal === undefined || !socket.writable) {
       socket.destroy()
       return

@@ -21,7 +21,7 @@ interface TwoPaths {
 }
 
 export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['GET', 'POST'],
     urls: ['/copy/*'],
     access: 'write',
@@ -33,7 +33,7 @@ export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
       return write('copy', doors, request, reply, paths)
     },
   })
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['POST'],
     urls: ['/copy'],
     access: 'write',
@@ -42,7 +42,7 @@ export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
     handler: async (request, reply) =>
       write('copy', doors, request, reply, await pathsOfForm(doors, request, reply)),
   })
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['POST'],
     urls: ['/move/*'],
     access: 'write',

@@ -12,10 +12,14 @@ import type { Address } from '../ring/identifier.ts'
 import type { Access } from './auth.ts'
 import type { Connections } from './connections.ts'
 import type { DoorContract } from './contract.ts'
+import type { Gate } from './gate.ts'
+import type { Metrics } from './metrics.ts'
 import type { UploadSlots } from './upload-slots.ts'
 
 /** What the routes are built from. */
 export interface Doors {
+  readonly gate: Gate
+  readonly metrics: Metrics
   readonly files: FileService
   readonly env: Env
   readonly connections: Connections
@@ -27,8 +31,8 @@ export interface Doors {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Who may come in; without it, a token that may read. */
-    access?: Access
+    /** True when the door needs no token. */
+    open?: boolean
     /** True for doors whose replies carry Ring-Chain and Ring-Hops. */
     aboutFile?: boolean
     /** What /openapi.json says of the door. */
@@ -49,19 +53,26 @@ export interface Door {
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 }
 
-export function addDoor(fastify: FastifyInstance, door: Door): void {
+export function addDoor(fastify: FastifyInstance, { gate, metrics }: Doors, door: Door): void {
   const { access, aboutFile, contract, handler } = door
+  const config = { open: access === 'open', aboutFile, contract }
+  const onRequest = gate.hookFor(access)
   for (const url of door.urls) {
     for (const method of door.methods) {
-      fastify.route({ method, url, config: { access, aboutFile, contract }, handler })
+      fastify.route({ method, url, config, onRequest, onResponse: metrics.hookFor(url), handler })
     }
   }
 }
 
-/** Says which nodes the request visited; hops are the steps between them. */
+/** Which nodes the request visited; hops are the steps between them. Names and values in turn. */
+export function ringFields(chain: readonly Address[]): [string, string, string, string] {
+  if (chain.length === 1) return ['ring-chain', chain[0] as string, 'ring-hops', '0']
+  return ['ring-chain', chain.join(', '), 'ring-hops', String(Math.max(0, chain.length - 1))]
+}
+
 export function ringHeaders(reply: FastifyReply, chain: readonly Address[]): void {
-  reply.header('ring-chain', chain.length === 1 ? chain[0] : chain.join(', '))
-  reply.header('ring-hops', chain.length <= 1 ? '0' : String(chain.length - 1))
+  const [chainName, chainText, hopsName, hops] = ringFields(chain)
+  reply.header(chainName, chainText).header(hopsName, hops)
 }
 
 /** Answers a write with its receipt: 201 when a file came into being, 200 when one was replaced. */

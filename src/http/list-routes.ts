@@ -16,7 +16,7 @@ import { decodedRestOf, queryOf } from './request-target.ts'
 const TURN_MS = 10
 
 export function listRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['GET'],
     urls: ['/list', '/list/*'],
     access: 'read',

@@ -18,7 +18,7 @@ export function describeDoors(
     const operations = paths[shownUrl] ?? {}
     paths[shownUrl] = operations
     for (const each of [method].flat()) {
-      operations[each.toLowerCase()] = operationOf(contract, config?.access === 'open')
+      operations[each.toLowerCase()] = operationOf(contract, config?.open === true)
     }
   })
   return () => ({

@@ -6,7 +6,6 @@ import { StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import { json } from './contract.ts'
 import { addDoor, type Doors } from './doors.ts'
-import type { Metrics } from './metrics.ts'
 import { queryOf } from './request-target.ts'
 
 /** What the node says of itself beside its files. */
@@ -21,8 +20,9 @@ export interface NodeFacts {
 export function operatorRoutes(
   fastify: FastifyInstance,
   doors: Doors,
-  { metrics, facts, contract }: { metrics: Metrics; facts: NodeFacts; contract: () => object },
+  { facts, contract }: { facts: NodeFacts; contract: () => object },
 ): void {
+  const { metrics } = doors
   const startedAtMs = doors.env.clock.nowMs()
   const sendJson = (reply: FastifyReply, value: unknown) =>
     reply
@@ -37,7 +37,7 @@ export function operatorRoutes(
     answer: (reply: FastifyReply) => unknown,
     content: Record<string, unknown> = json({ type: 'object' }),
   ) =>
-    addDoor(fastify, {
+    addDoor(fastify, doors, {
       methods: ['GET', 'HEAD'],
       urls: [url],
       access,

@@ -8,18 +8,18 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errorCode, StoreError } from '../errors.ts'
 import type { FileRange, FoundFile } from '../files/file-service.ts'
 import type { PathName } from '../ring/path-name.ts'
-import { etagOf } from '../storage/record.ts'
+import { type ETag, etagOf } from '../storage/record.ts'
 import { contentRange, type MultipartPlan, parseRanges, planMultipart } from './byte-ranges.ts'
 import { isWanted, lastModifiedMs, rangeApplies } from './conditions.ts'
 import { fileResponseHeaders, header, json, pathParameter, ringResponseHeaders } from './contract.ts'
-import { addDoor, type Doors, ringHeaders } from './doors.ts'
+import { addDoor, type Doors, ringFields, ringHeaders } from './doors.ts'
 import { pathOf, queryOf } from './request-target.ts'
 
 // A version can be replaced between finding and reading it; this often only if somebody replaces it in a tight loop.
 const REPLACED_TRIES_MAX = 5
 
 export function readRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['GET', 'HEAD'],
     urls: ['/exists/*'],
     access: 'read',
@@ -27,7 +27,7 @@ export function readRoutes(fastify: FastifyInstance, doors: Doors): void {
     contract: existsContract,
     handler: (request, reply) => exists(doors, request, reply),
   })
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['GET', 'HEAD'],
     urls: ['/get/*'],
     access: 'read',
@@ -35,7 +35,7 @@ export function readRoutes(fastify: FastifyInstance, doors: Doors): void {
     contract: getContract('/get/{path}', 'The bytes of a file'),
     handler: (request, reply) => get(doors, request, reply, false),
   })
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['GET', 'HEAD'],
     urls: ['/download/*'],
     access: 'read',
@@ -49,7 +49,7 @@ async function exists({ files }: Doors, request: FastifyRequest, reply: FastifyR
   const url = request.raw.url as string
   queryOf(url, [])
   const found = await files.find(pathOf(url))
-  if (found) ringHeaders(reply, found.chain)
+  ringHeaders(reply, found?.chain ?? files.keeping.chain)
   if (request.method === 'HEAD' && !found) reply.code(404)
   return reply
     .type('application/json; charset=utf-8')
@@ -104,31 +104,51 @@ async function answer(
         ? await partsOf(doors, found, ranges, several)
         : await doors.files.read(found, only)
 
-  ringHeaders(reply, found.chain)
-  reply.header('etag', etag)
-  reply.header('last-modified', new Date(modifiedMs).toUTCString())
-  reply.header('accept-ranges', 'bytes')
-  // A store whose files change must be asked again; with the ETag that costs a 304.
-  reply.header('cache-control', 'no-cache')
-  if (!wanted) return reply.code(304).send()
-  reply.header('repr-digest', `sha-256=:${Buffer.from(record.body.sha256, 'hex').toString('base64')}:`)
-  reply.header('x-content-type-options', 'nosniff')
-  reply.header('content-security-policy', 'sandbox')
-  reply.header('content-type', several?.contentType ?? record.meta.mediaType)
-  if (attachment) reply.header('content-disposition', contentDisposition(fileNameOf(record.path)))
-  if (ranges) reply.code(206)
-  if (only) reply.header('content-range', contentRange(only, size))
-  reply.header('content-length', several?.contentLength ?? (only ? only.last - only.first + 1 : size))
-  return sendBody(reply, body)
+  const fields = headerFields(found, etag, modifiedMs)
+  if (!wanted) return send(reply, 304, fields, undefined)
+  fields.push('repr-digest', `sha-256=:${Buffer.from(record.body.sha256, 'hex').toString('base64')}:`)
+  fields.push('x-content-type-options', 'nosniff', 'content-security-policy', 'sandbox')
+  fields.push('content-type', several?.contentType ?? record.meta.mediaType)
+  if (attachment) fields.push('content-disposition', contentDisposition(fileNameOf(record.path)))
+  if (only) fields.push('content-range', contentRange(only, size))
+  const length = several?.contentLength ?? (only ? only.last - only.first + 1 : size)
+  fields.push('content-length', String(length))
+  return send(reply, ranges ? 206 : 200, fields, body)
 }
 
-function sendBody(reply: FastifyReply, body: Uint8Array | Readable | undefined): FastifyReply {
-  if (body === undefined) return reply.send()
-  if (body instanceof Uint8Array) return reply.send(asBuffer(body))
+/** Names and values in turn, as node:http takes them quickest. */
+function headerFields({ chain }: FoundFile, etag: ETag, modifiedMs: number): string[] {
+  return [
+    ...ringFields(chain),
+    'etag',
+    etag,
+    'last-modified',
+    new Date(modifiedMs).toUTCString(),
+    'accept-ranges',
+    'bytes',
+    // A store whose files change must be asked again; with the ETag that costs a 304.
+    'cache-control',
+    'no-cache',
+  ]
+}
+
+/** What is at hand goes out at once, past the framework: on small files that saves a tenth of a request's time. */
+function send(
+  reply: FastifyReply,
+  status: number,
+  fields: readonly string[],
+  body: Uint8Array | Readable | undefined,
+): FastifyReply {
+  if (body === undefined || body instanceof Uint8Array) {
+    reply.hijack()
+    reply.raw.writeHead(status, fields as string[]).end(body)
+    return reply
+  }
+  for (let i = 0; i < fields.length; i += 2) reply.header(fields[i] as string, fields[i + 1])
   body.on('error', () => {
     if (reply.raw.headersSent) resetConnection(reply)
   })
-  return reply.send(body)
+  return reply.code(status).send(body)
 }
 
 /** Bytes were promised that can't be sent: the client must see a broken connection and never a complete answer. */
@@ -180,10 +200,6 @@ async function partsOf(
     yield plan.tail
   }
   return Readable.from(parts(), { objectMode: false })
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function fileNameOf(path: PathName): string {

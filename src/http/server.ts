@@ -15,12 +15,11 @@ import type { NodeConfig } from '../config.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { FileService } from '../files/file-service.ts'
-import { authorizer } from './auth.ts'
 import { Connections } from './connections.ts'
 import { copyRoutes } from './copy-routes.ts'
-import { isLocalHost, refuseCrossSite } from './cross-site.ts'
 import { type Doors, ringHeaders } from './doors.ts'
 import { asStoreError, errorReply } from './error-reply.ts'
+import { Gate } from './gate.ts'
 import { listRoutes } from './list-routes.ts'
 import { Metrics } from './metrics.ts'
 import { describeDoors } from './openapi.ts'
@@ -66,7 +65,11 @@ export async function buildServer(
   const { limits } = config
   const connections = new Connections({ env }, limits)
   const slots = new UploadSlots({ timers: env.timers }, { ...limits, waitMs: limits.bodyIdleTimeoutMs })
+  const metrics = new Metrics({ files, slots })
+  const gate = new Gate({ connections }, config)
   const doors: Doors = {
+    gate,
+    metrics,
     files,
     env,
     connections,
@@ -74,7 +77,6 @@ export async function buildServer(
     limits,
     allowedExtensions: config.allowedExtensions,
   }
-  const metrics = new Metrics({ files, slots })
   const fail = failureHandler(doors)
   const fastify = Fastify({
     ...(await serverOptions(config, connections)),
@@ -87,15 +89,17 @@ export async function buildServer(
   fastify.setErrorHandler(fail)
   const contract = describeDoors(fastify, {
     version: facts.version,
-    hasTokens: authorizer(config.tokens) !== undefined,
+    hasTokens: gate.hasTokens,
   })
   const methodsOf = watchMethods(fastify)
-  fastify.setNotFoundHandler((request, reply) => fail(noRoute(request, reply, methodsOf), request, reply))
-  fastify.addHook('onRequest', gate(doors, config))
-  fastify.addHook('onResponse', (request, reply, done) => {
-    metrics.count(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime / 1000)
-    done()
-  })
+  const enter = gate.hookFor('read')
+  const count = metrics.hookFor('none')
+  fastify.setNotFoundHandler((request, reply) =>
+    enter(request, reply, refusal => {
+      reply.raw.once('finish', () => count(request, reply, () => {}))
+      fail(refusal ?? noRoute(request, reply, methodsOf), request, reply)
+    }),
+  )
   if (config.logLevel === 'debug') logRequests(fastify, env)
 
   readRoutes(fastify, doors)
@@ -104,7 +108,7 @@ export async function buildServer(
   listRoutes(fastify, doors)
   verifyRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
-  operatorRoutes(fastify, doors, { metrics, facts, contract })
+  operatorRoutes(fastify, doors, { facts, contract })
   tameServer(fastify, connections, limits.connectionsMax)
   return fastify
 }
@@ -138,44 +142,7 @@ async function serverOptions(config: ServerConfig, connections: Connections): Pr
   return { ...options, https: { ...http, cert, key } } as FastifyServerOptions
 }
 
-/** What every request passes, before its body is looked at. */
-function gate({ connections, files }: Doors, config: ServerConfig) {
-  const authorize = authorizer(config.tokens)
-  const names = config.advertise === undefined ? [] : [config.advertise.replace(/:\d+$/, '')]
-  // With a token, another site's page knows no token; without one, only its Host gives it away.
-  const localOnly = authorize === undefined && isLocalHost(config.host, [])
-  let knownHost: string | undefined
-  return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
-    const { raw } = request
-    const { headers, method } = raw
-    connections.begin(raw, reply.raw)
-    const { access = 'read', aboutFile } = request.routeOptions.config
-    if (aboutFile) ringHeaders(reply, files.keeping.chain)
-    try {
-      const { host } = headers
-      if (host === undefined) {
-        if (raw.httpVersion !== '1.0') throw new StoreError('INVALID_REQUEST', 'The Host header is missing.')
-      } else if (localOnly && host !== knownHost) {
-        if (!isLocalHost(host, names)) throw new StoreError('FORBIDDEN', 'This node has another name.')
-        knownHost = host
-      }
-      authorize?.(headers.authorization, access)
-      if (method === 'GET' || method === 'HEAD') {
-        if (hasBody(raw)) throw new StoreError('INVALID_REQUEST', `A ${method} request has no body.`)
-      } else {
-        request.declaredType = headers['content-type']
-        delete headers['content-type']
-      }
-      if (access === 'write') refuseCrossSite(headers)
-    } catch (error) {
-      done(error as Error)
-      return
-    }
-    done()
-  }
-}
-
-function failureHandler({ connections, env }: Pick<Doors, 'connections' | 'env'>) {
+function failureHandler({ connections, env, files }: Doors) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const error = asStoreError(thrown)
     if (error.code === 'INTERNAL' || error.code === 'CORRUPT') {
@@ -188,6 +155,7 @@ function failureHandler({ connections, env }: Pick<Doors, 'connections' | 'env'>
     for (const name of Object.keys(reply.getHeaders())) {
       if (!keptOnError.has(name)) reply.removeHeader(name)
     }
+    if (request.routeOptions.config?.aboutFile) ringHeaders(reply, files.keeping.chain)
     reply.code(status).headers(headers)
     if (hasBody(request.raw) && !request.raw.readableEnded) {
       reply.header('connection', 'close').send(connections.lingering(text, request.raw))
@@ -198,7 +166,7 @@ function failureHandler({ connections, env }: Pick<Doors, 'connections' | 'env'>
 }
 
 /** Headers that a door may have set and that an error has too. */
-const keptOnError: ReadonlySet<string> = new Set(['ring-chain', 'ring-hops', 'content-range', 'allow'])
+const keptOnError: ReadonlySet<string> = new Set(['content-range', 'allow'])
 
 type MethodsOf = (url: string) => readonly string[]
 

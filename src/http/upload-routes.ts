@@ -14,7 +14,7 @@ import {
   receiptSchema,
   ringResponseHeaders,
 } from './contract.ts'
-import { addDoor, type Doors, idempotencyOf } from './doors.ts'
+import { addDoor, type Doors, idempotencyOf, ringHeaders } from './doors.ts'
 import { refuseExtension, safeFileName } from './file-name.ts'
 import { type FormPart, formBoundary, formParts } from './form-parts.ts'
 import { storedMediaType } from './media-type.ts'
@@ -38,7 +38,7 @@ function formBytesMax(fileBytesMax: number): number {
 const fileFields = ['file', 'file_obj']
 
 export function uploadRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['POST'],
     urls: ['/upload', '/upload/*'],
     access: 'write',
@@ -82,6 +82,7 @@ async function upload(doors: Doors, request: FastifyRequest, reply: FastifyReply
       given = files.length
       const condition = overwrite ? 'none' : 'absent'
       const receipts = await putReceived(doors.files, files, { condition, ...idempotency })
+      ringHeaders(reply, doors.files.keeping.chain)
       return reply
         .code(201)
         .type('application/json; charset=utf-8')

@@ -8,7 +8,7 @@ import { resetConnection } from './read-routes.ts'
 import { queryOf } from './request-target.ts'
 
 export function verifyRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['POST'],
     urls: ['/verify'],
     // It reads every byte there is, which is more than a reader may ask for.

@@ -26,7 +26,7 @@ import { parseFlag, pathOf, queryOf } from './request-target.ts'
 const EARLY_BYTES_MIN = 64 * 1024
 
 export function writeRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['PUT', 'POST'],
     urls: ['/put/*'],
     access: 'write',
@@ -34,7 +34,7 @@ export function writeRoutes(fastify: FastifyInstance, doors: Doors): void {
     contract: putContract,
     handler: (request, reply) => put(doors, request, reply),
   })
-  addDoor(fastify, {
+  addDoor(fastify, doors, {
     methods: ['DELETE', 'POST'],
     urls: ['/remove/*'],
     access: 'write',

@@ -18,7 +18,7 @@ t.test('every route is in the contract, with its parameters and what it can answ
   const operations = Object.entries(document.paths).flatMap(([url, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ url, method, operation })),
   )
-  t.same(Object.keys(document.paths).sort(), [
+  const described = [
     '/copy',
     '/copy/{source}/{destination}',
     '/download/{path}',
@@ -34,7 +34,8 @@ t.test('every route is in the contract, with its parameters and what it can answ
     '/remove/{path}',
     '/status',
     '/upload/{folder}',
-  ])
+  ]
+  for (const url of described) t.ok(document.paths[url], url)
   for (const { url, method, operation } of operations) {
     const name = `${method} ${url}`
     t.ok(operation.summary, name)

@@ -1,0 +1,79 @@
+/**
+ * Owns what every request passes before its door: who it is for, who sends it and from where. Nothing of its body has
+ * been looked at.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { NodeConfig } from '../config.ts'
+import { StoreError } from '../errors.ts'
+import { type Access, authorizer } from './auth.ts'
+import type { Connections } from './connections.ts'
+import { isLocalHost, isLoopback, refuseCrossSite } from './cross-site.ts'
+import { hasBody } from './request-body.ts'
+
+/** Runs when the header of a request is read; calls `done` with the refusal, if there is one. */
+export type RequestHook = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  done: (error?: Error) => void,
+) => void
+
+export class Gate {
+  readonly #connections: Connections
+  readonly #authorize: ReturnType<typeof authorizer>
+  readonly #names: readonly string[]
+  readonly #localOnly: boolean
+  /** The Host that was found right last; nearly every request has the same. */
+  #knownHost: string | undefined
+
+  constructor(
+    components: { readonly connections: Connections },
+    init: Pick<NodeConfig, 'host' | 'advertise' | 'tokens'>,
+  ) {
+    this.#connections = components.connections
+    this.#authorize = authorizer(init.tokens)
+    this.#names = init.advertise === undefined ? [] : [init.advertise.replace(/:\d+$/, '')]
+    // With tokens, the page of another site knows none; without them, only its Host gives it away.
+    this.#localOnly = this.#authorize === undefined && isLoopback(init.host)
+  }
+
+  get hasTokens(): boolean {
+    return this.#authorize !== undefined
+  }
+
+  /** The hook of a door. It is made once for each, because the framework's way to ask a request for its door is slow. */
+  hookFor(access: Access): RequestHook {
+    return (request, reply, done) => {
+      this.#connections.begin(request.raw, reply.raw)
+      try {
+        this.#check(request, access)
+      } catch (error) {
+        done(error as Error)
+        return
+      }
+      done()
+    }
+  }
+
+  /**
+   * @throws StoreError INVALID_REQUEST, UNAUTHORIZED, FORBIDDEN.
+   */
+  #check(request: FastifyRequest, access: Access): void {
+    const { raw } = request
+    const { headers, method } = raw
+    const { host } = headers
+    if (host === undefined) {
+      if (raw.httpVersion !== '1.0') throw new StoreError('INVALID_REQUEST', 'The Host header is missing.')
+    } else if (this.#localOnly && host !== this.#knownHost) {
+      if (!isLocalHost(host, this.#names)) throw new StoreError('FORBIDDEN', 'This node has another name.')
+      this.#knownHost = host
+    }
+    this.#authorize?.(headers.authorization, access)
+    if (method === 'GET' || method === 'HEAD') {
+      if (hasBody(raw)) throw new StoreError('INVALID_REQUEST', `A ${method} request has no body.`)
+    } else {
+      request.declaredType = headers['content-type']
+      delete headers['content-type']
+    }
+    if (access === 'write') refuseCrossSite(headers)
+  }
+}

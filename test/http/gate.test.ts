@@ -1,0 +1,73 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import type { Access } from '../../src/http/auth.ts'
+import { Connections } from '../../src/http/connections.ts'
+import { Gate } from '../../src/http/gate.ts'
+import type { Address } from '../../src/ring/identifier.ts'
+
+const connections = new Connections({ env: realEnv() }, { bodyIdleTimeoutMs: 1000 })
+
+function passing(
+  gate: Gate,
+  method: string,
+  headers: Record<string, string>,
+  access: Access,
+  httpVersion = '1.1',
+) {
+  const raw = { method, headers: { ...headers }, httpVersion, socket: {} }
+  const request = { raw } as unknown as FastifyRequest
+  let refusal: unknown
+  gate.hookFor(access)(request, { raw: {} } as FastifyReply, error => {
+    refusal = (error as { code?: string } | undefined)?.code
+  })
+  return { refusal, request }
+}
+
+t.test('who comes in where', async t => {
+  const local = { host: '127.0.0.1', advertise: undefined, tokens: {} }
+  const settings = {
+    local,
+    named: { ...local, advertise: 'files.home:5000' as Address },
+    open: { ...local, host: '0.0.0.0' },
+    token: { ...local, tokens: { readWrite: 'w' } },
+  }
+  const token = { authorization: 'Bearer w' }
+  const host = 'localhost:5000'
+  const cases: [keyof typeof settings, string, Record<string, string>, Access, string | undefined][] = [
+    ['local', 'GET', { host }, 'read', undefined],
+    ['local', 'GET', {}, 'read', 'INVALID_REQUEST'],
+    ['local', 'GET', { host: 'evil.example' }, 'open', 'FORBIDDEN'],
+    ['named', 'GET', { host: 'files.home' }, 'read', undefined],
+    ['open', 'GET', { host: 'any.example' }, 'read', undefined],
+    ['token', 'GET', { host: 'any.example', ...token }, 'read', undefined],
+    ['token', 'GET', { host }, 'read', 'UNAUTHORIZED'],
+    ['token', 'GET', { host }, 'open', undefined],
+    ['local', 'GET', { host, 'content-length': '1' }, 'read', 'INVALID_REQUEST'],
+    ['local', 'HEAD', { host, 'transfer-encoding': 'chunked' }, 'read', 'INVALID_REQUEST'],
+    ['local', 'GET', { host, 'sec-fetch-site': 'cross-site' }, 'read', undefined],
+    ['local', 'GET', { host, 'sec-fetch-site': 'cross-site' }, 'write', 'FORBIDDEN'],
+    ['token', 'PUT', { host, ...token, origin: 'http://evil.example' }, 'write', 'FORBIDDEN'],
+  ]
+  for (const [name, method, headers, access, code] of cases) {
+    const { refusal } = passing(new Gate({ connections }, settings[name]), method, headers, access)
+    t.equal(refusal, code, `${name} ${method} ${JSON.stringify(headers)} ${access}`)
+  }
+  t.equal(passing(new Gate({ connections }, local), 'GET', {}, 'read', '1.0').refusal, undefined)
+  t.equal(new Gate({ connections }, local).hasTokens, false)
+  t.equal(new Gate({ connections }, settings.token).hasTokens, true)
+})
+
+t.test('a name that was right once does not make the next one right', async t => {
+  const gate = new Gate({ connections }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
+  t.equal(passing(gate, 'GET', { host: 'localhost' }, 'read').refusal, undefined)
+  t.equal(passing(gate, 'GET', { host: 'evil.example' }, 'read').refusal, 'FORBIDDEN')
+  t.equal(passing(gate, 'GET', { host: 'evil.example' }, 'read').refusal, 'FORBIDDEN')
+})
+
+t.test('the declared type is kept from the framework, which would refuse a malformed one', async t => {
+  const gate = new Gate({ connections }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
+  const { request } = passing(gate, 'PUT', { host: 'localhost', 'content-type': 'nonsense' }, 'write')
+  t.equal(request.declaredType, 'nonsense')
+  t.notOk('content-type' in request.raw.headers)
+})
