@@ -27,6 +27,19 @@ t.test('every source file keeps the rules of form', async t => {
   )
 })
 
+/** Pure machines that work only together: the simulator drives them through this test. */
+const DRIVEN_TOGETHER = /^src\/(views|replication\/chain|lab\/simulator\/chain-)/
+const DRIVER = 'test/lab/simulator/chain-scenario.test.ts'
+
+t.test('every source file with code of its own has a test twin', async t => {
+  t.ok(existsSync(join(repositoryRoot, DRIVER)))
+  const missing = sources
+    .filter(path => needsTwin(readPage(path)) && !DRIVEN_TOGETHER.test(path))
+    .map(twinOf)
+    .filter(path => !existsSync(join(repositoryRoot, path)))
+  t.same(missing, [])
+})
+
 const pages = ['README.md', 'statement.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesUnder('docs', '.md')]
 
 t.test('no page names what the code does not have', async t => {
