@@ -1,23 +1,40 @@
 /**
- * Owns the form of the results: a table for RESULTS.md, and the same lines on the terminal.
+ * Owns the form of the results: RESULTS.md has a section for each benchmark, with its own date and load, because each
+ * is measured against a baseline of its own run. Running one again replaces its section and no other.
  */
 import type { Row } from './cases/benchmark.ts'
 
-/** The whole of RESULTS.md. */
-export function resultsPage(machine: readonly string[], date: Date, rows: readonly Row[]): string {
+export interface Measured {
+  /** What `--only` calls the benchmark. */
+  readonly name: string
+  readonly begun: Date
+  /** Load average of the machine (1, 5, 15 minutes) when it began and when it ended. */
+  readonly loads: readonly [readonly number[], readonly number[]]
+  readonly rows: readonly Row[]
+}
+
+/** The whole of RESULTS.md: `previous` with the sections of what was measured replaced, in the order of `names`. */
+export function resultsPage(
+  previous: string,
+  machine: readonly string[],
+  names: readonly string[],
+  measured: readonly Measured[],
+): string {
+  const sections = names.flatMap(name => {
+    const found = measured.find(one => one.name === name)
+    const section = found ? sectionOf(found) : previousSection(previous, name)
+    return section === undefined ? [] : [section.trim(), '']
+  })
   return [
     '# Results of the benchmarks',
     '',
-    'Written by `npm run bench`; README.md in this folder says how to read it. Ratios are what counts: ours and the',
-    'baseline took turns on the same machine in the same run, so a slow minute hits both. Figures are medians, with',
-    'the lowest and the highest in parentheses.',
-    '',
-    `Date: ${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
+    'Written by `npm run bench`; [README.md](README.md) says how to read it. Ratios are what counts: ours and the baseline',
+    'took turns on the same machine in the same run, so a slow minute hits both. Figures are medians, with the lowest and',
+    'the highest in parentheses.',
     '',
     ...machine.map(line => `- ${line}`),
     '',
-    ...table(rows),
-    '',
+    ...sections,
   ].join('\n')
 }
 
@@ -31,4 +48,20 @@ export function table(rows: readonly Row[]): string[] {
       return `| ${[row.what, row.ours, row.baseline ?? '', row.ratio ?? '', row.goal ?? '', met].join(' | ')} |`
     }),
   ]
+}
+
+function sectionOf({ name, begun, loads, rows }: Measured): string {
+  const [before, after] = loads.map(load => load.map(figure => figure.toFixed(1)).join(', '))
+  const date = begun.toISOString().slice(0, 16).replace('T', ' ')
+  return [
+    `## ${name}`,
+    '',
+    `${date} UTC, load average ${before} before and ${after} after`,
+    '',
+    ...table(rows),
+  ].join('\n')
+}
+
+function previousSection(page: string, name: string): string | undefined {
+  return page.split(/^(?=## )/m).find(section => section.startsWith(`## ${name}\n`))
 }
