@@ -275,7 +275,9 @@ export class ChainNemesis {
   #isExpendable(node: ChainNode): boolean {
     const { cluster, invariants } = this.#components
     if (!cluster.members.has(node.id) || cluster.members.get(node.id)?.status === 'gone') return false
-    const here = new Set<NodeId>(cluster.nodes.filter(each => each !== node).map(({ id }) => id))
+    const here = new Set<NodeId>(
+      cluster.nodes.filter(each => each !== node && !each.restored).map(({ id }) => id),
+    )
     for (const view of this.#neededViews()) {
       const states = cluster.nodes
         .map(({ id }) => invariants.stateAt(id, view.id))
