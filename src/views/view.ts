@@ -122,16 +122,21 @@ export function acceptorCount(nodes: number, replicas: number): number {
 }
 
 /**
- * The acceptors beside these replicas: the replicas themselves, then the next successors as witnesses.
+ * The acceptors beside these replicas: the replicas themselves, then the next live successors as witnesses. Rather than
+ * fall to a single acceptor, whose loss would end the range, suspects stay as long as there are three nodes in all.
  * @param successors live nodes in ring order from the range's end on, the replicas among them or not.
+ * @param suspects members that seem to be dead.
  */
 export function chooseAcceptors(
   replicas: readonly NodeId[],
   successors: readonly NodeId[],
+  suspects: readonly NodeId[],
   copies: number,
 ): NodeId[] {
-  const candidates = [...new Set([...replicas, ...successors])]
-  return candidates.slice(0, acceptorCount(candidates.length, copies))
+  const live = [...new Set([...replicas, ...successors])]
+  const all = [...new Set([...live, ...suspects])]
+  const count = Math.max(acceptorCount(live.length, copies), Math.min(3, acceptorCount(all.length, copies)))
+  return all.slice(0, count)
 }
 
 /** The view as a source for its children. */

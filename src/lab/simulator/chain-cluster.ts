@@ -278,7 +278,7 @@ function initialViews(members: readonly Member[], copies: number): View[] {
   return points.map((hi, index) => {
     const successors = successorsOf(hi, members, () => true)
     const replicas = successors.slice(0, copies)
-    const acceptors = chooseAcceptors(replicas, successors, copies)
+    const acceptors = chooseAcceptors(replicas, successors, [], copies)
     const lo = points.at(index - 1) as Identifier
     return { id: `1-start-${index}` as ViewId, epoch: 1, lo, hi, replicas, acceptors, sources: [] }
   })

@@ -10,7 +10,7 @@ import { overlaps } from '../../replication/chain/transfers.ts'
 import { arcContains } from '../../ring/arc.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
-import type { Version } from '../../storage/record.ts'
+import type { BlobId, Version } from '../../storage/record.ts'
 import type { SealMark } from '../../views/range-table.ts'
 import { SealMarks } from '../../views/range-table.ts'
 import {
@@ -53,6 +53,7 @@ export class ChainInvariants {
   /** What each move has written at its destination, and the moves whose source is gone. */
   readonly #copies = new Map<string, { readonly path: PathName; readonly version: Version }>()
   readonly #removed = new Set<string>()
+  readonly #lostBodies = new Set<BlobId>()
 
   constructor(components: { readonly cluster: () => ChainCluster }) {
     this.#cluster = components.cluster
@@ -109,7 +110,26 @@ export class ChainInvariants {
     const before = this.#acknowledged.get(path)
     if (before === undefined || compareVersions(before, version) < 0) this.#acknowledged.set(path, version)
     const view = this.newestActive(path)
-    if (view !== undefined) this.#assertHeld(view, path)
+    if (view === undefined) return
+    this.#assertHeld(view, path)
+    if (view.epoch === version.epoch) for (const id of view.replicas) this.#assertBodyAt(id, path, version)
+  }
+
+  /** A body has rotted somewhere: it may be missing for a while. */
+  bodyLost(blobId: BlobId): void {
+    this.#lostBodies.add(blobId)
+  }
+
+  /** A replica that holds an acknowledged write of this view holds its body. */
+  #assertBodyAt(id: NodeId, path: PathName, version: Version): void {
+    const node = this.#nodeOf(id)
+    const record = node === undefined ? undefined : this.#recordAt(node, path)
+    if (node === undefined || record === undefined || compareVersions(record.version, version) !== 0) return
+    const blobId = blobOf(record)?.blobId
+    if (blobId === undefined || this.#lostBodies.has(blobId)) return
+    const held = node.machine?.blobs.has(blobId) ?? node.disk.read(`b/${blobId}`) !== undefined
+    if (!held)
+      throw new InvariantBroken(`${node.name} lacks the body of an acknowledged write of ${path}`, [path])
   }
 
   /** The newest view that was ever active at a path. */
@@ -142,6 +162,7 @@ export class ChainInvariants {
     if (!state.active || this.active.has(view.id)) return
     this.active.set(view.id, view)
     this.#assertParentsSealed(view)
+    this.#assertAlike(view)
     for (const path of this.#acknowledged.keys()) {
       if (this.newestActive(path) === view) this.#assertHeld(view, path)
     }
@@ -166,6 +187,30 @@ export class ChainInvariants {
       if (open.length >= majority(other.acceptors)) {
         throw new InvariantBroken(`Views ${other.id} and ${view.id} can both confirm a key`, [
           other.id,
+          view.id,
+        ])
+      }
+    }
+  }
+
+  /** All replicas of a view begin with the same records, tombstones aside. */
+  #assertAlike(view: View): void {
+    const held = view.replicas.flatMap(id => {
+      const node = this.#nodeOf(id)
+      const state = this.stateAt(id, view.id)
+      return node?.machine === undefined || !state?.installed || state.sealed ? [] : [node]
+    })
+    const paths = new Set(held.flatMap(node => [...(this.#records.get(node)?.keys() ?? [])]))
+    for (const path of paths) {
+      if (!arcContains(view, identifierOfPath(path))) continue
+      const records = held.map(node => this.#recordAt(node, path))
+      if (records.some(record => record !== undefined && record.version.epoch >= view.epoch)) continue
+      const versions = records.map(record =>
+        record?.body === undefined ? 'absent' : showVersion(record.version),
+      )
+      if (new Set(versions).size > 1) {
+        throw new InvariantBroken(`View ${view.id} begins with ${versions.join(', ')} of ${path}`, [
+          path,
           view.id,
         ])
       }

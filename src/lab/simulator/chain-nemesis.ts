@@ -95,7 +95,7 @@ export class ChainNemesis {
     const bad = this.#random.chance(0.7)
     const share = (most: number) => (bad && this.#random.chance(0.6) ? this.#random.between(0, most) : 0)
     const held = share(1)
-    const [loss, repeat, late] = [share(0.06), share(0.1), share(0.05)]
+    const [loss, repeat, late] = [share(0.06), share(0.15), share(0.12)]
     return { atMs, kind: 'links', loss, repeat, late, lateMaxMs: 400, held }
   }
 
@@ -217,9 +217,9 @@ export class ChainNemesis {
       case 'expire':
         return node.handle({ kind: 'expire' })
       case 'rot': {
-        const blobs = [...(node.machine?.blobs.keys() ?? [])]
-        const blobId = blobs[pick % Math.max(1, blobs.length)]
-        if (blobId !== undefined && this.#isSpare(node, blobId)) node.handle({ kind: 'body-lost', blobId })
+        const blobs = [...(node.machine?.blobs.keys() ?? [])].filter(blobId => this.#isSpare(node, blobId))
+        const chosen = action.all === true ? blobs : blobs.slice(pick % Math.max(1, blobs.length)).slice(0, 1)
+        for (const blobId of chosen) node.handle({ kind: 'body-lost', blobId })
         return
       }
       default:

@@ -65,6 +65,7 @@ class ChainRun {
         answer: (_node, { request, outcome }) => this.#workload.answered(request, outcome),
         stepped: (node, event, writes) => {
           if (event.kind === 'start') invariants.started(node)
+          if (event.kind === 'body-lost') invariants.bodyLost(event.blobId)
           invariants.stepped(node, writes)
         },
         durable: (node, writes) => invariants.durable(node, writes),

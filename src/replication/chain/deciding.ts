@@ -51,7 +51,7 @@ export function newerViews(m: Machine, view: View): View[] {
 export function take(m: Machine, view: View): void {
   const isNews = m.table.covering(view.hi)?.id !== view.id
   m.table.learn(view)
-  if (isNews) sealOlder(m, view)
+  if (isNews && m.rules.sealBeforeFetch) sealOlder(m, view)
   if (m.views.has(view.id) || !isMember(view, m.self)) return
   if (m.rules.knownViewsOnly && m.marks.covers(view)) return
   putView(m, freshState(view))

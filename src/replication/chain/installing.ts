@@ -25,7 +25,7 @@ import {
   type ViewId,
   type ViewState,
 } from '../../views/view.ts'
-import { fillBodies, preCopied } from './bodies.ts'
+import { announceComplete, fillBodies, preCopied } from './bodies.ts'
 import { hold, newerViews, seal, startProposal } from './deciding.ts'
 import { probe } from './liveness.ts'
 import { backOffMs, type Machine, putView, send, setTimer } from './machine-state.ts'
@@ -44,7 +44,7 @@ export function startInstallation(m: Machine, viewId: ViewId): void {
 }
 
 function searchSource(m: Machine, state: ViewState, from: SourceSearch): void {
-  let search: SourceSearch | undefined = from
+  let search: SourceSearch | undefined = state.view.sources.length === 0 ? undefined : from
   while (search !== undefined) {
     const { source, replica } = sourceOf(state.view, search)
     if (!source.replicas.includes(m.self)) {
@@ -151,6 +151,7 @@ export function onActive(m: Machine, from: NodeId, viewId: ViewId): void {
 /** All replicas are installed: the view serves. */
 export function activate(m: Machine, state: ViewState): void {
   putView(m, { ...state, active: true })
+  if (!m.rules.keepBodies && headOf(state.view) === m.self) announceComplete(m, state.view)
   fillBodies(m, state.view.id, 0)
   planRepair(m, state.view.id)
 }

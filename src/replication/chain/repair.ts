@@ -56,13 +56,14 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   const { view, copies } = input
   const members = [...input.members]
   const successors = successorsOf(view.hi, members, input.isAlive)
+  const suspects = successorsOf(view.hi, members, node => !input.isAlive(node))
   const live = view.replicas.filter(input.isAlive)
   if (live.length === 0 || successors.length === 0) return undefined
   const plan = (arc: Arc, replicas: readonly NodeId[]): Plan => ({
     lo: arc.lo,
     hi: arc.hi,
     replicas,
-    acceptors: chooseAcceptors(replicas, successors, copies),
+    acceptors: chooseAcceptors(replicas, successors, suspects, copies),
   })
   if (live.length < view.replicas.length) return { kind: 'propose', plans: [plan(view, live)] }
   if (!input.active) return undefined

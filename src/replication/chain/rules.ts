@@ -40,7 +40,7 @@ export interface Rules {
   readonly replaceOnInstall: boolean
   /** Bodies are kept by the replicas of a parent until every replica of its child has them. */
   readonly keepBodies: boolean
-  /** A source of state seals before it hands it out. */
+  /** A replica seals a view when it learns of a newer one, and at the latest before it hands out its state. */
   readonly sealBeforeFetch: boolean
   /** A pass that names a body is stored when the body is there. */
   readonly bodyBeforePass: boolean

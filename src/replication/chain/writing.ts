@@ -195,9 +195,7 @@ function headFault(m: Machine, state: ViewState | undefined): RefusalReason | un
 export function mayServe(m: Machine, state: ViewState): boolean {
   if (serves(state)) return true
   if (state.sealed) return false
-  const active = state.active || !m.rules.activeBeforeServing
-  const installed = state.installed || !m.rules.installedBeforeServing
-  return active && installed
+  return !m.rules.installedBeforeServing || (state.installed && !m.rules.activeBeforeServing)
 }
 
 /** Refuses, and says what this node knows that is newer. */

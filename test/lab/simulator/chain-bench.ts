@@ -1,0 +1,55 @@
+/** Owns a small cluster for the tests of the chain simulator's parts: all of it, but no trouble and no clients. */
+import { ChainCluster, SIMULATED_SETTINGS } from '../../../src/lab/simulator/chain-cluster.ts'
+import { ChainInvariants } from '../../../src/lab/simulator/chain-invariants.ts'
+import { rulesOf } from '../../../src/lab/simulator/chain-mutants.ts'
+import { ChainNemesis } from '../../../src/lab/simulator/chain-nemesis.ts'
+import { ChainWorkload } from '../../../src/lab/simulator/chain-workload.ts'
+import type { MutantName } from '../../../src/lab/simulator/scenario.ts'
+import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
+import { Transcript } from '../../../src/lab/simulator/transcript.ts'
+import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
+
+export function chainBench(
+  init: { nodes?: number; founders?: number; mutant?: string; untilMs?: number } = {},
+) {
+  const nodes = init.nodes ?? 3
+  const clock = new VirtualClock()
+  const random = new SeededRandom(1)
+  const transcript = new Transcript({ clock }, {})
+  const invariants: ChainInvariants = new ChainInvariants({ cluster: () => cluster })
+  const cluster: ChainCluster = new ChainCluster(
+    {
+      clock,
+      random,
+      transcript,
+      answer: (_node, { request, outcome }) => workload.answered(request, outcome),
+      stepped: (node, event, writes) => {
+        if (event.kind === 'start') invariants.started(node)
+        invariants.stepped(node, writes)
+      },
+      durable: (node, writes) => invariants.durable(node, writes),
+      sent: envelope => invariants.sent(envelope),
+      wentDown: node => workload.lost(node),
+    },
+    {
+      nodes,
+      founders: init.founders ?? nodes,
+      ...rulesOf(init.mutant as MutantName | undefined),
+      settings: SIMULATED_SETTINGS,
+    },
+  )
+  const workload: ChainWorkload = new ChainWorkload(
+    {
+      clock,
+      random,
+      transcript,
+      cluster,
+      acknowledged: (path, version) => invariants.acknowledged(path, version),
+    },
+    { clients: 2, paths: 3, untilMs: init.untilMs ?? 300 },
+  )
+  const nemesis = new ChainNemesis({ clock, random, transcript, cluster, invariants })
+  cluster.found()
+  clock.runUntil(100)
+  return { clock, cluster, invariants, workload, nemesis }
+}

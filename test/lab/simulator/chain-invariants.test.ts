@@ -1,0 +1,71 @@
+import t from 'tap'
+import { absentRecord, type RequestId } from '../../../src/replication/chain/chain-record.ts'
+import type { Envelope } from '../../../src/replication/chain/messages.ts'
+import { identifierOfPath } from '../../../src/ring/identifier.ts'
+import { chainBench } from './chain-bench.ts'
+
+function bench() {
+  const made = chainBench()
+  const [path] = made.workload.paths as [never]
+  const record = absentRecord(path, identifierOfPath(path), { epoch: 1, seq: 3 })
+  const view = made.invariants.newestActive(path)
+  if (view === undefined) throw new TypeError('Nothing serves.')
+  const nodes = view.replicas.map(id => made.cluster.nodes.find(node => node.id === id))
+  const [head, middle] = nodes as [(typeof made.cluster.nodes)[number], (typeof made.cluster.nodes)[number]]
+  return { ...made, path, record, view, head, middle }
+}
+
+t.test('an acknowledged write has to be everywhere', async t => {
+  const { invariants, path } = bench()
+  t.throws(() => invariants.acknowledged(path, { epoch: 1, seq: 1 }), /lacks the acknowledged write/)
+})
+
+t.test('no version goes back, and none is newer downstream', async t => {
+  const { invariants, path, record, head, middle } = bench()
+  const write = (seq: number) =>
+    [{ kind: 'record', path, record: { ...record, version: { epoch: 1, seq } } }] as const
+  invariants.stepped(head, write(3))
+  t.throws(() => invariants.stepped(head, write(2)), /goes back/)
+  t.throws(() => invariants.stepped(middle, write(3)), /newer/)
+})
+
+t.test('no tombstone goes above the floor', async t => {
+  const { invariants, path, record, head } = bench()
+  invariants.stepped(head, [{ kind: 'record', path, record }])
+  t.throws(() => invariants.stepped(head, [{ kind: 'record', path, record: undefined }]), /tombstone/)
+})
+
+t.test('promises never go back, and a view has one successor', async t => {
+  const { invariants, view, head } = bench()
+  const state = head.machine?.views.get(view.id)
+  if (state === undefined) throw new TypeError('The head holds its view.')
+  const promise = (round: number) =>
+    ({
+      from: head.id,
+      message: { kind: 'promise', viewId: view.id, ballot: { round, node: head.id, boot: '' } },
+    }) as Envelope
+  invariants.sent(promise(2))
+  t.throws(() => invariants.sent(promise(1)), /promise/)
+  const decided = (id: string) => [{ ...view, id: id as typeof view.id, epoch: 2 }]
+  invariants.durable(head, [{ kind: 'view', id: view.id, state: { ...state, next: decided('a') } }])
+  const other = { ...state, next: decided('b') }
+  t.throws(() => invariants.durable(head, [{ kind: 'view', id: view.id, state: other }]), /two successors/)
+})
+
+t.test('two views that can both confirm a key are found', async t => {
+  const { invariants, view, head } = bench()
+  const state = head.machine?.views.get(view.id)
+  if (state === undefined) throw new TypeError('The head holds its view.')
+  const newer = { ...view, id: 'newer' as typeof view.id, epoch: 2 }
+  const write = { kind: 'view', id: newer.id, state: { ...state, view: newer } } as const
+  t.throws(() => invariants.durable(head, [write]), /both confirm/)
+})
+
+t.test('a move may not remove its source before there is a copy', async t => {
+  const { invariants, path, record, head } = bench()
+  const history = [{ version: record.version, requestId: 'm:remove' as RequestId }]
+  t.throws(
+    () => invariants.durable(head, [{ kind: 'record', path, record: { ...record, history } }]),
+    /before there was/,
+  )
+})

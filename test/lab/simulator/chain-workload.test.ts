@@ -1,0 +1,30 @@
+import t from 'tap'
+import { checkHistory } from '../../../src/lab/simulator/linearizability.ts'
+import { chainBench } from './chain-bench.ts'
+
+t.test('clients ask and are told, and without trouble they are told everything', async t => {
+  const { clock, workload } = chainBench({ untilMs: 2_000 })
+  workload.run()
+  clock.runUntil(4_000)
+  t.notOk(workload.busy)
+  t.ok(workload.answers.total > 50)
+  t.equal(workload.answers.unknown, 0)
+  const operations = workload.operations()
+  const kinds = new Set(operations.map(({ action }) => action.kind))
+  t.same([...kinds].sort(), ['create', 'exists', 'get', 'put', 'remove', 'replace'])
+  t.ok(operations.some(({ action, answer }) => action.kind === 'get' && answer.kind === 'ok'))
+  t.same(checkHistory(operations), { ok: true })
+})
+
+t.test('clients of a node that goes down do not know what became of their request', async t => {
+  const { cluster, workload } = chainBench()
+  const [path] = workload.paths
+  workload.ask('c1', cluster.node('n1'), { kind: 'get', path: path as never })
+  workload.ask('c2', cluster.node('n2'), { kind: 'remove', path: path as never })
+  cluster.crash(cluster.node('n1'))
+  cluster.crash(cluster.node('n2'))
+  t.same(
+    workload.operations().map(({ answer }) => answer.kind),
+    ['refused', 'unknown'],
+  )
+})

@@ -1,0 +1,90 @@
+import t from 'tap'
+import type { BlobId } from '../../../src/storage/record.ts'
+import { asSource, type View } from '../../../src/views/view.ts'
+import { Bench, large, path, wholeView } from './bench.ts'
+
+const V1 = wholeView(['n1', 'n2', 'n3'])
+const blob = 'b1' as BlobId
+const holders = (bench: Bench, id = blob) =>
+  [...bench.machines].filter(([, m]) => m.blobs.has(id)).map(([name]) => name)
+
+t.test('a large body is staged down the chain before the small write that names it', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ message }) => message.kind === 'pass'
+  bench.put('n2', 'w', 'a', 'none', large('b1'))
+  t.same(holders(bench), ['n1', 'n2', 'n3'])
+  t.ok(bench.machine('n3').blobs.get(blob)?.stagedUntilMs)
+  bench.lose = () => false
+  bench.fire('resend')
+  t.match(bench.answers.get('w'), { kind: 'done' })
+  t.equal(
+    bench.machine('n3').blobs.get(blob)?.stagedUntilMs,
+    undefined,
+    'named by a record, it does not expire',
+  )
+})
+
+t.test('a replica that lacks the body of a pass fetches it first', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ to, message }) => to === 'n3' && message.kind === 'stage-on'
+  bench.put('n1', 'w', 'a', 'none', large('b1'))
+  t.equal(bench.answers.size, 0)
+  bench
+    .machine('n1')
+    .blobs.set(blob, { blob: { blobId: blob, sha256: 'b1' }, stagedUntilMs: 9e9, replacedBy: undefined })
+  bench.lose = () => false
+  bench.fire('task')
+  bench.fire('resend')
+  t.match(bench.answers.get('w'), { kind: 'done' })
+  t.same(holders(bench), ['n1', 'n2', 'n3'])
+})
+
+t.test('what was staged and never named goes when its time is over', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ message }) => message.kind === 'staged'
+  bench.put('n2', 'w', 'a', 'none', large('b1'))
+  bench.nowMs += 999
+  for (const name of ['n1', 'n2', 'n3']) bench.event(name, { kind: 'expire' })
+  t.same(holders(bench), ['n1', 'n2', 'n3'])
+  bench.nowMs += 1
+  for (const name of ['n1', 'n2', 'n3']) bench.event(name, { kind: 'expire' })
+  t.same(holders(bench), [])
+})
+
+t.test('a body that was replaced is kept until its successor is acknowledged', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w1', 'a', 'none', large('b1'))
+  bench.lose = ({ to, message }) => to === 'n3' && message.kind === 'pass'
+  bench.put('n1', 'w2', 'a')
+  for (const name of ['n1', 'n2']) bench.event(name, { kind: 'expire' })
+  t.same(holders(bench), ['n1', 'n2', 'n3'])
+  bench.lose = () => false
+  bench.fire('resend')
+  t.same(holders(bench), [])
+})
+
+t.test('replicas of a parent keep bodies until every replica of the child has them', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: V1 })
+  bench.put('n1', 'w', 'a', 'none', large('b1'))
+  const child: View = { ...wholeView(['n2', 'n4'], ['n1', 'n2', 'n3'], 'v2', 2), sources: [asSource(V1)] }
+  bench.lose = ({ message }) => message.kind === 'blob'
+  bench.deliver('n1', 'n2', { kind: 'decided', view: V1, children: [child] })
+  t.ok(bench.state('n4', 'v2').active, 'records move at once')
+  t.match(bench.state('n2', 'v2'), { complete: false })
+  t.same(holders(bench), ['n1', 'n2', 'n3'])
+  bench.lose = () => false
+  for (let round = 0; round < 4; round++) bench.fire('back-fill')
+  t.same(holders(bench), ['n2', 'n4'])
+  t.ok(bench.state('n2', 'v2').complete)
+  t.equal(bench.machine('n1').records.get(path('a')), undefined)
+  t.equal(bench.machine('n3').views.has(V1.id), false)
+})
+
+t.test('a body that rots is fetched from another replica', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w', 'a', 'none', large('b1'))
+  bench.event('n2', { kind: 'body-lost', blobId: blob })
+  t.same(holders(bench), ['n1', 'n3'])
+  bench.run()
+  t.same(holders(bench), ['n1', 'n2', 'n3'])
+})

@@ -1,0 +1,81 @@
+import t from 'tap'
+import {
+  absentRecord,
+  applyOperation,
+  blobOfOperation,
+  compareVersions,
+  conditionHolds,
+  etagOfRecord,
+  HISTORY_MAX,
+  type Operation,
+  type RequestId,
+} from '../../../src/replication/chain/chain-record.ts'
+import type { Identifier } from '../../../src/ring/identifier.ts'
+import { inline, large, path } from './bench.ts'
+
+const position = '0'.repeat(40) as Identifier
+const none = absentRecord(path('a'), position, { epoch: 2, seq: 5 })
+const put: Operation = { kind: 'put', body: inline('x'), meta: { mediaType: 'text/plain' }, writtenAtMs: 1 }
+const decided = (seq: number) => ({ version: { epoch: 2, seq }, requestId: `r${seq}` as RequestId })
+
+t.test('a path without a record stands at the floor', async t => {
+  t.same(none.version, { epoch: 2, seq: 5 })
+  t.same(none.historyFloor, { epoch: 2, seq: 5 })
+  t.ok(compareVersions({ epoch: 2, seq: 9 }, { epoch: 3, seq: 1 }) < 0)
+})
+
+t.test('the history keeps the latest writes, and knows from where on it is whole', async t => {
+  let record = none
+  for (let seq = 6; seq < 6 + HISTORY_MAX; seq++)
+    record = applyOperation(record, put, decided(seq), undefined, 0)
+  t.equal(record.history.length, HISTORY_MAX)
+  t.same(record.historyFloor, { epoch: 2, seq: 5 })
+  record = applyOperation(record, { kind: 'remove' }, decided(99), undefined, 0)
+  t.equal(record.history.length, HISTORY_MAX)
+  t.same(record.historyFloor, { epoch: 2, seq: 6 }, 'the oldest write is forgotten, and that is known')
+})
+
+t.test('an intent changes the version and not the file', async t => {
+  const file = applyOperation(none, put, decided(6), undefined, 0)
+  const intent = {
+    moveId: 'm' as RequestId,
+    destination: path('b'),
+    destinationVersion: { epoch: 1, seq: 1 },
+  }
+  const intended = applyOperation(file, { kind: 'intend', intent }, decided(7), undefined, 0)
+  t.equal(etagOfRecord(intended), etagOfRecord(file))
+  t.ok(intended.intent)
+  t.equal(applyOperation(intended, { kind: 'abandon' }, decided(8), undefined, 0).intent, undefined)
+  t.equal(etagOfRecord(applyOperation(intended, { kind: 'remove' }, decided(8), undefined, 0)), undefined)
+})
+
+t.test('conditions', async t => {
+  const file = applyOperation(none, put, decided(6), undefined, 0)
+  const etag = etagOfRecord(file)
+  t.same(
+    [none, file].map(record => conditionHolds('none', record)),
+    [true, true],
+  )
+  t.same(
+    [none, file].map(record => conditionHolds('absent', record)),
+    [true, false],
+  )
+  t.same(
+    [none, file].map(record => conditionHolds('exists', record)),
+    [false, true],
+  )
+  t.ok(etag !== undefined && conditionHolds({ etags: [etag] }, file))
+  t.notOk(etag !== undefined && conditionHolds({ etags: [etag] }, none))
+})
+
+t.test('outcomes of keys go when their time is over', async t => {
+  const outcome = { key: 'k', fingerprint: 'f', version: { epoch: 2, seq: 6 }, expiresAtMs: 100 }
+  const file = applyOperation(none, put, decided(6), outcome, 0)
+  t.same(applyOperation(file, put, decided(7), undefined, 99).outcomes, [outcome])
+  t.same(applyOperation(file, put, decided(7), undefined, 100).outcomes, [])
+})
+
+t.test('only a large body is a blob', async t => {
+  t.equal(blobOfOperation(put), undefined)
+  t.match(blobOfOperation({ ...put, body: large('b') }), { blobId: 'b', sha256: 'b' })
+})

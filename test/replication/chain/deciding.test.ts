@@ -1,0 +1,66 @@
+import t from 'tap'
+import { learnDecided, take } from '../../../src/replication/chain/deciding.ts'
+import { sealMark } from '../../../src/replication/chain/machine-state.ts'
+import { asSource, type View, type ViewId } from '../../../src/views/view.ts'
+import { Bench, node, wholeView } from './bench.ts'
+
+const V1 = wholeView(['n1', 'n2', 'n3'])
+const V2: View = { ...wholeView(['n2', 'n3'], ['n1', 'n2', 'n3'], 'v2', 2), sources: [asSource(V1)] }
+
+t.test('a proposer that dies after one ACCEPT blocks nobody', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const ballot = { round: 1, node: node('n1'), boot: '1.x' }
+  bench.lose = ({ message }) => message.kind === 'accepted'
+  bench.deliver('n1', 'n2', { kind: 'accept', view: V1, ballot, children: [V2] })
+  bench.lose = ({ message }) => message.kind === 'complete' || message.kind === 'back-filled'
+  t.match(bench.state('n2'), { sealed: true, next: undefined })
+  bench.restart('n2')
+  for (const name of ['n1', 'n2', 'n3']) t.equal(bench.state(name).next?.[0]?.id, 'v2', name)
+})
+
+t.test('whoever meets a decided view is told', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ message }) => message.kind === 'back-filled'
+  bench.deliver('n1', 'n2', { kind: 'decided', view: V1, children: [V2] })
+  const ballot = { round: 9, node: node('n3'), boot: '1.x' }
+  bench.deliver('n3', 'n2', { kind: 'prepare', view: V1, ballot })
+  t.ok(bench.log.includes('n2>n3 decided'))
+  t.equal(bench.state('n3').next?.[0]?.id, 'v2')
+})
+
+t.test(
+  'a node answers only for views that it holds, and never again for one that it has dropped',
+  async t => {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+    const machine = bench.machine('n1')
+    machine.views.delete('v1' as ViewId)
+    sealMark(machine, { lo: V1.lo, hi: V1.hi, epoch: 1 })
+    const ballot = { round: 1, node: node('n2'), boot: '1.x' }
+    bench.deliver('n2', 'n1', { kind: 'prepare', view: V1, ballot })
+    t.ok(bench.log.includes('n1>n2 outbid'))
+    t.notOk(machine.views.has('v1' as ViewId))
+  },
+)
+
+t.test('a newer view seals the older one, also where this node has no part in the newer', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  take(bench.machine('n1'), { ...V2, acceptors: [node('n3')] })
+  t.ok(bench.state('n1').sealed)
+  t.notOk(bench.machine('n1').views.has('v2' as ViewId))
+})
+
+t.test('two successors of one view end the process', async t => {
+  const machine = new Bench({ nodes: ['n1', 'n2', 'n3'] }).machine('n1')
+  learnDecided(machine, V1, [V2])
+  t.throws(() => learnDecided(machine, V1, [{ ...V2, id: 'other' as ViewId }]), TypeError)
+})
+
+t.test('an unstable promise is no promise: it is written before it is sent', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const ballot = { round: 4, node: node('n2'), boot: '1.x' }
+  bench.deliver('n2', 'n1', { kind: 'prepare', view: V1, ballot })
+  bench.restart('n1')
+  t.same(bench.state('n1').promised, ballot)
+  bench.deliver('n3', 'n1', { kind: 'prepare', view: V1, ballot: { ...ballot, round: 3, node: node('n3') } })
+  t.ok(bench.log.includes('n1>n3 outbid'))
+})

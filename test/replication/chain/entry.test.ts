@@ -1,0 +1,59 @@
+import t from 'tap'
+import { Bench, path, wholeView } from './bench.ts'
+
+t.test('a write that got no answer is burnt, then looked for, then tried again', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  let first = true
+  bench.lose = ({ message }) => {
+    const lost = first && message.kind === 'write'
+    if (lost) first = false
+    return lost
+  }
+  bench.put('n2', 'w', 'a')
+  bench.lose = () => false
+  bench.fire('task')
+  t.same(
+    bench.log.filter(line => /write|burn|stale|written/.test(line)),
+    ['n2>n1 burn', 'n1>n2 stale', 'n2>n1 write', 'n1>n2 written'],
+  )
+  t.match(bench.answers.get('w'), { kind: 'done' })
+})
+
+t.test('a write whose answer was lost is found in the history', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ message }) => message.kind === 'written'
+  bench.put('n2', 'w', 'a', 'absent')
+  bench.lose = () => false
+  bench.fire('task')
+  t.match(bench.answers.get('w'), { kind: 'done', version: { epoch: 1, seq: 1 } })
+})
+
+t.test('when the history does not reach back, the outcome is not guessed', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ message }) => message.kind === 'written'
+  bench.put('n2', 'w', 'a')
+  bench.lose = () => false
+  for (let other = 0; other < 9; other++) bench.put('n1', `o${other}`, 'a')
+  bench.fire('task', 'n2')
+  t.match(bench.answers.get('w'), { kind: 'indeterminate' })
+})
+
+t.test('an outdated map costs a hop and no wrong answer', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: wholeView(['n1', 'n2', 'n3']) })
+  bench.machine('n4').members = new Map(bench.members('n1', 'n2', 'n3', 'n4').map(each => [each.node, each]))
+  bench.event('n4', { kind: 'request', id: 'r', request: { kind: 'get', path: path('a') } })
+  bench.run()
+  bench.fire('task')
+  t.match(bench.answers.get('r'), { kind: 'value' })
+})
+
+t.test('without an answer in time a read is unavailable and a write indeterminate', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = () => true
+  bench.put('n2', 'w', 'a')
+  bench.ask('n2', 'r', { kind: 'get', path: path('a') })
+  bench.fire('deadline')
+  t.match(bench.answers.get('w'), { kind: 'indeterminate' })
+  t.match(bench.answers.get('r'), { kind: 'unavailable' })
+  t.equal(bench.machine('n2').tasks.size, 0)
+})

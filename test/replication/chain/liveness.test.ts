@@ -1,0 +1,41 @@
+import t from 'tap'
+import { heardFrom, isAlive, probe } from '../../../src/replication/chain/liveness.ts'
+import { Bench, node } from './bench.ts'
+
+t.test(
+  'a node counts as dead after some unanswered questions in a row, and as alive with its first word',
+  async t => {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+    const machine = bench.machine('n1')
+    machine.members = new Map(bench.members('n1', 'n2', 'n3').map(member => [member.node, member]))
+    for (const wanted of [true, true, false]) {
+      probe(machine, node('n2'))
+      t.equal(isAlive(machine, node('n2')), wanted)
+    }
+    heardFrom(machine, node('n2'))
+    t.ok(isAlive(machine, node('n2')))
+    probe(machine, node('n2'))
+    t.ok(isAlive(machine, node('n2')), 'the count begins anew')
+    for (let times = 0; times < 9; times++) probe(machine, machine.self)
+    t.ok(isAlive(machine, machine.self), 'nobody doubts itself')
+  },
+)
+
+t.test('the survivors go on without a dead head, and it comes back when it does', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  for (const name of ['n1', 'n2', 'n3'])
+    bench.event(name, { kind: 'members', members: bench.members('n1', 'n2', 'n3') })
+  bench.put('n2', 'w1', 'a')
+  bench.lose = ({ from, to }) => from === 'n1' || to === 'n1'
+  bench.event('n3', { kind: 'request', id: 'w2', request: { kind: 'remove', path: 'a' as never } })
+  const kinds = ['task', 'repair', 'proposal', 'watch', 'retry'] as const
+  for (let round = 0; round < 20; round++) for (const kind of kinds) bench.fire(kind)
+  t.match(bench.answers.get('w2'), { kind: 'done' })
+  t.notOk(bench.viewAt('n3', 'a')?.replicas.includes(node('n1')))
+  bench.lose = () => false
+  bench.event('n1', { kind: 'verify' })
+  for (const name of ['n2', 'n3']) bench.event(name, { kind: 'verify' })
+  for (let round = 0; round < 40; round++) for (const kind of kinds) bench.fire(kind)
+  t.ok(bench.viewAt('n3', 'a')?.replicas.includes(node('n1')))
+  t.equal(bench.get('n1', 'r', 'a'), 'absent')
+})

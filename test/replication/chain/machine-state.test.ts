@@ -1,0 +1,64 @@
+import t from 'tap'
+import {
+  backOffMs,
+  chainOf,
+  dropRecord,
+  newTag,
+  putRecord,
+  quorumOf,
+} from '../../../src/replication/chain/machine-state.ts'
+import type { BlobId } from '../../../src/storage/record.ts'
+import { Bench, large, path } from './bench.ts'
+
+t.test('tags differ between the starts of a node', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const before = newTag(bench.machine('n1'))
+  bench.restart('n1')
+  t.not(newTag(bench.machine('n1')), before)
+  const broken = new Bench({ nodes: ['n1', 'n2', 'n3'], rules: { bootInNonces: false } })
+  const first = newTag(broken.machine('n1'))
+  broken.restart('n1')
+  t.equal(newTag(broken.machine('n1')), first)
+})
+
+t.test('every change of stable state is a write', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w', 'a', 'none', large('b'))
+  const machine = bench.machine('n1')
+  const record = machine.records.get(path('a'))
+  if (record === undefined) throw new TypeError('It was just put.')
+  machine.persist = []
+  putRecord(machine, { ...record, version: { epoch: 1, seq: 9 }, body: undefined })
+  t.same(
+    machine.persist.map(({ kind }) => kind),
+    ['record', 'blob'],
+    'the body is marked as replaced, and kept',
+  )
+  t.ok(machine.blobs.has('b' as BlobId))
+  machine.persist = []
+  putRecord(machine, record)
+  t.equal(machine.blobs.get('b' as BlobId)?.replacedBy, undefined, 'put back, it is needed again')
+  dropRecord(machine, record)
+  t.notOk(machine.blobs.has('b' as BlobId))
+})
+
+t.test('after a restart only the floor is known to be acknowledged', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w', 'a')
+  t.equal(chainOf(bench.machine('n1'), bench.state('n1')).cleanSeq, 1)
+  bench.restart('n2')
+  t.equal(chainOf(bench.machine('n2'), bench.state('n2')).cleanSeq, 0)
+})
+
+t.test('waits double up to sixteen times the first', async t => {
+  const machine = new Bench({ nodes: ['n1'] }).machine('n1')
+  t.same(
+    [0, 1, 4, 50].map(tries => backOffMs(machine, tries)),
+    [10, 20, 160, 160],
+  )
+})
+
+t.test('a quorum is more than half', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  t.equal(quorumOf(bench.machine('n1'), bench.state('n1').view), 2)
+})

@@ -1,0 +1,88 @@
+import t from 'tap'
+import type { Identifier } from '../../../src/ring/identifier.ts'
+import { Bench, node, path, wholeView } from './bench.ts'
+
+const at = (digit: string) => digit.padEnd(40, '0') as Identifier
+
+t.test('the first node is the network', async t => {
+  const bench = new Bench({ nodes: ['n1'], view: wholeView(['elsewhere']) })
+  bench.event('n1', { kind: 'found', identifiers: [at('8'), at('2')] })
+  t.same(
+    [...bench.machine('n1').views.values()].map(({ view }) => [view.lo[0], view.hi[0]]),
+    [
+      ['8', '2'],
+      ['2', '8'],
+    ],
+  )
+  t.match(bench.put('n1', 'w', 'a'), { kind: 'done' })
+  t.equal(bench.get('n1', 'r', 'a'), 'w')
+  bench.restart('n1')
+  t.equal(bench.get('n1', 'r2', 'a'), 'w')
+  t.throws(() => bench.event('n1', { kind: 'found', identifiers: [at('1')] }), TypeError)
+})
+
+t.test('what is stable goes out before, or with, what depends on it', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w1', 'a')
+  const writes = bench.event('n1', {
+    kind: 'request',
+    id: 'd',
+    request: { kind: 'remove', path: path('a') },
+  })
+  t.same(
+    writes.map(({ kind }) => kind),
+    ['record', 'view'],
+  )
+  t.ok(bench.wire.some(({ message }) => message.kind === 'pass'))
+})
+
+t.test('a message for somebody else counts for nothing', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2'] })
+  const envelope = {
+    from: node('n2'),
+    boot: { counter: 1, nonce: 'x' },
+    to: node('n9'),
+    message: { kind: 'ping' },
+  } as const
+  bench.event('n1', { kind: 'message', envelope })
+  t.equal(bench.wire.length, 0)
+})
+
+t.test('a disk that was restored or copied is told so, and stops', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2'] })
+  const ping = (counter: number, nonce: string) => {
+    const boot = { counter, nonce }
+    bench.event('n1', {
+      kind: 'message',
+      envelope: { from: node('n2'), boot, to: node('n1'), message: { kind: 'ping' } },
+    })
+    return bench.wire.splice(0).map(({ message }) => message.kind)
+  }
+  t.same(ping(3, 'x'), ['pong'])
+  t.same(ping(3, 'y'), ['impostor'])
+  t.same(ping(2, 'x'), ['impostor'])
+  bench.deliver('n1', 'n2', { kind: 'impostor', remembered: { counter: 1, nonce: 'x' } })
+  t.notOk(bench.machine('n2').halted, 'that was this very start')
+  bench.deliver('n1', 'n2', { kind: 'impostor', remembered: { counter: 3, nonce: 'x' } })
+  t.ok(bench.machine('n2').halted)
+  bench.deliver('n1', 'n2', { kind: 'ping' })
+  t.notOk(bench.log.includes('n2>n1 pong'), 'it answers nothing any more')
+})
+
+t.test('verify heals what nobody has asked for', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.machine('n1').suspects.add(node('n2'))
+  bench.event('n1', { kind: 'verify' })
+  t.equal(bench.machine('n1').suspects.size, 0)
+  bench.run()
+  t.ok(bench.log.includes('n2>n1 pong'))
+})
+
+t.test('a view can be renewed by its like', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n2', 'w', 'a')
+  bench.event('n3', { kind: 'renew', viewId: wholeView(['n1']).id })
+  bench.run()
+  t.equal(bench.viewAt('n1', 'a')?.epoch, 2)
+  t.equal(bench.get('n3', 'r', 'a'), 'w')
+})

@@ -1,0 +1,67 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { absentRecord } from '../../../src/replication/chain/chain-record.ts'
+import { overlaps } from '../../../src/replication/chain/transfers.ts'
+import { identifierOfPath } from '../../../src/ring/identifier.ts'
+import { asSource, type View } from '../../../src/views/view.ts'
+import { Bench, path, wholeView } from './bench.ts'
+
+const V1 = wholeView(['n1'])
+const CHILD: View = { ...wholeView(['n2'], ['n1'], 'v2', 2), sources: [asSource(V1)] }
+
+function recordOf(name: number, seq: number) {
+  const at = path(`p${name}`)
+  return absentRecord(at, identifierOfPath(at), { epoch: 1, seq })
+}
+
+/** n1 holds the view; n2 has old bytes, and becomes the child. */
+function move(source: [number, number][], old: [number, number][]): Bench {
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: V1 })
+  for (const [name, seq] of source) bench.machine('n1').records.put(recordOf(name, seq))
+  for (const [name, seq] of old) bench.machine('n2').records.put(recordOf(name, seq))
+  bench.lose = ({ message }) => message.kind === 'complete'
+  bench.deliver('n1', 'n2', { kind: 'teach', views: [CHILD] })
+  return bench
+}
+
+const listed = (bench: Bench, name: string) =>
+  [...bench.machine(name).records.within(V1)].map(({ path, version }) => `${path}@${version.seq}`).sort()
+
+const records = fc.uniqueArray(fc.tuple(fc.nat(60), fc.nat(5)), { selector: ([name]) => name, maxLength: 60 })
+
+t.test('to install is to replace: what is newer here is put back, what the source lacks goes', async () => {
+  fc.assert(
+    fc.property(records, records, (source, old) => {
+      const bench = move(source, old)
+      return listed(bench, 'n1').join() === listed(bench, 'n2').join() && bench.state('n2', 'v2').active
+    }),
+    { numRuns: 60 },
+  )
+})
+
+t.test('only what differs is moved', async t => {
+  const all = Array.from({ length: 3_000 }, (_, name): [number, number] => [name, 1])
+  let moved = 0
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: V1 })
+  for (const [name, seq] of all) {
+    bench.machine('n1').records.put(recordOf(name, name === 77 ? 2 : seq))
+    if (name !== 5) bench.machine('n2').records.put(recordOf(name, seq))
+  }
+  bench.machine('n2').records.put(recordOf(9_999, 1))
+  bench.lose = ({ message }) => {
+    if (message.kind === 'difference') moved += message.records.length
+    return message.kind === 'complete'
+  }
+  bench.deliver('n1', 'n2', { kind: 'teach', views: [CHILD] })
+  t.same(listed(bench, 'n2'), listed(bench, 'n1'))
+  t.equal(moved, 2)
+})
+
+t.test('ranges overlap when they share a position', async t => {
+  const arc = (lo: string, hi: string) => ({ lo: lo.padEnd(40, '0'), hi: hi.padEnd(40, '0') }) as never
+  t.ok(overlaps(arc('2', '4'), arc('3', '5')))
+  t.ok(overlaps(arc('2', '8'), arc('3', '4')))
+  t.notOk(overlaps(arc('2', '4'), arc('4', '6')))
+  t.ok(overlaps(arc('e', '2'), arc('1', '3')))
+  t.ok(overlaps(arc('1', '1'), arc('4', '6')))
+})

@@ -1,0 +1,139 @@
+import t from 'tap'
+import type { RequestId } from '../../../src/replication/chain/chain-record.ts'
+import type { Message, Tag, WriteBinding } from '../../../src/replication/chain/messages.ts'
+import { identifierOfPath } from '../../../src/ring/identifier.ts'
+import type { ETag } from '../../../src/storage/record.ts'
+import type { ViewId } from '../../../src/views/view.ts'
+import { Bench, inline, path, wholeView } from './bench.ts'
+
+const first = (counter: number, headBoot = '1.x'): WriteBinding => ({ kind: 'first', headBoot, counter })
+
+function writeMessage(id: string, binding: WriteBinding, viewId = 'v1'): Message {
+  const at = path('a')
+  return {
+    kind: 'write',
+    tag: id as Tag,
+    viewId: viewId as ViewId,
+    binding,
+    request: {
+      path: at,
+      position: identifierOfPath(at),
+      requestId: id as RequestId,
+      condition: 'none',
+      operation: { kind: 'put', body: inline(id), meta: { mediaType: 'text/plain' }, writtenAtMs: 0 },
+    },
+  }
+}
+
+t.test(
+  'the first try of a write is one round trip to the head, and one down the chain and up again',
+  async t => {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: wholeView(['n1', 'n2', 'n3']) })
+    bench.machine('n4').table.learn(wholeView(['n1', 'n2', 'n3']))
+    t.match(bench.put('n4', 'w1', 'a'), { kind: 'done', version: { epoch: 1, seq: 1 } })
+    t.same(bench.log.slice(-6), [
+      'n4>n1 write',
+      'n1>n2 pass',
+      'n2>n3 pass',
+      'n3>n2 acknowledge',
+      'n2>n1 acknowledge',
+      'n1>n4 written',
+    ])
+  },
+)
+
+t.test('of many that race, one wins', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  t.match(bench.put('n2', 'w1', 'a', 'absent'), { kind: 'done' })
+  t.match(bench.put('n3', 'w2', 'a', 'absent'), { kind: 'failed', reason: 'condition' })
+  t.equal(bench.get('n3', 'r', 'a'), 'w1')
+  t.match(bench.put('n1', 'w3', 'a', { etags: ['"1.1-w1"' as ETag] }), { kind: 'done' })
+  t.match(bench.put('n1', 'w4', 'a', { etags: ['"1.1-w1"' as ETag] }), { kind: 'failed' })
+  t.match(bench.ask('n2', 'd1', { kind: 'remove', path: path('a') }), { kind: 'done' })
+  t.match(bench.ask('n2', 'd2', { kind: 'remove', path: path('a') }), { kind: 'failed' })
+})
+
+t.test('a first try is good for one view, one start of the head, and once', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const replies: string[] = []
+  bench.lose = ({ to, message }) => {
+    if (to === 'n2' && 'tag' in message && message.tag === 'w') {
+      replies.push(message.kind === 'refused' ? message.reason : message.kind)
+    }
+    return false
+  }
+  bench.deliver('n2', 'n1', writeMessage('w', first(1)))
+  bench.deliver('n2', 'n1', writeMessage('w', first(1)))
+  bench.deliver('n2', 'n1', writeMessage('w', first(2, '9.y')))
+  bench.deliver('n2', 'n1', writeMessage('w', first(2), 'v0'))
+  bench.deliver('n2', 'n1', writeMessage('w', first(3_000)))
+  bench.deliver('n2', 'n1', writeMessage('w', first(1_000)))
+  t.same(replies, ['written', 'burnt', 'burnt', 'unknown-view', 'written', 'burnt'])
+})
+
+t.test('a burnt try does nothing any more, and the answer says what is there', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const at = path('a')
+  const burn = {
+    kind: 'burn',
+    viewId: 'v1' as ViewId,
+    path: at,
+    position: identifierOfPath(at),
+    counter: 7,
+  } as const
+  bench.deliver('n2', 'n1', { ...burn, tag: 'b' as Tag, requestId: 'w' as RequestId })
+  t.equal(bench.log.at(-1), 'n1>n2 stale')
+  bench.deliver('n2', 'n1', writeMessage('w', first(7)))
+  t.equal(bench.log.at(-1), 'n1>n2 refused')
+  bench.deliver('n2', 'n1', writeMessage('w', { kind: 'expected', version: { epoch: 0, seq: 0 } }))
+  t.equal(bench.log.at(-1), 'n1>n2 written')
+  bench.deliver('n2', 'n1', { ...burn, tag: 'b2' as Tag, requestId: 'w' as RequestId })
+  t.equal(bench.log.at(-1), 'n1>n2 written', 'decided once, answered as it was')
+})
+
+t.test('the expected version has to be the current one', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.deliver('n2', 'n1', writeMessage('w1', { kind: 'expected', version: { epoch: 0, seq: 0 } }))
+  bench.deliver('n2', 'n1', writeMessage('w2', { kind: 'expected', version: { epoch: 0, seq: 0 } }))
+  t.equal(bench.log.at(-1), 'n1>n2 stale')
+  t.equal(bench.get('n1', 'r', 'a'), 'w1')
+})
+
+t.test('no answer reveals what the tail has not acknowledged', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ to, message }) => to === 'n3' && message.kind === 'pass'
+  bench.put('n1', 'w1', 'a')
+  bench.put('n2', 'w2', 'a', 'absent')
+  t.equal(bench.answers.size, 0, 'neither the write nor that the file exists')
+  bench.lose = () => false
+  bench.fire('resend')
+  t.match(
+    [...bench.answers],
+    [
+      ['w1', { kind: 'done' }],
+      ['w2', { kind: 'failed' }],
+    ],
+  )
+})
+
+t.test('a key is answered as it was, and refused for something else', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const remove = (id: string, fingerprint: string, expiresAtMs = 5_000) =>
+    bench.ask('n2', id, { kind: 'remove', path: path('a'), key: { key: 'k', fingerprint, expiresAtMs } })
+  bench.put('n1', 'w1', 'a')
+  t.match(remove('d1', 'f'), { kind: 'done', version: { epoch: 1, seq: 2 } })
+  t.match(remove('d2', 'f'), { kind: 'done', version: { epoch: 1, seq: 2 } })
+  t.match(remove('d3', 'g'), { kind: 'failed', reason: 'key-reused' })
+  bench.nowMs = 5_000
+  t.match(remove('d4', 'f'), { kind: 'failed', reason: 'condition' })
+})
+
+t.test('a write needs its number of replicas, unless the network has fewer nodes', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: wholeView(['n1']), settings: { minReplicas: 2 } })
+  bench.machine('n1').members = new Map(bench.members('n1').map(member => [member.node, member]))
+  t.match(bench.put('n1', 'w1', 'a'), { kind: 'done' })
+  bench.machine('n1').members = new Map(bench.members('n1', 'n2').map(member => [member.node, member]))
+  t.equal(bench.put('n1', 'w2', 'a'), undefined)
+  bench.fire('deadline')
+  t.match(bench.answers.get('w2'), { kind: 'indeterminate' })
+})

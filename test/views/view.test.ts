@@ -1,0 +1,116 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { Identifier } from '../../src/ring/identifier.ts'
+import {
+  acceptorCount,
+  type Ballot,
+  childrenOf,
+  chooseAcceptors,
+  compareBallots,
+  headOf,
+  majority,
+  type NodeId,
+  predecessorIn,
+  successorIn,
+  tailOf,
+  type View,
+  type ViewId,
+} from '../../src/views/view.ts'
+
+const nodes = (...names: string[]) => names as NodeId[]
+const at = (digit: string) => digit.padEnd(40, '0') as Identifier
+const view: View = {
+  id: 'v1' as ViewId,
+  epoch: 4,
+  lo: at('2'),
+  hi: at('8'),
+  replicas: nodes('a', 'b', 'c'),
+  acceptors: nodes('a', 'b', 'c', 'd', 'e'),
+  sources: [{ id: 'v0' as ViewId, epoch: 3, lo: at('2'), hi: at('8'), replicas: nodes('x') }],
+}
+
+t.test('acceptors are odd in number, 2k - 1 where there are enough nodes', async t => {
+  const counts = [1, 2, 3, 4, 5, 6, 40].map(count => acceptorCount(count, 3))
+  t.same(counts, [1, 1, 3, 3, 5, 5, 5])
+  t.same(
+    [1, 2, 9].map(count => acceptorCount(count, 1)),
+    [1, 1, 1],
+  )
+  t.equal(majority(view.acceptors), 3)
+})
+
+t.test('replicas are acceptors first, then come the next successors', async t => {
+  t.same(
+    chooseAcceptors(nodes('a', 'b', 'c'), nodes('b', 'd', 'a', 'e', 'f'), [], 3),
+    nodes('a', 'b', 'c', 'd', 'e'),
+  )
+  t.same(chooseAcceptors(nodes('a', 'b'), nodes('a', 'b'), [], 3), nodes('a'))
+  t.same(chooseAcceptors(nodes('a', 'b'), nodes('a', 'b'), nodes('x'), 3), nodes('a', 'b', 'x'))
+  t.same(chooseAcceptors(nodes('a', 'b', 'c'), [], nodes('x', 'y'), 3), nodes('a', 'b', 'c'))
+})
+
+t.test('ballots are totally ordered, by rounds first', async () => {
+  const ballot = fc.record({
+    round: fc.nat(3),
+    node: fc.constantFrom('a', 'b'),
+    boot: fc.constantFrom('1.x', '2.y'),
+  })
+  fc.assert(
+    fc.property(ballot, ballot, ballot, (a, b, c) => {
+      const [x, y, z] = [a, b, c] as Ballot[] as [Ballot, Ballot, Ballot]
+      const same = x.round === y.round && x.node === y.node && x.boot === y.boot
+      if (Math.sign(compareBallots(x, y)) !== -Math.sign(compareBallots(y, x))) return false
+      if ((compareBallots(x, y) === 0) !== same) return false
+      return !(compareBallots(x, y) < 0 && compareBallots(y, z) < 0) || compareBallots(x, z) < 0
+    }),
+  )
+})
+
+t.test('children know where their state comes from', async t => {
+  const plan = { lo: view.lo, hi: view.hi, replicas: nodes('a'), acceptors: nodes('a') }
+  const [child] = childrenOf(view, [plan], 'nonce', false)
+  t.same(
+    child?.sources.map(({ id }) => id),
+    ['v1', 'v0'],
+    'all the way up while the parent is not complete',
+  )
+  t.same(
+    childrenOf(view, [plan], 'nonce', true)[0]?.sources.map(({ id }) => id),
+    ['v1'],
+  )
+  t.equal(child?.epoch, 5)
+  const [left, right] = childrenOf(
+    view,
+    [
+      { ...plan, hi: at('5') },
+      { ...plan, lo: at('5') },
+    ],
+    'n',
+    true,
+  )
+  t.not(left?.id, right?.id)
+})
+
+t.test('children that do not partition their parent are refused', async t => {
+  const plan = { lo: view.lo, hi: view.hi, replicas: nodes('a'), acceptors: nodes('a') }
+  const wrong = [
+    [],
+    [{ ...plan, hi: at('7') }],
+    [
+      { ...plan, hi: at('5') },
+      { ...plan, lo: at('6') },
+    ],
+    [{ ...plan, replicas: [] }],
+    [{ ...plan, acceptors: nodes('a', 'b') }],
+  ]
+  for (const plans of wrong) t.throws(() => childrenOf(view, plans, 'n', true), TypeError)
+})
+
+t.test('the order of replicas is the chain', async t => {
+  t.equal(headOf(view), 'a')
+  t.equal(tailOf(view), 'c')
+  t.equal(successorIn(view, 'a' as NodeId), 'b')
+  t.equal(successorIn(view, 'c' as NodeId), undefined)
+  t.equal(predecessorIn(view, 'a' as NodeId), undefined)
+  t.equal(predecessorIn(view, 'c' as NodeId), 'b')
+})
