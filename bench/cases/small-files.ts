@@ -102,9 +102,9 @@ async function takeTurns(
   measure: (server: Server, durationMs: number) => Promise<LoadResult>,
 ): Promise<Measured> {
   const rounds = settings.quick ? 1 : 5
-  const durationMs = settings.quick ? 1000 : 5000
+  const durationMs = settings.quick ? 1000 : 3000
   const measured = { ours: [] as Round[], baseline: [] as Round[] }
-  for (const server of [ours, baseline]) await measure(server, settings.quick ? 1000 : 3000)
+  for (const server of [ours, baseline]) await measure(server, settings.quick ? 1000 : 2000)
   for (let round = 1; round <= rounds; round++) {
     for (const [server, results] of [
       [ours, measured.ours],
