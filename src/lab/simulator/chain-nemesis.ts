@@ -287,10 +287,12 @@ export class ChainNemesis {
       const held = left.filter(id => invariants.stateAt(id, view.id)?.installed)
       const wasActive = invariants.active.has(view.id)
       if (left.length === 0 || (wasActive && held.length === 0)) return false
-      const decided = states.some(state => state?.next !== undefined)
+      // What only this disk knows is lost with it, a decision as well.
+      const known = [...here].map(id => invariants.stateAt(id, view.id))
+      const decided = known.some(state => state?.next !== undefined)
       if (!decided && view.acceptors.filter(id => here.has(id)).length < majority(view.acceptors))
         return false
-      if (wasActive && !states.some(state => state?.complete)) return false
+      if (wasActive && !known.some(state => state?.complete)) return false
     }
     return true
   }
