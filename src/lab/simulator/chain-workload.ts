@@ -212,9 +212,9 @@ export class ChainWorkload {
       ? { key: { key: `k${++this.#count}`, fingerprint: 'same', expiresAtMs: Number.MAX_SAFE_INTEGER } }
       : {}
     if (drawn < 0.38) return { kind: 'get', path }
-    if (drawn < 0.52) return { kind: 'remove', path, ...key }
+    if (drawn < 0.52) return { kind: 'remove', condition: 'exists', path, ...key }
     if (drawn < 0.58 && other !== path) return { kind: 'copy', from: path, to: other }
-    if (drawn < 0.7 && other !== path) return { kind: 'move', from: path, to: other }
+    if (drawn < 0.7 && other !== path) return { kind: 'move', condition: 'absent', from: path, to: other }
     const etag = this.#etags.get(path)
     const conditional = drawn > 0.94 && etag !== undefined
     const condition = conditional ? { etags: [etag] } : drawn > 0.84 ? 'none' : 'absent'

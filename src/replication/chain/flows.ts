@@ -12,6 +12,7 @@ import {
   blobOfOperation,
   type ChainRecord,
   compareVersions,
+  conditionHolds,
   type Operation,
   type RequestId,
 } from './chain-record.ts'
@@ -56,7 +57,11 @@ function clientWrite(flow: Flow, request: ClientRequest & { kind: 'put' | 'remov
   const { path } = request
   const key = request.key === undefined ? {} : { key: request.key }
   const base = { path, position: identifierOfPath(path), requestId: flow.moveId, ...key }
-  if (request.kind === 'remove') return { ...base, operation: { kind: 'remove' }, condition: 'exists' }
+  if (request.kind === 'remove') {
+    // Whatever else is asked, there must be something to remove.
+    const condition = request.condition === 'none' ? 'exists' : request.condition
+    return { ...base, operation: { kind: 'remove' }, condition }
+  }
   const { body, meta, writtenAtMs, condition } = request
   return { ...base, operation: { kind: 'put', body, meta, writtenAtMs }, condition }
 }
@@ -142,7 +147,9 @@ function copyOf(record: ChainRecord): Operation {
 function destinationRead(m: Machine, flow: Flow, result: TaskResult): void {
   const { request, source } = flow
   if (result.kind !== 'value' || request?.kind !== 'move' || source === undefined) return
-  if (result.record.body !== undefined) return answer(m, flow, { kind: 'failed', reason: 'condition' })
+  if (!conditionHolds(request.condition, result.record)) {
+    return answer(m, flow, { kind: 'failed', reason: 'condition' })
+  }
   flow.destination = result.record
   const intent = { moveId: flow.moveId, destination: request.to, destinationVersion: result.record.version }
   const operation = { kind: 'intend', intent } as const

@@ -188,6 +188,8 @@ export interface StableState {
   readonly blobs: ReadonlyMap<BlobId, BlobState>
   readonly marks: readonly SealMark[]
   readonly peers: ReadonlyMap<NodeId, Boot>
+  /** How many records name each body; counted when it is not given. */
+  readonly references?: ReadonlyMap<BlobId, number>
 }
 
 export interface MachineInit {
@@ -219,7 +221,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     repairing: new Set(),
     tasks: new Map(),
     flows: new Map(),
-    references: new Map(),
+    references: new Map(stable.references),
     counter: 0,
     halted: false,
     nowMs: 0,
@@ -232,7 +234,9 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     machine.table.learn(state.view)
     for (const child of state.next ?? []) machine.table.learn(child)
   }
-  for (const record of stable.records.within(WHOLE_RING)) refer(machine, record, 1)
+  if (stable.references === undefined) {
+    for (const record of stable.records.within(WHOLE_RING)) refer(machine, record, 1)
+  }
   return machine
 }
 

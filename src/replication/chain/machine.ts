@@ -60,6 +60,8 @@ export type MachineEvent =
   | { readonly kind: 'request'; readonly id: string; readonly request: ClientRequest }
   /** What routing has learned of the network. */
   | { readonly kind: 'members'; readonly members: readonly Member[] }
+  /** A node can't be reached: its machine refuses connections. */
+  | { readonly kind: 'unreachable'; readonly node: NodeId }
   /** Tombstones may go. */
   | { readonly kind: 'collect' }
   /** Staged bodies whose time is over go. */
@@ -97,6 +99,8 @@ function handle(m: Machine, event: MachineEvent): void {
       return startRequest(m, event.id, event.request)
     case 'members':
       return onMembers(m, event.members)
+    case 'unreachable':
+      return probe(m, event.node)
     case 'collect':
       for (const viewId of [...m.views.keys()]) collectTombstones(m, viewId)
       return

@@ -21,9 +21,15 @@ export type ClientRequest =
       readonly condition: Condition
       readonly key?: IdempotencyKey
     }
-  | { readonly kind: 'remove'; readonly path: PathName; readonly key?: IdempotencyKey }
+  | {
+      readonly kind: 'remove'
+      readonly path: PathName
+      readonly condition: Condition
+      readonly key?: IdempotencyKey
+    }
   | { readonly kind: 'copy'; readonly from: PathName; readonly to: PathName }
-  | { readonly kind: 'move'; readonly from: PathName; readonly to: PathName }
+  /** `condition` is that of the destination. */
+  | { readonly kind: 'move'; readonly from: PathName; readonly to: PathName; readonly condition: Condition }
 
 export interface IdempotencyKey {
   readonly key: string

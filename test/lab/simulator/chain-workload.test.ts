@@ -20,7 +20,7 @@ t.test('clients of a node that goes down do not know what became of their reques
   const { cluster, workload } = chainBench()
   const [path] = workload.paths
   workload.ask('c1', cluster.node('n1'), { kind: 'get', path: path as never })
-  workload.ask('c2', cluster.node('n2'), { kind: 'remove', path: path as never })
+  workload.ask('c2', cluster.node('n2'), { kind: 'remove', condition: 'exists', path: path as never })
   cluster.crash(cluster.node('n1'))
   cluster.crash(cluster.node('n2'))
   t.same(

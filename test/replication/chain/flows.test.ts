@@ -1,7 +1,10 @@
 import t from 'tap'
+import { etagOfRecord } from '../../../src/replication/chain/chain-record.ts'
+import type { ETag } from '../../../src/storage/record.ts'
 import { Bench, path } from './bench.ts'
 
-const move = (from: string, to: string) => ({ kind: 'move', from: path(from), to: path(to) }) as const
+const move = (from: string, to: string) =>
+  ({ kind: 'move', condition: 'absent', from: path(from), to: path(to) }) as const
 const copy = (from: string, to: string) => ({ kind: 'copy', from: path(from), to: path(to) }) as const
 
 t.test('a copy is a read and a create-only write', async t => {
@@ -21,6 +24,34 @@ t.test('a move leaves the file at the other path', async t => {
   t.match(bench.ask('n2', 'm2', move('a', 'b')), { kind: 'failed', reason: 'no-source' })
   bench.put('n1', 'w2', 'a')
   t.match(bench.ask('n2', 'm3', move('a', 'b')), { kind: 'failed', reason: 'condition' })
+})
+
+t.test('a move replaces what stands at the destination only when it is asked to', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w1', 'a')
+  bench.put('n1', 'w2', 'b')
+  t.match(bench.ask('n2', 'm1', { ...move('a', 'b'), condition: 'absent' }), {
+    kind: 'failed',
+    reason: 'condition',
+  })
+  t.match(bench.ask('n2', 'm2', { ...move('a', 'b'), condition: 'none' }), { kind: 'done' })
+  t.same([bench.get('n3', 'r1', 'a'), bench.get('n3', 'r2', 'b')], ['absent', 'w1'])
+})
+
+t.test('a removal may name the version that it removes', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w1', 'a')
+  const remove = { kind: 'remove', path: path('a') } as const
+  const other = { etags: ['"9.9-00000000"' as ETag] }
+  t.match(bench.ask('n2', 'd1', { ...remove, condition: other }), { kind: 'failed', reason: 'condition' })
+  const record = bench.machine('n1').records.get(path('a'))
+  const etag = record && etagOfRecord(record)
+  t.match(bench.ask('n2', 'd2', { ...remove, condition: { etags: [etag as ETag] } }), { kind: 'done' })
+  t.match(
+    bench.ask('n2', 'd3', { ...remove, condition: 'none' }),
+    { kind: 'failed' },
+    'nothing is left to remove',
+  )
 })
 
 /** A move of n2 that stops after its intent, because n2 is cut off. */

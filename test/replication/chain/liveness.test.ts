@@ -27,7 +27,11 @@ t.test('the survivors go on without a dead head, and it comes back when it does'
     bench.event(name, { kind: 'members', members: bench.members('n1', 'n2', 'n3') })
   bench.put('n2', 'w1', 'a')
   bench.lose = ({ from, to }) => from === 'n1' || to === 'n1'
-  bench.event('n3', { kind: 'request', id: 'w2', request: { kind: 'remove', path: 'a' as never } })
+  bench.event('n3', {
+    kind: 'request',
+    id: 'w2',
+    request: { kind: 'remove', condition: 'exists', path: 'a' as never },
+  })
   const kinds = ['task', 'repair', 'proposal', 'watch', 'retry'] as const
   for (let round = 0; round < 20; round++) for (const kind of kinds) bench.fire(kind)
   t.match(bench.answers.get('w2'), { kind: 'done' })
@@ -38,4 +42,13 @@ t.test('the survivors go on without a dead head, and it comes back when it does'
   for (let round = 0; round < 40; round++) for (const kind of kinds) bench.fire(kind)
   t.ok(bench.viewAt('n3', 'a')?.replicas.includes(node('n1')))
   t.equal(bench.get('n1', 'r', 'a'), 'absent')
+})
+
+t.test('a node that refuses connections is suspect after as many questions as a silent one', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ to }) => to === 'n3'
+  const isSuspect = () => bench.machine('n1').suspects.has('n3' as never)
+  let times = 0
+  for (; !isSuspect() && times < 10; times++) bench.event('n1', { kind: 'unreachable', node: 'n3' as never })
+  t.equal(times, bench.machine('n1').settings.silencesMax + 1)
 })

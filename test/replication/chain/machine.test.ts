@@ -27,7 +27,7 @@ t.test('what is stable goes out before, or with, what depends on it', async t =>
   const writes = bench.event('n1', {
     kind: 'request',
     id: 'd',
-    request: { kind: 'remove', path: path('a') },
+    request: { kind: 'remove', condition: 'exists', path: path('a') },
   })
   t.same(
     writes.map(({ kind }) => kind),

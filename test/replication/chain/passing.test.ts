@@ -45,7 +45,7 @@ t.test(
       return false
     }
     bench.put('n1', 'w1', 'a')
-    bench.ask('n1', 'd1', { kind: 'remove', path: path('a') })
+    bench.ask('n1', 'd1', { kind: 'remove', condition: 'exists', path: path('a') })
     bench.event('n1', { kind: 'collect' })
     bench.run()
     for (const name of ['n1', 'n2', 'n3']) {
@@ -61,10 +61,10 @@ t.test(
 t.test('the floor stays below what is not acknowledged', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   bench.put('n1', 'w1', 'a')
-  bench.ask('n1', 'd1', { kind: 'remove', path: path('a') })
+  bench.ask('n1', 'd1', { kind: 'remove', condition: 'exists', path: path('a') })
   bench.put('n1', 'w2', 'b')
   bench.lose = ({ message }) => message.kind === 'pass'
-  bench.ask('n1', 'd2', { kind: 'remove', path: path('b') })
+  bench.ask('n1', 'd2', { kind: 'remove', condition: 'exists', path: path('b') })
   bench.event('n1', { kind: 'collect' })
   t.same(bench.state('n1').floor, { epoch: 1, seq: 3 })
   t.equal(bench.machine('n1').records.get(path('a')), undefined)

@@ -49,8 +49,8 @@ t.test('of many that race, one wins', async t => {
   t.equal(bench.get('n3', 'r', 'a'), 'w1')
   t.match(bench.put('n1', 'w3', 'a', { etags: ['"1.1-w1"' as ETag] }), { kind: 'done' })
   t.match(bench.put('n1', 'w4', 'a', { etags: ['"1.1-w1"' as ETag] }), { kind: 'failed' })
-  t.match(bench.ask('n2', 'd1', { kind: 'remove', path: path('a') }), { kind: 'done' })
-  t.match(bench.ask('n2', 'd2', { kind: 'remove', path: path('a') }), { kind: 'failed' })
+  t.match(bench.ask('n2', 'd1', { kind: 'remove', condition: 'exists', path: path('a') }), { kind: 'done' })
+  t.match(bench.ask('n2', 'd2', { kind: 'remove', condition: 'exists', path: path('a') }), { kind: 'failed' })
 })
 
 t.test('a first try is good for one view, one start of the head, and once', async t => {
@@ -119,7 +119,12 @@ t.test('no answer reveals what the tail has not acknowledged', async t => {
 t.test('a key is answered as it was, and refused for something else', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   const remove = (id: string, fingerprint: string, expiresAtMs = 5_000) =>
-    bench.ask('n2', id, { kind: 'remove', path: path('a'), key: { key: 'k', fingerprint, expiresAtMs } })
+    bench.ask('n2', id, {
+      kind: 'remove',
+      condition: 'exists',
+      path: path('a'),
+      key: { key: 'k', fingerprint, expiresAtMs },
+    })
   bench.put('n1', 'w1', 'a')
   t.match(remove('d1', 'f'), { kind: 'done', version: { epoch: 1, seq: 2 } })
   t.match(remove('d2', 'f'), { kind: 'done', version: { epoch: 1, seq: 2 } })
