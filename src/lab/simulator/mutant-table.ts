@@ -37,7 +37,7 @@ export async function judgeMutants(
     let caughtBy: MutantVerdict['caughtBy'] = caught === undefined ? undefined : { file: caught.file }
     if (caughtBy === undefined) {
       const found = await runSeeds(runner, { firstSeed, count: mutant.runsMax, mutant: mutant.name, jobs })
-      if (found.failure !== undefined) caughtBy = { seeds: found.runs }
+      if (found.failures.length > 0) caughtBy = { seeds: found.runs }
     }
     const verdict = { mutant, caughtBy, tookMs: clock.monotonicMs() - startMs }
     verdicts.push(verdict)

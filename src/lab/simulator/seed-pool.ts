@@ -24,14 +24,23 @@ export interface Batch {
   readonly firstSeed: number
   readonly count: number
   readonly mutant?: MutantName | undefined
+  /** Goes on after a failure. */
+  readonly all?: boolean | undefined
 }
 
-/** What a batch did; it ends at its first failure. */
+/** A run that failed. */
+export interface SeedFailure {
+  readonly seed: number
+  readonly result: RunResult
+}
+
+/** What a batch did; it ends at its first failure unless all were asked for. */
 export interface BatchResult {
   readonly runs: number
   readonly steps: number
   readonly virtualMs: number
-  readonly failure?: { readonly seed: number; readonly result: RunResult }
+  /** By their seeds. */
+  readonly failures: readonly SeedFailure[]
 }
 
 /** Runs batches; several at a time may be under way. */
@@ -62,17 +71,20 @@ export function runOnce(scenario: Scenario, seed: number, options: RunOptions): 
 }
 
 /** Runs a batch here and now. */
-export function runBatch(scenario: Scenario, { firstSeed, count, mutant }: Batch): BatchResult {
+export function runBatch(scenario: Scenario, { firstSeed, count, mutant, all }: Batch): BatchResult {
+  const failures: SeedFailure[] = []
+  let runs = 0
   let steps = 0
   let virtualMs = 0
-  for (let run = 1; run <= count; run++) {
-    const seed = firstSeed + run - 1
+  while (runs < count && (all || failures.length === 0)) {
+    const seed = firstSeed + runs
     const result = runOnce(scenario, seed, mutant === undefined ? {} : { mutant })
+    runs++
     steps += result.steps
     virtualMs += result.virtualMs
-    if (!result.ok) return { runs: run, steps, virtualMs, failure: { seed, result } }
+    if (!result.ok) failures.push({ seed, result })
   }
-  return { runs: count, steps, virtualMs }
+  return { runs, steps, virtualMs, failures }
 }
 
 /** Runs batches on this thread. */
@@ -141,10 +153,10 @@ export interface PoolInit extends Batch {
   readonly progress?: (runs: number) => void
 }
 
-/** Runs seeds up to the first that fails. The sums are over the seeds up to that one. */
+/** Runs seeds up to the first that fails, or all. The sums are over the seeds up to that one. */
 export async function runSeeds(
   runner: BatchRunner,
-  { firstSeed, count, mutant, jobs, progress }: PoolInit,
+  { firstSeed, count, mutant, all, jobs, progress }: PoolInit,
 ): Promise<BatchResult> {
   const results: (BatchResult | undefined)[] = []
   const batches = Math.ceil(count / BATCH_SEEDS)
@@ -155,11 +167,11 @@ export async function runSeeds(
     while (next < batches && next < failed) {
       const index = next++
       const from = index * BATCH_SEEDS
-      const batch = { firstSeed: firstSeed + from, count: Math.min(BATCH_SEEDS, count - from), mutant }
+      const batch = { firstSeed: firstSeed + from, count: Math.min(BATCH_SEEDS, count - from), mutant, all }
       const result = await runner.run(batch)
       results[index] = result
       runs += result.runs
-      if (result.failure !== undefined) failed = Math.min(failed, index)
+      if (result.failures.length > 0 && !all) failed = Math.min(failed, index)
       progress?.(runs)
     }
   }
@@ -167,11 +179,10 @@ export async function runSeeds(
   const counted = results.slice(0, failed + 1).filter(result => result !== undefined)
   const sum = (of: (result: BatchResult) => number) =>
     counted.reduce((total, result) => total + of(result), 0)
-  const failure = counted.at(-1)?.failure
   return {
     runs: sum(result => result.runs),
     steps: sum(result => result.steps),
     virtualMs: sum(result => result.virtualMs),
-    ...(failure === undefined ? {} : { failure }),
+    failures: counted.flatMap(result => result.failures),
   }
 }

@@ -13,7 +13,15 @@ import { realEnv } from '../../env.ts'
 import { judgeSchedule, readSchedule, readSchedules, SCHEDULES_FOLDER } from './kept-schedules.ts'
 import { formatMutantTable, judgeMutants } from './mutant-table.ts'
 import { formatSchedule, type MutantName, type RunOptions, type Scenario, SEED_MAX } from './scenario.ts'
-import { type BatchRunner, loadScenario, localRunner, runOnce, runSeeds, threadRunner } from './seed-pool.ts'
+import {
+  type BatchRunner,
+  loadScenario,
+  localRunner,
+  runOnce,
+  runSeeds,
+  type SeedFailure,
+  threadRunner,
+} from './seed-pool.ts'
 import { shrinkSchedule } from './shrink-schedule.ts'
 import { replayCommand } from './transcript.ts'
 
@@ -28,6 +36,7 @@ interface Options {
   readonly seeds: number
   readonly from?: number
   readonly seed?: number
+  readonly all?: true
   readonly mutants?: true
   readonly mutant?: MutantName
   readonly schedule?: string[]
@@ -63,6 +72,7 @@ function simulateCommand(): Command {
     .option('--seeds <count>', 'how many fresh seeds', integer(1, 10_000_000), 1_000)
     .option('--from <seed>', 'the first of them (default: a random one)', integer(0, SEED_MAX - 10_000_000))
     .option('--seed <seed>', 'replay this one run, twice, to see that it is the same', integer(0, SEED_MAX))
+    .option('--all', 'go on after a failure, and say how many runs failed in which way')
     .option('--mutants', 'try every broken variant until it is caught, and print the table')
     .option('--mutant <name>', 'run this broken variant instead of the unbroken system')
     .option('--schedule <file...>', 'run kept schedules')
@@ -104,14 +114,14 @@ export async function simulate(argv: readonly string[], print: (line: string) =>
 
 async function runFreshSeeds(bench: Bench, runner: BatchRunner): Promise<number> {
   const { scenario, options, firstSeed, monotonicMs, print } = bench
-  const { seeds: count, jobs, mutant } = options
+  const { seeds: count, jobs, mutant, all } = options
   print(
     `${scenario.name}: ${count} runs from seed ${firstSeed}${mutant === undefined ? '' : `, with ${mutant}`}`,
   )
   const bar = progressBar(count)
   const startMs = monotonicMs()
   const progress = (runs: number) => bar?.update(runs)
-  const result = await runSeeds(runner, { firstSeed, count, mutant, jobs, progress })
+  const result = await runSeeds(runner, { firstSeed, count, mutant, all, jobs, progress })
   bar?.stop()
   const tookMs = monotonicMs() - startMs
   const perRun = `${((tookMs * jobs) / result.runs).toFixed(2)} ms a run`
@@ -120,12 +130,29 @@ async function runFreshSeeds(bench: Bench, runner: BatchRunner): Promise<number>
     `${result.runs} runs in ${(tookMs / 1000).toFixed(1)} s: ${perRun}, ${perSecond}; ` +
       `${result.steps} events, ${(result.virtualMs / 3_600_000).toFixed(2)} hours of virtual time`,
   )
-  if (result.failure === undefined) {
+  const first = result.failures[0]
+  if (first === undefined) {
     print('all passed')
     return 0
   }
-  showFailure(bench, result.failure.seed, {}, result.failure.result.digest)
+  if (all) for (const line of summarizeFailures(result.failures)) print(line)
+  else showFailure(bench, first.seed, {}, first.result.digest)
   return 1
+}
+
+/** The failures by their first two lines, numbers aside; the most frequent first, each with some seeds. */
+function summarizeFailures(failures: readonly SeedFailure[]): string[] {
+  const kinds = new Map<string, number[]>()
+  for (const { seed, result } of failures) {
+    const lines = (result.failure ?? '').split('\n').slice(0, 2)
+    const kind = lines.join(': ').replace(/\d+/g, '#')
+    kinds.set(kind, [...(kinds.get(kind) ?? []), seed])
+  }
+  const byCount = [...kinds].sort(([, a], [, b]) => b.length - a.length)
+  return [
+    `${failures.length} FAILED`,
+    ...byCount.map(([kind, seeds]) => `${seeds.length} x ${kind} (seeds ${seeds.slice(0, 5).join(', ')})`),
+  ]
 }
 
 async function tryMutants(bench: Bench, runner: BatchRunner): Promise<number> {

@@ -31,10 +31,10 @@ function failingAt(...seeds: number[]): Scenario & { readonly ran: number[] } {
 
 t.test('a batch runs its seeds in order and ends at the first that fails', async t => {
   const good = failingAt()
-  t.same(runBatch(good, { firstSeed: 5, count: 3 }), { runs: 3, steps: 30, virtualMs: 6 })
+  t.same(runBatch(good, { firstSeed: 5, count: 3 }), { runs: 3, steps: 30, virtualMs: 6, failures: [] })
   t.same(good.ran, [5, 6, 7])
   const bad = failingAt(6)
-  t.match(runBatch(bad, { firstSeed: 5, count: 3 }), { runs: 2, steps: 20, failure: { seed: 6 } })
+  t.match(runBatch(bad, { firstSeed: 5, count: 3 }), { runs: 2, steps: 20, failures: [{ seed: 6 }] })
   t.same(bad.ran, [5, 6])
 })
 
@@ -61,7 +61,7 @@ t.test('all seeds run once, however many batches are under way', async t => {
       jobs,
       progress: runs => seen.push(runs),
     })
-    t.same(result, { runs: 70, steps: 700, virtualMs: 140 })
+    t.same(result, { runs: 70, steps: 700, virtualMs: 140, failures: [] })
     t.same(
       scenario.ran.sort((a, b) => a - b),
       Array.from({ length: 70 }, (_, index) => 100 + index),
@@ -86,8 +86,18 @@ t.test('the first failure is the one with the lowest seed, though another is fou
     close: async () => {},
   }
   const result = await runSeeds(slow, { firstSeed: 100, count: 10_000, jobs: 2 })
-  t.match(result, { runs: 11, failure: { seed: 110 } })
+  t.match(result, { runs: 11, failures: [{ seed: 110 }] })
   t.ok(scenario.ran.length < 100, 'and the rest is not run')
+})
+
+t.test('asked for all, it goes on after a failure', async t => {
+  const scenario = failingAt(101, 102, 130)
+  const result = await runSeeds(localRunner(scenario), { firstSeed: 100, count: 40, jobs: 2, all: true })
+  t.equal(result.runs, 40)
+  t.same(
+    result.failures.map(({ seed }) => seed),
+    [101, 102, 130],
+  )
 })
 
 t.test('threads find what one thread finds', async t => {
@@ -96,9 +106,9 @@ t.test('threads find what one thread finds', async t => {
   const mutant = 'leak-dirty' as MutantName
   const batch = { firstSeed: 0, count: 100, mutant, jobs: 3 }
   const threaded = await runSeeds(runner, batch)
-  t.ok(threaded.failure !== undefined)
+  t.equal(threaded.failures.length, 1)
   t.same(threaded, await runSeeds(localRunner(toy), { ...batch, jobs: 1 }))
-  t.match(await runSeeds(runner, { firstSeed: 0, count: 40, jobs: 2 }), { runs: 40, failure: undefined })
+  t.match(await runSeeds(runner, { firstSeed: 0, count: 40, jobs: 2 }), { runs: 40, failures: [] })
 })
 
 t.test('a thread whose work fails to start is an error, not a silence', async t => {

@@ -48,6 +48,25 @@ t.test('a failure: the transcript, the reason, and the command that shows it aga
   t.same(replayed.lines, lines.slice(lines.indexOf(failed)), 'the same lines')
 })
 
+t.test('asked for all, it says how many failed in which way, most frequent first', async t => {
+  const { code, lines } = await run('--seeds', '60', '--from', '0', '--mutant', 'pass-on-early', '--all')
+  t.equal(code, 1)
+  t.match(lines[1], /^60 runs/)
+  const failed = Number(/^(\d+) FAILED$/.exec(lines[2] ?? '')?.[1])
+  const kinds = lines.slice(3).map(line => /^(\d+) x .*\(seeds (\d+)/.exec(line))
+  const counts = kinds.map(kind => Number(kind?.[1]))
+  t.equal(
+    counts.reduce((sum, count) => sum + count, 0),
+    failed,
+  )
+  t.same(
+    counts,
+    [...counts].sort((a, b) => b - a),
+  )
+  const replayed = await run('--seed', kinds[0]?.[2] ?? '', '--mutant', 'pass-on-early')
+  t.equal(replayed.code, 1)
+})
+
 t.test('one seed is run twice, to see that it is the same', async t => {
   const first = await run('--seed', '5')
   t.equal(first.code, 0)
