@@ -26,6 +26,7 @@ export const SIMULATED_SETTINGS: ChainSettings = {
   resendMs: 25,
   retryMs: 5,
   silencesMax: 3,
+  listedMax: 16,
   stagedMs: 400,
 }
 

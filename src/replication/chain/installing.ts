@@ -30,7 +30,7 @@ import { hold, newerViews, seal, startProposal } from './deciding.ts'
 import { probe } from './liveness.ts'
 import { backOffMs, type Machine, putView, send, setTimer } from './machine-state.ts'
 import { planRepair } from './repair.ts'
-import { applyChanges, startTransfer, stateOf, type Transfer, type TransferResult } from './transfers.ts'
+import { applyChanges, type HandedOut, startTransfer, stateOf, type Transfer } from './transfers.ts'
 
 /** Begins, or begins again, the installation of a view whose head this node is. */
 export function startInstallation(m: Machine, viewId: ViewId): void {
@@ -101,7 +101,7 @@ export function onInstall(m: Machine, from: NodeId, view: View): void {
   m.installations.set(view.id, { search: SEARCH_START, transfer })
 }
 
-export function afterTransfer(m: Machine, transfer: Transfer, result: TransferResult): void {
+export function afterTransfer(m: Machine, transfer: Transfer, result: HandedOut): void {
   if (transfer.purpose === 'pre-copy') return preCopied(m, transfer.view)
   const state = m.views.get(transfer.view.id)
   m.installations.delete(transfer.view.id)

@@ -36,6 +36,8 @@ export interface ChainSettings {
   readonly retryMs: number
   /** Unanswered questions in a row after which a node counts as dead. */
   readonly silencesMax: number
+  /** Records of a part of a range that two nodes compare one by one rather than by digest. */
+  readonly listedMax: number
   /** How long a staged body waits for the write that names it, ms. */
   readonly stagedMs: number
 }

@@ -89,6 +89,8 @@ export type DifferenceMessage =
   | {
       readonly kind: 'compare'
       readonly tag: Tag
+      /** Counts the questions of one transfer: a repeated answer must not pass for the answer to a later one. */
+      readonly step: number
       /** Whose state is wanted. */
       readonly source: Source
       /** The view that will start from it; its range is what is compared. */
@@ -100,6 +102,7 @@ export type DifferenceMessage =
   | {
       readonly kind: 'difference'
       readonly tag: Tag
+      readonly step: number
       readonly floor: Version
       readonly seq: number
       readonly active: boolean

@@ -19,11 +19,8 @@ import { dropRecord, type Machine, newTag, putRecord, putView, send, setTimer } 
 import type { Comparison, DifferenceMessage, Tag, TransferPurpose } from './messages.ts'
 import { PREFIX_DIGITS } from './record-table.ts'
 
-/** Records that are compared one by one rather than by digest. */
-const LISTED_MAX = 16
-
-/** Comparisons in one message. */
-const COMPARISONS_MAX = 64
+/** Comparisons in one message: at most about 1 KiB each, and a few round trips for thousands of differences. */
+const COMPARISONS_MAX = 512
 
 /** A comparison under way, at the one that wants to become equal. */
 export interface Transfer {
@@ -45,12 +42,6 @@ export interface Transfer {
 export interface Installation {
   readonly search: { readonly source: number; readonly replica: number }
   readonly transfer: Tag | undefined
-}
-
-export interface TransferResult {
-  readonly floor: Version
-  readonly seq: number
-  readonly active: boolean
 }
 
 export function startTransfer(
@@ -82,13 +73,13 @@ function ask(m: Machine, transfer: Transfer): void {
   transfer.steps++
   const comparisons = transfer.asked.map(prefix => comparisonOf(m, transfer.view, prefix))
   const { tag, purpose, view, source, steps } = transfer
-  send(m, transfer.from, { kind: 'compare', tag, purpose, view, source, comparisons })
+  send(m, transfer.from, { kind: 'compare', tag, step: steps, purpose, view, source, comparisons })
   setTimer(m, m.settings.answerTimeoutMs, { kind: 'transfer', tag, steps })
 }
 
 function comparisonOf(m: Machine, view: View, prefix: string): Comparison {
   const digest = m.records.digest(view, prefix)
-  if (digest.count > LISTED_MAX && prefix.length < PREFIX_DIGITS)
+  if (digest.count > m.settings.listedMax && prefix.length < PREFIX_DIGITS)
     return { prefix, digest, versions: undefined }
   const records = [...m.records.within(view, prefix)]
   return { prefix, digest, versions: records.map(record => [record.path, record.version] as const) }
@@ -96,7 +87,7 @@ function comparisonOf(m: Machine, view: View, prefix: string): Comparison {
 
 /** At the source. */
 export function onCompare(m: Machine, from: NodeId, message: DifferenceMessage & { kind: 'compare' }): void {
-  const { tag } = message
+  const { tag, step } = message
   const state = mayHandOut(m, message)
   if (typeof state === 'string') return send(m, from, { kind: 'no-difference', tag, reason: state })
   const descend: string[] = []
@@ -105,14 +96,14 @@ export function onCompare(m: Machine, from: NodeId, message: DifferenceMessage &
   for (const comparison of message.comparisons) {
     const own = m.records.digest(message.view, comparison.prefix)
     if (own.count === comparison.digest.count && own.hash === comparison.digest.hash) continue
-    if (own.count > 2 * LISTED_MAX && comparison.prefix.length < PREFIX_DIGITS)
+    if (own.count > 2 * m.settings.listedMax && comparison.prefix.length < PREFIX_DIGITS)
       descend.push(comparison.prefix)
     else if (comparison.versions === undefined && comparison.prefix.length < PREFIX_DIGITS) {
       descend.push(comparison.prefix)
     } else list(m, message.view, comparison, records, missing)
   }
   const { floor, seq, active } = state
-  send(m, from, { kind: 'difference', tag, floor, seq, active, descend, records, missing })
+  send(m, from, { kind: 'difference', tag, step, floor, seq, active, descend, records, missing })
 }
 
 /** The records of one part that the other side has not, or has otherwise. */
@@ -200,7 +191,8 @@ export function onDifference(
   message: DifferenceMessage & { kind: 'difference' },
 ): void {
   const transfer = m.transfers.get(message.tag)
-  if (transfer === undefined || transfer.from !== from || transfer.asked.length === 0) return
+  if (transfer === undefined || transfer.from !== from || transfer.steps !== message.step) return
+  if (transfer.asked.length === 0) return
   if (
     transfer.purpose === 'pre-copy' &&
     m.rules.guardedPreCopy &&

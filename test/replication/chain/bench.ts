@@ -41,6 +41,7 @@ export const SETTINGS: ChainSettings = {
   resendMs: 100,
   retryMs: 10,
   silencesMax: 2,
+  listedMax: 16,
   stagedMs: 1000,
 }
 

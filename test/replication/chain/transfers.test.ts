@@ -57,6 +57,22 @@ t.test('only what differs is moved', async t => {
   t.equal(moved, 2)
 })
 
+t.test('a repeated answer does not pass for the answer to a later question', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: V1, settings: { listedMax: 0 } })
+  for (let name = 0; name < 1_500; name++) bench.machine('n1').records.put(recordOf(name, 1))
+  bench.lose = envelope => {
+    if (envelope.message.kind === 'difference' && !repeated.has(envelope)) {
+      const again = { ...envelope }
+      repeated.add(again)
+      bench.wire.push(again)
+    }
+    return envelope.message.kind === 'complete'
+  }
+  const repeated = new Set<unknown>()
+  bench.deliver('n1', 'n2', { kind: 'teach', views: [CHILD] })
+  t.same(listed(bench, 'n2'), listed(bench, 'n1'))
+})
+
 t.test('ranges overlap when they share a position', async t => {
   const arc = (lo: string, hi: string) => ({ lo: lo.padEnd(40, '0'), hi: hi.padEnd(40, '0') }) as never
   t.ok(overlaps(arc('2', '4'), arc('3', '5')))
