@@ -41,11 +41,6 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
     runsMax: 300,
     off: 'bodyBeforePass',
   },
-  'pre-copy-unguarded': {
-    rule: 'pre-copy ends when the range is installed',
-    runsMax: 2000,
-    off: 'guardedPreCopy',
-  },
   'first-try-unbound': {
     rule: 'first try bound to view and start of the head',
     runsMax: 2000,

@@ -44,8 +44,6 @@ export interface Rules {
   readonly sealBeforeFetch: boolean
   /** A pass that names a body is stored when the body is there. */
   readonly bodyBeforePass: boolean
-  /** A pre-copy ends when the range is installed here, so that nothing old overwrites what is served. */
-  readonly guardedPreCopy: boolean
   /** The first try of a write is bound to one view and one start of its head. */
   readonly boundFirstTry: boolean
 }
@@ -71,6 +69,5 @@ export const ALL_RULES: Rules = Object.freeze({
   keepBodies: true,
   sealBeforeFetch: true,
   bodyBeforePass: true,
-  guardedPreCopy: true,
   boundFirstTry: true,
 })

@@ -62,7 +62,6 @@ export function startTransfer(
 
 /** Nothing else may change the records of a range while they are compared. */
 function endPreCopies(m: Machine, range: View): void {
-  if (!m.rules.guardedPreCopy) return
   for (const other of [...m.transfers.values()]) {
     if (other.purpose === 'pre-copy' && overlaps(other.view, range)) m.transfers.delete(other.tag)
   }
@@ -193,11 +192,7 @@ export function onDifference(
   const transfer = m.transfers.get(message.tag)
   if (transfer === undefined || transfer.from !== from || transfer.steps !== message.step) return
   if (transfer.asked.length === 0) return
-  if (
-    transfer.purpose === 'pre-copy' &&
-    m.rules.guardedPreCopy &&
-    isOvertaken(m, transfer.source, transfer.view)
-  ) {
+  if (transfer.purpose === 'pre-copy' && isOvertaken(m, transfer.source, transfer.view)) {
     m.transfers.delete(transfer.tag)
     return
   }
