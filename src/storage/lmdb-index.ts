@@ -6,7 +6,9 @@
  * and a reader never waits for a writer (docs/decisions/0010-storage-on-disk.md).
  */
 import { Buffer } from 'node:buffer'
+import { statfsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
@@ -54,6 +56,12 @@ const LINES_AT_ONCE = 256
 /** Records read at once: with inline bodies up to 2 MiB of memory. */
 const RECORDS_AT_ONCE = 32
 
+/** Bytes that one write may take beside its body: about 12 pages of 4 KiB, the way down to each table it touches. */
+const WRITE_BYTES = 64 * 1024
+
+/** Bytes that must be left over, for what others write to the disk between the look and the transaction. */
+const SPARE_BYTES = 256 * 1024
+
 const NODE_ID = Buffer.from('nodeId')
 const BOOT = Buffer.from('boot')
 const TOTALS = Buffer.from('totals')
@@ -64,6 +72,7 @@ export class LmdbIndex {
   /** How often this index was opened; the epoch of the versions that this process gives. */
   readonly boot: number
   readonly #root: RootDatabase<Buffer, Buffer>
+  readonly #folder: string
   readonly #records: Table
   readonly #lines: Table
   readonly #outcomes: Table
@@ -73,8 +82,9 @@ export class LmdbIndex {
   readonly #commits = new GroupCommit<IndexWrite>(group => this.#make(group))
   #totals: Totals
 
-  private constructor(root: RootDatabase<Buffer, Buffer>, newNodeId: string) {
+  private constructor(root: RootDatabase<Buffer, Buffer>, folder: string, newNodeId: string) {
     this.#root = root
+    this.#folder = folder
     const table = (name: string) => root.openDB<Buffer, Buffer>({ name, ...BINARY })
     this.#records = table('records')
     this.#lines = table('lines')
@@ -96,7 +106,7 @@ export class LmdbIndex {
     try {
       await checkIndexFile(file)
       root = open<Buffer, Buffer>({ path: file, ...ENVIRONMENT, ...BINARY })
-      const index = new LmdbIndex(root, newNodeId)
+      const index = new LmdbIndex(root, dirname(file), newNodeId)
       const boot = encodeDoubles(index.boot)
       await durable(index.#root, () => {
         index.#meta.put(NODE_ID, Buffer.from(index.nodeId))
@@ -188,6 +198,7 @@ export class LmdbIndex {
       bytes += putRecord?.body.size ?? 0
       for (const record of removeRecords) bytes -= record.body.size
     }
+    this.#assertRoom(group)
     const totals = { files, bytes }
     const changed = files !== this.#totals.files || bytes !== this.#totals.bytes
     await durable(this.#root, () => {
@@ -195,6 +206,21 @@ export class LmdbIndex {
       if (changed) this.#meta.put(TOTALS, encodeDoubles(files, bytes))
     })
     this.#totals = totals
+  }
+
+  /**
+   * Refuses a group that the disk might not hold. LMDB must not find that out by itself: a transaction of lmdb-js that
+   * meets the end of the disk can damage its heap, and the process aborts some writes later (docs/decisions/0012).
+   * @throws StoreError DISK_FULL: nothing has changed.
+   */
+  #assertRoom(group: readonly IndexWrite[]): void {
+    let bytes = SPARE_BYTES
+    for (const { putRecord } of group) {
+      const content = putRecord?.body.content
+      bytes += WRITE_BYTES + (content && 'inline' in content ? 2 * content.inline.length : 0)
+    }
+    const { bavail, bsize } = statfsSync(this.#folder)
+    if (bavail * bsize < bytes) throw new StoreError('DISK_FULL', 'No space is left on the disk.')
   }
 
   #apply(write: IndexWrite): void {
