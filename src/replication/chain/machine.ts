@@ -45,7 +45,7 @@ import {
 import type { Envelope, Message } from './messages.ts'
 import { collectTombstones, onAcknowledge, onFloor, onPass, onResend, resumeChain } from './passing.ts'
 import { onRead } from './reading.ts'
-import { onPreCopied, onRepair, planRepair, renewView } from './repair.ts'
+import { onPreCopied, onRepair, planRepair, renewView, successorsOf } from './repair.ts'
 import type { ClientRequest } from './requests.ts'
 import { onCompare, onDifference, onNoDifference, onTransferTimeout } from './transfers.ts'
 import { onBurn, onWrite } from './writing.ts'
@@ -140,7 +140,11 @@ function verify(m: Machine): void {
   }
   for (const { view } of [...m.views.values()]) {
     planRepair(m, view.id)
-    for (const node of view.replicas) if (node !== m.self) send(m, node, { kind: 'ask-complete', view })
+    // Whoever held it with this node may be gone: those who should hold the range now know of it, too.
+    const owners = successorsOf(view.hi, m.members.values(), () => true).slice(0, m.settings.replicas)
+    for (const node of new Set([...view.replicas, ...view.acceptors, ...owners])) {
+      if (node !== m.self) send(m, node, { kind: 'ask-complete', view })
+    }
     for (const newer of newerViews(m, view)) {
       send(m, newer.replicas[0] as NodeId, { kind: 'ask-complete', view })
     }
