@@ -3,12 +3,12 @@
  */
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { availableParallelism, cpus, release, tmpdir, totalmem } from 'node:os'
+import { availableParallelism, cpus, loadavg, release, tmpdir, totalmem } from 'node:os'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Lines of Markdown: processor, cores, memory, filesystem of the data, kernel, Node, other programs. */
+/** Lines of Markdown: processor, cores, memory, filesystem of the data, kernel, Node, other programs, load. */
 export async function describeMachine(): Promise<string[]> {
   const model = cpus()[0]?.model.trim() || 'unknown'
   return [
@@ -19,6 +19,9 @@ export async function describeMachine(): Promise<string[]> {
     `Node: ${process.version}`,
     `nginx: ${(await versionOf('nginx', '-v')) ?? 'not installed'}`,
     `wrk: ${(await versionOf('wrk', '-v')) ?? 'not installed; our own generator was used'}`,
+    `load average at the start: ${loadavg()
+      .map(load => load.toFixed(2))
+      .join(', ')}`,
   ]
 }
 

@@ -2,7 +2,9 @@
  * Owns the settings as the program uses them: NodeConfig belongs to this process alone. (Settings that every node of a
  * network shares never mix with these.) read-config.ts reads them from flags and environment.
  */
+import type { NetworkWish } from './membership/network-config.ts'
 import type { Address } from './ring/identifier.ts'
+import type { LearningMode } from './routing/learning.ts'
 
 /** Limits of one node's doors. LIMITS says for each its default, unit, bounds and reason. */
 export interface Limits {
@@ -30,6 +32,15 @@ export interface NodeConfig {
   readonly port: number
   /** The address that replies name this node by; undefined is `host` with the port that was bound. */
   readonly advertise: Address | undefined
+  /** Nodes of the network to join; none founds one. A network that the data directory knows goes before. */
+  readonly boots: readonly Address[]
+  /** What is asked of the network's own settings. */
+  readonly wish: NetworkWish
+  /** What fails together with this node; undefined where nobody said so. */
+  readonly zone: string | undefined
+  /** How long boot nodes are tried, ms. */
+  readonly joinTimeoutMs: number
+  readonly learn: LearningMode
   /** Where the files are kept; undefined keeps them in memory only. */
   readonly dataDirectory: string | undefined
   /** What clients must show as `Authorization: Bearer ...`; with neither, every client may do everything. */

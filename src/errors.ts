@@ -27,6 +27,11 @@ export const ERROR_CODES = {
   CORRUPT: { retryable: false, meaning: 'stored bytes fail their checksum and no good copy is left' },
   UNAVAILABLE: { retryable: true, meaning: 'the node is starting or stopping, or lacks replicas' },
   INDETERMINATE: { retryable: false, meaning: 'the outcome of the write is unknown' },
+  WRONG_NETWORK: { retryable: false, meaning: 'the request comes from a node of another network' },
+  PROTOCOL_UNSUPPORTED: {
+    retryable: false,
+    meaning: 'the request speaks a peer protocol that this node does not know',
+  },
   DISK_FULL: { retryable: true, meaning: 'no space is left for the bytes' },
 } as const satisfies Record<string, { retryable: boolean; meaning: string }>
 

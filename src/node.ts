@@ -9,11 +9,14 @@ import type { Env } from './env.ts'
 import { StoreError } from './errors.ts'
 import { FileService } from './files/file-service.ts'
 import { buildServer } from './http/server.ts'
-import type { Address } from './ring/identifier.ts'
+import { type Joined, joinNetwork } from './membership/join.ts'
+import { RingNode } from './membership/ring-node.ts'
+import type { Address, NodeId } from './ring/identifier.ts'
 import { LmdbStorage } from './storage/lmdb-storage.ts'
 import { MemoryStorage } from './storage/memory-storage.ts'
-import type { Storage } from './storage/storage.ts'
 import { VERSION } from './version.ts'
+
+type NodeStorage = LmdbStorage | MemoryStorage
 
 /** How often a stopping node looks for connections that have become idle, ms: too short for a person to notice. */
 const IDLE_SWEEP_MS = 50
@@ -23,7 +26,9 @@ export class StoreNode {
   readonly #config: NodeConfig
   #starting: Promise<string> | undefined
   #stopping: Promise<void> | undefined
-  #storage: Storage | undefined
+  #storage: NodeStorage | undefined
+  #ring: RingNode | undefined
+  readonly #stopSignal = new AbortController()
   #server: FastifyInstance | undefined
   #hasStarted = false
 
@@ -42,6 +47,10 @@ export class StoreNode {
     return this.#starting
   }
 
+  get ringForTests(): RingNode | undefined {
+    return this.#ring
+  }
+
   /**
    * Stops accepting, lets running requests finish for up to `shutdownTimeoutMs`, then closes storage. Safe to call at
    * any time and more than once.
@@ -56,16 +65,23 @@ export class StoreNode {
     const { host, tls } = this.#config
     const port = this.#config.port === 0 ? await freePort(host) : this.#config.port
     const address = this.#config.advertise ?? addressOf(host, port)
-    this.#storage = await this.#openStorage()
+    const storage = await this.#openStorage()
+    this.#storage = storage
     this.#refuseWhenStopping()
+    const joined = await this.#join(storage, address)
+    this.#refuseWhenStopping()
+    const ring = this.#makeRing(storage, joined)
+    this.#ring = ring
     const files = new FileService(
-      { storage: this.#storage },
-      { address, consistency: 'chain', fileBytesMax: this.#config.limits.fileBytesMax },
+      { replication: ring.replication, storage },
+      { consistency: 'chain', fileBytesMax: this.#config.limits.fileBytesMax },
     )
     const facts = { address, version: VERSION, notReadyBecause: () => this.#notReadyBecause() }
-    this.#server = await buildServer({ files, env: this.#env }, { config: this.#config, facts })
+    this.#server = await buildServer({ files, ring, env: this.#env }, { config: this.#config, facts })
     this.#refuseWhenStopping()
     await listen(this.#server, host, port)
+    ring.start({ founds: joined.how === 'founded' })
+    if (joined.how !== 'founded') await ring.announce()
     this.#hasStarted = true
     const url = `${tls === undefined ? 'http' : 'https'}://${addressOf(host, port)}`
     const { dataDirectory } = this.#config
@@ -73,7 +89,51 @@ export class StoreNode {
     return url
   }
 
-  #openStorage(): Promise<Storage> | Storage {
+  #join(storage: NodeStorage, address: Address): Promise<Joined> {
+    const { boots, wish, zone, secret, tls, joinTimeoutMs } = this.#config
+    const { env } = { env: this.#env }
+    return joinNetwork(
+      { env, store: storage.replica },
+      {
+        nodeId: storage.nodeId as NodeId,
+        diskBoot: storage.boot,
+        address,
+        zone,
+        boots,
+        wish,
+        secret,
+        scheme: tls === undefined ? 'http' : 'https',
+        joinTimeoutMs,
+        signal: this.#stopSignal.signal,
+        waiting: (boot, error) =>
+          env.log.warn({ op: 'join', boot, err: error.message }, 'waiting for the boot node'),
+      },
+    )
+  }
+
+  #makeRing(storage: NodeStorage, { network, self, records }: Joined): RingNode {
+    const { secret, tls, learn } = this.#config
+    return new RingNode(
+      { env: this.#env, storage },
+      {
+        network,
+        self,
+        records,
+        secret,
+        scheme: tls === undefined ? 'http' : 'https',
+        learn,
+        halted: () => {
+          this.#env.log.error(
+            { op: 'halt' },
+            'this data directory is a copy, or was restored: it has to join anew',
+          )
+          void this.stop()
+        },
+      },
+    )
+  }
+
+  #openStorage(): Promise<NodeStorage> | NodeStorage {
     const { dataDirectory } = this.#config
     if (dataDirectory === undefined) return new MemoryStorage({ env: this.#env })
     return LmdbStorage.open({ env: this.#env }, { directory: dataDirectory })
@@ -89,9 +149,11 @@ export class StoreNode {
   }
 
   async #stop(): Promise<void> {
+    this.#stopSignal.abort(new StoreError('UNAVAILABLE', 'The node was stopped before it had started.'))
     // A start under way sees that it is unwanted, and ends by itself.
     await this.#starting?.catch(() => undefined)
     if (this.#server !== undefined) await this.#closeServer(this.#server)
+    await this.#ring?.close()
     await this.#storage?.close()
     if (this.#hasStarted) this.#env.log.info({ op: 'stop' }, 'stopped')
   }

@@ -34,7 +34,6 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
   const host = readHost(find('host'))
   const port = readPort(find('port') ?? portOfPlatform(environment))
   const advertise = readAdvertise(find('advertise'))
-  refuseJoining(find, { host, port, advertise }, environment)
   const tokens = readTokens(find)
   const secret = readSecret(find('secret'))
   if (!isLoopback(host) && !readBoolean(find('insecure'))) refuseOpenDoor(host, tokens.readWrite, secret)
@@ -42,6 +41,11 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
     host,
     port,
     advertise,
+    boots: readBoots(find, { host, port, advertise }, environment),
+    wish: {},
+    zone: undefined,
+    joinTimeoutMs: 60_000,
+    learn: 'path',
     dataDirectory: readDataDirectory(find, port),
     tokens,
     secret,
@@ -123,28 +127,26 @@ function parseTarget(text: string): { host: string; port: number } | undefined {
   return { host: url.hostname, port }
 }
 
-function refuseJoining(
+/** The other nodes to join by; none when this node founds a network of its own. */
+function readBoots(
   find: Find,
   self: { host: string; port: number; advertise: Address | undefined },
   environment: Environment,
-): void {
+): Address[] {
   const found = find('boot')
   // A port that the platform chose is nobody's decision to join port 5000.
-  if (found === undefined && find('port') === undefined && environment.PORT) return
+  if (found === undefined && find('port') === undefined && environment.PORT) return []
+  const boots: Address[] = []
   for (const text of (found?.text ?? SETTINGS.boot.default).split(',')) {
     const target = parseTarget(text.trim())
     if (target === undefined) {
       throw refusal(`${found?.label} is "${text}", and a node is a port, HOST:PORT or a URL.`)
     }
     const samePort = target.port === self.port && (isLoopback(target.host) || target.host === self.host)
-    if (samePort || `${target.host}:${target.port}` === self.advertise) continue
-    const named =
-      found === undefined ? `--boot is ${text} unless you say otherwise` : `${found.label} names ${text}`
-    throw refusal(
-      `${named}, and this version cannot join another node yet: ` +
-        `to start a network of its own on port ${self.port}, add -b ${self.port}.`,
-    )
+    const address = `${target.host}:${target.port}` as Address
+    if (!samePort && address !== self.advertise) boots.push(address)
   }
+  return boots
 }
 
 function readTokens(find: Find): NodeConfig['tokens'] {

@@ -27,7 +27,7 @@ export const manyFiles: Benchmark = {
     const filling = await openOurNode(directory)
     const load = await runSocketLoad({
       ...{ port: filling.port, method: 'PUT', target: filling.putTarget('bench/many') },
-      ...{ uniquePaths: true, connections: 256, count, bodyBytes: BODY_BYTES },
+      ...{ uniquePaths: true, connections: 64, count, bodyBytes: BODY_BYTES },
     })
     assert.equal(load.refused, 0, 'every file was taken')
     const filledBytes = await filling.process.residentBytes()

@@ -14,7 +14,7 @@ interface LookupOptions {
   readonly nodes: readonly number[]
   readonly seeds: number
   readonly lookups: number
-  readonly lifetime: readonly number[]
+  readonly lifetime: number
   readonly learn: 'chain' | 'path' | 'both'
   readonly virtualNodes: number
   readonly replicas: number
@@ -56,9 +56,9 @@ export function addExperimentCommand(program: Command, session: Session): void {
     )
     .option(
       '--lifetime <seconds>',
-      'mean lifetimes of the nodes, separated by commas; 0 is no churn',
-      integers(0, 1e9),
-      [0, 600],
+      'mean lifetime of a node in the runs with churn; 0 leaves them out',
+      integer(0, 1e9),
+      600,
     )
     .option('--learn <mode>', 'what teaches: chain, path or both', 'both')
     .option('--virtual-nodes <count>', 'identifiers of a node', integer(1, 256), 1)
@@ -117,11 +117,7 @@ async function writeFigures(
 ): Promise<void> {
   const files: [string, string][] = []
   if (options.growth) {
-    files.push(
-      ['growth.csv', report.csvOf(figures)],
-      ['growth-requests.svg', report.growthRequestsPlot(figures)],
-      ['growth-entries.svg', report.growthEntriesPlot(figures)],
-    )
+    files.push(['growth.csv', report.csvOf(figures)], ['growth.svg', report.growthPlot(figures)])
   } else {
     files.push(['lookup.csv', report.csvOf(figures)])
     for (const nodes of options.nodes) {
@@ -158,14 +154,15 @@ function modesOf(learn: string): readonly Teaching[] {
 function lookupScenarios(options: LookupOptions, modes: readonly Teaching[]): LookupScenario[] {
   const { virtualNodes, replicas, answering, lifetime } = options
   const moments = MOMENTS.filter(moment => moment <= options.lookups)
+  const lifetimes = lifetime === 0 ? [undefined] : [undefined, lifetime]
   return options.nodes.flatMap(nodes =>
-    lifetime.flatMap(seconds =>
+    lifetimes.flatMap(lifetimeSeconds =>
       modes.map(teaching => ({
         nodes,
         virtualNodes,
         replicas,
         answering,
-        lifetimeSeconds: seconds === 0 ? undefined : seconds,
+        lifetimeSeconds,
         moments,
         ...teaching,
       })),

@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
+import type { Found, Replication } from '../replication/replication.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
@@ -18,27 +19,17 @@ import type {
   Storage,
   StorageStatistics,
 } from '../storage/storage.ts'
-import { type KeyedRequest, keptFor, keyedRequest } from './idempotency.ts'
+import { type KeyedRequest, keyedRequest } from './idempotency.ts'
 import { type ListQuery, listBatches } from './listing.ts'
-import {
-  answerAgain,
-  type Consistency,
-  type Keeping,
-  keptAnswer,
-  receiptOf,
-  type Written,
-} from './receipt.ts'
+import { type Consistency, type Keeping, receiptOf, type Written } from './receipt.ts'
 import { type DamagedFile, type VerificationProgress, verifyFiles } from './verification.ts'
 
 /** What must hold of the written path: `absent` creates only, `none` also replaces, `etags` replaces those versions. */
 export type WriteCondition = Condition
 export type FileRange = ByteRange
 
-export interface FoundFile {
-  readonly record: FileRecord
-  /** The nodes that the request visited, in order. */
-  readonly chain: readonly Address[]
-}
+/** A file that is there. */
+export type FoundFile = Found & { readonly record: FileRecord }
 
 export interface WriteOptions {
   readonly condition: WriteCondition
@@ -61,35 +52,29 @@ export type ReceivedBody = StagedBody
 const REPLACED_TRIES_MAX = 5
 
 export class FileService {
+  readonly #replication: Replication
   readonly #storage: Storage
   readonly #fileBytesMax: number
   /** How and where this node keeps what it writes. */
-  readonly keeping: Keeping
+  readonly keeping: Pick<Keeping, 'consistency' | 'durable'>
 
   constructor(
-    components: { readonly storage: Storage },
+    components: { readonly replication: Replication; readonly storage: Storage },
     init: {
-      readonly address: Address
       readonly consistency: Consistency
       /** Bytes of one body; more is FILE_TOO_LARGE. */
       readonly fileBytesMax: number
     },
   ) {
+    this.#replication = components.replication
     this.#storage = components.storage
     this.#fileBytesMax = init.fileBytesMax
-    const here = [init.address]
-    this.keeping = {
-      consistency: init.consistency,
-      durable: components.storage.statistics().durable,
-      replicas: here,
-      chain: here,
-    }
+    this.keeping = { consistency: init.consistency, durable: components.storage.statistics().durable }
   }
 
-  /** The file at a path, or undefined. */
-  async find(path: PathName): Promise<FoundFile | undefined> {
-    const record = await this.#storage.find(path)
-    return record && { record, chain: this.keeping.chain }
+  /** The file at a path, if there is one, and where the request went. */
+  find(path: PathName): Promise<Found> {
+    return this.#replication.find(path)
   }
 
   /**
@@ -97,7 +82,7 @@ export class FileService {
    * @throws StoreError CORRUPT; FILE_NOT_FOUND when this version was replaced meanwhile: find it again.
    */
   read(found: FoundFile, range?: FileRange): Promise<Uint8Array | Readable> {
-    return this.#storage.read(found.record, range)
+    return this.#replication.read(found.record, range)
   }
 
   /**
@@ -119,11 +104,11 @@ export class FileService {
 
   /** Takes a body in without making it visible. @throws as `put` for the body. */
   receive(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<ReceivedBody> {
-    return this.#storage.stage(body, { sizeMax: this.#fileBytesMax, ...(signal && { signal }) })
+    return this.#replication.stage(body, { sizeMax: this.#fileBytesMax, ...(signal && { signal }) })
   }
 
   dropReceived(received: ReceivedBody): Promise<void> {
-    return this.#storage.discard(received)
+    return this.#replication.discard(received)
   }
 
   /** Makes a received body visible at a path; when it throws, the body is gone. @throws as `put` for the condition. */
@@ -145,14 +130,7 @@ export class FileService {
   async copy(source: PathName, destination: PathName, options: WriteOptions): Promise<Written> {
     refuseSamePath(source, destination)
     const keyed = this.#keyed(destination, options, ['copy', source])
-    try {
-      return (await this.#kept(keyed)) ?? (await this.#copy(source, destination, options.condition, keyed))
-    } catch (error) {
-      // What refused this one may be what its twin under the same key did a moment ago.
-      const kept = await this.#kept(keyed)
-      if (kept === undefined) throw error
-      return kept
-    }
+    return this.#copy(source, destination, options.condition, keyed)
   }
 
   async #copy(
@@ -162,11 +140,12 @@ export class FileService {
     keyed: KeyedRequest | undefined,
   ): Promise<Written> {
     for (let tries = 1; ; tries++) {
-      const record = await this.#storage.find(source)
+      const { record } = await this.#replication.find(source)
       if (record === undefined) throw notFound(source)
-      refuse(path, condition, await this.#storage.find(path))
+      // A retry of a copy that is done meets its own file: the commit knows, by the key, that it is.
+      if (keyed === undefined) refuse(path, condition, (await this.#replication.find(path)).record)
       try {
-        const body = await this.#storage.stageCopy(record)
+        const body = await this.#replication.stageCopy(record)
         return await this.#commit({ kind: 'put', path, condition, body, meta: record.meta }, keyed)
       } catch (error) {
         // Its bytes went away under us: the source was replaced or removed, and the next round sees which.
@@ -193,8 +172,8 @@ export class FileService {
   }
 
   /** The files under a prefix in the byte order of their paths, in batches; see listing.ts. */
-  list(query: ListQuery): Iterable<readonly (ListEntry | string)[]> {
-    return listBatches(this.#storage, query)
+  list(query: ListQuery): AsyncIterable<readonly (ListEntry | string)[]> {
+    return listBatches(this.#replication, query)
   }
 
   /** Reads every file and checks every byte; see verification.ts. */
@@ -207,16 +186,12 @@ export class FileService {
   }
 
   /**
-   * Refuses a write whose condition does not hold now; the commit checks it again. A retry of a write that is done is
-   * let through to its answer: its own file is what stands at the path.
+   * Refuses a write whose condition does not hold now; the commit checks it again. A request with a key is let through:
+   * it may be the retry of a write that is done, whose own file is what stands at the path.
    */
   async refuseEarly(path: PathName, options: WriteOptions): Promise<void> {
-    try {
-      refuse(path, options.condition, await this.#storage.find(path))
-    } catch (error) {
-      const key = options.idempotencyKey
-      if (key === undefined || (await this.#storage.outcome(key)) === undefined) throw error
-    }
+    if (options.idempotencyKey !== undefined) return
+    refuse(path, options.condition, (await this.#replication.find(path)).record)
   }
 
   #keyed(path: PathName, options: WriteOptions, parts: readonly unknown[]): KeyedRequest | undefined {
@@ -224,26 +199,12 @@ export class FileService {
     return key === undefined ? undefined : keyedRequest(key, path, [...parts, condition])
   }
 
-  async #kept(keyed: KeyedRequest | undefined): Promise<Written | undefined> {
-    return keyed && keptFor(keyed, await this.#storage.outcome(keyed.key))
-  }
-
   async #commit(change: Change, keyed: KeyedRequest | undefined): Promise<Written> {
-    if (keyed === undefined) return this.#written(await this.#storage.commit(change))
-    const { key, fingerprint } = keyed
-    const answer = (committed: Committed) => keptAnswer(this.#written(committed))
-    const committed = await this.#storage.commit(change, { idempotency: { key, fingerprint, answer } })
-    return committed.replayed === undefined
-      ? this.#written(committed)
-      : answerAgain(committed.replayed, change.path)
-  }
-
-  #written({ record, previous }: Committed): Written {
-    return {
-      receipt: record && receiptOf(record, this.keeping),
-      created: previous === undefined,
-      chain: this.keeping.chain,
-    }
+    const idempotency = keyed && { key: keyed.key, fingerprint: keyed.fingerprint }
+    const committed = await this.#replication.commit(change, idempotency ? { idempotency } : {})
+    const { record, previous, chain, replicas } = committed
+    const keeping = { ...this.keeping, chain, replicas }
+    return { receipt: record && receiptOf(record, keeping), created: previous === undefined, chain }
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { PATH_BYTES_MAX } from '../ring/path-name.ts'
-import type { ListEntry, Storage } from '../storage/storage.ts'
+import type { ListEntry } from '../storage/storage.ts'
 
 export interface ListQuery {
   /** Empty, or the beginning of a path. */
@@ -41,12 +41,17 @@ export interface ListPage {
   readonly next: string | undefined
 }
 
+/** Where entries come from: up to `limit` of them, fewer only at the end. */
+export interface ListSource {
+  list(prefix: string, after: string | undefined, limit: number): Promise<readonly ListEntry[]>
+}
+
 /** Everything that matches, in byte order, in batches of up to 500. A live view: files may come and go meanwhile. */
-export function* listBatches(storage: Pick<Storage, 'list'>, query: ListQuery): Iterable<readonly Listed[]> {
+export async function* listBatches(source: ListSource, query: ListQuery): AsyncIterable<readonly Listed[]> {
   let after = query.after
   let left = query.limit
   while (left > 0) {
-    const batch = oneBatch(storage, { ...query, after, limit: Math.min(left, BATCH_ENTRIES) })
+    const batch = await oneBatch(source, { ...query, after, limit: Math.min(left, BATCH_ENTRIES) })
     if (batch.listed.length > 0) yield batch.listed
     if (batch.next === undefined) return
     after = batch.next
@@ -55,13 +60,15 @@ export function* listBatches(storage: Pick<Storage, 'list'>, query: ListQuery): 
 }
 
 /** One batch of up to `limit` lines. `next` is set when the limit was met, whether or not anything follows. */
-export function oneBatch(storage: Pick<Storage, 'list'>, query: ListQuery): ListPage {
+export async function oneBatch(source: ListSource, query: ListQuery): Promise<ListPage> {
   const { prefix, delimiter, limit } = query
   const listed: Listed[] = []
   let from = startAfter(query)
   for (let more = true; more; ) {
     more = false
-    for (const entry of storage.list(prefix, from)) {
+    const wanted = limit - listed.length
+    const entries = await source.list(prefix, from, wanted)
+    for (const entry of entries) {
       const common = delimiter && commonPrefix(entry.path, prefix, delimiter)
       listed.push(common ?? entry)
       if (listed.length === limit) return { listed, next: placeOf(listed[limit - 1] as Listed) }

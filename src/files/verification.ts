@@ -7,8 +7,8 @@ import type { Clock } from '../env.ts'
 import { type ErrorCode, errorCode } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { etagOf, type FileRecord } from '../storage/record.ts'
-import type { Storage } from '../storage/storage.ts'
-import { listBatches } from './listing.ts'
+import type { ListEntry, Storage } from '../storage/storage.ts'
+import { type ListSource, listBatches } from './listing.ts'
 
 /** A file whose bytes are not the ones that were stored. */
 export interface DamagedFile {
@@ -39,7 +39,7 @@ export async function* verifyFiles(components: {
   const { storage, clock } = components
   const count = { files: 0, bytes: 0, damaged: 0 }
   let saidMs = clock.monotonicMs()
-  for (const batch of listBatches(storage, { prefix: '', limit: Number.POSITIVE_INFINITY })) {
+  for await (const batch of listBatches(ownFiles(storage), { prefix: '', limit: Number.POSITIVE_INFINITY })) {
     for (const listed of batch) {
       if (typeof listed === 'string') continue
       const check = checkFile(storage, listed.path)
@@ -87,4 +87,18 @@ async function* hashOf(storage: Storage, record: FileRecord): AsyncGenerator<num
     yield chunk.byteLength
   }
   return hash.digest('hex')
+}
+
+/** The files that this node keeps itself, as a list reads them. */
+function ownFiles(storage: Storage): ListSource {
+  return {
+    async list(prefix, after, limit) {
+      const entries: ListEntry[] = []
+      for (const entry of storage.list(prefix, after)) {
+        entries.push(entry)
+        if (entries.length === limit) break
+      }
+      return entries
+    },
+  }
 }

@@ -8,6 +8,7 @@ import type { Env } from '../env.ts'
 import type { FileService, WriteOptions } from '../files/file-service.ts'
 import { parseIdempotencyKey } from '../files/idempotency.ts'
 import type { Written } from '../files/receipt.ts'
+import type { RingNode } from '../membership/ring-node.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { Access } from './auth.ts'
 import type { Connections } from './connections.ts'
@@ -21,6 +22,7 @@ export interface Doors {
   readonly gate: Gate
   readonly metrics: Metrics
   readonly files: FileService
+  readonly ring: RingNode
   readonly env: Env
   readonly connections: Connections
   readonly slots: UploadSlots
@@ -31,6 +33,8 @@ export interface Doors {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
+    /** True for doors that other nodes knock at, with a signature of their own. */
+    peer?: boolean
     /** True when the door needs no token. */
     open?: boolean
     /** True for doors whose replies carry Ring-Chain and Ring-Hops. */

@@ -80,7 +80,7 @@ function limitOf(text: string | undefined, asLines: boolean): number {
   throw invalid(`limit is a number from 1 to ${LIST_LIMIT_MAX}; Accept: application/x-ndjson has no bound.`)
 }
 
-async function* linesOf(batches: Iterable<readonly Listed[]>, env: Env): AsyncGenerator<string> {
+async function* linesOf(batches: AsyncIterable<readonly Listed[]>, env: Env): AsyncGenerator<string> {
   for await (const batch of inTurns(batches, env)) {
     let text = ''
     for (const entry of batch) {
@@ -90,9 +90,9 @@ async function* linesOf(batches: Iterable<readonly Listed[]>, env: Env): AsyncGe
   }
 }
 
-async function* inTurns<T>(batches: Iterable<T>, { clock, timers }: Env): AsyncGenerator<T> {
+async function* inTurns<T>(batches: AsyncIterable<T>, { clock, timers }: Env): AsyncGenerator<T> {
   let since = clock.monotonicMs()
-  for (const batch of batches) {
+  for await (const batch of batches) {
     yield batch
     if (clock.monotonicMs() - since < TURN_MS) continue
     await timers.sleep(0)

@@ -49,12 +49,12 @@ async function exists({ files }: Doors, request: FastifyRequest, reply: FastifyR
   const url = request.raw.url as string
   queryOf(url, [])
   const found = await files.find(pathOf(url))
-  ringHeaders(reply, found?.chain ?? files.keeping.chain)
-  if (request.method === 'HEAD' && !found) reply.code(404)
+  ringHeaders(reply, found.chain)
+  if (request.method === 'HEAD' && !found.record) reply.code(404)
   return reply
     .type('application/json; charset=utf-8')
     .header('cache-control', 'no-cache')
-    .send(found ? 'true' : 'false')
+    .send(found.record ? 'true' : 'false')
 }
 
 async function get(
@@ -67,10 +67,11 @@ async function get(
   if (url.includes('?')) queryOf(url, [])
   const path = pathOf(url)
   for (let tries = 1; ; tries++) {
-    const found = await doors.files.find(path)
-    if (found === undefined) throw new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
+    const { record, ...placement } = await doors.files.find(path)
+    ringHeaders(reply, placement.chain)
+    if (record === undefined) throw new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
     try {
-      return await answer(doors, request, reply, found, attachment)
+      return await answer(doors, request, reply, { record, ...placement }, attachment)
     } catch (error) {
       if (errorCode(error) !== 'FILE_NOT_FOUND' || tries === REPLACED_TRIES_MAX) throw error
     }

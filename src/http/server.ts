@@ -15,6 +15,8 @@ import type { NodeConfig } from '../config.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { FileService } from '../files/file-service.ts'
+import type { RingNode } from '../membership/ring-node.ts'
+import { peerRoutes } from '../peer/peer-routes.ts'
 import { Connections } from './connections.ts'
 import { copyRoutes } from './copy-routes.ts'
 import { type Doors, ringHeaders } from './doors.ts'
@@ -39,6 +41,7 @@ export type ServerConfig = Pick<
 
 export interface ServerComponents {
   readonly files: FileService
+  readonly ring: RingNode
   readonly env: Env
 }
 
@@ -61,7 +64,7 @@ export async function buildServer(
   components: ServerComponents,
   { config, facts }: ServerInit,
 ): Promise<FastifyInstance> {
-  const { files, env } = components
+  const { files, ring, env } = components
   const { limits } = config
   const connections = new Connections({ env }, limits)
   const slots = new UploadSlots({ timers: env.timers }, { ...limits, waitMs: limits.bodyIdleTimeoutMs })
@@ -71,6 +74,7 @@ export async function buildServer(
     gate,
     metrics,
     files,
+    ring,
     env,
     connections,
     slots,
@@ -109,6 +113,7 @@ export async function buildServer(
   verifyRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
   operatorRoutes(fastify, doors, { facts, contract })
+  await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring })
   tameServer(fastify, connections, limits.connectionsMax)
   return fastify
 }
@@ -142,7 +147,7 @@ async function serverOptions(config: ServerConfig, connections: Connections): Pr
   return { ...options, https: { ...http, cert, key } } as FastifyServerOptions
 }
 
-function failureHandler({ connections, env, files }: Doors) {
+function failureHandler({ connections, env, ring }: Doors) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const error = asStoreError(thrown)
     if (error.code === 'INTERNAL' || error.code === 'CORRUPT') {
@@ -155,7 +160,7 @@ function failureHandler({ connections, env, files }: Doors) {
     for (const name of Object.keys(reply.getHeaders())) {
       if (!keptOnError.has(name)) reply.removeHeader(name)
     }
-    if (request.routeOptions.config?.aboutFile) ringHeaders(reply, files.keeping.chain)
+    if (request.routeOptions.config?.aboutFile) ringHeaders(reply, [ring.members.self.address])
     reply.code(status).headers(headers)
     if (hasBody(request.raw) && !request.raw.readableEnded) {
       reply.header('connection', 'close').send(connections.lingering(text, request.raw))

@@ -82,7 +82,7 @@ async function upload(doors: Doors, request: FastifyRequest, reply: FastifyReply
       given = files.length
       const condition = overwrite ? 'none' : 'absent'
       const receipts = await putReceived(doors.files, files, { condition, ...idempotency })
-      ringHeaders(reply, doors.files.keeping.chain)
+      ringHeaders(reply, [doors.ring.members.self.address])
       return reply
         .code(201)
         .type('application/json; charset=utf-8')

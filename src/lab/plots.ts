@@ -31,7 +31,7 @@ export interface PlotInit {
 const PANEL_WIDTH = 420
 const PANEL_HEIGHT = 340
 const LEGEND_LINE = 16
-const MARGIN_TOP = 72
+const MARGIN_TOP = 64
 
 /** Okabe and Ito's colours, which people with any kind of colour vision can tell apart. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000']
@@ -61,7 +61,7 @@ export function linePlot(init: PlotInit): string {
       labelAnchor: 'center',
       labelArrow: 'none',
     },
-    y: { label: init.yLabel, grid: true, zero: true, nice: true, labelAnchor: 'center', labelArrow: 'none' },
+    y: { label: init.yLabel, grid: true, zero: true, nice: true, labelArrow: 'none' },
     fx: { domain: panels, label: null, axis: null, padding: 0.06 },
     color: { domain: series, range: COLOURS.slice(0, series.length) },
     marks: [
@@ -69,13 +69,7 @@ export function linePlot(init: PlotInit): string {
       Plot.lineY(points, { x: 'x', y: 'y', fx: 'panel', stroke: 'series', strokeWidth: 1.8 }),
       Plot.ruleX(bars, { x: 'x', y1: 'low', y2: 'high', fx: 'panel', stroke: 'series', strokeWidth: 1.5 }),
       Plot.dot(points, { x: 'x', y: 'y', fx: 'panel', fill: 'series', r: 3 }),
-      Plot.text(panels, {
-        fx: panel => panel,
-        text: panel => panel,
-        frameAnchor: 'top',
-        lineAnchor: 'bottom',
-        dy: -6,
-      }),
+      Plot.text(panels, { fx: panel => panel, text: panel => panel, frameAnchor: 'top', dy: -8 }),
       ...legend(init.title, panels[0] ?? '', series),
     ],
   })
@@ -85,7 +79,7 @@ export function linePlot(init: PlotInit): string {
 
 /** The title and one line for each series, above the first panel. */
 function legend(title: string, panel: string, series: readonly string[]) {
-  const above = (line: number) => -(36 + (series.length - line) * LEGEND_LINE)
+  const above = (line: number) => -(28 + (series.length - line) * LEGEND_LINE)
   const place = { fx: () => panel, frameAnchor: 'top-left', textAnchor: 'start' } as const
   return [
     Plot.text([title], { ...place, text: text => text, dy: above(0) - 4, fontSize: 14, fontWeight: 'bold' }),

@@ -6,7 +6,7 @@
  * that a start after a crash unlinks exactly those and never has to look through all files.
  */
 import { constants } from 'node:fs'
-import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncDirectory } from './data-directory.ts'
 import type { BodySink } from './intake.ts'
@@ -61,6 +61,13 @@ export class BlobFiles {
   /** Opens a blob for reading; its bytes stay readable when it is removed meanwhile. Fails with ENOENT. */
   open(blobId: BlobId): Promise<FileHandle> {
     return open(this.#path(blobId), 'r')
+  }
+
+  async has(blobId: BlobId): Promise<boolean> {
+    return stat(this.#path(blobId)).then(
+      () => true,
+      () => false,
+    )
   }
 
   /** Removes blobs durably; one that does not exist is fine. */

@@ -27,9 +27,11 @@ import {
   encodeRecord,
   expiryKey,
   type KeptOutcome,
+  notesOfRecord,
   pathOfRecordKey,
   recordKey,
 } from './record-codec.ts'
+import type { KeptRecord, RecordWrite } from './replica-store.ts'
 import type { ListEntry } from './storage.ts'
 
 type Table = Database<Buffer, Buffer>
@@ -38,6 +40,9 @@ type Table = Database<Buffer, Buffer>
 export interface IndexWrite {
   readonly removeRecords?: readonly FileRecord[]
   readonly putRecord?: FileRecord
+  /** Of a replica: each path once. */
+  readonly keep?: readonly RecordWrite[]
+  readonly values?: readonly (readonly [key: string, value: Uint8Array | undefined])[]
   readonly unsettle?: readonly BlobId[]
   readonly settle?: readonly BlobId[]
   readonly putOutcome?: { readonly key: string; readonly outcome: KeptOutcome }
@@ -78,6 +83,8 @@ export class LmdbIndex {
   readonly #outcomes: Table
   readonly #expiries: Table
   readonly #unsettled: Table
+  readonly #tombstones: Table
+  readonly #values: Table
   readonly #meta: Table
   readonly #commits = new GroupCommit<IndexWrite>(group => this.#make(group))
   #totals: Totals
@@ -91,6 +98,8 @@ export class LmdbIndex {
     this.#outcomes = table('outcomes')
     this.#expiries = table('expiries')
     this.#unsettled = table('unsettled')
+    this.#tombstones = table('tombstones')
+    this.#values = table('values')
     this.#meta = table('meta')
     this.nodeId = (this.#meta.get(NODE_ID) ?? Buffer.from(newNodeId)).toString()
     this.boot = (this.#meta.get(BOOT)?.readDoubleLE(0) ?? 0) + 1
@@ -134,10 +143,32 @@ export class LmdbIndex {
 
   /** The records in (lo, hi], clockwise; a live view. */
   *records(lo: Identifier, hi: Identifier): Generator<FileRecord> {
-    const [after, last] = [afterPosition(lo), afterPosition(hi)]
-    if (lo < hi) return yield* this.#recordsBetween(after, last)
-    yield* this.#recordsBetween(after, undefined)
-    yield* this.#recordsBetween(undefined, last)
+    for (const { key, value } of within(this.#records, lo, hi))
+      yield decodeRecord(pathOfRecordKey(key), value)
+  }
+
+  /** What a replica keeps at a path, a tombstone included. */
+  kept(path: PathName): KeptRecord | undefined {
+    const key = recordKey(path)
+    const value = this.#records.getBinaryFast(key)
+    if (value !== undefined) return keptFile(path, value)
+    const tombstone = this.#tombstones.getBinaryFast(key)
+    return tombstone && { path, file: undefined, notes: Buffer.from(tombstone) }
+  }
+
+  /** What a replica keeps in (lo, hi]: the files, then the tombstones; a live view. */
+  *keptWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
+    for (const { key, value } of within(this.#records, lo, hi)) yield keptFile(pathOfRecordKey(key), value)
+    for (const { key, value } of within(this.#tombstones, lo, hi))
+      yield { path: pathOfRecordKey(key), file: undefined, notes: value }
+  }
+
+  *values(prefix: string): Generator<readonly [key: string, value: Buffer]> {
+    for (const { key, value } of inParts(this.#values, Buffer.from(prefix), undefined, LINES_AT_ONCE)) {
+      const text = key.toString()
+      if (!text.startsWith(prefix)) return
+      yield [text, value]
+    }
   }
 
   /** The lines of the files under a prefix, in the byte order of their paths, from after `after` on; a live view. */
@@ -185,15 +216,13 @@ export class LmdbIndex {
     await this.#root.close()
   }
 
-  *#recordsBetween(start: Buffer | undefined, end: Buffer | undefined): Generator<FileRecord> {
-    for (const { key, value } of inParts(this.#records, start, end, RECORDS_AT_ONCE)) {
-      yield decodeRecord(pathOfRecordKey(key), value)
-    }
-  }
-
   async #make(group: readonly IndexWrite[]): Promise<void> {
     let { files, bytes } = this.#totals
-    for (const { removeRecords = [], putRecord } of group) {
+    for (const { removeRecords = [], putRecord, keep = [] } of group) {
+      for (const { record, sizeBefore } of keep) {
+        files += (record?.file ? 1 : 0) - (sizeBefore === undefined ? 0 : 1)
+        bytes += (record?.file?.body.size ?? 0) - (sizeBefore ?? 0)
+      }
       files += (putRecord ? 1 : 0) - removeRecords.length
       bytes += putRecord?.body.size ?? 0
       for (const record of removeRecords) bytes -= record.body.size
@@ -233,6 +262,11 @@ export class LmdbIndex {
       this.#records.put(recordKey(write.putRecord.path), encodeRecord(write.putRecord))
       this.#lines.put(Buffer.from(write.putRecord.path), encodeLine(write.putRecord))
     }
+    for (const one of write.keep ?? []) this.#keep(one)
+    for (const [key, value] of write.values ?? []) {
+      if (value === undefined) this.#values.remove(Buffer.from(key))
+      else this.#values.put(Buffer.from(key), asBuffer(value))
+    }
     for (const blobId of write.unsettle ?? []) this.#unsettled.put(Buffer.from(blobId, 'hex'), NOTHING)
     for (const blobId of write.settle ?? []) this.#unsettled.remove(Buffer.from(blobId, 'hex'))
     for (const { key, keptUntilMs } of write.removeOutcomes ?? []) {
@@ -245,13 +279,36 @@ export class LmdbIndex {
       this.#expiries.put(expiryKey(outcome.keptUntilMs, key), NOTHING)
     }
   }
+
+  #keep({ path, record, sizeBefore }: RecordWrite): void {
+    const key = recordKey(path)
+    if (record?.file) {
+      this.#records.put(key, encodeRecord(record.file, record.notes))
+      this.#lines.put(Buffer.from(path), encodeLine(record.file))
+    } else if (sizeBefore !== undefined) {
+      this.#records.remove(key)
+      this.#lines.remove(Buffer.from(path))
+    }
+    if (record && !record.file) this.#tombstones.put(key, asBuffer(record.notes))
+    else this.#tombstones.remove(key)
+  }
+}
+
+function keptFile(path: PathName, value: Buffer): KeptRecord {
+  const file = decodeRecord(path, value)
+  return { path, file, notes: notesOfRecord(file, value) }
+}
+
+/** A Buffer on the same bytes: LMDB takes no other view. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /**
  * Without overlapping sync a transaction is durable when it shows. Without the batching of event turns, which our group
  * commit replaces, a transaction that fails says so by the one promise of its batch and by no other.
  */
-const ENVIRONMENT = { noSubdir: true, maxDbs: 8, overlappingSync: false, eventTurnBatching: false } as const
+const ENVIRONMENT = { noSubdir: true, maxDbs: 10, overlappingSync: false, eventTurnBatching: false } as const
 
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
 
@@ -308,6 +365,14 @@ function* inParts(
     if (part.length < limit || !last) return
     from = { start: last.key, exclusiveStart: true }
   }
+}
+
+/** The entries of a table by record keys whose positions lie in (lo, hi], clockwise; a live view. */
+function* within(table: Table, lo: Identifier, hi: Identifier): Generator<{ key: Buffer; value: Buffer }> {
+  const [after, last] = [afterPosition(lo), afterPosition(hi)]
+  if (lo < hi) return yield* inParts(table, after, last, RECORDS_AT_ONCE)
+  yield* inParts(table, after, undefined, RECORDS_AT_ONCE)
+  yield* inParts(table, undefined, last, RECORDS_AT_ONCE)
 }
 
 /** The least key that sorts after every record at a position: no path begins with 0xff, nor does UTF-8 hold it. */

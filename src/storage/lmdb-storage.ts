@@ -22,9 +22,11 @@ import { DataDirectory } from './data-directory.ts'
 import { diskError } from './disk-errors.ts'
 import { PIECE_BYTES, receive } from './intake.ts'
 import { type IndexWrite, LmdbIndex } from './lmdb-index.ts'
+import { LmdbReplicaStore } from './lmdb-replica-store.ts'
 import { checkKey, type Idempotency, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
 import type { BlobId, Body, FileRecord } from './record.ts'
 import { RecordCache } from './record-cache.ts'
+import type { ReplicaStore } from './replica-store.ts'
 import { SpaceReserve } from './space-reserve.ts'
 import { StagedBlob } from './staged-blob.ts'
 import { StagedBodies } from './staged-bodies.ts'
@@ -73,6 +75,8 @@ export class LmdbStorage implements Storage {
   readonly nodeId: string
   /** How often the data directory was opened: 1 the first time. */
   readonly boot: number
+  /** What a replica keeps here. */
+  readonly replica: ReplicaStore
   readonly #env: Env
   readonly #directory: DataDirectory
   readonly #index: LmdbIndex
@@ -95,6 +99,12 @@ export class LmdbStorage implements Storage {
     this.#reserve = parts.reserve
     this.#remover = new BlobRemover({ files: parts.files, index: parts.index, log: parts.env.log })
     this.#outcomesMax = outcomesMax
+    this.replica = new LmdbReplicaStore({
+      ...parts,
+      remover: this.#remover,
+      pieces: this.#pieces,
+      assertRoom: () => this.#reserve.assertHeld(),
+    })
     this.nodeId = parts.index.nodeId
     this.boot = parts.index.boot
   }
@@ -163,6 +173,11 @@ export class LmdbStorage implements Storage {
 
   async discard(staged: StagedBody): Promise<void> {
     if (this.#staged.drop(staged)) await this.#remover.add(blobsOf(staged))
+  }
+
+  handOver(staged: StagedBody): void {
+    this.#staged.take(staged)
+    this.#staged.committed(staged)
   }
 
   async commit(change: Change, options: CommitOptions = {}): Promise<Committed> {

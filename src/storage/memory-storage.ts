@@ -12,8 +12,10 @@ import { BufferPool } from './buffer-pool.ts'
 import { checkedBlocks, checkedInline, wholeRange } from './checked-blocks.ts'
 import { notFound, planCommit } from './commit-plan.ts'
 import { type BodySink, PIECE_BYTES, receive } from './intake.ts'
+import { MemoryReplicaStore } from './memory-replica-store.ts'
 import { checkKey, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
-import { BLOCK_BYTES, type BlobId, etagOf, type FileRecord } from './record.ts'
+import { BLOCK_BYTES, type BlobId, type Body, etagOf, type FileRecord } from './record.ts'
+import type { RecordWrite, ReplicaStore } from './replica-store.ts'
 import { byteOrderKey, SortedMap } from './sorted-map.ts'
 import { StagedBodies } from './staged-bodies.ts'
 import {
@@ -32,6 +34,11 @@ import {
 } from './storage.ts'
 
 export class MemoryStorage implements Storage {
+  /** Names this storage for as long as it lives: 32 hexadecimal digits. */
+  readonly nodeId: string
+  readonly boot = 1
+  /** What a replica keeps here. */
+  readonly replica: ReplicaStore
   readonly #env: Env
   readonly #outcomesMax: number
   readonly #byPath = new SortedMap<FileRecord>()
@@ -47,6 +54,14 @@ export class MemoryStorage implements Storage {
   constructor(components: { readonly env: Env }, init: { readonly outcomesMax?: number } = {}) {
     this.#env = components.env
     this.#outcomesMax = init.outcomesMax ?? OUTCOMES_MAX
+    this.nodeId = Buffer.from(components.env.randomness.bytes(16)).toString('hex')
+    this.replica = new MemoryReplicaStore({
+      putFile: write => this.#putFile(write),
+      receiveBlob: (blobId, body, options) => this.#receiveBlob(blobId, body, options),
+      hasBlob: blobId => this.#blobs.has(blobId),
+      dropBlob: blobId => this.#blobs.delete(blobId),
+      openBlob: blobId => this.#openBlob(blobId),
+    })
   }
 
   stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {
@@ -70,6 +85,11 @@ export class MemoryStorage implements Storage {
 
   async discard(staged: StagedBody): Promise<void> {
     if (this.#staged.drop(staged)) this.#forgetBlob(staged)
+  }
+
+  handOver(staged: StagedBody): void {
+    this.#staged.take(staged)
+    this.#staged.committed(staged)
   }
 
   async commit(change: Change, options: CommitOptions = {}): Promise<Committed> {
@@ -149,6 +169,24 @@ export class MemoryStorage implements Storage {
 
   async close(): Promise<void> {
     await this.#staged.close()
+  }
+
+  #putFile({ path, record }: RecordWrite): void {
+    const before = this.#byPath.get(byteOrderKey(path))
+    if (before) this.#forget(before, before)
+    if (record?.file) this.#remember(record.file)
+  }
+
+  async #receiveBlob(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
+    const sink = new BlockSink()
+    const { inline, ...digest } = await receive(body, options, this.#pieces, async () => sink)
+    if (inline) throw new TypeError('A small body has no name of its own.')
+    this.#blobs.set(blobId, sink.finish())
+    return { ...digest, content: { blobId } }
+  }
+
+  #openBlob(blobId: BlobId): readonly Uint8Array[] | undefined {
+    return this.#blobs.get(blobId)
   }
 
   #plan(change: Change) {

@@ -44,7 +44,8 @@ export function pathOfRecordKey(key: Buffer): PathName {
   return key.toString('utf8', IDENTIFIER_BYTES) as PathName
 }
 
-export function encodeRecord(record: FileRecord): Buffer {
+/** `notes` follow the body. */
+export function encodeRecord(record: FileRecord, notes: Uint8Array = NO_NOTES): Buffer {
   const { version, body, meta, writtenAtMs } = record
   const { content, blockChecksums } = body
   const inline = 'inline' in content ? content.inline : undefined
@@ -52,7 +53,7 @@ export function encodeRecord(record: FileRecord): Buffer {
   const blobIdAt = MEDIA_TYPE + mediaTypeBytes
   const checksumsAt = blobIdAt + (inline ? 0 : BLOB_ID_BYTES)
   const headBytes = checksumsAt + 4 * blockChecksums.length
-  const value = Buffer.allocUnsafe(headBytes + (inline?.length ?? 0))
+  const value = Buffer.allocUnsafe(headBytes + (inline?.length ?? 0) + notes.length)
   value.writeUInt32LE(headBytes, HEAD_BYTES)
   value.writeUInt32LE(inline ? INLINE : BLOB, KIND)
   value.writeUInt32LE(version.epoch, EPOCH)
@@ -66,6 +67,7 @@ export function encodeRecord(record: FileRecord): Buffer {
   for (const [i, checksum] of blockChecksums.entries()) value.writeUInt32LE(checksum, checksumsAt + 4 * i)
   value.writeUInt32LE(crc32(value.subarray(HEAD_BYTES, headBytes)), HEAD_CRC)
   if (inline) value.set(inline, headBytes)
+  value.set(notes, value.length - notes.length)
   return value
 }
 
@@ -85,7 +87,7 @@ export function decodeRecord(path: PathName, value: Buffer): FileRecord {
   const blockChecksums: number[] = []
   for (let at = checksumsAt; at < headBytes; at += 4) blockChecksums.push(value.readUInt32LE(at))
   const content: Body['content'] = inline
-    ? { inline: Buffer.from(value.subarray(headBytes)) }
+    ? { inline: Buffer.from(value.subarray(headBytes, headBytes + value.readDoubleLE(SIZE))) }
     : { blobId: value.toString('hex', blobIdAt, checksumsAt) as BlobId }
   return {
     path,
@@ -99,6 +101,14 @@ export function decodeRecord(path: PathName, value: Buffer): FileRecord {
     meta: { mediaType: value.toString('utf8', MEDIA_TYPE, blobIdAt) },
     writtenAtMs: value.readDoubleLE(WRITTEN_AT),
   }
+}
+
+const NO_NOTES = new Uint8Array()
+
+/** What follows the body in the value of a record. */
+export function notesOfRecord(record: FileRecord, value: Buffer): Buffer {
+  const inlineBytes = 'inline' in record.body.content ? record.body.size : 0
+  return Buffer.from(value.subarray(value.readUInt32LE(HEAD_BYTES) + inlineBytes))
 }
 
 // A line of the list: epoch, seq, time, size, the beginning of the hash (for the ETag), the media type.

@@ -20,8 +20,10 @@ export class StagedBlob {
   #marked: Promise<void> | undefined
   #file: StagingFile | undefined
 
-  constructor(components: StagedBlobComponents) {
+  /** @param init.blobId of a body that another node has named; else a new name is drawn. */
+  constructor(components: StagedBlobComponents, init: { readonly blobId?: BlobId } = {}) {
     this.#components = components
+    this.#blobId = init.blobId
   }
 
   /** Opens its temporary file; the mark becomes durable while the bytes come in. */
@@ -59,7 +61,7 @@ export class StagedBlob {
 
   #mark(): { readonly blobId: BlobId; readonly marked: Promise<void> } {
     const { env, index } = this.#components
-    const blobId = Buffer.from(env.randomness.bytes(16)).toString('hex') as BlobId
+    const blobId = this.#blobId ?? (Buffer.from(env.randomness.bytes(16)).toString('hex') as BlobId)
     const marked = index.write({ unsettle: [blobId] })
     // It is awaited later on; a failure before that must not count as unhandled.
     marked.catch(() => undefined)

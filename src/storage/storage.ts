@@ -120,6 +120,9 @@ export interface Storage {
    */
   discard(staged: StagedBody): Promise<void>
 
+  /** Leaves the blob of a staged body to the replica store, a batch of which keeps it. */
+  handOver(staged: StagedBody): void
+
   /**
    * Makes one change under its condition, atomically and durably; of many racing on one path exactly one goes first.
    * Resolves when durable. When it throws, nothing has changed and a staged body has been discarded.

@@ -62,7 +62,7 @@ t.test('the growth of young networks', async t => {
   )
   t.equal(code, EXIT_CODES.done)
   t.equal(out.trimEnd().split('\n').length, 2 + 7)
-  t.same((await readdir(folder)).sort(), ['growth-entries.svg', 'growth-requests.svg', 'growth.csv'])
+  t.same((await readdir(folder)).sort(), ['growth.csv', 'growth.svg'])
 })
 
 t.test('wrong calls are told apart from failures', async t => {

@@ -6,16 +6,17 @@ import type { Address } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { ETag, FileRecord } from '../../src/storage/record.ts'
+import { foundedRing } from '../membership/founded-ring.ts'
 
 const a = 'a' as PathName
 const b = 'b' as PathName
 const big = new Uint8Array(200_000).fill(7)
 
 function service(storage = new MemoryStorage({ env: realEnv() })) {
-  const address = 'me:1' as Address
+  const { replication } = foundedRing(realEnv(), storage, 'me:1' as Address)
   return {
     storage,
-    files: new FileService({ storage }, { address, consistency: 'chain', fileBytesMax: 1_000_000 }),
+    files: new FileService({ replication, storage }, { consistency: 'chain', fileBytesMax: 1_000_000 }),
   }
 }
 

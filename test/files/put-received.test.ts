@@ -2,16 +2,17 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { FileService } from '../../src/files/file-service.ts'
 import { putReceived } from '../../src/files/put-received.ts'
-import type { Address } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { foundedRing } from '../membership/founded-ring.ts'
 
 const meta = { mediaType: 'text/plain' }
 
 function service() {
   const storage = new MemoryStorage({ env: realEnv() })
-  const init = { address: 'me:1' as Address, consistency: 'chain' as const, fileBytesMax: 1000 }
-  return { storage, files: new FileService({ storage }, init) }
+  const { replication } = foundedRing(realEnv(), storage)
+  const init = { consistency: 'chain' as const, fileBytesMax: 1000 }
+  return { storage, files: new FileService({ replication, storage }, init) }
 }
 
 async function receivedAt(files: FileService, ...paths: string[]) {

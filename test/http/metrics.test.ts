@@ -3,15 +3,15 @@ import { realEnv } from '../../src/env.ts'
 import { FileService } from '../../src/files/file-service.ts'
 import { Metrics } from '../../src/http/metrics.ts'
 import { UploadSlots } from '../../src/http/upload-slots.ts'
-import type { Address } from '../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { foundedRing } from '../membership/founded-ring.ts'
 
 t.test('buckets are cumulative and durations are summed', async t => {
   const env = realEnv()
   const storage = new MemoryStorage({ env })
   const files = new FileService(
-    { storage },
-    { address: 'a:1' as Address, consistency: 'chain', fileBytesMax: 1 },
+    { replication: foundedRing(env, storage).replication, storage },
+    { consistency: 'chain', fileBytesMax: 1 },
   )
   const slots = new UploadSlots({ timers: env.timers }, { uploadsMax: 1, uploadQueueMax: 1, waitMs: 1 })
   const metrics = new Metrics({ files, slots })

@@ -10,15 +10,18 @@ import { DEFAULT_LIMITS, type Limits } from '../../src/config.ts'
 import { type Env, realEnv } from '../../src/env.ts'
 import { FileService } from '../../src/files/file-service.ts'
 import { buildServer, type ServerConfig } from '../../src/http/server.ts'
+import type { RingNodeComponents } from '../../src/membership/ring-node.ts'
 import type { Address } from '../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import type { Storage } from '../../src/storage/storage.ts'
+import { foundedRing } from '../membership/founded-ring.ts'
+
+type NodeStorage = RingNodeComponents['storage']
 
 export const ADDRESS = 'node.test:5000' as Address
 
 export interface RunningServer {
   readonly server: FastifyInstance
-  readonly storage: Storage
+  readonly storage: NodeStorage
   readonly files: FileService
   /** `http://127.0.0.1:PORT`, once listening. */
   readonly origin: string
@@ -28,7 +31,7 @@ export interface RunningServer {
 export interface ServerSettings extends Partial<Omit<ServerConfig, 'limits'>> {
   readonly limits?: Partial<Limits>
   readonly env?: Env
-  readonly storage?: Storage
+  readonly storage?: NodeStorage
   readonly listen?: boolean
 }
 
@@ -38,12 +41,13 @@ export async function runServer(
   { limits, env = realEnv(), storage = new MemoryStorage({ env }), listen, ...config }: ServerSettings = {},
 ): Promise<RunningServer> {
   const allLimits = { ...DEFAULT_LIMITS, ...limits }
+  const ring = foundedRing(env, storage, ADDRESS)
   const files = new FileService(
-    { storage },
-    { address: ADDRESS, consistency: 'chain', fileBytesMax: allLimits.fileBytesMax },
+    { replication: ring.replication, storage },
+    { consistency: 'chain', fileBytesMax: allLimits.fileBytesMax },
   )
   const server = await buildServer(
-    { files, env },
+    { files, ring, env },
     {
       config: {
         host: '127.0.0.1',
@@ -58,7 +62,10 @@ export async function runServer(
       facts: { address: ADDRESS, version: '0.0.0-test', notReadyBecause: () => undefined },
     },
   )
-  t.teardown(() => server.close())
+  t.teardown(async () => {
+    await server.close()
+    await ring.close()
+  })
   let port = 0
   if (listen) {
     await server.listen({ port: 0, host: '127.0.0.1' })

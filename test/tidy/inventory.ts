@@ -16,6 +16,7 @@ import type { Address } from '../../src/ring/identifier.ts'
 import { SETTINGS, type Setting } from '../../src/settings.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { scriptedSession } from '../cli/scripted-session.ts'
+import { foundedRing } from '../membership/founded-ring.ts'
 import type { Inventory, Page } from './doc-rules.ts'
 
 /** The root of the repository, ending with `/`. */
@@ -72,9 +73,16 @@ async function routesOfServer(): Promise<string[]> {
   const address = '127.0.0.1:0' as Address
   const env = realEnv()
   const storage = new MemoryStorage({ env })
-  const files = new FileService({ storage }, { address, consistency: 'chain', fileBytesMax: 1 })
+  const ring = foundedRing(env, storage, address)
+  const files = new FileService(
+    { replication: ring.replication, storage },
+    { consistency: 'chain', fileBytesMax: 1 },
+  )
   const facts = { address, version: '0', notReadyBecause: () => undefined }
-  const server = await buildServer({ files, env }, { config: readNodeConfig({ memory: true }, {}), facts })
+  const server = await buildServer(
+    { files, ring, env },
+    { config: readNodeConfig({ memory: true }, {}), facts },
+  )
   try {
     const reply = await server.inject({ url: '/openapi.json', headers: { host: address } })
     const { paths } = reply.json() as { paths: Record<string, Record<string, unknown>> }
@@ -91,6 +99,7 @@ async function routesOfServer(): Promise<string[]> {
     return [...new Set([...routes, ...bare])]
   } finally {
     await server.close()
+    await ring.close()
     await storage.close()
   }
 }

@@ -91,9 +91,9 @@ export function tableOf(figures: readonly LookupFigure[]): string[] {
 export function hopsPlot(figures: readonly LookupFigure[]): string {
   const nodes = figures[0]?.scenario.nodes
   return linePlot({
-    title: `Hops of a lookup in a simulated network of ${nodes} nodes (bars: 95 % confidence)`,
+    title: `Hops of a lookup in a simulated network of ${nodes} nodes`,
     xLabel: 'lookups that each node has started so far (logarithmic)',
-    yLabel: 'hops per lookup',
+    yLabel: 'hops per lookup (mean, 95 % confidence)',
     xScale: 'log',
     points: figures.map(figure => ({
       panel: panelOf(figure.scenario),
@@ -108,9 +108,9 @@ export function hopsPlot(figures: readonly LookupFigure[]): string {
 export function bytesPlot(figures: readonly LookupFigure[]): string {
   const nodes = figures[0]?.scenario.nodes
   return linePlot({
-    title: `Bytes that a message carries to teach, ${nodes} nodes (bars: 95 % confidence)`,
+    title: `Bytes that a message carries to teach, ${nodes} nodes`,
     xLabel: 'lookups that each node has started so far (logarithmic)',
-    yLabel: 'bytes per message',
+    yLabel: 'bytes per message (mean, 95 % confidence)',
     xScale: 'log',
     points: figures.map(figure => ({
       panel: panelOf(figure.scenario),
@@ -135,49 +135,38 @@ export const ORIGINAL_FIGURES: readonly (readonly [number, number, number])[] = 
   [35, 3.22, 319],
 ]
 
-/** Requests per lookup over the size of young networks, beside those of the original. */
-export function growthRequestsPlot(figures: readonly LookupFigure[]): string {
-  return growthPlot('requests per lookup (the answer counted)', [
-    ...ORIGINAL_FIGURES.map(([nodes, requests]) => originalPoint(nodes, requests)),
-    ...figures.map(figure => growthPoint(figure, bar(figure.of.hops, 1))),
+/** Requests per lookup and entries of the maps over the size of young networks, beside those of the original. */
+export function growthPlot(figures: readonly LookupFigure[]): string {
+  const requests = 'requests per lookup, the answer counted'
+  const entries = 'entries of all maps, divided by 100'
+  const original: PlotPoint[] = ORIGINAL_FIGURES.flatMap(([x, lookup, edges]) => [
+    { panel: requests, series: 'the original, as published', x, ...exactly(lookup) },
+    { panel: entries, series: 'the original, as published', x, ...exactly(edges / 100) },
   ])
-}
-
-/** Entries of all maps together over the size of young networks, beside those of the original. */
-export function growthEntriesPlot(figures: readonly LookupFigure[]): string {
-  return growthPlot('entries of all maps together', [
-    ...ORIGINAL_FIGURES.map(([nodes, , entries]) => originalPoint(nodes, entries)),
-    ...figures.map(figure => growthPoint(figure, bar(figure.of.entries))),
+  const ours: PlotPoint[] = figures.flatMap(({ scenario, of }) => [
+    { panel: requests, series: seriesOf(scenario), x: scenario.nodes, ...bar(of.hops, 1) },
+    { panel: entries, series: seriesOf(scenario), x: scenario.nodes, ...bar(of.entries, 0, 100) },
   ])
-}
-
-function growthPlot(yLabel: string, points: readonly PlotPoint[]): string {
   return linePlot({
-    title: 'Right after the start (bars: 95 % confidence)',
+    title: 'Networks right after their start: the first lookup of each node',
     xLabel: 'nodes in the network',
-    yLabel,
+    yLabel: 'see the panel (mean, 95 % confidence)',
     xScale: 'linear',
-    points,
+    points: [...original, ...ours],
   })
-}
-
-const GROWTH_PANEL = 'the first lookup of each node'
-
-function originalPoint(x: number, y: number): PlotPoint {
-  return { panel: GROWTH_PANEL, series: 'the original, as published', x, y, low: y, high: y }
-}
-
-function growthPoint({ scenario }: LookupFigure, ofBar: Pick<PlotPoint, 'y' | 'low' | 'high'>): PlotPoint {
-  return { panel: GROWTH_PANEL, series: seriesOf(scenario), x: scenario.nodes, ...ofBar }
 }
 
 function panelOf({ lifetimeSeconds }: LookupScenario): string {
   return lifetimeSeconds === undefined ? 'no churn' : `nodes crash after ${lifetimeSeconds} s on average`
 }
 
-function bar({ mean, margin }: Estimate, plus = 0): Pick<PlotPoint, 'y' | 'low' | 'high'> {
-  const y = mean + plus
-  return { y, low: y - margin, high: y + margin }
+function bar({ mean, margin }: Estimate, plus = 0, unit = 1): Pick<PlotPoint, 'y' | 'low' | 'high'> {
+  const y = mean / unit + plus
+  return { y, low: y - margin / unit, high: y + margin / unit }
+}
+
+function exactly(y: number): Pick<PlotPoint, 'y' | 'low' | 'high'> {
+  return { y, low: y, high: y }
 }
 
 function percent({ mean, margin, count }: Estimate): Estimate {

@@ -2,7 +2,6 @@
  * Owns the experiment on lookups in simulated networks: how many hops a lookup takes, how stale maps are and what the
  * teaching costs, depending on how many lookups the network has seen.
  */
-import { setImmediate } from 'node:timers/promises'
 import { SeededRandom } from '../simulator/seeded-random.ts'
 import { type Estimate, estimateOf } from './estimate.ts'
 import { SimulatedRing, type SimulatedRingInit, type Traffic } from './simulated-ring.ts'
@@ -44,18 +43,12 @@ export interface LookupFigure {
 /** Networks of few nodes are repeated within a seed until about this many nodes were simulated. */
 const NODES_PER_SEED = 1000
 
-/**
- * Lookups (and joins) between two turns of the event loop: nothing in the simulation waits for anything, so without them
- * the process would be deaf to an interrupt.
- */
-const TURN_LOOKUPS = 100
-
 /** Maps that are looked into to judge all of them. */
 const MAP_SAMPLE = 100
 
 /**
  * Runs a scenario once for each seed.
- * @param onLookups called now and then with the lookups done since the last time; what it throws ends the run.
+ * @param onLookups called now and then with the lookups done since the last time.
  */
 export async function measureLookups(
   scenario: LookupScenario,
@@ -125,14 +118,7 @@ async function measureNetwork(
   // Six standard deviations of a Poisson number above its mean.
   const membersMax = Math.ceil(nodes + replaced + 6 * Math.sqrt(replaced) + 1)
   const ring = new SimulatedRing({ random: random.fork('ring') }, { ...scenario, membersMax })
-  const turn = async (lookups: number) => {
-    onLookups(lookups)
-    await setImmediate()
-  }
-  for (let joined = 0; joined < nodes; joined++) {
-    await ring.join()
-    if (joined % TURN_LOOKUPS === 0) await turn(0)
-  }
+  for (let joined = 0; joined < nodes; joined++) await ring.join()
   const bytesPerJoin = ring.traffic.wholeMapBytes / nodes
   const churn = new Churn(
     random.fork('churn'),
@@ -153,9 +139,8 @@ async function measureNetwork(
       total.hops += lookup.hops
       total.failed += lookup.failed
       if (lookup.lost) total.lost++
-      if (total.lookups % TURN_LOOKUPS === 0) await turn(TURN_LOOKUPS)
     }
-    await turn(total.lookups % TURN_LOOKUPS)
+    onLookups(total.lookups)
     return total
   }
   for (const moment of moments) {

@@ -1,0 +1,140 @@
+/**
+ * Owns the way of a node into a network: found one, resume in the one that its disk remembers, or ask a boot node.
+ */
+import type { Env } from '../env.ts'
+import { errorCode, StoreError } from '../errors.ts'
+import type { JoinAnswer, PeerAnswer, PeerCall } from '../peer/calls.ts'
+import { HttpPeers } from '../peer/http-peers.ts'
+import type { Credentials } from '../peer/wire.ts'
+import type { Address, NodeId } from '../ring/identifier.ts'
+import type { MapRecord } from '../routing/map-record.ts'
+import type { ReplicaStore } from '../storage/replica-store.ts'
+import {
+  assertWish,
+  keepNetwork,
+  NETWORK_DEFAULTS,
+  type NetworkConfig,
+  type NetworkWish,
+  readMembers,
+  readNetwork,
+} from './network-config.ts'
+
+/** One answer of a boot node, ms. */
+const JOIN_CALL_TIMEOUT_MS = 5_000
+
+/** The first pause before a boot node is tried again, ms; it doubles up to the second. */
+const RETRY_MS_MIN = 100
+const RETRY_MS_MAX = 2_000
+
+export interface JoinInit {
+  readonly nodeId: NodeId
+  readonly diskBoot: number
+  readonly address: Address
+  readonly zone: string | undefined
+  /** Nodes of the network to join; none founds one. */
+  readonly boots: readonly Address[]
+  readonly wish: NetworkWish
+  readonly secret: string | undefined
+  readonly scheme: 'http' | 'https'
+  /** How long boot nodes are tried, ms. */
+  readonly joinTimeoutMs: number
+  readonly signal: AbortSignal
+  /** Told before each pause; for the terminal. */
+  readonly waiting: (boot: Address, error: StoreError) => void
+}
+
+/** A node's place in a network. */
+export interface Joined {
+  readonly network: NetworkConfig
+  readonly self: MapRecord
+  /** What is known of the others. */
+  readonly records: readonly MapRecord[]
+  readonly how: 'founded' | 'joined' | 'resumed'
+}
+
+/**
+ * Finds the network of this node and keeps it on the disk.
+ * @throws StoreError INVALID_REQUEST (settings contradict the network's), UNAVAILABLE (no boot node answered in time),
+ *   UNAUTHORIZED, WRONG_NETWORK, PROTOCOL_UNSUPPORTED as a boot node says.
+ */
+export async function joinNetwork(
+  components: { readonly env: Env; readonly store: ReplicaStore },
+  init: JoinInit,
+): Promise<Joined> {
+  const { env, store } = components
+  const joined = resume(store, init) ?? (init.boots.length === 0 ? found(env, init) : await ask(env, init))
+  assertWish(init.wish, joined.network)
+  await keepNetwork(store, joined.network, [joined.self, ...joined.records])
+  return joined
+}
+
+function resume(store: ReplicaStore, init: JoinInit): Joined | undefined {
+  const network = readNetwork(store)
+  if (network === undefined) return undefined
+  const records = readMembers(store)
+  const kept = records.find(({ nodeId }) => nodeId === init.nodeId)
+  if (kept === undefined)
+    throw new StoreError('CORRUPT', 'The data directory has a network and no own record.')
+  const { address, zone } = init
+  // Whatever was said of this node while it was away is overridden by its next incarnation.
+  const self: MapRecord = { ...kept, address, zone, status: 'alive', incarnation: kept.incarnation + 1 }
+  return { network, self, records: records.filter(record => record !== kept), how: 'resumed' }
+}
+
+function found(env: Env, init: JoinInit): Joined {
+  const networkId = Buffer.from(env.randomness.bytes(16)).toString('hex')
+  const network = { ...NETWORK_DEFAULTS, ...init.wish, networkId }
+  return { network, self: newRecord(init), records: [], how: 'founded' }
+}
+
+function newRecord({ nodeId, address, zone }: JoinInit): MapRecord {
+  return { nodeId, address, ringAddress: address, incarnation: 1, status: 'alive', zone }
+}
+
+async function ask(env: Env, init: JoinInit): Promise<Joined> {
+  const self = newRecord(init)
+  const credentials: Credentials = {
+    secret: init.secret,
+    networkId: () => undefined,
+    self: () => ({
+      address: init.address,
+      nodeId: init.nodeId,
+      boot: { counter: init.diskBoot, nonce: '0' },
+    }),
+  }
+  const ignore = () => undefined
+  const peers = new HttpPeers<never, PeerCall, PeerAnswer>(
+    { env, credentials },
+    { scheme: init.scheme, unreachable: ignore, messages: ignore },
+  )
+  try {
+    const { network, records } = await askUntilAnswered(env, init, peers, self)
+    return { network, self, records, how: 'joined' }
+  } finally {
+    await peers.close()
+  }
+}
+
+async function askUntilAnswered(
+  env: Env,
+  init: JoinInit,
+  peers: HttpPeers<never, PeerCall, PeerAnswer>,
+  record: MapRecord,
+): Promise<JoinAnswer> {
+  const deadline = env.clock.monotonicMs() + init.joinTimeoutMs
+  for (let tries = 0; ; tries++) {
+    const boot = init.boots[tries % init.boots.length] as Address
+    try {
+      const options = { timeoutMs: JOIN_CALL_TIMEOUT_MS, signal: init.signal }
+      return (await peers.call(boot, { kind: 'join', record }, options)) as JoinAnswer
+    } catch (error) {
+      if (errorCode(error) !== 'UNAVAILABLE') throw error
+      if (env.clock.monotonicMs() > deadline) {
+        const message = `No boot node answered within ${init.joinTimeoutMs / 1000} s; the last one tried was ${boot}.`
+        throw new StoreError('UNAVAILABLE', message, { cause: error })
+      }
+      if (tries % init.boots.length === 0) init.waiting(boot, error as StoreError)
+      await env.timers.sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(tries, 5)), init.signal)
+    }
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Owns this node's knowledge of the other nodes: the network map, what messages teach it, and whom it suspects. It
+ * tells whoever needs to know (the machine that plans repair) when a record has changed, and keeps the map on the disk.
+ */
+import type { Env } from '../env.ts'
+import type { Member as ChainMember } from '../replication/chain/machine-state.ts'
+import { type Address, identifiersOfAddress, type NodeId } from '../ring/identifier.ts'
+import { Learning, type LearningMode } from '../routing/learning.ts'
+import type { MapRecord, NodeStatus } from '../routing/map-record.ts'
+import { NetworkMap } from '../routing/network-map.ts'
+import { Roster } from '../routing/roster.ts'
+import { Suspects } from '../routing/suspects.ts'
+import type { ReplicaStore } from '../storage/replica-store.ts'
+import { keepNetwork, type NetworkConfig } from './network-config.ts'
+
+export interface MembersComponents {
+  readonly env: Env
+  readonly store: ReplicaStore
+  /** The map has changed; called once for the changes of one turn. */
+  readonly changed: () => void
+}
+
+export interface MembersInit {
+  readonly network: NetworkConfig
+  readonly self: MapRecord
+  /** What is known from before. */
+  readonly records: readonly MapRecord[]
+  readonly learn: LearningMode
+}
+
+/** A node that left still serves until its ranges have moved; one that is dead counts as gone until it refutes that. */
+const CHAIN_STATUS: Record<NodeStatus, ChainMember['status']> = {
+  alive: 'member',
+  left: 'leaving',
+  dead: 'gone',
+}
+
+export class Members {
+  readonly map: NetworkMap
+  readonly learning: Learning
+  readonly suspects = new Suspects()
+  readonly #components: MembersComponents
+  readonly #network: NetworkConfig
+  readonly #known = new Map<NodeId, MapRecord>()
+  #noticing = false
+
+  constructor(components: MembersComponents, init: MembersInit) {
+    this.#components = components
+    this.#network = init.network
+    const roster = new Roster({ virtualNodes: init.network.virtualNodes })
+    this.map = new NetworkMap({ roster }, { self: init.self })
+    this.learning = new Learning({ map: this.map, suspects: this.suspects }, { mode: init.learn })
+    const nowMs = components.env.clock.monotonicMs()
+    for (const record of init.records) this.map.merge(record, nowMs)
+    this.notice()
+  }
+
+  get self(): MapRecord {
+    return this.map.recordOf(this.map.self)
+  }
+
+  addressOf(node: NodeId): Address | undefined {
+    return this.map.record(node)?.address
+  }
+
+  /** Records of all nodes that are believed alive, this one included. */
+  alive(): MapRecord[] {
+    return [...this.map.records()].filter(({ status }) => status === 'alive')
+  }
+
+  /** Takes in records that somebody told as news. */
+  learn(records: readonly MapRecord[]): void {
+    const nowMs = this.#components.env.clock.monotonicMs()
+    for (const record of records) this.learning.learnNews(record, nowMs)
+    this.notice()
+  }
+
+  /** This node's own news. */
+  changeSelf(change: Partial<Pick<MapRecord, 'address' | 'zone' | 'status'>>): MapRecord {
+    const record = this.map.changeSelf(change, this.#components.env.clock.monotonicMs())
+    this.notice()
+    return record
+  }
+
+  /** Looks for changes of the map after the current turn; call it after anything that may have taught something. */
+  notice(): void {
+    if (this.#noticing) return
+    this.#noticing = true
+    queueMicrotask(() => this.#notice())
+  }
+
+  /** The nodes as the machine sees them. */
+  chainMembers(): ChainMember[] {
+    return [...this.map.records()].map(({ nodeId, ringAddress, status }) => ({
+      node: nodeId,
+      identifiers: identifiersOfAddress(ringAddress, this.#network.virtualNodes),
+      status: CHAIN_STATUS[status],
+    }))
+  }
+
+  #notice(): void {
+    this.#noticing = false
+    const changed = [...this.map.records()].filter(record => !isSame(record, this.#known.get(record.nodeId)))
+    if (changed.length === 0) return
+    for (const record of changed) this.#known.set(record.nodeId, record)
+    const { env, store } = this.#components
+    keepNetwork(store, this.#network, changed).catch((error: unknown) =>
+      env.log.warn({ op: 'members.keep', err: error }, 'the network map was not kept'),
+    )
+    this.#components.changed()
+  }
+}
+
+function isSame(a: MapRecord, b: MapRecord | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.incarnation === b.incarnation &&
+    a.status === b.status &&
+    a.address === b.address &&
+    a.zone === b.zone
+  )
+}

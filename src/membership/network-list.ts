@@ -1,0 +1,72 @@
+/**
+ * Owns the list of the whole network: every range is listed by the head of its view, and the parts are merged. A list
+ * is complete or an error: the ranges of the parts have to cover the ring.
+ */
+import { StoreError } from '../errors.ts'
+import type { ListAnswer, ListAsk } from '../peer/calls.ts'
+import type { Machine } from '../replication/chain/machine-state.ts'
+import { type Arc, arcContains } from '../ring/arc.ts'
+import { type Identifier, identifierOfPath } from '../ring/identifier.ts'
+import { comparePathNames } from '../ring/path-name.ts'
+import type { ListEntry, Storage } from '../storage/storage.ts'
+import { serves } from '../views/install.ts'
+import { headOf, type NodeId } from '../views/view.ts'
+
+/** Lines that a node looks at for one part, whatever it finds: about 5 ms of the event loop. */
+const LINES_LOOKED_AT_MAX = 5_000
+
+/** This node's part: the files of the ranges that it is the head of. */
+export function ownPart(
+  machine: Readonly<Machine>,
+  storage: Pick<Storage, 'list'>,
+  ask: ListAsk,
+): ListAnswer {
+  const arcs = [...machine.views.values()]
+    .filter(state => serves(state) && headOf(state.view) === machine.self)
+    .map(({ view: { lo, hi } }) => ({ lo, hi }))
+  const lines: ListEntry[] = []
+  let lookedAt = 0
+  for (const line of storage.list(ask.prefix, ask.after)) {
+    lookedAt++
+    const position = identifierOfPath(line.path)
+    if (arcs.some(arc => arcContains(arc, position))) lines.push(line)
+    if (lines.length >= ask.limit || lookedAt >= LINES_LOOKED_AT_MAX) return { lines, upTo: line.path, arcs }
+  }
+  return { lines, upTo: undefined, arcs }
+}
+
+/**
+ * The parts of all heads as one: up to the least path that every part has reached.
+ * @throws StoreError UNAVAILABLE when a range is missing, because its head changes or can't be reached.
+ */
+export function mergeParts(parts: readonly ListAnswer[], limit: number): ListAnswer {
+  const arcs = parts.flatMap(part => part.arcs)
+  if (!coverRing(arcs))
+    throw new StoreError('UNAVAILABLE', 'A part of the ring can not be listed at the moment.')
+  const ends = parts.map(part => part.upTo).filter(path => path !== undefined)
+  const end = ends.sort(comparePathNames)[0]
+  const all = parts.flatMap(part => part.lines).sort((a, b) => comparePathNames(a.path, b.path))
+  const reached = end === undefined ? all : all.filter(line => comparePathNames(line.path, end) <= 0)
+  if (reached.length <= limit) return { lines: reached, upTo: end, arcs }
+  const lines = reached.slice(0, limit)
+  return { lines, upTo: lines.at(-1)?.path, arcs }
+}
+
+/** True when the arcs leave no position out. */
+export function coverRing(arcs: readonly Arc[]): boolean {
+  if (arcs.some(({ lo, hi }) => lo === hi)) return true
+  const byStart = new Map<Identifier, Identifier>()
+  for (const { lo, hi } of arcs) byStart.set(lo, hi)
+  const start = arcs[0]?.lo
+  let at = start
+  for (let steps = 0; steps < byStart.size && at !== undefined; steps++) {
+    at = byStart.get(at)
+    if (at === start) return steps + 1 === byStart.size
+  }
+  return false
+}
+
+/** The heads of the views that this node knows of. */
+export function headsOf(machine: Readonly<Machine>): NodeId[] {
+  return [...new Set(machine.table.all().map(headOf))]
+}

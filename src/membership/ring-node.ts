@@ -1,0 +1,401 @@
+/**
+ * Owns one node's place in its network: it wires the machine of replication, the network map, lookups and the messages
+ * of other nodes, and answers what they ask.
+ */
+import type { Readable } from 'node:stream'
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import { isPeerCall, type ListAnswer, type PeerAnswer, type PeerCall } from '../peer/calls.ts'
+import { HttpPeers } from '../peer/http-peers.ts'
+import type { PeerReception } from '../peer/peer-routes.ts'
+import type { PeerIdentity, Unreachable } from '../peer/peers.ts'
+import type { Credentials } from '../peer/wire.ts'
+import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
+import { ChainReplication } from '../replication/chain/chain-replication.ts'
+import { ChainDriver } from '../replication/chain/driver.ts'
+import type { ChainSettings } from '../replication/chain/machine-state.ts'
+import type { Message } from '../replication/chain/messages.ts'
+import { type Address, type Identifier, identifierOfPath, identifiersOfAddress } from '../ring/identifier.ts'
+import type { LearningMode } from '../routing/learning.ts'
+import { type LookupResult, Lookups, type Responsible } from '../routing/lookup.ts'
+import type { MapRecord } from '../routing/map-record.ts'
+import type { BlobId } from '../storage/record.ts'
+import type { ReplicaStore } from '../storage/replica-store.ts'
+import type { ListEntry, Storage } from '../storage/storage.ts'
+import { serves } from '../views/install.ts'
+import type { NodeId, View } from '../views/view.ts'
+import { Members } from './members.ts'
+import type { NetworkConfig } from './network-config.ts'
+import { mergeParts, ownPart } from './network-list.ts'
+
+/** Waits of the protocol, ms. An answer on one site takes less than a tenth of the first; see statement.md. */
+const CHAIN_WAITS = {
+  answerTimeoutMs: 1_000,
+  requestTimeoutMs: 20_000,
+  resendMs: 1_000,
+  retryMs: 50,
+  silencesMax: 2,
+  stagedMs: 15 * 60 * 1000,
+}
+
+/** A lookup from this node until its answer, ms. */
+const LOOKUP_BUDGET_MS = 5_000
+
+/** One call that is no lookup, ms. */
+const CALL_TIMEOUT_MS = 5_000
+
+/** One body from node to node, ms: an upper bound for a stuck transfer, not for a slow one on a usual link. */
+const BODY_TIMEOUT_MS = 30 * 60 * 1000
+
+/** How often a list is tried whose parts did not fit together because a view was changing. */
+const LIST_TRIES_MAX = 5
+
+/** What a node that this node tells its news to may take, in one go. */
+const TELL_AT_ONCE = 16
+
+/** A message as it travels: to which disk, since another one may have taken over the address. */
+export type Envelope = readonly [to: NodeId, message: Message]
+
+export interface RingNodeComponents {
+  readonly env: Env
+  readonly storage: Storage & {
+    readonly nodeId: string
+    readonly boot: number
+    readonly replica: ReplicaStore
+  }
+}
+
+export interface RingNodeInit {
+  readonly network: NetworkConfig
+  readonly self: MapRecord
+  readonly records: readonly MapRecord[]
+  readonly secret: string | undefined
+  readonly scheme: 'http' | 'https'
+  readonly learn: LearningMode
+  /** The disk is a copy or was restored: the node has to stop. */
+  readonly halted: () => void
+}
+
+export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
+  readonly network: NetworkConfig
+  readonly members: Members
+  readonly driver: ChainDriver
+  readonly replication: ChainReplication
+  readonly credentials: Credentials
+  readonly #env: Env
+  readonly #storage: RingNodeComponents['storage']
+  readonly #self: NodeId
+  readonly #peers: HttpPeers<Envelope, PeerCall, PeerAnswer>
+  readonly #carrier: BodyCarrier
+  readonly #lookups: Lookups<View>
+  readonly #closing = new AbortController()
+  /** While the messages of one node are handled: what is said to it meanwhile, to ride on the reply. */
+  #replying: { readonly to: NodeId; readonly messages: Envelope[] } | undefined
+
+  constructor(components: RingNodeComponents, init: RingNodeInit) {
+    const { env, storage } = components
+    this.#env = env
+    this.#storage = storage
+    this.#self = init.self.nodeId
+    this.network = init.network
+    this.credentials = {
+      secret: init.secret,
+      networkId: () => init.network.networkId,
+      self: () => ({
+        address: this.members.self.address,
+        nodeId: this.#self,
+        boot: this.driver.machine.boot,
+      }),
+    }
+    this.#peers = new HttpPeers(
+      { env, credentials: this.credentials },
+      {
+        scheme: init.scheme,
+        unreachable: (address, how) => this.#onUnreachable(address, how),
+        messages: (from, messages) => this.#onMessages(from, messages),
+      },
+    )
+    const { replicas, minReplicas } = init.network
+    const settings: ChainSettings = { ...CHAIN_WAITS, replicas, minReplicas }
+    this.driver = new ChainDriver(
+      { env, store: storage.replica, send: (to, message) => this.#send(to, message) },
+      { self: this.#self, diskBoot: storage.boot, settings, halted: init.halted },
+    )
+    this.members = new Members({ env, store: storage.replica, changed: () => this.#membersChanged() }, init)
+    this.#carrier = this.#makeCarrier()
+    this.#lookups = this.#makeLookups()
+    this.replication = new ChainReplication(
+      {
+        env,
+        storage,
+        driver: this.driver,
+        carrier: this.#carrier,
+        lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
+        addressOf: node => this.members.addressOf(node),
+        list: (prefix, after, limit) => this.#list(prefix, after, limit),
+      },
+      { self: this.#self },
+    )
+  }
+
+  /** Begins to take part. A founder makes the network's first views. */
+  start(init: { readonly founds: boolean }): void {
+    if (init.founds) {
+      const { ringAddress } = this.members.self
+      const identifiers = identifiersOfAddress(ringAddress, this.network.virtualNodes)
+      this.driver.dispatch({ kind: 'found', identifiers })
+    }
+    this.driver.dispatch({ kind: 'members', members: this.members.chainMembers() })
+    this.driver.start()
+  }
+
+  /** The recursive lookup of a key. @throws StoreError UNAVAILABLE. */
+  async lookup(key: Identifier): Promise<LookupResult<View>> {
+    const options = { budgetMs: LOOKUP_BUDGET_MS, signal: this.#closing.signal }
+    const result = await this.#lookups.lookup(key, options)
+    this.#keepView(result.view)
+    this.members.notice()
+    return result
+  }
+
+  /** Tells every node that this one knows its own record: it has come, has another address, or leaves. */
+  async announce(): Promise<void> {
+    const records = [this.members.self]
+    const others = this.members.alive().filter(({ nodeId }) => nodeId !== this.#self)
+    for (let at = 0; at < others.length; at += TELL_AT_ONCE) {
+      const told = others.slice(at, at + TELL_AT_ONCE).map(async ({ address }) => {
+        const options = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
+        const { record } = (await this.#peers.call(address, { kind: 'learn', records }, options)) as {
+          record: MapRecord
+        }
+        this.members.learn([record])
+      })
+      await Promise.allSettled(told)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new StoreError('UNAVAILABLE', 'The node is stopping.'))
+    this.driver.close()
+    this.#carrier.close()
+    await this.#peers.close()
+  }
+
+  // What other nodes ask.
+
+  isMessage(value: unknown): value is Envelope {
+    return Array.isArray(value) && typeof value[0] === 'string' && typeof value[1]?.kind === 'string'
+  }
+
+  isCall(value: unknown): value is PeerCall {
+    return isPeerCall(value)
+  }
+
+  messages(from: PeerIdentity, messages: readonly Envelope[]): readonly Envelope[] {
+    const replying = { to: from.nodeId, messages: [] as Envelope[] }
+    this.#replying = replying
+    try {
+      this.#onMessages(from, messages)
+    } finally {
+      this.#replying = undefined
+    }
+    return replying.messages
+  }
+
+  async call(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
+    switch (call.kind) {
+      case 'join':
+        this.#env.log.info({ op: 'join', peer: from.address }, 'a node joins')
+        this.members.learn([call.record])
+        return { network: this.network, records: [...this.members.map.records()] }
+      case 'learn':
+        this.members.learn(call.records)
+        return { record: this.members.self }
+      case 'lookup': {
+        const answer = await this.#lookups.answer(call.request, signal)
+        this.members.notice()
+        return answer
+      }
+      case 'has-body':
+        return { has: await this.#storage.replica.hasBlob(call.blobId) }
+      case 'list':
+        return ownPart(this.driver.machine, this.#storage, call)
+    }
+  }
+
+  openBody(_from: PeerIdentity, name: string, first: number): Promise<Readable> {
+    return this.#storage.replica.openBlob(name as BlobId, first)
+  }
+
+  async stageBody(
+    _from: PeerIdentity,
+    name: string,
+    sha256: string,
+    body: Readable,
+    signal: AbortSignal,
+  ): Promise<PeerAnswer> {
+    await this.#carrier.receive({ blobId: name as BlobId, sha256 }, body, signal)
+    return { has: true }
+  }
+
+  #membersChanged(): void {
+    this.driver.dispatch({ kind: 'members', members: this.members.chainMembers() })
+  }
+
+  #send(to: NodeId, message: Message): void {
+    if (message.kind === 'stage' || message.kind === 'stage-on' || message.kind === 'blob') {
+      this.#carrier.carry(to, message)
+    } else this.#sendNow(to, message)
+  }
+
+  #sendNow(to: NodeId, message: Message): void {
+    if (this.#replying?.to === to) {
+      this.#replying.messages.push([to, message])
+      return
+    }
+    const address = this.members.addressOf(to)
+    if (address !== undefined) this.#peers.send(address, [to, message])
+  }
+
+  #onMessages(from: PeerIdentity, messages: readonly Envelope[]): void {
+    for (const [to, message] of messages) {
+      if (message.kind === 'stage' || message.kind === 'stage-on' || message.kind === 'blob') {
+        void this.#whenBodyIsHere(message, () => this.#dispatch(from, to, message))
+      } else this.#dispatch(from, to, message)
+    }
+  }
+
+  #dispatch({ nodeId, boot }: PeerIdentity, to: NodeId, message: Message): void {
+    this.driver.dispatch({ kind: 'message', envelope: { from: nodeId, boot, to, message } })
+  }
+
+  /** The message of a body that never came is dropped; whoever needs it asks again. */
+  async #whenBodyIsHere(message: BodyMessage, then: () => void): Promise<void> {
+    if (await this.#carrier.hasBody(message)) then()
+  }
+
+  /** A hop that failed is the occasion on which the machine finds out whether the node is gone. */
+  #onUnreachable(address: Address, how: Unreachable): void {
+    const { machine } = this.driver
+    const record = this.members.alive().find(one => one.address === address)
+    if (record === undefined || machine.suspects.has(record.nodeId)) return
+    this.#env.log.debug({ op: 'peer.unreachable', peer: address, how }, 'peer did not answer')
+    if (how === 'refused') this.driver.dispatch({ kind: 'unreachable', node: record.nodeId })
+  }
+
+  #makeCarrier(): BodyCarrier {
+    const { driver, members } = this
+    const address = (node: NodeId): Address => {
+      const known = members.addressOf(node)
+      if (known === undefined) throw new StoreError('UNAVAILABLE', 'The address of a node is not known.')
+      return known
+    }
+    const options = () => ({ timeoutMs: BODY_TIMEOUT_MS, signal: this.#closing.signal })
+    return new BodyCarrier({
+      env: this.#env,
+      store: this.#storage.replica,
+      peers: {
+        hasBody: async (node, blobId) => {
+          const asking = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
+          const answer = await this.#peers.call(address(node), { kind: 'has-body', blobId }, asking)
+          return (answer as { has: boolean }).has
+        },
+        pushBody: async (node, { blobId, sha256 }, bytes) => {
+          await this.#peers.stageBody(address(node), blobId, sha256, bytes, options())
+        },
+        pullBody: (node, blobId, first) => this.#peers.fetchBody(address(node), blobId, first, options()),
+      },
+      send: (to, message) => this.#sendNow(to, message),
+      isKept: blobId => driver.machine.blobs.has(blobId),
+      holders: () => driver.machine.table.all().flatMap(view => view.replicas),
+    })
+  }
+
+  #makeLookups(): Lookups<View> {
+    const { map, learning, suspects } = this.members
+    return new Lookups<View>({
+      map,
+      learning,
+      suspects,
+      clock: this.#env.clock,
+      responsible: key => this.#responsible(key),
+      keepView: view => this.#keepView(view),
+      observe: record => this.#observe(record),
+      peers: {
+        lookup: async (to, request, signal) => {
+          const call = { kind: 'lookup', request } as const
+          const answer = await this.#peers.call(to.address, call, { timeoutMs: request.budgetMs, signal })
+          return answer as Awaited<ReturnType<Lookups<View>['answer']>>
+        },
+      },
+    })
+  }
+
+  #responsible(key: Identifier): Responsible<View> | undefined {
+    const { machine } = this.driver
+    const view = machine.table.covering(key)
+    if (view === undefined) return undefined
+    const state = machine.views.get(view.id)
+    if (state !== undefined && serves(state) && view.replicas.includes(this.#self))
+      return { here: true, view }
+    const replicas = view.replicas.map(node => this.members.map.record(node))
+    return { here: false, replicas: replicas.filter(record => record !== undefined) }
+  }
+
+  #keepView(view: View): void {
+    const { boot } = this.driver.machine
+    const message = { kind: 'teach', views: [view] } as const
+    this.driver.dispatch({ kind: 'message', envelope: { from: this.#self, boot, to: this.#self, message } })
+  }
+
+  /** Tries a node that somebody else could not reach. */
+  #observe(record: MapRecord): void {
+    const options = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
+    this.#peers.call(record.address, { kind: 'learn', records: [] }, options).then(
+      () => this.members.suspects.clear(record.nodeId),
+      () => {
+        const nowMs = this.#env.clock.monotonicMs()
+        const outcome = this.members.suspects.observe(record, this.#self, nowMs)
+        if (outcome === 'dead') this.members.learn([{ ...record, status: 'dead' }])
+      },
+    )
+  }
+
+  async #list(prefix: string, after: string | undefined, limit: number): Promise<readonly ListEntry[]> {
+    const lines: ListEntry[] = []
+    let from = after
+    while (lines.length < limit) {
+      const part = await this.#listPart(prefix, from, limit - lines.length)
+      lines.push(...part.lines)
+      if (part.upTo === undefined) break
+      from = part.upTo
+    }
+    return lines
+  }
+
+  async #listPart(prefix: string, after: string | undefined, limit: number): Promise<ListAnswer> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return mergeParts(await this.#askParts(prefix, after, limit), limit)
+      } catch (error) {
+        if (tries === LIST_TRIES_MAX) throw error
+        await this.#env.timers.sleep(CHAIN_WAITS.retryMs * 2 ** tries, this.#closing.signal)
+      }
+    }
+  }
+
+  #askParts(prefix: string, after: string | undefined, limit: number): Promise<ListAnswer[]> {
+    const ask = { kind: 'list', prefix, after, limit } as const
+    const options = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
+    const asked = this.members.alive().map(async ({ nodeId, address }) => {
+      if (nodeId === this.#self) return ownPart(this.driver.machine, this.#storage, ask)
+      try {
+        return (await this.#peers.call(address, ask, options)) as ListAnswer
+      } catch {
+        // Whether it is missed shows when the ranges do not cover the ring.
+        return { lines: [], upTo: undefined, arcs: [] }
+      }
+    })
+    return Promise.all(asked)
+  }
+}

@@ -1,0 +1,259 @@
+/**
+ * Owns the requests that this node makes to others: HTTP/1.1 by undici over kept-alive connections, one pool a peer.
+ */
+import { Readable } from 'node:stream'
+import { Pool } from 'undici'
+import type { Env } from '../env.ts'
+import { ERROR_CODES, type ErrorCode, StoreError } from '../errors.ts'
+import type { Address } from '../ring/identifier.ts'
+import { Outbox } from './outbox.ts'
+import type { CallOptions, PeerIdentity, Peers, Unreachable } from './peers.ts'
+import {
+  authenticate,
+  type Credentials,
+  decode,
+  decodeBatch,
+  encode,
+  MESSAGE_BYTES_MAX,
+  peerHeaders,
+} from './wire.ts'
+
+/** Connections to one peer: messages use one at a time, the others carry calls and bodies. */
+const CONNECTIONS_PER_PEER = 32
+
+/** Pools kept; the least recently used one is closed when one more is needed. */
+const POOLS_MAX = 1024
+
+/** From sending a batch to its acknowledgement by the peer's door, ms. A peer that takes longer counts as silent. */
+const DELIVERY_TIMEOUT_MS = 5_000
+
+/** From the start of a connection attempt until it counts as silent, ms. On one site an answer takes far less. */
+const CONNECT_TIMEOUT_MS = 2_000
+
+export interface HttpPeersComponents {
+  readonly env: Env
+  readonly credentials: Credentials
+}
+
+export interface HttpPeersInit<Message> {
+  /** Nodes that serve TLS reach each other by it. */
+  readonly scheme: 'http' | 'https'
+  /** PEM of the authority that signed the peers' certificates, when the system does not know it. */
+  readonly authority?: string
+  readonly unreachable: (peer: Address, how: Unreachable) => void
+  /** Messages that rode on the reply of a peer. */
+  readonly messages: (from: PeerIdentity, messages: readonly Message[]) => void
+}
+
+interface Link {
+  readonly pool: Pool
+  readonly outbox: Outbox
+}
+
+export class HttpPeers<Message, Call, Answer> implements Peers<Message, Call, Answer> {
+  readonly #components: HttpPeersComponents
+  readonly #init: HttpPeersInit<Message>
+  readonly #links = new Map<Address, Link>()
+  #closed = false
+
+  constructor(components: HttpPeersComponents, init: HttpPeersInit<Message>) {
+    this.#components = components
+    this.#init = init
+  }
+
+  send(to: Address, message: Message): void {
+    if (!this.#closed) this.#link(to).outbox.add(encode(message))
+  }
+
+  async call(to: Address, call: Call, options: CallOptions): Promise<Answer> {
+    const body = encode(call)
+    const deadline = new AbortController()
+    const { timers } = this.#components.env
+    const timer = timers.after(options.timeoutMs, () => deadline.abort(new Error('The deadline has passed.')))
+    try {
+      const signal = options.signal ? AbortSignal.any([options.signal, deadline.signal]) : deadline.signal
+      const reply = await this.#request(to, 'POST', '/peer/call', body, { ...options, signal })
+      return (await readAnswer(reply)) as Answer
+    } catch (error) {
+      if (!deadline.signal.aborted) throw error
+      this.#init.unreachable(to, 'silent')
+      throw new StoreError('UNAVAILABLE', `The node ${to} did not answer in time.`, { cause: error })
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  async fetchBody(from: Address, name: string, first: number, options: CallOptions): Promise<Readable> {
+    const url = `/peer/bodies/${encodeURIComponent(name)}?first=${first}`
+    const reply = await this.#request(from, 'GET', url, undefined, options)
+    return reply.body
+  }
+
+  async stageBody(
+    to: Address,
+    name: string,
+    sha256: string,
+    body: AsyncIterable<Uint8Array>,
+    options: CallOptions,
+  ): Promise<Answer> {
+    const url = `/peer/staging/${encodeURIComponent(name)}?sha256=${sha256}`
+    const reply = await this.#request(to, 'PUT', url, Readable.from(body, { objectMode: false }), options)
+    return (await readAnswer(reply)) as Answer
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const links = [...this.#links.values()]
+    this.#links.clear()
+    await Promise.all(links.map(link => link.pool.destroy()))
+  }
+
+  async #request(
+    to: Address,
+    method: 'GET' | 'POST' | 'PUT',
+    url: string,
+    body: Buffer | Readable | undefined,
+    options: CallOptions,
+  ) {
+    const signed = body instanceof Readable ? undefined : body
+    const headers = peerHeaders(this.#components.credentials, method, url, signed)
+    try {
+      const reply = await this.#link(to).pool.request({
+        method,
+        path: url,
+        headers,
+        body: body ?? null,
+        signal: options.signal ?? null,
+        headersTimeout: options.timeoutMs,
+        bodyTimeout: options.timeoutMs,
+      })
+      if (reply.statusCode >= 300) throw await refusal(reply)
+      return reply
+    } catch (error) {
+      if (error instanceof StoreError || options.signal?.aborted) throw error
+      const how = howUnreachable(error)
+      this.#init.unreachable(to, how)
+      throw new StoreError(
+        'UNAVAILABLE',
+        `The node ${to} ${how === 'refused' ? 'refused' : 'did not answer'}.`,
+        {
+          cause: error,
+        },
+      )
+    }
+  }
+
+  async #deliver(to: Address, pool: Pool, batch: readonly Uint8Array[]) {
+    const body = Buffer.concat(batch)
+    const url = '/peer/messages'
+    try {
+      const reply = await pool.request({
+        method: 'POST',
+        path: url,
+        headers: peerHeaders(this.#components.credentials, 'POST', url, body),
+        body,
+        headersTimeout: DELIVERY_TIMEOUT_MS,
+        bodyTimeout: DELIVERY_TIMEOUT_MS,
+      })
+      if (reply.statusCode < 300) {
+        this.#takeReplies(url, reply, await readLimited(reply))
+        return 'delivered'
+      }
+      await reply.body.dump()
+      this.#components.env.log.warn(
+        { op: 'peer.send', peer: to, status: reply.statusCode },
+        'peer refused messages',
+      )
+      return 'delivered'
+    } catch (error) {
+      return howUnreachable(error)
+    }
+  }
+
+  /** Only what is signed as an answer counts: another program may have taken over the port. */
+  #takeReplies(url: string, reply: Reply, body: Buffer): void {
+    if (body.byteLength === 0) return
+    const head = { method: 'REPLY', url, headers: reply.headers }
+    const from = authenticate(this.#components.credentials, head, body)
+    this.#init.messages(from, decodeBatch(body) as Message[])
+  }
+
+  #link(to: Address): Link {
+    const known = this.#links.get(to)
+    if (known !== undefined) {
+      this.#links.delete(to)
+      this.#links.set(to, known)
+      return known
+    }
+    if (this.#links.size >= POOLS_MAX) this.#dropOldestLink()
+    const pool = new Pool(`${this.#init.scheme}://${to}`, {
+      connections: CONNECTIONS_PER_PEER,
+      pipelining: 1,
+      keepAliveTimeout: 60_000,
+      connect: {
+        timeout: CONNECT_TIMEOUT_MS,
+        ...(this.#init.authority !== undefined && { ca: this.#init.authority }),
+      },
+    })
+    const outbox = new Outbox({
+      deliver: batch => this.#deliver(to, pool, batch),
+      lost: (how, messages) => {
+        this.#components.env.log.debug({ op: 'peer.send', peer: to, how, messages }, 'messages lost')
+        this.#init.unreachable(to, how)
+      },
+    })
+    const link = { pool, outbox }
+    this.#links.set(to, link)
+    return link
+  }
+
+  #dropOldestLink(): void {
+    for (const [address, link] of this.#links) {
+      if (link.outbox.waiting > 0) continue
+      this.#links.delete(address)
+      void link.pool.close()
+      return
+    }
+  }
+}
+
+type Reply = Awaited<ReturnType<Pool['request']>>
+
+async function readAnswer(reply: Reply): Promise<unknown> {
+  return decode(await readLimited(reply))
+}
+
+async function readLimited(reply: Reply): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of reply.body) {
+    bytes += (chunk as Buffer).byteLength
+    if (bytes > MESSAGE_BYTES_MAX)
+      throw new StoreError('INVALID_REQUEST', 'The answer of a peer is too large.')
+    chunks.push(chunk as Buffer)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** The error of a peer, as it said it: codes cross the wire unchanged. */
+async function refusal(reply: Reply): Promise<StoreError> {
+  const fault = parseRefusal((await readLimited(reply)).toString())
+  if (fault === undefined) {
+    return new StoreError('UNAVAILABLE', `A peer answered ${reply.statusCode} and no reason.`)
+  }
+  return new StoreError(fault.code, fault.message, fault.path === undefined ? {} : { path: fault.path })
+}
+
+function parseRefusal(text: string): { code: ErrorCode; message: string; path?: string } | undefined {
+  try {
+    const { error } = JSON.parse(text) as { error: { code: ErrorCode; message: string; path?: string } }
+    return Object.hasOwn(ERROR_CODES, error.code) && typeof error.message === 'string' ? error : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function howUnreachable(error: unknown): Unreachable {
+  const code = (error as { code?: string }).code
+  return code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET' ? 'refused' : 'silent'
+}

@@ -1,0 +1,163 @@
+/**
+ * Owns the doors that only other nodes knock at: /peer/messages, /peer/call, /peer/bodies, /peer/staging. A request
+ * that is not signed, of another network, of an unknown protocol or garbled is refused, logged once for each sender,
+ * and changes nothing.
+ */
+import type { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Env } from '../env.ts'
+import { errorCode, StoreError } from '../errors.ts'
+import type { PeerIdentity } from './peers.ts'
+import {
+  authenticate,
+  type Credentials,
+  decode,
+  decodeBatch,
+  encode,
+  MESSAGE_BYTES_MAX,
+  peerHeaders,
+} from './wire.ts'
+
+/** What the node does with a request of another. */
+export interface PeerReception<Message, Call, Answer> {
+  isMessage(value: unknown): value is Message
+  isCall(value: unknown): value is Call
+  /** Gives what is to be said to the sender at once. */
+  messages(from: PeerIdentity, messages: readonly Message[]): readonly Message[]
+  call(from: PeerIdentity, call: Call, signal: AbortSignal): Promise<Answer>
+  openBody(from: PeerIdentity, name: string, first: number): Promise<Readable | Uint8Array>
+  stageBody(
+    from: PeerIdentity,
+    name: string,
+    sha256: string,
+    body: Readable,
+    signal: AbortSignal,
+  ): Promise<Answer>
+}
+
+export interface PeerRoutesComponents<Message, Call, Answer> {
+  readonly env: Env
+  readonly credentials: Credentials
+  readonly reception: PeerReception<Message, Call, Answer>
+}
+
+/** Senders whose refusals are remembered, so that each is logged once; the oldest is forgotten first. */
+const REFUSED_SENDERS_MAX = 1000
+
+export async function peerRoutes<Message, Call, Answer>(
+  app: FastifyInstance,
+  components: PeerRoutesComponents<Message, Call, Answer>,
+): Promise<void> {
+  const { credentials, reception } = components
+  const refusals = new Refusals(components.env)
+
+  app.addHook('onError', async (request, _reply, error) => {
+    if (request.routeOptions.config.peer === true) refusals.note(request, error)
+  })
+  const options = { config: { peer: true } } as const
+
+  app.post('/peer/messages', options, async (request, reply) => {
+    const body = await readBody(request)
+    const from = authenticate(credentials, headOf(request), body)
+    const messages = decodeBatch(body)
+    if (!messages.every(message => reception.isMessage(message))) throw unknownMessage()
+    const replies = reception.messages(from, messages)
+    if (replies.length === 0) return reply.code(204).send()
+    const answer = Buffer.concat(replies.map(encode))
+    const headers = peerHeaders(credentials, 'REPLY', '/peer/messages', answer)
+    return reply.headers(headers).type('application/msgpack').send(answer)
+  })
+
+  app.post('/peer/call', options, async (request, reply) => {
+    const body = await readBody(request)
+    const from = authenticate(credentials, headOf(request), body)
+    const call = decode(body)
+    if (!reception.isCall(call)) throw unknownMessage()
+    const answer = await reception.call(from, call, goneSignal(reply))
+    return reply.type('application/msgpack').send(encode(answer))
+  })
+
+  app.get<{ Params: { name: string }; Querystring: { first?: string } }>(
+    '/peer/bodies/:name',
+    options,
+    async (request, reply) => {
+      const from = authenticate(credentials, headOf(request), undefined)
+      const first = Number(request.query.first ?? 0)
+      if (!Number.isSafeInteger(first) || first < 0) throw unknownMessage()
+      const body = await reception.openBody(from, request.params.name, first)
+      return reply.type('application/octet-stream').send(body)
+    },
+  )
+
+  app.put<{ Params: { name: string }; Querystring: { sha256?: string } }>(
+    '/peer/staging/:name',
+    options,
+    async (request, reply) => {
+      const from = authenticate(credentials, headOf(request), undefined)
+      const body = request.raw
+      const { name } = request.params
+      const answer = await reception.stageBody(
+        from,
+        name,
+        request.query.sha256 ?? '',
+        body,
+        goneSignal(reply),
+      )
+      return reply.type('application/msgpack').send(encode(answer))
+    },
+  )
+}
+
+function headOf(request: FastifyRequest) {
+  return { method: request.method, url: request.raw.url ?? '', headers: request.headers }
+}
+
+/** Aborts when the other side is gone before it was answered. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort(new StoreError('UNAVAILABLE', 'The peer has gone.'))
+  })
+  return controller.signal
+}
+
+async function readBody(request: FastifyRequest): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of request.raw) {
+    bytes += (chunk as Buffer).byteLength
+    if (bytes > MESSAGE_BYTES_MAX) throw new StoreError('INVALID_REQUEST', 'The message is too large.')
+    chunks.push(chunk as Buffer)
+  }
+  return Buffer.concat(chunks)
+}
+
+function unknownMessage(): StoreError {
+  return new StoreError('INVALID_REQUEST', 'The message is not one of the peer protocol.')
+}
+
+/** Tells the log once what a sender did wrong, then only at debug. */
+class Refusals {
+  readonly #env: Env
+  readonly #senders = new Set<string>()
+
+  constructor(env: Env) {
+    this.#env = env
+  }
+
+  note(request: FastifyRequest, error: unknown): void {
+    const code = errorCode(error) ?? 'INTERNAL'
+    const sender = `${request.ip} ${code}`
+    const fields = { op: 'peer.refused', peer: request.ip, url: request.url, code }
+    if (this.#senders.has(sender)) {
+      this.#env.log.debug(fields, 'request of a peer refused')
+      return
+    }
+    if (this.#senders.size >= REFUSED_SENDERS_MAX) {
+      const oldest = this.#senders.values().next().value
+      if (oldest !== undefined) this.#senders.delete(oldest)
+    }
+    this.#senders.add(sender)
+    this.#env.log.warn(fields, 'request of a peer refused')
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Owns the port through which a node speaks to the others. http-peers.ts speaks HTTP; the simulator has its own.
+ *
+ * Three ways, because they cost differently: `send` is one-way and may share one request with everything else that
+ * waits for the same peer; `call` is one request with one answer; bodies are streams of their own.
+ */
+import type { Readable } from 'node:stream'
+import type { Address, NodeId } from '../ring/identifier.ts'
+import type { Boot } from '../views/view.ts'
+
+/** A node as it names itself in every message: the identity of its disk, and how often that disk was started. */
+export interface PeerIdentity {
+  readonly address: Address
+  /** Of the data directory. */
+  readonly nodeId: NodeId
+  /** Which start of it speaks; a message of an earlier start is recognizable. */
+  readonly boot: Boot
+}
+
+/** Why a peer did not answer: it refused the connection (nothing listens), or it stayed silent past the deadline. */
+export type Unreachable = 'refused' | 'silent'
+
+export interface CallOptions {
+  /** From now until the answer is complete, ms. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+}
+
+export interface Peers<Message, Call, Answer> {
+  /**
+   * Queues a message; never throws, never waits. Messages to one peer stay in order while it is reachable; one that
+   * can't be delivered is dropped and reported through `unreachable`. The protocol repeats what matters.
+   */
+  send(to: Address, message: Message): void
+
+  /** @throws StoreError UNAVAILABLE when the peer does not answer in time, else the code that the peer answered. */
+  call(to: Address, call: Call, options: CallOptions): Promise<Answer>
+
+  /** The bytes that a peer keeps under `name` (a blob or a path version), from byte `first` on. */
+  fetchBody(from: Address, name: string, first: number, options: CallOptions): Promise<Readable>
+
+  /** Streams a body into the staging of a peer, with back-pressure; resolves with what the peer says of it. */
+  stageBody(
+    to: Address,
+    name: string,
+    sha256: string,
+    body: AsyncIterable<Uint8Array>,
+    options: CallOptions,
+  ): Promise<Answer>
+
+  close(): Promise<void>
+}

@@ -1,0 +1,162 @@
+/**
+ * Owns the bytes of large bodies on their way between nodes. The machine only speaks of bodies; whenever it says that a
+ * node shall have one, the bytes go there first, and the message follows when they are durable.
+ *
+ * Bodies are immutable and named by their blob id, so a transfer can be repeated or left out without harm: the receiver
+ * checks the SHA-256 that the sender names.
+ */
+import type { Readable } from 'node:stream'
+import type { Env, Timer } from '../../env.ts'
+import { errorCode, StoreError } from '../../errors.ts'
+import type { BlobId, Body, FileRecord } from '../../storage/record.ts'
+import type { ReplicaStore } from '../../storage/replica-store.ts'
+import type { ByteRange } from '../../storage/storage.ts'
+import type { NodeId } from '../../views/view.ts'
+import type { BlobRef, Message } from './messages.ts'
+import { RemoteBlocks } from './remote-blocks.ts'
+
+/** Messages that may only arrive where the body already is. */
+export type BodyMessage = Extract<Message, { kind: 'stage' | 'stage-on' | 'blob' }>
+
+/** One body may stand still for this long between two nodes, ms; after that the transfer is given up. */
+export const BODY_TIMEOUT_MS = 10 * 60 * 1000
+
+/** A body that arrived and that no view took is dropped after this time, ms. */
+const UNCLAIMED_MS = 15 * 60 * 1000
+
+/** Bytes of any body here; the door that the client came through has its own, lower limit. */
+const BODY_BYTES_MAX = 2 ** 50
+
+export interface BodyPeers {
+  /** True when the node has the body. @throws StoreError UNAVAILABLE. */
+  hasBody(node: NodeId, blobId: BlobId): Promise<boolean>
+  /** Sends a body to a node; resolves when it is durable there. */
+  pushBody(node: NodeId, blob: BlobRef, bytes: AsyncIterable<Uint8Array>): Promise<void>
+  /** The bytes of a body from byte `first` on. */
+  pullBody(node: NodeId, blobId: BlobId, first: number): Promise<Readable>
+}
+
+export interface BodyCarrierComponents {
+  readonly env: Env
+  readonly store: ReplicaStore
+  readonly peers: BodyPeers
+  /** Sends a message whose body has arrived at its receiver. */
+  readonly send: (to: NodeId, message: Message) => void
+  /** Whether the machine keeps the body. */
+  readonly isKept: (blobId: BlobId) => boolean
+  /** Nodes that should have the body, the best first. */
+  readonly holders: (blobId: BlobId) => readonly NodeId[]
+}
+
+export class BodyCarrier {
+  readonly #components: BodyCarrierComponents
+  readonly #pushing = new Map<string, Promise<void>>()
+  readonly #unclaimed = new Map<BlobId, Timer>()
+
+  constructor(components: BodyCarrierComponents) {
+    this.#components = components
+  }
+
+  /** Bodies on their way to other nodes. */
+  get pushing(): number {
+    return this.#pushing.size
+  }
+
+  /** Brings the body of a message to its receiver, then sends the message. */
+  carry(to: NodeId, message: BodyMessage): void {
+    void this.push(to, message.blob).then(
+      () => this.#components.send(to, message),
+      error => {
+        const { env } = this.#components
+        env.log.debug(
+          { op: 'body.push', peer: to, blobId: message.blob.blobId, err: error },
+          'body not delivered',
+        )
+      },
+    )
+  }
+
+  /** Resolves when the node has the body. One transfer of a body to a node at a time. */
+  push(to: NodeId, blob: BlobRef): Promise<void> {
+    const name = `${to}/${blob.blobId}`
+    const running = this.#pushing.get(name)
+    if (running !== undefined) return running
+    const push = this.#push(to, blob).finally(() => this.#pushing.delete(name))
+    this.#pushing.set(name, push)
+    return push
+  }
+
+  /** A body from another node. @throws StoreError CORRUPT when it does not have the announced hash. */
+  async receive(blob: BlobRef, bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+    const { store } = this.#components
+    const options = { sizeMax: BODY_BYTES_MAX, ...(signal && { signal }) }
+    if (!(await store.hasBlob(blob.blobId))) {
+      const { sha256 } = await store.receive(blob.blobId, bytes, options)
+      this.#expire(blob.blobId)
+      if (sha256 === blob.sha256) return
+      await this.#drop(blob.blobId)
+      throw new StoreError('CORRUPT', 'A body arrived with another hash than announced.')
+    }
+    // It is here already: the sender's bytes are let go by.
+    for await (const _ of bytes);
+  }
+
+  /** True when a message about a body may be given to the machine. */
+  hasBody(message: BodyMessage): Promise<boolean> {
+    return this.#components.store.hasBlob(message.blob.blobId)
+  }
+
+  /** The blocks of a body that is not here, from whichever holder has good ones. */
+  remoteBlocks(record: FileRecord, blobId: BlobId, range: ByteRange, sawBadBlock: boolean): RemoteBlocks {
+    const { peers, holders } = this.#components
+    const pull = (node: NodeId, first: number) => peers.pullBody(node, blobId, first)
+    return new RemoteBlocks({ pull, holders: holders(blobId) }, { record, range, sawBadBlock })
+  }
+
+  close(): void {
+    for (const timer of this.#unclaimed.values()) timer.cancel()
+    this.#unclaimed.clear()
+  }
+
+  async #push(to: NodeId, blob: BlobRef): Promise<void> {
+    const { peers, store, holders } = this.#components
+    if (await peers.hasBody(to, blob.blobId)) return
+    if (await store.hasBlob(blob.blobId))
+      return peers.pushBody(to, blob, await store.openBlob(blob.blobId, 0))
+    let fault: unknown
+    for (const holder of holders(blob.blobId)) {
+      if (holder === to) continue
+      try {
+        return await peers.pushBody(to, blob, await peers.pullBody(holder, blob.blobId, 0))
+      } catch (error) {
+        if (errorCode(error) === undefined) throw error
+        fault = error
+      }
+    }
+    throw new StoreError('UNAVAILABLE', 'No node has the body at hand.', { cause: fault })
+  }
+
+  #expire(blobId: BlobId): void {
+    const { env, isKept } = this.#components
+    const timer = env.timers.after(UNCLAIMED_MS, () => {
+      this.#unclaimed.delete(blobId)
+      if (!isKept(blobId)) void this.#drop(blobId)
+    })
+    this.#unclaimed.set(blobId, timer)
+  }
+
+  async #drop(blobId: BlobId): Promise<void> {
+    const { store, env } = this.#components
+    this.#unclaimed.get(blobId)?.cancel()
+    this.#unclaimed.delete(blobId)
+    try {
+      await store.apply({ records: [], values: [], keepBlobs: [], dropBlobs: [blobId] })
+    } catch (error) {
+      env.log.warn({ op: 'body.drop', blobId, err: error }, 'an unclaimed body is left for the next start')
+    }
+  }
+}
+
+export function blobRefOf(body: Body): BlobRef | undefined {
+  return 'blobId' in body.content ? { blobId: body.content.blobId, sha256: body.sha256 } : undefined
+}

@@ -1,0 +1,62 @@
+/**
+ * Owns how a chain's record is kept: the file as every storage keeps it, and what chain replication adds as notes.
+ */
+import { Packr } from 'msgpackr'
+import { identifierOfPath } from '../../ring/identifier.ts'
+import type { FileRecord, Version } from '../../storage/record.ts'
+import type { KeptRecord } from '../../storage/replica-store.ts'
+import type { ChainRecord, RequestId } from './chain-record.ts'
+
+const packr = new Packr({ useRecords: false, moreTypes: true })
+
+type Notes = [
+  version: readonly [epoch: number, seq: number],
+  history: (readonly [epoch: number, seq: number, requestId: string])[],
+  floor: readonly [epoch: number, seq: number],
+  writtenBy: string | null,
+  writtenAtMs: number,
+  intent: ChainRecord['intent'] | null,
+  outcomes: ChainRecord['outcomes'],
+]
+
+export function keptRecordOf(record: ChainRecord): KeptRecord {
+  const { path, version, written, writtenAtMs, history, historyFloor, intent, outcomes } = record
+  const notes: Notes = [
+    [version.epoch, version.seq],
+    history.map(({ version: { epoch, seq }, requestId }) => [epoch, seq, requestId]),
+    [historyFloor.epoch, historyFloor.seq],
+    written?.requestId ?? null,
+    writtenAtMs,
+    intent ?? null,
+    outcomes,
+  ]
+  return { path, file: fileOf(record), notes: packr.pack(notes) }
+}
+
+export function chainRecordOf({ path, file, notes }: KeptRecord): ChainRecord {
+  const [version, history, floor, writtenBy, writtenAtMs, intent, outcomes] = packr.unpack(notes) as Notes
+  return {
+    path,
+    position: identifierOfPath(path),
+    version: versionOf(version),
+    body: file?.body,
+    meta: file?.meta,
+    written: file && { version: file.version, requestId: writtenBy as RequestId },
+    writtenAtMs,
+    history: history.map(([epoch, seq, id]) => ({ version: { epoch, seq }, requestId: id as RequestId })),
+    historyFloor: versionOf(floor),
+    intent: intent ?? undefined,
+    outcomes,
+  }
+}
+
+/** The file of a record as users see it: its version is that of the last write, not of a move's intent. */
+export function fileOf(record: ChainRecord): FileRecord | undefined {
+  const { path, body, meta, written, writtenAtMs } = record
+  if (body === undefined || meta === undefined || written === undefined) return undefined
+  return { path, version: written.version, body, meta, writtenAtMs }
+}
+
+function versionOf([epoch, seq]: readonly [number, number]): Version {
+  return { epoch, seq }
+}

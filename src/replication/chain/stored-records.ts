@@ -1,0 +1,147 @@
+/**
+ * Owns the machine's view of its records on stable storage: what the store holds, covered by what has been written and
+ * is not durable yet; the digests over both; and how many records name each body.
+ *
+ * Digests and counts are kept in the store with the records, so that a start reads 65,536 small values at the most and
+ * no record.
+ */
+import { type Arc, arcContains } from '../../ring/arc.ts'
+import type { Identifier } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { BlobId } from '../../storage/record.ts'
+import type { RecordWrite, ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
+import type { ChainRecord } from './chain-record.ts'
+import { type Digest, DigestTree, PREFIX_DIGITS } from './digest-tree.ts'
+import { chainRecordOf, keptRecordOf } from './record-notes.ts'
+import type { RecordTable } from './record-table.ts'
+
+const SUM = 'sum/'
+const REFERENCES = 'ref/'
+
+interface Covered {
+  readonly record: ChainRecord | undefined
+  /** The batch that will make it durable. */
+  readonly batch: number
+}
+
+export class StoredRecords implements RecordTable {
+  readonly #store: ReplicaStore
+  readonly #digests = new DigestTree()
+  readonly #references = new Map<BlobId, number>()
+  readonly #covering = new Map<PathName, Covered>()
+  #changed = new Map<PathName, RecordWrite>()
+  #changedLeaves = new Set<string>()
+  #changedBodies = new Set<BlobId>()
+  #batch = 1
+
+  constructor(components: { readonly store: ReplicaStore }) {
+    this.#store = components.store
+    for (const [key, sum] of this.#store.values(SUM)) this.#digests.restore(key.slice(SUM.length), sum)
+    for (const [key, value] of this.#store.values(REFERENCES)) {
+      this.#references.set(key.slice(REFERENCES.length) as BlobId, Buffer.from(value).readUInt32LE(0))
+    }
+  }
+
+  /** How many records name each body. */
+  references(): ReadonlyMap<BlobId, number> {
+    return this.#references
+  }
+
+  get(path: PathName): ChainRecord | undefined {
+    const covered = this.#covering.get(path)
+    if (covered !== undefined) return covered.record
+    const kept = this.#store.record(path)
+    return kept && chainRecordOf(kept)
+  }
+
+  put(record: ChainRecord): void {
+    const before = this.get(record.path)
+    if (before !== undefined) this.#leave(before)
+    this.#enter(record)
+    this.#cover(record.path, record, before)
+  }
+
+  delete(path: PathName): void {
+    const before = this.get(path)
+    if (before === undefined) return
+    this.#leave(before)
+    this.#cover(path, undefined, before)
+  }
+
+  *within(arc: Arc, prefix = ''): Iterable<ChainRecord> {
+    const { lo, hi } = prefix === '' ? arc : arcOfPrefix(prefix)
+    for (const kept of this.#store.records(lo, hi)) {
+      if (this.#covering.has(kept.path)) continue
+      const record = chainRecordOf(kept)
+      if (prefix === '' || arcContains(arc, record.position)) yield record
+    }
+    for (const { record } of [...this.#covering.values()]) {
+      if (record?.position.startsWith(prefix) && arcContains(arc, record.position)) yield record
+    }
+  }
+
+  digest(arc: Arc, prefix: string): Digest {
+    return this.#digests.digest(arc, prefix, leaf => this.within(arc, leaf))
+  }
+
+  /** What has been written since the last call, to be made durable as one; `durable` is told its number then. */
+  takeBatch(): { readonly number: number } & Pick<ReplicaBatch, 'records' | 'values'> {
+    const records = [...this.#changed.values()]
+    const values: [string, Uint8Array | undefined][] = []
+    for (const leaf of this.#changedLeaves) values.push([SUM + leaf, this.#digests.leaf(leaf)])
+    for (const blobId of this.#changedBodies) {
+      const count = this.#references.get(blobId)
+      values.push([REFERENCES + blobId, count === undefined ? undefined : encodeCount(count)])
+    }
+    this.#changed = new Map()
+    this.#changedLeaves = new Set()
+    this.#changedBodies = new Set()
+    return { number: this.#batch++, records, values }
+  }
+
+  /** The store now shows these records of a batch itself. */
+  durable(batch: number, records: readonly RecordWrite[]): void {
+    for (const { path } of records) if (this.#covering.get(path)?.batch === batch) this.#covering.delete(path)
+  }
+
+  #cover(path: PathName, record: ChainRecord | undefined, before: ChainRecord | undefined): void {
+    const first = this.#changed.get(path)
+    const sizeBefore = first === undefined ? before?.body?.size : first.sizeBefore
+    this.#changed.set(path, { path, record: record && keptRecordOf(record), sizeBefore })
+    this.#covering.set(path, { record, batch: this.#batch })
+  }
+
+  #enter(record: ChainRecord): void {
+    this.#digests.add(record)
+    this.#changedLeaves.add(record.position.slice(0, PREFIX_DIGITS))
+    this.#refer(record, 1)
+  }
+
+  #leave(record: ChainRecord): void {
+    this.#digests.remove(record)
+    this.#changedLeaves.add(record.position.slice(0, PREFIX_DIGITS))
+    this.#refer(record, -1)
+  }
+
+  #refer(record: ChainRecord, by: 1 | -1): void {
+    if (record.body === undefined || !('blobId' in record.body.content)) return
+    const { blobId } = record.body.content
+    const count = (this.#references.get(blobId) ?? 0) + by
+    if (count === 0) this.#references.delete(blobId)
+    else this.#references.set(blobId, count)
+    this.#changedBodies.add(blobId)
+  }
+}
+
+function encodeCount(count: number): Uint8Array {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(count)
+  return bytes
+}
+
+/** The positions that begin with a prefix. */
+function arcOfPrefix(prefix: string): Arc {
+  const first = BigInt(`0x${prefix.padEnd(40, '0')}`)
+  const before = first === 0n ? 'f'.repeat(40) : (first - 1n).toString(16).padStart(40, '0')
+  return { lo: before as Identifier, hi: prefix.padEnd(40, 'f') as Identifier }
+}

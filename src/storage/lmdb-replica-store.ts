@@ -1,0 +1,96 @@
+/**
+ * Owns what a replica keeps on disk: a thin layer over the index and the blob files.
+ */
+import type { Readable } from 'node:stream'
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import type { Identifier } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
+import type { BlobFiles } from './blob-files.ts'
+import type { BlobRemover } from './blob-remover.ts'
+import type { BufferPool } from './buffer-pool.ts'
+import { diskError } from './disk-errors.ts'
+import { PIECE_BYTES, receive } from './intake.ts'
+import type { LmdbIndex } from './lmdb-index.ts'
+import type { BlobId, Body } from './record.ts'
+import type { KeptRecord, ReplicaBatch, ReplicaStore } from './replica-store.ts'
+import { StagedBlob } from './staged-blob.ts'
+import type { StageOptions } from './storage.ts'
+
+export interface LmdbReplicaStoreComponents {
+  readonly env: Env
+  readonly index: LmdbIndex
+  readonly files: BlobFiles
+  readonly remover: BlobRemover
+  readonly pieces: BufferPool
+  /** Throws DISK_FULL while nothing may be put. */
+  readonly assertRoom: () => Promise<void>
+}
+
+export class LmdbReplicaStore implements ReplicaStore {
+  readonly #components: LmdbReplicaStoreComponents
+  readonly #receiving = new Map<BlobId, Promise<Body>>()
+
+  constructor(components: LmdbReplicaStoreComponents) {
+    this.#components = components
+  }
+
+  record(path: PathName): KeptRecord | undefined {
+    return this.#components.index.kept(path)
+  }
+
+  records(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
+    return this.#components.index.keptWithin(lo, hi)
+  }
+
+  values(prefix: string): Iterable<readonly [string, Uint8Array]> {
+    return this.#components.index.values(prefix)
+  }
+
+  async apply(batch: ReplicaBatch): Promise<void> {
+    const { index, remover } = this.#components
+    await index.write({
+      keep: batch.records,
+      values: batch.values,
+      settle: batch.keepBlobs,
+      unsettle: batch.dropBlobs,
+    })
+    await remover.add(batch.dropBlobs)
+  }
+
+  receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
+    const running = this.#receiving.get(blobId)
+    if (running !== undefined) return running
+    const receipt = this.#receive(blobId, body, options).finally(() => this.#receiving.delete(blobId))
+    this.#receiving.set(blobId, receipt)
+    return receipt
+  }
+
+  async openBlob(blobId: BlobId, first: number): Promise<Readable> {
+    try {
+      const file = await this.#components.files.open(blobId)
+      return file.createReadStream({ start: first, highWaterMark: PIECE_BYTES })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(error, 'The body was not read')
+      throw new StoreError('FILE_NOT_FOUND', 'The body is not here.', { cause: error })
+    }
+  }
+
+  hasBlob(blobId: BlobId): Promise<boolean> {
+    return this.#components.files.has(blobId)
+  }
+
+  async #receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
+    const { remover, pieces, assertRoom } = this.#components
+    const blob = new StagedBlob(this.#components, { blobId })
+    try {
+      await assertRoom()
+      const { inline, ...digest } = await receive(body as Readable, options, pieces, () => blob.begin())
+      if (inline !== undefined) throw new TypeError('A small body has no name of its own.')
+      return { ...digest, content: { blobId: await blob.finish() } }
+    } catch (error) {
+      await remover.add(await blob.abandon())
+      throw diskError(error, 'The body was not stored')
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Owns the contract of what a replica keeps: for each path the file, or that it was removed; what replication notes
+ * beside it; and replication's own values. Nothing is decided here: a batch is written as it comes.
+ */
+import type { Readable } from 'node:stream'
+import type { Identifier } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
+import type { BlobId, Body, FileRecord } from './record.ts'
+import type { StageOptions } from './storage.ts'
+
+/** What a replica keeps at a path. `file` is undefined in a tombstone. */
+export interface KeptRecord {
+  readonly path: PathName
+  readonly file: FileRecord | undefined
+  /** Replication's own, opaque here; up to 64 KiB. */
+  readonly notes: Uint8Array
+}
+
+/** One change of a path: from what is kept to what will be. */
+export interface RecordWrite {
+  readonly path: PathName
+  /** Undefined forgets the path. */
+  readonly record: KeptRecord | undefined
+  /** The size of the file that is there now; undefined when there is none. Keeps the totals right. */
+  readonly sizeBefore: number | undefined
+}
+
+/** Written as one: after a crash all of it is there, or nothing. */
+export interface ReplicaBatch {
+  /** Each path once. */
+  readonly records: readonly RecordWrite[]
+  /** Values by key (1 to 200 bytes); undefined removes. Each key once. */
+  readonly values: readonly (readonly [key: string, value: Uint8Array | undefined])[]
+  /** Blobs that stay through the next start. */
+  readonly keepBlobs: readonly BlobId[]
+  /** Blobs whose files go. */
+  readonly dropBlobs: readonly BlobId[]
+}
+
+export interface ReplicaStore {
+  /** What is durable at a path. */
+  record(path: PathName): KeptRecord | undefined
+
+  /** What is durable in (lo, hi], in any order. */
+  records(lo: Identifier, hi: Identifier): Iterable<KeptRecord>
+
+  /** All values whose keys begin with `prefix`. */
+  values(prefix: string): Iterable<readonly [key: string, value: Uint8Array]>
+
+  /**
+   * Resolves when durable. Batches become durable in the order in which they were given.
+   * @throws StoreError DISK_FULL, OVERLOADED: nothing has changed; INDETERMINATE when the disk failed half-way.
+   */
+  apply(batch: ReplicaBatch): Promise<void>
+
+  /**
+   * Receives a body that has its name from another node; resolves with its digest when it is durable. Unless a batch
+   * keeps it, the next start drops it. A name that is here already is not received again.
+   */
+  receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body>
+
+  /** The bytes of a body from byte `first` on, not checked. @throws StoreError FILE_NOT_FOUND. */
+  openBlob(blobId: BlobId, first: number): Promise<Readable>
+
+  hasBlob(blobId: BlobId): Promise<boolean>
+}
