@@ -79,6 +79,8 @@ export class ChainReplication implements Replication {
   }
 
   async find(path: PathName): Promise<Found> {
+    const here = this.#components.driver.readAtOnce(path)
+    if (here !== undefined) return { record: fileOf(here), ...this.#placement(path, []) }
     const visited = await this.#reach(path)
     const outcome = await this.#components.driver.request({ kind: 'get', path })
     if (outcome.kind !== 'value') throw unavailable(path)

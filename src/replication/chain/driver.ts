@@ -7,8 +7,11 @@
  */
 import type { Env, Timer } from '../../env.ts'
 import { StoreError } from '../../errors.ts'
+import { identifierOfPath } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { Boot, NodeId } from '../../views/view.ts'
+import type { ChainRecord } from './chain-record.ts'
 import { type MachineEvent, step } from './machine.ts'
 import {
   type ChainSettings,
@@ -19,6 +22,7 @@ import {
   type Write,
 } from './machine-state.ts'
 import type { Message } from './messages.ts'
+import { readAtOnce } from './reading.ts'
 import type { ClientRequest } from './requests.ts'
 import { ALL_RULES } from './rules.ts'
 import { batchOf, loadStableState } from './stable-state.ts'
@@ -88,6 +92,12 @@ export class ChainDriver {
 
   start(): void {
     this.dispatch({ kind: 'start' })
+  }
+
+  /** What is at a path, where that needs nobody else and nothing that is not durable yet; else undefined. */
+  readAtOnce(path: PathName): ChainRecord | undefined {
+    if (this.#closed || this.#faulty || this.#records.isCovering(path)) return undefined
+    return readAtOnce(this.#machine, path, identifierOfPath(path))
   }
 
   /** Asks for something on behalf of a client. @throws StoreError OVERLOADED, UNAVAILABLE. */

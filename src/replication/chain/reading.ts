@@ -2,10 +2,13 @@
  * Owns READ at a replica: of a clean record anywhere, of a dirty one only at the tail (CRAQ, section 2.3), and never
  * before the acceptors have confirmed the view.
  */
+import type { Identifier } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
 import { type NodeId, tailOf } from '../../views/view.ts'
+import type { ChainRecord } from './chain-record.ts'
 import { confirmThen } from './confirm.ts'
 import { isClean } from './dirty.ts'
-import { blobOf, type Machine } from './machine-state.ts'
+import { blobOf, type Machine, quorumOf } from './machine-state.ts'
 import type { RequestMessage } from './messages.ts'
 import { currentRecord, mayServe, refuse } from './writing.ts'
 
@@ -24,4 +27,20 @@ export function onRead(m: Machine, from: NodeId, message: RequestMessage & { kin
   if (blob !== undefined && !m.blobs.has(blob.blobId)) return refuse(m, from, tag, 'body-missing', viewId)
   const vote = message.vote && state.view.acceptors.includes(from) ? from : undefined
   confirmThen(m, state, { to: from, message: { kind: 'value', tag, record }, vote })
+}
+
+/**
+ * READ without a step, where this node's own vote is the majority that confirms the view, as in a network of one: the
+ * record, or undefined when anything else has to be asked or done first.
+ */
+export function readAtOnce(m: Machine, path: PathName, position: Identifier): ChainRecord | undefined {
+  const view = m.table.covering(position)
+  const state = view === undefined ? undefined : m.views.get(view.id)
+  if (view === undefined || state === undefined || state.sealed || !mayServe(m, state)) return undefined
+  if (!view.replicas.includes(m.self) || !view.acceptors.includes(m.self) || quorumOf(m, view) > 1)
+    return undefined
+  const record = currentRecord(m, state, path, position)
+  if (record.intent !== undefined || !isClean(m, state, record)) return undefined
+  const blob = blobOf(record)
+  return blob === undefined || m.blobs.has(blob.blobId) ? record : undefined
 }

@@ -47,6 +47,11 @@ export class StoredRecords implements RecordTable {
     return this.#references
   }
 
+  /** True while something at this path is not durable yet. */
+  isCovering(path: PathName): boolean {
+    return this.#covering.has(path)
+  }
+
   get(path: PathName): ChainRecord | undefined {
     const covered = this.#covering.get(path)
     if (covered !== undefined) return covered.record
