@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import type { Found, Replication } from '../replication/replication.ts'
+import type { Done, Found, Replication } from '../replication/replication.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
@@ -130,6 +130,9 @@ export class FileService {
   async copy(source: PathName, destination: PathName, options: WriteOptions): Promise<Written> {
     refuseSamePath(source, destination)
     const keyed = this.#keyed(destination, options, ['copy', source])
+    // The source of a copy that is done may be gone.
+    const done = keyed && (await this.#replication.kept(destination, keyed))
+    if (done !== undefined) return this.#written(done)
     return this.#copy(source, destination, options.condition, keyed)
   }
 
@@ -201,10 +204,12 @@ export class FileService {
 
   async #commit(change: Change, keyed: KeyedRequest | undefined): Promise<Written> {
     const idempotency = keyed && { key: keyed.key, fingerprint: keyed.fingerprint }
-    const committed = await this.#replication.commit(change, idempotency ? { idempotency } : {})
-    const { record, previous, chain, replicas } = committed
+    return this.#written(await this.#replication.commit(change, idempotency ? { idempotency } : {}))
+  }
+
+  #written({ record, replaced, chain, replicas }: Done): Written {
     const keeping = { ...this.keeping, chain, replicas }
-    return { receipt: record && receiptOf(record, keeping), created: previous === undefined, chain }
+    return { receipt: record && receiptOf(record, keeping), created: !replaced, chain }
   }
 }
 

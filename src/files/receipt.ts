@@ -1,9 +1,10 @@
 /**
  * Owns the receipt: what a write answers with, and what is kept of it for the retries of an Idempotency-Key.
  */
+import type { WrittenFile } from '../replication/replication.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
-import type { ETag, FileRecord, Version } from '../storage/record.ts'
+import type { ETag, Version } from '../storage/record.ts'
 import { etagOf } from '../storage/record.ts'
 
 export interface Receipt {
@@ -37,7 +38,7 @@ export interface Written {
 /** What a receipt says beside the record: how and where it is kept. */
 export type Keeping = Pick<Receipt, 'consistency' | 'durable' | 'replicas' | 'chain'>
 
-export function receiptOf(record: FileRecord, keeping: Keeping): Receipt {
+export function receiptOf(record: WrittenFile, keeping: Keeping): Receipt {
   return {
     path: record.path,
     size: record.body.size,

@@ -3,12 +3,12 @@
  */
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import type { JoinAnswer, PeerAnswer, PeerCall } from '../peer/calls.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import type { Credentials } from '../peer/wire.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
+import type { JoinAnswer, PeerAnswer, PeerCall } from './calls.ts'
 import {
   assertWish,
   keepNetwork,

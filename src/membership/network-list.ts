@@ -3,7 +3,6 @@
  * is complete or an error: the ranges of the parts have to cover the ring.
  */
 import { StoreError } from '../errors.ts'
-import type { ListAnswer, ListAsk } from '../peer/calls.ts'
 import type { Machine } from '../replication/chain/machine-state.ts'
 import { type Arc, arcContains } from '../ring/arc.ts'
 import { type Identifier, identifierOfPath } from '../ring/identifier.ts'
@@ -11,6 +10,7 @@ import { comparePathNames } from '../ring/path-name.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
 import { headOf, type NodeId } from '../views/view.ts'
+import type { ListAnswer, ListAsk } from './calls.ts'
 
 /** Lines that a node looks at for one part, whatever it finds: about 5 ms of the event loop. */
 const LINES_LOOKED_AT_MAX = 5_000

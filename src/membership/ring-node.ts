@@ -5,12 +5,13 @@
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
-import { isPeerCall, type ListAnswer, type PeerAnswer, type PeerCall } from '../peer/calls.ts'
+import { parseBodyName } from '../peer/body-name.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
 import type { PeerIdentity, Unreachable } from '../peer/peers.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
+import { holdersOf } from '../replication/chain/body-holders.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
 import type { ChainSettings } from '../replication/chain/machine-state.ts'
@@ -24,6 +25,7 @@ import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
 import type { NodeId, View } from '../views/view.ts'
+import { isPeerCall, type ListAnswer, type PeerAnswer, type PeerCall } from './calls.ts'
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { mergeParts, ownPart } from './network-list.ts'
@@ -119,7 +121,13 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
     const settings: ChainSettings = { ...CHAIN_WAITS, replicas, minReplicas }
     this.driver = new ChainDriver(
       { env, store: storage.replica, send: (to, message) => this.#send(to, message) },
-      { self: this.#self, diskBoot: storage.boot, settings, halted: init.halted },
+      {
+        self: this.#self,
+        diskBoot: storage.boot,
+        settings,
+        halted: init.halted,
+        restarted: () => this.#membersChanged(),
+      },
     )
     this.members = new Members({ env, store: storage.replica, changed: () => this.#membersChanged() }, init)
     this.#carrier = this.#makeCarrier()
@@ -217,7 +225,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
         return answer
       }
       case 'has-body':
-        return { has: await this.#storage.replica.hasBlob(call.blobId) }
+        return { has: await this.#storage.replica.hasBlob(parseBodyName(call.blobId)) }
       case 'list':
         return ownPart(this.driver.machine, this.#storage, call)
     }
@@ -307,7 +315,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
       },
       send: (to, message) => this.#sendNow(to, message),
       isKept: blobId => driver.machine.blobs.has(blobId),
-      holders: () => driver.machine.table.all().flatMap(view => view.replicas),
+      holders: path => holdersOf(driver.machine, path),
     })
   }
 

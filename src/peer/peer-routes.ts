@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
+import { parseBodyName, parseSha256 } from './body-name.ts'
 import type { PeerIdentity } from './peers.ts'
 import {
   authenticate,
@@ -44,6 +45,8 @@ export interface PeerRoutesComponents<Message, Call, Answer> {
 /** Senders whose refusals are remembered, so that each is logged once; the oldest is forgotten first. */
 const REFUSED_SENDERS_MAX = 1000
 
+const options = { config: { peer: true } } as const
+
 export async function peerRoutes<Message, Call, Answer>(
   app: FastifyInstance,
   components: PeerRoutesComponents<Message, Call, Answer>,
@@ -54,8 +57,6 @@ export async function peerRoutes<Message, Call, Answer>(
   app.addHook('onError', async (request, _reply, error) => {
     if (request.routeOptions.config.peer === true) refusals.note(request, error)
   })
-  const options = { config: { peer: true } } as const
-
   app.post('/peer/messages', options, async (request, reply) => {
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
@@ -77,6 +78,14 @@ export async function peerRoutes<Message, Call, Answer>(
     return reply.type('application/msgpack').send(encode(answer))
   })
 
+  bodyRoutes(app, components)
+}
+
+/** Bodies are streams, so their doors look at headers only. */
+function bodyRoutes<Message, Call, Answer>(
+  app: FastifyInstance,
+  { credentials, reception }: PeerRoutesComponents<Message, Call, Answer>,
+): void {
   app.get<{ Params: { name: string }; Querystring: { first?: string } }>(
     '/peer/bodies/:name',
     options,
@@ -84,7 +93,7 @@ export async function peerRoutes<Message, Call, Answer>(
       const from = authenticate(credentials, headOf(request), undefined)
       const first = Number(request.query.first ?? 0)
       if (!Number.isSafeInteger(first) || first < 0) throw unknownMessage()
-      const body = await reception.openBody(from, request.params.name, first)
+      const body = await reception.openBody(from, parseBodyName(request.params.name), first)
       return reply.type('application/octet-stream').send(body)
     },
   )
@@ -94,15 +103,9 @@ export async function peerRoutes<Message, Call, Answer>(
     options,
     async (request, reply) => {
       const from = authenticate(credentials, headOf(request), undefined)
-      const body = request.raw
-      const { name } = request.params
-      const answer = await reception.stageBody(
-        from,
-        name,
-        request.query.sha256 ?? '',
-        body,
-        goneSignal(reply),
-      )
+      const name = parseBodyName(request.params.name)
+      const sha256 = parseSha256(request.query.sha256)
+      const answer = await reception.stageBody(from, name, sha256, request.raw, goneSignal(reply))
       return reply.type('application/msgpack').send(encode(answer))
     },
   )

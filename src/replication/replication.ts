@@ -5,11 +5,10 @@
 import type { Readable } from 'node:stream'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
-import type { FileRecord } from '../storage/record.ts'
+import type { Body, FileRecord } from '../storage/record.ts'
 import type {
   ByteRange,
   Change,
-  Committed,
   ListEntry,
   StagedBody,
   StageOptions,
@@ -28,9 +27,29 @@ export interface Found extends Placement {
   readonly record: FileRecord | undefined
 }
 
+export interface Idempotency {
+  /** Of one path: the same key for another path is another key. */
+  readonly key: string
+  /** Stands for everything that decides what the change does. */
+  readonly fingerprint: string
+}
+
 export interface ChangeOptions {
   /** The same change again under the same key gives the first one's outcome, for 24 hours. */
-  readonly idempotency?: { readonly key: string; readonly fingerprint: string }
+  readonly idempotency?: Idempotency
+}
+
+/** What a change did. */
+export interface Done extends Placement {
+  /** The file that it left at the path; undefined after a removal. */
+  readonly record: WrittenFile | undefined
+  /** Something stood at the path before. */
+  readonly replaced: boolean
+}
+
+/** What a receipt says of a file; a FileRecord has it all. */
+export type WrittenFile = Pick<FileRecord, 'path' | 'version'> & {
+  readonly body: Pick<Body, 'size' | 'sha256'>
 }
 
 export interface Replication {
@@ -46,7 +65,13 @@ export interface Replication {
    * Makes one change, atomically, on every replica's stable storage. The staged body is used up, whatever happens.
    * @throws StoreError as Storage.commit; UNAVAILABLE: nothing has changed; INDETERMINATE: it may have, or may yet.
    */
-  commit(change: Change, options?: ChangeOptions): Promise<Committed & Placement>
+  commit(change: Change, options?: ChangeOptions): Promise<Done>
+
+  /**
+   * What an earlier change of the path under this key did; undefined when there was none, or more than 24 hours ago.
+   * @throws StoreError IDEMPOTENCY_KEY_REUSED when it was another change; UNAVAILABLE.
+   */
+  kept(path: PathName, idempotency: Idempotency): Promise<Done | undefined>
 
   /** The file at a path. Linearizable. @throws StoreError UNAVAILABLE. */
   find(path: PathName): Promise<Found>

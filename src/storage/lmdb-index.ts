@@ -159,6 +159,10 @@ export class LmdbIndex {
   /** What a replica keeps in (lo, hi]: the files, then the tombstones; a live view. */
   *keptWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
     for (const { key, value } of within(this.#records, lo, hi)) yield keptFile(pathOfRecordKey(key), value)
+    yield* this.tombstonesWithin(lo, hi)
+  }
+
+  *tombstonesWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
     for (const { key, value } of within(this.#tombstones, lo, hi))
       yield { path: pathOfRecordKey(key), file: undefined, notes: value }
   }

@@ -3,7 +3,7 @@
  */
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { BlobFiles } from './blob-files.ts'
@@ -11,9 +11,9 @@ import type { BlobRemover } from './blob-remover.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { diskError } from './disk-errors.ts'
 import { PIECE_BYTES, receive } from './intake.ts'
-import type { LmdbIndex } from './lmdb-index.ts'
+import type { IndexWrite, LmdbIndex } from './lmdb-index.ts'
 import type { BlobId, Body } from './record.ts'
-import type { KeptRecord, ReplicaBatch, ReplicaStore } from './replica-store.ts'
+import { type KeptRecord, type ReplicaBatch, type ReplicaStore, tooSmallForName } from './replica-store.ts'
 import { StagedBlob } from './staged-blob.ts'
 import type { StageOptions } from './storage.ts'
 
@@ -25,11 +25,15 @@ export interface LmdbReplicaStoreComponents {
   readonly pieces: BufferPool
   /** Throws DISK_FULL while nothing may be put. */
   readonly assertRoom: () => Promise<void>
+  /** Gives up the room that is kept for the case of a full disk. */
+  readonly giveUpReserve: () => Promise<void>
 }
 
 export class LmdbReplicaStore implements ReplicaStore {
   readonly #components: LmdbReplicaStoreComponents
   readonly #receiving = new Map<BlobId, Promise<Body>>()
+  /** Blobs on their way out: whoever is asked for one says no, and a new one of the same name waits. */
+  readonly #dropping = new Set<BlobId>()
 
   constructor(components: LmdbReplicaStoreComponents) {
     this.#components = components
@@ -47,15 +51,31 @@ export class LmdbReplicaStore implements ReplicaStore {
     return this.#components.index.values(prefix)
   }
 
+  tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
+    return this.#components.index.tombstonesWithin(lo, hi)
+  }
+
   async apply(batch: ReplicaBatch): Promise<void> {
-    const { index, remover } = this.#components
-    await index.write({
-      keep: batch.records,
-      values: batch.values,
-      settle: batch.keepBlobs,
-      unsettle: batch.dropBlobs,
-    })
-    await remover.add(batch.dropBlobs)
+    const { remover } = this.#components
+    const dropped = batch.dropBlobs.filter(blobId => !this.#dropping.has(blobId))
+    for (const blobId of dropped) this.#dropping.add(blobId)
+    const forget = () => {
+      for (const blobId of dropped) this.#dropping.delete(blobId)
+    }
+    try {
+      await this.#write({
+        keep: batch.records,
+        values: batch.values,
+        settle: batch.keepBlobs,
+        unsettle: batch.dropBlobs,
+      })
+    } catch (error) {
+      forget()
+      throw error
+    }
+    if (dropped.length === 0) return
+    await remover.add(dropped)
+    void remover.idle().then(forget)
   }
 
   receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
@@ -76,17 +96,30 @@ export class LmdbReplicaStore implements ReplicaStore {
     }
   }
 
-  hasBlob(blobId: BlobId): Promise<boolean> {
-    return this.#components.files.has(blobId)
+  async hasBlob(blobId: BlobId): Promise<boolean> {
+    return !this.#dropping.has(blobId) && (await this.#components.files.has(blobId))
+  }
+
+  /** What others have decided has to be kept here too: a full disk gives the last room that there is. */
+  async #write(write: IndexWrite): Promise<void> {
+    const { index, giveUpReserve } = this.#components
+    try {
+      await index.write(write)
+    } catch (error) {
+      if (errorCode(error) !== 'DISK_FULL') throw error
+      await giveUpReserve()
+      await index.write(write)
+    }
   }
 
   async #receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
     const { remover, pieces, assertRoom } = this.#components
     const blob = new StagedBlob(this.#components, { blobId })
     try {
+      if (this.#dropping.has(blobId)) await remover.idle()
       await assertRoom()
       const { inline, ...digest } = await receive(body as Readable, options, pieces, () => blob.begin())
-      if (inline !== undefined) throw new TypeError('A small body has no name of its own.')
+      if (inline !== undefined) throw tooSmallForName()
       return { ...digest, content: { blobId: await blob.finish() } }
     } catch (error) {
       await remover.add(await blob.abandon())

@@ -104,6 +104,7 @@ export class LmdbStorage implements Storage {
       remover: this.#remover,
       pieces: this.#pieces,
       assertRoom: () => this.#reserve.assertHeld(),
+      giveUpReserve: () => this.#reserve.giveUp(),
     })
     this.nodeId = parts.index.nodeId
     this.boot = parts.index.boot

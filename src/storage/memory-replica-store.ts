@@ -39,6 +39,10 @@ export class MemoryReplicaStore implements ReplicaStore {
     }
   }
 
+  *tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
+    for (const record of this.records(lo, hi)) if (record.file === undefined) yield record
+  }
+
   *values(prefix: string): Iterable<readonly [string, Uint8Array]> {
     for (const entry of this.#values) if (entry[0].startsWith(prefix)) yield entry
   }

@@ -15,7 +15,7 @@ import { type BodySink, PIECE_BYTES, receive } from './intake.ts'
 import { MemoryReplicaStore } from './memory-replica-store.ts'
 import { checkKey, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
 import { BLOCK_BYTES, type BlobId, type Body, etagOf, type FileRecord } from './record.ts'
-import type { RecordWrite, ReplicaStore } from './replica-store.ts'
+import { type RecordWrite, type ReplicaStore, tooSmallForName } from './replica-store.ts'
 import { byteOrderKey, SortedMap } from './sorted-map.ts'
 import { StagedBodies } from './staged-bodies.ts'
 import {
@@ -180,7 +180,7 @@ export class MemoryStorage implements Storage {
   async #receiveBlob(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
     const sink = new BlockSink()
     const { inline, ...digest } = await receive(body, options, this.#pieces, async () => sink)
-    if (inline) throw new TypeError('A small body has no name of its own.')
+    if (inline) throw tooSmallForName()
     this.#blobs.set(blobId, sink.finish())
     return { ...digest, content: { blobId } }
   }

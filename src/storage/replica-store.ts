@@ -3,6 +3,7 @@
  * beside it; and replication's own values. Nothing is decided here: a batch is written as it comes.
  */
 import type { Readable } from 'node:stream'
+import { StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { BlobId, Body, FileRecord } from './record.ts'
@@ -44,18 +45,23 @@ export interface ReplicaStore {
   /** What is durable in (lo, hi], in any order. */
   records(lo: Identifier, hi: Identifier): Iterable<KeptRecord>
 
+  /** Those of them that are tombstones, without a look at the files. */
+  tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord>
+
   /** All values whose keys begin with `prefix`. */
   values(prefix: string): Iterable<readonly [key: string, value: Uint8Array]>
 
   /**
-   * Resolves when durable. Batches become durable in the order in which they were given.
+   * Resolves when durable. Batches become durable in the order in which they were given. Of a blob that a batch drops,
+   * `hasBlob` says at once that it is gone, so that it can be had again from elsewhere.
    * @throws StoreError DISK_FULL, OVERLOADED: nothing has changed; INDETERMINATE when the disk failed half-way.
    */
   apply(batch: ReplicaBatch): Promise<void>
 
   /**
    * Receives a body that has its name from another node; resolves with its digest when it is durable. Unless a batch
-   * keeps it, the next start drops it. A name that is here already is not received again.
+   * keeps it, the next start drops it. Two receipts of one name at once are one.
+   * @throws StoreError as Storage.stage; CORRUPT for a body that is too small to have a name of its own.
    */
   receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body>
 
@@ -63,4 +69,9 @@ export interface ReplicaStore {
   openBlob(blobId: BlobId, first: number): Promise<Readable>
 
   hasBlob(blobId: BlobId): Promise<boolean>
+}
+
+/** A body that came under a name and is small enough to be in a record: something was cut off. */
+export function tooSmallForName(): StoreError {
+  return new StoreError('CORRUPT', 'A body arrived cut short.')
 }

@@ -35,13 +35,16 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   peer: ['ring'],
   routing: ['ring', 'peer'],
   replication: ['views', 'storage', 'peer', 'ring'],
-  membership: ['replication', 'routing', 'views', 'peer', 'ring'],
+  // Membership keeps the network beside the files.
+  membership: ['replication', 'routing', 'views', 'peer', 'storage', 'ring'],
   // On a single node, files stands straight on storage; replication comes in between with the network.
   files: ['replication', 'routing', 'storage', 'ring'],
-  http: ['files', 'membership', 'routing', 'config', 'ring'],
+  // The doors of the peers hang in the same server.
+  http: ['files', 'membership', 'routing', 'peer', 'config', 'ring'],
   client: ['ring'],
   cli: ['client', 'config', 'settings', 'read-config', 'node', 'version', 'ring'],
-  config: ['ring'],
+  // Settings name what the network has in common.
+  config: ['membership', 'routing', 'ring'],
   settings: ['config'],
   'read-config': ['config', 'settings', 'ring'],
   node: [

@@ -91,6 +91,8 @@ export function missingBodyOf(m: Machine, operation: Operation): boolean {
 /** Bodies that records of this range name and that are not here. */
 export function missingBodies(m: Machine, range: View): BlobRef[] {
   const missing: BlobRef[] = []
+  // Most often none is: then the records need not be looked at, which may be a million.
+  if ([...m.references.keys()].every(blobId => m.blobs.has(blobId))) return missing
   for (const record of m.records.within(range)) {
     const blob = blobOf(record)
     if (blob !== undefined && !m.blobs.has(blob.blobId)) missing.push(blob)

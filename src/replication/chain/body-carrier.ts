@@ -8,6 +8,7 @@
 import type { Readable } from 'node:stream'
 import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
+import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Body, FileRecord } from '../../storage/record.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { ByteRange } from '../../storage/storage.ts'
@@ -44,8 +45,8 @@ export interface BodyCarrierComponents {
   readonly send: (to: NodeId, message: Message) => void
   /** Whether the machine keeps the body. */
   readonly isKept: (blobId: BlobId) => boolean
-  /** Nodes that should have the body, the best first. */
-  readonly holders: (blobId: BlobId) => readonly NodeId[]
+  /** Other nodes that should have the body of a path, or of one that is not known, the best first. */
+  readonly holders: (path: PathName | undefined) => readonly NodeId[]
 }
 
 export class BodyCarrier {
@@ -76,12 +77,15 @@ export class BodyCarrier {
     )
   }
 
-  /** Resolves when the node has the body. One transfer of a body to a node at a time. */
-  push(to: NodeId, blob: BlobRef): Promise<void> {
+  /**
+   * Resolves when the node has the body. One transfer of a body to a node at a time.
+   * @param from a path whose replicas have it, in case that this node has not.
+   */
+  push(to: NodeId, blob: BlobRef, from?: PathName): Promise<void> {
     const name = `${to}/${blob.blobId}`
     const running = this.#pushing.get(name)
     if (running !== undefined) return running
-    const push = this.#push(to, blob).finally(() => this.#pushing.delete(name))
+    const push = this.#push(to, blob, from).finally(() => this.#pushing.delete(name))
     this.#pushing.set(name, push)
     return push
   }
@@ -110,7 +114,7 @@ export class BodyCarrier {
   remoteBlocks(record: FileRecord, blobId: BlobId, range: ByteRange, sawBadBlock: boolean): RemoteBlocks {
     const { peers, holders } = this.#components
     const pull = (node: NodeId, first: number) => peers.pullBody(node, blobId, first)
-    return new RemoteBlocks({ pull, holders: holders(blobId) }, { record, range, sawBadBlock })
+    return new RemoteBlocks({ pull, holders: holders(record.path) }, { record, range, sawBadBlock })
   }
 
   close(): void {
@@ -118,13 +122,13 @@ export class BodyCarrier {
     this.#unclaimed.clear()
   }
 
-  async #push(to: NodeId, blob: BlobRef): Promise<void> {
+  async #push(to: NodeId, blob: BlobRef, from: PathName | undefined): Promise<void> {
     const { peers, store, holders } = this.#components
     if (await peers.hasBody(to, blob.blobId)) return
     if (await store.hasBlob(blob.blobId))
       return peers.pushBody(to, blob, await store.openBlob(blob.blobId, 0))
     let fault: unknown
-    for (const holder of holders(blob.blobId)) {
+    for (const holder of holders(from)) {
       if (holder === to) continue
       try {
         return await peers.pushBody(to, blob, await peers.pullBody(holder, blob.blobId, 0))

@@ -29,15 +29,26 @@ export interface Intent {
   readonly destination: PathName
   /** The version at which the destination was seen free: the copy is made from exactly there, so at most once. */
   readonly destinationVersion: Version
+  /** Of the client: its outcome is kept at the destination, whoever brings the move to its end. */
+  readonly key?: IdempotencyKey
 }
 
-/** The outcome of a write under an Idempotency-Key. */
-export interface KeyOutcome {
+/** The name that a client gives a request, so that its retries are the same request. */
+export interface IdempotencyKey {
   readonly key: string
+  /** Stands for everything that decides what the request does. */
   readonly fingerprint: string
-  readonly version: Version
-  /** Wall clock of the head, ms since 1970. */
+  /** Wall clock, ms since 1970. */
   readonly expiresAtMs: number
+}
+
+/** The outcome of a write under an Idempotency-Key: what a retry has to be told, though the file be gone by then. */
+export interface KeyOutcome extends IdempotencyKey {
+  readonly version: Version
+  /** Something stood at the path before. */
+  readonly replaced: boolean
+  /** Of a put; a removal has none. */
+  readonly file: { readonly size: number; readonly sha256: string } | undefined
 }
 
 export interface ChainRecord {
@@ -69,7 +80,7 @@ export type Operation =
 /** Writes that a record remembers: enough for a retry that comes late among a handful of racing clients. */
 export const HISTORY_MAX = 8
 
-/** Idempotency-Keys that one path remembers; one more is refused. About 100 bytes each, and they travel with each write. */
+/** Idempotency-Keys that one path remembers; one more is refused. About 200 bytes each, and they travel with each write. */
 export const KEYS_PER_PATH_MAX = 256
 
 export const VERSION_ZERO: Version = { epoch: 0, seq: 0 }

@@ -8,11 +8,10 @@ import { errorCode, StoreError } from '../../errors.ts'
 import { type Address, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { checkedBlocks, wholeRange } from '../../storage/checked-blocks.ts'
-import type { FileRecord } from '../../storage/record.ts'
+import type { BlobId, FileRecord } from '../../storage/record.ts'
 import type {
   ByteRange,
   Change,
-  Committed,
   Condition,
   ListEntry,
   StagedBody,
@@ -22,12 +21,21 @@ import type {
 } from '../../storage/storage.ts'
 import { OUTCOME_KEPT_MS } from '../../storage/storage.ts'
 import { headOf, type NodeId, type View } from '../../views/view.ts'
-import type { ChangeOptions, Found, Placement, Replication } from '../replication.ts'
+import type {
+  ChangeOptions,
+  Done,
+  Found,
+  Idempotency,
+  Placement,
+  Replication,
+  WrittenFile,
+} from '../replication.ts'
 import { type BodyCarrier, blobRefOf } from './body-carrier.ts'
 import type { ChainDriver } from './driver.ts'
 import type { Outcome } from './machine-state.ts'
 import { fileOf } from './record-notes.ts'
 import type { ClientRequest } from './requests.ts'
+import { keptOutcome } from './writing.ts'
 
 export interface ChainReplicationComponents {
   readonly env: Env
@@ -43,6 +51,8 @@ export interface ChainReplicationComponents {
 export class ChainReplication implements Replication {
   readonly #components: ChainReplicationComponents
   readonly #self: NodeId
+  /** Where the bodies of copies lie. */
+  readonly #copied = new WeakMap<StagedBody, PathName>()
 
   constructor(components: ChainReplicationComponents, init: { readonly self: NodeId }) {
     this.#components = components
@@ -55,27 +65,46 @@ export class ChainReplication implements Replication {
 
   async stageCopy(record: FileRecord): Promise<StagedBody> {
     // The same immutable body under another path: whoever has it need not get it again.
-    return { ...record.body, stageId: '' }
+    const staged = { ...record.body, stageId: '' }
+    this.#copied.set(staged, record.path)
+    return staged
   }
 
   async discard(staged: StagedBody): Promise<void> {
     if (staged.stageId !== '') await this.#components.storage.discard(staged)
   }
 
-  async commit(change: Change, options: ChangeOptions = {}): Promise<Committed & Placement> {
+  async commit(change: Change, options: ChangeOptions = {}): Promise<Done> {
     const staged = change.kind === 'put' ? change.body : undefined
     try {
-      const visited = await this.#reach(change.path)
-      if (staged) await this.#distribute(change.path, staged)
-      const request = this.#requestOf(change, options)
-      const previous = await this.#previous(change)
-      const outcome = await this.#components.driver.request(request)
-      const version = versionOf(outcome, change)
-      const record = await this.#recordAfter(change, request, version)
-      return { record, previous, ...this.#placement(change.path, visited) }
+      const { idempotency } = options
+      if (idempotency === undefined) return await this.#commit(change, options)
+      const before = await this.kept(change.path, idempotency)
+      if (before !== undefined) return before
+      try {
+        const done = await this.#commit(change, options)
+        // Of several requests under one key one was made; all of them answer what it did.
+        return (await this.kept(change.path, idempotency)) ?? done
+      } catch (error) {
+        const after = await this.kept(change.path, idempotency).catch(() => undefined)
+        if (after !== undefined) return after
+        throw error
+      }
     } finally {
       if (staged) await this.#release(staged)
     }
+  }
+
+  async kept(path: PathName, { key, fingerprint }: Idempotency): Promise<Done | undefined> {
+    const { env, driver } = this.#components
+    const visited = await this.#reach(path)
+    const outcome = await driver.request({ kind: 'get', path })
+    if (outcome.kind !== 'value') throw unavailable(path)
+    const known = keptOutcome(outcome.record, key, env.clock.nowMs())
+    if (known === undefined) return undefined
+    if (known.fingerprint !== fingerprint) throw refusal('key-reused', path)
+    const { file, version, replaced } = known
+    return { record: file && { path, version, body: file }, replaced, ...this.#placement(path, visited) }
   }
 
   async find(path: PathName): Promise<Found> {
@@ -88,24 +117,57 @@ export class ChainReplication implements Replication {
   }
 
   async read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable> {
-    const { storage, driver, carrier } = this.#components
+    const { storage, driver } = this.#components
     const { content } = record.body
     if ('inline' in content) return storage.read(record, range)
-    let sawBadBlock = false
-    if (driver.machine.blobs.has(content.blobId)) {
-      try {
-        return await storage.read(record, range)
-      } catch (error) {
-        // Another replica has good bytes, perhaps; this one gets them from there.
-        if (errorCode(error) !== 'CORRUPT') throw error
-        sawBadBlock = true
-        driver.dispatch({ kind: 'body-lost', blobId: content.blobId })
-      }
-    }
     const wanted = wholeRange(record, range)
-    const blocks = carrier.remoteBlocks(record, content.blobId, wanted, sawBadBlock)
-    const chunks = checkedBlocks(record, wanted, (index, length) => blocks.read(index, length))
-    return firstThenRest(chunks, () => blocks.close())
+    if (!driver.machine.blobs.has(content.blobId)) {
+      return this.#readElsewhere(record, content.blobId, wanted, false)
+    }
+    try {
+      const here = await storage.read(record, range)
+      return here instanceof Uint8Array ? here : this.#orElsewhere(record, content.blobId, wanted, here)
+    } catch (error) {
+      if (errorCode(error) !== 'CORRUPT') throw error
+      return this.#readElsewhere(record, content.blobId, wanted, true)
+    }
+  }
+
+  /** The bytes from here, and from the first bad block on those of another replica. */
+  #orElsewhere(record: FileRecord, blobId: BlobId, { first, last }: ByteRange, here: Readable): Readable {
+    const readElsewhere = (range: ByteRange) => this.#readElsewhere(record, blobId, range, true)
+    async function* all() {
+      let next = first
+      try {
+        for await (const chunk of here as AsyncIterable<Uint8Array>) {
+          next += chunk.length
+          yield chunk
+        }
+        return
+      } catch (error) {
+        if (errorCode(error) !== 'CORRUPT') throw error
+      }
+      yield* await readElsewhere({ first: next, last })
+    }
+    return Readable.from(all(), { objectMode: false })
+  }
+
+  /**
+   * The bytes of other replicas. When the body here is bad and there is a better one, the machine gets that; until then
+   * the bad one stays: it may be the only one, and most of its blocks may be good.
+   */
+  async #readElsewhere(
+    record: FileRecord,
+    blobId: BlobId,
+    range: ByteRange,
+    sawBadBlock: boolean,
+  ): Promise<Readable> {
+    const { carrier, driver } = this.#components
+    const blocks = carrier.remoteBlocks(record, blobId, range, sawBadBlock)
+    const chunks = checkedBlocks(record, range, (index, length) => blocks.read(index, length))
+    const stream = await firstThenRest(chunks, () => blocks.close())
+    if (sawBadBlock) driver.dispatch({ kind: 'body-lost', blobId })
+    return stream
   }
 
   list(prefix: string, after: string | undefined, limit: number): Promise<readonly ListEntry[]> {
@@ -114,6 +176,16 @@ export class ChainReplication implements Replication {
 
   statistics(): StorageStatistics {
     return this.#components.storage.statistics()
+  }
+
+  async #commit(change: Change, options: ChangeOptions): Promise<Done> {
+    const visited = await this.#reach(change.path)
+    if (change.kind === 'put') await this.#distribute(change.path, change.body)
+    const request = this.#requestOf(change, options)
+    const replaced = await this.#replaces(change)
+    const version = versionOf(await this.#components.driver.request(request), change)
+    const record = await this.#recordAfter(change, request, version)
+    return { record, replaced, ...this.#placement(change.path, visited) }
   }
 
   /** Learns who answers for a path, unless that is known; gives the nodes that were asked. */
@@ -144,7 +216,8 @@ export class ChainReplication implements Replication {
     if (blob === undefined || view === undefined) return
     const others = view.replicas.filter(node => node !== this.#self)
     // One that can't be reached is the machine's to notice, and to replace.
-    await Promise.allSettled(others.map(node => this.#components.carrier.push(node, blob)))
+    const from = this.#copied.get(staged)
+    await Promise.allSettled(others.map(node => this.#components.carrier.push(node, blob, from)))
   }
 
   #requestOf(change: Change, { idempotency }: ChangeOptions): ClientRequest {
@@ -167,26 +240,27 @@ export class ChainReplication implements Replication {
       case 'remove':
         return { kind: 'remove', path: change.path, condition, ...key }
       case 'move':
-        return { kind: 'move', from: change.from, to: change.path, condition }
+        return { kind: 'move', from: change.from, to: change.path, condition, ...key }
     }
   }
 
-  /** What stood at the path, where the answer says whether something was replaced. */
-  async #previous(change: Change): Promise<FileRecord | undefined> {
-    if (change.condition === 'absent') return undefined
+  /** Whether something stands at the path, where the answer depends on it. */
+  async #replaces(change: Change): Promise<boolean> {
+    if (change.condition === 'absent') return false
+    if (change.condition !== 'none') return true
     const outcome = await this.#components.driver.request({ kind: 'get', path: change.path })
-    return outcome.kind === 'value' ? fileOf(outcome.record) : undefined
+    return outcome.kind === 'value' && outcome.record.body !== undefined
   }
 
   async #recordAfter(
     change: Change,
     request: ClientRequest,
     version: FileRecord['version'],
-  ): Promise<FileRecord | undefined> {
+  ): Promise<WrittenFile | undefined> {
     if (change.kind === 'remove') return undefined
     if (request.kind === 'put') {
-      const { path, body, meta, writtenAtMs } = request
-      return { path, version, body, meta, writtenAtMs }
+      const { path, body } = request
+      return { path, version, body }
     }
     const outcome = await this.#components.driver.request({ kind: 'get', path: change.path })
     return outcome.kind === 'value' ? fileOf(outcome.record) : undefined
@@ -204,21 +278,24 @@ export class ChainReplication implements Replication {
 
 function versionOf(outcome: Outcome, change: Change): FileRecord['version'] {
   if (outcome.kind === 'done') return outcome.version
-  if (outcome.kind === 'failed') throw refusal(outcome.reason, change)
+  if (outcome.kind === 'failed') throw failure(outcome.reason, change)
   if (outcome.kind === 'unavailable') throw unavailable(change.path)
   const message = 'It is not known whether the write happened; read the file to find out.'
   throw new StoreError('INDETERMINATE', message, { path: change.path })
 }
 
-function refusal(reason: (Outcome & { kind: 'failed' })['reason'], change: Change): StoreError {
+type Reason = (Outcome & { kind: 'failed' })['reason']
+
+function failure(reason: Reason, change: Change): StoreError {
   const { path } = change
+  if (reason === 'condition') return conditionFailed(change.condition, path)
+  return refusal(reason, reason === 'no-source' && change.kind === 'move' ? change.from : path)
+}
+
+function refusal(reason: Exclude<Reason, 'condition'>, path: PathName): StoreError {
   switch (reason) {
-    case 'condition':
-      return conditionFailed(change.condition, path)
-    case 'no-source': {
-      const source = change.kind === 'move' ? change.from : path
-      return new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path: source })
-    }
+    case 'no-source':
+      return new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
     case 'conflict':
       return new StoreError('FILE_EXISTS', 'Another write reached the destination first.', { path })
     case 'key-reused':

@@ -6,7 +6,7 @@
  * ends without an answer, and the machine starts again from what is durable, under a boot of its own.
  */
 import type { Env, Timer } from '../../env.ts'
-import { StoreError } from '../../errors.ts'
+import { errorCode, StoreError } from '../../errors.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
@@ -14,11 +14,14 @@ import type { Boot, NodeId } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { type MachineEvent, step } from './machine.ts'
 import {
+  type Batch,
+  type BlobState,
   type ChainSettings,
   createMachine,
   type Effect,
   type Machine,
   type Outcome,
+  type TimerEvent,
   type Write,
 } from './machine-state.ts'
 import type { Message } from './messages.ts'
@@ -27,12 +30,29 @@ import type { ClientRequest } from './requests.ts'
 import { ALL_RULES } from './rules.ts'
 import { batchOf, loadStableState } from './stable-state.ts'
 import { StoredRecords } from './stored-records.ts'
+import { TimerQueues } from './timer-queues.ts'
 
 /** Starts of the machine within one start of the process; more would be a disk that refuses everything. */
 const RESTARTS_MAX = 1_000_000
 
-/** After a refusal of the disk, ms: time for room to be made, short enough that a range is not given up for it. */
-const RESTART_AFTER_MS = 1_000
+/** After a refusal of the disk, ms, until it is tried; doubles with each refusal up to the second. */
+const RECOVER_MS_MIN = 500
+const RECOVER_MS_MAX = 60_000
+
+/** A machine that has run for this long, ms, has recovered: the next refusal begins with the shortest wait again. */
+const RECOVERED_MS = 5 * 60 * 1000
+
+/** How often bodies are looked at that wait for their end, as long as there are any, ms; local, no message leaves. */
+const EXPIRE_MS = 60_000
+
+/** Removals after which tombstones are collected: about 200 KiB of them, and one message to each replica of a range. */
+const COLLECT_REMOVALS = 1_000
+
+/** After the last of those removals, ms: time for it to be acknowledged. The network is not idle yet. */
+const COLLECT_AFTER_MS = 1_000
+
+/** What is written to see whether the disk takes writes again. */
+const TRIAL = 'trial'
 
 /** Requests of clients under way in the machine; one more is OVERLOADED. */
 const REQUESTS_MAX = 10_000
@@ -51,6 +71,8 @@ export interface ChainDriverInit {
   readonly settings: ChainSettings
   /** This disk is a copy, or was restored: it may not serve under its name any more. */
   readonly halted: () => void
+  /** The machine is a new one that knows nothing of the members; called before its first step. */
+  readonly restarted?: () => void
 }
 
 interface Step {
@@ -68,14 +90,25 @@ export class ChainDriver {
   #steps: Step[] = []
   #writes: Write[] = []
   #writing = false
-  #timers = new Set<Timer>()
+  readonly #timers: TimerQueues
   #requests = new Map<string, (outcome: Outcome) => void>()
-  #faulty = false
+  #expiring: Timer | undefined
+  #collecting: Timer | undefined
+  #removals = 0
+  /** Why nothing is served: the disk refuses writes. */
+  #fault: StoreError | undefined
+  #recovering: Timer | undefined
+  #recoveries = 0
+  #startedAtMs = 0
   #closed = false
 
   constructor(components: ChainDriverComponents, init: ChainDriverInit) {
     this.#components = components
     this.#init = init
+    this.#timers = new TimerQueues(components.env, {
+      fire: timer => this.dispatch({ kind: 'timer', timer }),
+      isMoot: timer => isMoot(this.#machine, timer),
+    })
     this.#records = new StoredRecords(components)
     this.#machine = this.#newMachine()
   }
@@ -85,24 +118,32 @@ export class ChainDriver {
     return this.#machine
   }
 
-  /** True while the disk refuses writes. */
-  get faulty(): boolean {
-    return this.#faulty
+  /** Why this node serves nothing at the moment: DISK_FULL, or UNAVAILABLE when its disk fails otherwise. */
+  get fault(): StoreError | undefined {
+    return this.#fault
+  }
+
+  /** Timers that wait. */
+  get timers(): number {
+    return this.#timers.size
   }
 
   start(): void {
+    this.#startedAtMs = this.#components.env.clock.monotonicMs()
     this.dispatch({ kind: 'start' })
+    if ([...this.#machine.blobs.values()].some(isTransient)) this.#expireLater()
   }
 
   /** What is at a path, where that needs nobody else and nothing that is not durable yet; else undefined. */
   readAtOnce(path: PathName): ChainRecord | undefined {
-    if (this.#closed || this.#faulty || this.#records.isCovering(path)) return undefined
+    if (this.#closed || this.#fault || this.#records.isCovering(path)) return undefined
     return readAtOnce(this.#machine, path, identifierOfPath(path))
   }
 
-  /** Asks for something on behalf of a client. @throws StoreError OVERLOADED, UNAVAILABLE. */
-  request(request: ClientRequest): Promise<Outcome> {
-    if (this.#closed || this.#faulty) throw new StoreError('UNAVAILABLE', 'This node can not serve now.')
+  /** Asks for something on behalf of a client. @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL. */
+  async request(request: ClientRequest): Promise<Outcome> {
+    if (this.#fault !== undefined) throw this.#fault
+    if (this.#closed) throw new StoreError('UNAVAILABLE', 'This node is stopping.')
     if (this.#requests.size >= REQUESTS_MAX) {
       throw new StoreError('OVERLOADED', 'Too many requests are under way.', { retryAfterSeconds: 1 })
     }
@@ -115,8 +156,11 @@ export class ChainDriver {
 
   /** Takes one step. Effects that need no write, and wait for none, are out when this returns. */
   dispatch(event: MachineEvent): void {
-    if (this.#closed || this.#faulty) return
-    const { persist, effects } = step(this.#machine, event, this.#components.env.clock.nowMs())
+    if (this.#closed || this.#fault) return
+    const batch = this.#step(event)
+    if (batch === undefined) return
+    const { persist, effects } = batch
+    this.#notice(persist)
     if (persist.length === 0) {
       if (this.#steps.length === 0) this.#release(effects)
       else if (effects.length > 0) this.#steps.push({ durable: true, effects })
@@ -133,7 +177,46 @@ export class ChainDriver {
   /** Ends without another effect. What was under way is answered with INDETERMINATE. */
   close(): void {
     this.#closed = true
+    this.#recovering?.cancel()
     this.#abandon()
+  }
+
+  /** A step that throws has changed the machine by half, which is no better than a disk that fails. */
+  #step(event: MachineEvent): Batch | undefined {
+    try {
+      return step(this.#machine, event, this.#components.env.clock.nowMs())
+    } catch (error) {
+      this.#components.env.log.error(
+        { op: 'step', event: event.kind, err: error },
+        'a step of the machine failed',
+      )
+      this.#fail(error)
+      return undefined
+    }
+  }
+
+  /** Looks at what is written for what has to be tidied up later. */
+  #notice(writes: readonly Write[]): void {
+    for (const write of writes) {
+      if (write.kind === 'record' && write.record !== undefined && write.record.body === undefined)
+        this.#removals++
+      else if (write.kind === 'blob' && write.blob !== undefined && isTransient(write.blob))
+        this.#expireLater()
+    }
+    if (this.#removals < COLLECT_REMOVALS || this.#collecting !== undefined) return
+    this.#collecting = this.#components.env.timers.after(COLLECT_AFTER_MS, () => {
+      this.#collecting = undefined
+      this.#removals = 0
+      this.dispatch({ kind: 'collect' })
+    })
+  }
+
+  #expireLater(): void {
+    this.#expiring ??= this.#components.env.timers.after(EXPIRE_MS, () => {
+      this.#expiring = undefined
+      this.dispatch({ kind: 'expire' })
+      if ([...this.#machine.blobs.values()].some(isTransient)) this.#expireLater()
+    })
   }
 
   /**
@@ -170,7 +253,7 @@ export class ChainDriver {
           this.#answer(effect.request, effect.outcome)
           break
         case 'timer':
-          this.#setTimer(effect)
+          this.#timers.set(effect.afterMs, effect.timer)
           break
         case 'halt':
           this.#init.halted()
@@ -185,32 +268,48 @@ export class ChainDriver {
     resolve?.(outcome)
   }
 
-  #setTimer({ afterMs, timer }: Effect & { kind: 'timer' }): void {
-    const waiting = this.#components.env.timers.after(afterMs, () => {
-      this.#timers.delete(waiting)
-      this.dispatch({ kind: 'timer', timer })
-    })
-    this.#timers.add(waiting)
-  }
-
   #fail(error: unknown): void {
     const { env } = this.#components
-    env.log.error(
-      { op: 'persist', err: error },
-      'the disk refuses writes: starting again from what is durable',
-    )
-    this.#faulty = true
+    env.log.error({ op: 'persist', err: error }, 'nothing is served until the disk takes writes again')
+    const isFull = errorCode(error) === 'DISK_FULL'
+    const message = isFull
+      ? 'No space is left on the disk of this node.'
+      : 'The disk of this node refuses writes.'
+    this.#fault = new StoreError(isFull ? 'DISK_FULL' : 'UNAVAILABLE', message, { cause: error })
     this.#abandon()
-    env.timers.after(RESTART_AFTER_MS, () => this.#restart())
+    if (env.clock.monotonicMs() - this.#startedAtMs > RECOVERED_MS) this.#recoveries = 0
+    this.#recoverLater()
   }
 
-  #restart(): void {
+  #recoverLater(): void {
+    const afterMs = Math.min(RECOVER_MS_MAX, RECOVER_MS_MIN * 2 ** Math.min(this.#recoveries++, 10))
+    this.#recovering = this.#components.env.timers.after(afterMs, () => void this.#recover())
+  }
+
+  /**
+   * Others count a node that is silent as dead and go on without it, so it may take its time: it starts again when the
+   * disk has taken a write, and waits longer each time that it was refused.
+   */
+  async #recover(): Promise<void> {
+    const value = Buffer.from(this.#components.env.randomness.bytes(8))
+    try {
+      await this.#components.store.apply({
+        records: [],
+        values: [[TRIAL, value]],
+        keepBlobs: [],
+        dropBlobs: [],
+      })
+    } catch {
+      if (!this.#closed) this.#recoverLater()
+      return
+    }
     if (this.#closed) return
     this.#restarts++
     this.#records = new StoredRecords(this.#components)
     this.#machine = this.#newMachine()
     this.#writing = false
-    this.#faulty = false
+    this.#fault = undefined
+    this.#init.restarted?.()
     this.start()
   }
 
@@ -218,8 +317,10 @@ export class ChainDriver {
   #abandon(): void {
     this.#steps = []
     this.#writes = []
-    for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()
+    for (const timer of [this.#expiring, this.#collecting]) timer?.cancel()
+    this.#expiring = undefined
+    this.#collecting = undefined
     for (const resolve of this.#requests.values()) resolve({ kind: 'indeterminate' })
     this.#requests.clear()
   }
@@ -236,4 +337,17 @@ export class ChainDriver {
     const stable = loadStableState(store, this.#records, boot)
     return createMachine(stable, { self, boot, rules: ALL_RULES, settings })
   }
+}
+
+/** A body that goes by itself: staged, or replaced. */
+function isTransient({ stagedUntilMs, replacedBy }: BlobState): boolean {
+  return stagedUntilMs !== undefined || replacedBy !== undefined
+}
+
+/** The timers that requests leave behind; the others are few. */
+function isMoot(machine: Readonly<Machine>, timer: TimerEvent): boolean {
+  if (timer.kind === 'deadline') return !machine.flows.has(timer.flow)
+  if (timer.kind === 'confirm') return !machine.confirms.rounds.has(timer.tag)
+  if (timer.kind === 'task' || timer.kind === 'retry') return !machine.tasks.has(timer.tag)
+  return false
 }

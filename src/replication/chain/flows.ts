@@ -13,6 +13,9 @@ import {
   type ChainRecord,
   compareVersions,
   conditionHolds,
+  type IdempotencyKey,
+  type Intent,
+  KEYS_PER_PATH_MAX,
   type Operation,
   type RequestId,
 } from './chain-record.ts'
@@ -20,7 +23,9 @@ import { drive } from './entry.ts'
 import { type Machine, newRequestId, newTag, type Outcome, setTimer } from './machine-state.ts'
 import type { WriteRequest } from './messages.ts'
 import type { ClientRequest, Flow, FlowStep, Settling, Task, TaskResult } from './requests.ts'
-import { inHistory } from './writing.ts'
+import { inHistory, keptOutcome } from './writing.ts'
+
+type MoveRequest = ClientRequest & { readonly kind: 'move' }
 
 /** @param id names the request between the driver and the machine; unique in one start of the node. */
 export function startRequest(m: Machine, id: string, request: ClientRequest): void {
@@ -147,15 +152,33 @@ function copyOf(record: ChainRecord): Operation {
 function destinationRead(m: Machine, flow: Flow, result: TaskResult): void {
   const { request, source } = flow
   if (result.kind !== 'value' || request?.kind !== 'move' || source === undefined) return
+  const done = request.key && moveUnderKey(m, result.record, request.key)
+  if (done !== undefined) return answer(m, flow, done)
   if (!conditionHolds(request.condition, result.record)) {
     return answer(m, flow, { kind: 'failed', reason: 'condition' })
   }
   flow.destination = result.record
-  const intent = { moveId: flow.moveId, destination: request.to, destinationVersion: result.record.version }
+  const intent = intentOf(flow, request, result.record.version)
   const operation = { kind: 'intend', intent } as const
   const { path, position } = source
   const named = moveWrite(flow.moveId, 'intend', path)
   write(m, flow, 'intend', { ...named, position, operation, condition: 'exists' }, source.version)
+}
+
+/** What is known of a move under this key at its destination; undefined when it may begin. */
+function moveUnderKey(m: Machine, destination: ChainRecord, key: IdempotencyKey): Outcome | undefined {
+  const known = keptOutcome(destination, key.key, m.nowMs)
+  if (known !== undefined) {
+    if (known.fingerprint !== key.fingerprint) return { kind: 'failed', reason: 'key-reused' }
+    return { kind: 'done', version: known.version }
+  }
+  if (destination.outcomes.length < KEYS_PER_PATH_MAX) return undefined
+  return { kind: 'failed', reason: 'too-many-keys' }
+}
+
+function intentOf(flow: Flow, { to, key }: MoveRequest, destinationVersion: Version): Intent {
+  const intent = { moveId: flow.moveId, destination: to, destinationVersion }
+  return key === undefined ? intent : { ...intent, key }
 }
 
 /** Each write of a move has its own name, the same for everybody who makes it. */
@@ -179,7 +202,7 @@ function intended(m: Machine, flow: Flow, result: TaskResult): void {
     if (!covered && result.kind === 'stale') return answer(m, flow, { kind: 'indeterminate' })
     return begin(m, flow, request)
   }
-  const intent = { moveId: flow.moveId, destination: request.to, destinationVersion: destination.version }
+  const intent = intentOf(flow, request, destination.version)
   settle(m, flow, { ...source, version, intent }, true)
 }
 
@@ -193,14 +216,10 @@ function settle(m: Machine, flow: Flow, record: ChainRecord, own: boolean): void
   if (intent === undefined) return
   const settling: Settling = { record, step: 'copy', own }
   flow.settling = settling
+  const { key, destinationVersion } = intent
   const named = moveWrite(intent.moveId, 'copy', intent.destination)
-  write(
-    m,
-    flow,
-    flow.step,
-    { ...named, operation: copyOf(record), condition: 'none' },
-    intent.destinationVersion,
-  )
+  const copy = { ...named, operation: copyOf(record), condition: 'none', ...(key && { key }) } as const
+  write(m, flow, flow.step, copy, destinationVersion)
 }
 
 function settled(m: Machine, flow: Flow, settling: Settling, result: TaskResult): void {

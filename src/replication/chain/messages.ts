@@ -8,8 +8,8 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import type { Condition } from '../../storage/storage.ts'
 import type { Accepted, Ballot, Boot, NodeId, Source, View, ViewId } from '../../views/view.ts'
-import type { ChainRecord, Operation, RequestId } from './chain-record.ts'
-import type { Digest } from './record-table.ts'
+import type { ChainRecord, IdempotencyKey, Operation, RequestId } from './chain-record.ts'
+import type { Digest } from './digest-tree.ts'
 
 export interface Envelope {
   readonly from: NodeId
@@ -151,7 +151,7 @@ export interface WriteRequest {
   readonly condition: Condition
   /** The move whose intent this write may touch. */
   readonly settles?: RequestId
-  readonly key?: { readonly key: string; readonly fingerprint: string; readonly expiresAtMs: number }
+  readonly key?: IdempotencyKey
 }
 
 /** The first try is bound to one start of the head and one counter; every other names the version that it expects. */

@@ -198,10 +198,8 @@ function lowerTombstones(m: Machine, before: ViewState, floor: Version, nowMs: n
 }
 
 function tombstones(m: Machine, state: ViewState, floor: Version, nowMs: number): ChainRecord[] {
-  return [...m.records.within(state.view)].filter(
-    ({ body, version, outcomes }) =>
-      body === undefined &&
-      compareVersions(version, floor) <= 0 &&
-      outcomes.every(({ expiresAtMs }) => expiresAtMs <= nowMs),
+  return [...m.records.tombstones(state.view)].filter(
+    ({ version, outcomes }) =>
+      compareVersions(version, floor) <= 0 && outcomes.every(({ expiresAtMs }) => expiresAtMs <= nowMs),
   )
 }

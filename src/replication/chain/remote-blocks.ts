@@ -4,7 +4,7 @@
  */
 import type { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import { StoreError } from '../../errors.ts'
+import { errorCode, StoreError } from '../../errors.ts'
 import { BLOCK_BYTES, type FileRecord } from '../../storage/record.ts'
 import type { ByteRange } from '../../storage/storage.ts'
 import type { NodeId } from '../../views/view.ts'
@@ -27,6 +27,7 @@ export class RemoteBlocks {
   #source: { readonly stream: Readable; readonly chunks: AsyncIterator<Buffer>; rest: Buffer } | undefined
   #holder = 0
   #sawBadBlock: boolean
+  #sawSilence = false
 
   constructor(components: RemoteBlocksComponents, init: RemoteBlocksInit) {
     this.#components = components
@@ -36,7 +37,8 @@ export class RemoteBlocks {
 
   /**
    * The next block; they are asked for in order.
-   * @throws StoreError CORRUPT when every holder's block is bad, UNAVAILABLE when none can be reached.
+   * @throws StoreError CORRUPT when a block was bad and no holder has a good one; FILE_NOT_FOUND when no holder has the
+   *   body any more, since another version took its place; UNAVAILABLE when some can't be reached.
    */
   async read(index: number, length: number): Promise<Uint8Array> {
     for (; this.#holder < this.#components.holders.length; this.#holder++) {
@@ -44,13 +46,17 @@ export class RemoteBlocks {
         const block = await this.#readFrom(index, length)
         if (crc32(block) === this.#init.record.body.blockChecksums[index]) return block
         this.#sawBadBlock = true
-      } catch {
+      } catch (error) {
         // The next holder may do better; when none does, the error below says so.
+        if (errorCode(error) !== 'FILE_NOT_FOUND') this.#sawSilence = true
       }
       this.close()
     }
     const { path } = this.#init.record
     if (this.#sawBadBlock) throw new StoreError('CORRUPT', 'No replica has good bytes of the file.', { path })
+    if (this.#components.holders.length > 0 && !this.#sawSilence) {
+      throw new StoreError('FILE_NOT_FOUND', 'The bytes of this version are gone.', { path })
+    }
     throw new StoreError('UNAVAILABLE', 'No replica that has the bytes of the file answers.', { path })
   }
 

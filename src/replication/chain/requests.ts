@@ -6,7 +6,7 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { Body, FileMeta, Version } from '../../storage/record.ts'
 import type { Condition } from '../../storage/storage.ts'
 import type { NodeId } from '../../views/view.ts'
-import type { ChainRecord } from './chain-record.ts'
+import type { ChainRecord, IdempotencyKey } from './chain-record.ts'
 import type { BlobRef, Tag, WriteRequest } from './messages.ts'
 
 /** What a client asks its entry node for. `position` is the key of the path. */
@@ -29,14 +29,13 @@ export type ClientRequest =
     }
   | { readonly kind: 'copy'; readonly from: PathName; readonly to: PathName }
   /** `condition` is that of the destination. */
-  | { readonly kind: 'move'; readonly from: PathName; readonly to: PathName; readonly condition: Condition }
-
-export interface IdempotencyKey {
-  readonly key: string
-  readonly fingerprint: string
-  /** Wall clock, ms since 1970. */
-  readonly expiresAtMs: number
-}
+  | {
+      readonly kind: 'move'
+      readonly from: PathName
+      readonly to: PathName
+      readonly condition: Condition
+      readonly key?: IdempotencyKey
+    }
 
 /** One read or write of one path, through all its tries. */
 export interface Task {

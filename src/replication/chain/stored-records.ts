@@ -85,6 +85,15 @@ export class StoredRecords implements RecordTable {
     }
   }
 
+  *tombstones(arc: Arc): Iterable<ChainRecord> {
+    for (const kept of this.#store.tombstones(arc.lo, arc.hi)) {
+      if (!this.#covering.has(kept.path)) yield chainRecordOf(kept)
+    }
+    for (const { record } of [...this.#covering.values()]) {
+      if (record !== undefined && record.body === undefined && arcContains(arc, record.position)) yield record
+    }
+  }
+
   digest(arc: Arc, prefix: string): Digest {
     return this.#digests.digest(arc, prefix, leaf => this.within(arc, leaf))
   }

@@ -13,11 +13,11 @@ import type { Version } from '../../storage/record.ts'
 import { freshState, type NodeId, type Source, type View, type ViewState } from '../../views/view.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
 import { seal, take } from './deciding.ts'
+import { PREFIX_DIGITS } from './digest-tree.ts'
 import { afterTransfer, afterTransferRefused } from './installing.ts'
 import { probe } from './liveness.ts'
 import { dropRecord, type Machine, newTag, putRecord, putView, send, setTimer } from './machine-state.ts'
 import type { Comparison, DifferenceMessage, Tag, TransferPurpose } from './messages.ts'
-import { PREFIX_DIGITS } from './record-table.ts'
 
 /** Comparisons in one message: at most about 1 KiB each, and a few round trips for thousands of differences. */
 const COMPARISONS_MAX = 512

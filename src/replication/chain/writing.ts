@@ -9,6 +9,7 @@
 
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import type { Version } from '../../storage/record.ts'
 import { serves } from '../../views/install.ts'
 import { bootName, headOf, type NodeId, type ViewId, type ViewState } from '../../views/view.ts'
 import { missingBodyOf } from './bodies.ts'
@@ -18,8 +19,10 @@ import {
   type ChainRecord,
   compareVersions,
   conditionHolds,
+  type IdempotencyKey,
   KEYS_PER_PATH_MAX,
   type KeyOutcome,
+  type Operation,
   type RequestId,
 } from './chain-record.ts'
 import { newerViews } from './deciding.ts'
@@ -93,7 +96,7 @@ function store(
   const state = { ...before, seq: before.seq + 1 }
   const version = { epoch: state.view.epoch, seq: state.seq }
   const decided = { version, requestId: request.requestId }
-  const outcome: KeyOutcome | undefined = request.key && { ...request.key, version }
+  const outcome = request.key && outcomeOf(request.key, request.operation, version, record)
   const written = applyOperation(record, request.operation, decided, outcome, m.nowMs)
   putRecord(m, written)
   putView(m, state)
@@ -103,15 +106,34 @@ function store(
   passOn(m, state, written)
 }
 
-/** The version that this request was given before, by its id or by its client's key. */
+function outcomeOf(
+  key: IdempotencyKey,
+  operation: Operation,
+  version: Version,
+  before: ChainRecord,
+): KeyOutcome {
+  const file = operation.kind === 'put' ? operation.body : undefined
+  const replaced = before.body !== undefined
+  return { ...key, version, replaced, file: file && { size: file.size, sha256: file.sha256 } }
+}
+
+/**
+ * The version that this request was given before, by its id or by its client's key. The copy of a move goes by its id
+ * alone: its source may be another file than the one that was moved under the same key before.
+ */
 function decidedBefore(m: Machine, record: ChainRecord, request: WriteRequest) {
-  if (request.key !== undefined) {
+  if (request.key !== undefined && request.settles === undefined) {
     const { key, fingerprint } = request.key
-    const known = record.outcomes.find(outcome => outcome.key === key && outcome.expiresAtMs > m.nowMs)
+    const known = keptOutcome(record, key, m.nowMs)
     if (known !== undefined) return known.fingerprint === fingerprint ? known.version : 'reused'
   }
   if (!m.rules.requestIds) return undefined
   return inHistory(record, request.requestId)
+}
+
+/** What is kept for a key, as long as it is. */
+export function keptOutcome(record: ChainRecord, key: string, nowMs: number): KeyOutcome | undefined {
+  return record.outcomes.find(outcome => outcome.key === key && outcome.expiresAtMs > nowMs)
 }
 
 export function inHistory(record: ChainRecord, requestId: RequestId) {
@@ -128,7 +150,8 @@ function cannotStore(
   if (state.view.replicas.length < Math.min(m.settings.minReplicas, Math.max(1, nodes)))
     return 'too-few-replicas'
   if (chainOf(m, state).dirty.size >= UNACKNOWLEDGED_MAX) return 'overloaded'
-  if (request.key !== undefined && record.outcomes.length >= KEYS_PER_PATH_MAX) return 'too-many'
+  const isCounted = request.key !== undefined && request.settles === undefined
+  if (isCounted && record.outcomes.length >= KEYS_PER_PATH_MAX) return 'too-many'
   if (missingBodyOf(m, request.operation)) return 'body-missing'
   return undefined
 }

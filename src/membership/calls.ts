@@ -1,7 +1,7 @@
 /**
  * Owns what nodes ask each other one to one, apart from the messages of replication: one call, one answer.
  */
-import type { NetworkConfig } from '../membership/network-config.ts'
+
 import type { Arc } from '../ring/arc.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { LookupReply, LookupRequest } from '../routing/lookup.ts'
@@ -9,6 +9,7 @@ import type { MapRecord } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
 import type { ListEntry } from '../storage/storage.ts'
 import type { View } from '../views/view.ts'
+import type { NetworkConfig } from './network-config.ts'
 
 /** What can be asked, and what is answered. */
 export interface PeerCalls {
