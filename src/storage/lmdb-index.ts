@@ -153,7 +153,8 @@ export class LmdbIndex {
     const value = this.#records.getBinaryFast(key)
     if (value !== undefined) return keptFile(path, value)
     const tombstone = this.#tombstones.getBinaryFast(key)
-    return tombstone && { path, file: undefined, notes: Buffer.from(tombstone) }
+    // The bytes are lent, in a buffer that is longer than what it says of itself.
+    return tombstone && { path, file: undefined, notes: Buffer.from(tombstone.subarray(0)) }
   }
 
   /** What a replica keeps in (lo, hi]: the files, then the tombstones; a live view. */

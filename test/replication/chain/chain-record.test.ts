@@ -69,7 +69,14 @@ t.test('conditions', async t => {
 })
 
 t.test('outcomes of keys go when their time is over', async t => {
-  const outcome = { key: 'k', fingerprint: 'f', version: { epoch: 2, seq: 6 }, expiresAtMs: 100 }
+  const outcome = {
+    key: 'k',
+    fingerprint: 'f',
+    version: { epoch: 2, seq: 6 },
+    expiresAtMs: 100,
+    replaced: false,
+    file: undefined,
+  }
   const file = applyOperation(none, put, decided(6), outcome, 0)
   t.same(applyOperation(file, put, decided(7), undefined, 99).outcomes, [outcome])
   t.same(applyOperation(file, put, decided(7), undefined, 100).outcomes, [])

@@ -1,0 +1,219 @@
+import t from 'tap'
+import { StoreError } from '../../../src/errors.ts'
+import { ChainDriver } from '../../../src/replication/chain/driver.ts'
+import type { Message } from '../../../src/replication/chain/messages.ts'
+import type { ClientRequest } from '../../../src/replication/chain/requests.ts'
+import type { Identifier } from '../../../src/ring/identifier.ts'
+import type { BlobId, Body } from '../../../src/storage/record.ts'
+import type { NodeId } from '../../../src/views/view.ts'
+import { manualEnv } from '../../manual-env.ts'
+import { path, SETTINGS } from './bench.ts'
+import { type GatedStore, gatedStore } from './gated-store.ts'
+
+const self = 'me' as NodeId
+const other = 'other' as NodeId
+const inline = (text: string): Body => ({
+  size: text.length,
+  sha256: text,
+  blockChecksums: [],
+  content: { inline: Buffer.from(text) },
+})
+
+function put(name: string, body = inline('x')): ClientRequest {
+  const meta = { mediaType: '' }
+  return { kind: 'put', path: path(name), body, meta, writtenAtMs: 0, condition: 'none' }
+}
+
+function driverOn(store: GatedStore, diskBoot = 1) {
+  const env = manualEnv()
+  const sent: [NodeId, Message['kind']][] = []
+  const restarts: number[] = []
+  const driver: ChainDriver = new ChainDriver(
+    { env, store, send: (to, { kind }) => sent.push([to, kind]) },
+    {
+      self,
+      diskBoot,
+      settings: { ...SETTINGS, minReplicas: 1 },
+      halted() {},
+      restarted: () => restarts.push(driver.machine.boot.counter),
+    },
+  )
+  return { env, driver, sent, restarts }
+}
+
+/** A network of one that has taken its first writes. */
+async function founded(init: { readonly open: boolean } = { open: true }) {
+  const store = gatedStore({ open: true })
+  const running = driverOn(store)
+  running.driver.dispatch({ kind: 'found', identifiers: ['8'.padEnd(40, '0') as Identifier] })
+  running.driver.start()
+  await running.env.advance(1)
+  store.open = init.open
+  return { store, ...running }
+}
+
+function message(text: Message, counter = 1): Parameters<ChainDriver['dispatch']>[0] {
+  return {
+    kind: 'message',
+    envelope: { from: other, boot: { counter, nonce: 'a' }, to: self, message: text },
+  }
+}
+
+t.test('no effect leaves before its writes and all earlier ones are durable', async t => {
+  const { store, driver, sent } = await founded({ open: false })
+  driver.dispatch(message({ kind: 'ping' }))
+  driver.dispatch(message({ kind: 'suspect', node: 'third' as NodeId }))
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(sent, [], 'the second step wrote nothing, and still does not overtake the first')
+  t.equal(store.waiting.length, 1)
+  driver.dispatch(message({ kind: 'ping' }, 2))
+  await store.pass()
+  t.same(sent, [
+    [other, 'pong'],
+    ['third', 'ping'],
+  ])
+  await store.pass()
+  t.same(sent.slice(2), [[other, 'pong']])
+  driver.dispatch(message({ kind: 'ping' }, 2))
+  t.same(sent.slice(3), [[other, 'pong']], 'what waits for nothing leaves at once')
+})
+
+t.test('what one turn writes becomes durable together', async t => {
+  const { store, driver } = await founded({ open: false })
+  const outcomes = Promise.all(['a', 'b', 'c'].map(name => driver.request(put(name))))
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(store.waiting.length, 1)
+  t.equal(store.waiting[0]?.records.length, 3)
+  await store.pass()
+  t.same(
+    (await outcomes).map(({ kind }) => kind),
+    ['done', 'done', 'done'],
+  )
+})
+
+t.test(
+  'a refused batch takes all later ones with it, and the machine starts again from the disk',
+  async t => {
+    const { store, driver, env, restarts } = await founded()
+    await driver.request(put('before'))
+    const { boot } = driver.machine
+    store.open = false
+    const refused = driver.request(put('refused'))
+    await new Promise(resolve => setImmediate(resolve))
+    const later = driver.request(put('later'))
+    const fault = new StoreError('DISK_FULL', 'full')
+    await store.refuse(fault)
+    t.equal((await refused).kind, 'indeterminate')
+    t.equal((await later).kind, 'indeterminate')
+    t.equal(store.waiting.length, 0, 'nothing later is written')
+    await t.rejects(driver.request(put('x')), { code: 'DISK_FULL' })
+    t.equal(driver.readAtOnce(path('before')), undefined)
+    driver.dispatch(message({ kind: 'ping' }))
+    t.equal(store.waiting.length, 0)
+
+    store.open = true
+    await env.advance(1_000)
+    t.same(restarts, [boot.counter + 1])
+    t.not(driver.machine.boot.nonce, boot.nonce)
+    t.equal(driver.fault, undefined)
+    const [before, after] = [
+      await driver.request({ kind: 'get', path: path('before') }),
+      await driver.request({ kind: 'get', path: path('refused') }),
+    ]
+    t.match(before, { kind: 'value', record: { body: { size: 1 } } })
+    t.match(after, { kind: 'value', record: { body: undefined } })
+    t.equal((await driver.request(put('again'))).kind, 'done')
+  },
+)
+
+t.test(
+  'a disk that stays full is tried ever more rarely, and nothing starts until it takes a write',
+  async t => {
+    const { store, driver, env, restarts } = await founded({ open: false })
+    void driver.request(put('a'))
+    await store.refuse(new StoreError('DISK_FULL', 'full'))
+    let trials = 0
+    for (let second = 0; second < 3600; second++) {
+      await env.advance(1_000)
+      while (store.waiting.length > 0) {
+        trials++
+        await store.refuse(new StoreError('INDETERMINATE', 'worse'))
+      }
+    }
+    t.ok(trials > 55 && trials < 80, `${trials} trials in an hour`)
+    t.same(restarts, [])
+    await t.rejects(driver.request(put('b')), { code: 'DISK_FULL' })
+    store.open = true
+    await env.advance(120_000)
+    t.equal(restarts.length, 1)
+    t.equal((await driver.request(put('b'))).kind, 'done')
+  },
+)
+
+t.test('a disk that fails otherwise is UNAVAILABLE; closing ends what is under way', async t => {
+  const { store, driver } = await founded({ open: false })
+  void driver.request(put('a'))
+  await store.refuse(new StoreError('INDETERMINATE', 'io'))
+  await t.rejects(driver.request(put('a')), { code: 'UNAVAILABLE' })
+  driver.close()
+  const second = await founded({ open: false })
+  const pending = second.driver.request(put('a'))
+  second.driver.close()
+  t.equal((await pending).kind, 'indeterminate')
+  await t.rejects(second.driver.request(put('a')), { code: 'UNAVAILABLE' })
+  t.equal(second.env.waiting, 0, 'no timer is left')
+})
+
+t.test('a step that throws leaves no half-changed machine behind', async t => {
+  const { driver, env, restarts } = await founded()
+  driver.dispatch(message({ kind: 'confirm', tag: 't', views: undefined } as never))
+  t.match(driver.fault, { code: 'UNAVAILABLE' })
+  await env.advance(1_000)
+  t.equal(restarts.length, 1)
+  t.equal((await driver.request(put('a'))).kind, 'done')
+})
+
+t.test('staged bodies expire by themselves; nothing ticks when there are none', async t => {
+  const { driver, env, store, sent } = await founded()
+  await env.advance(30 * 60_000)
+  t.equal(env.waiting, 0, 'an idle node has no timer')
+  t.same(sent, [], 'and sends nothing')
+  const blobId = 'b'.repeat(32) as BlobId
+  driver.dispatch(message({ kind: 'blob', blob: { blobId, sha256: 's' } }))
+  await env.advance(1)
+  t.ok(driver.machine.blobs.has(blobId))
+  await env.advance(SETTINGS.stagedMs + 120_000)
+  t.notOk(driver.machine.blobs.has(blobId))
+  t.same(store.applied.at(-1)?.dropBlobs, [blobId])
+  t.equal(env.waiting, 0)
+})
+
+t.test('tombstones are collected after a thousand removals', async t => {
+  const { driver, env } = await founded()
+  const zero = '0'.repeat(40) as Identifier
+  const tombstones = () => [...driver.machine.records.tombstones({ lo: zero, hi: zero })].length
+  for (let i = 0; i < 999; i++) {
+    await driver.request(put(`f${i}`))
+    await driver.request({ kind: 'remove', path: path(`f${i}`), condition: 'none' })
+  }
+  await env.advance(60_000)
+  t.equal(tombstones(), 999)
+  await driver.request(put('last'))
+  await driver.request({ kind: 'remove', path: path('last'), condition: 'none' })
+  await env.advance(60_000)
+  t.equal(tombstones(), 0)
+  t.equal(env.waiting, 0)
+})
+
+t.test('a later start of the process has a greater boot than any start of the machine before', async t => {
+  const store = gatedStore({ open: true })
+  const first = driverOn(store, 1).driver.machine.boot.counter
+  const second = driverOn(store, 2).driver.machine.boot.counter
+  t.ok(second >= first + 1_000_000)
+})
+
+t.test('the timers of requests that are done do not add up', async t => {
+  const { driver } = await founded()
+  for (let i = 0; i < 20_000; i++) await driver.request({ kind: 'get', path: path('a') })
+  t.ok(driver.timers < 5_000, `${driver.timers} wait`)
+})
