@@ -1,0 +1,137 @@
+import { Readable } from 'node:stream'
+import { crc32 } from 'node:zlib'
+import t from 'tap'
+import { StoreError } from '../../../src/errors.ts'
+import { RemoteBlocks } from '../../../src/replication/chain/remote-blocks.ts'
+import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../../src/storage/record.ts'
+import { bodyOf } from '../../storage/conformance.ts'
+import { node, path } from './bench.ts'
+
+const bytes = bodyOf(2 * BLOCK_BYTES + 100)
+const blocks = [0, 1, 2].map(i => bytes.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES))
+const record: FileRecord = {
+  path: path('f'),
+  version: { epoch: 1, seq: 1 },
+  body: {
+    size: bytes.length,
+    sha256: '',
+    blockChecksums: blocks.map(block => crc32(block)),
+    content: { blobId: 'b'.repeat(32) as BlobId },
+  },
+  meta: { mediaType: '' },
+  writtenAtMs: 0,
+}
+
+/** What a holder sends: its bytes from `first` on in odd chunks, and then perhaps an error. */
+type Holder = (first: number) => { readonly bytes: Uint8Array; readonly fault?: Error } | Error
+
+const good: Holder = first => ({ bytes: bytes.subarray(first) })
+const rotten =
+  (block: number): Holder =>
+  first => {
+    const copy = Buffer.from(bytes)
+    copy[block * BLOCK_BYTES + 5] = (copy[block * BLOCK_BYTES + 5] as number) ^ 1
+    return { bytes: copy.subarray(first) }
+  }
+const breaksOff =
+  (at: number): Holder =>
+  first => ({ bytes: bytes.subarray(first, Math.max(first, at)), fault: new Error('cut') })
+const short: Holder = first => ({ bytes: bytes.subarray(first, -1) })
+const silent: Holder = () => new StoreError('UNAVAILABLE', 'silent')
+const without: Holder = () => new StoreError('FILE_NOT_FOUND', 'gone')
+
+function remote(holders: Holder[], sawBadBlock = false) {
+  const pulls: [string, number][] = []
+  const made = new RemoteBlocks(
+    {
+      holders: holders.map((_, i) => node(`${i}`)),
+      pull: async (name, first) => {
+        pulls.push([name, first])
+        const answer = (holders[Number(name)] as Holder)(first)
+        if (answer instanceof Error) throw answer
+        async function* chunks() {
+          const { bytes, fault } = answer as { bytes: Uint8Array; fault?: Error }
+          for (let at = 0; at < bytes.length; at += 70_001) yield bytes.subarray(at, at + 70_001)
+          if (fault) throw fault
+        }
+        return Readable.from(chunks(), { objectMode: false })
+      },
+    },
+    { record, range: { first: 0, last: bytes.length - 1 }, sawBadBlock },
+  )
+  return { pulls, read: (index: number) => made.read(index, (blocks[index] as Buffer).length), made }
+}
+
+const rows: [string, Holder[], [string, number][]][] = [
+  ['one good holder, one request', [good], [['0', 0]]],
+  [
+    'the next one when the first is silent or without',
+    [silent, without, good],
+    [
+      ['0', 0],
+      ['1', 0],
+      ['2', 0],
+    ],
+  ],
+  [
+    'the next one in the middle of a block',
+    [breaksOff(BLOCK_BYTES + 10), good],
+    [
+      ['0', 0],
+      ['1', BLOCK_BYTES],
+    ],
+  ],
+  [
+    'the next one from a bad block on',
+    [rotten(1), good],
+    [
+      ['0', 0],
+      ['1', BLOCK_BYTES],
+    ],
+  ],
+  [
+    'good blocks of two bad holders',
+    [rotten(2), rotten(0)],
+    [
+      ['0', 0],
+      ['1', 2 * BLOCK_BYTES],
+    ],
+  ],
+  [
+    'a body that lacks its end',
+    [short, good],
+    [
+      ['0', 0],
+      ['1', 2 * BLOCK_BYTES],
+    ],
+  ],
+]
+for (const [name, holders, wanted] of rows) {
+  t.test(name, async t => {
+    const { read, pulls, made } = remote(holders)
+    for (const [index, block] of blocks.entries()) t.ok(block.equals(await read(index)), `block ${index}`)
+    t.same(pulls, wanted)
+    made.close()
+  })
+}
+
+t.test('what it says when nobody has good bytes', async t => {
+  const faults: [Holder[], boolean, string][] = [
+    [[rotten(0), rotten(0)], false, 'CORRUPT'],
+    [[rotten(0), silent], false, 'CORRUPT'],
+    [[silent], true, 'CORRUPT'],
+    [[], true, 'CORRUPT'],
+    [[], false, 'UNAVAILABLE'],
+    [[silent, without], false, 'UNAVAILABLE'],
+    [[without, without], false, 'FILE_NOT_FOUND'],
+  ]
+  for (const [holders, sawBadBlock, code] of faults) {
+    await t.rejects(remote(holders, sawBadBlock).read(0), { code, path: 'f' })
+  }
+})
+
+t.test('a range in the middle begins at its block', async t => {
+  const { read, pulls } = remote([good])
+  t.ok((blocks[2] as Buffer).equals(await read(2)))
+  t.same(pulls, [['0', 2 * BLOCK_BYTES]])
+})
