@@ -6,13 +6,11 @@ import type { Readable } from 'node:stream'
 import type { Clock } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Done, Found, Replication } from '../replication/replication.ts'
-import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
 import type {
   ByteRange,
   Change,
-  Committed,
   Condition,
   ListEntry,
   StagedBody,

@@ -44,7 +44,12 @@ export interface ListAnswer {
   /** The last path looked at; undefined when everything was. */
   readonly upTo: PathName | undefined
   /** The ranges that the asked node answers for. */
-  readonly arcs: readonly Arc[]
+  readonly arcs: readonly ListedArc[]
+}
+
+export interface ListedArc extends Arc {
+  /** Of the view: the greater one is the newer one. */
+  readonly epoch: number
 }
 
 export type CallKind = keyof PeerCalls

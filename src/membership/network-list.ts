@@ -5,12 +5,12 @@
 import { StoreError } from '../errors.ts'
 import type { Machine } from '../replication/chain/machine-state.ts'
 import { type Arc, arcContains } from '../ring/arc.ts'
-import { type Identifier, identifierOfPath } from '../ring/identifier.ts'
+import { identifierOfPath } from '../ring/identifier.ts'
 import { comparePathNames } from '../ring/path-name.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
-import { headOf, type NodeId } from '../views/view.ts'
-import type { ListAnswer, ListAsk } from './calls.ts'
+import { headOf } from '../views/view.ts'
+import type { ListAnswer, ListAsk, ListedArc } from './calls.ts'
 
 /** Lines that a node looks at for one part, whatever it finds: about 5 ms of the event loop. */
 const LINES_LOOKED_AT_MAX = 5_000
@@ -23,7 +23,7 @@ export function ownPart(
 ): ListAnswer {
   const arcs = [...machine.views.values()]
     .filter(state => serves(state) && headOf(state.view) === machine.self)
-    .map(({ view: { lo, hi } }) => ({ lo, hi }))
+    .map(({ view: { lo, hi, epoch } }) => ({ lo, hi, epoch }))
   const lines: ListEntry[] = []
   let lookedAt = 0
   for (const line of storage.list(ask.prefix, ask.after)) {
@@ -36,37 +36,43 @@ export function ownPart(
 }
 
 /**
- * The parts of all heads as one: up to the least path that every part has reached.
+ * The parts of all heads as one: up to the least path that every part has reached. A head that has not heard yet that its
+ * view was succeeded lists too; of what overlaps, the newest view counts.
  * @throws StoreError UNAVAILABLE when a range is missing, because its head changes or can't be reached.
  */
 export function mergeParts(parts: readonly ListAnswer[], limit: number): ListAnswer {
   const arcs = parts.flatMap(part => part.arcs)
-  if (!coverRing(arcs))
+  const fits = isPartition(arcs)
+  if (!fits && !coverRing(arcs))
     throw new StoreError('UNAVAILABLE', 'A part of the ring can not be listed at the moment.')
   const ends = parts.map(part => part.upTo).filter(path => path !== undefined)
   const end = ends.sort(comparePathNames)[0]
-  const all = parts.flatMap(part => part.lines).sort((a, b) => comparePathNames(a.path, b.path))
+  const all = parts
+    .flatMap(part => (fits ? part.lines : part.lines.filter(line => isNewest(line, part.arcs, arcs))))
+    .sort((a, b) => comparePathNames(a.path, b.path))
   const reached = end === undefined ? all : all.filter(line => comparePathNames(line.path, end) <= 0)
   if (reached.length <= limit) return { lines: reached, upTo: end, arcs }
   const lines = reached.slice(0, limit)
   return { lines, upTo: lines.at(-1)?.path, arcs }
 }
 
-/** True when the arcs leave no position out. */
-export function coverRing(arcs: readonly Arc[]): boolean {
-  if (arcs.some(({ lo, hi }) => lo === hi)) return true
-  const byStart = new Map<Identifier, Identifier>()
-  for (const { lo, hi } of arcs) byStart.set(lo, hi)
-  const start = arcs[0]?.lo
-  let at = start
-  for (let steps = 0; steps < byStart.size && at !== undefined; steps++) {
-    at = byStart.get(at)
-    if (at === start) return steps + 1 === byStart.size
-  }
-  return false
+function isNewest({ path }: ListEntry, own: readonly ListedArc[], all: readonly ListedArc[]): boolean {
+  const position = identifierOfPath(path)
+  const epochOf = (arcs: readonly ListedArc[]) =>
+    Math.max(0, ...arcs.filter(arc => arcContains(arc, position)).map(({ epoch }) => epoch))
+  return epochOf(own) === epochOf(all)
 }
 
-/** The heads of the views that this node knows of. */
-export function headsOf(machine: Readonly<Machine>): NodeId[] {
-  return [...new Set(machine.table.all().map(headOf))]
+/** True when each position lies in exactly one arc. */
+function isPartition(arcs: readonly Arc[]): boolean {
+  const sorted = [...arcs].sort((a, b) => (a.hi < b.hi ? -1 : 1))
+  return arcs.length > 0 && sorted.every(({ lo }, index) => lo === sorted.at(index - 1)?.hi)
+}
+
+/** True when the arcs leave no position out: a gap would begin where one of them ends. */
+export function coverRing(arcs: readonly Arc[]): boolean {
+  if (arcs.some(({ lo, hi }) => lo === hi)) return true
+  const goesOn = ({ hi }: Arc) =>
+    arcs.some(next => next.lo === hi || (next.hi !== hi && arcContains(next, hi)))
+  return arcs.length > 0 && arcs.every(goesOn)
 }

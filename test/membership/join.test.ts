@@ -1,0 +1,144 @@
+import fastify from 'fastify'
+import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import { StoreError } from '../../src/errors.ts'
+import type { JoinAnswer, PeerCall } from '../../src/membership/calls.ts'
+import { type JoinInit, joinNetwork } from '../../src/membership/join.ts'
+import { readNetwork } from '../../src/membership/network-config.ts'
+import { peerRoutes } from '../../src/peer/peer-routes.ts'
+import type { Address, NodeId } from '../../src/ring/identifier.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { record } from '../routing/any.ts'
+import { NETWORK } from './founded-ring.ts'
+
+const env = realEnv()
+const NODE_ID = 'a'.repeat(32) as NodeId
+
+/** A boot node that answers joins as told. */
+async function bootNode(t: { teardown(end: () => unknown): unknown }, answer: () => JoinAnswer) {
+  const app = fastify()
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _body, done) => done(null))
+  app.setErrorHandler((error, _request, reply) =>
+    reply
+      .code(409)
+      .send({ error: { code: (error as StoreError).code, message: (error as StoreError).message } }),
+  )
+  const asked: PeerCall[] = []
+  const never = () => Promise.reject(new TypeError('not asked for'))
+  await app.register(async scope =>
+    peerRoutes(scope, {
+      env,
+      credentials: {
+        secret: undefined,
+        networkId: () => NETWORK.networkId,
+        self: () => ({ address: 'boot:1' as Address, nodeId: NODE_ID, boot: { counter: 1, nonce: 'b' } }),
+      },
+      reception: {
+        isMessage: (value): value is never => value === never,
+        isCall: (value): value is PeerCall => (value as PeerCall).kind === 'join',
+        messages: () => [],
+        async call(_from, call: PeerCall) {
+          asked.push(call)
+          return answer()
+        },
+        openBody: never,
+        stageBody: never,
+      },
+    }),
+  )
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => app.close())
+  return { address: `127.0.0.1:${(app.server.address() as { port: number }).port}` as Address, asked }
+}
+
+function initOf(change: Partial<JoinInit>): JoinInit {
+  return {
+    nodeId: 'c'.repeat(32) as NodeId,
+    diskBoot: 1,
+    address: 'me:1' as Address,
+    zone: undefined,
+    boots: [],
+    wish: {},
+    secret: undefined,
+    scheme: 'http',
+    joinTimeoutMs: 10_000,
+    signal: new AbortController().signal,
+    waiting() {},
+    ...change,
+  }
+}
+
+const storeOf = () => new MemoryStorage({ env }).replica
+const good = (): JoinAnswer => ({ network: NETWORK, records: [record('b')] })
+
+t.test('without boot nodes a network is founded, with what the flags ask for', async t => {
+  const store = storeOf()
+  const joined = await joinNetwork({ env, store }, initOf({ wish: { replicas: 2 } }))
+  t.match(joined, { how: 'founded', network: { replicas: 2, virtualNodes: 8 }, records: [] })
+  t.same(readNetwork(store), joined.network)
+})
+
+t.test('a boot node that comes late is waited for, and the others are tried too', async t => {
+  let refusals = 2
+  const boot = await bootNode(t, () => {
+    if (refusals-- > 0) throw new StoreError('UNAVAILABLE', 'starting')
+    return good()
+  })
+  const waits: string[] = []
+  const dead = '127.0.0.1:1' as Address
+  const store = storeOf()
+  const init = initOf({ boots: [dead, boot.address], waiting: address => waits.push(address) })
+  const joined = await joinNetwork({ env, store }, init)
+  t.match(joined, { how: 'joined', network: NETWORK, records: [record('b')] })
+  t.match(boot.asked[0], { kind: 'join', record: { address: 'me:1', ringAddress: 'me:1', status: 'alive' } })
+  t.ok(waits.length > 0)
+  t.same(readNetwork(store), NETWORK)
+})
+
+t.test(
+  'nobody in time is UNAVAILABLE; a refusal is final; a contradiction is named and leaves nothing',
+  async t => {
+    const dead = ['127.0.0.1:1' as Address]
+    await t.rejects(joinNetwork({ env, store: storeOf() }, initOf({ boots: dead, joinTimeoutMs: 1 })), {
+      code: 'UNAVAILABLE',
+      message: /within 0.001 s/,
+    })
+    const stopped = new AbortController()
+    const joining = joinNetwork({ env, store: storeOf() }, initOf({ boots: dead, signal: stopped.signal }))
+    stopped.abort(new StoreError('UNAVAILABLE', 'stopped'))
+    await t.rejects(joining)
+    const strict = await bootNode(t, () => {
+      throw new StoreError('WRONG_NETWORK', 'no')
+    })
+    await t.rejects(joinNetwork({ env, store: storeOf() }, initOf({ boots: [strict.address] })), {
+      code: 'WRONG_NETWORK',
+    })
+    t.equal(strict.asked.length, 1)
+    const store = storeOf()
+    const boot = await bootNode(t, good)
+    const wish = { replicas: 5 }
+    await t.rejects(joinNetwork({ env, store }, initOf({ boots: [boot.address], wish })), {
+      code: 'INVALID_REQUEST',
+    })
+    t.equal(readNetwork(store), undefined)
+  },
+)
+
+t.test(
+  'a node resumes in its network whatever its flags say, at its new address and its old place',
+  async t => {
+    const store = storeOf()
+    const boot = await bootNode(t, good)
+    const first = await joinNetwork({ env, store }, initOf({ boots: [boot.address] }))
+    const moved = initOf({ boots: ['127.0.0.1:1' as Address], address: 'new:2' as Address, diskBoot: 2 })
+    const again = await joinNetwork({ env, store }, moved)
+    t.match(again, {
+      how: 'resumed',
+      network: NETWORK,
+      records: [record('b')],
+      self: { address: 'new:2', ringAddress: 'me:1', incarnation: first.self.incarnation + 1 },
+    })
+    t.equal(boot.asked.length, 1)
+  },
+)

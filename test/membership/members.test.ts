@@ -1,0 +1,72 @@
+import t from 'tap'
+import { Members } from '../../src/membership/members.ts'
+import { readMembers } from '../../src/membership/network-config.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { manualEnv } from '../manual-env.ts'
+import { record } from '../routing/any.ts'
+import { NETWORK } from './founded-ring.ts'
+
+function membersOf(others = [record('b')]) {
+  const env = manualEnv()
+  const store = new MemoryStorage({ env }).replica
+  let changes = 0
+  const changed = () => {
+    changes++
+  }
+  const members = new Members(
+    { env, store, changed },
+    { network: NETWORK, self: record('a'), records: others, learn: 'path' },
+  )
+  return { env, store, members, changes: () => changes }
+}
+
+const statuses = (members: Members) =>
+  Object.fromEntries(members.chainMembers().map(({ node, status }) => [node, status]))
+
+t.test('what is learnt in one turn is told once, and kept', async t => {
+  const { env, store, members, changes } = membersOf()
+  await env.advance(0)
+  t.equal(changes(), 1)
+  members.learn([record('c')])
+  members.learn([record('d')])
+  await env.advance(0)
+  t.equal(changes(), 2)
+  members.learn([record('c')])
+  await env.advance(0)
+  t.equal(changes(), 2, 'nothing new')
+  t.same(
+    readMembers(store)
+      .map(({ nodeId }) => nodeId)
+      .sort(),
+    ['node-a', 'node-b', 'node-c', 'node-d'],
+  )
+  t.equal(members.addressOf(record('c').nodeId), 'c:5000')
+  t.equal(members.addressOf(record('x').nodeId), undefined)
+})
+
+t.test(
+  'the machine sees who serves, who leaves and who is gone, under the identifiers of the first address',
+  async t => {
+    const { members } = membersOf([
+      record('b', { incarnation: 2, status: 'left' }),
+      record('c', { incarnation: 1, status: 'dead' }),
+    ])
+    t.same(statuses(members), { 'node-a': 'member', 'node-b': 'leaving', 'node-c': 'gone' })
+    t.same(
+      members.alive().map(({ nodeId }) => nodeId),
+      ['node-a'],
+    )
+    const before = members.chainMembers()[0]?.identifiers
+    t.equal(before?.length, NETWORK.virtualNodes)
+    const moved = members.changeSelf({ address: 'new:1' as never })
+    t.ok(moved.incarnation > 0, 'its own news overrides what is known')
+    t.same(members.chainMembers()[0]?.identifiers, before)
+  },
+)
+
+t.test('a node that is said to be dead says that it is not', async t => {
+  const { members } = membersOf()
+  members.learn([{ ...record('a'), status: 'dead' }])
+  t.equal(members.self.status, 'alive')
+  t.ok(members.self.incarnation > 0)
+})

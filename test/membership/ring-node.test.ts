@@ -1,0 +1,90 @@
+import t, { type Test } from 'tap'
+import type { RingNode } from '../../src/membership/ring-node.ts'
+import { identifierOfPath } from '../../src/ring/identifier.ts'
+import { parsePathName } from '../../src/ring/path-name.ts'
+import { runningNode } from '../running-node.ts'
+import { bodyOf } from '../storage/conformance.ts'
+
+async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + 30_000
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`It never came to be: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
+/** Nodes in this process that speak HTTP to each other. */
+async function network(t: Test, size: number) {
+  const nodes: { url: string; ring: RingNode; stop: () => Promise<void> }[] = []
+  for (let i = 0; i < size; i++) {
+    const boot = nodes[0] === undefined ? '0' : new URL(nodes[0].url).host
+    const { node, url } = await runningNode(t, { boot: [boot] as never })
+    nodes.push({ url, ring: node.ringForTests as RingNode, stop: () => node.stop() })
+  }
+  return nodes
+}
+
+/** Every range of every node has this many replicas and is served. */
+function isSettled(rings: readonly RingNode[], copies: number): boolean {
+  return rings.every(({ driver: { machine } }) =>
+    [...machine.views.values()].every(
+      ({ view, active, sealed, next }) =>
+        (sealed && next !== undefined) || (active && !sealed && view.replicas.length === copies),
+    ),
+  )
+}
+
+const put = (url: string, path: string, body: Uint8Array | string, query = '') =>
+  fetch(`${url}/put/${path}${query}`, { method: 'PUT', body: body as never })
+
+t.test('three nodes keep what any of them was given, and two go on without the third', async t => {
+  const nodes = await network(t, 3)
+  const [a, b, c] = nodes as [(typeof nodes)[0], (typeof nodes)[0], (typeof nodes)[0]]
+  const rings = nodes.map(({ ring }) => ring)
+  await until(() => isSettled(rings, 3), 'three copies of everything')
+  const big = bodyOf(3_000_000)
+  t.equal((await put(a.url, 'small', 'x')).status, 201)
+  t.equal((await put(b.url, 'big', big)).status, 201)
+  t.equal((await put(c.url, 'small', 'y')).status, 409, 'create-only, whichever node is asked')
+  for (const { url, ring } of nodes) {
+    t.equal(await (await fetch(`${url}/get/small`)).text(), 'x')
+    t.ok(Buffer.from(await (await fetch(`${url}/get/big`)).arrayBuffer()).equals(big))
+    t.same(
+      ((await (await fetch(`${url}/list`)).json()) as { entries?: unknown[] }).entries?.length ??
+        (await ring.replication.list('', undefined, 10)).length,
+      2,
+    )
+  }
+  await t.rejects(
+    c.ring.call(
+      {} as never,
+      { kind: 'has-body', blobId: '../../etc/passwd' as never },
+      new AbortController().signal,
+    ),
+    { code: 'INVALID_REQUEST' },
+  )
+
+  await c.stop()
+  await until(
+    async () => (await put(a.url, `w${Math.random()}`, 'z')).status === 201,
+    'writes without the third',
+  )
+  t.equal(await (await fetch(`${b.url}/get/small`)).text(), 'x')
+  t.ok(Buffer.from(await (await fetch(`${a.url}/get/big`)).arrayBuffer()).equals(big))
+  t.equal((await put(b.url, 'small', 'new', '?overwrite=true')).status, 200)
+  t.equal(await (await fetch(`${a.url}/get/small`)).text(), 'new')
+})
+
+t.test('a lookup ends at a node that is responsible, and every node finds the same', async t => {
+  const nodes = await network(t, 2)
+  const key = identifierOfPath(parsePathName('x'))
+  const [first, second] = await Promise.all(nodes.map(({ ring }) => ring.lookup(key)))
+  t.equal(first?.view.id, second?.view.id)
+  t.ok(first?.view.replicas.includes(nodes[0]?.ring.members.self.nodeId as never))
+})
+
+t.test('a node that joins is known to all, in one network', async t => {
+  const nodes = await network(t, 3)
+  await until(() => nodes.every(({ ring }) => ring.members.alive().length === 3), 'three are known')
+  t.equal(new Set(nodes.map(({ ring }) => ring.network.networkId)).size, 1)
+})
