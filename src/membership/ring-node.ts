@@ -25,6 +25,7 @@ import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
 import type { NodeId, View } from '../views/view.ts'
+import { bodyPeers } from './body-peers.ts'
 import { isPeerCall, type ListAnswer, type PeerAnswer, type PeerCall } from './calls.ts'
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
@@ -45,9 +46,6 @@ const LOOKUP_BUDGET_MS = 5_000
 
 /** One call that is no lookup, ms. */
 const CALL_TIMEOUT_MS = 5_000
-
-/** One body from node to node, ms: an upper bound for a stuck transfer, not for a slow one on a usual link. */
-const BODY_TIMEOUT_MS = 30 * 60 * 1000
 
 /** How often a list is tried whose parts did not fit together because a view was changing. */
 const LIST_TRIES_MAX = 5
@@ -293,26 +291,14 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
 
   #makeCarrier(): BodyCarrier {
     const { driver, members } = this
-    const address = (node: NodeId): Address => {
-      const known = members.addressOf(node)
-      if (known === undefined) throw new StoreError('UNAVAILABLE', 'The address of a node is not known.')
-      return known
-    }
-    const options = () => ({ timeoutMs: BODY_TIMEOUT_MS, signal: this.#closing.signal })
     return new BodyCarrier({
       env: this.#env,
       store: this.#storage.replica,
-      peers: {
-        hasBody: async (node, blobId) => {
-          const asking = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
-          const answer = await this.#peers.call(address(node), { kind: 'has-body', blobId }, asking)
-          return (answer as { has: boolean }).has
-        },
-        pushBody: async (node, { blobId, sha256 }, bytes) => {
-          await this.#peers.stageBody(address(node), blobId, sha256, bytes, options())
-        },
-        pullBody: (node, blobId, first) => this.#peers.fetchBody(address(node), blobId, first, options()),
-      },
+      peers: bodyPeers({
+        peers: this.#peers,
+        addressOf: node => members.addressOf(node),
+        signal: this.#closing.signal,
+      }),
       send: (to, message) => this.#sendNow(to, message),
       isKept: blobId => driver.machine.blobs.has(blobId),
       holders: path => holdersOf(driver.machine, path),

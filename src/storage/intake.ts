@@ -142,3 +142,8 @@ class Chunks {
     if (!this.#done) this.#iterator.return?.().catch(() => undefined)
   }
 }
+
+/** A body that came under a name and is small enough to be in a record: something was cut off. */
+export function tooSmallForName(): StoreError {
+  return new StoreError('CORRUPT', 'A body arrived cut short.')
+}

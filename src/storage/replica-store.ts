@@ -3,7 +3,6 @@
  * beside it; and replication's own values. Nothing is decided here: a batch is written as it comes.
  */
 import type { Readable } from 'node:stream'
-import { StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { BlobId, Body, FileRecord } from './record.ts'
@@ -69,9 +68,4 @@ export interface ReplicaStore {
   openBlob(blobId: BlobId, first: number): Promise<Readable>
 
   hasBlob(blobId: BlobId): Promise<boolean>
-}
-
-/** A body that came under a name and is small enough to be in a record: something was cut off. */
-export function tooSmallForName(): StoreError {
-  return new StoreError('CORRUPT', 'A body arrived cut short.')
 }

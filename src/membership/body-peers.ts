@@ -1,0 +1,43 @@
+/**
+ * Owns how large bodies travel by HTTP between nodes that know each other by their disks.
+ */
+import { StoreError } from '../errors.ts'
+import type { Peers } from '../peer/peers.ts'
+import type { BodyPeers } from '../replication/chain/body-carrier.ts'
+import type { Address, NodeId } from '../ring/identifier.ts'
+import type { PeerAnswer, PeerCall } from './calls.ts'
+
+/** The question whether a node has a body, ms. */
+const QUESTION_TIMEOUT_MS = 5_000
+
+/** One body from node to node, ms: an upper bound for a stuck transfer, not for a slow one on a usual link. */
+const BODY_TIMEOUT_MS = 30 * 60 * 1000
+
+export interface BodyPeersComponents {
+  readonly peers: Pick<Peers<never, PeerCall, PeerAnswer>, 'call' | 'stageBody' | 'fetchBody'>
+  readonly addressOf: (node: NodeId) => Address | undefined
+  /** Aborts when this node stops. */
+  readonly signal: AbortSignal
+}
+
+export function bodyPeers({ peers, addressOf, signal }: BodyPeersComponents): BodyPeers {
+  const address = (node: NodeId): Address => {
+    const known = addressOf(node)
+    if (known === undefined) throw new StoreError('UNAVAILABLE', 'The address of a node is not known.')
+    return known
+  }
+  const transfer = { timeoutMs: BODY_TIMEOUT_MS, signal }
+  return {
+    async hasBody(node, blobId) {
+      const question = { timeoutMs: QUESTION_TIMEOUT_MS, signal }
+      const answer = await peers.call(address(node), { kind: 'has-body', blobId }, question)
+      return (answer as { has: boolean }).has
+    },
+    async pushBody(node, { blobId, sha256 }, bytes) {
+      await peers.stageBody(address(node), blobId, sha256, bytes, transfer)
+    },
+    async pullBody(node, blobId, first) {
+      return peers.fetchBody(address(node), blobId, first, transfer)
+    },
+  }
+}

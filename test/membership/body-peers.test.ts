@@ -1,0 +1,44 @@
+import { Readable } from 'node:stream'
+import t from 'tap'
+import { bodyPeers } from '../../src/membership/body-peers.ts'
+import type { Address, NodeId } from '../../src/ring/identifier.ts'
+import type { BlobId } from '../../src/storage/record.ts'
+
+const blobId = 'b'.repeat(32) as BlobId
+
+t.test('a node is reached at its address, and one without an address is not', async t => {
+  const asked: unknown[] = []
+  const made = bodyPeers({
+    signal: new AbortController().signal,
+    addressOf: node => (node === 'known' ? ('there:1' as Address) : undefined),
+    peers: {
+      call: async (to, call) => {
+        asked.push([to, call])
+        return { has: true }
+      },
+      stageBody: async (to, name, sha256) => {
+        asked.push([to, name, sha256])
+        return { has: true }
+      },
+      fetchBody: async (from, name, first) => {
+        asked.push([from, name, first])
+        return Readable.from(['x'])
+      },
+    },
+  })
+  const known = 'known' as NodeId
+  t.equal(await made.hasBody(known, blobId), true)
+  await made.pushBody(known, { blobId, sha256: 's' }, Readable.from(['x']))
+  await made.pullBody(known, blobId, 7)
+  t.same(asked, [
+    ['there:1', { kind: 'has-body', blobId }],
+    ['there:1', blobId, 's'],
+    ['there:1', blobId, 7],
+  ])
+  for (const attempt of [
+    () => made.hasBody('x' as NodeId, blobId),
+    () => made.pushBody('x' as NodeId, { blobId, sha256: 's' }, Readable.from(['x'])),
+    () => made.pullBody('x' as NodeId, blobId, 0),
+  ])
+    await t.rejects(attempt(), { code: 'UNAVAILABLE' })
+})

@@ -1,0 +1,125 @@
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import t from 'tap'
+import { realEnv } from '../../../src/env.ts'
+import { StoreError } from '../../../src/errors.ts'
+import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
+import { BLOCK_BYTES, type FileRecord } from '../../../src/storage/record.ts'
+import type { ByteRange } from '../../../src/storage/storage.ts'
+import { foundedRing } from '../../membership/founded-ring.ts'
+import { bodyOf, chunksOf } from '../../storage/conformance.ts'
+import { path } from './bench.ts'
+
+const env = realEnv()
+const meta = { mediaType: 'text/x' }
+const key = (name: string, fingerprint = 'f') => ({ idempotency: { key: name, fingerprint } })
+
+/** Storage whose large bodies are bad from a block on. */
+class Rotten extends MemoryStorage {
+  badFrom = Number.POSITIVE_INFINITY
+
+  override async read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable> {
+    const bytes = await super.read(record, range)
+    if (bytes instanceof Uint8Array) return bytes
+    const bad = new StoreError('CORRUPT', 'bad')
+    if (this.badFrom === 0) throw bad
+    const { badFrom } = this
+    async function* cut() {
+      let blocks = 0
+      for await (const chunk of bytes as Readable) {
+        if (blocks++ === badFrom) throw bad
+        yield chunk
+      }
+    }
+    return Readable.from(cut(), { objectMode: false })
+  }
+}
+
+async function alone() {
+  const storage = new Rotten({ env })
+  const ring = foundedRing(env, storage)
+  const { replication } = ring
+  await new Promise(resolve => setImmediate(resolve))
+  const put = async (name: string, bytes: Uint8Array, options = {}) => {
+    const body = await replication.stage(chunksOf(bytes), { sizeMax: 1e8 })
+    return replication.commit({ kind: 'put', path: path(name), condition: 'none', body, meta }, options)
+  }
+  const found = async (name: string) => (await replication.find(path(name))).record
+  return { storage, ring, replication, put, found }
+}
+
+t.test(
+  'a bad body with no other holder is CORRUPT at once, stays, and is whole again when the disk is',
+  async t => {
+    const { storage, ring, replication, put, found } = await alone()
+    t.teardown(() => ring.close())
+    const bytes = bodyOf(3 * BLOCK_BYTES)
+    await put('f', bytes)
+    const record = (await found('f')) as FileRecord
+    storage.badFrom = 0
+    await t.rejects(replication.read(record), { code: 'CORRUPT' })
+    storage.badFrom = 1
+    const cut = (await replication.read(record)) as Readable
+    await t.rejects(buffer(cut), { code: 'CORRUPT' }, 'never an end that looks complete')
+    storage.badFrom = Number.POSITIVE_INFINITY
+    t.ok((await buffer((await replication.read(record)) as Readable)).equals(bytes))
+    t.match(await found('f'), { path: 'f' }, 'a moment of bad luck has not made the file unreadable')
+  },
+)
+
+t.test('a version that was replaced is not found, so that the reader finds it again', async t => {
+  const { ring, replication, put, found } = await alone()
+  t.teardown(() => ring.close())
+  await put('f', bodyOf(200_000, 1))
+  const old = (await found('f')) as FileRecord
+  await put('f', bodyOf(200_000, 2))
+  await t.rejects(replication.read(old), { code: /FILE_NOT_FOUND|UNAVAILABLE/ })
+})
+
+t.test('what a key did is answered again, whatever has become of the file', async t => {
+  const { ring, replication, put } = await alone()
+  t.teardown(() => ring.close())
+  const first = await put('f', bodyOf(10), key('k'))
+  t.equal(first.replaced, false)
+  await put('f', bodyOf(20))
+  t.same(await put('f', bodyOf(10), key('k')), first)
+  await replication.commit({ kind: 'remove', path: path('f'), condition: 'none' }, key('r'))
+  t.same(await replication.kept(path('f'), { key: 'k', fingerprint: 'f' }), first)
+  t.match(await replication.kept(path('f'), { key: 'r', fingerprint: 'f' }), {
+    record: undefined,
+    replaced: true,
+  })
+  await t.rejects(replication.kept(path('f'), { key: 'k', fingerprint: 'other' }), {
+    code: 'IDEMPOTENCY_KEY_REUSED',
+  })
+  t.equal(await replication.kept(path('other'), { key: 'k', fingerprint: 'f' }), undefined)
+})
+
+t.test('a move keeps its key at its destination; the same key never takes a second source away', async t => {
+  const { ring, replication, put, found } = await alone()
+  t.teardown(() => ring.close())
+  const move = (fingerprint?: string) =>
+    replication.commit(
+      { kind: 'move', from: path('a'), path: path('b'), condition: 'none' },
+      key('k', fingerprint),
+    )
+  await put('a', bodyOf(10))
+  const moved = await move()
+  t.same(await move(), moved, 'although the source is gone')
+  await put('a', bodyOf(20))
+  t.same(await move(), moved)
+  t.equal((await found('a'))?.body.size, 20, 'another file under the old name stays')
+  t.equal((await found('b'))?.body.size, 10)
+  await t.rejects(move('other'), { code: 'IDEMPOTENCY_KEY_REUSED' })
+})
+
+t.test('the same at once is one', async t => {
+  const { ring, replication, put, found } = await alone()
+  t.teardown(() => ring.close())
+  await put('a', bodyOf(10))
+  const change = { kind: 'move', from: path('a'), path: path('b'), condition: 'absent' } as const
+  const all = await Promise.all(Array.from({ length: 5 }, () => replication.commit(change, key('k'))))
+  t.equal(new Set(all.map(done => JSON.stringify(done))).size, 1)
+  t.equal(await found('a'), undefined)
+  t.equal((await found('b'))?.body.size, 10)
+})
