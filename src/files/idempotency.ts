@@ -1,7 +1,7 @@
 /**
  * Owns what an Idempotency-Key means (draft-ietf-httpapi-idempotency-key-header-07): the first request with a key does
- * the work and storage keeps its answer with it; the same request again gets that answer; another request under the
- * same key is refused. Failures are not kept: they changed nothing, so a retry tries again.
+ * the work and its outcome is kept, done or refused; the same request again gets that outcome; another request under the
+ * same key is refused (docs/decisions/0025-refusals-are-kept.md).
  */
 import { createHash } from 'node:crypto'
 import { StoreError } from '../errors.ts'

@@ -45,6 +45,8 @@ export interface IdempotencyKey {
 /** The outcome of a write under an Idempotency-Key: what a retry has to be told, though the file be gone by then. */
 export interface KeyOutcome extends IdempotencyKey {
   readonly version: Version
+  /** The condition did not hold: nothing was written, and nothing will be under this key. */
+  readonly refused: boolean
   /** Something stood at the path before. */
   readonly replaced: boolean
   /** Of a put; a removal has none. */
@@ -76,12 +78,17 @@ export type Operation =
   | { readonly kind: 'remove' }
   | { readonly kind: 'intend'; readonly intent: Intent }
   | { readonly kind: 'abandon' }
+  /** Changes nothing but what is remembered: a write under a key was refused. */
+  | { readonly kind: 'refuse' }
 
 /** Writes that a record remembers: enough for a retry that comes late among a handful of racing clients. */
 export const HISTORY_MAX = 8
 
 /** Idempotency-Keys that one path remembers; one more is refused. About 200 bytes each, and they travel with each write. */
 export const KEYS_PER_PATH_MAX = 256
+
+/** Of these, refusals: a client that polls with create-only writes must not use the others' room up. The oldest goes. */
+export const REFUSALS_PER_PATH_MAX = 64
 
 export const VERSION_ZERO: Version = { epoch: 0, seq: 0 }
 
@@ -137,7 +144,7 @@ export function applyOperation(
     version: decided.version,
     history: dropped === undefined ? all : all.slice(1),
     historyFloor: dropped?.version ?? record.historyFloor,
-    outcomes: outcome === undefined ? kept : [...kept, outcome],
+    outcomes: outcome === undefined ? kept : [...withinLimits(kept, outcome), outcome],
     intent: undefined,
   }
   switch (operation.kind) {
@@ -151,7 +158,16 @@ export function applyOperation(
       return { ...base, intent: operation.intent }
     case 'abandon':
       return base
+    case 'refuse':
+      return { ...base, history: record.history, historyFloor: record.historyFloor, intent: record.intent }
   }
+}
+
+/** Refusals make room for each other; what was done under a key is kept as long as was promised. */
+function withinLimits(outcomes: readonly KeyOutcome[], added: KeyOutcome): readonly KeyOutcome[] {
+  const refusals = outcomes.filter(({ refused }) => refused)
+  if (!added.refused || refusals.length < REFUSALS_PER_PATH_MAX) return outcomes
+  return outcomes.filter(outcome => outcome !== refusals[0])
 }
 
 /** The body that a write names, when it is not inline. */

@@ -103,6 +103,8 @@ export class ChainReplication implements Replication {
     const known = keptOutcome(outcome.record, key, env.clock.nowMs())
     if (known === undefined) return undefined
     if (known.fingerprint !== fingerprint) throw refusal('key-reused', path)
+    // The commit tells the refusal again.
+    if (known.refused) return undefined
     const { file, version, replaced } = known
     return { record: file && { path, version, body: file }, replaced, ...this.#placement(path, visited) }
   }

@@ -64,6 +64,7 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
     answerWhenClean(m, state, record, { to: from, message: reply, confirm })
   const decided = decidedBefore(m, record, request)
   if (decided === 'reused') return answer({ kind: 'key-refused', tag, reason: 'reused' }, false)
+  if (decided === 'refused') return answer({ kind: 'failed', tag, record }, false)
   if (decided !== undefined) {
     return answer({ kind: 'written', tag, version: decided, current: record.version }, false)
   }
@@ -74,17 +75,21 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
   if (record.intent !== undefined && request.settles !== record.intent.moveId) {
     return answer({ kind: 'unsettled', tag, record }, false)
   }
-  if (!conditionHolds(request.condition, record)) return answer({ kind: 'failed', tag, record }, true)
-  if (request.operation.kind === 'remove' && record.body === undefined) {
-    return answer({ kind: 'failed', tag, record }, true)
-  }
-  const refusal = cannotStore(m, state, record, request)
+  const holds = conditionHolds(request.condition, record)
+  const isRefused = !holds || (request.operation.kind === 'remove' && record.body === undefined)
+  const isKept = request.key !== undefined && m.rules.keptRefusals
+  if (isRefused && !isKept) return answer({ kind: 'failed', tag, record }, true)
+  const asked: WriteRequest = isRefused ? { ...request, operation: { kind: 'refuse' } } : request
+  const refusal = cannotStore(m, state, record, asked)
   if (refusal === 'too-many') return send(m, from, { kind: 'key-refused', tag, reason: 'too-many' })
   if (refusal !== undefined) return refuse(m, from, tag, refusal, state.view.id)
-  store(m, state, from, tag, record, request)
+  store(m, state, from, tag, record, asked)
 }
 
-/** The write happens: stored here, and on its way down the chain. */
+/**
+ * The write happens: stored here, and on its way down the chain. So does the refusal of a write under a key: once it has
+ * been told, an earlier try of the same request, late at another entry node, must not succeed.
+ */
 function store(
   m: Machine,
   before: ViewState,
@@ -100,7 +105,10 @@ function store(
   const written = applyOperation(record, request.operation, decided, outcome, m.nowMs)
   putRecord(m, written)
   putView(m, state)
-  const message = { kind: 'written', tag, version, current: version } as const
+  const message =
+    request.operation.kind === 'refuse'
+      ? ({ kind: 'failed', tag, record: written } as const)
+      : ({ kind: 'written', tag, version, current: version } as const)
   if (m.rules.tailBeforeAnswer) wait(m, state, request.path, { version, to: from, message, confirm: false })
   else send(m, from, message)
   passOn(m, state, written)
@@ -114,7 +122,8 @@ function outcomeOf(
 ): KeyOutcome {
   const file = operation.kind === 'put' ? operation.body : undefined
   const replaced = before.body !== undefined
-  return { ...key, version, replaced, file: file && { size: file.size, sha256: file.sha256 } }
+  const refused = operation.kind === 'refuse'
+  return { ...key, version, refused, replaced, file: file && { size: file.size, sha256: file.sha256 } }
 }
 
 /**
@@ -125,7 +134,8 @@ function decidedBefore(m: Machine, record: ChainRecord, request: WriteRequest) {
   if (request.key !== undefined && request.settles === undefined) {
     const { key, fingerprint } = request.key
     const known = keptOutcome(record, key, m.nowMs)
-    if (known !== undefined) return known.fingerprint === fingerprint ? known.version : 'reused'
+    if (known !== undefined && known.fingerprint !== fingerprint) return 'reused'
+    if (known !== undefined) return known.refused ? 'refused' : known.version
   }
   if (!m.rules.requestIds) return undefined
   return inHistory(record, request.requestId)
@@ -150,7 +160,8 @@ function cannotStore(
   if (state.view.replicas.length < Math.min(m.settings.minReplicas, Math.max(1, nodes)))
     return 'too-few-replicas'
   if (chainOf(m, state).dirty.size >= UNACKNOWLEDGED_MAX) return 'overloaded'
-  const isCounted = request.key !== undefined && request.settles === undefined
+  const isCounted =
+    request.key !== undefined && request.settles === undefined && request.operation.kind !== 'refuse'
   if (isCounted && record.outcomes.length >= KEYS_PER_PATH_MAX) return 'too-many'
   if (missingBodyOf(m, request.operation)) return 'body-missing'
   return undefined

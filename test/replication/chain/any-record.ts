@@ -66,6 +66,7 @@ export function anyRecordAt(name: ChainRecord['path']): fc.Arbitrary<ChainRecord
           fc.tuple(anyKey, anyVersion, fc.boolean()).map(([key, version, replaced]) => ({
             ...key,
             version,
+            refused: false,
             replaced,
             file: replaced ? { size: 5, sha256: 'ef' } : undefined,
           })),

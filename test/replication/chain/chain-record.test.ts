@@ -8,6 +8,7 @@ import {
   etagOfRecord,
   HISTORY_MAX,
   type Operation,
+  REFUSALS_PER_PATH_MAX,
   type RequestId,
 } from '../../../src/replication/chain/chain-record.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
@@ -74,12 +75,35 @@ t.test('outcomes of keys go when their time is over', async t => {
     fingerprint: 'f',
     version: { epoch: 2, seq: 6 },
     expiresAtMs: 100,
+    refused: false,
     replaced: false,
     file: undefined,
   }
   const file = applyOperation(none, put, decided(6), outcome, 0)
   t.same(applyOperation(file, put, decided(7), undefined, 99).outcomes, [outcome])
   t.same(applyOperation(file, put, decided(7), undefined, 100).outcomes, [])
+})
+
+t.test('a refusal changes nothing but what is remembered, and refusals make room for each other', async t => {
+  const file = applyOperation(none, put, decided(6), undefined, 0)
+  const about = {
+    fingerprint: 'f',
+    version: { epoch: 2, seq: 6 },
+    expiresAtMs: 100,
+    replaced: false,
+    file: undefined,
+  }
+  const done = { ...about, key: 'done', refused: false }
+  let record = applyOperation(file, put, decided(7), done, 0)
+  const etag = etagOfRecord(record)
+  for (let seq = 8; seq < 8 + REFUSALS_PER_PATH_MAX + 3; seq++) {
+    const refusal = { ...about, key: `refused-${seq}`, refused: true }
+    record = applyOperation(record, { kind: 'refuse' }, decided(seq), refusal, 0)
+  }
+  t.equal(etagOfRecord(record), etag)
+  t.same(record.history, applyOperation(file, put, decided(7), undefined, 0).history)
+  t.equal(record.outcomes.length, REFUSALS_PER_PATH_MAX + 1)
+  t.same([record.outcomes[0]?.key, record.outcomes[1]?.key], ['done', 'refused-11'])
 })
 
 t.test('only a large body is a blob', async t => {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { RequestId } from '../../../src/replication/chain/chain-record.ts'
-import type { Message, Tag, WriteBinding } from '../../../src/replication/chain/messages.ts'
+import type { Envelope, Message, Tag, WriteBinding } from '../../../src/replication/chain/messages.ts'
+import type { Rules } from '../../../src/replication/chain/rules.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { ETag } from '../../../src/storage/record.ts'
 import type { ViewId } from '../../../src/views/view.ts'
@@ -131,6 +132,34 @@ t.test('a key is answered as it was, and refused for something else', async t =>
   t.match(remove('d3', 'g'), { kind: 'failed', reason: 'key-reused' })
   bench.nowMs = 5_000
   t.match(remove('d4', 'f'), { kind: 'failed', reason: 'condition' })
+})
+
+/**
+ * A removal under a key whose first try is held up at n2; repeated at n3 it is refused, because nothing is there. Then a
+ * file is created, and the first try arrives.
+ */
+function lateFirstTry(rules: Partial<Rules>): { readonly told: string | undefined; readonly left: string } {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], rules })
+  const key = { key: 'k', fingerprint: 'f', expiresAtMs: 5_000 }
+  const remove = { kind: 'remove', condition: 'exists', path: path('a'), key } as const
+  const held: Envelope[] = []
+  bench.lose = envelope =>
+    envelope.from === 'n2' && envelope.message.kind === 'write' && held.push(envelope) > 0
+  bench.ask('n2', 'd1', remove)
+  bench.lose = () => false
+  const told = bench.ask('n3', 'd2', remove)?.kind
+  bench.put('n1', 'w', 'a', 'absent')
+  for (const { message } of held) bench.deliver('n2', 'n1', message)
+  return { told, left: bench.get('n3', 'r', 'a') }
+}
+
+t.test('once a refusal was told under a key, an earlier try that comes late does nothing', async t => {
+  t.same(lateFirstTry({}), { told: 'failed', left: 'w' })
+  t.same(
+    lateFirstTry({ keptRefusals: false }),
+    { told: 'failed', left: 'absent' },
+    'without the rule it does',
+  )
 })
 
 t.test('a write needs its number of replicas, unless the network has fewer nodes', async t => {
