@@ -31,13 +31,15 @@ import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { mergeParts, ownPart } from './network-list.ts'
 
-/** Waits of the protocol, ms. An answer on one site takes less than a tenth of the first; see statement.md. */
-const CHAIN_WAITS = {
+/** Waits of the protocol, ms, and bounds of its messages. An answer on one site takes less than a tenth of the first; see statement.md. */
+const CHAIN_DEFAULTS = {
   answerTimeoutMs: 1_000,
   requestTimeoutMs: 20_000,
   resendMs: 1_000,
   retryMs: 50,
   silencesMax: 2,
+  listedMax: 16,
+  differenceBytesMax: 512 * 1024,
   stagedMs: 15 * 60 * 1000,
 }
 
@@ -116,7 +118,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
       },
     )
     const { replicas, minReplicas } = init.network
-    const settings: ChainSettings = { ...CHAIN_WAITS, replicas, minReplicas }
+    const settings: ChainSettings = { ...CHAIN_DEFAULTS, replicas, minReplicas }
     this.driver = new ChainDriver(
       { env, store: storage.replica, send: (to, message) => this.#send(to, message) },
       {
@@ -373,7 +375,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
         return mergeParts(await this.#askParts(prefix, after, limit), limit)
       } catch (error) {
         if (tries === LIST_TRIES_MAX) throw error
-        await this.#env.timers.sleep(CHAIN_WAITS.retryMs * 2 ** tries, this.#closing.signal)
+        await this.#env.timers.sleep(CHAIN_DEFAULTS.retryMs * 2 ** tries, this.#closing.signal)
       }
     }
   }

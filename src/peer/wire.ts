@@ -17,8 +17,11 @@ import type { PeerIdentity } from './peers.ts'
 export const PROTOCOL_VERSION = 1
 const OLDEST_PROTOCOL_VERSION = 1
 
-/** Bytes of one request of messages: room for many small writes, little enough to be hashed in well under 1 ms. */
-export const MESSAGE_BYTES_MAX = 1024 * 1024 + 256 * 1024
+/**
+ * Bytes of one request or reply of messages. Usual ones stay near 1 MiB (outbox.ts, differenceBytesMax); what needs more
+ * is a comparison of many parts with long paths, or one part of a difference that is full of inline bodies.
+ */
+export const MESSAGE_BYTES_MAX = 32 * 1024 * 1024
 
 export interface Credentials {
   /** Shared by the nodes of a network; undefined only where everything is bound to loopback or --insecure. */

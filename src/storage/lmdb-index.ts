@@ -249,9 +249,12 @@ export class LmdbIndex {
    */
   #assertRoom(group: readonly IndexWrite[]): void {
     let bytes = SPARE_BYTES
-    for (const { putRecord } of group) {
-      const content = putRecord?.body.content
-      bytes += WRITE_BYTES + (content && 'inline' in content ? 2 * content.inline.length : 0)
+    for (const { putRecord, keep = [] } of group) {
+      bytes += WRITE_BYTES * Math.max(1, keep.length)
+      for (const file of [putRecord, ...keep.map(({ record }) => record?.file)]) {
+        const content = file?.body.content
+        if (content && 'inline' in content) bytes += 2 * content.inline.length
+      }
     }
     const { bavail, bsize } = statfsSync(this.#folder)
     if (bavail * bsize < bytes) throw new StoreError('DISK_FULL', 'No space is left on the disk.')

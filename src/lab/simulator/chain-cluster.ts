@@ -27,6 +27,7 @@ export const SIMULATED_SETTINGS: ChainSettings = {
   retryMs: 5,
   silencesMax: 3,
   listedMax: 16,
+  differenceBytesMax: 512 * 1024,
   stagedMs: 400,
 }
 

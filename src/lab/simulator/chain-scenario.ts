@@ -77,7 +77,11 @@ class ChainRun {
         founders: random.chance(0.6) ? nodes : random.int(3, nodes),
         ...rulesOf(options.mutant),
         // With few paths, a comparison has many steps only when digests are followed down to the leaves.
-        settings: { ...SIMULATED_SETTINGS, listedMax: random.fork('settings').pick([0, 1, 16]) },
+        settings: {
+          ...SIMULATED_SETTINGS,
+          listedMax: random.fork('settings').pick([0, 1, 16]),
+          differenceBytesMax: random.fork('messages').pick([0, 512 * 1024]),
+        },
       },
     )
     const cluster = this.#cluster

@@ -38,6 +38,8 @@ export interface ChainSettings {
   readonly silencesMax: number
   /** Records of a part of a range that two nodes compare one by one rather than by digest. */
   readonly listedMax: number
+  /** Bytes of records in one message, after which the rest waits for the next; one part more may go over it. */
+  readonly differenceBytesMax: number
   /** How long a staged body waits for the write that names it, ms. */
   readonly stagedMs: number
 }

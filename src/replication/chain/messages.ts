@@ -108,6 +108,8 @@ export type DifferenceMessage =
       readonly active: boolean
       /** Prefixes whose parts have to be compared one by one. */
       readonly descend: readonly string[]
+      /** Prefixes that this answer had no room for. */
+      readonly again: readonly string[]
       readonly records: readonly ChainRecord[]
       readonly missing: readonly PathName[]
     }

@@ -22,6 +22,9 @@ import type { Comparison, DifferenceMessage, Tag, TransferPurpose } from './mess
 /** Comparisons in one message: at most about 1 KiB each, and a few round trips for thousands of differences. */
 const COMPARISONS_MAX = 512
 
+/** What a record weighs in a message beside an inline body: its path, history and outcomes. */
+const RECORD_BYTES = 500
+
 /** A comparison under way, at the one that wants to become equal. */
 export interface Transfer {
   readonly tag: Tag
@@ -92,34 +95,49 @@ export function onCompare(m: Machine, from: NodeId, message: DifferenceMessage &
   const descend: string[] = []
   const records: ChainRecord[] = []
   const missing: PathName[] = []
+  const again: string[] = []
+  let bytes = 0
   for (const comparison of message.comparisons) {
+    if (bytes > m.settings.differenceBytesMax) {
+      again.push(comparison.prefix)
+      continue
+    }
     const own = m.records.digest(message.view, comparison.prefix)
     if (own.count === comparison.digest.count && own.hash === comparison.digest.hash) continue
     if (own.count > 2 * m.settings.listedMax && comparison.prefix.length < PREFIX_DIGITS)
       descend.push(comparison.prefix)
     else if (comparison.versions === undefined && comparison.prefix.length < PREFIX_DIGITS) {
       descend.push(comparison.prefix)
-    } else list(m, message.view, comparison, records, missing)
+    } else bytes += list(m, message.view, comparison, records, missing)
   }
   const { floor, seq, active } = state
-  send(m, from, { kind: 'difference', tag, step, floor, seq, active, descend, records, missing })
+  send(m, from, { kind: 'difference', tag, step, floor, seq, active, descend, again, records, missing })
 }
 
-/** The records of one part that the other side has not, or has otherwise. */
+/** The records of one part that the other side has not, or has otherwise; gives about how many bytes they are. */
 function list(
   m: Machine,
   view: View,
   comparison: Comparison,
   records: ChainRecord[],
   missing: PathName[],
-): void {
+): number {
   const theirs = new Map(comparison.versions)
+  let bytes = 0
   for (const record of m.records.within(view, comparison.prefix)) {
     const version = theirs.get(record.path)
-    if (version === undefined || compareVersions(version, record.version) !== 0) records.push(record)
+    if (version === undefined || compareVersions(version, record.version) !== 0) {
+      records.push(record)
+      bytes += RECORD_BYTES + inlineBytes(record)
+    }
     theirs.delete(record.path)
   }
   missing.push(...theirs.keys())
+  return bytes
+}
+
+function inlineBytes({ body }: ChainRecord): number {
+  return body !== undefined && 'inline' in body.content ? body.content.inline.length : 0
 }
 
 /**
@@ -197,6 +215,7 @@ export function onDifference(
     return
   }
   transfer.asked = []
+  transfer.todo.push(...message.again)
   for (const prefix of message.descend) {
     for (const digit of '0123456789abcdef') transfer.todo.push(prefix + digit)
   }

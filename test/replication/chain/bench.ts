@@ -42,6 +42,7 @@ export const SETTINGS: ChainSettings = {
   retryMs: 10,
   silencesMax: 2,
   listedMax: 16,
+  differenceBytesMax: 512 * 1024,
   stagedMs: 1000,
 }
 

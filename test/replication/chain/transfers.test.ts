@@ -57,6 +57,20 @@ t.test('only what differs is moved', async t => {
   t.equal(moved, 2)
 })
 
+t.test('an answer is bounded in bytes, and the rest comes with the next ones', async t => {
+  const settings = { listedMax: 0, differenceBytesMax: 10_000 }
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: V1, settings })
+  for (let name = 0; name < 1_500; name++) bench.machine('n1').records.put(recordOf(name, 1))
+  let most = 0
+  bench.lose = ({ message }) => {
+    if (message.kind === 'difference') most = Math.max(most, message.records.length)
+    return message.kind === 'complete'
+  }
+  bench.deliver('n1', 'n2', { kind: 'teach', views: [CHILD] })
+  t.same(listed(bench, 'n2'), listed(bench, 'n1'))
+  t.ok(most > 0 && most <= 10_000 / 500 + 2, `${most} records in one message`)
+})
+
 t.test('a repeated answer does not pass for the answer to a later question', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2'], view: V1, settings: { listedMax: 0 } })
   for (let name = 0; name < 1_500; name++) bench.machine('n1').records.put(recordOf(name, 1))
