@@ -86,3 +86,12 @@ t.test('the name of the disk stays, the count of starts grows', async t => {
     await index.close()
   }
 })
+
+t.test('a tombstone is read as it was written', async t => {
+  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
+  t.teardown(() => index.close())
+  const path = parsePathName('removed')
+  const notes = Buffer.from('what replication notes')
+  await index.write({ keep: [{ path, record: { path, file: undefined, notes }, sizeBefore: undefined }] })
+  t.same(index.kept(path), { path, file: undefined, notes })
+})
