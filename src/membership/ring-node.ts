@@ -217,6 +217,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
         this.members.learn([call.record])
         return { network: this.network, records: [...this.members.map.records()] }
       case 'learn':
+        this.#heardFrom(from)
         this.members.learn(call.records)
         return { record: this.members.self }
       case 'lookup': {
@@ -244,6 +245,14 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
   ): Promise<PeerAnswer> {
     await this.#carrier.receive({ blobId: name as BlobId, sha256 }, body, signal)
     return { has: true }
+  }
+
+  /**
+   * A node that makes itself known listens by now. Between its asking to join and that it refused connections, and
+   * counts as dead for it; it has no part in any view yet that would make it say more.
+   */
+  #heardFrom(from: PeerIdentity): void {
+    this.#dispatch(from, this.#self, { kind: 'pong' })
   }
 
   #membersChanged(): void {
