@@ -113,7 +113,7 @@ export async function buildServer(
   verifyRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
   operatorRoutes(fastify, doors, { facts, contract })
-  await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring })
+  await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring, metrics })
   tameServer(fastify, connections, limits.connectionsMax)
   return fastify
 }

@@ -4,7 +4,7 @@
  * and changes nothing.
  */
 import type { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onResponseHookHandler } from 'fastify'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { parseBodyName, parseSha256 } from './body-name.ts'
@@ -40,12 +40,12 @@ export interface PeerRoutesComponents<Message, Call, Answer> {
   readonly env: Env
   readonly credentials: Credentials
   readonly reception: PeerReception<Message, Call, Answer>
+  /** What counts the answers of a door. */
+  readonly metrics?: { hookFor(door: string): onResponseHookHandler }
 }
 
 /** Senders whose refusals are remembered, so that each is logged once; the oldest is forgotten first. */
 const REFUSED_SENDERS_MAX = 1000
-
-const options = { config: { peer: true } } as const
 
 export async function peerRoutes<Message, Call, Answer>(
   app: FastifyInstance,
@@ -57,7 +57,7 @@ export async function peerRoutes<Message, Call, Answer>(
   app.addHook('onError', async (request, _reply, error) => {
     if (request.routeOptions.config.peer === true) refusals.note(request, error)
   })
-  app.post('/peer/messages', options, async (request, reply) => {
+  app.post('/peer/messages', doorOptions(components, '/peer/messages'), async (request, reply) => {
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
     const messages = decodeBatch(body)
@@ -69,7 +69,7 @@ export async function peerRoutes<Message, Call, Answer>(
     return reply.headers(headers).type('application/msgpack').send(answer)
   })
 
-  app.post('/peer/call', options, async (request, reply) => {
+  app.post('/peer/call', doorOptions(components, '/peer/call'), async (request, reply) => {
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
     const call = decode(body)
@@ -81,14 +81,21 @@ export async function peerRoutes<Message, Call, Answer>(
   bodyRoutes(app, components)
 }
 
+/** How a door is told from those of clients, and counted. */
+function doorOptions({ metrics }: Pick<PeerRoutesComponents<never, never, never>, 'metrics'>, door: string) {
+  const onResponse = metrics?.hookFor(door)
+  return { config: { peer: true }, ...(onResponse && { onResponse }) } as const
+}
+
 /** Bodies are streams, so their doors look at headers only. */
 function bodyRoutes<Message, Call, Answer>(
   app: FastifyInstance,
-  { credentials, reception }: PeerRoutesComponents<Message, Call, Answer>,
+  components: PeerRoutesComponents<Message, Call, Answer>,
 ): void {
+  const { credentials, reception } = components
   app.get<{ Params: { name: string }; Querystring: { first?: string } }>(
     '/peer/bodies/:name',
-    options,
+    doorOptions(components, '/peer/bodies/:name'),
     async (request, reply) => {
       const from = authenticate(credentials, headOf(request), undefined)
       const first = Number(request.query.first ?? 0)
@@ -100,7 +107,7 @@ function bodyRoutes<Message, Call, Answer>(
 
   app.put<{ Params: { name: string }; Querystring: { sha256?: string } }>(
     '/peer/staging/:name',
-    options,
+    doorOptions(components, '/peer/staging/:name'),
     async (request, reply) => {
       const from = authenticate(credentials, headOf(request), undefined)
       const name = parseBodyName(request.params.name)
