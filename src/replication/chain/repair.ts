@@ -63,7 +63,7 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
     lo: arc.lo,
     hi: arc.hi,
     replicas,
-    acceptors: chooseAcceptors(replicas, successors, suspects, copies),
+    acceptors: chooseAcceptors(replicas, successors, suspects, copies, view.acceptors),
   })
   if (live.length < view.replicas.length) return { kind: 'propose', plans: [plan(view, live)] }
   if (!input.active) return undefined
