@@ -27,6 +27,7 @@ import {
 } from './chain-record.ts'
 import { newerViews } from './deciding.ts'
 import { answerWhenClean, wait } from './dirty.ts'
+import { isAlive } from './liveness.ts'
 import { type CounterWindow, chainOf, type Machine, putRecord, putView, send } from './machine-state.ts'
 import type { RefusalReason, RequestMessage, Tag, WriteRequest } from './messages.ts'
 import { floorOf, passOn } from './passing.ts'
@@ -156,8 +157,7 @@ function cannotStore(
   record: ChainRecord,
   request: WriteRequest,
 ): RefusalReason | 'too-many' | undefined {
-  const nodes = [...m.members.values()].filter(({ status }) => status !== 'gone').length
-  if (state.view.replicas.length < Math.min(m.settings.minReplicas, Math.max(1, nodes)))
+  if (state.view.replicas.length < Math.min(m.settings.minReplicas, Math.max(1, liveNodes(m))))
     return 'too-few-replicas'
   if (chainOf(m, state).dirty.size >= UNACKNOWLEDGED_MAX) return 'overloaded'
   const isCounted =
@@ -185,6 +185,13 @@ export function onBurn(
       ? ({ kind: 'stale', tag, record } as const)
       : ({ kind: 'written', tag, version, current: record.version } as const)
   answerWhenClean(m, state, record, { to: from, message: reply, confirm: false })
+}
+
+/** Nodes that could hold a copy now, as far as this one knows: of two, one goes on when the other has crashed. */
+function liveNodes(m: Machine): number {
+  return [...m.members.values()].filter(
+    ({ node, status }) => status === 'member' && (node === m.self || isAlive(m, node)),
+  ).length
 }
 
 /** Uses a counter up. False when it was used before, or is too old to know. */

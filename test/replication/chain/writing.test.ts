@@ -4,7 +4,7 @@ import type { Envelope, Message, Tag, WriteBinding } from '../../../src/replicat
 import type { Rules } from '../../../src/replication/chain/rules.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { ETag } from '../../../src/storage/record.ts'
-import type { ViewId } from '../../../src/views/view.ts'
+import type { NodeId, ViewId } from '../../../src/views/view.ts'
 import { Bench, inline, path, wholeView } from './bench.ts'
 
 const first = (counter: number, headBoot = '1.x'): WriteBinding => ({ kind: 'first', headBoot, counter })
@@ -170,4 +170,11 @@ t.test('a write needs its number of replicas, unless the network has fewer nodes
   t.equal(bench.put('n1', 'w2', 'a'), undefined)
   bench.fire('deadline')
   t.match(bench.answers.get('w2'), { kind: 'indeterminate' })
+})
+
+t.test('a node that is taken for dead can hold no copy: the last one goes on alone', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: wholeView(['n1']), settings: { minReplicas: 2 } })
+  bench.machine('n1').members = new Map(bench.members('n1', 'n2').map(member => [member.node, member]))
+  bench.machine('n1').suspects.add('n2' as NodeId)
+  t.match(bench.put('n1', 'w1', 'a'), { kind: 'done' })
 })
