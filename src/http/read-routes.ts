@@ -73,7 +73,11 @@ async function get(
     try {
       return await answer(doors, request, reply, { record, ...placement }, attachment)
     } catch (error) {
-      if (errorCode(error) !== 'FILE_NOT_FOUND' || tries === REPLACED_TRIES_MAX) throw error
+      // The version that was found may have been replaced before its bytes were read, here or at another node.
+      const code = errorCode(error)
+      if (code !== 'FILE_NOT_FOUND' && code !== 'UNAVAILABLE') throw error
+      if (tries < REPLACED_TRIES_MAX) continue
+      throw new StoreError('UNAVAILABLE', 'The bytes of the file can not be had now.', { path, cause: error })
     }
   }
 }
