@@ -293,9 +293,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
 
   /** A hop that failed is the occasion on which the machine finds out whether the node is gone. */
   #onUnreachable(address: Address, how: Unreachable): void {
-    const { machine } = this.driver
     const record = this.members.alive().find(one => one.address === address)
-    if (record === undefined || machine.suspects.has(record.nodeId)) return
+    if (record === undefined) return
     this.#env.log.debug({ op: 'peer.unreachable', peer: address, how }, 'peer did not answer')
     if (how === 'refused') this.driver.dispatch({ kind: 'unreachable', node: record.nodeId })
   }

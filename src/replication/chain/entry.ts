@@ -81,13 +81,27 @@ export function onTaskTimeout(m: Machine, tag: Tag): void {
   const { target } = task
   if (target !== undefined && target !== m.self) {
     probe(m, target)
-    const view = m.table.covering(task.position)
-    for (const node of view?.replicas ?? []) {
-      if (node !== target) send(m, node, { kind: 'suspect', node: target })
-    }
+    tellSuspicion(m, task, target)
   }
   if (task.tries > 1) askWhere(m, task)
   again(m, task, 0)
+}
+
+/** A node refuses connections: what waits for its answer need not wait any longer. */
+export function onTargetUnreachable(m: Machine, node: NodeId): void {
+  for (const task of [...m.tasks.values()]) {
+    if (task.target !== node) continue
+    // Only the next try has a target again: one refusal after the other is one occasion.
+    task.target = undefined
+    tellSuspicion(m, task, node)
+    again(m, task, backOffMs(m, task.tries))
+  }
+}
+
+function tellSuspicion(m: Machine, task: Task, node: NodeId): void {
+  for (const other of m.table.covering(task.position)?.replicas ?? []) {
+    if (other !== node) send(m, other, { kind: 'suspect', node })
+  }
 }
 
 /** The next try, at once or after a while. A first try is over as soon as it has been sent once. */

@@ -28,7 +28,15 @@ import {
   onProposalTimeout,
   take,
 } from './deciding.ts'
-import { onRefused, onReply, onRetry, onStaged, onTaskTimeout, onWhere } from './entry.ts'
+import {
+  onRefused,
+  onReply,
+  onRetry,
+  onStaged,
+  onTargetUnreachable,
+  onTaskTimeout,
+  onWhere,
+} from './entry.ts'
 import { onDeadline, startRequest } from './flows.ts'
 import { finishSealed, onActive, onInstall, onInstalled, onWatch, watch } from './installing.ts'
 import { heardFrom, probe } from './liveness.ts'
@@ -100,7 +108,9 @@ function handle(m: Machine, event: MachineEvent): void {
     case 'members':
       return onMembers(m, event.members)
     case 'unreachable':
-      return probe(m, event.node)
+      // Its refusing the question is the next such event; of one that counts as dead nothing is asked.
+      if (!m.suspects.has(event.node)) probe(m, event.node)
+      return onTargetUnreachable(m, event.node)
     case 'collect':
       for (const viewId of [...m.views.keys()]) collectTombstones(m, viewId)
       return

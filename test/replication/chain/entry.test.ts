@@ -57,3 +57,16 @@ t.test('without an answer in time a read is unavailable and a write indeterminat
   t.match(bench.answers.get('r'), { kind: 'unavailable' })
   t.equal(bench.machine('n2').tasks.size, 0)
 })
+
+t.test('when the head refuses connections, nobody waits for its silence', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  for (const name of ['n1', 'n2', 'n3'])
+    bench.event(name, { kind: 'members', members: bench.members('n1', 'n2', 'n3') })
+  bench.lose = ({ from, to }) => from === 'n1' || to === 'n1'
+  bench.put('n3', 'w', 'a')
+  for (let round = 0; round < 10; round++) {
+    for (const name of ['n2', 'n3']) bench.event(name, { kind: 'unreachable', node: 'n1' as never })
+    for (const kind of ['repair', 'retry'] as const) bench.fire(kind)
+  }
+  t.match(bench.answers.get('w'), { kind: 'done' }, 'and no time for an answer has run out')
+})
