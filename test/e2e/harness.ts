@@ -30,6 +30,8 @@ export interface Finished extends Exit {
 export interface StartOptions {
   /** Default: a free one. */
   readonly port?: number
+  /** Ports of nodes on this machine whose network is joined. Default: its own, which founds one. */
+  readonly boots?: readonly number[]
   /** Default: none, which keeps the files in memory (`--memory`). */
   readonly dataDirectory?: string
   /** Further flags of `node start`. */
@@ -57,6 +59,10 @@ export interface NodeProcess {
   stop(): Promise<Exit>
   /** SIGKILL, as a crash; resolves when the process is gone. */
   kill(): Promise<Exit>
+  /** SIGSTOP: the process does nothing, and its connections stay open. */
+  pause(): void
+  /** SIGCONT. */
+  resume(): void
   /** Anonymous resident memory now, bytes. Linux only. */
   residentBytes(): Promise<number>
 }
@@ -108,6 +114,8 @@ export async function startNode(options: StartOptions = {}): Promise<NodeProcess
     output,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
     residentBytes: () => residentBytes(pid),
   }
 }
@@ -214,10 +222,12 @@ export async function residentBytesDuring(
 
 function startArguments(port: number, options: StartOptions): string[] {
   const data = options.dataDirectory === undefined ? ['--memory'] : ['--data', options.dataDirectory]
+  const boots = options.boots ?? [port]
   return [
     ...(options.nodeFlags ?? []),
     'start',
-    ...['-p', String(port), '-b', String(port)],
+    ...['-p', String(port)],
+    ...boots.flatMap(boot => ['-b', String(boot)]),
     ...data,
     ...(options.flags ?? []),
   ]

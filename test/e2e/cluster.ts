@@ -1,0 +1,296 @@
+/**
+ * Owns a network of real processes for tests: nodes on free ports with data directories of their own, that crash, pause,
+ * lose their disk and come back, and the condition that every range is kept where it belongs.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  type Address,
+  type Identifier,
+  identifierOfPath,
+  identifiersOfAddress,
+} from '../../src/ring/identifier.ts'
+import type { PathName } from '../../src/ring/path-name.ts'
+import { type Client, openClient } from './client.ts'
+import { freePort, type NodeProcess, startNode, waitFor } from './harness.ts'
+
+export interface ClusterOptions {
+  readonly nodes: number
+  /** Flags of every node. */
+  readonly flags?: readonly string[]
+}
+
+/** One place in the cluster: an address and a data directory, with a process or without. */
+export interface ClusterNode {
+  readonly name: string
+  readonly port: number
+  readonly address: string
+  readonly dataDirectory: string
+  readonly client: Client
+  /** The running process. @throws Error when there is none. */
+  readonly process: NodeProcess
+  readonly isRunning: boolean
+}
+
+/** Copies of each file, and identifiers of each node: the network's defaults. */
+const REPLICAS = 3
+const VIRTUAL_NODES = 8
+
+/** Longest wait for one condition of a whole cluster, ms. Generous: the machines that run tests are shared. */
+export const CLUSTER_TIMEOUT_MS = 120_000
+
+/** A network counts as quiet when its nodes have said nothing to each other for this long, ms: longer than a back-off. */
+const QUIET_MS = 1_500
+
+class Place implements ClusterNode {
+  readonly name: string
+  readonly port: number
+  readonly client: Client
+  dataDirectory: string
+  running: NodeProcess | undefined
+
+  constructor(init: { readonly name: string; readonly port: number; readonly dataDirectory: string }) {
+    this.name = init.name
+    this.port = init.port
+    this.dataDirectory = init.dataDirectory
+    this.client = openClient(`http://127.0.0.1:${init.port}`)
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  get isRunning(): boolean {
+    return this.running !== undefined
+  }
+
+  get process(): NodeProcess {
+    if (this.running === undefined) throw new Error(`${this.name} does not run`)
+    return this.running
+  }
+}
+
+export class Cluster {
+  readonly #folder: string
+  readonly #flags: readonly string[]
+  readonly #places: Place[] = []
+  #wiped = 0
+  /** What ended processes had printed. */
+  readonly #printed: string[] = []
+
+  private constructor(folder: string, options: ClusterOptions) {
+    this.#folder = folder
+    this.#flags = options.flags ?? []
+  }
+
+  /** Starts all nodes and waits until every range has its replicas. Close it. */
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'altered-chord-cluster-'))
+    const cluster = new Cluster(folder, options)
+    try {
+      for (let index = 0; index < options.nodes; index++) await cluster.add()
+      await cluster.settled()
+      return cluster
+    } catch (error) {
+      await cluster.close()
+      throw error
+    }
+  }
+
+  get nodes(): readonly ClusterNode[] {
+    return this.#places
+  }
+
+  get running(): readonly ClusterNode[] {
+    return this.#places.filter(place => place.isRunning)
+  }
+
+  node(index: number): ClusterNode {
+    return this.#place(index)
+  }
+
+  /** One more node, which joins whoever runs; the first one founds the network. */
+  async add(): Promise<ClusterNode> {
+    const index = this.#places.length
+    const dataDirectory = join(this.#folder, `node-${index}`)
+    const place = new Place({ name: `node ${index}`, port: await freePort(), dataDirectory })
+    this.#places.push(place)
+    await this.#startPlace(place)
+    return place
+  }
+
+  /** Starts a node that was stopped or killed, on its disk. */
+  restart(index: number): Promise<void> {
+    return this.#startPlace(this.#place(index))
+  }
+
+  /** Starts a node that was stopped or killed as a new one: same address, empty disk. */
+  async restartWiped(index: number): Promise<void> {
+    const place = this.#place(index)
+    await rm(place.dataDirectory, { recursive: true, force: true })
+    place.dataDirectory = join(this.#folder, `node-${index}-again-${++this.#wiped}`)
+    await this.#startPlace(place)
+  }
+
+  async kill(index: number): Promise<void> {
+    const { process } = this.#place(index)
+    await process.kill()
+    this.#ended(index)
+  }
+
+  async stop(index: number): Promise<void> {
+    const { process } = this.#place(index)
+    const exit = await process.stop()
+    this.#ended(index)
+    if (exit.code !== 0) throw new Error(`node ${index} ended ${JSON.stringify(exit)}:\n${process.output()}`)
+  }
+
+  /** Everything that all processes printed. */
+  output(): string {
+    const running = this.#places.flatMap(({ name, running }) =>
+      running === undefined ? [] : [`--- ${name}\n${running.output()}`],
+    )
+    return [...this.#printed, ...running].join('\n')
+  }
+
+  /**
+   * Waits until every range of the ring is kept by the running nodes that follow it, as receipts of writes through
+   * every node say, and until nothing is left to repair: the nodes have become silent.
+   */
+  async settled(timeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<void> {
+    const samples = samplesOf(this.running.map(({ address }) => address))
+    let wrong = ''
+    const isKept = async ({ path, replicas }: Sample, entry: ClusterNode): Promise<boolean> => {
+      const reply = await entry.client
+        .put(path, path, { query: '?overwrite=true' })
+        .catch((error: unknown) => ({ status: 0, json: () => ({ error: String(error) }) }))
+      const { replicas: found } = reply.json() as { replicas?: readonly string[] }
+      const right = reply.status < 300 && found?.join() === replicas.join()
+      if (!right)
+        wrong = `${entry.name} ${path} ${reply.status} ${JSON.stringify(reply.json())}, not ${replicas}`
+      return right
+    }
+    const all = async () => {
+      const { running } = this
+      for (const [index, sample] of samples.entries()) {
+        if (!(await isKept(sample, running[index % running.length] as ClusterNode))) return false
+      }
+      return true
+    }
+    await waitFor(all, { what: 'every range has its replicas', timeoutMs, pauseMs: 200 }).catch(error => {
+      throw new Error(`${(error as Error).message}; the last that was wrong: ${wrong}\n${this.output()}`)
+    })
+    await this.quiet(timeoutMs)
+  }
+
+  /** Waits until the nodes have said nothing to each other for a while. */
+  async quiet(timeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<void> {
+    let last = -1
+    let since = performance.now()
+    const isQuiet = async () => {
+      const count = await this.peerRequests()
+      if (count !== last) {
+        last = count
+        since = performance.now()
+      }
+      return performance.now() - since >= QUIET_MS
+    }
+    await waitFor(isQuiet, { what: 'the nodes are silent', timeoutMs, pauseMs: 250 })
+  }
+
+  /** Requests that the running nodes have answered each other since they started. */
+  async peerRequests(): Promise<number> {
+    const counts = await Promise.all(this.running.map(({ client }) => peerRequestsOf(client)))
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#places.map(({ client }) => client.close()))
+    await Promise.allSettled(this.#places.map(({ running }) => running?.kill()))
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  #place(index: number): Place {
+    const place = this.#places[index]
+    if (place === undefined) throw new Error(`there is no node ${index}`)
+    return place
+  }
+
+  #ended(index: number): void {
+    const place = this.#place(index)
+    this.#printed.push(`--- ${place.name}, ended\n${place.running?.output()}`)
+    place.running = undefined
+  }
+
+  async #startPlace(place: Place): Promise<void> {
+    const boots = this.running.map(({ port }) => port)
+    const { port, dataDirectory } = place
+    place.running = await startNode({
+      port,
+      dataDirectory,
+      flags: this.#flags,
+      readyTimeoutMs: CLUSTER_TIMEOUT_MS,
+      ...(boots.length > 0 && { boots }),
+    })
+  }
+}
+
+/** Requests that one node has answered to others, by its own count. */
+export async function peerRequestsOf(client: Client): Promise<number> {
+  const reply = await client.send('GET', '/metrics')
+  let count = 0
+  for (const line of reply.body.toString().split('\n')) {
+    const match = /^altered_chord_http_requests_total\{door="[^"]*\/peer\/[^"]*".*\} (\d+)$/.exec(line)
+    if (match !== null) count += Number(match[1])
+  }
+  return count
+}
+
+interface Sample {
+  readonly path: string
+  readonly replicas: readonly string[]
+}
+
+/** One path in each range of a settled ring, with the addresses that keep it, head first. */
+function samplesOf(addresses: readonly string[]): Sample[] {
+  const ring = ringOf(addresses)
+  const samples = new Map<number, Sample>()
+  // The smallest of a few dozen ranges is about a thousandth of a mean one.
+  for (let number = 0; samples.size < ring.length && number < 1_000_000; number++) {
+    const path = `settled/${number}`
+    const owner = ownerIn(ring, path)
+    if (!samples.has(owner)) samples.set(owner, { path, replicas: replicasFrom(ring, owner) })
+  }
+  return [...samples.values()]
+}
+
+/** The addresses that keep a path in a settled ring, head first. */
+export function replicasOf(path: string, addresses: readonly string[]): string[] {
+  const ring = ringOf(addresses)
+  return replicasFrom(ring, ownerIn(ring, path))
+}
+
+type Ring = readonly { readonly identifier: Identifier; readonly address: string }[]
+
+function ringOf(addresses: readonly string[]): Ring {
+  return addresses
+    .flatMap(address =>
+      identifiersOfAddress(address as Address, VIRTUAL_NODES).map(identifier => ({ identifier, address })),
+    )
+    .sort((a, b) => (a.identifier < b.identifier ? -1 : 1))
+}
+
+/** The place in the ring of the identifier that a path belongs to. */
+function ownerIn(ring: Ring, path: string): number {
+  const key = identifierOfPath(path as PathName)
+  return Math.max(
+    0,
+    ring.findIndex(({ identifier }) => identifier >= key),
+  )
+}
+
+function replicasFrom(ring: Ring, owner: number): string[] {
+  const following = [...ring.slice(owner), ...ring.slice(0, owner)].map(({ address }) => address)
+  return [...new Set(following)].slice(0, REPLICAS)
+}
