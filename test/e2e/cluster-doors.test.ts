@@ -7,6 +7,9 @@ import t from 'tap'
 import { sha256Of, urlPath } from './client.ts'
 import { Cluster, type ClusterNode, replicasOf } from './cluster.ts'
 
+// Processes that start, settle and come back take their time on a machine that is shared.
+t.setTimeout(600_000)
+
 t.test('three nodes are one store', async t => {
   const cluster = await Cluster.start({ nodes: 3 })
   t.teardown(() => cluster.close())

@@ -154,11 +154,17 @@ export class Cluster {
     return [...this.#printed, ...running].join('\n')
   }
 
+  /** Waits until every range has its replicas and nothing is left to repair: the nodes are silent. Not under load. */
+  async settled(timeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<void> {
+    await this.replicated(timeoutMs)
+    await this.quiet(timeoutMs)
+  }
+
   /**
    * Waits until every range of the ring is kept by the running nodes that follow it, as receipts of writes through
-   * every node say, and until nothing is left to repair: the nodes have become silent.
+   * every node say.
    */
-  async settled(timeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<void> {
+  async replicated(timeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<void> {
     const samples = samplesOf(this.running.map(({ address }) => address))
     let wrong = ''
     const isKept = async ({ path, replicas }: Sample, entry: ClusterNode): Promise<boolean> => {
@@ -181,7 +187,6 @@ export class Cluster {
     await waitFor(all, { what: 'every range has its replicas', timeoutMs, pauseMs: 200 }).catch(error => {
       throw new Error(`${(error as Error).message}; the last that was wrong: ${wrong}\n${this.output()}`)
     })
-    await this.quiet(timeoutMs)
   }
 
   /** Waits until the nodes have said nothing to each other for a while. */
