@@ -46,7 +46,11 @@ t.test('replicas are acceptors first, then come the next successors', async t =>
   )
   t.same(chooseAcceptors(nodes('a', 'b'), nodes('a', 'b'), [], 3), nodes('a'))
   t.same(chooseAcceptors(nodes('b', 'a'), nodes('b', 'a'), [], 3), nodes('a'), 'one for all ranges')
-  t.same(chooseAcceptors(nodes('a', 'b'), nodes('a', 'b'), [], 3, nodes('b')), nodes('b'), 'the founder stays')
+  t.same(
+    chooseAcceptors(nodes('a', 'b'), nodes('a', 'b'), [], 3, nodes('b')),
+    nodes('b'),
+    'the founder stays',
+  )
   t.same(chooseAcceptors(nodes('a', 'b'), nodes('a', 'b'), [], 3, nodes('c')), nodes('a'))
   t.same(chooseAcceptors(nodes('a', 'b'), nodes('a', 'b'), nodes('x'), 3), nodes('a', 'b', 'x'))
   t.same(chooseAcceptors(nodes('a', 'b', 'c'), [], nodes('x', 'y'), 3), nodes('a', 'b', 'c'))
