@@ -34,6 +34,8 @@ export interface NodeConfig {
   readonly advertise: Address | undefined
   /** Nodes of the network to join; none founds one. A network that the data directory knows goes before. */
   readonly boots: readonly Address[]
+  /** True when this node founds the network as soon as every one of `boots` has answered that it has none. */
+  readonly foundsWhenNoneHas: boolean
   /** What is asked of the network's own settings. */
   readonly wish: NetworkWish
   /** What fails together with this node; undefined where nobody said so. */
@@ -54,6 +56,20 @@ export interface NodeConfig {
   readonly logLevel: LogLevel
   readonly limits: Limits
 }
+
+/** Bounds of the settings that belong to the network. */
+export const NETWORK_BOUNDS = {
+  // Every write waits for all copies; with k = 15, 29 acceptors decide about each range.
+  replicas: { min: 1, max: 15 },
+  minReplicas: { min: 1, max: 15 },
+  // Ranges are even to about a tenth with 64; each is one more view to keep at k nodes.
+  virtualNodes: { min: 1, max: 64 },
+} as const
+
+/** How long boot nodes are tried, ms: time for the first container of a set to come up. */
+export const JOIN_TIMEOUT = { unit: 'ms', default: 60_000, min: 100, max: 3_600_000 } as const
+
+export const LEARNING_MODES = ['chain', 'path'] as const satisfies readonly LearningMode[]
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 

@@ -27,6 +27,11 @@ export const ERROR_CODES = {
   CORRUPT: { retryable: false, meaning: 'stored bytes fail their checksum and no good copy is left' },
   UNAVAILABLE: { retryable: true, meaning: 'the node is starting or stopping, or lacks replicas' },
   INDETERMINATE: { retryable: false, meaning: 'the outcome of the write is unknown' },
+  NO_NETWORK: { retryable: true, meaning: 'the node waits for a network and belongs to none yet' },
+  ALREADY_IN_NETWORK: {
+    retryable: false,
+    meaning: 'the node has other nodes or files beside it in its network, and joins no second one',
+  },
   WRONG_NETWORK: { retryable: false, meaning: 'the request comes from a node of another network' },
   PROTOCOL_UNSUPPORTED: {
     retryable: false,

@@ -2,16 +2,22 @@
  * Owns one node: makes its parts, wires them, starts them in order and stops them in the opposite order. The real
  * program and the simulator both start a node here.
  */
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { NodeConfig } from './config.ts'
 import type { Env } from './env.ts'
 import { StoreError } from './errors.ts'
 import { FileService } from './files/file-service.ts'
+import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
-import { type Joined, joinNetwork } from './membership/join.ts'
+import { type Joined, type JoinInit, joinNetwork, newcomerCredentials } from './membership/join.ts'
 import { RingNode } from './membership/ring-node.ts'
+import { waitingDoor } from './peer/waiting-door.ts'
 import type { Address, NodeId } from './ring/identifier.ts'
+import { eraseStorage } from './storage/data-directory.ts'
 import { LmdbStorage } from './storage/lmdb-storage.ts'
 import { MemoryStorage } from './storage/memory-storage.ts'
 import { VERSION } from './version.ts'
@@ -21,26 +27,51 @@ type NodeStorage = LmdbStorage | MemoryStorage
 /** How often a stopping node looks for connections that have become idle, ms: too short for a person to notice. */
 const IDLE_SWEEP_MS = 50
 
-export class StoreNode {
+/** How long a node that was told to join tries the other, ms: whoever asked is waiting, and so are its clients. */
+const RUNTIME_JOIN_TIMEOUT_MS = 10_000
+
+/** Why a node ended: it was told to, it has left its network for good, or its disk is not its own any more. */
+export type NodeEnd = 'stopped' | 'departed' | 'halted'
+
+/** What runs between a start and a stop; joining another network replaces all of it. */
+interface Running {
+  storage: NodeStorage
+  ring: RingNode
+  server: FastifyInstance
+}
+
+export class StoreNode implements NodeControl {
   readonly #env: Env
   readonly #config: NodeConfig
+  #port = 0
   #starting: Promise<string> | undefined
   #stopping: Promise<void> | undefined
-  #storage: NodeStorage | undefined
-  #ring: RingNode | undefined
+  /** Parts that are open, also while a start or a change is under way. */
+  #open: Partial<Running> = {}
+  /** Servers that still answer their last requests. */
+  readonly #retiring = new Set<Promise<void>>()
   readonly #stopSignal = new AbortController()
-  #server: FastifyInstance | undefined
+  #changing = false
+  #end: NodeEnd = 'stopped'
   #hasStarted = false
+  readonly #ended: Promise<NodeEnd>
+  #resolveEnded: (end: NodeEnd) => void = () => undefined
 
   constructor(components: { readonly env: Env }, config: NodeConfig) {
     this.#env = components.env
     this.#config = config
+    this.#ended = new Promise(resolve => {
+      this.#resolveEnded = resolve
+    })
   }
 
   /**
-   * Opens the data directory, listens, and resolves to the URL where the node answers. A node starts once.
-   * @throws StoreError UNAVAILABLE when the data directory or the port cannot be had, or `stop` was called first;
-   *   DISK_FULL, CORRUPT; what reading a TLS file throws. What was opened is closed by `stop`.
+   * Opens the data directory, finds the network, listens, and resolves to the URL where the node answers. A node starts
+   * once.
+   * @throws StoreError UNAVAILABLE when the data directory or the port cannot be had, no boot node answers in time, or
+   *   `stop` was called first; INVALID_REQUEST when the settings contradict the network's; UNAUTHORIZED and
+   *   WRONG_NETWORK as a boot node says; DISK_FULL, CORRUPT; what reading a TLS file throws. What was opened is closed
+   *   by `stop`.
    */
   start(): Promise<string> {
     this.#starting ??= this.#start()
@@ -48,7 +79,12 @@ export class StoreNode {
   }
 
   get ringForTests(): RingNode | undefined {
-    return this.#ring
+    return this.#open.ring
+  }
+
+  /** Resolves when the node has stopped, whoever wanted it. */
+  get ended(): Promise<NodeEnd> {
+    return this.#ended
   }
 
   /**
@@ -60,55 +96,171 @@ export class StoreNode {
     return this.#stopping
   }
 
+  async join(boot: Address | undefined): Promise<JoinOutcome> {
+    const ring = this.#runningRing()
+    const { storage } = this.#open
+    const boots = boot === undefined ? this.#config.boots : [boot]
+    const known = new Set([...ring.members.map.records()].map(({ address }) => address))
+    const isMember = boot === undefined ? ring.members.others().length > 0 : known.has(boot)
+    if (isMember) return { status: 'member', networkId: ring.network.networkId }
+    if (boots.length === 0)
+      throw new StoreError('INVALID_REQUEST', 'Say which node to join: {"boot": "HOST:PORT"}.')
+    if (ring.members.others().length > 0 || (storage?.statistics().files ?? 0) > 0) {
+      const message = 'This node has a network with other nodes or files in it; let it depart first.'
+      throw new StoreError('ALREADY_IN_NETWORK', message)
+    }
+    return this.#exclusively(async () => {
+      const joinTimeoutMs = Math.min(RUNTIME_JOIN_TIMEOUT_MS, this.#config.joinTimeoutMs)
+      await this.#replace({ ...this.#config, boots, foundsWhenNoneHas: false, joinTimeoutMs })
+      return { status: 'joined', networkId: this.#runningRing().network.networkId }
+    })
+  }
+
+  async depart(options: { readonly stay: boolean }): Promise<void> {
+    await this.#exclusively(async () => {
+      const ring = this.#runningRing()
+      await ring.allNodes.depart(this.#stopSignal.signal)
+      this.#env.log.info({ op: 'depart' }, 'everything is handed over')
+      if (options.stay) await this.#replace(this.#alone())
+    })
+  }
+
+  leave(): void {
+    this.#end = 'departed'
+    void this.stop()
+  }
+
   async #start(): Promise<string> {
     this.#refuseWhenStopping()
-    const { host, tls } = this.#config
-    const port = this.#config.port === 0 ? await freePort(host) : this.#config.port
-    const address = this.#config.advertise ?? addressOf(host, port)
-    const storage = await this.#openStorage()
-    this.#storage = storage
-    this.#refuseWhenStopping()
-    const joined = await this.#join(storage, address)
-    this.#refuseWhenStopping()
-    const ring = this.#makeRing(storage, joined)
-    this.#ring = ring
-    const files = new FileService(
-      { replication: ring.replication, storage },
-      { consistency: 'chain', fileBytesMax: this.#config.limits.fileBytesMax },
-    )
-    const facts = { address, version: VERSION, notReadyBecause: () => this.#notReadyBecause() }
-    this.#server = await buildServer({ files, ring, env: this.#env }, { config: this.#config, facts })
-    this.#refuseWhenStopping()
-    await listen(this.#server, host, port)
-    ring.start({ founds: joined.how === 'founded' })
-    if (joined.how !== 'founded') await ring.announce()
+    const { host, tls, dataDirectory } = this.#config
+    this.#port = this.#config.port === 0 ? await freePort(host) : this.#config.port
+    await this.#run(this.#config)
     this.#hasStarted = true
-    const url = `${tls === undefined ? 'http' : 'https'}://${addressOf(host, port)}`
-    const { dataDirectory } = this.#config
+    const url = `${tls === undefined ? 'http' : 'https'}://${addressOf(host, this.#port)}`
+    const address = this.#address()
     this.#env.log.info({ op: 'start', url, address, dataDirectory, version: VERSION }, 'started')
     return url
   }
 
-  #join(storage: NodeStorage, address: Address): Promise<Joined> {
-    const { boots, wish, zone, secret, tls, joinTimeoutMs } = this.#config
-    const { env } = { env: this.#env }
-    return joinNetwork(
-      { env, store: storage.replica },
-      {
-        nodeId: storage.nodeId as NodeId,
-        diskBoot: storage.boot,
-        address,
-        zone,
-        boots,
-        wish,
-        secret,
-        scheme: tls === undefined ? 'http' : 'https',
-        joinTimeoutMs,
-        signal: this.#stopSignal.signal,
-        waiting: (boot, error) =>
-          env.log.warn({ op: 'join', boot, err: error.message }, 'waiting for the boot node'),
-      },
+  /** Opens everything, one after the other. */
+  async #run(config: NodeConfig): Promise<void> {
+    const storage = await this.#openStorage()
+    this.#open.storage = storage
+    this.#refuseWhenStopping()
+    const joined = await this.#join(storage, config)
+    this.#refuseWhenStopping()
+    const ring = this.#makeRing(storage, joined)
+    this.#open.ring = ring
+    const files = new FileService(
+      { replication: ring.replication, storage },
+      { consistency: 'chain', fileBytesMax: config.limits.fileBytesMax },
     )
+    const facts = {
+      address: this.#address(),
+      version: VERSION,
+      notReadyBecause: () => this.#notReadyBecause(),
+    }
+    const server = await buildServer({ files, ring, control: this, env: this.#env }, { config, facts })
+    this.#open.server = server
+    this.#refuseWhenStopping()
+    await listening(config.host, this.#port, () => server.listen({ host: config.host, port: this.#port }))
+    ring.start({ founds: joined.how === 'founded' })
+    if (joined.how !== 'founded') await ring.allNodes.announce()
+  }
+
+  /** Another network, with an empty disk. When that can't be had, a network of its own, and the error. */
+  async #replace(config: NodeConfig): Promise<void> {
+    await this.#retire()
+    try {
+      await this.#run(config)
+    } catch (error) {
+      await this.#retire()
+      if (this.#stopping === undefined) await this.#run(this.#alone())
+      throw error
+    }
+  }
+
+  /** Closes everything but the requests that are still answered, and empties the disk. */
+  async #retire(): Promise<void> {
+    const { server, ring, storage } = this.#open
+    if (server !== undefined) {
+      const closing: Promise<void> = this.#closeServer(server).finally(() => this.#retiring.delete(closing))
+      this.#retiring.add(closing)
+      while (server.server.listening) await this.#env.timers.sleep(IDLE_SWEEP_MS)
+    }
+    await ring?.close()
+    await storage?.close()
+    this.#open = {}
+    await this.#eraseDisk()
+  }
+
+  async #eraseDisk(): Promise<void> {
+    const { dataDirectory } = this.#config
+    if (dataDirectory !== undefined) await eraseStorage(dataDirectory)
+  }
+
+  #alone(): NodeConfig {
+    return { ...this.#config, boots: [], foundsWhenNoneHas: false }
+  }
+
+  async #exclusively<T>(change: () => Promise<T>): Promise<T> {
+    if (this.#changing || this.#stopping !== undefined)
+      throw new StoreError('UNAVAILABLE', 'This node is joining, departing or stopping already.')
+    this.#changing = true
+    try {
+      return await change()
+    } finally {
+      this.#changing = false
+    }
+  }
+
+  #runningRing(): RingNode {
+    const { ring } = this.#open
+    if (ring === undefined) throw new StoreError('UNAVAILABLE', 'This node is changing its network.')
+    return ring
+  }
+
+  #address(): Address {
+    return this.#config.advertise ?? addressOf(this.#config.host, this.#port)
+  }
+
+  async #join(storage: NodeStorage, config: NodeConfig): Promise<Joined> {
+    const { boots, foundsWhenNoneHas, wish, zone, secret, tls, joinTimeoutMs } = config
+    const env = this.#env
+    const init: JoinInit = {
+      nodeId: storage.nodeId as NodeId,
+      diskBoot: storage.boot,
+      address: this.#address(),
+      zone,
+      boots,
+      foundsWhenNoneHas,
+      wish,
+      secret,
+      scheme: tls === undefined ? 'http' : 'https',
+      joinTimeoutMs,
+      signal: this.#stopSignal.signal,
+      waiting: (boot, error) =>
+        env.log.warn({ op: 'join', boot, err: error.message }, 'waiting for the boot node'),
+    }
+    if (boots.length === 0) return joinNetwork({ env, store: storage.replica }, init)
+    const door = await this.#openWaitingDoor(init)
+    try {
+      return await joinNetwork({ env, store: storage.replica }, init)
+    } finally {
+      door.closeAllConnections()
+      await new Promise(resolve => door.close(resolve))
+    }
+  }
+
+  async #openWaitingDoor(init: JoinInit): Promise<Server> {
+    const { host, tls } = this.#config
+    const pem = tls && { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }
+    const door = waitingDoor({ credentials: newcomerCredentials(init), tls: pem })
+    await listening(host, this.#port, async () => {
+      door.listen(this.#port, host)
+      await once(door, 'listening')
+    })
+    return door
   }
 
   #makeRing(storage: NodeStorage, { network, self, records }: Joined): RingNode {
@@ -127,6 +279,7 @@ export class StoreNode {
             { op: 'halt' },
             'this data directory is a copy, or was restored: it has to join anew',
           )
+          this.#end = 'halted'
           void this.stop()
         },
       },
@@ -152,10 +305,15 @@ export class StoreNode {
     this.#stopSignal.abort(new StoreError('UNAVAILABLE', 'The node was stopped before it had started.'))
     // A start under way sees that it is unwanted, and ends by itself.
     await this.#starting?.catch(() => undefined)
-    if (this.#server !== undefined) await this.#closeServer(this.#server)
-    await this.#ring?.close()
-    await this.#storage?.close()
+    while (this.#changing) await this.#env.timers.sleep(IDLE_SWEEP_MS)
+    const { server, ring, storage } = this.#open
+    if (server !== undefined) await this.#closeServer(server)
+    await Promise.all(this.#retiring)
+    await ring?.close()
+    await storage?.close()
+    if (this.#end === 'departed') await this.#eraseDisk()
     if (this.#hasStarted) this.#env.log.info({ op: 'stop' }, 'stopped')
+    this.#resolveEnded(this.#end)
   }
 
   async #closeServer(server: FastifyInstance): Promise<void> {
@@ -183,9 +341,10 @@ export function addressOf(host: string, port: number): Address {
   return `${host.includes(':') ? `[${host}]` : host}:${port}` as Address
 }
 
-async function listen(server: FastifyInstance, host: string, port: number): Promise<void> {
+/** Listens; what the system has against it becomes a sentence. */
+async function listening(host: string, port: number, listen: () => Promise<unknown>): Promise<void> {
   try {
-    await server.listen({ host, port })
+    await listen()
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     const where = addressOf(host, port)

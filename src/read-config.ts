@@ -4,9 +4,20 @@
  */
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { DEFAULT_LIMITS, LIMITS, type Limits, LOG_LEVELS, type LogLevel, type NodeConfig } from './config.ts'
+import {
+  DEFAULT_LIMITS,
+  JOIN_TIMEOUT,
+  LEARNING_MODES,
+  LIMITS,
+  type Limits,
+  LOG_LEVELS,
+  type LogLevel,
+  NETWORK_BOUNDS,
+  type NodeConfig,
+} from './config.ts'
 import { StoreError } from './errors.ts'
 import { parseQuantity } from './quantity.ts'
+import { addressOfTarget, parseTarget } from './ring/address.ts'
 import type { Address } from './ring/identifier.ts'
 import { longFlag, SECRET_LENGTH_MIN, SETTINGS, type Setting, type SettingName } from './settings.ts'
 
@@ -32,26 +43,27 @@ interface Found {
 export function readNodeConfig(flags: Flags, environment: Environment): NodeConfig {
   const find: Find = name => findSetting(name, flags, environment)
   const host = readHost(find('host'))
-  const port = readPort(find('port') ?? portOfPlatform(environment))
-  const advertise = readAdvertise(find('advertise'))
+  const port = readPort(find('port') ?? variableOf('PORT', environment))
+  const advertise = readAdvertise(find('advertise') ?? variableOf('SELF_URL', environment))
   const tokens = readTokens(find)
   const secret = readSecret(find('secret'))
   if (!isLoopback(host) && !readBoolean(find('insecure'))) refuseOpenDoor(host, tokens.readWrite, secret)
+  const boots = readBoots(find, { host, port, advertise }, environment)
   return {
     host,
     port,
     advertise,
-    boots: readBoots(find, { host, port, advertise }, environment),
-    wish: {},
-    zone: undefined,
-    joinTimeoutMs: 60_000,
-    learn: 'path',
+    ...boots,
+    wish: readWish(find),
+    zone: readZone(find('zone')),
+    joinTimeoutMs: readJoinTimeout(find('joinTimeout')),
+    learn: readChoice('learn', find, LEARNING_MODES),
     dataDirectory: readDataDirectory(find, port),
     tokens,
     secret,
     tls: readTls(find),
     allowedExtensions: readExtensions(find('allowExtensions')),
-    logLevel: readLogLevel(find('logLevel')),
+    logLevel: readChoice('logLevel', find, LOG_LEVELS) satisfies LogLevel,
     limits: readLimits(find),
   }
 }
@@ -77,10 +89,10 @@ function readSecretFile(file: string, setting: Setting): string {
   }
 }
 
-/** Platforms that run containers say by PORT where they expect an answer. */
-function portOfPlatform(environment: Environment): Found | undefined {
-  const text = environment.PORT
-  return text ? { text, from: 'environment', label: 'PORT' } : undefined
+/** PORT, SELF_URL and PEERS, by which platforms that run containers say where a node is and who else there is. */
+function variableOf(label: 'PORT' | 'SELF_URL' | 'PEERS', environment: Environment): Found | undefined {
+  const text = environment[label]
+  return text ? { text, from: 'environment', label } : undefined
 }
 
 function readPort(found: Found | undefined): number {
@@ -109,44 +121,87 @@ function readAdvertise(found: Found | undefined): Address | undefined {
   if (target === undefined || /^\d+$/.test(found.text)) {
     throw refusal(`${found.label} is "${found.text}", and an address is HOST:PORT or a URL.`)
   }
-  return `${target.host}:${target.port}` as Address
+  return addressOfTarget(target)
 }
 
-/** PORT, HOST:PORT or URL; undefined when it is none of them. IPv6 hosts keep their brackets. */
-function parseTarget(text: string): { host: string; port: number } | undefined {
-  if (/^\d{1,5}$/.test(text))
-    return Number(text) <= 65_535 ? { host: '127.0.0.1', port: Number(text) } : undefined
-  const isUrl = /^https?:\/\//.test(text)
-  if (!isUrl && !/:\d{1,5}$/.test(text)) return undefined
-  const written = isUrl ? text : `http://${text}`
-  if (!URL.canParse(written)) return undefined
-  const url = new URL(written)
-  if (url.hostname === '' || (url.pathname !== '/' && url.pathname !== '')) return undefined
-  if (url.username !== '' || url.search !== '' || url.hash !== '') return undefined
-  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
-  return { host: url.hostname, port }
+/** Where this node is, as far as the settings say. */
+interface Self {
+  readonly host: string
+  readonly port: number
+  readonly advertise: Address | undefined
 }
 
 /** The other nodes to join by; none when this node founds a network of its own. */
 function readBoots(
   find: Find,
-  self: { host: string; port: number; advertise: Address | undefined },
+  self: Self,
   environment: Environment,
-): Address[] {
+): Pick<NodeConfig, 'boots' | 'foundsWhenNoneHas'> {
   const found = find('boot')
+  const peers = found === undefined ? variableOf('PEERS', environment) : undefined
+  if (peers !== undefined) return readPeers(peers, self)
   // A port that the platform chose is nobody's decision to join port 5000.
-  if (found === undefined && find('port') === undefined && environment.PORT) return []
-  const boots: Address[] = []
-  for (const text of (found?.text ?? SETTINGS.boot.default).split(',')) {
-    const target = parseTarget(text.trim())
+  if (found === undefined && find('port') === undefined && environment.PORT)
+    return { boots: [], foundsWhenNoneHas: false }
+  const label = found?.label ?? '--boot'
+  const boots = addressesOf({ text: found?.text ?? SETTINGS.boot.default, label }, self)
+  return { boots, foundsWhenNoneHas: false }
+}
+
+/**
+ * PEERS names all nodes of a network that is started at once, perhaps this one among them: the smallest address of all
+ * founds the network, once all others have said that they have none.
+ */
+function readPeers(found: Found, self: Self): Pick<NodeConfig, 'boots' | 'foundsWhenNoneHas'> {
+  const boots = addressesOf(found, self)
+  const own = self.advertise ?? `${self.host.includes(':') ? `[${self.host}]` : self.host}:${self.port}`
+  return { boots, foundsWhenNoneHas: boots.every(address => own < address) }
+}
+
+/** The nodes that a list names, without this one. */
+function addressesOf({ text, label }: Pick<Found, 'text' | 'label'>, self: Self): Address[] {
+  const addresses: Address[] = []
+  for (const written of text.split(',')) {
+    const target = parseTarget(written.trim())
     if (target === undefined) {
-      throw refusal(`${found?.label} is "${text}", and a node is a port, HOST:PORT or a URL.`)
+      throw refusal(`${label} is "${written}", and a node is a port, HOST:PORT or a URL.`)
     }
     const samePort = target.port === self.port && (isLoopback(target.host) || target.host === self.host)
-    const address = `${target.host}:${target.port}` as Address
-    if (!samePort && address !== self.advertise) boots.push(address)
+    const address = addressOfTarget(target)
+    if (!samePort && address !== self.advertise) addresses.push(address)
   }
-  return boots
+  return addresses
+}
+
+/** What is asked of the network. What is not given is the network's own affair. */
+function readWish(find: Find): NodeConfig['wish'] {
+  const wish: Record<string, number> = {}
+  for (const name of ['replicas', 'minReplicas', 'virtualNodes'] as const) {
+    const found = find(name)
+    if (found === undefined) continue
+    const { min, max } = NETWORK_BOUNDS[name]
+    const value = parseQuantity(found.text, 'count')
+    if (value === undefined || value < min || value > max)
+      throw refusal(`${found.label} is "${found.text}", and can be ${min} to ${max}.`)
+    wish[name] = value
+  }
+  if (wish.replicas !== undefined && wish.minReplicas !== undefined && wish.minReplicas > wish.replicas) {
+    throw refusal('--min-replicas is more than --replicas, so that every write would be refused.')
+  }
+  return wish
+}
+
+function readZone(found: Found | undefined): string | undefined {
+  if (found === undefined) return undefined
+  if (/^[\x21-\x7e]{1,64}$/.test(found.text)) return found.text
+  throw refusal(`${found.label} is "${found.text}", and a zone is 1 to 64 visible ASCII characters.`)
+}
+
+function readJoinTimeout(found: Found | undefined): number {
+  if (found === undefined) return JOIN_TIMEOUT.default
+  const value = parseQuantity(found.text, JOIN_TIMEOUT.unit)
+  if (value !== undefined && value >= JOIN_TIMEOUT.min && value <= JOIN_TIMEOUT.max) return value
+  throw refusal(`${found.label} is "${found.text}", and can be ${SETTINGS.joinTimeout.bounds}.`)
 }
 
 function readTokens(find: Find): NodeConfig['tokens'] {
@@ -236,12 +291,13 @@ function readExtensions(found: Found | undefined): readonly string[] | undefined
   return [...new Set(extensions)]
 }
 
-function readLogLevel(found: Found | undefined): LogLevel {
-  if (found === undefined) return SETTINGS.logLevel.default
-  const level = LOG_LEVELS.find(name => name === found.text)
-  if (level === undefined)
-    throw refusal(`${found.label} is "${found.text}", and can be ${LOG_LEVELS.join(', ')}.`)
-  return level
+/** A setting that is one of some words. */
+function readChoice<Word extends string>(name: SettingName, find: Find, words: readonly Word[]): Word {
+  const found = find(name)
+  const text = found?.text ?? SETTINGS[name].default
+  const word = words.find(one => one === text)
+  if (word === undefined) throw refusal(`${found?.label} is "${text}", and can be ${words.join(', ')}.`)
+  return word
 }
 
 function readBoolean(found: Found | undefined): boolean {

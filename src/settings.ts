@@ -2,7 +2,7 @@
  * Owns the table of settings, from which the flags, the environment, `--help` and docs/configuration.md come.
  * read-config.ts turns what a user gave into a NodeConfig.
  */
-import { LIMITS, type Limits, LOG_LEVELS } from './config.ts'
+import { JOIN_TIMEOUT, LEARNING_MODES, LIMITS, type Limits, LOG_LEVELS, NETWORK_BOUNDS } from './config.ts'
 import { formatQuantity } from './quantity.ts'
 
 /** One setting. `flag` is written as commander wants it; `bounds` and `default` are for people. */
@@ -38,8 +38,7 @@ export const SETTINGS = {
     variable: 'ALTERED_CHORD_BOOT',
     default: '5000',
     bounds: 'a port, HOST:PORT or a URL',
-    meaning:
-      'a node of the network to join; this node itself founds a new one, the only choice of this version',
+    meaning: 'a node of the network to join; this node itself, as with -p 5000, founds a new network',
     group: 'Network',
     repeatable: true,
   },
@@ -56,7 +55,58 @@ export const SETTINGS = {
     variable: 'ALTERED_CHORD_ADVERTISE',
     default: 'host:port',
     bounds: 'HOST:PORT or a URL',
-    meaning: 'the address that receipts and Ring-Chain name this node by',
+    meaning:
+      'where the other nodes reach this one; receipts and Ring-Chain name it so; SELF_URL is understood too',
+    group: 'Network',
+  },
+  replicas: {
+    flag: '-k, --replicas <count>',
+    variable: 'ALTERED_CHORD_REPLICAS',
+    default: '3',
+    bounds: boundsOf('replicas'),
+    meaning: 'copies of each file; belongs to the network, whose first node fixes it',
+    group: 'Network',
+  },
+  minReplicas: {
+    flag: '--min-replicas <count>',
+    variable: 'ALTERED_CHORD_MIN_REPLICAS',
+    default: '2',
+    bounds: `${boundsOf('minReplicas')}, not more than --replicas`,
+    meaning:
+      'copies without which a write is refused, as long as there are that many nodes; belongs to the network',
+    group: 'Network',
+  },
+  virtualNodes: {
+    flag: '--virtual-nodes <count>',
+    variable: 'ALTERED_CHORD_VIRTUAL_NODES',
+    default: '8',
+    bounds: boundsOf('virtualNodes'),
+    meaning: 'places of each node on the ring, more of them share it out more evenly; belongs to the network',
+    group: 'Network',
+  },
+  zone: {
+    flag: '--zone <name>',
+    variable: 'ALTERED_CHORD_ZONE',
+    default: 'none',
+    bounds: '1 to 64 visible ASCII characters',
+    meaning: 'what fails together with this node, a rack or a site; the others see it in GET /network',
+    group: 'Network',
+  },
+  learn: {
+    flag: '--learn <mode>',
+    variable: 'ALTERED_CHORD_LEARN',
+    default: 'path',
+    bounds: LEARNING_MODES.join(' or '),
+    meaning:
+      'what lookups teach: chain, the entry node learns whom they visited; path, every node on the way does too',
+    group: 'Network',
+  },
+  joinTimeout: {
+    flag: '--join-timeout <time>',
+    variable: 'ALTERED_CHORD_JOIN_TIMEOUT',
+    default: formatQuantity(JOIN_TIMEOUT.default, 'ms'),
+    bounds: `${formatQuantity(JOIN_TIMEOUT.min, 'ms')} to ${formatQuantity(JOIN_TIMEOUT.max, 'ms')}`,
+    meaning: 'how long the boot nodes are tried; then the exit code is 1',
     group: 'Network',
   },
   data: {
@@ -106,7 +156,7 @@ export const SETTINGS = {
     variable: 'ALTERED_CHORD_SECRET',
     default: 'none',
     bounds: `visible ASCII; at least ${SECRET_LENGTH_MIN} characters off loopback`,
-    meaning: 'what the nodes of one network share; with a single node only its presence is checked',
+    meaning: 'what the nodes of one network share; it signs what they ask each other',
     group: 'Security',
     secret: true,
   },
@@ -178,6 +228,11 @@ export type SettingName = keyof typeof SETTINGS
 /** The flag of a setting as a user writes it: `--max-file-size`. */
 export function longFlag(setting: Setting): string {
   return /--[a-z-]+/.exec(setting.flag)?.[0] as string
+}
+
+function boundsOf(name: keyof typeof NETWORK_BOUNDS): string {
+  const { min, max } = NETWORK_BOUNDS[name]
+  return `${min} to ${max}`
 }
 
 function limitSetting<L extends keyof Limits>(

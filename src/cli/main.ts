@@ -4,10 +4,14 @@
 import { Command, CommanderError } from 'commander'
 import { realEnv } from '../env.ts'
 import { VERSION } from '../version.ts'
+import { addDepartCommand } from './depart.ts'
 import { addExperimentCommand } from './experiment.ts'
 import { addGetCommand } from './get.ts'
+import { addJoinCommand } from './join.ts'
 import { addListCommand } from './list.ts'
+import { addLookupCommand } from './lookup.ts'
 import { addOneRequestCommands } from './one-request.ts'
+import { addOverlayCommand } from './overlay.ts'
 import { addPutCommand } from './put.ts'
 import { describeError, EXIT_CODES, note, type Session, type StopSignal } from './session.ts'
 import { addStartCommand } from './start.ts'
@@ -60,6 +64,10 @@ A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS t
   addListCommand(program, session)
   addOneRequestCommands(program, session)
   addVerifyCommand(program, session)
+  addLookupCommand(program, session)
+  addOverlayCommand(program, session)
+  addJoinCommand(program, session)
+  addDepartCommand(program, session)
   addExperimentCommand(program, session)
   return program
 }

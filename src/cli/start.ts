@@ -16,7 +16,9 @@ export function addStartCommand(program: Command, session: Session): void {
     .command('start')
     .summary('run a node')
     .description(
-      'Runs a node until Ctrl-C, SIGINT or SIGTERM. Without options: a new network on this machine, port 5000.',
+      'Runs a node until Ctrl-C, SIGINT or SIGTERM. Without options: a new network on this machine, port 5000.\n' +
+        'On another port it joins the network of port 5000, unless -b names another node. A node that has a network\n' +
+        'in its data directory resumes in that one.',
     )
   for (const setting of Object.values(SETTINGS) as Setting[]) command.addOption(optionOf(setting))
   command
@@ -28,7 +30,8 @@ come from files, for example ALTERED_CHORD_TOKEN_FILE=/run/secrets/token.
 
 Examples:
   altered-chord start
-  altered-chord start -p 5001 -b 5001
+  altered-chord start -p 5001 -b 5000
+  altered-chord start --host 0.0.0.0 --advertise files2.example:5000 -b files1.example:5000
   altered-chord start --data /srv/files --max-file-size 4GiB
   altered-chord start --host 0.0.0.0 --secret "$SECRET" --token "$TOKEN"`,
     )
@@ -55,14 +58,19 @@ async function start(session: Session, flags: Flags): Promise<void> {
   const { StoreNode } = await import('../node.ts')
   const node = new StoreNode({ env: realEnv(log) }, config)
   session.onCrash(error => log.error({ err: error }, 'a defect ends this node'))
-  const stopped = stopAtSignal(session, node, log)
+  const stopping = stopAtSignal(session, node, log)
   try {
     const url = await node.start()
     const place = config.dataDirectory ?? 'memory only'
     await print(session, `altered-chord answers at ${url} and keeps files in ${place}`)
-    await stopped
+    const end = await Promise.race([node.ended, stopping.failed])
+    if (end === 'departed') await print(session, 'departed: the other nodes have everything')
+    if (end === 'halted') session.exitCode = EXIT_CODES.refused
   } catch (error) {
     await node.stop()
+    // Whoever ends a node that is still starting has what they wanted.
+    if (stopping.begun()) return
+    if (errorCode(error) === 'INVALID_REQUEST') throw usageError((error as Error).message)
     throw error
   }
 }
@@ -76,18 +84,25 @@ function configOf(session: Session, flags: Flags): NodeConfig {
   }
 }
 
-/** Resolves when a signal has stopped the node; a second signal ends the process there and then. */
-function stopAtSignal(session: Session, node: StoreNode, log: Log): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let stopping = false
+/** Stops the node at a signal; a second signal ends the process there and then. */
+function stopAtSignal(
+  session: Session,
+  node: StoreNode,
+  log: Log,
+): { readonly begun: () => boolean; readonly failed: Promise<never> } {
+  let begun = false
+  const failed = new Promise<never>((_resolve, reject) => {
     session.onStopSignal(name => {
-      if (stopping) session.exitNow(EXIT_CODES.refused)
-      stopping = true
+      if (begun) session.exitNow(EXIT_CODES.refused)
+      begun = true
       log.info(
         { op: 'stop', signal: name },
         'stopping once running requests have ended; again to stop at once',
       )
-      node.stop().then(resolve, reject)
+      node.stop().catch(reject)
     })
   })
+  // It may fail while nobody waits for it yet.
+  failed.catch(() => undefined)
+  return { begun: () => begun, failed }
 }

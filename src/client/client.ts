@@ -12,21 +12,17 @@ import { hashed, sha256OfReprDigest, verifiedBody } from './verified-body.ts'
 import type {
   DamagedFile,
   FetchedFile,
+  JoinAnswer,
   ListedFile,
   ListedFolder,
+  LookupAnswer,
+  Overlay,
   Receipt,
   VerificationProgress,
 } from './wire-types.ts'
 
 export { type ErrorCode, errorCode, StoreError } from '../errors.ts'
-export type {
-  DamagedFile,
-  FetchedFile,
-  ListedFile,
-  ListedFolder,
-  Receipt,
-  VerificationProgress,
-} from './wire-types.ts'
+export type * from './wire-types.ts'
 
 export interface StoreClientInit {
   /** URL of any node, for example `http://127.0.0.1:5000`. */
@@ -83,6 +79,9 @@ export interface ListOptions extends CallOptions {
   /** Lines at the most; without it, all. */
   readonly limit?: number
 }
+
+/** A node gives up after four hours; a terabyte takes two and more. */
+const DEPARTURE_TIMEOUT_MS = 5 * 60 * 60 * 1000
 
 /** Connections in a row that may break without a line having come. */
 const LIST_BREAKS_MAX = 4
@@ -213,6 +212,51 @@ export class StoreClient {
   /** What an operator asks of a node; see docs/http.md. */
   async status(options: CallOptions = {}): Promise<unknown> {
     return this.#read('/status', options)
+  }
+
+  /** Who answers for a path, whether or not it has a file. @throws StoreError INVALID_PATH, and those of every call. */
+  async lookup(path: string, options: CallOptions = {}): Promise<LookupAnswer> {
+    const name = parsePathName(path)
+    return (await this.#read(`/lookup/${encodePath(name)}`, options, name)) as LookupAnswer
+  }
+
+  /** The ring in the order of its positions, as all nodes that can be reached see it. */
+  async overlay(options: CallOptions = {}): Promise<Overlay> {
+    return (await this.#read('/overlay', options)) as Overlay
+  }
+
+  /**
+   * Makes the node join the network of another node, for which it has to be alone and empty; without `boot`, that of
+   * the boot nodes that it was started with.
+   * @throws StoreError ALREADY_IN_NETWORK, and those of every call.
+   */
+  async join(boot: string | undefined, options: CallOptions = {}): Promise<JoinAnswer> {
+    const request: WireRequest = {
+      method: 'POST',
+      target: '/join',
+      ...(boot !== undefined && {
+        headers: { 'content-type': 'application/json' },
+        body: () => Buffer.from(JSON.stringify({ boot })),
+      }),
+      ...signalOf(options),
+    }
+    return (await this.#transport.send(request, jsonOf)) as JoinAnswer
+  }
+
+  /**
+   * Makes the node hand everything over and end, or with `stay` go on alone and empty. Resolves when no other node needs
+   * it any more, which takes as long as copying what it holds.
+   * @throws StoreError UNAVAILABLE when nobody could take its files; it is a member as before. And those of every call.
+   */
+  async depart(options: CallOptions & { readonly stay?: boolean } = {}): Promise<void> {
+    const target = `/depart${options.stay ? '?stay=true' : ''}`
+    const request: WireRequest = {
+      method: 'POST',
+      target,
+      answerTimeoutMs: DEPARTURE_TIMEOUT_MS,
+      ...signalOf(options),
+    }
+    await this.#transport.send(request, jsonOf)
   }
 
   /**

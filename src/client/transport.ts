@@ -37,6 +37,8 @@ export interface WireRequest {
   readonly body?: () => Uint8Array | AsyncIterable<Uint8Array>
   /** True when `body` can be called only once, so that the request cannot be repeated once it was. */
   readonly bodyOnce?: boolean
+  /** Where the answer takes longer than usual, ms. */
+  readonly answerTimeoutMs?: number
   /** The user's path, for errors. */
   readonly path?: string
   readonly signal?: AbortSignal
@@ -104,7 +106,7 @@ export class Transport {
       headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...request.headers },
       body: body === undefined || body instanceof Uint8Array ? (body ?? null) : this.#watched(body, stall),
       signal,
-      headersTimeout: answerTimeoutMs,
+      headersTimeout: request.answerTimeoutMs ?? answerTimeoutMs,
       bodyTimeout: idleTimeoutMs,
     })
     if (reply.statusCode >= 200 && reply.statusCode < 300) return reply

@@ -72,3 +72,50 @@ export interface VerificationProgress {
   readonly damaged: number
   readonly done: boolean
 }
+
+/** Who answers for a path. */
+export interface LookupAnswer {
+  readonly path: string
+  /** Position of the path: 40 hexadecimal digits. */
+  readonly key: string
+  readonly owner: string
+  /** Head first. */
+  readonly replicas: readonly string[]
+  /** The range (lo, hi] that the key lies in. */
+  readonly range: { readonly lo: string; readonly hi: string; readonly epoch: number }
+  /** Visited nodes, the asked one first. */
+  readonly chain: readonly string[]
+  /** Messages from node to node. */
+  readonly hops: number
+  /** Of `hops`, those to nodes that could not be reached. */
+  readonly failed: number
+  /** How long it took the asked node, milliseconds. */
+  readonly ms: number
+}
+
+/** One range (lo, hi] of the ring. */
+export interface OverlayRange {
+  readonly lo: string
+  readonly hi: string
+  /** Part of the ring, 0 to 1. */
+  readonly share: number
+  /** Null when nobody who answered knows it. */
+  readonly head: string | null
+  /** Head first. */
+  readonly replicas: readonly string[]
+  readonly witnesses: readonly string[]
+  readonly epoch: number
+  readonly state: 'serving' | 'back-filling' | 'changing' | 'unknown'
+}
+
+export interface Overlay {
+  readonly networkId: string
+  /** In the order of their positions. */
+  readonly ranges: readonly OverlayRange[]
+}
+
+export interface JoinAnswer {
+  /** `member`: it was in that network already. */
+  readonly status: 'member' | 'joined'
+  readonly networkId: string
+}

@@ -3,6 +3,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
+import { countViews } from '../membership/overlay.ts'
 import type { Address } from '../ring/identifier.ts'
 import { json } from './contract.ts'
 import { addDoor, type Doors } from './doors.ts'
@@ -50,11 +51,17 @@ export function operatorRoutes(
     })
 
   door('/health', 'open', 'Alive', reply => sendJson(reply, { status: 'ok' }))
-  door('/ready', 'read', 'Able to serve', reply => {
-    const because = facts.notReadyBecause()
-    if (because !== undefined) throw new StoreError('UNAVAILABLE', because)
-    return sendJson(reply, { status: 'ready' })
-  })
+  door(
+    '/ready',
+    'read',
+    'Able to serve, proved by a lookup through another node when there is one',
+    async reply => {
+      const because = facts.notReadyBecause()
+      if (because !== undefined) throw new StoreError('UNAVAILABLE', because)
+      await doors.ring.allNodes.proveReady()
+      return sendJson(reply, { status: 'ready' })
+    },
+  )
   door('/status', 'read', 'What this node is and does', reply =>
     sendJson(reply, statusOf(doors, facts, startedAtMs)),
   )
@@ -72,7 +79,7 @@ export function operatorRoutes(
   door('/openapi.json', 'read', 'This contract', reply => sendJson(reply, contract()))
 }
 
-function statusOf({ files, slots, limits, env }: Doors, facts: NodeFacts, startedAtMs: number) {
+function statusOf({ files, ring, slots, limits, env }: Doors, facts: NodeFacts, startedAtMs: number) {
   const { durable, ...kept } = files.statistics()
   const { rss, heapUsed, external } = process.memoryUsage()
   const because = facts.notReadyBecause()
@@ -86,9 +93,21 @@ function statusOf({ files, slots, limits, env }: Doors, facts: NodeFacts, starte
     consistency: files.keeping.consistency,
     durable,
     ...kept,
+    network: networkOf(ring),
+    views: countViews(ring.driver.machine),
+    replication: ring.driver.fault ? 'the disk refuses writes' : 'running',
     uploads: { receiving: slots.taken, waiting: slots.waiting },
     memory: { rssBytes: rss, heapBytes: heapUsed, externalBytes: external },
     limits,
     runtime: `Node.js ${process.version}`,
   }
+}
+
+/** The network as this node knows it. */
+function networkOf({ network, members, driver }: Doors['ring']) {
+  const nodes = { alive: 0, left: 0, dead: 0 }
+  for (const { status } of members.map.records()) nodes[status] += 1
+  const suspects = [...driver.machine.suspects].map(node => members.addressOf(node) ?? node)
+  const { networkId, replicas, minReplicas, virtualNodes } = network
+  return { networkId, replicas, minReplicas, virtualNodes, nodes, suspects }
 }

@@ -17,6 +17,7 @@ import { StoreError } from '../errors.ts'
 import type { FileService } from '../files/file-service.ts'
 import type { RingNode } from '../membership/ring-node.ts'
 import { peerRoutes } from '../peer/peer-routes.ts'
+import { clusterRoutes, type NodeControl } from './cluster-routes.ts'
 import { Connections } from './connections.ts'
 import { copyRoutes } from './copy-routes.ts'
 import { type Doors, ringHeaders } from './doors.ts'
@@ -42,6 +43,7 @@ export type ServerConfig = Pick<
 export interface ServerComponents {
   readonly files: FileService
   readonly ring: RingNode
+  readonly control: NodeControl
   readonly env: Env
 }
 
@@ -64,7 +66,7 @@ export async function buildServer(
   components: ServerComponents,
   { config, facts }: ServerInit,
 ): Promise<FastifyInstance> {
-  const { files, ring, env } = components
+  const { files, ring, control, env } = components
   const { limits } = config
   const connections = new Connections({ env }, limits)
   const slots = new UploadSlots({ timers: env.timers }, { ...limits, waitMs: limits.bodyIdleTimeoutMs })
@@ -112,6 +114,7 @@ export async function buildServer(
   listRoutes(fastify, doors)
   verifyRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
+  clusterRoutes(fastify, doors, control)
   operatorRoutes(fastify, doors, { facts, contract })
   await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring, metrics })
   tameServer(fastify, connections, limits.connectionsMax)

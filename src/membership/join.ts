@@ -33,6 +33,8 @@ export interface JoinInit {
   readonly zone: string | undefined
   /** Nodes of the network to join; none founds one. */
   readonly boots: readonly Address[]
+  /** Found one as soon as every one of `boots` has answered that it has none. */
+  readonly foundsWhenNoneHas: boolean
   readonly wish: NetworkWish
   readonly secret: string | undefined
   readonly scheme: 'http' | 'https'
@@ -62,7 +64,8 @@ export async function joinNetwork(
   init: JoinInit,
 ): Promise<Joined> {
   const { env, store } = components
-  const joined = resume(store, init) ?? (init.boots.length === 0 ? found(env, init) : await ask(env, init))
+  const joined =
+    resume(store, init) ?? (init.boots.length > 0 ? await ask(env, init) : undefined) ?? found(env, init)
   assertWish(init.wish, joined.network)
   await keepNetwork(store, joined.network, [joined.self, ...joined.records])
   return joined
@@ -83,7 +86,12 @@ function resume(store: ReplicaStore, init: JoinInit): Joined | undefined {
 
 function found(env: Env, init: JoinInit): Joined {
   const networkId = Buffer.from(env.randomness.bytes(16)).toString('hex')
-  const network = { ...NETWORK_DEFAULTS, ...init.wish, networkId }
+  const { replicas, minReplicas, virtualNodes } = { ...NETWORK_DEFAULTS, ...init.wish }
+  if (init.wish.minReplicas !== undefined && minReplicas > replicas) {
+    const fault = `minReplicas is ${minReplicas} and replicas ${replicas}, so that every write would be refused`
+    throw new StoreError('INVALID_REQUEST', `The settings contradict: ${fault}.`)
+  }
+  const network = { networkId, replicas, minReplicas: Math.min(minReplicas, replicas), virtualNodes }
   return { network, self: newRecord(init), records: [], how: 'founded' }
 }
 
@@ -91,27 +99,30 @@ function newRecord({ nodeId, address, zone }: JoinInit): MapRecord {
   return { nodeId, address, ringAddress: address, incarnation: 1, status: 'alive', zone }
 }
 
-async function ask(env: Env, init: JoinInit): Promise<Joined> {
+/** Undefined when this node is to found the network. */
+async function ask(env: Env, init: JoinInit): Promise<Joined | undefined> {
   const self = newRecord(init)
-  const credentials: Credentials = {
-    secret: init.secret,
-    networkId: () => undefined,
-    self: () => ({
-      address: init.address,
-      nodeId: init.nodeId,
-      boot: { counter: init.diskBoot, nonce: '0' },
-    }),
-  }
-  const ignore = () => undefined
   const peers = new HttpPeers<never, PeerCall, PeerAnswer>(
-    { env, credentials },
-    { scheme: init.scheme, unreachable: ignore, messages: ignore },
+    { env, credentials: newcomerCredentials(init) },
+    { scheme: init.scheme, unreachable: () => undefined, messages: () => undefined },
   )
   try {
-    const { network, records } = await askUntilAnswered(env, init, peers, self)
-    return { network, self, records, how: 'joined' }
+    const answer = await askUntilAnswered(env, init, peers, self)
+    return answer && { network: answer.network, self, records: answer.records, how: 'joined' }
   } finally {
     await peers.close()
+  }
+}
+
+/** How a node shows itself that has a secret and no network yet. */
+export function newcomerCredentials(
+  init: Pick<JoinInit, 'secret' | 'address' | 'nodeId' | 'diskBoot'>,
+): Credentials {
+  const { secret, address, nodeId, diskBoot } = init
+  return {
+    secret,
+    networkId: () => undefined,
+    self: () => ({ address, nodeId, boot: { counter: diskBoot, nonce: '0' } }),
   }
 }
 
@@ -120,21 +131,37 @@ async function askUntilAnswered(
   init: JoinInit,
   peers: HttpPeers<never, PeerCall, PeerAnswer>,
   record: MapRecord,
-): Promise<JoinAnswer> {
+): Promise<JoinAnswer | undefined> {
   const deadline = env.clock.monotonicMs() + init.joinTimeoutMs
-  for (let tries = 0; ; tries++) {
-    const boot = init.boots[tries % init.boots.length] as Address
-    try {
-      const options = { timeoutMs: JOIN_CALL_TIMEOUT_MS, signal: init.signal }
-      return (await peers.call(boot, { kind: 'join', record }, options)) as JoinAnswer
-    } catch (error) {
-      if (errorCode(error) !== 'UNAVAILABLE') throw error
-      if (env.clock.monotonicMs() > deadline) {
-        const message = `No boot node answered within ${init.joinTimeoutMs / 1000} s; the last one tried was ${boot}.`
-        throw new StoreError('UNAVAILABLE', message, { cause: error })
+  for (let round = 0; ; round++) {
+    const refusals: [Address, StoreError][] = []
+    for (const boot of init.boots) {
+      try {
+        const options = { timeoutMs: JOIN_CALL_TIMEOUT_MS, signal: init.signal }
+        return (await peers.call(boot, { kind: 'join', record, wish: init.wish }, options)) as JoinAnswer
+      } catch (error) {
+        init.signal.throwIfAborted()
+        if (!isLate(error)) throw error
+        refusals.push([boot, error as StoreError])
       }
-      if (tries % init.boots.length === 0) init.waiting(boot, error as StoreError)
-      await env.timers.sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(tries, 5)), init.signal)
     }
+    if (init.foundsWhenNoneHas && refusals.every(([, { code }]) => code === 'NO_NETWORK')) return undefined
+    const [boot, error] = refusals.at(-1) as [Address, StoreError]
+    if (env.clock.monotonicMs() > deadline) throw tooLate(init, boot, error)
+    init.waiting(boot, error)
+    await env.timers.sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(round, 5)), init.signal)
   }
+}
+
+/** True when a boot node may still come up, or find its network. */
+function isLate(error: unknown): boolean {
+  const code = errorCode(error)
+  return code === 'UNAVAILABLE' || code === 'NO_NETWORK'
+}
+
+function tooLate(init: JoinInit, boot: Address, cause: StoreError): StoreError {
+  const seconds = init.joinTimeoutMs / 1000
+  const what =
+    cause.code === 'NO_NETWORK' ? `had a network within ${seconds} s` : `answered within ${seconds} s`
+  return new StoreError('UNAVAILABLE', `No boot node ${what}; the last one tried was ${boot}.`, { cause })
 }

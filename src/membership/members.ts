@@ -68,6 +68,11 @@ export class Members {
     return [...this.map.records()].filter(({ status }) => status === 'alive')
   }
 
+  /** The same without this node. */
+  others(): MapRecord[] {
+    return this.alive().filter(({ nodeId }) => nodeId !== this.self.nodeId)
+  }
+
   /** Takes in records that somebody told as news. */
   learn(records: readonly MapRecord[]): void {
     const nowMs = this.#components.env.clock.monotonicMs()

@@ -2,6 +2,7 @@
  * Owns the list of the whole network: every range is listed by the head of its view, and the parts are merged. A list
  * is complete or an error: the ranges of the parts have to cover the ring.
  */
+import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Machine } from '../replication/chain/machine-state.ts'
 import { type Arc, arcContains } from '../ring/arc.ts'
@@ -14,6 +15,56 @@ import type { ListAnswer, ListAsk, ListedArc } from './calls.ts'
 
 /** Lines that a node looks at for one part, whatever it finds: about 5 ms of the event loop. */
 const LINES_LOOKED_AT_MAX = 5_000
+
+/** How often a list is tried whose parts did not fit together because a view was changing. */
+const LIST_TRIES_MAX = 5
+
+/** Before the second try, ms; it doubles. */
+const RETRY_MS = 100
+
+export interface NetworkListComponents {
+  readonly env: Env
+  /** Aborts when the node stops. */
+  readonly signal: AbortSignal
+  readonly own: (ask: ListAsk) => ListAnswer
+  /** The parts of all other live nodes; one that does not answer has none. */
+  readonly askOthers: (ask: ListAsk) => Promise<readonly ListAnswer[]>
+}
+
+export class NetworkList {
+  readonly #components: NetworkListComponents
+
+  constructor(components: NetworkListComponents) {
+    this.#components = components
+  }
+
+  /** As Replication.list. */
+  async list(prefix: string, after: string | undefined, limit: number): Promise<readonly ListEntry[]> {
+    const lines: ListEntry[] = []
+    let from = after
+    while (lines.length < limit) {
+      const part = await this.#part({ prefix, after: from, limit: limit - lines.length })
+      lines.push(...part.lines)
+      if (part.upTo === undefined) break
+      from = part.upTo
+    }
+    return lines
+  }
+
+  async #part(ask: ListAsk): Promise<ListAnswer> {
+    const { env, signal, own, askOthers } = this.#components
+    for (let tries = 1; ; tries++) {
+      try {
+        // Whether a part is missed shows when the ranges do not cover the ring.
+        const others = await askOthers(ask)
+        return mergeParts([own(ask), ...others], ask.limit)
+      } catch (error) {
+        if (tries === LIST_TRIES_MAX) throw error
+        await env.timers.sleep(RETRY_MS * 2 ** (tries - 1), signal)
+      }
+    }
+  }
+}
 
 /** This node's part: the files of the ranges that it is the head of. */
 export function ownPart(

@@ -4,7 +4,7 @@
  */
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 import { parseBodyName } from '../peer/body-name.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
@@ -22,14 +22,16 @@ import { type LookupResult, Lookups, type Responsible } from '../routing/lookup.
 import type { MapRecord } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
-import type { ListEntry, Storage } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
 import type { NodeId, View } from '../views/view.ts'
+import { AllNodes } from './all-nodes.ts'
 import { bodyPeers } from './body-peers.ts'
-import { isPeerCall, type ListAnswer, type PeerAnswer, type PeerCall } from './calls.ts'
+import { isPeerCall, type PeerAnswer, type PeerCall } from './calls.ts'
 import { Members } from './members.ts'
-import type { NetworkConfig } from './network-config.ts'
-import { mergeParts, ownPart } from './network-list.ts'
+import { assertWish, type NetworkConfig } from './network-config.ts'
+import { NetworkList, ownPart } from './network-list.ts'
+import { ownRanges } from './overlay.ts'
 
 /** Waits of the protocol, ms, and bounds of its messages. An answer on one site takes less than a tenth of the first; see statement.md. */
 const CHAIN_DEFAULTS = {
@@ -48,12 +50,6 @@ const LOOKUP_BUDGET_MS = 5_000
 
 /** One call that is no lookup, ms. */
 const CALL_TIMEOUT_MS = 5_000
-
-/** How often a list is tried whose parts did not fit together because a view was changing. */
-const LIST_TRIES_MAX = 5
-
-/** What a node that this node tells its news to may take, in one go. */
-const TELL_AT_ONCE = 16
 
 /** A message as it travels: to which disk, since another one may have taken over the address. */
 export type Envelope = readonly [to: NodeId, message: Message]
@@ -84,6 +80,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
   readonly driver: ChainDriver
   readonly replication: ChainReplication
   readonly credentials: Credentials
+  readonly allNodes: AllNodes
   readonly #env: Env
   readonly #storage: RingNodeComponents['storage']
   readonly #self: NodeId
@@ -132,6 +129,20 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
     this.members = new Members({ env, store: storage.replica, changed: () => this.#membersChanged() }, init)
     this.#carrier = this.#makeCarrier()
     this.#lookups = this.#makeLookups()
+    this.allNodes = new AllNodes({
+      env,
+      members: this.members,
+      driver: this.driver,
+      call: (to, call, options) => this.#peers.call(to, call, options),
+      files: () => storage.statistics().files,
+      signal: this.#closing.signal,
+    })
+    const list = new NetworkList({
+      env,
+      signal: this.#closing.signal,
+      own: ask => ownPart(this.driver.machine, storage, ask),
+      askOthers: ask => this.allNodes.list(ask),
+    })
     this.replication = new ChainReplication(
       {
         env,
@@ -140,7 +151,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
         carrier: this.#carrier,
         lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
         addressOf: node => this.members.addressOf(node),
-        list: (prefix, after, limit) => this.#list(prefix, after, limit),
+        list: (prefix, after, limit) => list.list(prefix, after, limit),
       },
       { self: this.#self },
     )
@@ -159,26 +170,21 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
 
   /** The recursive lookup of a key. @throws StoreError UNAVAILABLE. */
   async lookup(key: Identifier): Promise<LookupResult<View>> {
-    const options = { budgetMs: LOOKUP_BUDGET_MS, signal: this.#closing.signal }
-    const result = await this.#lookups.lookup(key, options)
-    this.#keepView(result.view)
-    this.members.notice()
-    return result
-  }
-
-  /** Tells every node that this one knows its own record: it has come, has another address, or leaves. */
-  async announce(): Promise<void> {
-    const records = [this.members.self]
-    const others = this.members.alive().filter(({ nodeId }) => nodeId !== this.#self)
-    for (let at = 0; at < others.length; at += TELL_AT_ONCE) {
-      const told = others.slice(at, at + TELL_AT_ONCE).map(async ({ address }) => {
-        const options = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
-        const { record } = (await this.#peers.call(address, { kind: 'learn', records }, options)) as {
-          record: MapRecord
-        }
-        this.members.learn([record])
-      })
-      await Promise.allSettled(told)
+    const { clock, timers } = this.#env
+    const { signal } = this.#closing
+    const deadlineMs = clock.monotonicMs() + LOOKUP_BUDGET_MS
+    for (let tries = 0; ; tries++) {
+      try {
+        const result = await this.#lookups.lookup(key, { budgetMs: deadlineMs - clock.monotonicMs(), signal })
+        this.#keepView(result.view)
+        this.members.notice()
+        return result
+      } catch (error) {
+        // While a range changes its view, nobody serves it for a moment.
+        const pauseMs = CHAIN_DEFAULTS.retryMs * 2 ** Math.min(tries, 4)
+        if (errorCode(error) !== 'UNAVAILABLE' || clock.monotonicMs() + pauseMs >= deadlineMs) throw error
+        await timers.sleep(pauseMs, signal)
+      }
     }
   }
 
@@ -213,6 +219,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
   async call(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
     switch (call.kind) {
       case 'join':
+        assertWish(call.wish ?? {}, this.network)
         this.#env.log.info({ op: 'join', peer: from.address }, 'a node joins')
         this.members.learn([call.record])
         return { network: this.network, records: [...this.members.map.records()] }
@@ -229,6 +236,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
         return { has: await this.#storage.replica.hasBlob(parseBodyName(call.blobId)) }
       case 'list':
         return ownPart(this.driver.machine, this.#storage, call)
+      case 'ranges':
+        return { ranges: ownRanges(this.driver.machine) }
     }
   }
 
@@ -363,43 +372,5 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
         if (outcome === 'dead') this.members.learn([{ ...record, status: 'dead' }])
       },
     )
-  }
-
-  async #list(prefix: string, after: string | undefined, limit: number): Promise<readonly ListEntry[]> {
-    const lines: ListEntry[] = []
-    let from = after
-    while (lines.length < limit) {
-      const part = await this.#listPart(prefix, from, limit - lines.length)
-      lines.push(...part.lines)
-      if (part.upTo === undefined) break
-      from = part.upTo
-    }
-    return lines
-  }
-
-  async #listPart(prefix: string, after: string | undefined, limit: number): Promise<ListAnswer> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return mergeParts(await this.#askParts(prefix, after, limit), limit)
-      } catch (error) {
-        if (tries === LIST_TRIES_MAX) throw error
-        await this.#env.timers.sleep(CHAIN_DEFAULTS.retryMs * 2 ** tries, this.#closing.signal)
-      }
-    }
-  }
-
-  #askParts(prefix: string, after: string | undefined, limit: number): Promise<ListAnswer[]> {
-    const ask = { kind: 'list', prefix, after, limit } as const
-    const options = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
-    const asked = this.members.alive().map(async ({ nodeId, address }) => {
-      if (nodeId === this.#self) return ownPart(this.driver.machine, this.#storage, ask)
-      try {
-        return (await this.#peers.call(address, ask, options)) as ListAnswer
-      } catch {
-        // Whether it is missed shows when the ranges do not cover the ring.
-        return { lines: [], upTo: undefined, arcs: [] }
-      }
-    })
-    return Promise.all(asked)
   }
 }

@@ -13,6 +13,9 @@ export type Address = string & { readonly brand: 'Address' }
 /** The identity of a node's disk (a UUID). A lost disk is another node, even at the same address. */
 export type NodeId = string & { readonly brand: 'NodeId' }
 
+/** Positions of the ring: m = 160 bits. */
+export const RING_SIZE = 2n ** 160n
+
 const identifierPattern = /^[0-9a-f]{40}$/
 
 /** @throws TypeError when `text` is not 40 lower-case hexadecimal digits. */

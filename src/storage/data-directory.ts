@@ -4,7 +4,7 @@
  * The lock is one of the operating system (open file description locks on Linux), so that a killed process has let go
  * of it at once, and two containers that share a volume see each other's (docs/decisions/0011-directory-lock.md).
  */
-import { type FileHandle, mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import locks from 'fs-native-extensions'
 import { StoreError } from '../errors.ts'
@@ -53,6 +53,17 @@ export class DataDirectory {
   async close(): Promise<void> {
     await this.#lock.close()
   }
+}
+
+/** Everything that a store keeps in its directory, in an order that leaves a store or nothing whenever it breaks off. */
+const CONTENTS = ['index.mdb', 'index.mdb-lock', 'blobs', 'staging', 'reserve', FORMAT_FILE]
+
+/**
+ * Empties a data directory that nobody has open; the next start finds a fresh disk. What others have put there stays.
+ */
+export async function eraseStorage(path: string): Promise<void> {
+  for (const name of CONTENTS) await rm(join(path, name), { recursive: true, force: true })
+  await syncDirectory(path)
 }
 
 async function refuseForeign(path: string): Promise<void> {

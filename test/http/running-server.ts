@@ -9,6 +9,7 @@ import type { FastifyInstance } from 'fastify'
 import { DEFAULT_LIMITS, type Limits } from '../../src/config.ts'
 import { type Env, realEnv } from '../../src/env.ts'
 import { FileService } from '../../src/files/file-service.ts'
+import type { NodeControl } from '../../src/http/cluster-routes.ts'
 import { buildServer, type ServerConfig } from '../../src/http/server.ts'
 import type { RingNodeComponents } from '../../src/membership/ring-node.ts'
 import type { Address } from '../../src/ring/identifier.ts'
@@ -32,13 +33,28 @@ export interface ServerSettings extends Partial<Omit<ServerConfig, 'limits'>> {
   readonly limits?: Partial<Limits>
   readonly env?: Env
   readonly storage?: NodeStorage
+  readonly control?: NodeControl
   readonly listen?: boolean
+}
+
+/** A node that goes nowhere. */
+export const noControl: NodeControl = {
+  join: async () => ({ status: 'member', networkId: 'net-1' }),
+  depart: async () => undefined,
+  leave: () => undefined,
 }
 
 /** A server that ends with the test `t`. Without `listen`, only `server.inject` reaches it. */
 export async function runServer(
   t: { teardown(then: () => unknown): void },
-  { limits, env = realEnv(), storage = new MemoryStorage({ env }), listen, ...config }: ServerSettings = {},
+  {
+    limits,
+    env = realEnv(),
+    storage = new MemoryStorage({ env }),
+    control = noControl,
+    listen,
+    ...config
+  }: ServerSettings = {},
 ): Promise<RunningServer> {
   const allLimits = { ...DEFAULT_LIMITS, ...limits }
   const ring = foundedRing(env, storage, ADDRESS)
@@ -47,7 +63,7 @@ export async function runServer(
     { consistency: 'chain', fileBytesMax: allLimits.fileBytesMax },
   )
   const server = await buildServer(
-    { files, ring, env },
+    { files, ring, control, env },
     {
       config: {
         host: '127.0.0.1',

@@ -59,6 +59,7 @@ function initOf(change: Partial<JoinInit>): JoinInit {
     address: 'me:1' as Address,
     zone: undefined,
     boots: [],
+    foundsWhenNoneHas: false,
     wish: {},
     secret: undefined,
     scheme: 'http',

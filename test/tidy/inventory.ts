@@ -16,6 +16,7 @@ import type { Address } from '../../src/ring/identifier.ts'
 import { SETTINGS, type Setting } from '../../src/settings.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { scriptedSession } from '../cli/scripted-session.ts'
+import { noControl } from '../http/running-server.ts'
 import { foundedRing } from '../membership/founded-ring.ts'
 import type { Inventory, Page } from './doc-rules.ts'
 
@@ -80,7 +81,7 @@ async function routesOfServer(): Promise<string[]> {
   )
   const facts = { address, version: '0', notReadyBecause: () => undefined }
   const server = await buildServer(
-    { files, ring, env },
+    { files, ring, control: noControl, env },
     { config: readNodeConfig({ memory: true }, {}), facts },
   )
   try {

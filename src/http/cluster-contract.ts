@@ -1,0 +1,168 @@
+/**
+ * Owns what /openapi.json says of the doors about the network.
+ */
+import { type DoorContract, json, pathParameter, ringResponseHeaders } from './contract.ts'
+
+const text = { type: 'string' }
+const address = { type: 'string', description: 'host:port' }
+const identifier = { type: 'string', pattern: '^[0-9a-f]{40}$', description: 'A position of the ring.' }
+const addresses = { type: 'array', items: address }
+
+export const lookupContract: DoorContract = {
+  summary: 'Finds who answers for a path, whether or not it has a file',
+  url: '/lookup/{path}',
+  parameters: [pathParameter()],
+  responses: {
+    200: {
+      description: 'Owner, replicas, and the nodes that the lookup visited.',
+      headers: ringResponseHeaders,
+      content: json({
+        type: 'object',
+        required: ['path', 'key', 'owner', 'replicas', 'range', 'chain', 'hops', 'failed', 'ms'],
+        properties: {
+          path: text,
+          key: identifier,
+          owner: address,
+          replicas: { ...addresses, description: 'Head first.' },
+          range: {
+            type: 'object',
+            description: 'The range (lo, hi] that the key lies in.',
+            properties: { lo: identifier, hi: identifier, epoch: { type: 'integer' } },
+          },
+          chain: { ...addresses, description: 'Visited nodes in order, this one first.' },
+          hops: { type: 'integer', description: 'Messages from node to node, failed ones included.' },
+          failed: { type: 'integer', description: 'Those to nodes that could not be reached.' },
+          ms: { type: 'number', description: 'How long it took this node, milliseconds.' },
+        },
+      }),
+    },
+  },
+  errors: ['INVALID_PATH'],
+}
+
+export const networkContract: DoorContract = {
+  summary: 'What this node has learned of the network',
+  responses: {
+    200: {
+      description: 'The settings of the network, and every node that this one has heard of.',
+      content: json({
+        type: 'object',
+        required: ['networkId', 'replicas', 'minReplicas', 'virtualNodes', 'learn', 'nodes', 'ranges'],
+        properties: {
+          networkId: text,
+          replicas: { type: 'integer' },
+          minReplicas: { type: 'integer' },
+          virtualNodes: { type: 'integer' },
+          learn: { enum: ['chain', 'path'] },
+          ranges: { type: 'integer', description: 'Ranges whose replicas this node knows.' },
+          nodes: {
+            type: 'array',
+            items: {
+              type: 'object',
+              required: ['address', 'status', 'nodeId', 'identifier', 'incarnation'],
+              properties: {
+                address,
+                status: { enum: ['alive', 'left', 'dead'] },
+                self: { type: 'boolean' },
+                suspect: { type: 'boolean', description: 'It did not answer this node lately.' },
+                nodeId: { type: 'string', description: 'Names its disk.' },
+                identifier,
+                ringAddress: {
+                  ...address,
+                  description: 'Where it first joined, when that is another address.',
+                },
+                incarnation: { type: 'integer' },
+                zone: text,
+              },
+            },
+          },
+        },
+      }),
+    },
+  },
+  errors: [],
+}
+
+export const overlayContract: DoorContract = {
+  summary: 'The ring in the order of its positions',
+  description: 'All nodes are asked; a range that none of those who answered has a part in is "unknown".',
+  responses: {
+    200: {
+      description: 'Every range (lo, hi].',
+      content: json({
+        type: 'object',
+        required: ['networkId', 'ranges'],
+        properties: {
+          networkId: text,
+          ranges: {
+            type: 'array',
+            items: {
+              type: 'object',
+              required: ['lo', 'hi', 'share', 'head', 'replicas', 'witnesses', 'epoch', 'state'],
+              properties: {
+                lo: identifier,
+                hi: identifier,
+                share: { type: 'number', description: 'Part of the ring, 0 to 1.' },
+                head: { type: ['string', 'null'] },
+                replicas: { ...addresses, description: 'Head first.' },
+                witnesses: { ...addresses, description: 'Nodes that decide with them and keep no files.' },
+                epoch: { type: 'integer', description: 'Grows with each change of who answers.' },
+                state: { enum: ['serving', 'back-filling', 'changing', 'unknown'] },
+              },
+            },
+          },
+        },
+      }),
+    },
+  },
+  errors: [],
+}
+
+export const joinContract: DoorContract = {
+  summary: 'Joins the network of another node',
+  description: 'For a node that is alone and empty. Without a body, the configured boot nodes are asked.',
+  requestBody: {
+    required: false,
+    content: json({
+      type: 'object',
+      required: ['boot'],
+      properties: { boot: { type: 'string', description: 'A port, HOST:PORT or a URL.' } },
+    }),
+  },
+  responses: {
+    200: {
+      description: 'It is in that network.',
+      content: json({
+        type: 'object',
+        required: ['status', 'networkId'],
+        properties: { status: { enum: ['member', 'joined'] }, networkId: text },
+      }),
+    },
+  },
+  errors: ['ALREADY_IN_NETWORK', 'FILE_TOO_LARGE', 'PROTOCOL_UNSUPPORTED'],
+}
+
+export const departContract: DoorContract = {
+  summary: 'Hands everything over to the other nodes and ends this one',
+  description:
+    'The answer comes when no other node needs this one any more. Its disk is emptied. When the files can not be handed over it stays as it was.',
+  parameters: [
+    {
+      name: 'stay',
+      in: 'query',
+      description: 'true keeps the node up, alone and empty; false, the default, ends it.',
+      schema: { type: 'boolean', default: false },
+    },
+  ],
+  responses: {
+    200: {
+      description: 'It is in the network no longer.',
+      content: json({
+        type: 'object',
+        required: ['status', 'stays'],
+        properties: { status: { enum: ['departed'] }, stays: { type: 'boolean' } },
+      }),
+    },
+  },
+  errors: ['FILE_TOO_LARGE'],
+}

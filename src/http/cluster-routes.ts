@@ -1,0 +1,214 @@
+/**
+ * Owns the doors about the network itself: who answers for a path, what this node has learned, the picture of the ring,
+ * and how a node joins and departs while it runs.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { StoreError } from '../errors.ts'
+import type { RingNode } from '../membership/ring-node.ts'
+import { addressOfTarget, parseTarget } from '../ring/address.ts'
+import { type Address, identifierOfPath, identifiersOfAddress, type NodeId } from '../ring/identifier.ts'
+import { headOf } from '../views/view.ts'
+import {
+  departContract,
+  joinContract,
+  lookupContract,
+  networkContract,
+  overlayContract,
+} from './cluster-contract.ts'
+import { addDoor, type Doors, ringHeaders } from './doors.ts'
+import { hasBody, ignoreBody, receivedText } from './request-body.ts'
+import { parseFlag, pathOf, queryOf } from './request-target.ts'
+
+/** What became of the wish to join. */
+export interface JoinOutcome {
+  /** `member`: it was in that network already. */
+  readonly status: 'member' | 'joined'
+  readonly networkId: string
+}
+
+/** What the doors can make of the node as a whole. */
+export interface NodeControl {
+  /**
+   * Joins the network of another node; without one, that of the configured boot nodes.
+   * @throws StoreError ALREADY_IN_NETWORK, INVALID_REQUEST, UNAVAILABLE, and what the other node refuses with.
+   */
+  join(boot: Address | undefined): Promise<JoinOutcome>
+  /** Hands everything over; with `stay`, the node is alone and empty then. @throws StoreError UNAVAILABLE. */
+  depart(options: { readonly stay: boolean }): Promise<void>
+  /** Ends the node, once it has departed. */
+  leave(): void
+}
+
+/** Of the body of a join: a URL with a host name of 253 characters, and some room. */
+const JOIN_BODY_BYTES_MAX = 1024
+
+export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: NodeControl): void {
+  const common = { aboutFile: false } as const
+  addDoor(fastify, doors, {
+    methods: ['GET', 'HEAD'],
+    urls: ['/lookup/*'],
+    access: 'read',
+    aboutFile: true,
+    contract: lookupContract,
+    handler: (request, reply) => lookup(doors, request, reply),
+  })
+  addDoor(fastify, doors, {
+    ...common,
+    methods: ['GET', 'HEAD'],
+    urls: ['/network'],
+    access: 'read',
+    contract: networkContract,
+    handler: async (request, reply) => {
+      queryOf(request.raw.url as string, [])
+      return sendJson(reply, networkOf(doors.ring))
+    },
+  })
+  addDoor(fastify, doors, {
+    ...common,
+    methods: ['GET', 'HEAD'],
+    urls: ['/overlay'],
+    access: 'read',
+    contract: overlayContract,
+    handler: async (request, reply) => {
+      queryOf(request.raw.url as string, [])
+      return sendJson(reply, await overlayOf(doors.ring))
+    },
+  })
+  addDoor(fastify, doors, {
+    ...common,
+    methods: ['POST'],
+    urls: ['/join'],
+    access: 'write',
+    contract: joinContract,
+    handler: async (request, reply) => {
+      queryOf(request.raw.url as string, [])
+      return sendJson(reply, await control.join(await bootOf(doors, request, reply)))
+    },
+  })
+  addDoor(fastify, doors, {
+    ...common,
+    methods: ['POST'],
+    urls: ['/depart'],
+    access: 'write',
+    contract: departContract,
+    handler: async (request, reply) => {
+      const query = queryOf(request.raw.url as string, ['stay'])
+      await ignoreBody(request.raw, reply.raw, doors.connections)
+      const stay = parseFlag('stay', query.stay) ?? false
+      await control.depart({ stay })
+      // Answer first: whoever asked has to hear that it is done.
+      if (!stay) reply.raw.once('close', () => control.leave())
+      return sendJson(reply, { status: 'departed', stays: stay })
+    },
+  })
+}
+
+async function lookup(
+  { ring, env }: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const url = request.raw.url as string
+  const path = pathOf(url)
+  queryOf(url, [])
+  const key = identifierOfPath(path)
+  const beganMs = env.clock.monotonicMs()
+  const { view, chain, hops, failed } = await ring.lookup(key)
+  const ms = Math.round((env.clock.monotonicMs() - beganMs) * 1000) / 1000
+  const visited = chain.map(({ address }) => address)
+  ringHeaders(reply, visited)
+  return sendJson(reply, {
+    path,
+    key,
+    owner: nameOf(ring, headOf(view)),
+    replicas: view.replicas.map(node => nameOf(ring, node)),
+    range: { lo: view.lo, hi: view.hi, epoch: view.epoch },
+    chain: visited,
+    hops,
+    failed,
+    ms,
+  })
+}
+
+function networkOf({ network, members, driver }: RingNode) {
+  const self = members.self.nodeId
+  const nodes = [...members.map.records()].map(record => {
+    const { nodeId, address, ringAddress, incarnation, status, zone } = record
+    const [identifier] = identifiersOfAddress(ringAddress, 1)
+    const suspect = driver.machine.suspects.has(nodeId)
+    return {
+      address,
+      status,
+      ...(nodeId === self && { self: true }),
+      ...(suspect && { suspect }),
+      nodeId,
+      identifier,
+      ...(ringAddress !== address && { ringAddress }),
+      incarnation,
+      ...(zone !== undefined && { zone }),
+    }
+  })
+  nodes.sort((a, b) => (a.address < b.address ? -1 : 1))
+  return { ...network, learn: members.learning.mode, nodes, ranges: driver.machine.table.all().length }
+}
+
+async function overlayOf(ring: RingNode) {
+  const ranges = (await ring.allNodes.overlay()).map(range => {
+    const { lo, hi, share, epoch, replicas, acceptors, state } = range
+    const [head] = replicas
+    const witnesses = acceptors.filter(node => !replicas.includes(node))
+    return {
+      lo,
+      hi,
+      share,
+      head: head === undefined ? null : nameOf(ring, head),
+      replicas: replicas.map(node => nameOf(ring, node)),
+      witnesses: witnesses.map(node => nameOf(ring, node)),
+      epoch,
+      state,
+    }
+  })
+  return { networkId: ring.network.networkId, ranges }
+}
+
+/** Its address; of a node that was never heard of, the name of its disk. */
+function nameOf({ members }: RingNode, node: NodeId): string {
+  return members.addressOf(node) ?? node
+}
+
+/** The node that the body names; undefined when there is no body. */
+async function bootOf(
+  doors: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Address | undefined> {
+  if (!hasBody(request.raw)) return undefined
+  const text = await receivedText(request.raw, reply.raw, doors.connections, JOIN_BODY_BYTES_MAX)
+  const boot = bootOfJson(text)
+  const target = boot === undefined ? undefined : parseTarget(boot)
+  if (target === undefined) {
+    throw new StoreError(
+      'INVALID_REQUEST',
+      'The body is {"boot": NODE}, where NODE is a port, HOST:PORT or a URL.',
+    )
+  }
+  return addressOfTarget(target)
+}
+
+function bootOfJson(text: string): string | undefined {
+  try {
+    const { boot, ...others } = JSON.parse(text) as Record<string, unknown>
+    return Object.keys(others).length === 0 && ['string', 'number'].includes(typeof boot)
+      ? String(boot)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
+  return reply
+    .type('application/json; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .send(JSON.stringify(value))
+}

@@ -1,0 +1,140 @@
+/**
+ * Owns what one node asks of all the others: its news, the list, the picture of the ring, whether they answer at all,
+ * and that they take over everything when it departs.
+ */
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import type { CallOptions } from '../peer/peers.ts'
+import type { ChainDriver } from '../replication/chain/driver.ts'
+import { type Address, type Identifier, identifiersOfAddress } from '../ring/identifier.ts'
+import { HOPS_MAX, type LookupReply } from '../routing/lookup.ts'
+import type { MapRecord } from '../routing/map-record.ts'
+import type { NodeId, View } from '../views/view.ts'
+import type { ListAnswer, ListAsk, PeerAnswer, PeerCall } from './calls.ts'
+import { handOver } from './departure.ts'
+import type { Members } from './members.ts'
+import { isFreeOf, mergeRanges, type OverlayRange, ownRanges, type RangeReport } from './overlay.ts'
+
+/** One call, ms. */
+const CALL_TIMEOUT_MS = 5_000
+
+/** Nodes that are asked the same at the same time. */
+const ASK_AT_ONCE = 16
+
+/** Until another node has answered a lookup, ms, and how many are tried: an orchestrator asks every few seconds. */
+const READY_TIMEOUT_MS = 1_000
+const READY_PEERS_MAX = 3
+
+export interface AllNodesComponents {
+  readonly env: Env
+  readonly members: Members
+  readonly driver: ChainDriver
+  /** One call to one node. */
+  readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
+  /** Files that this node keeps. */
+  readonly files: () => number
+  /** Aborts when the node stops. */
+  readonly signal: AbortSignal
+}
+
+export class AllNodes {
+  readonly #components: AllNodesComponents
+
+  constructor(components: AllNodesComponents) {
+    this.#components = components
+  }
+
+  /** Tells every node that this one knows its own record: it has come, has another address, or leaves. */
+  async announce(): Promise<void> {
+    const { members } = this.#components
+    const call = { kind: 'learn', records: [members.self] } as const
+    const answers = await this.#askEach<{ record: MapRecord }>(call)
+    members.learn(answers.map(([, { record }]) => record))
+  }
+
+  /** The parts of a list; one that a node did not give shows when the ranges do not cover the ring. */
+  async list(ask: ListAsk): Promise<ListAnswer[]> {
+    const answers = await this.#askEach<ListAnswer>({ kind: 'list', ...ask })
+    return answers.map(([, answer]) => answer)
+  }
+
+  /** The ring as all nodes that can be reached see it. */
+  async overlay(): Promise<OverlayRange[]> {
+    const { members, driver } = this.#components
+    return mergeRanges([[members.self.nodeId, ownRanges(driver.machine)], ...(await this.#ranges())])
+  }
+
+  /**
+   * Shows that this node serves: by a lookup through a peer, when there is one that is not given up.
+   * @throws StoreError UNAVAILABLE.
+   */
+  async proveReady(): Promise<void> {
+    const { members, driver } = this.#components
+    if (driver.fault) throw new StoreError('UNAVAILABLE', 'The disk of this node refuses writes.')
+    const peers = members.others().filter(({ nodeId }) => !driver.machine.suspects.has(nodeId))
+    if (peers.length === 0) return
+    for (const peer of peers.slice(0, READY_PEERS_MAX)) if (await this.#answersLookup(peer)) return
+    throw new StoreError('UNAVAILABLE', 'No other node that was asked has answered a lookup.')
+  }
+
+  /**
+   * Hands everything over to the others; afterwards nothing here is needed by anybody.
+   * @throws StoreError UNAVAILABLE when there is nobody to take the files, or they could not do so in time; this node is
+   *   then a member as before.
+   */
+  async depart(signal: AbortSignal): Promise<void> {
+    const { env, members, driver, files } = this.#components
+    await handOver({
+      env,
+      signal,
+      hasOthers: members.others().length > 0,
+      files: files(),
+      become: async status => {
+        members.changeSelf({ status })
+        await this.announce()
+      },
+      isFree: async () => isFreeOf(mergeRanges(await this.#ranges()), members.self.nodeId),
+      remind: () => driver.dispatch({ kind: 'verify' }),
+    })
+  }
+
+  /** The peer is asked for a position of its own, which it can answer without anybody's help. */
+  async #answersLookup({ address, ringAddress }: MapRecord): Promise<boolean> {
+    const { members, call, signal } = this.#components
+    const [key] = identifiersOfAddress(ringAddress, 1) as [Identifier]
+    const request = {
+      key,
+      visited: [members.self.nodeId],
+      hopsLeft: HOPS_MAX,
+      budgetMs: READY_TIMEOUT_MS,
+      suspects: [],
+    }
+    try {
+      const options = { timeoutMs: READY_TIMEOUT_MS, signal }
+      const reply = (await call(address, { kind: 'lookup', request }, options)) as LookupReply<View>
+      return reply.view !== undefined
+    } catch {
+      return false
+    }
+  }
+
+  async #ranges(): Promise<[NodeId, readonly RangeReport[]][]> {
+    const answers = await this.#askEach<{ ranges: readonly RangeReport[] }>({ kind: 'ranges' })
+    return answers.map(([node, { ranges }]) => [node, ranges])
+  }
+
+  /** One call to each other live node, some at a time; those that answered, in no order. */
+  async #askEach<Answer extends PeerAnswer>(asked: PeerCall): Promise<[NodeId, Answer][]> {
+    const { members, call, signal } = this.#components
+    const answers: [NodeId, Answer][] = []
+    const others = members.others()
+    for (let at = 0; at < others.length; at += ASK_AT_ONCE) {
+      const some = others.slice(at, at + ASK_AT_ONCE).map(async ({ nodeId, address }) => {
+        const options = { timeoutMs: CALL_TIMEOUT_MS, signal }
+        answers.push([nodeId, (await call(address, asked, options)) as Answer])
+      })
+      await Promise.allSettled(some)
+    }
+    return answers
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Owns the picture of the ring: which ranges there are, who answers for each, and how far each has come. Every node
+ * tells the ranges that it has a part in; the newest word about a position counts.
+ */
+import type { Machine } from '../replication/chain/machine-state.ts'
+import type { Arc } from '../ring/arc.ts'
+import { type Identifier, type NodeId, RING_SIZE } from '../ring/identifier.ts'
+import { serves } from '../views/install.ts'
+import { ArcMap } from '../views/range-table.ts'
+import { headOf, type View } from '../views/view.ts'
+
+/**
+ * How far a range has come. `serving`: everything is where it belongs. `back-filling`: it serves, and large bodies are
+ * still on their way to some replica. `changing`: its next view is being decided or installed; requests wait.
+ * `unknown`: none of the nodes that answered has a part in it.
+ */
+export type RangeState = 'serving' | 'back-filling' | 'changing' | 'unknown'
+
+/** One node's word about one range that it has a part in. */
+export interface RangeReport extends Arc {
+  readonly epoch: number
+  /** Head first. */
+  readonly replicas: readonly NodeId[]
+  readonly acceptors: readonly NodeId[]
+  readonly state: Exclude<RangeState, 'unknown'>
+}
+
+/** A range of the picture; nobody is named where nobody is known. */
+export interface OverlayRange extends Arc {
+  /** Part of the ring, 0 to 1. */
+  readonly share: number
+  readonly epoch: number
+  readonly replicas: readonly NodeId[]
+  readonly acceptors: readonly NodeId[]
+  readonly state: RangeState
+}
+
+/** The ranges that this node has a part in, as replica or as acceptor. */
+export function ownRanges(machine: Readonly<Machine>): RangeReport[] {
+  const reports: RangeReport[] = []
+  for (const state of machine.views.values()) {
+    const { lo, hi, epoch, replicas, acceptors } = state.view
+    const isReplica = replicas.includes(machine.self)
+    if (!isReplica && !acceptors.includes(machine.self)) continue
+    // A witness holds no records and so never serves; it knows only whether the view was superseded.
+    const isSettled = isReplica ? serves(state) && state.complete : !state.sealed
+    const word = isSettled ? 'serving' : isReplica && serves(state) ? 'back-filling' : 'changing'
+    reports.push({ lo, hi, epoch, replicas, acceptors, state: word })
+    for (const child of state.next ?? []) if (!machine.views.has(child.id)) reports.push(asChanging(child))
+  }
+  return reports
+}
+
+function asChanging({ lo, hi, epoch, replicas, acceptors }: View): RangeReport {
+  return { lo, hi, epoch, replicas, acceptors, state: 'changing' }
+}
+
+/**
+ * The whole ring from the words of many nodes, in the order of the positions, beginning with the range of the first
+ * position. Of two words about one view its head's counts, else that of another replica.
+ */
+export function mergeRanges(words: readonly (readonly [from: NodeId, reports: readonly RangeReport[]])[]) {
+  const heads: RangeReport[] = []
+  const others: RangeReport[] = []
+  const witnesses: RangeReport[] = []
+  for (const [from, reports] of words) {
+    for (const report of reports) {
+      if (report.replicas[0] === from) heads.push(report)
+      else if (report.replicas.includes(from)) others.push(report)
+      else witnesses.push(report)
+    }
+  }
+  const ring = new ArcMap<RangeReport>()
+  // The first word about an epoch stays.
+  for (const report of [...heads, ...others, ...witnesses]) ring.cover(report, report.epoch, report)
+  return withGaps(ring.values())
+}
+
+function withGaps(reports: readonly RangeReport[]): OverlayRange[] {
+  const known = reports
+    .map(report => ({ ...report, share: shareOf(report) }))
+    .sort((a, b) => (a.hi < b.hi ? -1 : 1))
+  const ranges: OverlayRange[] = []
+  known.forEach((range, index) => {
+    const before = known.at(index - 1) as OverlayRange
+    if (before.hi !== range.lo && range.lo !== range.hi) ranges.push(gapBetween(before.hi, range.lo))
+    ranges.push(range)
+  })
+  return ranges
+}
+
+function gapBetween(lo: Identifier, hi: Identifier): OverlayRange {
+  return { lo, hi, share: shareOf({ lo, hi }), epoch: 0, replicas: [], acceptors: [], state: 'unknown' }
+}
+
+/** The part of the ring that an arc covers, 0 to 1. */
+export function shareOf({ lo, hi }: Arc): number {
+  if (lo === hi) return 1
+  const length = (BigInt(`0x${hi}`) - BigInt(`0x${lo}`) + RING_SIZE) % RING_SIZE
+  return Number((length * SHARE_STEPS) / RING_SIZE) / Number(SHARE_STEPS)
+}
+
+/** Shares are exact to a millionth of a millionth, which a number holds without error. */
+const SHARE_STEPS = 10n ** 12n
+
+/** True when a picture has every range where it belongs, and none at this node. */
+export function isFreeOf(ranges: readonly OverlayRange[], node: NodeId): boolean {
+  const free = ({ state, replicas, acceptors }: OverlayRange) =>
+    state === 'serving' && !replicas.includes(node) && !acceptors.includes(node)
+  return ranges.length > 0 && ranges.every(free)
+}
+
+/** How many views this node holds, and how far they have come. */
+export function countViews(machine: Readonly<Machine>) {
+  const current = [...machine.views.values()].filter(
+    ({ view, next }) => next === undefined && view.replicas.includes(machine.self),
+  )
+  return {
+    held: current.length,
+    asHead: current.filter(({ view }) => headOf(view) === machine.self).length,
+    asWitness: [...machine.views.values()].filter(
+      ({ view, next }) => next === undefined && !view.replicas.includes(machine.self),
+    ).length,
+    notActive: current.filter(state => !serves(state)).length,
+    backFilling: current.filter(state => serves(state) && !state.complete).length,
+  }
+}
