@@ -11,6 +11,12 @@ t.test('nothing given: loopback, port 5000, ./data/5000, no token, the default l
     host: '127.0.0.1',
     port: 5000,
     advertise: undefined,
+    boots: [],
+    foundsWhenNoneHas: false,
+    wish: {},
+    zone: undefined,
+    joinTimeoutMs: 60_000,
+    learn: 'path',
     dataDirectory: resolve('data/5000'),
     tokens: {},
     secret: undefined,
@@ -37,8 +43,22 @@ t.test('a flag beats the environment, the environment beats the default', async 
 t.test('what is given is what is configured', async t => {
   const rows: [Flags, Environment, object][] = [
     [{ port: '5001', boot: ['5001'] }, {}, { port: 5001, dataDirectory: resolve('data/5001') }],
-    [{ boot: '127.0.0.1:5000' }, {}, { port: 5000 }],
-    [{ boot: ['http://localhost:5000/', '5000'] }, {}, { port: 5000 }],
+    [{ boot: '127.0.0.1:5000' }, {}, { port: 5000, boots: [] }],
+    [{ boot: ['http://localhost:5000/', '5000'] }, {}, { port: 5000, boots: [] }],
+    [{ port: '5001' }, {}, { boots: ['127.0.0.1:5000'] }],
+    [
+      { boot: ['5000', '10.0.0.7:5000', 'https://files.example'] },
+      {},
+      { boots: ['10.0.0.7:5000', 'files.example:443'] },
+    ],
+    [{}, { PORT: '5001' }, { boots: [] }],
+    [{ replicas: '5', virtualNodes: '1' }, {}, { wish: { replicas: 5, virtualNodes: 1 } }],
+    [{}, { ALTERED_CHORD_MIN_REPLICAS: '1' }, { wish: { minReplicas: 1 } }],
+    [
+      { zone: 'rack-1', learn: 'chain', joinTimeout: '2s' },
+      {},
+      { zone: 'rack-1', learn: 'chain', joinTimeoutMs: 2000 },
+    ],
     [{ boot: '[::1]:5000', host: '::1' }, {}, { host: '::1' }],
     [{ advertise: 'files.example:80', boot: 'files.example:80' }, {}, { advertise: 'files.example:80' }],
     [{ advertise: 'https://files.example' }, {}, { advertise: 'files.example:443' }],
@@ -56,6 +76,19 @@ t.test('what is given is what is configured', async t => {
   for (const [flags, environment, config] of rows) {
     t.match(readNodeConfig(flags, environment), config, JSON.stringify([flags, environment]))
   }
+})
+
+t.test('of the nodes that PEERS names the smallest founds the network, unless somebody has one', async t => {
+  const PEERS = 'http://a:80,b:80,http://c:80/'
+  const read = (SELF_URL: string, flags: Flags = {}) => readNodeConfig(flags, { PEERS, SELF_URL })
+  t.match(read('http://a:80'), { advertise: 'a:80', boots: ['b:80', 'c:80'], foundsWhenNoneHas: true })
+  t.match(read('http://b:80'), { advertise: 'b:80', boots: ['a:80', 'c:80'], foundsWhenNoneHas: false })
+  t.match(
+    read('http://a:80', { boot: 'd:80' }),
+    { boots: ['d:80'], foundsWhenNoneHas: false },
+    '-b goes before',
+  )
+  t.match(readNodeConfig({}, { PEERS: '5000' }), { boots: [], foundsWhenNoneHas: true }, 'nobody else')
 })
 
 t.test('limits are read with their units', async t => {
@@ -81,9 +114,14 @@ t.test('every refusal says which setting is wrong and what to do', async t => {
     [{ host: '127.0.0.1:80' }, {}, /without a port/],
     [{ advertise: '5000' }, {}, /--advertise is "5000"/],
     [{ advertise: 'http://a/b' }, {}, /HOST:PORT or a URL/],
-    [{ port: '5001' }, {}, /^--boot is 5000 unless.*add -b 5001/],
-    [{ boot: '10.0.0.7:5000' }, {}, /^--boot names 10.0.0.7:5000, and this version cannot join.*-b 5000/],
-    [{ boot: ['5000', '5001'] }, {}, /names 5001/],
+    [{ replicas: '0' }, {}, /^--replicas is "0", and can be 1 to 15/],
+    [{ replicas: 'three' }, {}, /^--replicas is "three"/],
+    [{ replicas: '2', minReplicas: '3' }, {}, /--min-replicas is more than --replicas/],
+    [{ virtualNodes: '65' }, {}, /can be 1 to 64/],
+    [{ zone: 'two words' }, {}, /a zone is 1 to 64 visible ASCII characters/],
+    [{ learn: 'nothing' }, {}, /^--learn is "nothing", and can be chain, path/],
+    [{ joinTimeout: '1' }, {}, /^--join-timeout is "1", and can be 100 ms to 1 h/],
+    [{}, { PEERS: 'a,b' }, /^PEERS is "a"/],
     [{}, { ALTERED_CHORD_BOOT: '5000,five' }, /^ALTERED_CHORD_BOOT is "five"/],
     [{ host: '0.0.0.0' }, {}, /^--host 0.0.0.0 can be.*add --secret and --token .*--insecure/],
     [{ host: '::', token: long }, {}, /add --secret \(/],

@@ -82,7 +82,8 @@ export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: N
     contract: joinContract,
     handler: async (request, reply) => {
       queryOf(request.raw.url as string, [])
-      return sendJson(reply, await control.join(await bootOf(doors, request, reply)))
+      const outcome = await control.join(await bootOf(doors, request, reply))
+      return sendJson(lastOfConnection(reply), outcome)
     },
   })
   addDoor(fastify, doors, {
@@ -98,7 +99,7 @@ export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: N
       await control.depart({ stay })
       // Answer first: whoever asked has to hear that it is done.
       if (!stay) reply.raw.once('close', () => control.leave())
-      return sendJson(reply, { status: 'departed', stays: stay })
+      return sendJson(lastOfConnection(reply), { status: 'departed', stays: stay })
     },
   })
 }
@@ -204,6 +205,11 @@ function bootOfJson(text: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The server behind this connection has been replaced, or is about to end. */
+function lastOfConnection(reply: FastifyReply): FastifyReply {
+  return reply.header('connection', 'close')
 }
 
 function sendJson(reply: FastifyReply, value: unknown): FastifyReply {

@@ -77,7 +77,6 @@ export async function peerRoutes<Message, Call, Answer>(
     const answer = await reception.call(from, call, goneSignal(reply))
     return reply.type('application/msgpack').send(encode(answer))
   })
-
   bodyRoutes(app, components)
 }
 

@@ -36,8 +36,8 @@ t.test('wrong calls go to standard error with exit code 2', async t => {
     [['remove', '-r', ''], /A PATH is empty/],
     [['list', '--node', 'http://a/b'], /--node is "http:\/\/a\/b"/],
     [['start', '--port', 'x'], /--port is "x"/],
-    [['start', '-p', '5001'], /add -b 5001/],
-    [['start', '--replicas', '3'], /unknown option '--replicas'/],
+    [['start', '--replicas', '0'], /--replicas is "0", and can be 1 to 15/],
+    [['lookup'], /missing required argument/],
   ] as const) {
     const session = scriptedSession()
     t.equal(await runCli(argv, session), 2, argv.join(' '))
@@ -72,6 +72,10 @@ t.test('commands are named once', async t => {
     'remove',
     'status',
     'verify',
+    'lookup',
+    'overlay',
+    'join',
+    'depart',
     'experiment',
   ])
 })

@@ -11,8 +11,8 @@ import type { Command } from 'commander'
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts'
 import { ERROR_STATUS } from '../../src/http/error-reply.ts'
 import { longFlag, SETTINGS, type Setting } from '../../src/settings.ts'
-import { runningNode } from '../running-node.ts'
-import { replayed, withoutDates } from './console-sessions.ts'
+import { runningNetwork } from '../running-node.ts'
+import { comparable, replayed } from './console-sessions.ts'
 import { everyCommand, program, readPage, repositoryRoot } from './inventory.ts'
 
 /** Pages with generated parts, and what stands in each part. */
@@ -90,22 +90,22 @@ function fullHelpOf(command: typeof program): string {
   return text.trimEnd()
 }
 
-/** Pages with sessions that are run. */
-export const SESSION_PAGES = ['README.md', 'docs/http.md'] as const
+/** Pages with sessions that are run, and the number of nodes that each is run against. */
+export const SESSION_PAGES = { 'README.md': 3, 'docs/http.md': 1 } as const
 
-async function writeSessions(path: string): Promise<void> {
+async function writeSessions(path: string, nodes: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'altered-chord-docs-'))
   const ends: (() => unknown)[] = []
   try {
     mkdirSync(join(folder, 'work'))
     const test = { teardown: (end: () => unknown) => ends.push(end) }
-    const { url } = await runningNode(test, { data: join(folder, 'data') })
-    const init = { url, folder: join(folder, 'work'), repositoryRoot }
+    const network = await runningNetwork(test, nodes, join(folder, 'data'))
+    const init = { urls: network.map(({ url }) => url), folder: join(folder, 'work'), repositoryRoot }
     const before = readPage(path).text
     const now = await replayed(before, init)
-    if (withoutDates(now) !== withoutDates(before)) writeFileSync(join(repositoryRoot, path), now)
+    if (comparable(now) !== comparable(before)) writeFileSync(join(repositoryRoot, path), now)
   } finally {
-    for (const end of ends) await end()
+    for (const end of ends.reverse()) await end()
     rmSync(folder, { recursive: true })
   }
 }
@@ -114,5 +114,5 @@ if (pathToFileURL(argv[1] ?? '').href === import.meta.url) {
   for (const path of Object.keys(GENERATED)) {
     writeFileSync(join(repositoryRoot, path), renewed(path, readPage(path).text))
   }
-  for (const path of SESSION_PAGES) await writeSessions(path)
+  for (const [path, nodes] of Object.entries(SESSION_PAGES)) await writeSessions(path, nodes)
 }
