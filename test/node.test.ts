@@ -6,7 +6,8 @@ import t from 'tap'
 import { type Env, realEnv } from '../src/env.ts'
 import { addressOf, StoreNode } from '../src/node.ts'
 import { readNodeConfig } from '../src/read-config.ts'
-import { runningNode } from './running-node.ts'
+import { freePort } from './e2e/harness.ts'
+import { runningNode, settled } from './running-node.ts'
 
 /** Waits until a condition holds; the test's own time-out is the deadline. */
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -128,4 +129,64 @@ t.test('stopping before, during and again after the start', async t => {
 t.test('an address', async t => {
   t.equal(addressOf('127.0.0.1', 5000), '127.0.0.1:5000')
   t.equal(addressOf('::1', 5000), '[::1]:5000')
+})
+
+t.test('of nodes that start together one founds the network and the others join it', async t => {
+  const ports = [await freePort(), await freePort(), await freePort()]
+  const PEERS = ports.map(port => `http://127.0.0.1:${port}`).join(',')
+  const nodes = ports.map(port => {
+    const SELF_URL = `http://127.0.0.1:${port}`
+    return new StoreNode(
+      { env: realEnv() },
+      readNodeConfig({ port: `${port}`, memory: true }, { PEERS, SELF_URL }),
+    )
+  })
+  t.teardown(() => Promise.all(nodes.map(node => node.stop())))
+  const urls = await Promise.all(nodes.map(node => node.start()))
+  await settled(urls)
+  const networks = await Promise.all(
+    urls.map(async url => (await (await fetch(`${url}/network`)).json()) as { networkId: string }),
+  )
+  t.equal(new Set(networks.map(({ networkId }) => networkId)).size, 1)
+})
+
+t.test('the one that founds waits until all others have answered', async t => {
+  const ports = [await freePort(), await freePort()].sort() as [number, number]
+  const PEERS = ports.map(port => `127.0.0.1:${port}`).join(',')
+  const flags = { port: `${ports[0]}`, memory: true, joinTimeout: '300ms' }
+  const node = new StoreNode({ env: realEnv() }, readNodeConfig(flags, { PEERS }))
+  t.teardown(() => node.stop())
+  await t.rejects(node.start(), { code: 'UNAVAILABLE', message: /No boot node answered/ })
+})
+
+t.test('a node resumes in the network of its disk, whatever it is told', async t => {
+  const data = join(t.testdir({}), 'data')
+  const networkOf = async (url: string) =>
+    ((await (await fetch(`${url}/network`)).json()) as { networkId: string }).networkId
+  const other = await runningNode(t)
+  const first = await runningNode(t, { data, replicas: '1' })
+  const networkId = await networkOf(first.url)
+  await first.node.stop()
+  const again = await runningNode(t, { data, boot: other.url })
+  t.equal(await networkOf(again.url), networkId)
+  await again.node.stop()
+  const contradicting = new StoreNode(
+    { env: realEnv() },
+    readNodeConfig({ port: '0', boot: '0', data, replicas: '3' }, {}),
+  )
+  t.teardown(() => contradicting.stop())
+  await t.rejects(contradicting.start(), {
+    code: 'INVALID_REQUEST',
+    message: /replicas is 1 in this network, not 3/,
+  })
+})
+
+t.test('a network of one copy writes, and more copies at least than there are is refused', async t => {
+  const { url } = await runningNode(t, { replicas: '1' })
+  const network = await (await fetch(`${url}/network`)).json()
+  t.match(network, { replicas: 1, minReplicas: 1 })
+  const config = readNodeConfig({ port: '0', boot: '0', memory: true, minReplicas: '4' }, {})
+  const node = new StoreNode({ env: realEnv() }, config)
+  t.teardown(() => node.stop())
+  await t.rejects(node.start(), { code: 'INVALID_REQUEST', message: /minReplicas is 4 and replicas 3/ })
 })

@@ -43,7 +43,6 @@ export interface NodeControl {
 const JOIN_BODY_BYTES_MAX = 1024
 
 export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: NodeControl): void {
-  const common = { aboutFile: false } as const
   addDoor(fastify, doors, {
     methods: ['GET', 'HEAD'],
     urls: ['/lookup/*'],
@@ -52,33 +51,28 @@ export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: N
     contract: lookupContract,
     handler: (request, reply) => lookup(doors, request, reply),
   })
+  const pictures = [
+    ['/network', networkContract, networkOf],
+    ['/overlay', overlayContract, overlayOf],
+  ] as const
+  for (const [url, contract, answer] of pictures) {
+    addDoor(fastify, doors, {
+      methods: ['GET', 'HEAD'],
+      urls: [url],
+      access: 'read',
+      aboutFile: false,
+      contract,
+      handler: async (request, reply) => {
+        queryOf(request.raw.url as string, [])
+        return sendJson(reply, await answer(doors.ring))
+      },
+    })
+  }
   addDoor(fastify, doors, {
-    ...common,
-    methods: ['GET', 'HEAD'],
-    urls: ['/network'],
-    access: 'read',
-    contract: networkContract,
-    handler: async (request, reply) => {
-      queryOf(request.raw.url as string, [])
-      return sendJson(reply, networkOf(doors.ring))
-    },
-  })
-  addDoor(fastify, doors, {
-    ...common,
-    methods: ['GET', 'HEAD'],
-    urls: ['/overlay'],
-    access: 'read',
-    contract: overlayContract,
-    handler: async (request, reply) => {
-      queryOf(request.raw.url as string, [])
-      return sendJson(reply, await overlayOf(doors.ring))
-    },
-  })
-  addDoor(fastify, doors, {
-    ...common,
     methods: ['POST'],
     urls: ['/join'],
     access: 'write',
+    aboutFile: false,
     contract: joinContract,
     handler: async (request, reply) => {
       queryOf(request.raw.url as string, [])
@@ -87,21 +81,28 @@ export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: N
     },
   })
   addDoor(fastify, doors, {
-    ...common,
     methods: ['POST'],
     urls: ['/depart'],
     access: 'write',
+    aboutFile: false,
     contract: departContract,
-    handler: async (request, reply) => {
-      const query = queryOf(request.raw.url as string, ['stay'])
-      await ignoreBody(request.raw, reply.raw, doors.connections)
-      const stay = parseFlag('stay', query.stay) ?? false
-      await control.depart({ stay })
-      // Answer first: whoever asked has to hear that it is done.
-      if (!stay) reply.raw.once('close', () => control.leave())
-      return sendJson(lastOfConnection(reply), { status: 'departed', stays: stay })
-    },
+    handler: (request, reply) => depart(doors, control, request, reply),
   })
+}
+
+async function depart(
+  doors: Doors,
+  control: NodeControl,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const query = queryOf(request.raw.url as string, ['stay'])
+  await ignoreBody(request.raw, reply.raw, doors.connections)
+  const stay = parseFlag('stay', query.stay) ?? false
+  await control.depart({ stay })
+  // Answer first: whoever asked has to hear that it is done.
+  if (!stay) reply.raw.once('close', () => control.leave())
+  return sendJson(lastOfConnection(reply), { status: 'departed', stays: stay })
 }
 
 async function lookup(

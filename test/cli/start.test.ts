@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -77,4 +78,42 @@ t.test('an open door is refused with what to add, exit code 2', async t => {
   const { code, err } = await launch(t, ['--host', '0.0.0.0']).ended
   t.equal(code, 2)
   t.match(err, /add --secret and --token/)
+})
+
+t.test(
+  'a boot node that does not come is waited for, with a word about it, and then the exit code is 1',
+  async t => {
+    // Port 9 is discard's; nothing listens there.
+    const { code, err } = await launch(t, ['-p', '0', '-b', '9', '--memory', '--join-timeout', '500ms']).ended
+    t.equal(code, 1)
+    t.match(err, /"boot":"127.0.0.1:9".*"msg":"waiting for the boot node"/)
+    t.match(err, /No boot node answered within 0.5 s; the last one tried was 127.0.0.1:9. \(UNAVAILABLE\)\n$/)
+  },
+)
+
+t.test('whoever ends a node that still waits gets exit code 0', async t => {
+  const { child, ended } = launch(t, ['-p', '0', '-b', '9', '--memory'])
+  await once(child.stderr, 'data')
+  child.kill('SIGTERM')
+  t.equal((await ended).code, 0)
+})
+
+t.test('a setting that contradicts the network is a wrong call, and nobody was admitted', async t => {
+  const first = launch(t, anywhere)
+  const url = await first.url()
+  const { code, err } = await launch(t, ['-p', '0', '-b', url, '--memory', '-k', '5']).ended
+  t.equal(code, 2)
+  t.match(err, /^error: The settings contradict: replicas is 3 in this network, not 5\.\n$/)
+  const network = (await (await fetch(`${url}/network`)).json()) as { nodes: unknown[] }
+  t.equal(network.nodes.length, 1)
+})
+
+t.test('a node that departs says so, ends with exit code 0 and leaves an empty folder', async t => {
+  const data = join(t.testdir({}), 'd')
+  const first = launch(t, anywhere)
+  const second = launch(t, ['-p', '0', '-b', await first.url(), '--data', data])
+  const url = await second.url()
+  t.equal((await fetch(`${url}/depart`, { method: 'POST' })).status, 200)
+  t.equal((await second.ended).code, 0)
+  t.same(readdirSync(data), ['lock'])
 })

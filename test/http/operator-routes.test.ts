@@ -17,6 +17,11 @@ t.test('health is open, everything else wants a token when there is one', async 
     ['/copy/a/b', 'GET', true],
     ['/move/a/b', 'POST', true],
     ['/upload', 'POST', true],
+    ['/lookup/a', 'GET', false],
+    ['/network', 'GET', false],
+    ['/overlay', 'GET', false],
+    ['/join', 'POST', true],
+    ['/depart', 'POST', true],
     ['/nix', 'GET', false],
   ]
   for (const [url, method, writes] of doors) {
@@ -42,6 +47,9 @@ t.test('status says what an operator asks', async t => {
     staged: 0,
     durable: false,
     consistency: 'chain',
+    network: { networkId: 'net-1', replicas: 3, nodes: { alive: 1, left: 0, dead: 0 }, suspects: [] },
+    views: { held: 8, asHead: 8, asWitness: 0, notActive: 0, backFilling: 0 },
+    replication: 'running',
     uploads: { receiving: 0, waiting: 0 },
     limits: { uploadsMax: 256 },
   })

@@ -91,8 +91,10 @@ function missingCodes(text: string, fenced: boolean, inventory: Inventory): stri
   )
 }
 
-/** Words in capitals that are no codes: placeholders, methods, signals. */
+/** Words in capitals that are no codes: placeholders, methods, signals, variables of platforms. */
 const OTHER_CAPITALS = new Set([
+  'PEERS',
+  'SELF_URL',
   'PATH',
   'PORT',
   'HOST',

@@ -1,0 +1,91 @@
+import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import { StoreError } from '../../src/errors.ts'
+import { AllNodes, type AllNodesComponents } from '../../src/membership/all-nodes.ts'
+import type { PeerAnswer, PeerCall } from '../../src/peer/calls.ts'
+import type { Address, NodeId } from '../../src/ring/identifier.ts'
+import type { MapRecord } from '../../src/routing/map-record.ts'
+
+const record = (name: string): MapRecord => ({
+  nodeId: name as NodeId,
+  address: `${name}:1` as Address,
+  ringAddress: `${name}:1` as Address,
+  incarnation: 1,
+  status: 'alive',
+  zone: undefined,
+})
+
+/** This node is `a`; the others answer as `answer` says. */
+function allNodes(
+  others: string[],
+  answer: (to: Address, call: PeerCall) => unknown,
+  driver: object = { faulty: false, machine: { suspects: new Set(), views: new Map() } },
+) {
+  const calls: [Address, PeerCall][] = []
+  const learned: MapRecord[] = []
+  const members = {
+    self: record('a'),
+    others: () => others.map(record),
+    learn: (records: MapRecord[]) => learned.push(...records),
+    changeSelf: () => record('a'),
+  }
+  const components = {
+    env: realEnv(),
+    members,
+    driver,
+    call: async (to: Address, call: PeerCall) => {
+      calls.push([to, call])
+      return answer(to, call) as PeerAnswer
+    },
+    files: () => 0,
+    signal: new AbortController().signal,
+  }
+  return { nodes: new AllNodes(components as unknown as AllNodesComponents), calls, learned }
+}
+
+const silent = () => {
+  throw new StoreError('UNAVAILABLE', 'silent')
+}
+
+t.test('all others are told of this node, and say who they are; one that is silent does no harm', async t => {
+  const names = Array.from({ length: 40 }, (_, index) => `n${index}`)
+  const { nodes, calls, learned } = allNodes(names, to => {
+    if (to === 'n7:1') silent()
+    return { record: record(to.replace(':1', '')) }
+  })
+  await nodes.announce()
+  t.same(calls.map(([to]) => to).sort(), names.map(name => `${name}:1`).sort())
+  t.ok(calls.every(([, call]) => call.kind === 'learn' && call.records[0]?.nodeId === 'a'))
+  t.equal(learned.length, 39)
+})
+
+t.test('ready is what a peer proves', async t => {
+  const alone = allNodes([], silent)
+  await alone.nodes.proveReady()
+  const some = allNodes(['b', 'c'], to => (to === 'b:1' ? silent() : { view: {} }))
+  await some.nodes.proveReady()
+  t.match(some.calls[0]?.[1], { kind: 'lookup', request: { visited: ['a'] } })
+  await t.rejects(allNodes(['b', 'c'], silent).nodes.proveReady(), { code: 'UNAVAILABLE' })
+  await t.rejects(allNodes(['b'], () => ({ view: undefined })).nodes.proveReady(), { code: 'UNAVAILABLE' })
+  const many = allNodes(['b', 'c', 'd', 'e', 'f'], silent)
+  await t.rejects(many.nodes.proveReady())
+  t.equal(many.calls.length, 3, 'the answer does not wait for all of a large network')
+})
+
+t.test('a peer that is given up proves nothing, and a faulty disk is not ready', async t => {
+  const driver = { faulty: false, machine: { suspects: new Set(['b']) } }
+  const given = allNodes(['b'], silent, driver)
+  await given.nodes.proveReady()
+  t.same(given.calls, [])
+  await t.rejects(allNodes(['b'], () => ({ view: {} }), { ...driver, faulty: true }).nodes.proveReady(), {
+    code: 'UNAVAILABLE',
+    message: /disk/,
+  })
+})
+
+t.test('the parts of a list are those that were given', async t => {
+  const part = { lines: [], upTo: undefined, arcs: [] }
+  const { nodes, calls } = allNodes(['b', 'c'], to => (to === 'b:1' ? silent() : part))
+  t.same(await nodes.list({ prefix: 'p', after: undefined, limit: 5 }), [part])
+  t.match(calls[0]?.[1], { kind: 'list', prefix: 'p', limit: 5 })
+})

@@ -1,0 +1,77 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import { HttpPeers } from '../../src/peer/http-peers.ts'
+import { waitingDoor } from '../../src/peer/waiting-door.ts'
+import type { Credentials } from '../../src/peer/wire.ts'
+import type { Address, NodeId } from '../../src/ring/identifier.ts'
+
+const credentials = (secret: string | undefined): Credentials => ({
+  secret,
+  networkId: () => undefined,
+  self: () => ({
+    address: 'a:1' as Address,
+    nodeId: 'a'.repeat(32) as NodeId,
+    boot: { counter: 1, nonce: '0' },
+  }),
+})
+
+async function openDoor(t: { teardown(then: () => unknown): unknown }, secret?: string) {
+  const door = waitingDoor({ credentials: credentials(secret), tls: undefined })
+  door.listen(0, '127.0.0.1')
+  await once(door, 'listening')
+  t.teardown(() => {
+    door.closeAllConnections()
+    door.close()
+  })
+  const address = `127.0.0.1:${(door.address() as AddressInfo).port}` as Address
+  const unreachable: string[] = []
+  const peersWith = (theirs: string | undefined) => {
+    const peers = new HttpPeers<string, string, unknown>(
+      { env: realEnv(), credentials: credentials(theirs) },
+      { scheme: 'http', unreachable: (_peer, how) => unreachable.push(how), messages: () => undefined },
+    )
+    t.teardown(() => peers.close())
+    return peers
+  }
+  return { address, peersWith, unreachable }
+}
+
+const options = { timeoutMs: 10_000 }
+
+t.test('another node is told that there is no network here', async t => {
+  const { address, peersWith } = await openDoor(t, 's')
+  await t.rejects(peersWith('s').call(address, 'join', options), { code: 'NO_NETWORK' })
+  await t.rejects(peersWith('other').call(address, 'join', options), { code: 'UNAUTHORIZED' })
+})
+
+t.test('to the senders of messages, nobody is there yet', async t => {
+  const { address, peersWith, unreachable } = await openDoor(t)
+  peersWith(undefined).send(address, 'm')
+  while (unreachable.length === 0) await new Promise(resolve => setImmediate(resolve))
+  t.same(unreachable, ['refused'])
+})
+
+t.test('clients hear that it is alive, and to come back', async t => {
+  const { address } = await openDoor(t)
+  const health = await fetch(`http://${address}/health`)
+  t.same([health.status, await health.json()], [200, { status: 'ok' }])
+  for (const path of ['/ready', '/get/a', '/peer/call']) {
+    const reply = await fetch(`http://${address}${path}`)
+    t.equal(reply.status, 503, path)
+    t.equal(reply.headers.get('retry-after'), '1')
+    t.match(await reply.json(), { error: { code: 'UNAVAILABLE', retryable: true } })
+  }
+})
+
+t.test('what is no message of a node is refused', async t => {
+  const { address } = await openDoor(t)
+  const reply = await fetch(`http://${address}/peer/call`, { method: 'POST', body: 'x' })
+  t.match(await reply.json(), { error: { code: 'PROTOCOL_UNSUPPORTED' } })
+  const large = await fetch(`http://${address}/peer/call`, {
+    method: 'POST',
+    body: 'x'.repeat(2 * 1024 * 1024),
+  }).catch(() => undefined)
+  t.ok(large === undefined || large.status === 400)
+})
