@@ -4,7 +4,7 @@ import { asStoreError, ERROR_STATUS, errorReply, rawErrorReply } from '../../src
 
 t.test('every code has a status, and only what the server could not do is a 5xx', async t => {
   t.same(Object.keys(ERROR_STATUS).sort(), Object.keys(ERROR_CODES).sort())
-  const ours: ErrorCode[] = ['INTERNAL', 'CORRUPT', 'UNAVAILABLE', 'INDETERMINATE', 'DISK_FULL']
+  const ours: ErrorCode[] = ['INTERNAL', 'CORRUPT', 'NO_NETWORK', 'UNAVAILABLE', 'INDETERMINATE', 'DISK_FULL']
   for (const code of Object.keys(ERROR_STATUS) as ErrorCode[]) {
     t.equal(ERROR_STATUS[code] >= 500, ours.includes(code), code)
   }

@@ -5,7 +5,6 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
-import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { ADDRESS, codeOf, runServer } from './running-server.ts'
 
 t.test('a file goes in, comes out, is copied, moved, listed and removed', async t => {
@@ -167,12 +166,8 @@ t.test('requests are logged when that is asked for, and defects always, without 
       lines.push([level, ...line])
   const log = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
   const env = realEnv(log)
-  class Broken extends MemoryStorage {
-    override find(): Promise<never> {
-      return Promise.reject(new TypeError('a defect'))
-    }
-  }
-  const quiet = await runServer(t, { env, storage: new Broken({ env }) })
+  const quiet = await runServer(t, { env })
+  Object.assign(quiet.files, { find: () => Promise.reject(new TypeError('a defect')) })
   const answer = await quiet.server.inject('/get/a')
   t.equal(answer.statusCode, 500)
   t.equal(codeOf(answer), 'INTERNAL')
