@@ -137,24 +137,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
       files: () => storage.statistics().files,
       signal: this.#closing.signal,
     })
-    const list = new NetworkList({
-      env,
-      signal: this.#closing.signal,
-      own: ask => ownPart(this.driver.machine, storage, ask),
-      askOthers: ask => this.allNodes.list(ask),
-    })
-    this.replication = new ChainReplication(
-      {
-        env,
-        storage,
-        driver: this.driver,
-        carrier: this.#carrier,
-        lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
-        addressOf: node => this.members.addressOf(node),
-        list: (prefix, after, limit) => list.list(prefix, after, limit),
-      },
-      { self: this.#self },
-    )
+    this.replication = this.#makeReplication()
   }
 
   /** Begins to take part. A founder makes the network's first views. */
@@ -306,6 +289,27 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
     if (record === undefined) return
     this.#env.log.debug({ op: 'peer.unreachable', peer: address, how }, 'peer did not answer')
     if (how === 'refused') this.driver.dispatch({ kind: 'unreachable', node: record.nodeId })
+  }
+
+  #makeReplication(): ChainReplication {
+    const list = new NetworkList({
+      env: this.#env,
+      signal: this.#closing.signal,
+      own: ask => ownPart(this.driver.machine, this.#storage, ask),
+      askOthers: ask => this.allNodes.list(ask),
+    })
+    return new ChainReplication(
+      {
+        env: this.#env,
+        storage: this.#storage,
+        driver: this.driver,
+        carrier: this.#carrier,
+        lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
+        addressOf: node => this.members.addressOf(node),
+        list: (prefix, after, limit) => list.list(prefix, after, limit),
+      },
+      { self: this.#self },
+    )
   }
 
   #makeCarrier(): BodyCarrier {

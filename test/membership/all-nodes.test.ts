@@ -2,7 +2,7 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
 import { AllNodes, type AllNodesComponents } from '../../src/membership/all-nodes.ts'
-import type { PeerAnswer, PeerCall } from '../../src/peer/calls.ts'
+import type { PeerAnswer, PeerCall } from '../../src/membership/calls.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
 
