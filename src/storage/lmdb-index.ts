@@ -6,7 +6,6 @@
  * and a reader never waits for a writer (docs/decisions/0010-storage-on-disk.md).
  */
 import { Buffer } from 'node:buffer'
-import { statfsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type Database, open, type RootDatabase } from 'lmdb'
@@ -14,6 +13,7 @@ import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { diskError } from './disk-errors.ts'
+import { assertFree } from './free-space.ts'
 import { GroupCommit } from './group-commit.ts'
 import { checkIndexFile } from './index-file.ts'
 import type { BlobId, FileRecord } from './record.ts'
@@ -256,8 +256,7 @@ export class LmdbIndex {
         if (content && 'inline' in content) bytes += 2 * content.inline.length
       }
     }
-    const { bavail, bsize } = statfsSync(this.#folder)
-    if (bavail * bsize < bytes) throw new StoreError('DISK_FULL', 'No space is left on the disk.')
+    assertFree(this.#folder, bytes)
   }
 
   #apply(write: IndexWrite): void {

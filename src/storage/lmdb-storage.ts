@@ -20,6 +20,7 @@ import { checkedInline, wholeRange } from './checked-blocks.ts'
 import { type CommitPlan, notFound, pathsOf, planCommit } from './commit-plan.ts'
 import { DataDirectory } from './data-directory.ts'
 import { diskError } from './disk-errors.ts'
+import { assertFree } from './free-space.ts'
 import { PIECE_BYTES, receive } from './intake.ts'
 import { type IndexWrite, LmdbIndex } from './lmdb-index.ts'
 import { LmdbReplicaStore } from './lmdb-replica-store.ts'
@@ -48,6 +49,9 @@ import { Turns } from './turns.ts'
 
 /** Expired outcomes that a commit with an Idempotency-Key takes along: more than one, so that they never pile up. */
 const OUTCOMES_SWEPT = 4
+
+/** Free bytes without which no small body is taken in: room for the writes of about sixty others (lmdb-index.ts). */
+const PUT_SPARE_BYTES = 4 * 1024 * 1024
 
 /** Pieces kept for the next upload: 16 MiB, enough for 32 uploads at once without a new allocation. */
 const PIECES_KEPT = 64
@@ -146,7 +150,10 @@ export class LmdbStorage implements Storage {
           await this.#reserve.assertHeld()
           return blob.begin()
         })
-        if (inline) return { ...digest, content: { inline } }
+        if (inline) {
+          await this.#assertRoom()
+          return { ...digest, content: { inline } }
+        }
         const blobId = await blob.finish()
         watched.signal.throwIfAborted()
         return { ...digest, content: { blobId } }
@@ -155,6 +162,12 @@ export class LmdbStorage implements Storage {
         throw diskError(error, 'The body was not stored')
       }
     })
+  }
+
+  /** Refuses a small body while there is still room for the writes under way: a write that is begun can't be refused. */
+  async #assertRoom(): Promise<void> {
+    if (!this.#reserve.held) await this.#reserve.assertHeld()
+    assertFree(this.#directory.path, PUT_SPARE_BYTES)
   }
 
   async stageCopy(record: FileRecord): Promise<StagedBody> {

@@ -19,7 +19,7 @@ const record = (name: string): MapRecord => ({
 function allNodes(
   others: string[],
   answer: (to: Address, call: PeerCall) => unknown,
-  driver: object = { faulty: false, machine: { suspects: new Set(), views: new Map() } },
+  driver: object = { fault: undefined, machine: { suspects: new Set(), views: new Map() } },
 ) {
   const calls: [Address, PeerCall][] = []
   const learned: MapRecord[] = []
@@ -73,14 +73,20 @@ t.test('ready is what a peer proves', async t => {
 })
 
 t.test('a peer that is given up proves nothing, and a faulty disk is not ready', async t => {
-  const driver = { faulty: false, machine: { suspects: new Set(['b']) } }
+  const driver = { fault: undefined, machine: { suspects: new Set(['b']) } }
   const given = allNodes(['b'], silent, driver)
   await given.nodes.proveReady()
   t.same(given.calls, [])
-  await t.rejects(allNodes(['b'], () => ({ view: {} }), { ...driver, faulty: true }).nodes.proveReady(), {
-    code: 'UNAVAILABLE',
-    message: /disk/,
-  })
+  await t.rejects(
+    allNodes(['b'], () => ({ view: {} }), {
+      ...driver,
+      fault: new StoreError('DISK_FULL', 'full'),
+    }).nodes.proveReady(),
+    {
+      code: 'UNAVAILABLE',
+      message: /disk/,
+    },
+  )
 })
 
 t.test('the parts of a list are those that were given', async t => {

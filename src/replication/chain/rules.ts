@@ -44,8 +44,6 @@ export interface Rules {
   readonly sealBeforeFetch: boolean
   /** A pass that names a body is stored when the body is there. */
   readonly bodyBeforePass: boolean
-  /** A refusal under a client's key is kept like a success. */
-  readonly keptRefusals: boolean
   /** The first try of a write is bound to one view and one start of its head. */
   readonly boundFirstTry: boolean
 }
@@ -71,6 +69,5 @@ export const ALL_RULES: Rules = Object.freeze({
   keepBodies: true,
   sealBeforeFetch: true,
   bodyBeforePass: true,
-  keptRefusals: true,
   boundFirstTry: true,
 })

@@ -1,7 +1,6 @@
 import t from 'tap'
 import type { RequestId } from '../../../src/replication/chain/chain-record.ts'
 import type { Envelope, Message, Tag, WriteBinding } from '../../../src/replication/chain/messages.ts'
-import type { Rules } from '../../../src/replication/chain/rules.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { ETag } from '../../../src/storage/record.ts'
 import type { NodeId, ViewId } from '../../../src/views/view.ts'
@@ -138,8 +137,8 @@ t.test('a key is answered as it was, and refused for something else', async t =>
  * A removal under a key whose first try is held up at n2; repeated at n3 it is refused, because nothing is there. Then a
  * file is created, and the first try arrives.
  */
-function lateFirstTry(rules: Partial<Rules>): { readonly told: string | undefined; readonly left: string } {
-  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], rules })
+function lateFirstTry(): { readonly told: string | undefined; readonly left: string } {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   const key = { key: 'k', fingerprint: 'f', expiresAtMs: 5_000 }
   const remove = { kind: 'remove', condition: 'exists', path: path('a'), key } as const
   const held: Envelope[] = []
@@ -154,12 +153,7 @@ function lateFirstTry(rules: Partial<Rules>): { readonly told: string | undefine
 }
 
 t.test('once a refusal was told under a key, an earlier try that comes late does nothing', async t => {
-  t.same(lateFirstTry({}), { told: 'failed', left: 'w' })
-  t.same(
-    lateFirstTry({ keptRefusals: false }),
-    { told: 'failed', left: 'absent' },
-    'without the rule it does',
-  )
+  t.same(lateFirstTry(), { told: 'failed', left: 'w' })
 })
 
 t.test('a write needs its number of replicas, unless the network has fewer nodes', async t => {
