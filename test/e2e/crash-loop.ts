@@ -278,9 +278,10 @@ function same(a: Content | undefined, b: Content | undefined): boolean {
   return a === undefined || b === undefined ? a === b : a.sha256 === b.sha256 && a.size === b.size
 }
 
-/** No staging is left, and there is one blob file for each large body. Returns how many. */
+/** No staging is left, and there is one blob file for each large body; a copy shares it. Returns how many. */
 async function compareDisk(dataDirectory: string, workers: readonly Worker[]): Promise<number> {
-  const large = workers.flatMap(worker => [...worker.files.values()]).filter(c => c.size > INLINE_BYTES_MAX)
+  const files = workers.flatMap(worker => [...worker.files.values()])
+  const large = new Set(files.filter(({ size }) => size > INLINE_BYTES_MAX).map(({ sha256 }) => sha256))
   let staged: string[] = []
   let blobs: string[] = []
   // What a crash left over may be cleared away just after the start, beside the first requests.
@@ -288,9 +289,9 @@ async function compareDisk(dataDirectory: string, workers: readonly Worker[]): P
     async () => {
       staged = await filesUnder(join(dataDirectory, 'staging'))
       blobs = await filesUnder(join(dataDirectory, 'blobs'))
-      return staged.length === 0 && blobs.length === large.length
+      return staged.length === 0 && blobs.length === large.size
     },
-    { what: `staging is empty and there are ${large.length} blob files`, pauseMs: 50 },
+    { what: `staging is empty and there are ${large.size} blob files`, pauseMs: 50 },
   ).catch(error => {
     throw new Error(`${error.message}; found ${staged.length} staged and ${blobs.length} blob files`)
   })
