@@ -117,7 +117,9 @@ function isNewest({ path }: ListEntry, own: readonly ListedArc[], all: readonly 
 /** True when each position lies in exactly one arc. */
 function isPartition(arcs: readonly Arc[]): boolean {
   const sorted = [...arcs].sort((a, b) => (a.hi < b.hi ? -1 : 1))
-  return arcs.length > 0 && sorted.every(({ lo }, index) => lo === sorted.at(index - 1)?.hi)
+  // Two whole rings follow on each other as well.
+  const isOnce = new Set(arcs.map(({ hi }) => hi)).size === arcs.length
+  return arcs.length > 0 && isOnce && sorted.every(({ lo }, index) => lo === sorted.at(index - 1)?.hi)
 }
 
 /** True when the arcs leave no position out: a gap would begin where one of them ends. */

@@ -82,6 +82,9 @@ t.test('a list that lacks a range is an error', async t => {
   t.throws(() => mergeParts([], 1), { code: 'UNAVAILABLE' })
 })
 
+/** One point makes one arc, the whole ring. */
+const WHOLE = '0'.repeat(40) as Identifier
+
 t.test('a head that was succeeded and does not know it spoils nothing', async () => {
   fc.assert(
     fc.property(anyFiles, anyPoints, anyPoints, fc.nat(), (files, points, oldPoints, chosen) => {
@@ -92,6 +95,7 @@ t.test('a head that was succeeded and does not know it spoils nothing', async ()
       const merged = mergeParts([partOf(gone, stale, 100), now], 100)
       assert.deepEqual(merged.lines, files)
     }),
+    { examples: [[[], [WHOLE], [WHOLE], 0]] },
   )
 })
 
