@@ -1,6 +1,7 @@
 /**
  * Owns the troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
  */
+import type { BlobState } from '../../replication/chain/machine-state.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { NodeId, View, ViewState } from '../../views/view.ts'
 import { majority } from '../../views/view.ts'
@@ -294,7 +295,17 @@ export class ChainNemesis {
         return false
       if (wasActive && !known.some(state => state?.complete)) return false
     }
-    return true
+    return !this.#holdsLastBody(node)
+  }
+
+  /** Whether a body that records name lies on this disk alone, because another replica's copy went bad. */
+  #holdsLastBody(node: ChainNode): boolean {
+    const others = this.#components.cluster.nodes.filter(other => other !== node && !other.restored)
+    const isElsewhere = (blobId: BlobId) => others.some(other => bodiesOf(other).has(blobId))
+    for (const [blobId, { stagedUntilMs }] of bodiesOf(node)) {
+      if (stagedUntilMs === undefined && !isElsewhere(blobId)) return true
+    }
+    return false
   }
 
   /** Views that anybody holds, and those that are on their way to be decided. */
@@ -320,4 +331,11 @@ export class ChainNemesis {
     )
     return holders.length > 0
   }
+}
+
+/** The bodies of a node, whether it runs or not. */
+function bodiesOf({ machine, disk }: ChainNode): ReadonlyMap<BlobId, BlobState> {
+  if (machine !== undefined) return machine.blobs
+  const states = disk.keys('b/').map(key => disk.read(key) as BlobState)
+  return new Map(states.map(state => [state.blob.blobId, state]))
 }
