@@ -26,7 +26,6 @@ import { type IndexWrite, LmdbIndex } from './lmdb-index.ts'
 import { LmdbReplicaStore } from './lmdb-replica-store.ts'
 import { checkKey, type Idempotency, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
 import type { BlobId, Body, FileRecord } from './record.ts'
-import { RecordCache } from './record-cache.ts'
 import type { ReplicaStore } from './replica-store.ts'
 import { SpaceReserve } from './space-reserve.ts'
 import { StagedBlob } from './staged-blob.ts'
@@ -55,9 +54,6 @@ const PUT_SPARE_BYTES = 4 * 1024 * 1024
 
 /** Pieces kept for the next upload: 16 MiB, enough for 32 uploads at once without a new allocation. */
 const PIECES_KEPT = 64
-
-/** Records kept decoded: a thousand small files that everybody asks for, and a fraction of what a node needs itself. */
-const RECENT_BYTES_MAX = 16 * 1024 * 1024
 
 interface Parts {
   readonly env: Env
@@ -89,7 +85,6 @@ export class LmdbStorage implements Storage {
   readonly #remover: BlobRemover
   readonly #outcomesMax: number
   readonly #turns = new Turns()
-  readonly #recent = new RecordCache({ bytesMax: RECENT_BYTES_MAX })
   readonly #staged = new StagedBodies()
   readonly #pieces = new BufferPool({ bufferBytes: PIECE_BYTES, freeMax: PIECES_KEPT })
   #seq = 0
@@ -214,7 +209,7 @@ export class LmdbStorage implements Storage {
 
   async find(path: PathName): Promise<FileRecord | undefined> {
     this.#staged.assertOpen()
-    return this.#recent.find(path, () => this.#index.record(path))
+    return this.#index.record(path)
   }
 
   async read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable> {
@@ -272,15 +267,6 @@ export class LmdbStorage implements Storage {
   }
 
   async #commitInTurn(change: Change, options: CommitOptions): Promise<Committed> {
-    const changed = this.#recent.changing(pathsOf(change))
-    try {
-      return await this.#commitUncached(change, options)
-    } finally {
-      changed()
-    }
-  }
-
-  async #commitUncached(change: Change, options: CommitOptions): Promise<Committed> {
     const { idempotency } = options
     const kept = idempotency && this.#keptOutcome(idempotency.key)
     if (kept) return { record: undefined, previous: undefined, replayed: replayedAnswer(kept, idempotency) }

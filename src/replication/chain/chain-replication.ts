@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream'
 import type { Env } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
-import { type Address, identifierOfPath } from '../../ring/identifier.ts'
+import { type Address, type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { checkedBlocks, wholeRange } from '../../storage/checked-blocks.ts'
 import type { BlobId, FileRecord } from '../../storage/record.ts'
@@ -111,7 +111,7 @@ export class ChainReplication implements Replication {
 
   async find(path: PathName): Promise<Found> {
     const here = this.#components.driver.readAtOnce(path)
-    if (here !== undefined) return { record: fileOf(here), ...this.#placement(path, []) }
+    if (here !== undefined) return { record: fileOf(here), ...this.#placementAt(here.position, []) }
     const visited = await this.#reach(path)
     const outcome = await this.#components.driver.request({ kind: 'get', path })
     if (outcome.kind !== 'value') throw unavailable(path)
@@ -200,15 +200,27 @@ export class ChainReplication implements Replication {
   }
 
   #placement(path: PathName, visited: readonly Address[]): Placement {
-    const view = this.#covering(path)
-    const addresses = (nodes: readonly NodeId[]) =>
-      nodes.map(node => this.#components.addressOf(node)).filter(address => address !== undefined)
-    const replicas = addresses(view?.replicas ?? [])
-    const own = addresses([this.#self])
+    return this.#placementAt(identifierOfPath(path), visited)
+  }
+
+  #placementAt(position: Identifier, visited: readonly Address[]): Placement {
+    const { driver } = this.#components
+    const view = driver.machine.table.covering(position)
+    if (view === undefined)
+      return { chain: visited.length > 0 ? visited : this.#addresses([this.#self]), replicas: [] }
+    const replicas = this.#addresses(view.replicas)
     if (visited.length > 0) return { chain: visited, replicas }
-    const answering =
-      view === undefined || view.replicas.includes(this.#self) ? [] : addresses([headOf(view)])
-    return { chain: [...own, ...answering], replicas }
+    const isHere = view.replicas.includes(this.#self)
+    return { chain: this.#addresses(isHere ? [this.#self] : [this.#self, headOf(view)]), replicas }
+  }
+
+  #addresses(nodes: readonly NodeId[]): Address[] {
+    const addresses: Address[] = []
+    for (const node of nodes) {
+      const address = this.#components.addressOf(node)
+      if (address !== undefined) addresses.push(address)
+    }
+    return addresses
   }
 
   /** Sends a large body to every replica before the write names it, to all of them at once. */

@@ -7,7 +7,6 @@
  */
 import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
-import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { Boot, NodeId } from '../../views/view.ts'
@@ -137,7 +136,7 @@ export class ChainDriver {
   /** What is at a path, where that needs nobody else and nothing that is not durable yet; else undefined. */
   readAtOnce(path: PathName): ChainRecord | undefined {
     if (this.#closed || this.#fault || this.#records.isCovering(path)) return undefined
-    return readAtOnce(this.#machine, path, identifierOfPath(path))
+    return readAtOnce(this.#machine, path, this.#records.positionOf(path))
   }
 
   /** Asks for something on behalf of a client. @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL. */

@@ -6,17 +6,21 @@
  * no record.
  */
 import { type Arc, arcContains } from '../../ring/arc.ts'
-import type { Identifier } from '../../ring/identifier.ts'
+import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { RecordWrite, ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { type Digest, DigestTree, PREFIX_DIGITS } from './digest-tree.ts'
+import { RecordCache } from './record-cache.ts'
 import { chainRecordOf, keptRecordOf } from './record-notes.ts'
 import type { RecordTable } from './record-table.ts'
 
 const SUM = 'sum/'
 const REFERENCES = 'ref/'
+
+/** Records kept decoded: thousands of small files that everybody asks for, and a fraction of what a node needs itself. */
+const CACHE_BYTES_MAX = 16 * 1024 * 1024
 
 interface Covered {
   readonly record: ChainRecord | undefined
@@ -29,6 +33,8 @@ export class StoredRecords implements RecordTable {
   readonly #digests = new DigestTree()
   readonly #references = new Map<BlobId, number>()
   readonly #covering = new Map<PathName, Covered>()
+  /** Never of a path that is covered. */
+  readonly #cache = new RecordCache({ bytesMax: CACHE_BYTES_MAX })
   #changed = new Map<PathName, RecordWrite>()
   #changedLeaves = new Set<string>()
   #changedBodies = new Set<BlobId>()
@@ -54,9 +60,12 @@ export class StoredRecords implements RecordTable {
 
   get(path: PathName): ChainRecord | undefined {
     const covered = this.#covering.get(path)
-    if (covered !== undefined) return covered.record
-    const kept = this.#store.record(path)
-    return kept && chainRecordOf(kept)
+    return covered === undefined ? this.#cache.find(path, () => this.#load(path)) : covered.record
+  }
+
+  /** The position of a path, without the hash when its record is at hand. */
+  positionOf(path: PathName): Identifier {
+    return this.#cache.peek(path)?.record?.position ?? identifierOfPath(path)
   }
 
   put(record: ChainRecord): void {
@@ -118,11 +127,17 @@ export class StoredRecords implements RecordTable {
     for (const { path } of records) if (this.#covering.get(path)?.batch === batch) this.#covering.delete(path)
   }
 
+  #load(path: PathName): ChainRecord | undefined {
+    const kept = this.#store.record(path)
+    return kept && chainRecordOf(kept)
+  }
+
   #cover(path: PathName, record: ChainRecord | undefined, before: ChainRecord | undefined): void {
     const first = this.#changed.get(path)
     const sizeBefore = first === undefined ? before?.body?.size : first.sizeBefore
     this.#changed.set(path, { path, record: record && keptRecordOf(record), sizeBefore })
     this.#covering.set(path, { record, batch: this.#batch })
+    this.#cache.forget(path)
   }
 
   #enter(record: ChainRecord): void {

@@ -15,6 +15,8 @@ import { anyRecord, NAMES } from './any-record.ts'
 type Step =
   | { readonly kind: 'put'; readonly record: ChainRecord }
   | { readonly kind: 'delete'; readonly index: number }
+  /** Fills the cache, which must not outlive what it shows. */
+  | { readonly kind: 'look'; readonly index: number }
   /** A batch is taken; it becomes durable at the next one, as the driver has one under way at a time. */
   | { readonly kind: 'take' }
   | { readonly kind: 'durable' }
@@ -23,6 +25,7 @@ type Step =
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: anyRecord.map(record => ({ kind: 'put', record }) as const) },
   { weight: 3, arbitrary: fc.nat(NAMES.length - 1).map(index => ({ kind: 'delete', index }) as const) },
+  { weight: 6, arbitrary: fc.nat(NAMES.length - 1).map(index => ({ kind: 'look', index }) as const) },
   { weight: 2, arbitrary: fc.constant({ kind: 'take' } as const) },
   { weight: 2, arbitrary: fc.constant({ kind: 'durable' } as const) },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' } as const) },
@@ -51,6 +54,12 @@ class Run {
         const path = NAMES[step.index] as ChainRecord['path']
         this.records.delete(path)
         this.model.delete(path)
+        return
+      }
+      case 'look': {
+        const path = NAMES[step.index] as ChainRecord['path']
+        assert.deepEqual(this.records.get(path), this.model.get(path))
+        assert.equal(this.records.positionOf(path), identifierOfPath(path))
         return
       }
       case 'take':
