@@ -10,7 +10,7 @@ import { type Identifier, identifierOfPath } from '../../../src/ring/identifier.
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import type { ReplicaStore } from '../../../src/storage/replica-store.ts'
 import { anyIdentifier } from '../../ring/any.ts'
-import { anyRecord, NAMES } from './any-record.ts'
+import { anyRecord, anyRecordAt, NAMES } from './any-record.ts'
 
 type Step =
   | { readonly kind: 'put'; readonly record: ChainRecord }
@@ -134,4 +134,24 @@ t.test('a prefix at either end of the ring is found', async t => {
   const run = new Run()
   for (const step of [{ kind: 'take' }, { kind: 'durable' }] as const) await run.take(step)
   for (const prefix of ['0', 'f', '0000', 'ffff']) t.same([...run.records.within(ring, prefix)], [])
+})
+
+t.test('what is looked at again and again is as new as what was made durable last', async () => {
+  const anyMove = fc.constantFrom('put', 'delete', 'look', 'look at another', 'take', 'durable')
+  const one = NAMES[0] as ChainRecord['path']
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(anyMove, anyRecordAt(one)), { minLength: 10, maxLength: 60 }),
+      async moves => {
+        const run = new Run()
+        for (const [kind, record] of moves) {
+          if (kind === 'put') await run.take({ kind, record })
+          else if (kind === 'take' || kind === 'durable') await run.take({ kind })
+          else if (kind === 'look at another') await run.take({ kind: 'look', index: 1 })
+          else await run.take({ kind: kind as 'look' | 'delete', index: 0 })
+        }
+      },
+    ),
+    { numRuns: 200 },
+  )
 })
