@@ -90,7 +90,8 @@ async function* linesOf(batches: AsyncIterable<readonly Listed[]>, env: Env): As
   }
 }
 
-async function* inTurns<T>(batches: AsyncIterable<T>, { clock, timers }: Env): AsyncGenerator<T> {
+/** Lets others have a turn of the event loop when what is iterated has kept it for a while. */
+export async function* inTurns<T>(batches: AsyncIterable<T>, { clock, timers }: Env): AsyncGenerator<T> {
   let since = clock.monotonicMs()
   for await (const batch of batches) {
     yield batch

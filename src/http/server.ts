@@ -23,6 +23,7 @@ import { copyRoutes } from './copy-routes.ts'
 import { type Doors, ringHeaders } from './doors.ts'
 import { asStoreError, errorReply } from './error-reply.ts'
 import { Gate } from './gate.ts'
+import { kvRoutes } from './kv-routes.ts'
 import { listRoutes } from './list-routes.ts'
 import { Metrics } from './metrics.ts'
 import { describeDoors } from './openapi.ts'
@@ -112,6 +113,7 @@ export async function buildServer(
   writeRoutes(fastify, doors)
   copyRoutes(fastify, doors)
   listRoutes(fastify, doors)
+  kvRoutes(fastify, doors)
   verifyRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
   clusterRoutes(fastify, doors, control)
