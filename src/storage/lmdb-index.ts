@@ -137,7 +137,7 @@ export class LmdbIndex {
   }
 
   record(path: PathName): FileRecord | undefined {
-    const value = this.#records.getBinaryFast(recordKey(path))
+    const value = lent(this.#records, recordKey(path))
     return value && decodeRecord(path, value)
   }
 
@@ -150,11 +150,10 @@ export class LmdbIndex {
   /** What a replica keeps at a path, a tombstone included. */
   kept(path: PathName): KeptRecord | undefined {
     const key = recordKey(path)
-    const value = this.#records.getBinaryFast(key)
+    const value = lent(this.#records, key)
     if (value !== undefined) return keptFile(path, value)
-    const tombstone = this.#tombstones.getBinaryFast(key)
-    // The bytes are lent, in a buffer that is longer than what it says of itself.
-    return tombstone && { path, file: undefined, notes: Buffer.from(tombstone.subarray(0)) }
+    const tombstone = lent(this.#tombstones, key)
+    return tombstone && { path, file: undefined, notes: Buffer.from(tombstone) }
   }
 
   /** What a replica keeps in (lo, hi]: the files, then the tombstones; a live view. */
@@ -189,7 +188,7 @@ export class LmdbIndex {
   }
 
   outcome(key: string): KeptOutcome | undefined {
-    const value = this.#outcomes.getBinaryFast(Buffer.from(key))
+    const value = lent(this.#outcomes, Buffer.from(key))
     return value && decodeOutcome(value)
   }
 
@@ -306,6 +305,12 @@ function keptFile(path: PathName, value: Buffer): KeptRecord {
   return { path, file, notes: notesOfRecord(file, value) }
 }
 
+/** A value, until the next read: LMDB lends a longer buffer with a false `length`, which subarray of Node.js 24 looks through. */
+function lent(table: Table, key: Buffer): Buffer | undefined {
+  const value = table.getBinaryFast(key)
+  return value?.subarray(0, value.length)
+}
+
 /** A Buffer on the same bytes: LMDB takes no other view. */
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -318,7 +323,6 @@ function asBuffer(bytes: Uint8Array): Buffer {
 const ENVIRONMENT = { noSubdir: true, maxDbs: 10, overlappingSync: false, eventTurnBatching: false } as const
 
 const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
-
 const NOTHING = Buffer.alloc(1)
 
 /** Runs the puts and removes of `action` in one transaction and waits for its flush. */
