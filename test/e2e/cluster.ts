@@ -13,12 +13,17 @@ import {
 } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import { type Client, openClient } from './client.ts'
-import { freePort, type NodeProcess, startNode, waitFor } from './harness.ts'
+import { type Exit, freePort, type NodeProcess, startNode, waitFor } from './harness.ts'
+import { Links } from './links.ts'
 
 export interface ClusterOptions {
   readonly nodes: number
   /** Flags of every node. */
   readonly flags?: readonly string[]
+  /** With links between the nodes that can be cut; no nodes can be added later. */
+  readonly linked?: boolean
+  /** Where the data of a node lies, when not in a folder of the cluster's. */
+  readonly dataDirectories?: Readonly<Record<number, string>>
 }
 
 /** One place in the cluster: an address and a data directory, with a process or without. */
@@ -73,15 +78,16 @@ class Place implements ClusterNode {
 
 export class Cluster {
   readonly #folder: string
-  readonly #flags: readonly string[]
+  readonly #options: ClusterOptions
   readonly #places: Place[] = []
+  #links: Links | undefined
   #wiped = 0
   /** What ended processes had printed. */
   readonly #printed: string[] = []
 
   private constructor(folder: string, options: ClusterOptions) {
     this.#folder = folder
-    this.#flags = options.flags ?? []
+    this.#options = options
   }
 
   /** Starts all nodes and waits until every range has its replicas. Close it. */
@@ -89,7 +95,9 @@ export class Cluster {
     const folder = await mkdtemp(join(tmpdir(), 'altered-chord-cluster-'))
     const cluster = new Cluster(folder, options)
     try {
-      for (let index = 0; index < options.nodes; index++) await cluster.add()
+      for (let index = 0; index < options.nodes; index++) await cluster.#addPlace()
+      if (options.linked) cluster.#links = await Links.open(cluster.nodes.map(({ address }) => address))
+      for (const place of cluster.#places) await cluster.#startPlace(place)
       await cluster.settled()
       return cluster
     } catch (error) {
@@ -112,12 +120,15 @@ export class Cluster {
 
   /** One more node, which joins whoever runs; the first one founds the network. */
   async add(): Promise<ClusterNode> {
-    const index = this.#places.length
-    const dataDirectory = join(this.#folder, `node-${index}`)
-    const place = new Place({ name: `node ${index}`, port: await freePort(), dataDirectory })
-    this.#places.push(place)
+    const place = await this.#addPlace()
     await this.#startPlace(place)
     return place
+  }
+
+  /** The links between the nodes. @throws Error when the cluster was started without. */
+  get links(): Links {
+    if (this.#links === undefined) throw new Error('the cluster has no links')
+    return this.#links
   }
 
   /** Starts a node that was stopped or killed, on its disk. */
@@ -129,14 +140,16 @@ export class Cluster {
   async restartWiped(index: number): Promise<void> {
     const place = this.#place(index)
     await rm(place.dataDirectory, { recursive: true, force: true })
-    place.dataDirectory = join(this.#folder, `node-${index}-again-${++this.#wiped}`)
+    if (this.#options.dataDirectories?.[index] === undefined)
+      place.dataDirectory = join(this.#folder, `node-${index}-again-${++this.#wiped}`)
     await this.#startPlace(place)
   }
 
-  async kill(index: number): Promise<void> {
+  async kill(index: number): Promise<Exit> {
     const { process } = this.#place(index)
-    await process.kill()
+    const exit = await process.kill()
     this.#ended(index)
+    return exit
   }
 
   async stop(index: number): Promise<void> {
@@ -213,7 +226,19 @@ export class Cluster {
   async close(): Promise<void> {
     await Promise.allSettled(this.#places.map(({ client }) => client.close()))
     await Promise.allSettled(this.#places.map(({ running }) => running?.kill()))
+    await this.#links?.close()
     await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async #addPlace(): Promise<Place> {
+    const index = this.#places.length
+    const dataDirectory = this.#options.dataDirectories?.[index] ?? join(this.#folder, `node-${index}`)
+    const ports = this.#places.map(({ port }) => port)
+    let port = await freePort()
+    while (ports.includes(port)) port = await freePort()
+    const place = new Place({ name: `node ${index}`, port, dataDirectory })
+    this.#places.push(place)
+    return place
   }
 
   #place(index: number): Place {
@@ -234,7 +259,8 @@ export class Cluster {
     place.running = await startNode({
       port,
       dataDirectory,
-      flags: this.#flags,
+      flags: this.#options.flags ?? [],
+      ...this.#links?.startOptions(place.address),
       readyTimeoutMs: CLUSTER_TIMEOUT_MS,
       ...(boots.length > 0 && { boots }),
     })

@@ -1,20 +1,16 @@
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, rm, statfs, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { type Client, openClient, sha256Of } from './client.ts'
 import { startNode, waitFor } from './harness.ts'
+import { SmallDisk } from './small-disk.ts'
 import { openNode } from './test-node.ts'
-
-const run = promisify(execFile)
 
 /** Bytes of the small filesystem: room for the index and a few large files. */
 const DISK_BYTES = 32 * 1024 * 1024
 
-const skip = await mountRefusal()
+const skip = await SmallDisk.refusal()
 
 t.test('a full disk refuses large files with 507, and the rest goes on', { skip }, async t => {
   const disk = await mountSmallDisk(t)
@@ -111,33 +107,11 @@ async function expectExactly(t: Test, client: Client, kept: ReadonlyMap<string, 
   t.same(wrong, [], 'every file that was answered is there, whole')
 }
 
-/** Why small filesystems can't be mounted here (it takes root on Linux), or false when they can. */
-async function mountRefusal(): Promise<string | false> {
-  const disk = await mkdtemp(join(tmpdir(), 'altered-chord-disk-'))
-  try {
-    await mount(disk)
-    await run('umount', [disk])
-    return false
-  } catch (error) {
-    return `needs a small filesystem, and mounting one is refused: ${(error as Error).message.trim()}`
-  } finally {
-    await rm(disk, { recursive: true })
-  }
-}
-
 /** A filesystem of DISK_BYTES in memory, until the test ends. */
 async function mountSmallDisk(t: Test): Promise<string> {
-  const disk = await mkdtemp(join(tmpdir(), 'altered-chord-disk-'))
-  await mount(disk)
-  t.teardown(async () => {
-    await run('umount', ['--lazy', disk])
-    await rm(disk, { recursive: true })
-  })
-  return disk
-}
-
-async function mount(disk: string): Promise<void> {
-  await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', disk])
+  const disk = await SmallDisk.mount(DISK_BYTES)
+  t.teardown(() => disk.unmount())
+  return disk.folder
 }
 
 /** Takes every free block, down to the last. */

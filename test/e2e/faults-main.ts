@@ -1,22 +1,43 @@
 /**
- * `npm run faults -- [--seconds N] [--seed S]`: the long form of faults.test.ts. Prints what it does to the nodes and
- * what came of it, and ends with 0 when no promise was broken.
+ * `npm run faults -- [--seconds N | --minutes N] [--seed S] [--only KIND,KIND] [--large-mib N]`: the long form of
+ * faults.test.ts. Prints what it does to the nodes and what came of it, and ends with 0 when no promise was broken.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { runFaults } from './faults.ts'
+import { FAULT_KINDS, type FaultKind } from './faults-nemesis.ts'
 
 const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '120' }, seed: { type: 'string' } },
+  options: {
+    seconds: { type: 'string' },
+    minutes: { type: 'string' },
+    seed: { type: 'string' },
+    only: { type: 'string' },
+    'large-mib': { type: 'string', default: '100' },
+  },
 })
-const seconds = Number(values.seconds)
+const seconds = Number(values.seconds ?? 60 * Number(values.minutes ?? 2))
 const seed = Number(values.seed ?? randomInt(1_000_000))
-if (!(seconds > 0) || !Number.isInteger(seed)) throw new TypeError('--seconds and --seed are numbers')
+const largeMib = Number(values['large-mib'])
+const kinds = (values.only?.split(',') ?? FAULT_KINDS) as FaultKind[]
+if (!(seconds > 0) || !(largeMib > 0) || !Number.isInteger(seed)) {
+  throw new TypeError('--seconds, --minutes, --seed and --large-mib are numbers')
+}
+const unknown = kinds.filter(kind => !FAULT_KINDS.includes(kind))
+if (unknown.length > 0) throw new TypeError(`--only takes ${FAULT_KINDS.join(', ')}, not ${unknown}`)
+
 console.log(`${seconds} s, seed ${seed}`)
 const began = performance.now()
 const result = await runFaults({
   seconds,
   seed,
+  kinds,
+  largeBytes: largeMib * 1024 * 1024,
   say: line => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s  ${line}`),
 })
-console.log(JSON.stringify(result))
+const { faults, told, ...rest } = result
+console.table(faults)
+console.table(told)
+console.log(rest)
+const unseen = Object.keys(faults).filter(kind => faults[kind]?.seen === 0)
+if (unseen.length > 0) throw new Error(`never seen to act: ${unseen.join(', ')}`)

@@ -1,0 +1,183 @@
+/**
+ * Owns what is done to a network in a run of faults: a plan that follows from the seed alone, and the faults themselves.
+ * One fault after the other, each healed before the next: never more is away at once than five nodes with k = 3 bear.
+ */
+import { readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
+import type { Cluster } from './cluster.ts'
+import { waitFor } from './harness.ts'
+import type { Cut } from './links.ts'
+import type { SmallDisk } from './small-disk.ts'
+
+export const FAULT_KINDS = [
+  'kill',
+  'kill two',
+  'kill all',
+  'pause',
+  'wipe',
+  'cut',
+  'isolate',
+  'full disk',
+] as const
+
+export type FaultKind = (typeof FAULT_KINDS)[number]
+
+/** One fault as it was planned. */
+export interface Fault {
+  readonly kind: FaultKind
+  /** Before it, ms after the end of the one before. */
+  readonly afterMs: number
+  /** From the fault to its healing, ms. */
+  readonly lastsMs: number
+  /** All nodes in some order; a fault takes as many as it needs from the front. */
+  readonly nodes: readonly number[]
+  /** Of links. */
+  readonly how: Cut
+  readonly bothWays: boolean
+}
+
+/** How long a fault of each kind lasts, ms. */
+const LASTS_MS: Readonly<Record<FaultKind, readonly [min: number, max: number]>> = {
+  kill: [0, 4_000],
+  'kill two': [0, 4_000],
+  'kill all': [0, 0],
+  pause: [5_000, 30_000],
+  wipe: [0, 2_000],
+  cut: [2_000, 12_000],
+  isolate: [2_000, 12_000],
+  'full disk': [2_000, 8_000],
+}
+
+/** What does not fit on a full disk, bytes. */
+const TOO_MUCH_BYTES = 4 * 1024 * 1024
+
+export interface PlanInit {
+  readonly kinds: readonly FaultKind[]
+  readonly nodes: number
+  /** No fault lasts longer, ms. */
+  readonly lastsMsMax: number
+}
+
+/** Faults without end. Each kind comes once before any comes again. */
+export function* planOf(random: SeededRandom, { kinds, nodes, lastsMsMax }: PlanInit): Generator<Fault> {
+  for (;;) {
+    for (const kind of random.shuffle(kinds)) {
+      const [min, max] = LASTS_MS[kind].map(ms => Math.min(ms, lastsMsMax)) as [number, number]
+      yield {
+        kind,
+        afterMs: random.int(500, 2_000),
+        lastsMs: random.int(min, max),
+        nodes: random.shuffle(Array.from({ length: nodes }, (_, index) => index)),
+        how: random.pick(['refuse', 'silence']),
+        bothWays: random.int(0, 1) === 1,
+      }
+    }
+  }
+}
+
+/** What faults are done to. */
+export interface Target {
+  readonly cluster: Cluster
+  /** The disk of one node, where small disks can be mounted. */
+  readonly small: { readonly node: number; readonly disk: SmallDisk } | undefined
+}
+
+/** A fault as a line for people. */
+export function describeFault({ kind, nodes, how, bothWays, lastsMs }: Fault): string {
+  const [first, second] = nodes
+  const words = {
+    kill: `kill node ${first}`,
+    'kill two': `kill nodes ${first} and ${second}`,
+    'kill all': `kill all, restart ${nodes.join(', ')}`,
+    pause: `pause node ${first}`,
+    wipe: `wipe node ${first}`,
+    cut: `cut ${first} ${bothWays ? 'and' : 'to'} ${second}, ${how}`,
+    isolate: `isolate node ${first} ${bothWays ? 'both ways' : 'from asking'}, ${how}`,
+    'full disk': 'fill the small disk',
+  }[kind]
+  return `${words}, ${(lastsMs / 1000).toFixed(1)} s`
+}
+
+/** Does one fault and takes it back. True when it was seen to act. */
+export function suffer(target: Target, fault: Fault): Promise<boolean> {
+  return FAULTS[fault.kind](target, fault)
+}
+
+type Act = (target: Target, fault: Fault) => Promise<boolean>
+
+const FAULTS: Readonly<Record<FaultKind, Act>> = {
+  kill: (target, fault) => killSome(target, fault, 1),
+  'kill two': (target, fault) => killSome(target, fault, 2),
+  'kill all': (target, fault) => killSome(target, fault, fault.nodes.length),
+  async pause({ cluster }, { nodes, lastsMs }) {
+    const { process } = cluster.node(nodes[0] as number)
+    process.pause()
+    const stood = await isStopped(process.pid)
+    await delay(lastsMs)
+    process.resume()
+    return stood
+  },
+  /** The disk is lost for good, so what it held must be on the others before: the network is whole when it happens. */
+  async wipe({ cluster }, { nodes: [node = 0], lastsMs }) {
+    await cluster.replicated()
+    await cluster.kill(node)
+    await delay(lastsMs)
+    await cluster.restartWiped(node)
+    await cluster.replicated()
+    return true
+  },
+  async cut({ cluster }, { nodes: [first = 0, second = 1], how, bothWays, lastsMs }) {
+    const [from, to] = [cluster.node(first).address, cluster.node(second).address]
+    return cutWhile(cluster, lastsMs, () => {
+      cluster.links.cut(from, to, how)
+      if (bothWays) cluster.links.cut(to, from, how)
+    })
+  },
+  async isolate({ cluster }, { nodes: [node = 0], how, bothWays, lastsMs }) {
+    const { address } = cluster.node(node)
+    return cutWhile(cluster, lastsMs, () => {
+      for (const other of cluster.nodes) {
+        if (other.address === address) continue
+        cluster.links.cut(address, other.address, how)
+        if (bothWays) cluster.links.cut(other.address, address, how)
+      }
+    })
+  },
+  async 'full disk'({ cluster, small }, { lastsMs }) {
+    if (small === undefined) return false
+    await small.disk.fill()
+    const healed = delay(lastsMs)
+    // Larger than what may still be free within the index.
+    const reply = await cluster
+      .node(small.node)
+      .client.put('settled/too much', Buffer.alloc(TOO_MUCH_BYTES), { query: '?overwrite=true' })
+    await healed
+    await small.disk.clear()
+    return reply.status === 507
+  },
+}
+
+async function killSome({ cluster }: Target, { nodes, lastsMs }: Fault, count: number): Promise<boolean> {
+  const killed = nodes.slice(0, count)
+  const exits = await Promise.all(killed.map(node => cluster.kill(node)))
+  await delay(lastsMs)
+  for (const node of killed.reverse()) await cluster.restart(node)
+  return exits.every(({ signal }) => signal === 'SIGKILL')
+}
+
+async function cutWhile(cluster: Cluster, lastsMs: number, cut: () => void): Promise<boolean> {
+  const before = cluster.links.blocked
+  cut()
+  await delay(lastsMs)
+  cluster.links.restore()
+  return cluster.links.blocked > before
+}
+
+/** True when the system says that the process is stopped; where it does not say so of processes, true. */
+async function isStopped(pid: number): Promise<boolean> {
+  const state = async () => /^State:\s+(\w)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]
+  if ((await state().catch(() => undefined)) === undefined) return true
+  await waitFor(async () => (await state()) === 'T', { what: 'the process is stopped' })
+  return true
+}
