@@ -1,10 +1,12 @@
 /**
  * Owns what nodes ask each other one to one, apart from the messages of replication: one call, one answer.
  */
+import * as is from '../peer/shape.ts'
 import type { Arc } from '../ring/arc.ts'
 import type { PathName } from '../ring/path-name.ts'
+import type { Piggyback } from '../routing/learning.ts'
 import type { LookupReply, LookupRequest } from '../routing/lookup.ts'
-import type { MapRecord } from '../routing/map-record.ts'
+import { INCARNATION_MAX, type MapRecord, NODE_STATUSES } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
 import type { ListEntry } from '../storage/storage.ts'
 import type { View } from '../views/view.ts'
@@ -63,16 +65,61 @@ export type PeerCall = { [Kind in CallKind]: { readonly kind: Kind } & PeerCalls
 
 export type PeerAnswer = PeerCalls[CallKind]['answer']
 
-const KINDS: Record<CallKind, true> = {
-  join: true,
-  learn: true,
-  lookup: true,
-  'has-body': true,
-  list: true,
-  ranges: true,
+/** Nodes that one message names; a network has a few thousand. */
+const NODES_MAX = 100_000
+
+/** Characters of a path prefix or of a setting's name. */
+const TEXT_LENGTH_MAX = 4096
+
+const nodeId = is.text(64, 1)
+const address = is.text(300, 1)
+const mapRecord = is.object<MapRecord>({
+  nodeId,
+  address,
+  ringAddress: address,
+  incarnation: is.integer(0, INCARNATION_MAX),
+  status: is.oneOf(...NODE_STATUSES),
+  zone: is.absentOr(is.text(64)),
+})
+const mapRecords = is.list(mapRecord, NODES_MAX)
+const piggyback = is.object<Piggyback>({
+  from: mapRecord,
+  news: mapRecords,
+  records: mapRecords,
+  digest: is.absentOr(
+    is.object({ from: is.integer(), to: is.integer(), salt: is.integer(), bits: is.bytes(NODES_MAX) }),
+  ),
+})
+const lookupRequest = is.object<LookupRequest>({
+  key: is.matching(/^[0-9a-f]{40}$/),
+  visited: is.list(nodeId, NODES_MAX),
+  hopsLeft: is.integer(),
+  budgetMs: is.finite,
+  suspects: is.list(is.object({ suspect: mapRecord, observer: nodeId }), NODES_MAX),
+  piggyback: is.absentOr(piggyback),
+})
+const wish = is.object<NetworkWish>({
+  replicas: is.absentOr(is.integer()),
+  minReplicas: is.absentOr(is.integer()),
+  virtualNodes: is.absentOr(is.integer()),
+})
+
+/** What each call has to look like before it is answered. */
+const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> } = {
+  join: { record: mapRecord, wish: is.absentOr(wish) },
+  learn: { records: mapRecords },
+  lookup: { request: lookupRequest },
+  'has-body': { blobId: is.text(TEXT_LENGTH_MAX) },
+  list: {
+    prefix: is.text(TEXT_LENGTH_MAX),
+    after: is.absentOr(is.text(TEXT_LENGTH_MAX)),
+    limit: is.integer(1),
+  },
+  ranges: {},
 }
 
 export function isPeerCall(value: unknown): value is PeerCall {
   const kind = (value as { kind?: unknown } | null)?.kind
-  return typeof kind === 'string' && Object.hasOwn(KINDS, kind)
+  if (typeof kind !== 'string' || !Object.hasOwn(SHAPES, kind)) return false
+  return is.object(SHAPES[kind as CallKind] as is.Fields<PeerCall>)(value)
 }

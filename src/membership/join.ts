@@ -104,7 +104,12 @@ async function ask(env: Env, init: JoinInit): Promise<Joined | undefined> {
   const self = newRecord(init)
   const peers = new HttpPeers<never, PeerCall, PeerAnswer>(
     { env, credentials: newcomerCredentials(init) },
-    { scheme: init.scheme, unreachable: () => undefined, messages: () => undefined },
+    {
+      scheme: init.scheme,
+      unreachable: () => undefined,
+      isMessage: (value): value is never => false,
+      messages: () => undefined,
+    },
   )
   try {
     const answer = await askUntilAnswered(env, init, peers, self)

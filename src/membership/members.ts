@@ -73,6 +73,16 @@ export class Members {
     return this.alive().filter(({ nodeId }) => nodeId !== this.self.nodeId)
   }
 
+  /**
+   * News of the deaths that a node brings which speaks for itself: a disk that had its address before is not there any
+   * more, or has another address by now and says so.
+   */
+  replacedBy({ nodeId, address }: Pick<MapRecord, 'nodeId' | 'address'>): MapRecord[] {
+    return this.others()
+      .filter(record => record.address === address && record.nodeId !== nodeId)
+      .map(record => ({ ...record, status: 'dead' }))
+  }
+
   /** Takes in records that somebody told as news. */
   learn(records: readonly MapRecord[]): void {
     const nowMs = this.#components.env.clock.monotonicMs()

@@ -15,6 +15,7 @@ import { holdersOf } from '../replication/chain/body-holders.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
 import type { ChainSettings } from '../replication/chain/machine-state.ts'
+import { contradicts, isMessage } from '../replication/chain/message-shapes.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { type Address, type Identifier, identifierOfPath, identifiersOfAddress } from '../ring/identifier.ts'
 import type { LearningMode } from '../routing/learning.ts'
@@ -111,6 +112,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
       {
         scheme: init.scheme,
         unreachable: (address, how) => this.#onUnreachable(address, how),
+        isMessage: (value): value is Envelope => this.isMessage(value),
         messages: (from, messages) => this.#onMessages(from, messages),
       },
     )
@@ -181,7 +183,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
   // What other nodes ask.
 
   isMessage(value: unknown): value is Envelope {
-    return Array.isArray(value) && typeof value[0] === 'string' && typeof value[1]?.kind === 'string'
+    return Array.isArray(value) && typeof value[0] === 'string' && isMessage(value[1])
   }
 
   isCall(value: unknown): value is PeerCall {
@@ -204,11 +206,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
       case 'join':
         assertWish(call.wish ?? {}, this.network)
         this.#env.log.info({ op: 'join', peer: from.address }, 'a node joins')
-        this.members.learn([call.record])
+        this.members.learn([call.record, ...this.members.replacedBy(call.record)])
         return { network: this.network, records: [...this.members.map.records()] }
       case 'learn':
         this.#heardFrom(from)
-        this.members.learn(call.records)
+        this.members.learn([...call.records, ...this.members.replacedBy(from)])
         return { record: this.members.self }
       case 'lookup': {
         const answer = await this.#lookups.answer(call.request, signal)
@@ -264,6 +266,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
     }
     const address = this.members.addressOf(to)
     if (address !== undefined) this.#peers.send(address, [to, message])
+    // After the step that said it: whoever waits for the answer must not wait until its deadline.
+    else queueMicrotask(() => this.driver.dispatch({ kind: 'unreachable', node: to }))
   }
 
   #onMessages(from: PeerIdentity, messages: readonly Envelope[]): void {
@@ -274,7 +278,15 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
     }
   }
 
-  #dispatch({ nodeId, boot }: PeerIdentity, to: NodeId, message: Message): void {
+  #dispatch({ nodeId, boot, address }: PeerIdentity, to: NodeId, message: Message): void {
+    if (contradicts(this.driver.machine, message)) {
+      const { kind } = message
+      this.#env.log.error(
+        { op: 'peer.refused', peer: address, kind },
+        'a message contradicts what was decided',
+      )
+      return
+    }
     this.driver.dispatch({ kind: 'message', envelope: { from: nodeId, boot, to, message } })
   }
 

@@ -8,6 +8,7 @@ import { ERROR_CODES, type ErrorCode, StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import { Outbox } from './outbox.ts'
 import type { CallOptions, PeerIdentity, Peers, Unreachable } from './peers.ts'
+import { Refusals } from './refusals.ts'
 import {
   authenticate,
   type Credentials,
@@ -41,6 +42,8 @@ export interface HttpPeersInit<Message> {
   /** PEM of the authority that signed the peers' certificates, when the system does not know it. */
   readonly authority?: string
   readonly unreachable: (peer: Address, how: Unreachable) => void
+  /** Whether something that rode on a reply is a message. */
+  readonly isMessage: (value: unknown) => value is Message
   /** Messages that rode on the reply of a peer. */
   readonly messages: (from: PeerIdentity, messages: readonly Message[]) => void
 }
@@ -54,11 +57,13 @@ export class HttpPeers<Message, Call, Answer> implements Peers<Message, Call, An
   readonly #components: HttpPeersComponents
   readonly #init: HttpPeersInit<Message>
   readonly #links = new Map<Address, Link>()
+  readonly #refusals: Refusals
   #closed = false
 
   constructor(components: HttpPeersComponents, init: HttpPeersInit<Message>) {
     this.#components = components
     this.#init = init
+    this.#refusals = new Refusals(components.env)
   }
 
   send(to: Address, message: Message): void {
@@ -175,7 +180,9 @@ export class HttpPeers<Message, Call, Answer> implements Peers<Message, Call, An
     if (body.byteLength === 0) return
     const head = { method: 'REPLY', url, headers: reply.headers }
     const from = authenticate(this.#components.credentials, head, body)
-    this.#init.messages(from, decodeBatch(body) as Message[])
+    const messages = decodeBatch(body)
+    if (messages.every(this.#init.isMessage)) return this.#init.messages(from, messages)
+    this.#refusals.note({ op: 'peer.refused', peer: from.address, url, code: 'INVALID_REQUEST' })
   }
 
   #link(to: Address): Link {

@@ -9,6 +9,7 @@ import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { parseBodyName, parseSha256 } from './body-name.ts'
 import type { PeerIdentity } from './peers.ts'
+import { Refusals } from './refusals.ts'
 import {
   authenticate,
   type Credentials,
@@ -44,9 +45,6 @@ export interface PeerRoutesComponents<Message, Call, Answer> {
   readonly metrics?: { hookFor(door: string): onResponseHookHandler }
 }
 
-/** Senders whose refusals are remembered, so that each is logged once; the oldest is forgotten first. */
-const REFUSED_SENDERS_MAX = 1000
-
 export async function peerRoutes<Message, Call, Answer>(
   app: FastifyInstance,
   components: PeerRoutesComponents<Message, Call, Answer>,
@@ -55,7 +53,9 @@ export async function peerRoutes<Message, Call, Answer>(
   const refusals = new Refusals(components.env)
 
   app.addHook('onError', async (request, _reply, error) => {
-    if (request.routeOptions.config.peer === true) refusals.note(request, error)
+    if (request.routeOptions.config.peer !== true) return
+    const code = errorCode(error) ?? 'INTERNAL'
+    refusals.note({ op: 'peer.refused', peer: request.ip, url: request.url, code })
   })
   app.post('/peer/messages', doorOptions(components, '/peer/messages'), async (request, reply) => {
     const body = await readBody(request)
@@ -143,30 +143,4 @@ async function readBody(request: FastifyRequest): Promise<Buffer> {
 
 function unknownMessage(): StoreError {
   return new StoreError('INVALID_REQUEST', 'The message is not one of the peer protocol.')
-}
-
-/** Tells the log once what a sender did wrong, then only at debug. */
-class Refusals {
-  readonly #env: Env
-  readonly #senders = new Set<string>()
-
-  constructor(env: Env) {
-    this.#env = env
-  }
-
-  note(request: FastifyRequest, error: unknown): void {
-    const code = errorCode(error) ?? 'INTERNAL'
-    const sender = `${request.ip} ${code}`
-    const fields = { op: 'peer.refused', peer: request.ip, url: request.url, code }
-    if (this.#senders.has(sender)) {
-      this.#env.log.debug(fields, 'request of a peer refused')
-      return
-    }
-    if (this.#senders.size >= REFUSED_SENDERS_MAX) {
-      const oldest = this.#senders.values().next().value
-      if (oldest !== undefined) this.#senders.delete(oldest)
-    }
-    this.#senders.add(sender)
-    this.#env.log.warn(fields, 'request of a peer refused')
-  }
 }

@@ -169,21 +169,18 @@ export function childrenOf(parent: View, plans: readonly Plan[], nonce: string, 
 
 /** @throws TypeError when the children do not partition their parent: the same range, or two cut inside it. */
 export function assertChildren(parent: Arc, children: readonly View[]): void {
-  const first = children[0]
-  const last = children.at(-1)
-  const joined = children.every((child, index) => index === 0 || children[index - 1]?.hi === child.lo)
-  if (
-    children.length < 1 ||
-    children.length > 2 ||
-    first?.lo !== parent.lo ||
-    last?.hi !== parent.hi ||
-    !joined
-  ) {
-    throw new TypeError('The children of a view partition its range.')
-  }
+  if (!isPartition(parent, children)) throw new TypeError('The children of a view partition its range.')
   if (children.some(child => child.replicas.length === 0 || child.acceptors.length % 2 === 0)) {
     throw new TypeError('A view has at least one replica and an odd number of acceptors.')
   }
+}
+
+/** True when one view, or two side by side, have exactly the range of their parent. */
+export function isPartition(parent: Arc, children: readonly Arc[]): boolean {
+  const [first, second, ...more] = children
+  if (first === undefined || more.length > 0) return false
+  if (second === undefined) return first.lo === parent.lo && first.hi === parent.hi
+  return first.lo === parent.lo && first.hi === second.lo && second.hi === parent.hi
 }
 
 /** The replica after this one, or undefined at the tail. */

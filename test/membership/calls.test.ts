@@ -1,9 +1,37 @@
 import t from 'tap'
 import { isPeerCall } from '../../src/membership/calls.ts'
+import { record } from '../routing/any.ts'
 
-t.test('only what is in the table is a call', async t => {
-  for (const kind of ['join', 'learn', 'lookup', 'has-body', 'list']) t.ok(isPeerCall({ kind }), kind)
-  for (const value of [
+const LOOKUP = { key: 'a'.repeat(40), visited: ['n'], hopsLeft: 3, budgetMs: 100.5, suspects: [] }
+
+t.test('what is in the table, with what it needs, is a call', async t => {
+  const calls: object[] = [
+    { kind: 'join', record: record('a') },
+    { kind: 'join', record: record('a'), wish: { replicas: 2 } },
+    { kind: 'learn', records: [record('a')] },
+    { kind: 'lookup', request: LOOKUP },
+    {
+      kind: 'lookup',
+      request: {
+        ...LOOKUP,
+        suspects: [{ suspect: record('b'), observer: 'n' }],
+        piggyback: {
+          from: record('a'),
+          news: [],
+          records: [record('b')],
+          digest: { from: 0, to: 0, salt: 1, bits: new Uint8Array(4) },
+        },
+      },
+    },
+    { kind: 'has-body', blobId: 'x' },
+    { kind: 'list', prefix: '', limit: 10 },
+    { kind: 'ranges' },
+  ]
+  for (const call of calls) t.ok(isPeerCall(call), JSON.stringify(call))
+})
+
+t.test('nothing else is', async t => {
+  const values: unknown[] = [
     undefined,
     null,
     7,
@@ -13,6 +41,14 @@ t.test('only what is in the table is a call', async t => {
     { kind: 7 },
     { kind: 'toString' },
     { kind: 'leave' },
-  ])
-    t.notOk(isPeerCall(value), JSON.stringify(value))
+    { kind: 'join' },
+    { kind: 'join', record: { ...record('a'), incarnation: -1 } },
+    { kind: 'join', record: record('a'), wish: { replicas: 'many' } },
+    { kind: 'learn', records: [null] },
+    { kind: 'lookup', request: { ...LOOKUP, key: 'x' } },
+    { kind: 'lookup', request: { ...LOOKUP, piggyback: {} } },
+    { kind: 'list', prefix: '', limit: 0 },
+    { kind: 'has-body' },
+  ]
+  for (const value of values) t.notOk(isPeerCall(value), JSON.stringify(value))
 })

@@ -70,3 +70,17 @@ t.test('a node that is said to be dead says that it is not', async t => {
   t.equal(members.self.status, 'alive')
   t.ok(members.self.incarnation > 0)
 })
+
+t.test('a disk that speaks from an address puts an end to the one that was there before', async t => {
+  const { members } = membersOf([record('b'), record('c')])
+  const again = { ...record('b again'), address: record('b').address }
+  members.learn([again, ...members.replacedBy(again)])
+  t.same(statuses(members), {
+    'node-a': 'member',
+    'node-b': 'gone',
+    'node-c': 'member',
+    'node-b again': 'member',
+  })
+  t.same(members.replacedBy(again), [], 'which is no news a second time')
+  t.same(members.replacedBy(record('c')), [], 'nor is a node its own successor')
+})

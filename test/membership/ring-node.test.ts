@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import type { RingNode } from '../../src/membership/ring-node.ts'
-import { identifierOfPath } from '../../src/ring/identifier.ts'
+import { type Address, identifierOfPath, type NodeId } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
+import type { ViewId } from '../../src/views/view.ts'
 import { runningNode } from '../running-node.ts'
 import { bodyOf } from '../storage/conformance.ts'
 
@@ -87,4 +88,33 @@ t.test('a node that joins is known to all, in one network', async t => {
   const nodes = await network(t, 3)
   await until(() => nodes.every(({ ring }) => ring.members.alive().length === 3), 'three are known')
   t.equal(new Set(nodes.map(({ ring }) => ring.network.networkId)).size, 1)
+})
+
+t.test('what is asked of a node whose address nobody knows fails at once', async t => {
+  const [{ ring }] = (await network(t, 1)) as [Awaited<ReturnType<typeof network>>[0]]
+  const stranger = 'e'.repeat(32) as NodeId
+  const own = ring.lookup(identifierOfPath(parsePathName('x')))
+  const { view } = await own
+  const taught = { ...view, id: '9-x-0' as ViewId, epoch: 9, replicas: [stranger], acceptors: [stranger] }
+  ring.messages(
+    { address: 'x:1' as Address, nodeId: 'd'.repeat(32) as NodeId, boot: { counter: 1, nonce: 'a' } },
+    [[ring.members.self.nodeId, { kind: 'teach', views: [taught] }]],
+  )
+  void ring.driver.request({ kind: 'get', path: parsePathName('x') })
+  await until(() => ring.driver.machine.suspects.has(stranger), 'the stranger counts as dead')
+})
+
+t.test('a node that comes with an empty disk takes the place of the one it was', async t => {
+  const [a, b] = (await network(t, 2)) as Awaited<ReturnType<typeof network>>
+  if (a === undefined || b === undefined) throw new Error('two nodes')
+  const before = b.ring.members.self
+  await b.stop()
+  const { port, host } = new URL(b.url)
+  const boot = new URL(a.url).host
+  const { node } = await runningNode(t, { port, boot: [boot] as never })
+  const after = (node.ringForTests as RingNode).members.self
+  t.equal(after.address, host)
+  t.not(after.nodeId, before.nodeId)
+  t.equal(a.ring.members.map.record(before.nodeId)?.status, 'dead')
+  await until(() => isSettled([a.ring, node.ringForTests as RingNode], 2), 'the new one has everything')
 })

@@ -74,6 +74,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials } = {}) 
     {
       scheme: 'http',
       unreachable: (peer, how) => unreachable.push([peer, how]),
+      isMessage: (value): value is Message => typeof (value as Message | null)?.kind === 'string',
       messages: (from, messages) => replies.push([from.address, messages]),
     },
   )

@@ -30,7 +30,12 @@ async function openDoor(t: { teardown(then: () => unknown): unknown }, secret?: 
   const peersWith = (theirs: string | undefined) => {
     const peers = new HttpPeers<string, string, unknown>(
       { env: realEnv(), credentials: credentials(theirs) },
-      { scheme: 'http', unreachable: (_peer, how) => unreachable.push(how), messages: () => undefined },
+      {
+        scheme: 'http',
+        unreachable: (_peer, how) => unreachable.push(how),
+        isMessage: (value): value is string => typeof value === 'string',
+        messages: () => undefined,
+      },
     )
     t.teardown(() => peers.close())
     return peers

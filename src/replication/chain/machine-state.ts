@@ -73,6 +73,7 @@ export type TimerEvent =
   | { readonly kind: 'retry'; readonly flow: string; readonly tag: Tag }
   | { readonly kind: 'deadline'; readonly flow: string }
   | { readonly kind: 'repair'; readonly viewId: ViewId; readonly tries: number }
+  | { readonly kind: 'seek' }
 
 /** What a client is told. */
 export type Outcome =
@@ -164,6 +165,10 @@ export interface Machine {
   members: ReadonlyMap<NodeId, Member>
   readonly suspects: Set<NodeId>
   readonly silences: Map<NodeId, number>
+  /** Suspects have been asked lately whether they are back. */
+  seeking: boolean
+  /** How often in a row that was for nothing. */
+  seeks: number
   readonly chains: Map<ViewId, Chain>
   readonly confirms: Confirms
   readonly proposals: Map<ViewId, Proposing>
@@ -217,6 +222,8 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     members: new Map(),
     suspects: new Set(),
     silences: new Map(),
+    seeking: false,
+    seeks: 0,
     chains: new Map(),
     confirms: { waiting: new Map(), rounds: new Map(), inFlight: new Map() },
     proposals: new Map(),
@@ -298,9 +305,12 @@ export function dropBlob(m: Machine, id: BlobId): void {
   m.persist.push({ kind: 'blob', id, blob: undefined })
 }
 
+/** A late word about an older view of the same arc must not take back what a newer one has sealed. */
 export function sealMark(m: Machine, mark: SealMark): void {
   m.marks.seal(mark)
-  m.markList = [...m.markList.filter(other => !(other.lo === mark.lo && other.hi === mark.hi)), mark]
+  const isSame = (other: SealMark) => other.lo === mark.lo && other.hi === mark.hi
+  if (m.markList.some(other => isSame(other) && other.epoch >= mark.epoch)) return
+  m.markList = [...m.markList.filter(other => !isSame(other)), mark]
   m.persist.push({ kind: 'marks', marks: m.markList })
 }
 

@@ -39,7 +39,7 @@ import {
 } from './entry.ts'
 import { onDeadline, startRequest } from './flows.ts'
 import { finishSealed, onActive, onInstall, onInstalled, onWatch, watch } from './installing.ts'
-import { heardFrom, probe } from './liveness.ts'
+import { heardFrom, onSeek, probe, seekSuspects } from './liveness.ts'
 import {
   type Batch,
   dropBlob,
@@ -104,6 +104,7 @@ function handle(m: Machine, event: MachineEvent): void {
     case 'timer':
       return onTimer(m, event.timer)
     case 'request':
+      seekSuspects(m)
       return startRequest(m, event.id, event.request)
     case 'members':
       return onMembers(m, event.members)
@@ -230,6 +231,8 @@ function onTimer(m: Machine, timer: TimerEvent): void {
       return onDeadline(m, timer.flow)
     case 'repair':
       return onRepair(m, timer.viewId, timer.tries)
+    case 'seek':
+      return onSeek(m)
   }
 }
 
@@ -311,8 +314,10 @@ function receiveChain(
 ): void {
   switch (message.kind) {
     case 'read':
+      seekSuspects(m)
       return onRead(m, from, message)
     case 'write':
+      seekSuspects(m)
       return onWrite(m, from, boot, message)
     case 'burn':
       return onBurn(m, from, boot, message)

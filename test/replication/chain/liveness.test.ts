@@ -1,5 +1,5 @@
 import t from 'tap'
-import { heardFrom, isAlive, probe } from '../../../src/replication/chain/liveness.ts'
+import { heardFrom, isAlive, probe, seekSuspects } from '../../../src/replication/chain/liveness.ts'
 import { Bench, node } from './bench.ts'
 
 t.test(
@@ -51,4 +51,40 @@ t.test('a node that refuses connections is suspect after as many questions as a 
   let times = 0
   for (; !isSuspect() && times < 10; times++) bench.event('n1', { kind: 'unreachable', node: 'n3' as never })
   t.equal(times, bench.machine('n1').settings.silencesMax + 1)
+})
+
+t.test(
+  'a node that was only paused is found by those who have something to do, and no message is idle',
+  async t => {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+    bench.machine('n2').suspects.add(node('n3'))
+    bench.run()
+    bench.log.length = 0
+    bench.fire('seek')
+    t.same(bench.log, [], 'nobody asked for anything')
+    bench.lose = ({ from }) => from === 'n3'
+    bench.get('n2', 'r1', 'a')
+    bench.get('n2', 'r2', 'a')
+    t.equal(bench.timers.filter(({ timer }) => timer.kind === 'seek').length, 1, 'it is not asked each time')
+    t.ok(bench.machine('n2').suspects.has(node('n3')))
+    bench.lose = () => false
+    bench.fire('seek')
+    bench.get('n2', 'r3', 'a')
+    t.notOk(bench.machine('n2').suspects.has(node('n3')), 'it has answered')
+    t.equal(bench.machine('n2').seeks, 0)
+  },
+)
+
+t.test('the longer a suspect does not answer, the rarer it is asked', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2'] })
+  const machine = bench.machine('n1')
+  machine.suspects.add(node('n2'))
+  const waits: number[] = []
+  for (let times = 0; times < 7; times++) {
+    machine.effects = []
+    seekSuspects(machine)
+    for (const effect of machine.effects) if (effect.kind === 'timer') waits.push(effect.afterMs)
+    machine.seeking = false
+  }
+  t.same(waits, [500, 1000, 2000, 4000, 8000, 8000, 8000])
 })

@@ -6,7 +6,9 @@ import {
   newTag,
   putRecord,
   quorumOf,
+  sealMark,
 } from '../../../src/replication/chain/machine-state.ts'
+import type { Identifier } from '../../../src/ring/identifier.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import { Bench, large, path } from './bench.ts'
 
@@ -61,4 +63,21 @@ t.test('waits double up to sixteen times the first', async t => {
 t.test('a quorum is more than half', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   t.equal(quorumOf(bench.machine('n1'), bench.state('n1').view), 2)
+})
+
+t.test('what is sealed stays sealed on the disk, whatever is heard of an older view later', async t => {
+  const machine = new Bench({ nodes: ['n1', 'n2', 'n3'] }).machine('n1')
+  const arc = { lo: '0'.repeat(40) as Identifier, hi: '8'.padEnd(40, '0') as Identifier }
+  machine.persist = []
+  sealMark(machine, { ...arc, epoch: 4 })
+  sealMark(machine, { ...arc, epoch: 2 })
+  sealMark(machine, { lo: arc.hi, hi: arc.lo, epoch: 1 })
+  t.same(
+    machine.markList.map(({ epoch }) => epoch),
+    [4, 1],
+  )
+  const written = machine.persist.at(-1)
+  t.same(written?.kind === 'marks' && written.marks, machine.markList, 'as a restart will find it')
+  sealMark(machine, { ...arc, epoch: 5 })
+  t.same(machine.markList.map(({ epoch }) => epoch).sort(), [1, 5])
 })

@@ -1,0 +1,310 @@
+/**
+ * Owns what each message of replication has to look like before it reaches the machine, whose steps may then trust
+ * every field. One entry a kind; the compiler asks for every field of every kind.
+ */
+import * as is from '../../peer/shape.ts'
+import { PATH_BYTES_MAX, parsePathName } from '../../ring/path-name.ts'
+import { BLOCK_BYTES, type Body, INLINE_BYTES_MAX, type Version } from '../../storage/record.ts'
+import {
+  type Accepted,
+  type Ballot,
+  type Boot,
+  isPartition,
+  type Source,
+  type View,
+} from '../../views/view.ts'
+import type { ChainRecord, IdempotencyKey, Intent, KeyOutcome } from './chain-record.ts'
+import { KEYS_PER_PATH_MAX } from './chain-record.ts'
+import { PREFIX_DIGITS } from './digest-tree.ts'
+import type { Machine } from './machine-state.ts'
+import type { BlobRef, Comparison, Message, SealedView, WriteRequest } from './messages.ts'
+
+/** Characters of a nodeId (32 in use), and of the names made of one, a boot and some counters. */
+const NODE_ID_LENGTH_MAX = 64
+const NAME_LENGTH_MAX = 180
+
+/** An epoch is kept in 32 bits. */
+const EPOCH_MAX = 2 ** 32 - 1
+
+/** Characters of a media type, and of an Idempotency-Key with its fingerprint: more than any door lets in. */
+const TEXT_LENGTH_MAX = 4096
+
+/** A write's own history is 8 long; more is kept from no version of this program. */
+const HISTORY_LENGTH_MAX = 64
+
+const nodeId = is.text(NODE_ID_LENGTH_MAX, 1)
+const name = is.text(NAME_LENGTH_MAX, 1)
+const identifier = is.matching(/^[0-9a-f]{40}$/)
+const sha256 = is.matching(/^[0-9a-f]{64}$/)
+/** It becomes the name of a file. */
+const blobId = is.matching(/^[0-9a-f]{32}$/)
+const nodes = is.list(nodeId)
+
+function isPath(value: unknown): boolean {
+  if (typeof value !== 'string' || value.length > PATH_BYTES_MAX) return false
+  try {
+    return parsePathName(value) === value
+  } catch {
+    return false
+  }
+}
+
+const version = is.object<Version>({ epoch: is.integer(0, EPOCH_MAX), seq: is.integer() })
+const boot = is.object<Boot>({ counter: is.integer(), nonce: is.text(NODE_ID_LENGTH_MAX) })
+const ballot = is.object<Ballot>({ round: is.integer(), node: nodeId, boot: is.text(NODE_ID_LENGTH_MAX) })
+
+const atLeastOne: is.Shape = value => (value as unknown[]).length > 0
+const odd: is.Shape = value => (value as unknown[]).length % 2 === 1
+
+const sourceFields = {
+  id: name,
+  epoch: is.integer(0, EPOCH_MAX),
+  lo: identifier,
+  hi: identifier,
+  replicas: is.both(nodes, atLeastOne),
+}
+const source = is.object<Source>(sourceFields)
+const view = is.object<View>({ ...sourceFields, acceptors: is.both(nodes, odd), sources: is.list(source) })
+const views = is.list(view)
+
+/** Children are one or two views, side by side. Whether they partition their parent is asked where that is known. */
+const children: is.Shape = is.both(views, value => {
+  const some = value as readonly View[]
+  const [first, last] = [some[0], some.at(-1)]
+  return first !== undefined && last !== undefined && isPartition({ lo: first.lo, hi: last.hi }, some)
+})
+const accepted = is.object<Accepted>({ ballot, children })
+
+const partitioned: is.Shape = value => {
+  const { view, children } = value as { view: View; children: readonly View[] }
+  return isPartition(view, children)
+}
+
+/** What is known to be newer than a view need not be its children: `next` is any views. */
+const sealedView = is.both(
+  is.object<SealedView>({ view, accepted: is.absentOr(children), next: is.absentOr(views) }),
+  value => {
+    const { view, accepted } = value as SealedView
+    return accepted === undefined || isPartition(view, accepted)
+  },
+)
+
+const content = is.either(
+  is.object<{ inline: Uint8Array }>({ inline: is.bytes(INLINE_BYTES_MAX) }),
+  is.object({ blobId }),
+)
+const body = is.both(
+  is.object<Body>({
+    size: is.integer(),
+    sha256,
+    blockChecksums: is.list(is.integer(0, EPOCH_MAX)),
+    content,
+  }),
+  value => {
+    const { size, blockChecksums, content } = value as Body
+    const fits = !('inline' in content) || content.inline.length === size
+    return fits && blockChecksums.length === Math.ceil(size / BLOCK_BYTES)
+  },
+)
+const meta = is.object({ mediaType: is.text(TEXT_LENGTH_MAX) })
+const keyFields = {
+  key: is.text(TEXT_LENGTH_MAX),
+  fingerprint: is.text(TEXT_LENGTH_MAX),
+  expiresAtMs: is.finite,
+}
+const key = is.object<IdempotencyKey>(keyFields)
+const outcome = is.object<KeyOutcome>({
+  ...keyFields,
+  version,
+  refused: is.flag,
+  replaced: is.flag,
+  file: is.absentOr(is.object({ size: is.integer(), sha256: is.text(64) })),
+})
+const decided = is.object({ version, requestId: name })
+const intent = is.object<Intent>({
+  moveId: name,
+  destination: isPath,
+  destinationVersion: version,
+  key: is.absentOr(key),
+})
+const record = is.both(
+  is.object<ChainRecord>({
+    path: isPath,
+    position: identifier,
+    version,
+    body: is.absentOr(body),
+    meta: is.absentOr(meta),
+    written: is.absentOr(decided),
+    writtenAtMs: is.finite,
+    history: is.list(decided, HISTORY_LENGTH_MAX),
+    historyFloor: version,
+    intent: is.absentOr(intent),
+    outcomes: is.list(outcome, KEYS_PER_PATH_MAX),
+  }),
+  value => {
+    const { body, meta, written, intent } = value as ChainRecord
+    const hasFile = body !== undefined
+    // A tombstone has none of them, and nothing that is not there is moved.
+    return hasFile === (meta !== undefined) && hasFile === (written !== undefined) && (hasFile || !intent)
+  },
+)
+
+const operation = is.either(
+  is.object({ kind: is.oneOf('put'), body, meta, writtenAtMs: is.finite }),
+  is.object({ kind: is.oneOf('remove', 'abandon', 'refuse') }),
+  is.object({ kind: is.oneOf('intend'), intent }),
+)
+const condition = is.either(
+  is.oneOf('none', 'absent', 'exists'),
+  is.object({ etags: is.list(is.text(TEXT_LENGTH_MAX)) }),
+)
+const writeRequest = is.object<WriteRequest>({
+  path: isPath,
+  position: identifier,
+  requestId: name,
+  operation,
+  condition,
+  settles: is.absentOr(name),
+  key: is.absentOr(key),
+})
+const binding = is.either(
+  is.object({ kind: is.oneOf('first'), headBoot: is.text(NAME_LENGTH_MAX), counter: is.integer() }),
+  is.object({ kind: is.oneOf('expected'), version }),
+)
+
+const blob = is.object<BlobRef>({ blobId, sha256 })
+const prefix = is.matching(new RegExp(`^[0-9a-f]{0,${PREFIX_DIGITS}}$`))
+const comparison = is.object<Comparison>({
+  prefix,
+  digest: is.object({ count: is.integer(), hash: is.text(NODE_ID_LENGTH_MAX) }),
+  versions: is.absentOr(is.list(is.tuple(isPath, version))),
+})
+
+type Table = {
+  readonly [Kind in Message['kind']]: is.Fields<Omit<Extract<Message, { kind: Kind }>, 'kind'>>
+}
+
+const TABLE: Table = {
+  prepare: { view, ballot },
+  promise: { viewId: name, ballot, accepted: is.absentOr(accepted) },
+  accept: { view, ballot, children },
+  accepted: { viewId: name, ballot },
+  outbid: { viewId: name, ballot, promised: is.absentOr(ballot) },
+  decided: { view, children },
+  teach: { views },
+  install: { view },
+  installed: { viewId: name },
+  active: { viewId: name },
+  'pre-copy': { view },
+  'pre-copied': { viewId: name },
+  'back-filled': { viewId: name },
+  complete: { view },
+  'ask-complete': { view },
+  compare: {
+    tag: name,
+    step: is.integer(),
+    source,
+    view,
+    purpose: is.oneOf('parent', 'upstream', 'pre-copy'),
+    comparisons: is.list(comparison),
+  },
+  difference: {
+    tag: name,
+    step: is.integer(),
+    floor: version,
+    seq: is.integer(),
+    active: is.flag,
+    descend: is.list(prefix),
+    again: is.list(prefix),
+    records: is.list(record),
+    missing: is.list(isPath),
+  },
+  'no-difference': { tag: name, reason: is.oneOf('not-installed', 'elsewhere') },
+  pass: { viewId: name, record, cleanSeq: is.integer() },
+  acknowledge: { viewId: name, path: isPath, version },
+  floor: { viewId: name, floor: version, nowMs: is.finite },
+  confirm: { tag: name, views },
+  confirmed: { tag: name, viewIds: is.list(name), sealed: is.list(sealedView) },
+  read: { tag: name, viewId: name, path: isPath, position: identifier, vote: is.flag },
+  write: { tag: name, viewId: name, request: writeRequest, binding },
+  burn: {
+    tag: name,
+    viewId: name,
+    path: isPath,
+    position: identifier,
+    requestId: name,
+    counter: is.integer(),
+  },
+  stage: { tag: name, viewId: name, blob },
+  where: { position: identifier },
+  value: { tag: name, record },
+  written: { tag: name, version, current: version },
+  failed: { tag: name, record },
+  'key-refused': { tag: name, reason: is.oneOf('reused', 'too-many') },
+  stale: { tag: name, record },
+  unsettled: { tag: name, record },
+  staged: { tag: name },
+  refused: {
+    tag: name,
+    reason: is.oneOf(
+      'unknown-view',
+      'not-active',
+      'sealed',
+      'not-head',
+      'dirty',
+      'unconfirmed',
+      'burnt',
+      'body-missing',
+      'too-few-replicas',
+      'overloaded',
+    ),
+    teaches: views,
+    sealed: is.absentOr(sealedView),
+  },
+  'blob-wanted': { blobs: is.list(blob) },
+  blob: { blob },
+  'blob-missing': { blob },
+  'stage-on': { tag: name, entry: nodeId, viewId: name, blob },
+  ping: {},
+  pong: {},
+  suspect: { node: nodeId },
+  impostor: { remembered: boot },
+}
+
+const SHAPES = new Map<string, is.Shape>(
+  Object.entries(TABLE).map(([kind, fields]) => {
+    const shape = is.object(fields as is.Fields<Message>)
+    return [kind, kind === 'accept' || kind === 'decided' ? is.both(shape, partitioned) : shape]
+  }),
+)
+
+/** Every kind of message that there is. */
+export const MESSAGE_KINDS = Object.keys(TABLE) as Message['kind'][]
+
+/** True for a message whose every field is what its kind asks for. */
+export function isMessage(value: unknown): value is Message {
+  const kind = (value as { kind?: unknown } | null)?.kind
+  return typeof kind === 'string' && SHAPES.get(kind)?.(value) === true
+}
+
+/**
+ * True when a message says what can't be beside what this node holds: children that do not partition the view that they
+ * are said to follow, or others than were decided. Its sender is broken, and must not break this node, too.
+ */
+export function contradicts(m: Readonly<Machine>, message: Message): boolean {
+  if (message.kind === 'promise') {
+    const view = m.proposals.get(message.viewId)?.proposal.view
+    return (
+      view !== undefined && message.accepted !== undefined && !isPartition(view, message.accepted.children)
+    )
+  }
+  if (message.kind === 'accept' || message.kind === 'decided') {
+    const held = m.views.get(message.view.id)
+    if (held === undefined) return false
+    if (!isPartition(held.view, message.children)) return true
+    return (
+      message.kind === 'decided' && held.next !== undefined && held.next[0]?.id !== message.children[0]?.id
+    )
+  }
+  return false
+}
