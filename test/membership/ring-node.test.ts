@@ -7,7 +7,7 @@ import { runningNode } from '../running-node.ts'
 import { bodyOf } from '../storage/conformance.ts'
 
 async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 120_000
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`It never came to be: ${what}`)
     await new Promise(resolve => setTimeout(resolve, 20))
@@ -78,6 +78,8 @@ t.test('three nodes keep what any of them was given, and two go on without the t
 
 t.test('a lookup ends at a node that is responsible, and every node finds the same', async t => {
   const nodes = await network(t, 2)
+  const rings = nodes.map(({ ring }) => ring)
+  await until(() => isSettled(rings, 2), 'no view is changing')
   const key = identifierOfPath(parsePathName('x'))
   const [first, second] = await Promise.all(nodes.map(({ ring }) => ring.lookup(key)))
   t.equal(first?.view.id, second?.view.id)
