@@ -40,7 +40,7 @@ function readTarget(m: Machine, view: View, task: Task): NodeId {
   if (task.tries === 0 && view.replicas.includes(m.self)) return m.self
   const live = view.replicas.filter(node => isAlive(m, node))
   const candidates = live.length > 0 ? live : view.replicas
-  return candidates[(task.tries + m.counter) % candidates.length] as NodeId
+  return inTurn(candidates, task) as NodeId
 }
 
 function writeMessage(m: Machine, view: View, task: Task, write: WriteTask): RequestMessage {
@@ -64,9 +64,14 @@ function writeMessage(m: Machine, view: View, task: Task, write: WriteTask): Req
 /** No view is known for this position: somebody knows. */
 function askWhere(m: Machine, task: Task): void {
   const others = [...m.members.values()].filter(({ node, status }) => node !== m.self && status !== 'gone')
-  const other = others[(task.tries + m.counter) % Math.max(1, others.length)]
+  const other = inTurn(others, task)
   task.target = other?.node
   if (other !== undefined) send(m, other.node, { kind: 'where', position: task.position })
+}
+
+/** Each try asks the next one; where a task begins differs, so that not all ask the same. */
+function inTurn<Each>(all: readonly Each[], task: Task): Each | undefined {
+  return all[(task.turn + task.tries) % Math.max(1, all.length)]
 }
 
 export function onWhere(m: Machine, from: NodeId, message: RequestMessage & { kind: 'where' }): void {
@@ -140,6 +145,8 @@ export function onRefused(m: Machine, from: NodeId, message: ReplyMessage & { ki
     task.atTail = true
     return drive(m, task)
   }
+  // Those that this node believes in have dropped the view, and may know as little of what came after it.
+  if (message.reason === 'unknown-view' && task.tries > 0) askWhere(m, task)
   if (message.reason === 'body-missing' && write !== undefined) {
     write.staging = blobOfOperation(write.request.operation)
   }

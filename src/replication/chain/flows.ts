@@ -300,7 +300,9 @@ function write(
 }
 
 function start(m: Machine, flow: Flow, init: Pick<Task, 'kind' | 'path' | 'position' | 'write'>): void {
-  const task: Task = { ...init, tag: newTag(m), flow: flow.id, tries: 0, target: undefined, atTail: false }
+  const tag = newTag(m)
+  const tries = { tries: 0, turn: m.counter, target: undefined, atTail: false }
+  const task: Task = { ...init, ...tries, tag, flow: flow.id }
   flow.task = task
   drive(m, task)
 }

@@ -46,6 +46,8 @@ export interface Task {
   readonly path: PathName
   readonly position: Identifier
   tries: number
+  /** Where the turns begin, when one node after the other is asked. */
+  readonly turn: number
   /** Whom the try under way waits for. */
   target: NodeId | undefined
   /** Reads: the replica asked had a dirty record. */

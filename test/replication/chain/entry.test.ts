@@ -70,3 +70,22 @@ t.test('when the head refuses connections, nobody waits for its silence', async 
   }
   t.match(bench.answers.get('w'), { kind: 'done' }, 'and no time for an answer has run out')
 })
+
+t.test('a read goes on to another replica when the first one has dropped the view', async t => {
+  // n3 has heard of an old view of its own from a late message; it keeps no header of it, and of nothing newer.
+  for (const name of ['n1', 'n2', 'n3']) {
+    const old = wholeView(['n1', 'n2', 'n3'])
+    const now = wholeView(['n1', 'n2', 'n4'], ['n1', 'n2', 'n4'], 'v2', 2)
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: now })
+    const machine = bench.machine('n3')
+    machine.members = new Map(bench.members('n1', 'n2', 'n3', 'n4').map(each => [each.node, each]))
+    machine.table.learn(old)
+    machine.marks.seal({ lo: old.lo, hi: old.hi, epoch: 1 })
+    // Of the other two, one has forgotten the range as well.
+    if (name !== 'n3') bench.machine(name).views.clear()
+    bench.event('n3', { kind: 'request', id: 'r', request: { kind: 'get', path: path('a') } })
+    bench.run()
+    for (let tries = 0; tries < 4 && !bench.answers.has('r'); tries++) bench.fire('retry')
+    t.match(bench.answers.get('r'), { kind: 'value' }, `without ${name}`)
+  }
+})
