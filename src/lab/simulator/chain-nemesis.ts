@@ -1,7 +1,8 @@
 /**
  * Owns the troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
  */
-import type { BlobState } from '../../replication/chain/machine-state.ts'
+import type { ChainRecord } from '../../replication/chain/chain-record.ts'
+import { type BlobState, blobOf, WHOLE_RING } from '../../replication/chain/machine-state.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { NodeId, View, ViewState } from '../../views/view.ts'
 import { majority } from '../../views/view.ts'
@@ -324,12 +325,21 @@ export class ChainNemesis {
     return [...views.values()]
   }
 
-  /** Whether another running node has the body. */
+  /**
+   * Whether the network can do without this copy of a body. What records name has to lie at another replica of the view
+   * that serves: an older one may let go of it at any moment, since this node has told that it has it.
+   */
   #isSpare(node: ChainNode, blobId: BlobId): boolean {
-    const holders = this.#components.cluster.nodes.filter(
-      other => other !== node && other.machine?.blobs.has(blobId),
+    const { cluster, invariants } = this.#components
+    const holders = cluster.nodes.filter(other => other !== node && other.machine?.blobs.has(blobId))
+    const named = [...(node.machine?.records.within(WHOLE_RING) ?? [])].filter(
+      record => blobOf(record)?.blobId === blobId,
     )
-    return holders.length > 0
+    const isHeld = ({ path }: ChainRecord) => {
+      const replicas = invariants.newestActive(path)?.replicas
+      return holders.some(({ id }) => replicas === undefined || replicas.includes(id))
+    }
+    return holders.length > 0 && named.every(isHeld)
   }
 }
 

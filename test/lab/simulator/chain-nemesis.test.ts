@@ -1,4 +1,8 @@
 import t from 'tap'
+import type { ChainNode } from '../../../src/lab/simulator/chain-node.ts'
+import type { BlobState } from '../../../src/replication/chain/machine-state.ts'
+import type { PathName } from '../../../src/ring/path-name.ts'
+import type { BlobId } from '../../../src/storage/record.ts'
 import { chainBench } from './chain-bench.ts'
 
 t.test('trouble is drawn, kept and ended', async t => {
@@ -32,4 +36,27 @@ t.test('no disk is taken that the network can not do without', async t => {
   )
   clock.runUntil(clock.monotonicMs() + 10)
   t.equal(ids().filter(id => !before.includes(id)).length, 1)
+})
+
+t.test('a body that records name rots only where another replica of the serving view has it', async t => {
+  const { clock, cluster, invariants, workload, nemesis } = chainBench({ nodes: 4 })
+  const path = workload.paths[0] as PathName
+  const body = { size: 1, sha256: 'x', blockChecksums: [], content: { blobId: 'x' as BlobId } }
+  const meta = { mediaType: '' }
+  workload.ask('c', cluster.node('n1'), { kind: 'put', path, body, meta, writtenAtMs: 0, condition: 'none' })
+  clock.runUntil(clock.monotonicMs() + 400)
+  const replicas = invariants.newestActive(path)?.replicas ?? []
+  const nodeOf = (id: string) => cluster.nodes.find(node => node.id === id) as ChainNode
+  const [kept, ...others] = replicas.map(nodeOf) as [ChainNode, ...ChainNode[]]
+  const blob = kept.machine?.blobs.get('x' as BlobId) as BlobState
+  t.match(blob.stagedUntilMs, undefined, 'the file was written')
+  const outsider = cluster.nodes.find(({ id }) => !replicas.includes(id))
+  for (const node of others) node.machine?.blobs.delete('x' as BlobId)
+  outsider?.machine?.blobs.set('x' as BlobId, blob)
+  const rot = { atMs: 0, kind: 'rot', node: kept.name, lastsMs: 1, all: true }
+  nemesis.follow([rot])
+  t.ok(kept.machine?.blobs.has('x' as BlobId), 'an old replica is none to rely on')
+  others[0]?.machine?.blobs.set('x' as BlobId, blob)
+  nemesis.follow([rot])
+  t.notOk(kept.machine?.blobs.has('x' as BlobId))
 })
