@@ -38,20 +38,28 @@ export class ArcMap<Value> {
   overlapping(arc: Arc): { readonly epoch: number; readonly value: Value }[] {
     const found: Piece<Value>[] = []
     for (const [lo, hi] of unwrap(arc)) {
-      for (const piece of this.#pieces) if (piece.lo < hi && lo < piece.hi) found.push(piece)
+      for (let at = this.#firstAfter(lo); at < this.#pieces.length; at++) {
+        const piece = this.#pieces[at] as Piece<Value>
+        if (piece.lo >= hi) break
+        found.push(piece)
+      }
     }
     return found
   }
 
   /** True when no position of the arc is without a piece of at least this epoch. */
   covered(arc: Arc, epoch: number): boolean {
-    return unwrap(arc).every(([lo, hi]) => {
-      let reached = lo
-      for (const piece of this.#pieces) {
-        if (piece.epoch >= epoch && piece.lo <= reached && reached < piece.hi) reached = piece.hi
-      }
-      return reached >= hi
-    })
+    return unwrap(arc).every(([lo, hi]) => this.#isCovered(lo, hi, epoch))
+  }
+
+  #isCovered(lo: string, hi: string, epoch: number): boolean {
+    let reached = lo
+    for (let at = this.#firstAfter(lo); reached < hi; at++) {
+      const piece = this.#pieces[at]
+      if (piece === undefined || piece.lo > reached || piece.epoch < epoch) return false
+      reached = piece.hi
+    }
+    return true
   }
 
   /** Every value that is the newest somewhere, in the order of positions, each once. */
@@ -71,33 +79,38 @@ export class ArcMap<Value> {
     return low
   }
 
+  /** Index of the first piece that ends after the position. */
+  #firstAfter(position: string): number {
+    const at = this.#firstReaching(position)
+    return this.#pieces[at]?.hi === position ? at + 1 : at
+  }
+
   #coverPiece(added: Piece<Value>): void {
+    // Most of what is told is known.
+    if (this.#isCovered(added.lo, added.hi, added.epoch)) return
     const pieces: Piece<Value>[] = []
     let from = added.lo
-    const fill = (until: string) => {
-      if (from < until) pieces.push({ ...added, lo: from, hi: until })
-    }
     for (const piece of this.#pieces) {
       if (piece.hi <= added.lo) {
         pieces.push(piece)
       } else if (piece.lo >= added.hi) {
-        fill(added.hi)
+        if (from < added.hi) pieces.push({ ...added, lo: from })
         from = added.hi
         pieces.push(piece)
       } else if (piece.epoch >= added.epoch) {
-        fill(piece.lo)
+        if (from < piece.lo) pieces.push({ ...added, lo: from, hi: piece.lo })
         from = earlier(piece.hi, added.hi)
         pieces.push(piece)
       } else {
         if (piece.lo < added.lo) pieces.push({ ...piece, hi: added.lo })
         if (piece.hi > added.hi) {
-          fill(added.hi)
+          if (from < added.hi) pieces.push({ ...added, lo: from })
           from = added.hi
           pieces.push({ ...piece, lo: added.hi })
         }
       }
     }
-    fill(added.hi)
+    if (from < added.hi) pieces.push({ ...added, lo: from })
     this.#pieces = pieces
   }
 }

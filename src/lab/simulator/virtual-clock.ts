@@ -36,6 +36,9 @@ export class VirtualClock implements Clock, Timers {
   #waiting = 0
   #steps = 0
   readonly #heap: Event[] = []
+  readonly #cancelled = () => {
+    this.#waiting--
+  }
 
   /** Virtual ms since the start of the run. */
   monotonicMs(): number {
@@ -63,13 +66,7 @@ export class VirtualClock implements Clock, Timers {
     const event: Event = { atMs: this.#nowMs + delayMs, order: this.#order++, act: then }
     this.#waiting++
     push(this.#heap, event)
-    return {
-      cancel: () => {
-        if (event.act === undefined) return
-        event.act = undefined
-        this.#waiting--
-      },
-    }
+    return new EventTimer(event, this.#cancelled)
   }
 
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
@@ -129,6 +126,23 @@ export class VirtualClock implements Clock, Timers {
       timers: init.timers ?? this,
       log: init.log,
     }
+  }
+}
+
+/** A class, because a run makes thousands of these and named functions cost more than objects. */
+class EventTimer implements Timer {
+  readonly #event: Event
+  readonly #cancelled: () => void
+
+  constructor(event: Event, cancelled: () => void) {
+    this.#event = event
+    this.#cancelled = cancelled
+  }
+
+  cancel(): void {
+    if (this.#event.act === undefined) return
+    this.#event.act = undefined
+    this.#cancelled()
   }
 }
 
