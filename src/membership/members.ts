@@ -106,10 +106,11 @@ export class Members {
 
   /** The nodes as the machine sees them. */
   chainMembers(): ChainMember[] {
-    return [...this.map.records()].map(({ nodeId, ringAddress, status }) => ({
+    return [...this.map.records()].map(({ nodeId, ringAddress, status, zone }) => ({
       node: nodeId,
       identifiers: identifiersOfAddress(ringAddress, this.#network.virtualNodes),
       status: CHAIN_STATUS[status],
+      zone,
     }))
   }
 

@@ -38,25 +38,31 @@ export function successorsOf(ring: readonly RingPosition[], key: Identifier): Ri
 }
 
 /**
- * The nodes that keep the copies of `key`, in the order of its successors, `count` of them or all when there are fewer.
+ * The same nodes, so that any number of the first of them lies in as many zones as can be, and about evenly: the first
+ * of each zone, then the second of each, and so on, each time in the order of the ring.
  *
- * The owner is always among them. A node of a zone that has no copy yet goes before one whose zone has, so that as many
- * zones as possible hold a copy; a node whose zone is unknown counts as a zone of its own, which makes a network
- * without zones use exactly the successors.
+ * A node whose zone is unknown counts as a zone of its own. So without zones this is the order of the successors.
+ */
+export function spreadOverZones(successors: readonly RingPosition[]): RingPosition[] {
+  const seen = new Map<string, number>()
+  const ranked = successors.map(position => {
+    const { zone } = position
+    const rank = zone === undefined ? 0 : (seen.get(zone) ?? 0)
+    if (zone !== undefined) seen.set(zone, rank + 1)
+    return { position, rank }
+  })
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ position }) => position)
+}
+
+/**
+ * The nodes that keep the copies of `key`, in the order of its successors, `count` of them or all when there are fewer.
+ * The owner is always among them.
  * @param ring sorted by sortRing.
  */
 export function placeReplicas(ring: readonly RingPosition[], key: Identifier, count: number): NodeId[] {
   if (!Number.isInteger(count) || count < 1) throw new TypeError('a key has at least one replica')
   const successors = successorsOf(ring, key)
-  const zones = new Set<string>()
-  const newZone: RingPosition[] = []
-  const sameZone: RingPosition[] = []
-  for (const position of successors) {
-    const repeats = position.zone !== undefined && zones.has(position.zone)
-    if (position.zone !== undefined) zones.add(position.zone)
-    ;(repeats ? sameZone : newZone).push(position)
-  }
-  const chosen = new Set([...newZone, ...sameZone].slice(0, count))
+  const chosen = new Set(spreadOverZones(successors).slice(0, count))
   return successors.filter(position => chosen.has(position)).map(position => position.nodeId)
 }
 

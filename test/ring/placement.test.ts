@@ -103,6 +103,25 @@ t.test('laws of placement', async () => {
   )
 })
 
+t.test('law: no zone is used twice more often than another one that has nodes left', async () => {
+  fc.assert(
+    fc.property(anyRing, anyIdentifier, fc.integer({ min: 1, max: 7 }), (ring, key, count) => {
+      const countBy = (nodes: readonly NodeId[]) => {
+        const counts = new Map<string, number>()
+        for (const node of nodes) counts.set(zones[node] ?? node, (counts.get(zones[node] ?? node) ?? 0) + 1)
+        return counts
+      }
+      const all = countBy(successorsOf(ring, key).map(({ nodeId }) => nodeId))
+      const used = countBy(placeReplicas(ring, key, count))
+      const most = Math.max(0, ...used.values())
+      return [...all].every(([zone, nodes]) => {
+        const of = used.get(zone) ?? 0
+        return of === nodes || of >= most - 1
+      })
+    }),
+  )
+})
+
 t.test('law: without zones the replicas are the successors', async () => {
   fc.assert(
     fc.property(anyRing, anyIdentifier, fc.integer({ min: 1, max: 7 }), (ring, key, count) => {

@@ -6,10 +6,11 @@
 import type { MachineEvent } from '../../replication/chain/machine.ts'
 import type { ChainSettings, Effect, Member, Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
-import { successorsOf } from '../../replication/chain/repair.ts'
+import { ringOf } from '../../replication/chain/repair.ts'
 import type { Rules } from '../../replication/chain/rules.ts'
 import type { Address, Identifier } from '../../ring/identifier.ts'
 import { identifiersOfAddress } from '../../ring/identifier.ts'
+import { placeReplicas, spreadOverZones, successorsOf } from '../../ring/placement.ts'
 import { chooseAcceptors, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
 import { ChainNode } from './chain-node.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -41,6 +42,8 @@ export interface ClusterInit {
   /** Of the nodes, n1, n2, …; those after `founders` are admitted later. */
   readonly nodes: number
   readonly founders: number
+  /** How many zones there are, taken in turn; 0 where nobody knows of any. */
+  readonly zones: number
   readonly rules: Rules
   readonly clusterRules: ClusterRules
   readonly settings: ChainSettings
@@ -191,7 +194,10 @@ export class ChainCluster {
 
   #admit(node: ChainNode): void {
     this.#byId.set(node.id, node.name)
-    this.members.set(node.id, { node: node.id, identifiers: identifiersOf(node.name), status: 'member' })
+    const index = this.nodes.indexOf(node)
+    const zone = this.#init.zones === 0 ? undefined : `zone ${index % this.#init.zones}`
+    const identifiers = identifiersOf(node.name)
+    this.members.set(node.id, { node: node.id, identifiers, zone, status: 'member' })
   }
 
   #gone(id: NodeId): void {
@@ -276,11 +282,12 @@ export function identifiersOf(name: NodeName): Identifier[] {
 
 /** The views of a network that has been standing for a while. */
 function initialViews(members: readonly Member[], copies: number): View[] {
-  const points = members.flatMap(({ identifiers }) => identifiers).sort()
+  const ring = ringOf(members)
+  const points = ring.map(({ identifier }) => identifier)
   return points.map((hi, index) => {
-    const successors = successorsOf(hi, members, () => true)
-    const replicas = successors.slice(0, copies)
-    const acceptors = chooseAcceptors(replicas, successors, [], copies)
+    const replicas = placeReplicas(ring, hi, copies)
+    const witnesses = spreadOverZones(successorsOf(ring, hi)).map(({ nodeId }) => nodeId)
+    const acceptors = chooseAcceptors(replicas, witnesses, [], copies)
     const lo = points.at(index - 1) as Identifier
     return { id: `1-start-${index}` as ViewId, epoch: 1, lo, hi, replicas, acceptors, sources: [] }
   })

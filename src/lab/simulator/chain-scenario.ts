@@ -3,9 +3,11 @@
  * a nemesis, invariants after every event and a verdict on the history at the end.
  */
 
-import { successorsOf } from '../../replication/chain/repair.ts'
+import type { Member } from '../../replication/chain/machine-state.ts'
+import { ringOf } from '../../replication/chain/repair.ts'
 import { arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { placeReplicas } from '../../ring/placement.ts'
 import type { View } from '../../views/view.ts'
 import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
 import { ChainInvariants, InvariantBroken } from './chain-invariants.ts'
@@ -75,6 +77,7 @@ class ChainRun {
       {
         nodes,
         founders: random.chance(0.6) ? nodes : random.int(3, nodes),
+        zones: random.fork('zones').pick([0, 0, 2, 3]),
         ...rulesOf(options.mutant),
         // With few paths, a comparison has many steps only when digests are followed down to the leaves.
         settings: {
@@ -180,10 +183,15 @@ class ChainRun {
     const views = serving.filter(view => arcContains(view, position))
     const view = views[0]
     if (view === undefined || views.length > 1) return `${views.length} views serve ${path}`
-    const successors = successorsOf(view.hi, this.#cluster.members.values(), () => true)
-    const wanted = successors.slice(0, SIMULATED_SETTINGS.replicas)
+    const members = [...this.#cluster.members.values()]
+    const wanted = placeReplicas(ringOf(members), view.hi, SIMULATED_SETTINGS.replicas)
     if (wanted.join() !== view.replicas.join())
       return `${view.id} of ${path} has ${view.replicas}, not ${wanted}`
+    const present = members.filter(({ status }) => status === 'member')
+    const zonesOf = (nodes: readonly Member[]) => new Set(nodes.map(({ zone, node }) => zone ?? node)).size
+    const held = zonesOf(present.filter(({ node }) => view.replicas.includes(node)))
+    if (held < Math.min(SIMULATED_SETTINGS.replicas, zonesOf(present)))
+      return `${view.id} of ${path} lies in ${held} zones only`
     return this.#differs(path, view)
   }
 

@@ -8,6 +8,7 @@
  */
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import type { RingPosition } from '../../ring/placement.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import { RangeTable, type SealMark, SealMarks } from '../../views/range-table.ts'
 import type { Proposal } from '../../views/reconfigure.ts'
@@ -105,6 +106,8 @@ export interface Batch {
 export interface Member {
   readonly node: NodeId
   readonly identifiers: readonly Identifier[]
+  /** What fails together with it (a rack, a site); undefined where nobody said so. */
+  readonly zone?: string | undefined
   /** `leaving` still serves, and is given nothing new; `gone` never comes back under this name. */
   readonly status: 'member' | 'leaving' | 'gone'
 }
@@ -163,6 +166,10 @@ export interface Machine {
   // Volatile.
   readonly table: RangeTable
   members: ReadonlyMap<NodeId, Member>
+  /** Made from the members when it is needed. */
+  ring:
+    | { readonly members: ReadonlyMap<NodeId, Member>; readonly positions: readonly RingPosition[] }
+    | undefined
   readonly suspects: Set<NodeId>
   readonly silences: Map<NodeId, number>
   /** Suspects have been asked lately whether they are back. */
@@ -220,6 +227,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     peers: new Map(stable.peers),
     table: new RangeTable(),
     members: new Map(),
+    ring: undefined,
     suspects: new Set(),
     silences: new Map(),
     seeking: false,

@@ -3,6 +3,7 @@
  * draws no random number and waits for nothing; everything comes in with the event, everything goes out in the Batch.
  */
 import type { Identifier } from '../../ring/identifier.ts'
+import { placeReplicas } from '../../ring/placement.ts'
 import type { BlobId } from '../../storage/record.ts'
 import { bootName, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
 import {
@@ -53,7 +54,7 @@ import {
 import type { Envelope, Message } from './messages.ts'
 import { collectTombstones, onAcknowledge, onFloor, onPass, onResend, resumeChain } from './passing.ts'
 import { onRead } from './reading.ts'
-import { onPreCopied, onRepair, planRepair, renewView, successorsOf } from './repair.ts'
+import { onPreCopied, onRepair, planRepair, renewView, ringAt } from './repair.ts'
 import type { ClientRequest } from './requests.ts'
 import { onCompare, onDifference, onNoDifference, onTransferTimeout } from './transfers.ts'
 import { onBurn, onWrite } from './writing.ts'
@@ -152,7 +153,7 @@ function verify(m: Machine): void {
   for (const { view } of [...m.views.values()]) {
     planRepair(m, view.id)
     // Whoever held it with this node may be gone: those who should hold the range now know of it, too.
-    const owners = successorsOf(view.hi, m.members.values(), () => true).slice(0, m.settings.replicas)
+    const owners = placeReplicas(ringAt(m), view.hi, m.settings.replicas)
     for (const node of new Set([...view.replicas, ...view.acceptors, ...owners])) {
       if (node !== m.self) send(m, node, { kind: 'ask-complete', view })
     }

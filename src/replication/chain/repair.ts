@@ -1,12 +1,18 @@
 /**
- * Owns the way of a range towards its k successors: one change of view at a time, planned purely, carried out by the
+ * Owns the way of a range towards the k nodes where ring/placement.ts puts its copies: one change of view at a time, planned purely, carried out by the
  * first live replica (by another one after a while).
  *
  * In this order: without the dead, at once; cut where the identifiers of nodes fall; with one more replica, after it has
  * copied the range while the old view serves; then the right order, acceptors and number.
  */
 import { type Arc, arcContains, splitArc } from '../../ring/arc.ts'
-import type { Identifier } from '../../ring/identifier.ts'
+import {
+  placeReplicas,
+  type RingPosition,
+  sortRing,
+  spreadOverZones,
+  successorsOf,
+} from '../../ring/placement.ts'
 import {
   childrenOf,
   chooseAcceptors,
@@ -29,36 +35,37 @@ export type RepairStep =
 export interface RepairInput {
   readonly view: View
   readonly active: boolean
-  readonly members: Iterable<Member>
+  /** Of the members that may be given something, sorted. */
+  readonly ring: readonly RingPosition[]
   readonly isAlive: (node: NodeId) => boolean
   readonly copies: number
 }
 
-/** The distinct nodes in ring order from a position on (Chord, section 4.2), that may be given something. */
-export function successorsOf(
-  position: Identifier,
-  members: Iterable<Member>,
-  isAlive: (node: NodeId) => boolean,
-): NodeId[] {
-  const points: [Identifier, NodeId][] = []
-  for (const { node, identifiers, status } of members) {
-    if (status !== 'member' || !isAlive(node)) continue
-    for (const identifier of identifiers) points.push([identifier, node])
+/** The positions of the nodes that may be given something, in ring order. */
+export function ringOf(members: Iterable<Member>): RingPosition[] {
+  const positions: RingPosition[] = []
+  for (const { node, identifiers, zone, status } of members) {
+    if (status !== 'member') continue
+    for (const identifier of identifiers) positions.push({ identifier, nodeId: node, zone })
   }
-  points.sort(([a], [b]) => (a < b ? -1 : 1))
-  const from = points.findIndex(([identifier]) => identifier >= position)
-  const ordered = from <= 0 ? points : [...points.slice(from), ...points.slice(0, from)]
-  return [...new Set(ordered.map(([, node]) => node))]
+  return sortRing(positions)
+}
+
+/** The same as this node believes them to be; made anew when it has heard of a change. */
+export function ringAt(m: Machine): readonly RingPosition[] {
+  if (m.ring?.members !== m.members) m.ring = { members: m.members, positions: ringOf(m.members.values()) }
+  return m.ring.positions
 }
 
 /** The next step, or undefined when the range is as it should be, or nobody is left to do anything. */
 export function nextStep(input: RepairInput): RepairStep | undefined {
-  const { view, copies } = input
-  const members = [...input.members]
-  const successors = successorsOf(view.hi, members, input.isAlive)
-  const suspects = successorsOf(view.hi, members, node => !input.isAlive(node))
-  const live = view.replicas.filter(input.isAlive)
-  if (live.length === 0 || successors.length === 0) return undefined
+  const { view, copies, isAlive } = input
+  const ring = input.ring.filter(({ nodeId }) => isAlive(nodeId))
+  const live = view.replicas.filter(isAlive)
+  if (live.length === 0 || ring.length === 0) return undefined
+  const successors = nodesOf(spreadOverZones(successorsOf(ring, view.hi)))
+  const dead = input.ring.filter(({ nodeId }) => !isAlive(nodeId))
+  const suspects = nodesOf(successorsOf(dead, view.hi))
   const plan = (arc: Arc, replicas: readonly NodeId[]): Plan => ({
     lo: arc.lo,
     hi: arc.hi,
@@ -67,11 +74,12 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   })
   if (live.length < view.replicas.length) return { kind: 'propose', plans: [plan(view, live)] }
   if (!input.active) return undefined
-  const cut = firstCut(view, members, input.isAlive)
+  const cut = ring.find(({ identifier }) => identifier !== view.hi && arcContains(view, identifier))
   if (cut !== undefined) {
-    return { kind: 'propose', plans: splitArc(view, cut).map(arc => plan(arc, view.replicas)) }
+    const plans = splitArc(view, cut.identifier).map(arc => plan(arc, view.replicas))
+    return { kind: 'propose', plans }
   }
-  const target = successors.slice(0, copies)
+  const target = placeReplicas(ring, view.hi, copies)
   const joining = target.find(node => !view.replicas.includes(node))
   if (joining !== undefined) {
     const wanted = [...target.filter(node => node === joining || view.replicas.includes(node))]
@@ -84,18 +92,8 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   return same ? undefined : { kind: 'propose', plans: [right] }
 }
 
-/** The first identifier of a live member strictly inside the range. */
-function firstCut(
-  view: View,
-  members: readonly Member[],
-  isAlive: (node: NodeId) => boolean,
-): Identifier | undefined {
-  for (const { node, identifiers, status } of members) {
-    if (status !== 'member' || !isAlive(node)) continue
-    for (const identifier of identifiers)
-      if (identifier !== view.hi && arcContains(view, identifier)) return identifier
-  }
-  return undefined
+function nodesOf(positions: readonly RingPosition[]): NodeId[] {
+  return positions.map(({ nodeId }) => nodeId)
 }
 
 function sameNodes(a: readonly NodeId[], b: readonly NodeId[]): boolean {
@@ -148,7 +146,7 @@ function stepFor(m: Machine, viewId: ViewId): RepairStep | undefined {
   return nextStep({
     view: state.view,
     active: state.active,
-    members: m.members.values(),
+    ring: ringAt(m),
     isAlive: node => isAlive(m, node),
     copies: m.settings.replicas,
   })

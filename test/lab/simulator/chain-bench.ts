@@ -10,7 +10,7 @@ import { Transcript } from '../../../src/lab/simulator/transcript.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
 
 export function chainBench(
-  init: { nodes?: number; founders?: number; mutant?: string; untilMs?: number } = {},
+  init: { nodes?: number; founders?: number; zones?: number; mutant?: string; untilMs?: number } = {},
 ) {
   const nodes = init.nodes ?? 3
   const clock = new VirtualClock()
@@ -34,6 +34,7 @@ export function chainBench(
     {
       nodes,
       founders: init.founders ?? nodes,
+      zones: init.zones ?? 0,
       ...rulesOf(init.mutant as MutantName | undefined),
       settings: SIMULATED_SETTINGS,
     },

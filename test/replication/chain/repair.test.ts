@@ -1,15 +1,17 @@
 import t from 'tap'
 import type { Member } from '../../../src/replication/chain/machine-state.ts'
-import { nextStep, type RepairInput, successorsOf } from '../../../src/replication/chain/repair.ts'
+import { nextStep, type RepairInput, ringOf } from '../../../src/replication/chain/repair.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
+import { placeReplicas } from '../../../src/ring/placement.ts'
 import type { NodeId, View, ViewId } from '../../../src/views/view.ts'
 import { Bench, node } from './bench.ts'
 
 const at = (digit: string) => digit.padEnd(40, '0') as Identifier
-const member = (name: string, digit: string, status: Member['status'] = 'member'): Member => ({
+const member = (name: string, digit: string, status: Member['status'] = 'member', zone?: string): Member => ({
   node: node(name),
   identifiers: [at(digit)],
   status,
+  zone,
 })
 const MEMBERS = [member('a', '2'), member('b', '4'), member('c', '6'), member('d', '8'), member('e', 'a')]
 
@@ -21,23 +23,22 @@ function view(replicas: string, acceptors: string, lo = '2', hi = '4'): View {
 function input(change: Partial<RepairInput> & { dead?: string }): RepairInput {
   const dead = change.dead ?? ''
   const isAlive = (each: NodeId) => !dead.includes(each)
-  return { view: view('bcd', 'bcdea'), active: true, members: MEMBERS, isAlive, copies: 3, ...change }
+  return { view: view('bcd', 'bcdea'), active: true, ring: ringOf(MEMBERS), isAlive, copies: 3, ...change }
 }
 
-t.test('successors are distinct nodes, clockwise', async t => {
+t.test('only members may be given something, each at all of its positions', async t => {
+  const two = { ...member('a', 'c'), identifiers: [at('c'), at('1')] }
+  const ring = ringOf([two, member('b', '4', 'leaving'), member('c', '6', 'gone'), member('d', '8')])
   t.same(
-    successorsOf(at('5'), MEMBERS, () => true),
-    ['c', 'd', 'e', 'a', 'b'],
-  )
-  t.same(
-    successorsOf(at('b'), MEMBERS, each => each !== 'a'),
-    ['b', 'c', 'd', 'e'],
-  )
-  t.same(
-    successorsOf(at('5'), [member('a', '6', 'leaving'), ...MEMBERS.slice(1)], () => true),
-    ['c', 'd', 'e', 'b'],
+    ring.map(({ nodeId, identifier }) => `${nodeId}${identifier[0]}`),
+    ['a1', 'd8', 'ac'],
   )
 })
+
+/** Three zones, clockwise from the range on: b, c and d in one, e in the second, f and a in the third. */
+const ZONED = ringOf(
+  [...'abcdef'].map((name, index) => member(name, '2468ac'[index] as string, 'member', 'zxxxyz'[index])),
+)
 
 const STEPS: [string, Partial<RepairInput> & { dead?: string }, unknown][] = [
   ['nothing', {}, undefined],
@@ -74,8 +75,28 @@ const STEPS: [string, Partial<RepairInput> & { dead?: string }, unknown][] = [
   ],
   [
     'a leaving node goes last',
-    { members: [MEMBERS[0], member('b', '4', 'leaving'), ...MEMBERS.slice(2)] as Member[] },
+    { ring: ringOf([MEMBERS[0], member('b', '4', 'leaving'), ...MEMBERS.slice(2)] as Member[]) },
     { kind: 'pre-copy', node: 'e' },
+  ],
+  [
+    'a zone that has no copy',
+    { ring: ZONED },
+    {
+      kind: 'pre-copy',
+      node: 'e',
+      plans: [{ replicas: ['b', 'e', 'c'], acceptors: ['b', 'e', 'c', 'f', 'a'] }],
+    },
+  ],
+  [
+    'witnesses of all zones',
+    { ring: ZONED, view: view('bef', 'bcdef') },
+    { kind: 'propose', plans: [{ replicas: ['b', 'e', 'f'], acceptors: ['b', 'e', 'f', 'c', 'a'] }] },
+  ],
+  ['nothing, where zones are as they should be', { ring: ZONED, view: view('bef', 'befca') }, undefined],
+  [
+    'two of one zone, when a zone is gone',
+    { ring: ZONED, view: view('bef', 'befca'), dead: 'ef' },
+    { kind: 'propose', plans: [{ replicas: ['b'] }] },
   ],
 ]
 
@@ -98,8 +119,46 @@ t.test('a range finds its way to its successors', async t => {
     .filter(({ active, sealed }) => active && !sealed)
   t.equal(serving.length, 5 + 1, 'cut at five identifiers and where it was cut before')
   for (const state of serving) {
-    t.same(state.view.replicas, successorsOf(state.view.hi, MEMBERS, () => true).slice(0, 3))
+    t.same(state.view.replicas, placeReplicas(ringOf(MEMBERS), state.view.hi, 3))
     t.ok(state.complete)
   }
   t.equal(bench.get('c', 'r', 'file'), 'w')
+})
+
+t.test('copies stay in three zones through joins, a crash and the return', async t => {
+  const names = [...'abcdef']
+  const members = names.map((name, index) =>
+    member(name, '2468ac'[index] as string, 'member', 'xxyyzz'[index] as string),
+  )
+  const zoneOf = (each: NodeId) => members.find(({ node }) => node === each)?.zone
+  const bench = new Bench({ nodes: names, view: { ...view('a', 'a', '0', '0') } })
+  bench.put('a', 'w', 'file')
+  const settle = (present: readonly string[], wanted: number, what: string) => {
+    const known = members.filter(({ node }) => present.includes(node))
+    bench.lose = ({ from, to }) => !present.includes(from) || !present.includes(to)
+    const told = names.map((each): Member => {
+      const status = known.some(({ node }) => node === each) ? 'member' : 'gone'
+      return { ...(members.find(({ node }) => node === each) as Member), status }
+    })
+    for (const name of present) bench.event(name, { kind: 'members', members: told })
+    for (let round = 0; round < 60; round++)
+      for (const kind of ['repair', 'watch', 'back-fill', 'proposal'] as const) bench.fire(kind)
+    const serving = present.flatMap(name =>
+      [...bench.machine(name).views.values()].filter(
+        ({ view: { replicas }, active, sealed }) => replicas[0] === name && active && !sealed,
+      ),
+    )
+    t.ok(serving.length >= present.length, `${what}: each has a range`)
+    for (const { view: each } of serving) {
+      t.equal(new Set(each.replicas.map(zoneOf)).size, wanted, `${what}: ${each.replicas}`)
+    }
+    const before = bench.log.length
+    for (const kind of ['repair', 'watch', 'back-fill', 'proposal'] as const) bench.fire(kind)
+    t.notMatch(bench.log.slice(before).join(), /prepare|pre-copy/, `${what}: nobody wants it otherwise`)
+    t.equal(bench.get(present[0] as string, `r${what}`, 'file'), 'w', what)
+  }
+  settle(['a', 'b', 'c'], 2, 'two zones')
+  settle(names, 3, 'three zones have come to be')
+  settle(['a', 'c', 'd', 'e'], 3, 'one of each zone is left')
+  settle(['a', 'b', 'c', 'd'], 2, 'a zone is gone')
 })
