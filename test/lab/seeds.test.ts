@@ -4,7 +4,7 @@ import t from 'tap'
 import { scenario } from '../../src/lab/simulator/chain-scenario.ts'
 import { judgeSchedule, readSchedules, SCHEDULES_FOLDER } from '../../src/lab/simulator/kept-schedules.ts'
 
-// Few enough for every `npm test`; .ci/run can ask for more with ALTERED_CHORD_SEEDS.
+// Few enough for every `npm test`; .ci/run goes on with 2,000 others.
 const FRESH_SEEDS = process.env.ALTERED_CHORD_SEEDS ?? '20'
 
 // Thousands of seeds take minutes on a busy machine.
