@@ -40,7 +40,11 @@ t.test('every source file with code of its own has a test twin', async t => {
   t.same(missing, [])
 })
 
-const pages = ['README.md', 'statement.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...filesUnder('docs', '.md')]
+const pages = [
+  ...['README.md', 'statement.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
+  ...filesUnder('docs', '.md'),
+  ...filesUnder('deploy', '.md'),
+]
 
 t.test('no page names what the code does not have', async t => {
   const inventory = await takeInventory()

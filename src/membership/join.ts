@@ -151,9 +151,10 @@ async function askUntilAnswered(
       }
     }
     if (init.foundsWhenNoneHas && refusals.every(([, { code }]) => code === 'NO_NETWORK')) return undefined
-    const [boot, error] = refusals.at(-1) as [Address, StoreError]
-    if (env.clock.monotonicMs() > deadline) throw tooLate(init, boot, error)
-    init.waiting(boot, error)
+    if (env.clock.monotonicMs() > deadline) throw tooLate(init, refusals)
+    // Of those that have no network and those that are not there, the latter keep everybody waiting.
+    const silent = refusals.find(([, { code }]) => code !== 'NO_NETWORK')
+    init.waiting(...(silent ?? (refusals[0] as [Address, StoreError])))
     await env.timers.sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(round, 5)), init.signal)
   }
 }
@@ -164,9 +165,12 @@ function isLate(error: unknown): boolean {
   return code === 'UNAVAILABLE' || code === 'NO_NETWORK'
 }
 
-function tooLate(init: JoinInit, boot: Address, cause: StoreError): StoreError {
-  const seconds = init.joinTimeoutMs / 1000
-  const what =
-    cause.code === 'NO_NETWORK' ? `had a network within ${seconds} s` : `answered within ${seconds} s`
-  return new StoreError('UNAVAILABLE', `No boot node ${what}; the last one tried was ${boot}.`, { cause })
+function tooLate(init: JoinInit, refusals: readonly (readonly [Address, StoreError])[]): StoreError {
+  const found = refusals.map(([boot, { code }]) =>
+    code === 'NO_NETWORK' ? `${boot} has none either` : `${boot} does not answer`,
+  )
+  // A single boot node is somebody's network, or will be; several may be nodes that start together.
+  const advice = refusals.length > 1 ? ' Of nodes that start a network together, all have to be up once.' : ''
+  const message = `No network was found within ${init.joinTimeoutMs / 1000} s: ${found.join(', ')}.${advice}`
+  return new StoreError('UNAVAILABLE', message, { cause: refusals.at(-1)?.[1] })
 }

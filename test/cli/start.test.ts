@@ -87,7 +87,7 @@ t.test(
     const { code, err } = await launch(t, ['-p', '0', '-b', '9', '--memory', '--join-timeout', '500ms']).ended
     t.equal(code, 1)
     t.match(err, /"boot":"127.0.0.1:9".*"msg":"waiting for the boot node"/)
-    t.match(err, /No boot node answered within 0.5 s; the last one tried was 127.0.0.1:9. \(UNAVAILABLE\)\n$/)
+    t.match(err, /No network was found within 0.5 s: 127.0.0.1:9 does not answer. \(UNAVAILABLE\)\n$/)
   },
 )
 

@@ -143,3 +143,28 @@ t.test(
     t.equal(boot.asked.length, 1)
   },
 )
+
+t.test('of nodes that start together, the one that never comes is named', async t => {
+  const boot = await bootNode(t, () => {
+    throw new StoreError('NO_NETWORK', 'This node has no network yet.')
+  })
+  const dead = '127.0.0.1:1' as Address
+  for (const boots of [
+    [dead, boot.address],
+    [boot.address, dead],
+  ]) {
+    const waits: string[] = []
+    const waiting = (address: Address) => waits.push(address)
+    const store = storeOf()
+    const init = initOf({ boots, foundsWhenNoneHas: true, joinTimeoutMs: 500, waiting })
+    const found = boots.map(address =>
+      address === dead ? `${dead} does not answer` : `${address} has none either`,
+    )
+    await t.rejects(joinNetwork({ env, store }, init), {
+      code: 'UNAVAILABLE',
+      message: `No network was found within 0.5 s: ${found.join(', ')}. Of nodes that start a network together, all have to be up once.`,
+    })
+    t.same(new Set(waits), new Set([dead]))
+    t.equal(readNetwork(store), undefined, 'nobody founds one meanwhile')
+  }
+})
