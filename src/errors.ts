@@ -32,7 +32,7 @@ export const ERROR_CODES = {
     retryable: false,
     meaning: 'the node has other nodes or files beside it in its network, and joins no second one',
   },
-  WRONG_NETWORK: { retryable: false, meaning: 'the request comes from a node of another network' },
+  WRONG_NETWORK: { retryable: false, meaning: 'the request comes from, or is meant for, another network' },
   PROTOCOL_UNSUPPORTED: {
     retryable: false,
     meaning: 'the request speaks a peer protocol that this node does not know',

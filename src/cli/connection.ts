@@ -10,6 +10,8 @@ import { type Session, usageError } from './session.ts'
 export interface ConnectionOptions {
   readonly node?: string
   readonly token?: string
+  /** False: no other node than that one is asked. */
+  readonly direct?: boolean
 }
 
 /** The variables that hold what the shared options hold. */
@@ -27,6 +29,14 @@ export function addConnectionOptions(command: Command): Command {
     .option('--token <token>', `what the node wants to see (better ${CONNECTION_VARIABLES.token} or …_FILE)`)
 }
 
+/** The same for a command about paths, which other nodes may keep. */
+export function addPathConnectionOptions(command: Command): Command {
+  return addConnectionOptions(command).option(
+    '--no-direct',
+    'send everything through that node (a proxy, say) and nothing straight to others',
+  )
+}
+
 /** Runs `work` with a client, and closes it whatever happens. */
 export async function withClient<T>(
   session: Session,
@@ -35,7 +45,8 @@ export async function withClient<T>(
 ): Promise<T> {
   const token = options.token ?? tokenOf(session.environment)
   const node = nodeUrl(options.node ?? session.environment[CONNECTION_VARIABLES.node] ?? DEFAULT_NODE)
-  const client = new StoreClient({ node, ...(token ? { token } : {}) }, { env: session.env })
+  const { direct = true } = options
+  const client = new StoreClient({ node, direct, ...(token ? { token } : {}) }, { env: session.env })
   try {
     return await work(client)
   } finally {

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { ListedFile, StoreClient } from '../client/client.ts'
 import { formatQuantity } from '../quantity.ts'
-import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
+import { addPathConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { note, noteFailure, print, type Session, usageError } from './session.ts'
 import { conflictFinder, TargetFolder, writeWhole } from './target-folder.ts'
@@ -31,7 +31,7 @@ export function addGetCommand(program: Command, session: Session): void {
     .argument('<path...>', 'files to fetch; the last of several is the TARGET')
     .option('-r, --recursive', 'fetch everything below PATH into the folder TARGET')
     .option('--parallel <number>', 'files at once', parseParallel, PARALLEL_DEFAULT)
-  addConnectionOptions(command)
+  addPathConnectionOptions(command)
     .addHelpText(
       'after',
       `

@@ -4,7 +4,12 @@
 import type { Command } from 'commander'
 import type { Receipt, StoreClient } from '../client/client.ts'
 import { formatQuantity } from '../quantity.ts'
-import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
+import {
+  addConnectionOptions,
+  addPathConnectionOptions,
+  type ConnectionOptions,
+  withClient,
+} from './connection.ts'
 import { EXIT_CODES, noteFailure, print, type Session, usageError } from './session.ts'
 import { forEachAtOnce, PARALLEL_DEFAULT } from './transfers.ts'
 
@@ -32,7 +37,7 @@ function addExistsCommand(program: Command, session: Session): void {
     .summary('say whether there is a file')
     .description('Prints true or false. The exit code is 0 for true and 1 for false.')
     .argument('<path>')
-  addConnectionOptions(command).action((path: string, options: ConnectionOptions) =>
+  addPathConnectionOptions(command).action((path: string, options: ConnectionOptions) =>
     withClient(session, options, async client => {
       const exists = await client.exists(path, { signal: session.signal })
       if (!exists) session.exitCode = EXIT_CODES.refused
@@ -54,7 +59,7 @@ function addTransferCommand(program: Command, session: Session, verb: 'copy' | '
     .argument('<destination>')
     .option('--overwrite', 'replace a file at the destination')
     .option('--json', 'print the receipt as JSON')
-  addConnectionOptions(command).action((source: string, destination: string, options: TransferOptions) =>
+  addPathConnectionOptions(command).action((source: string, destination: string, options: TransferOptions) =>
     withClient(session, options, async client => {
       const call = { signal: session.signal, ...(options.overwrite ? { overwrite: true } : {}) }
       const receipt = await client[verb](source, destination, call)
@@ -71,7 +76,7 @@ function addRemoveCommand(program: Command, session: Session): void {
     .argument('<path...>')
     .option('-r, --recursive', 'remove everything below each PATH')
     .option('--if-match <etag>', 'remove one file only if it is this version')
-  addConnectionOptions(command).action((paths: string[], options: RemoveCommandOptions) => {
+  addPathConnectionOptions(command).action((paths: string[], options: RemoveCommandOptions) => {
     if (options.ifMatch !== undefined && (paths.length > 1 || options.recursive)) {
       throw usageError('--if-match is for one file.')
     }

@@ -8,7 +8,7 @@ import { type Command, Option } from 'commander'
 import mime from 'mime'
 import type { Receipt, StoreClient } from '../client/client.ts'
 import { formatQuantity } from '../quantity.ts'
-import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
+import { addPathConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { walkFolder } from './folder-walk.ts'
 import { receiptLine } from './one-request.ts'
 import { type Progress, startProgress } from './progress.ts'
@@ -55,7 +55,7 @@ export function addPutCommand(program: Command, session: Session): void {
     .option('--type <media-type>', 'media type; otherwise it follows from the ending of the name')
     .option('--parallel <number>', 'files at once', parseParallel, PARALLEL_DEFAULT)
     .option('--json', 'print the receipt of each file as a line of JSON')
-  addConnectionOptions(command)
+  addPathConnectionOptions(command)
     .addHelpText(
       'after',
       `

@@ -4,11 +4,26 @@
  */
 import { createHash, type Hash } from 'node:crypto'
 import { type Env, realEnv } from '../env.ts'
-import { errorCode, StoreError } from '../errors.ts'
-import { parsePathName, parsePathPrefix } from '../ring/path-name.ts'
+import { StoreError } from '../errors.ts'
+import { type PathName, parsePathName } from '../ring/path-name.ts'
+import type {
+  CallOptions,
+  GetOptions,
+  ListOptions,
+  PutBody,
+  PutOptions,
+  RemoveOptions,
+  StoreClientInit,
+  WriteOptions,
+} from './call-options.ts'
+import { type ExchangeComponents, signalOf, type WireRequest } from './exchange.ts'
+import { fetchFile } from './fetched-file.ts'
 import { linesOf } from './json-lines.ts'
-import { jsonOf, type Reply, Transport, type TransportComponents, type WireRequest } from './transport.ts'
-import { hashed, sha256OfReprDigest, verifiedBody } from './verified-body.ts'
+import { listLines } from './listing.ts'
+import { jsonOf, type Reply } from './reply.ts'
+import { encodePath, originOf } from './targets.ts'
+import { Transport } from './transport.ts'
+import { hashed, verifiedBody } from './verified-body.ts'
 import type {
   DamagedFile,
   FetchedFile,
@@ -22,71 +37,23 @@ import type {
 } from './wire-types.ts'
 
 export { type ErrorCode, errorCode, StoreError } from '../errors.ts'
+export type {
+  CallOptions,
+  GetOptions,
+  ListOptions,
+  PutBody,
+  PutOptions,
+  RemoveOptions,
+  StoreClientInit,
+  WriteOptions,
+} from './call-options.ts'
 export type * from './wire-types.ts'
 
-export interface StoreClientInit {
-  /** URL of any node, for example `http://127.0.0.1:5000`. */
-  readonly node: string
-  readonly token?: string
-  /** How long to wait for a connection, and for the header of a reply once a request is sent, ms. 60 s. */
-  readonly answerTimeoutMs?: number
-  /** The longest a body in either direction may stand still, ms. 60 s. */
-  readonly idleTimeoutMs?: number
-  /** Tries of one request, the first included. 4. */
-  readonly attemptsMax?: number
-}
-
-/**
- * Bytes to store. A function is called again for each try, so that a lost connection can be repaired; a bare stream
- * can be sent only once.
- */
-export type PutBody = string | Uint8Array | AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>)
-
-export interface CallOptions {
-  /** Ends the call; it rejects with the signal's reason. */
-  readonly signal?: AbortSignal
-}
-
-export interface WriteOptions extends CallOptions {
-  /** Replace what stands at the path; without it, a file there is FILE_EXISTS. */
-  readonly overwrite?: boolean
-  /** Makes repetitions of one write happen once; by default a new one for each call. */
-  readonly idempotencyKey?: string
-}
-
-export interface PutOptions extends WriteOptions {
-  /** `application/octet-stream` when absent. */
-  readonly mediaType?: string
-  /** Replace exactly this version; PRECONDITION_FAILED when another one stands there. */
-  readonly ifMatch?: string
-  /** Bytes of a body that comes as a stream, when they are known: the node can refuse early. */
-  readonly size?: number
-}
-
-export interface RemoveOptions extends CallOptions {
-  readonly ifMatch?: string
-  readonly idempotencyKey?: string
-}
-
-export interface GetOptions extends CallOptions {
-  /** First and last byte, both included; without `last`, up to the end. */
-  readonly range?: { readonly first: number; readonly last?: number }
-}
-
-export interface ListOptions extends CallOptions {
-  /** Only what comes after this path. */
-  readonly after?: string
-  /** Lines at the most; without it, all. */
-  readonly limit?: number
-}
+/** A body up to this, bytes, is stored without a pause: it travels inside the message that commits it. */
+const SMALL_BODY_BYTES_MAX = 64 * 1024
 
 /** A node gives up after four hours; a terabyte takes two and more. */
 const DEPARTURE_TIMEOUT_MS = 5 * 60 * 60 * 1000
-
-/** Connections in a row that may break without a line having come. */
-const LIST_BREAKS_MAX = 4
-/** Before the next try; twice, three times as long after more breaks. */
-const LIST_BREAK_PAUSE_MS = 100
 
 export class StoreClient {
   readonly #transport: Transport
@@ -95,7 +62,7 @@ export class StoreClient {
   /**
    * @throws StoreError INVALID_REQUEST when `init.node` is no http or https URL.
    */
-  constructor(init: StoreClientInit, components: Partial<TransportComponents> = {}) {
+  constructor(init: StoreClientInit, components: Partial<ExchangeComponents> = {}) {
     this.#env = components.env ?? realEnv()
     this.#transport = new Transport(
       { ...components, env: this.#env },
@@ -104,7 +71,8 @@ export class StoreClient {
         token: init.token,
         answerTimeoutMs: init.answerTimeoutMs ?? 60_000,
         idleTimeoutMs: init.idleTimeoutMs ?? 60_000,
-        attemptsMax: init.attemptsMax ?? 4,
+        direct: init.direct ?? true,
+        attemptsMax: init.attemptsMax ?? 10,
       },
     )
   }
@@ -136,6 +104,8 @@ export class StoreClient {
         }
         return hashed(typeof bytes === 'function' ? bytes() : bytes, hash)
       },
+      quick: bytes instanceof Uint8Array && bytes.length <= SMALL_BODY_BYTES_MAX,
+      goal: { path: name, writes: true },
       bodyOnce: !(bytes instanceof Uint8Array || typeof bytes === 'function'),
       path: name,
     }
@@ -152,23 +122,21 @@ export class StoreClient {
    * @throws StoreError FILE_NOT_FOUND, RANGE_NOT_SATISFIABLE, CORRUPT, INVALID_PATH, and those of every call.
    */
   async get(path: string, options: GetOptions = {}): Promise<FetchedFile> {
-    const name = parsePathName(path)
-    const { range } = options
-    const request: WireRequest = {
-      method: 'GET',
-      target: `/get/${encodePath(name)}`,
-      headers: range === undefined ? {} : { range: `bytes=${range.first}-${range.last ?? ''}` },
-      path: name,
-      ...signalOf(options),
-    }
-    return this.#transport.send(request, reply => fetchedFile(reply, name, options.signal))
+    return fetchFile(this.#transport, parsePathName(path), options)
   }
 
   /** True when a file has this path. @throws StoreError INVALID_PATH, and those of every call. */
   async exists(path: string, options: CallOptions = {}): Promise<boolean> {
     const name = parsePathName(path)
-    const answer = await this.#read(`/exists/${encodePath(name)}`, options, name)
-    return answer === true
+    const request: WireRequest = {
+      method: 'GET',
+      target: `/exists/${encodePath(name)}`,
+      goal: { path: name, writes: false },
+      quick: true,
+      path: name,
+      ...signalOf(options),
+    }
+    return (await this.#transport.send(request, jsonOf)) === true
   }
 
   /**
@@ -192,7 +160,9 @@ export class StoreClient {
     const name = parsePathName(path)
     const headers = options.ifMatch === undefined ? {} : { 'if-match': options.ifMatch }
     const target = `/remove/${encodePath(name)}`
-    await this.#write(options, { method: 'DELETE', target, headers, path: name }, reply => reply.body.dump())
+    const goal = { path: name, writes: true }
+    const request: WireRequest = { method: 'DELETE', target, headers, goal, quick: true, path: name }
+    await this.#write(options, request, reply => reply.body.dump())
   }
 
   /**
@@ -201,12 +171,12 @@ export class StoreClient {
    * @throws StoreError INVALID_PATH, and those of every call.
    */
   async *list(prefix = '', options: ListOptions = {}): AsyncGenerator<ListedFile> {
-    for await (const line of this.#listLines(prefix, options, '')) yield line as ListedFile
+    for await (const line of this.#lines(prefix, options, '')) yield line as ListedFile
   }
 
   /** One level under `prefix` (empty, or ending with `/`): its files, and its folders as common prefixes. */
   listLevel(prefix = '', options: ListOptions = {}): AsyncGenerator<ListedFile | ListedFolder> {
-    return this.#listLines(prefix, options, '/')
+    return this.#lines(prefix, options, '/')
   }
 
   /** What an operator asks of a node; see docs/http.md. */
@@ -288,46 +258,12 @@ export class StoreClient {
     return this.#transport.close()
   }
 
-  async *#listLines(
+  #lines(
     prefix: string,
     options: ListOptions,
     delimiter: '' | '/',
   ): AsyncGenerator<ListedFile | ListedFolder> {
-    const start = encodePath(parsePathPrefix(prefix))
-    let after = options.after
-    let left = options.limit ?? Number.POSITIVE_INFINITY
-    for (let broken = 0; left > 0; ) {
-      const query = [
-        ...(delimiter === '' ? [] : [`delimiter=${encodeURIComponent(delimiter)}`]),
-        ...(after === undefined ? [] : [`after=${encodeURIComponent(after)}`]),
-        ...(left === Number.POSITIVE_INFINITY ? [] : [`limit=${left}`]),
-      ]
-      const request: WireRequest = {
-        method: 'GET',
-        target: `/list/${start}${query.length > 0 ? `?${query.join('&')}` : ''}`,
-        headers: { accept: 'application/x-ndjson' },
-        ...signalOf(options),
-      }
-      const body = await this.#transport.send(request, reply => reply.body)
-      try {
-        for await (const line of linesOf(body)) {
-          const listed = line as ListedFile | ListedFolder
-          after = 'path' in listed ? listed.path : listed.prefix
-          left -= 1
-          broken = 0
-          yield listed
-        }
-        return
-      } catch (cause) {
-        options.signal?.throwIfAborted()
-        if (errorCode(cause) !== undefined) throw cause
-        broken += 1
-        if (broken === LIST_BREAKS_MAX) {
-          throw new StoreError('UNAVAILABLE', 'The connection broke before the list was complete.', { cause })
-        }
-        await this.#env.timers.sleep(LIST_BREAK_PAUSE_MS * broken, options.signal)
-      }
-    }
+    return listLines({ env: this.#env, transport: this.#transport }, prefix, options, delimiter)
   }
 
   async #transfer(
@@ -339,7 +275,9 @@ export class StoreClient {
     const [from, to] = [parsePathName(source), parsePathName(destination)]
     const query = options.overwrite ? '?overwrite=true' : ''
     const target = `/${verb}/${encodeURIComponent(from)}/${encodeURIComponent(to)}${query}`
-    return (await this.#write(options, { method: 'POST', target, path: from }, jsonOf)) as Receipt
+    // The outcome is kept where the file comes to be; what it is made of stays inside the network either way.
+    const goal = { path: to, writes: true }
+    return (await this.#write(options, { method: 'POST', target, goal, path: from }, jsonOf)) as Receipt
   }
 
   #write<T>(
@@ -352,48 +290,8 @@ export class StoreClient {
     return this.#transport.send({ ...request, headers, ...signalOf(options) }, take)
   }
 
-  async #read(target: string, options: CallOptions, path?: string): Promise<unknown> {
+  async #read(target: string, options: CallOptions, path?: PathName): Promise<unknown> {
     const pathField = path === undefined ? {} : { path }
     return this.#transport.send({ method: 'GET', target, ...pathField, ...signalOf(options) }, jsonOf)
   }
-}
-
-function fetchedFile(reply: Reply, path: string, signal: AbortSignal | undefined): FetchedFile {
-  const sha256 = sha256OfReprDigest(headerOf(reply, 'repr-digest'))
-  const lastModified = headerOf(reply, 'last-modified')
-  return {
-    path,
-    mediaType: headerOf(reply, 'content-type') ?? 'application/octet-stream',
-    size: Number(headerOf(reply, 'content-length')),
-    etag: headerOf(reply, 'etag') ?? '',
-    sha256,
-    writtenAt: lastModified === undefined ? undefined : new Date(lastModified),
-    chain: (headerOf(reply, 'ring-chain') ?? '').split(/\s*,\s*/).filter(address => address !== ''),
-    body: verifiedBody(reply.body, reply.statusCode === 206 ? undefined : sha256, path, signal),
-  }
-}
-
-function signalOf(options: CallOptions): { readonly signal?: AbortSignal } {
-  return options.signal === undefined ? {} : { signal: options.signal }
-}
-
-function headerOf(reply: Reply, name: string): string | undefined {
-  const value = reply.headers[name]
-  return Array.isArray(value) ? value.join(', ') : value
-}
-
-/** Slashes stay, everything else is percent-encoded. */
-function encodePath(path: string): string {
-  return path.split('/').map(encodeURIComponent).join('/')
-}
-
-function originOf(node: string): string {
-  const url = URL.canParse(node) ? new URL(node) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search !== '') {
-    throw new StoreError(
-      'INVALID_REQUEST',
-      `"${node}" is not the URL of a node, such as http://127.0.0.1:5000.`,
-    )
-  }
-  return url.origin
 }

@@ -3,7 +3,7 @@
  */
 import { createHash, type Hash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 
 /** The SHA-256 of a Repr-Digest field (RFC 9530), 64 hexadecimal digits; undefined when it has none. */
 export function sha256OfReprDigest(field: string | undefined): string | undefined {
@@ -16,7 +16,7 @@ export function sha256OfReprDigest(field: string | undefined): string | undefine
  * UNAVAILABLE when the connection breaks, and with the reason of an aborted signal. What was handed out before the end is not proved yet.
  */
 export function verifiedBody(
-  body: Readable,
+  body: AsyncIterable<Uint8Array>,
   sha256: string | undefined,
   path: string,
   signal?: AbortSignal,
@@ -25,7 +25,7 @@ export function verifiedBody(
 }
 
 async function* verify(
-  body: Readable,
+  body: AsyncIterable<Uint8Array>,
   sha256: string | undefined,
   path: string,
   signal: AbortSignal | undefined,
@@ -35,6 +35,7 @@ async function* verify(
     yield* hashed(body, hash)
   } catch (cause) {
     signal?.throwIfAborted()
+    if (errorCode(cause) !== undefined) throw cause
     const message = 'The connection broke before the body was complete.'
     throw new StoreError('UNAVAILABLE', message, { path, cause })
   }

@@ -18,6 +18,7 @@ import {
 import { addDoor, type Doors, ringHeaders } from './doors.ts'
 import { hasBody, ignoreBody, receivedText } from './request-body.ts'
 import { parseFlag, pathOf, queryOf } from './request-target.ts'
+import { rangeHeaders } from './ring-range.ts'
 
 /** What became of the wish to join. */
 export interface JoinOutcome {
@@ -119,6 +120,7 @@ async function lookup(
   const ms = Math.round((env.clock.monotonicMs() - beganMs) * 1000) / 1000
   const visited = chain.map(({ address }) => address)
   ringHeaders(reply, visited)
+  rangeHeaders(ring, reply, path)
   return sendJson(reply, {
     path,
     key,

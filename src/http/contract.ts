@@ -61,7 +61,22 @@ export const idempotencyParameter = header(
 export const ringResponseHeaders: Schema = {
   'Ring-Chain': { description: 'The nodes that the request visited, in order.', schema: text },
   'Ring-Hops': { description: 'The steps between them.', schema: { type: 'integer' } },
+  'Ring-Range': {
+    description:
+      'LO HI EPOCH ADDRESS...: the range that the path lies in and its replicas, when Ring-Epoch asks for it.',
+    schema: text,
+  },
+  'Ring-Network': { description: 'The network that Ring-Range belongs to.', schema: text },
 }
+
+/** What a client that goes straight to replicas says. */
+export const ringParameters: readonly Parameter[] = [
+  header(
+    'Ring-Epoch',
+    'The epoch of the range that the client knows for this path, 0 for none; see Ring-Range.',
+  ),
+  header('Ring-Network', 'The network that is meant; a node of another one refuses with WRONG_NETWORK.'),
+]
 
 export const fileResponseHeaders: Schema = {
   ...ringResponseHeaders,
@@ -119,6 +134,7 @@ const always: readonly ErrorCode[] = [
   'FORBIDDEN',
   'INTERNAL',
   'UNAVAILABLE',
+  'WRONG_NETWORK',
 ]
 
 /** Status to answer for the errors of a door, those of every door included. */

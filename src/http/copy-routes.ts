@@ -5,11 +5,19 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
 import { type PathName, parsePathName } from '../ring/path-name.ts'
 import { refuseConditions } from './conditions.ts'
-import { idempotencyParameter, json, overwriteParameter, pathParameter, receiptResponse } from './contract.ts'
+import {
+  idempotencyParameter,
+  json,
+  overwriteParameter,
+  pathParameter,
+  receiptResponse,
+  ringParameters,
+} from './contract.ts'
 import { addDoor, type Doors, idempotencyOf, sendWritten } from './doors.ts'
 import { refuseExtension } from './file-name.ts'
 import { hasBody, ignoreBody, receivedText } from './request-body.ts'
 import { parseFlag, parseForm, queryOf, twoPathsOf } from './request-target.ts'
+import { rangeHeaders } from './ring-range.ts'
 
 /** Of a JSON or form body that names two paths: 6 KiB when every byte is percent-encoded, and some room. */
 const COPY_BODY_BYTES_MAX = 16 * 1024
@@ -58,7 +66,7 @@ export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
 
 async function write(
   kind: 'copy' | 'move',
-  { files, allowedExtensions }: Doors,
+  { files, ring, allowedExtensions }: Doors,
   request: FastifyRequest,
   reply: FastifyReply,
   { source, destination, overwrite }: TwoPaths,
@@ -69,7 +77,9 @@ async function write(
     condition: overwrite ? ('none' as const) : ('absent' as const),
     ...idempotencyOf(request),
   }
-  return sendWritten(reply, await files[kind](source, destination, options))
+  const written = await files[kind](source, destination, options)
+  rangeHeaders(ring, reply, destination)
+  return sendWritten(reply, written)
 }
 
 function pathsOfUrl(request: FastifyRequest): TwoPaths {
@@ -166,6 +176,7 @@ function twoPathsContract(url: string, summary: string) {
       pathParameter('destination'),
       overwriteParameter,
       idempotencyParameter,
+      ...ringParameters,
     ],
     responses,
     errors,
@@ -195,6 +206,7 @@ const copyByNameContract = {
     })),
     overwriteParameter,
     idempotencyParameter,
+    ...ringParameters,
   ],
   requestBody: {
     required: false,

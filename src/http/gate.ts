@@ -9,6 +9,7 @@ import { type Access, authorizer } from './auth.ts'
 import type { Connections } from './connections.ts'
 import { isLocalHost, isLoopback, refuseCrossSite } from './cross-site.ts'
 import { hasBody } from './request-body.ts'
+import { refuseOtherNetwork } from './ring-range.ts'
 
 /** Runs when the header of a request is read; calls `done` with the refusal, if there is one. */
 export type RequestHook = (
@@ -19,6 +20,7 @@ export type RequestHook = (
 
 export class Gate {
   readonly #connections: Connections
+  readonly #networkId: string
   readonly #authorize: ReturnType<typeof authorizer>
   readonly #names: readonly string[]
   readonly #localOnly: boolean
@@ -26,10 +28,14 @@ export class Gate {
   #knownHost: string | undefined
 
   constructor(
-    components: { readonly connections: Connections },
+    components: {
+      readonly connections: Connections
+      readonly ring: { readonly network: { readonly networkId: string } }
+    },
     init: Pick<NodeConfig, 'host' | 'advertise' | 'tokens'>,
   ) {
     this.#connections = components.connections
+    this.#networkId = components.ring.network.networkId
     this.#authorize = authorizer(init.tokens)
     this.#names = init.advertise === undefined ? [] : [init.advertise.replace(/:\d+$/, '')]
     // With tokens, the page of another site knows none; without them, only its Host gives it away.
@@ -55,7 +61,7 @@ export class Gate {
   }
 
   /**
-   * @throws StoreError INVALID_REQUEST, UNAUTHORIZED, FORBIDDEN.
+   * @throws StoreError INVALID_REQUEST, UNAUTHORIZED, FORBIDDEN, WRONG_NETWORK.
    */
   #check(request: FastifyRequest, access: Access): void {
     const { raw } = request
@@ -68,6 +74,7 @@ export class Gate {
       this.#knownHost = host
     }
     this.#authorize?.(headers.authorization, access)
+    refuseOtherNetwork(headers, this.#networkId)
     if (method === 'GET' || method === 'HEAD') {
       if (hasBody(raw)) throw new StoreError('INVALID_REQUEST', `A ${method} request has no body.`)
     } else {

@@ -11,9 +11,17 @@ import type { PathName } from '../ring/path-name.ts'
 import { type ETag, etagOf } from '../storage/record.ts'
 import { contentRange, type MultipartPlan, parseRanges, planMultipart } from './byte-ranges.ts'
 import { isWanted, lastModifiedMs, rangeApplies } from './conditions.ts'
-import { fileResponseHeaders, header, json, pathParameter, ringResponseHeaders } from './contract.ts'
+import {
+  fileResponseHeaders,
+  header,
+  json,
+  pathParameter,
+  ringParameters,
+  ringResponseHeaders,
+} from './contract.ts'
 import { addDoor, type Doors, ringFields, ringHeaders } from './doors.ts'
 import { pathOf, queryOf } from './request-target.ts'
+import { rangeFields, rangeHeaders } from './ring-range.ts'
 
 // A version can be replaced between finding and reading it; this often only if somebody replaces it in a tight loop.
 const REPLACED_TRIES_MAX = 5
@@ -45,11 +53,17 @@ export function readRoutes(fastify: FastifyInstance, doors: Doors): void {
   })
 }
 
-async function exists({ files }: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function exists(
+  { files, ring }: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const url = request.raw.url as string
   queryOf(url, [])
-  const found = await files.find(pathOf(url))
+  const path = pathOf(url)
+  const found = await files.find(path)
   ringHeaders(reply, found.chain)
+  rangeHeaders(ring, reply, path)
   if (request.method === 'HEAD' && !found.record) reply.code(404)
   return reply
     .type('application/json; charset=utf-8')
@@ -110,6 +124,7 @@ async function answer(
         : await doors.files.read(found, only)
 
   const fields = headerFields(found, etag, modifiedMs)
+  if (headers['ring-epoch'] !== undefined) fields.push(...rangeFields(doors.ring, headers, record.path))
   if (!wanted) return send(reply, 304, fields, undefined)
   fields.push('repr-digest', `sha-256=:${Buffer.from(record.body.sha256, 'hex').toString('base64')}:`)
   fields.push('x-content-type-options', 'nosniff', 'content-security-policy', 'sandbox')
@@ -214,7 +229,7 @@ function fileNameOf(path: PathName): string {
 const existsContract = {
   summary: 'Whether a file has this path',
   url: '/exists/{path}',
-  parameters: [pathParameter()],
+  parameters: [pathParameter(), ...ringParameters],
   responses: {
     200: {
       description: 'true or false; HEAD says it by 200 or 404.',
@@ -238,6 +253,7 @@ function getContract(url: string, summary: string) {
       header('If-None-Match', 'ETags, or *'),
       header('If-Modified-Since', 'A date'),
       header('If-Unmodified-Since', 'A date'),
+      ...ringParameters,
     ],
     responses: {
       200: { description: 'The bytes as stored.', headers: fileResponseHeaders, content: bytes },

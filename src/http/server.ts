@@ -17,6 +17,7 @@ import { StoreError } from '../errors.ts'
 import type { FileService } from '../files/file-service.ts'
 import type { RingNode } from '../membership/ring-node.ts'
 import { peerRoutes } from '../peer/peer-routes.ts'
+import type { PathName } from '../ring/path-name.ts'
 import { clusterRoutes, type NodeControl } from './cluster-routes.ts'
 import { Connections } from './connections.ts'
 import { copyRoutes } from './copy-routes.ts'
@@ -31,6 +32,7 @@ import { type NodeFacts, operatorRoutes } from './operator-routes.ts'
 import { readRoutes } from './read-routes.ts'
 import { hasBody } from './request-body.ts'
 import { doorOf } from './request-target.ts'
+import { rangeHeaders } from './ring-range.ts'
 import { uploadRoutes } from './upload-routes.ts'
 import { UploadSlots } from './upload-slots.ts'
 import { verifyRoutes } from './verify-routes.ts'
@@ -72,7 +74,7 @@ export async function buildServer(
   const connections = new Connections({ env }, limits)
   const slots = new UploadSlots({ timers: env.timers }, { ...limits, waitMs: limits.bodyIdleTimeoutMs })
   const metrics = new Metrics({ files, slots })
-  const gate = new Gate({ connections }, config)
+  const gate = new Gate({ connections, ring }, config)
   const doors: Doors = {
     gate,
     metrics,
@@ -165,7 +167,13 @@ function failureHandler({ connections, env, ring }: Doors) {
     for (const name of Object.keys(reply.getHeaders())) {
       if (!keptOnError.has(name)) reply.removeHeader(name)
     }
-    if (request.routeOptions.config?.aboutFile) ringHeaders(reply, [ring.members.self.address])
+    if (request.routeOptions.config?.aboutFile) {
+      ringHeaders(reply, [ring.members.self.address])
+      // A refusal of the gate names no path: who is not let in learns nothing of the ring.
+      if (error.path !== undefined && error.code !== 'INVALID_PATH') {
+        rangeHeaders(ring, reply, error.path as PathName)
+      }
+    }
     reply.code(status).headers(headers)
     if (hasBody(request.raw) && !request.raw.readableEnded) {
       reply.header('connection', 'close').send(connections.lingering(text, request.raw))

@@ -14,6 +14,7 @@ import {
   overwriteParameter,
   pathParameter,
   receiptResponse,
+  ringParameters,
   ringResponseHeaders,
 } from './contract.ts'
 import { addDoor, type Doors, idempotencyOf, ringHeaders, sendWritten } from './doors.ts'
@@ -21,6 +22,7 @@ import { refuseExtension } from './file-name.ts'
 import { storedMediaType } from './media-type.ts'
 import { announcedBytes, expectsContinue, ignoreBody, receivedBody } from './request-body.ts'
 import { parseFlag, pathOf, queryOf } from './request-target.ts'
+import { rangeHeaders } from './ring-range.ts'
 
 // A shorter body is on its way already when the header is read; refusing it early would cost more than it saves.
 const EARLY_BYTES_MIN = 64 * 1024
@@ -66,6 +68,7 @@ async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): 
     const written = await doors.slots.run(reply.raw, () =>
       doors.files.put(path, receivedBody(raw, reply.raw, doors.connections), options),
     )
+    rangeHeaders(doors.ring, reply, path)
     return sendWritten(reply, written)
   } catch (error) {
     // RFC 9110, section 13.1.2: a false If-None-Match is a 412, not the conflict of a plain create.
@@ -86,6 +89,7 @@ async function remove(doors: Doors, request: FastifyRequest, reply: FastifyReply
   await ignoreBody(raw, reply.raw, doors.connections)
   const written = await doors.files.remove(path, { condition, ...idempotencyOf(request) })
   ringHeaders(reply, written.chain)
+  rangeHeaders(doors.ring, reply, path)
   return reply.code(204).send()
 }
 
@@ -131,6 +135,7 @@ const putContract = {
     header('Repr-Digest', 'sha-256=:BASE64: refuses a body that arrives with another hash (RFC 9530).'),
     header('Expect', '100-continue: the body is asked for only when it would be taken.'),
     idempotencyParameter,
+    ...ringParameters,
   ],
   requestBody: {
     required: true,
@@ -162,6 +167,7 @@ const removeContract = {
     pathParameter(),
     header('If-Match', 'ETags: removes only one of these versions.'),
     idempotencyParameter,
+    ...ringParameters,
   ],
   responses: { 204: { description: 'The file is gone.', headers: ringResponseHeaders } },
   errors: [

@@ -33,3 +33,22 @@ t.test('the token comes from the option, the variable, or a file', async t => {
     { exitCode: 2, message: /cannot be read/ },
   )
 })
+
+t.test('what a reply says of other nodes is followed, unless --no-direct', async t => {
+  const other = await scriptedServer(t, [json(200, true)])
+  const whole = `${'0'.repeat(40)} ${'0'.repeat(40)}`
+  const headers = { 'ring-range': `${whole} 7 ${other.origin.slice(7)}`, 'ring-network': 'n1' }
+  for (const [direct, elsewhere] of [
+    [false, 0],
+    [true, 1],
+  ] as const) {
+    const { origin, seen } = await scriptedServer(t, [json(200, true, headers)])
+    const options = { node: origin, direct }
+    await withClient(scriptedSession(), options, async client => {
+      await client.exists('a')
+      await client.exists('a')
+    })
+    t.equal(other.seen.length, elsewhere)
+    t.equal(seen[0]?.headers['ring-epoch'], direct ? '0' : undefined)
+  }
+})

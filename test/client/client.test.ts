@@ -138,23 +138,6 @@ t.test('lists: all, from a place on, limited, one level', async t => {
   })
 })
 
-t.test('a list whose connection breaks goes on after the last path', async t => {
-  const line = (path: string) => `${JSON.stringify({ path })}\n`
-  const { origin, seen } = await scriptedServer(t, [
-    (_seen, response) => {
-      response.writeHead(200).write(`${line('a')}${line('b c')}{"pat`)
-      setImmediate(() => response.destroy())
-    },
-    (_seen, response) => response.writeHead(200).end(line('d')),
-  ])
-  const client = clientOf(t, origin)
-  t.same(await all(client.list('', { limit: 5 })), [{ path: 'a' }, { path: 'b c' }, { path: 'd' }])
-  t.same(
-    seen.map(({ url }) => url),
-    ['/list/?limit=5', '/list/?after=b%20c&limit=3'],
-  )
-})
-
 t.test('tokens', async t => {
   const flags = { token: 'write-token', readToken: 'read-token' }
   const { url } = await runningNode(t, flags)

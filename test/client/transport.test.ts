@@ -1,7 +1,11 @@
 import { createServer } from 'node:net'
+import { Readable } from 'node:stream'
 import t from 'tap'
-import { jsonOf, Transport, type TransportInit, type WireRequest } from '../../src/client/transport.ts'
+import type { WireRequest } from '../../src/client/exchange.ts'
+import { jsonOf } from '../../src/client/reply.ts'
+import { Transport, type TransportInit } from '../../src/client/transport.ts'
 import { type Env, realEnv } from '../../src/env.ts'
+import { parsePathName } from '../../src/ring/path-name.ts'
 import { hangUp, json, refusal, scriptedServer, silence } from './scripted-server.ts'
 
 /** Sleeps are noted and not slept. */
@@ -28,7 +32,15 @@ function transportTo(t: Test, origin: string, init: Partial<TransportInit> = {})
   const env = impatientEnv()
   const transport = new Transport(
     { env },
-    { origin, token: undefined, answerTimeoutMs: 5000, idleTimeoutMs: 5000, attemptsMax: 4, ...init },
+    {
+      origin,
+      token: undefined,
+      answerTimeoutMs: 5000,
+      idleTimeoutMs: 5000,
+      direct: true,
+      attemptsMax: 4,
+      ...init,
+    },
   )
   t.teardown(() => transport.close())
   return { transport, sleeps: env.sleeps }
@@ -200,4 +212,148 @@ t.test('a stream that can be sent once is sent once', async t => {
     code: 'INDETERMINATE',
   })
   t.equal(seen.length, 1)
+})
+
+const NETWORK = 'n1'
+/** The whole ring, kept at these origins. */
+function told(epoch: number, ...origins: string[]): Record<string, string> {
+  const addresses = origins.map(origin => origin.replace('http://', ''))
+  return {
+    'ring-range': ['0'.repeat(40), '0'.repeat(40), epoch, ...addresses].join(' '),
+    'ring-network': NETWORK,
+  }
+}
+
+const path = parsePathName('a')
+const readA: WireRequest = { ...read, goal: { path, writes: false } }
+const writeA: WireRequest = { ...keyed, goal: { path, writes: true } }
+
+async function deadOrigin(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise(resolve => server.close(resolve))
+  return `http://127.0.0.1:${port}`
+}
+
+t.test('the next request goes straight to where the reply says', async t => {
+  const head = await scriptedServer(t, [json(200, 'head')])
+  const named = await scriptedServer(t, [json(404, {}, told(7, head.origin))])
+  const { transport } = transportTo(t, named.origin, { token: 'secret' })
+  await t.rejects(transport.send(readA, jsonOf), { code: 'ROUTE_NOT_FOUND' })
+  t.equal(await transport.send(writeA, jsonOf), 'head')
+  t.match(head.seen, [
+    {
+      url: '/put/a',
+      headers: { 'ring-network': NETWORK, 'ring-epoch': '7', authorization: 'Bearer secret' },
+    },
+  ])
+  t.equal(named.seen.length, 1)
+})
+
+t.test('who does not let us in teaches nothing', async t => {
+  const head = await scriptedServer(t, [json(200, 'head')])
+  const refused = json(401, { error: { code: 'UNAUTHORIZED', message: 'No.' } }, told(7, head.origin))
+  const named = await scriptedServer(t, [refused, json(200, 'named')])
+  const { transport } = transportTo(t, named.origin)
+  await t.rejects(transport.send(readA, jsonOf), { code: 'UNAUTHORIZED' })
+  t.equal(await transport.send(readA, jsonOf), 'named')
+  t.equal(head.seen.length, 0)
+})
+
+t.test('a write goes on at another node at once, under the same key', async t => {
+  const failing = {
+    refused: async () => ({ origin: await deadOrigin(), seen: [] }),
+    'cut off': () => scriptedServer(t, [hangUp]),
+    'cannot now': () => scriptedServer(t, [refusal(503, 'UNAVAILABLE')]),
+    'does not know': () => scriptedServer(t, [refusal(503, 'INDETERMINATE')]),
+    'another network': () => scriptedServer(t, [refusal(409, 'WRONG_NETWORK')]),
+    'other tokens': () => scriptedServer(t, [refusal(401, 'UNAUTHORIZED')]),
+    'smaller files': () => scriptedServer(t, [refusal(413, 'FILE_TOO_LARGE')]),
+  }
+  for (const [how, start] of Object.entries(failing)) {
+    const [head, tail] = [await start(), await scriptedServer(t, [json(200, 'tail')])]
+    const named = await scriptedServer(t, [json(200, 'named', told(7, head.origin, tail.origin))])
+    const { transport, sleeps } = transportTo(t, named.origin)
+    await transport.send(readA, jsonOf)
+    t.equal(await transport.send(writeA, jsonOf), 'tail', how)
+    t.same(sleeps, [], 'without a pause')
+    t.equal(tail.seen[0]?.headers['idempotency-key'], 'k')
+    t.equal(String(tail.seen[0]?.body), 'x', 'the whole body again')
+  }
+})
+
+t.test('an answer that speaks for the file is final wherever it comes from', async t => {
+  const head = await scriptedServer(t, [refusal(409, 'FILE_EXISTS')])
+  const named = await scriptedServer(t, [json(200, 'named', told(7, head.origin))])
+  const { transport } = transportTo(t, named.origin)
+  await transport.send(readA, jsonOf)
+  await t.rejects(transport.send(writeA, jsonOf), { code: 'FILE_EXISTS' })
+  t.equal(named.seen.length, 1)
+})
+
+t.test('two nodes that cannot now speak for the network: a pause comes before the third', async t => {
+  const busy = await Promise.all([1, 2, 3].map(() => scriptedServer(t, [refusal(503, 'UNAVAILABLE')])))
+  const named = await scriptedServer(t, [json(200, 'named', told(7, ...busy.map(({ origin }) => origin)))])
+  const { transport, sleeps } = transportTo(t, named.origin, { attemptsMax: 2 })
+  await transport.send(readA, jsonOf)
+  await t.rejects(transport.send(writeA, jsonOf), { code: 'UNAVAILABLE' })
+  t.same(
+    busy.map(({ seen }) => seen.length),
+    [2, 2, 0],
+  )
+  t.equal(sleeps.length, 1)
+})
+
+t.test('addresses that cannot be reached are not tried for each request', async t => {
+  const dead = await deadOrigin()
+  const named = await scriptedServer(t, [json(200, 'named', told(7, dead))])
+  const { transport, sleeps } = transportTo(t, named.origin)
+  for (let request = 0; request < 20; request++) t.equal(await transport.send(readA, jsonOf), 'named')
+  t.equal(named.seen.length, 20)
+  t.same(sleeps, [])
+})
+
+t.test('the named node goes down: what it told is enough to go on', async t => {
+  const other = await scriptedServer(t, [json(200, 'other')])
+  const named = await scriptedServer(t, [json(200, 'named', told(7, other.origin)), hangUp])
+  const { transport, sleeps } = transportTo(t, named.origin)
+  await transport.send(readA, jsonOf)
+  await transport.send(readA, jsonOf)
+  // A list is kept by nobody: it goes to the named node first.
+  t.equal(await transport.send({ method: 'GET', target: '/list/', goal: 'any' }, jsonOf), 'other')
+  await t.rejects(transport.send({ method: 'GET', target: '/status' }, jsonOf), { code: 'UNAVAILABLE' })
+  t.equal(other.seen.length, 2, 'what is about a node goes nowhere else')
+  t.equal(sleeps.length, 3)
+})
+
+t.test('a node that restarts is waited for once it is known, and not where nobody ever answered', async t => {
+  const { origin } = await scriptedServer(t, [json(200, 'up'), hangUp])
+  const known = transportTo(t, origin, { attemptsMax: 10 })
+  await known.transport.send(read, jsonOf)
+  await t.rejects(known.transport.send(read, jsonOf), { code: 'UNAVAILABLE' })
+  t.same(known.sleeps, [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000])
+  const nobody = transportTo(t, await deadOrigin(), { attemptsMax: 10 })
+  await t.rejects(nobody.transport.send(read, jsonOf), { code: 'UNAVAILABLE' })
+  t.equal(nobody.sleeps.length, 3)
+})
+
+t.test('a stream that can be sent once goes elsewhere as long as nothing of it went out', async t => {
+  const once = () => {
+    const stream = Readable.from([Buffer.from('only once')])
+    return { ...writeA, body: () => stream, bodyOnce: true }
+  }
+  const tail = await scriptedServer(t, [json(200, 'tail')])
+  const unreached = await scriptedServer(t, [json(200, 'named', told(7, await deadOrigin(), tail.origin))])
+  const first = transportTo(t, unreached.origin)
+  await first.transport.send(readA, jsonOf)
+  t.equal(await first.transport.send(once(), jsonOf), 'tail')
+  t.equal(String(tail.seen[0]?.body), 'only once')
+
+  const cut = await scriptedServer(t, [hangUp])
+  const reached = await scriptedServer(t, [json(200, 'named', told(7, cut.origin, tail.origin))])
+  const second = transportTo(t, reached.origin)
+  await second.transport.send(readA, jsonOf)
+  await t.rejects(second.transport.send(once(), jsonOf), { code: 'INDETERMINATE' })
+  t.equal(tail.seen.length, 1)
 })

@@ -6,7 +6,8 @@ t.test('errors of one status are told together, with what they mean', async t =>
   t.match(responses[404]?.description, /^FILE_NOT_FOUND: no file has this path$/)
   t.match(responses[400]?.description, /INVALID_REQUEST: .*; INVALID_PATH: /)
   t.ok(responses[401] && responses[403] && responses[500] && responses[503], 'what every door can answer')
-  t.notOk(responses[409])
+  t.match(responses[409]?.description, /^WRONG_NETWORK: [^;]*$/)
+  t.notOk(responses[412])
 })
 
 t.test('the shared words have the shapes of OpenAPI', async t => {

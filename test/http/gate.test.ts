@@ -6,6 +6,7 @@ import { Connections } from '../../src/http/connections.ts'
 import { Gate } from '../../src/http/gate.ts'
 import type { Address } from '../../src/ring/identifier.ts'
 
+const ring = { network: { networkId: 'n1' } }
 const connections = new Connections({ env: realEnv() }, { bodyIdleTimeoutMs: 1000 })
 
 function passing(
@@ -47,26 +48,29 @@ t.test('who comes in where', async t => {
     ['local', 'HEAD', { host, 'transfer-encoding': 'chunked' }, 'read', 'INVALID_REQUEST'],
     ['local', 'GET', { host, 'sec-fetch-site': 'cross-site' }, 'read', undefined],
     ['local', 'GET', { host, 'sec-fetch-site': 'cross-site' }, 'write', 'FORBIDDEN'],
+    ['local', 'GET', { host, 'ring-network': 'n1' }, 'read', undefined],
+    ['local', 'GET', { host, 'ring-network': 'n2' }, 'read', 'WRONG_NETWORK'],
+    ['token', 'GET', { host, 'ring-network': 'n2' }, 'read', 'UNAUTHORIZED'],
     ['token', 'PUT', { host, ...token, origin: 'http://evil.example' }, 'write', 'FORBIDDEN'],
   ]
   for (const [name, method, headers, access, code] of cases) {
-    const { refusal } = passing(new Gate({ connections }, settings[name]), method, headers, access)
+    const { refusal } = passing(new Gate({ connections, ring }, settings[name]), method, headers, access)
     t.equal(refusal, code, `${name} ${method} ${JSON.stringify(headers)} ${access}`)
   }
-  t.equal(passing(new Gate({ connections }, local), 'GET', {}, 'read', '1.0').refusal, undefined)
-  t.equal(new Gate({ connections }, local).hasTokens, false)
-  t.equal(new Gate({ connections }, settings.token).hasTokens, true)
+  t.equal(passing(new Gate({ connections, ring }, local), 'GET', {}, 'read', '1.0').refusal, undefined)
+  t.equal(new Gate({ connections, ring }, local).hasTokens, false)
+  t.equal(new Gate({ connections, ring }, settings.token).hasTokens, true)
 })
 
 t.test('a name that was right once does not make the next one right', async t => {
-  const gate = new Gate({ connections }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
+  const gate = new Gate({ connections, ring }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
   t.equal(passing(gate, 'GET', { host: 'localhost' }, 'read').refusal, undefined)
   t.equal(passing(gate, 'GET', { host: 'evil.example' }, 'read').refusal, 'FORBIDDEN')
   t.equal(passing(gate, 'GET', { host: 'evil.example' }, 'read').refusal, 'FORBIDDEN')
 })
 
 t.test('the declared type is kept from the framework, which would refuse a malformed one', async t => {
-  const gate = new Gate({ connections }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
+  const gate = new Gate({ connections, ring }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
   const { request } = passing(gate, 'PUT', { host: 'localhost', 'content-type': 'nonsense' }, 'write')
   t.equal(request.declaredType, 'nonsense')
   t.notOk('content-type' in request.raw.headers)

@@ -43,6 +43,7 @@ export function comparable(text: string): string {
       '$1(nodes)',
     )
     .replace(/"range":\{[^}]*\}/g, '"range":(range)')
+    .replace(/^(ring-range|ring-network): .*$/gm, '$1: (ring)')
     .replace(/^ring-hops: \d+/gm, 'ring-hops: (hops)')
     .replace(/(\\?"|"epoch":)\d+(?=\.\d+-[0-9a-f]{8}|,"seq")/g, '$1(epoch)')
     .replace(/("\(epoch\)\.|"seq":)\d+/g, '$1(number)')

@@ -1,0 +1,64 @@
+/**
+ * Owns what the calls of a client take: how it is made, bodies, and the options of each call.
+ */
+
+export interface StoreClientInit {
+  /** URL of any node, for example `http://127.0.0.1:5000`. */
+  readonly node: string
+  readonly token?: string
+  /**
+   * Go straight to the nodes that keep a path, as far as replies name them, and to others while `node` does not answer.
+   * They get the token too, under the same scheme as `node`. Say false where `node` is a proxy that is not to be passed by. true.
+   */
+  readonly direct?: boolean
+  /** How long to wait for a connection, and for the header of a reply once a request is sent, ms. 60 s. */
+  readonly answerTimeoutMs?: number
+  /** The longest a body in either direction may stand still, ms. 60 s. */
+  readonly idleTimeoutMs?: number
+  /** Tries of one request, the first included; about 20 s with their pauses. 10; 4 while no node has ever answered. */
+  readonly attemptsMax?: number
+}
+
+/**
+ * Bytes to store. A function is called again for each try, so that a lost connection can be repaired; a bare stream
+ * can be sent only once.
+ */
+export type PutBody = string | Uint8Array | AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>)
+
+export interface CallOptions {
+  /** Ends the call; it rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Replace what stands at the path; without it, a file there is FILE_EXISTS. */
+  readonly overwrite?: boolean
+  /** Makes repetitions of one write happen once; by default a new one for each call. */
+  readonly idempotencyKey?: string
+}
+
+export interface PutOptions extends WriteOptions {
+  /** `application/octet-stream` when absent. */
+  readonly mediaType?: string
+  /** Replace exactly this version; PRECONDITION_FAILED when another one stands there. */
+  readonly ifMatch?: string
+  /** Bytes of a body that comes as a stream, when they are known: the node can refuse early. */
+  readonly size?: number
+}
+
+export interface RemoveOptions extends CallOptions {
+  readonly ifMatch?: string
+  readonly idempotencyKey?: string
+}
+
+export interface GetOptions extends CallOptions {
+  /** First and last byte, both included; without `last`, up to the end. */
+  readonly range?: { readonly first: number; readonly last?: number }
+}
+
+export interface ListOptions extends CallOptions {
+  /** Only what comes after this path. */
+  readonly after?: string
+  /** Lines at the most; without it, all. */
+  readonly limit?: number
+}
