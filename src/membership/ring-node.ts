@@ -335,6 +335,9 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
         signal: this.#closing.signal,
       }),
       send: (to, message) => this.#sendNow(to, message),
+      nowhere: message => {
+        if (message.kind === 'stage') driver.dispatch({ kind: 'body-nowhere', tag: message.tag })
+      },
       isKept: blobId => driver.machine.blobs.has(blobId),
       holders: path => holdersOf(driver.machine, path),
     })

@@ -163,7 +163,10 @@ export class ChainWorkload {
     this.#pending.delete(id)
     this.answers.total++
     if (unknown) this.answers.unknown++
-    const answers = answersOf(request, outcome, record => this.#read(record))
+    // What the last node surely has not done, an earlier one may have.
+    const told: Outcome =
+      outcome.kind === 'unavailable' && pending.retries > 0 ? { kind: 'indeterminate' } : outcome
+    const answers = answersOf(request, told, record => this.#read(record))
     if (outcome.kind === 'done' && 'path' in request) {
       this.#components.acknowledged(request.path, outcome.version)
     }
@@ -242,6 +245,7 @@ function answersOf(
   const unknown: Answer = { kind: 'unknown' }
   if (request.kind === 'get') return [outcome.kind === 'value' ? read(outcome.record) : { kind: 'refused' }]
   const two = request.kind === 'copy' || request.kind === 'move'
+  if (outcome.kind === 'unavailable' && !two) return [{ kind: 'refused' }]
   if (outcome.kind === 'done') return two ? [{ kind: 'ok' }, { kind: 'ok' }] : [{ kind: 'ok' }]
   if (outcome.kind !== 'failed')
     return two ? [request.kind === 'copy' ? { kind: 'refused' } : unknown, unknown] : [unknown]

@@ -43,6 +43,8 @@ export interface BodyCarrierComponents {
   readonly peers: BodyPeers
   /** Sends a message whose body has arrived at its receiver. */
   readonly send: (to: NodeId, message: Message) => void
+  /** Nobody has the body of a message. */
+  readonly nowhere: (message: BodyMessage) => void
   /** Whether the machine keeps the body. */
   readonly isKept: (blobId: BlobId) => boolean
   /** Other nodes that should have the body of a path, or of one that is not known, the best first. */
@@ -68,11 +70,12 @@ export class BodyCarrier {
     void this.push(to, message.blob).then(
       () => this.#components.send(to, message),
       error => {
-        const { env } = this.#components
+        const { env, nowhere } = this.#components
         env.log.debug(
           { op: 'body.push', peer: to, blobId: message.blob.blobId, err: error },
           'body not delivered',
         )
+        if (errorCode(error) === 'FILE_NOT_FOUND') nowhere(message)
       },
     )
   }
@@ -88,6 +91,18 @@ export class BodyCarrier {
     const push = this.#push(to, blob, from).finally(() => this.#pushing.delete(name))
     this.#pushing.set(name, push)
     return push
+  }
+
+  /**
+   * Resolves when this node has the body.
+   * @throws StoreError FILE_NOT_FOUND when nobody has it, UNAVAILABLE when nobody who may have it can be reached.
+   */
+  async fetch(blob: BlobRef, from: PathName | undefined): Promise<void> {
+    const { peers, store } = this.#components
+    if (await store.hasBlob(blob.blobId)) return
+    await this.#fromHolders(from, async holder => {
+      await this.receive(blob, await peers.pullBody(holder, blob.blobId, 0))
+    })
   }
 
   /** A body from another node. @throws StoreError CORRUPT when it does not have the announced hash. */
@@ -123,21 +138,32 @@ export class BodyCarrier {
   }
 
   async #push(to: NodeId, blob: BlobRef, from: PathName | undefined): Promise<void> {
-    const { peers, store, holders } = this.#components
+    const { peers, store } = this.#components
     if (await peers.hasBody(to, blob.blobId)) return
     if (await store.hasBlob(blob.blobId))
       return peers.pushBody(to, blob, await store.openBlob(blob.blobId, 0))
+    await this.#fromHolders(from, async holder => {
+      if (holder === to) throw new StoreError('FILE_NOT_FOUND', 'It has just said that it has no such body.')
+      await peers.pushBody(to, blob, await peers.pullBody(holder, blob.blobId, 0))
+    })
+  }
+
+  /** Tries one holder after the other. */
+  async #fromHolders(from: PathName | undefined, take: (holder: NodeId) => Promise<void>): Promise<void> {
     let fault: unknown
-    for (const holder of holders(from)) {
-      if (holder === to) continue
+    let isNowhere = true
+    for (const holder of this.#components.holders(from)) {
       try {
-        return await peers.pushBody(to, blob, await peers.pullBody(holder, blob.blobId, 0))
+        return await take(holder)
       } catch (error) {
-        if (errorCode(error) === undefined) throw error
+        const code = errorCode(error)
+        if (code === undefined) throw error
+        if (code !== 'FILE_NOT_FOUND') isNowhere = false
         fault = error
       }
     }
-    throw new StoreError('UNAVAILABLE', 'No node has the body at hand.', { cause: fault })
+    const code = isNowhere ? 'FILE_NOT_FOUND' : 'UNAVAILABLE'
+    throw new StoreError(code, 'No node has the body at hand.', { cause: fault })
   }
 
   #expire(blobId: BlobId): void {

@@ -228,9 +228,11 @@ export class ChainReplication implements Replication {
     const blob = blobRefOf(staged)
     const view = this.#covering(path)
     if (blob === undefined || view === undefined) return
+    const from = this.#copied.get(staged)
+    // What is staged here lies here; the body of a copy may lie elsewhere.
+    if (view.replicas.includes(this.#self)) await this.#components.carrier.fetch(blob, from)
     const others = view.replicas.filter(node => node !== this.#self)
     // One that can't be reached is the machine's to notice, and to replace.
-    const from = this.#copied.get(staged)
     await Promise.allSettled(others.map(node => this.#components.carrier.push(node, blob, from)))
   }
 
@@ -309,6 +311,7 @@ function failure(reason: Reason, change: Change): StoreError {
 function refusal(reason: Exclude<Reason, 'condition'>, path: PathName): StoreError {
   switch (reason) {
     case 'no-source':
+    case 'no-body':
       return new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
     case 'conflict':
       return new StoreError('FILE_EXISTS', 'Another write reached the destination first.', { path })

@@ -3,7 +3,8 @@
  * until it knows. What it does not know it calls indeterminate, never a guess.
  *
  * A write that got no answer is first burnt (so that it can't happen later), then: in the history → that outcome; the
- * history reaches back to before the first try → try again, naming the expected version; else indeterminate.
+ * history reaches back to before the first try → try again, naming the expected version; else indeterminate. A first
+ * try that its head has refused, using its counter up, is as if it had never been sent.
  */
 import { bootName, headOf, type NodeId, tailOf, type View } from '../../views/view.ts'
 import { blobOfOperation, compareVersions } from './chain-record.ts'
@@ -11,8 +12,21 @@ import { meetSealed, take } from './deciding.ts'
 import { taskDone } from './flows.ts'
 import { isAlive, probe } from './liveness.ts'
 import { backOffMs, type Machine, newTag, send, setTimer } from './machine-state.ts'
-import type { ReplyMessage, RequestMessage, Tag } from './messages.ts'
+import type { RefusalReason, ReplyMessage, RequestMessage, Tag } from './messages.ts'
 import type { Task, TaskResult, WriteTask } from './requests.ts'
+
+/**
+ * Refusals after which a write is given up that too few replicas could keep: about two seconds with the usual waits, in
+ * which a range that has just lost or gained a node has its next view.
+ */
+const TOO_FEW_MAX = 6
+
+/** Refusals of a head that has used the counter of a first try up: that try can't be written any more. */
+const USED_UP: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
+  'too-few-replicas',
+  'overloaded',
+  'body-missing',
+])
 
 /** Sends the next try of a task. */
 export function drive(m: Machine, task: Task): void {
@@ -48,6 +62,7 @@ function writeMessage(m: Machine, view: View, task: Task, write: WriteTask): Req
   const { request, counter } = write
   const viewId = view.id
   if (write.staging !== undefined) return { kind: 'stage', tag, viewId, blob: write.staging }
+  write.open = true
   if (write.phase === 'first') {
     write.lower = { epoch: view.epoch, seq: 0 }
     const head = headOf(view)
@@ -141,16 +156,22 @@ export function onRefused(m: Machine, from: NodeId, message: ReplyMessage & { ki
   const task = m.tasks.get(message.tag)
   if (task === undefined || task.target !== from) return
   const { write } = task
-  if (message.reason === 'dirty' && !task.atTail) {
+  const { reason } = message
+  if (reason === 'dirty' && !task.atTail) {
     task.atTail = true
     return drive(m, task)
   }
   // Those that this node believes in have dropped the view, and may know as little of what came after it.
-  if (message.reason === 'unknown-view' && task.tries > 0) askWhere(m, task)
-  if (message.reason === 'body-missing' && write !== undefined) {
+  if (reason === 'unknown-view' && task.tries > 0) askWhere(m, task)
+  if (write?.phase === 'first' && USED_UP.has(reason)) {
+    Object.assign(write, { counter: ++m.counter, open: false, lower: undefined })
+    if (reason === 'too-few-replicas' && task.tries >= TOO_FEW_MAX)
+      return end(m, task, { kind: 'unavailable' })
+  }
+  if (reason === 'body-missing' && write !== undefined) {
     write.staging = blobOfOperation(write.request.operation)
   }
-  const immediate = task.tries === 0 && (message.reason === 'burnt' || message.reason === 'body-missing')
+  const immediate = task.tries === 0 && (reason === 'burnt' || reason === 'body-missing')
   again(m, task, immediate ? 0 : backOffMs(m, task.tries))
 }
 
@@ -159,6 +180,12 @@ export function onStaged(m: Machine, message: ReplyMessage & { kind: 'staged' })
   if (task?.write?.staging === undefined) return
   task.write.staging = undefined
   drive(m, task)
+}
+
+/** Nobody has the body that is to be staged: the file that it is a copy of may have been removed meanwhile. */
+export function onBodyNowhere(m: Machine, tag: Tag): void {
+  const task = m.tasks.get(tag)
+  if (task?.write?.staging !== undefined && !task.write.open) end(m, task, { kind: 'no-body' })
 }
 
 /** An answer that may end the task. */

@@ -74,7 +74,13 @@ function clientWrite(flow: Flow, request: ClientRequest & { kind: 'put' | 'remov
 export function onDeadline(m: Machine, id: string): void {
   const flow = m.flows.get(id)
   if (flow === undefined) return
-  answer(m, flow, flow.request?.kind === 'get' ? { kind: 'unavailable' } : { kind: 'indeterminate' })
+  answer(m, flow, isUndone(flow) ? { kind: 'unavailable' } : { kind: 'indeterminate' })
+}
+
+/** Whether a request has changed nothing, and will change nothing once its task is given up. */
+function isUndone({ request, step, settling, task }: Flow): boolean {
+  if (request?.kind === 'get') return true
+  return step === 'write' && settling === undefined && task?.write?.open === false
 }
 
 function answer(m: Machine, flow: Flow, outcome: Outcome): void {
@@ -94,7 +100,7 @@ export function taskDone(m: Machine, task: Task, result: TaskResult): void {
   }
   if (result.kind === 'value' && result.record.intent !== undefined)
     return settle(m, flow, result.record, false)
-  if (result.kind === 'indeterminate') return answer(m, flow, result)
+  if (result.kind === 'indeterminate' || result.kind === 'unavailable') return answer(m, flow, result)
   switch (flow.step) {
     case 'read':
       if (result.kind === 'value') answer(m, flow, result)
@@ -121,6 +127,7 @@ function outcomeOf(result: TaskResult): Outcome {
   if (result.kind === 'key-refused') {
     return { kind: 'failed', reason: result.reason === 'reused' ? 'key-reused' : 'too-many-keys' }
   }
+  if (result.kind === 'no-body') return { kind: 'failed', reason: 'no-body' }
   return result.kind === 'failed' ? { kind: 'failed', reason: 'condition' } : { kind: 'indeterminate' }
 }
 
@@ -295,7 +302,8 @@ function write(
   const once = expected !== undefined
   const staging = blobOfOperation(request.operation)
   const { path, position } = request
-  const task = { request, phase, counter: ++m.counter, lower: expected, expected, once, staging } as const
+  const counter = ++m.counter
+  const task = { request, phase, counter, open: false, lower: expected, expected, once, staging } as const
   start(m, flow, { kind: 'write', path, position, write: { ...task } })
 }
 

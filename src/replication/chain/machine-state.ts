@@ -83,7 +83,7 @@ export type Outcome =
   /** The condition did not hold. */
   | {
       readonly kind: 'failed'
-      readonly reason: 'condition' | 'no-source' | 'conflict' | 'key-reused' | 'too-many-keys'
+      readonly reason: 'condition' | 'no-source' | 'conflict' | 'key-reused' | 'too-many-keys' | 'no-body'
     }
   /** It may have happened, or may still. */
   | { readonly kind: 'indeterminate' }

@@ -30,6 +30,7 @@ import {
   take,
 } from './deciding.ts'
 import {
+  onBodyNowhere,
   onRefused,
   onReply,
   onRetry,
@@ -51,7 +52,7 @@ import {
   send,
   type TimerEvent,
 } from './machine-state.ts'
-import type { Envelope, Message } from './messages.ts'
+import type { Envelope, Message, Tag } from './messages.ts'
 import { collectTombstones, onAcknowledge, onFloor, onPass, onResend, resumeChain } from './passing.ts'
 import { onRead } from './reading.ts'
 import { onPreCopied, onRepair, planRepair, renewView, ringAt } from './repair.ts'
@@ -77,6 +78,8 @@ export type MachineEvent =
   | { readonly kind: 'expire' }
   /** The bytes of a body fail their checksum, or are gone. */
   | { readonly kind: 'body-lost'; readonly blobId: BlobId }
+  /** A body that a request wants staged is nowhere to be had. */
+  | { readonly kind: 'body-nowhere'; readonly tag: Tag }
   /** Someone wants a certain view replaced, whether or not it needs to be. */
   | { readonly kind: 'renew'; readonly viewId: ViewId }
   /** Walk over everything and heal it. */
@@ -120,6 +123,8 @@ function handle(m: Machine, event: MachineEvent): void {
       return expireBodies(m)
     case 'body-lost':
       return onBodyLost(m, event.blobId)
+    case 'body-nowhere':
+      return onBodyNowhere(m, event.tag)
     case 'renew':
       return renewView(m, event.viewId)
     case 'verify':

@@ -58,8 +58,10 @@ export interface Task {
 export interface WriteTask {
   readonly request: WriteRequest
   phase: 'first' | 'burn' | 'expected'
-  /** Of the first try. */
-  readonly counter: number
+  /** Of the first try; another one each time that a head has refused it and used the counter up. */
+  counter: number
+  /** A try was sent that may still be written; as long as none is, the write has not happened and will not. */
+  open: boolean
   /** No try of this request has a version at or below this one. */
   lower: Version | undefined
   expected: Version | undefined
@@ -77,6 +79,10 @@ export type TaskResult =
   | { readonly kind: 'unsettled'; readonly record: ChainRecord }
   | { readonly kind: 'key-refused'; readonly reason: 'reused' | 'too-many' }
   | { readonly kind: 'indeterminate' }
+  /** It has not been written and will not be. */
+  | { readonly kind: 'unavailable' }
+  /** Nor has this: nobody has the body that it names. */
+  | { readonly kind: 'no-body' }
 
 /** A client's request, or the settling of a move on its way. */
 export interface Flow {

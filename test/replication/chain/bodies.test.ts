@@ -24,6 +24,24 @@ t.test('a large body is staged down the chain before the small write that names 
   )
 })
 
+t.test('a write whose body nobody has is told so at once, and only if no try of it is under way', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const nowhere = () => {
+    for (const tag of [...bench.machine('n2').tasks.keys()]) bench.event('n2', { kind: 'body-nowhere', tag })
+    bench.run()
+  }
+  bench.lose = ({ message }) => message.kind === 'stage'
+  bench.put('n2', 'w1', 'a', 'none', large('b1'))
+  nowhere()
+  t.match(bench.answers.get('w1'), { kind: 'failed', reason: 'no-body' })
+  bench.lose = ({ message }) => message.kind === 'write'
+  bench.put('n2', 'w2', 'a', 'none', large('b2'))
+  nowhere()
+  t.equal(bench.answers.get('w2'), undefined)
+  bench.fire('deadline')
+  t.match(bench.answers.get('w2'), { kind: 'indeterminate' })
+})
+
 t.test('a replica that lacks the body of a pass fetches it first', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   bench.lose = ({ to, message }) => to === 'n3' && message.kind === 'stage-on'

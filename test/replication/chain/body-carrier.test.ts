@@ -24,7 +24,7 @@ function network(names: string[]) {
   const carriers = new Map<NodeId, BodyCarrier>()
   const lost = new Set<NodeId>()
   const pushes: string[] = []
-  const sent: [NodeId, Message['kind']][] = []
+  const sent: [NodeId, string][] = []
   const kept = new Set<BlobId>()
   const reach = (name: NodeId) => {
     if (lost.has(name)) throw new StoreError('UNAVAILABLE', 'lost')
@@ -38,6 +38,7 @@ function network(names: string[]) {
       store,
       send: (to, { kind }) => sent.push([to, kind]),
       isKept: blobId => kept.has(blobId),
+      nowhere: ({ kind }) => sent.push([name, `${kind} nowhere`]),
       holders: () => names.map(node).filter(other => other !== name),
       peers: {
         hasBody: async (to, blobId) => reach(to).hasBlob(blobId),
@@ -80,9 +81,21 @@ t.test('a body that is not here is brought from one who has it', async t => {
   await carrier('a').push(node('c'), blob)
   t.ok(await store('c').hasBlob(blob.blobId))
   t.notOk(await store('a').hasBlob(blob.blobId), 'it only passed through')
-  lost.add(node('d'))
-  lost.add(node('c'))
+  const other = { ...blob, blobId: 'c'.repeat(32) as BlobId }
+  carrier('a').carry(node('c'), { ...stage, blob: other })
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(sent, [], 'one that could have it was not reached')
+  lost.clear()
+  await t.rejects(carrier('a').fetch(other, undefined), { code: 'FILE_NOT_FOUND' })
+  carrier('a').carry(node('c'), { ...stage, blob: other })
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(sent.splice(0), [[node('a'), 'stage nowhere']], 'nobody has it')
+  await carrier('a').fetch(blob, undefined)
+  t.ok(await store('a').hasBlob(blob.blobId), 'a node gets what it needs itself')
+  await carrier('a').fetch(blob, undefined)
+  for (const name of ['b', 'c', 'd']) lost.add(node(name))
   await t.rejects(carrier('a').push(node('c'), blob), { code: 'UNAVAILABLE' })
+  await t.rejects(carrier('a').fetch(other, undefined), { code: 'UNAVAILABLE' })
   carrier('a').carry(node('c'), stage)
   await new Promise(resolve => setImmediate(resolve))
   t.same(sent, [], 'a message whose body could not be brought is not sent')

@@ -163,7 +163,53 @@ t.test('a write needs its number of replicas, unless the network has fewer nodes
   bench.machine('n1').members = new Map(bench.members('n1', 'n2').map(member => [member.node, member]))
   t.equal(bench.put('n1', 'w2', 'a'), undefined)
   bench.fire('deadline')
-  t.match(bench.answers.get('w2'), { kind: 'indeterminate' })
+  t.match(bench.answers.get('w2'), { kind: 'unavailable' }, 'it has not happened, and that is said')
+  t.equal(bench.get('n1', 'r', 'a'), 'w1')
+})
+
+/** A head that knows of a second node which could hold a copy and does not; n2 is where clients come. */
+function loneHead() {
+  const view = wholeView(['n1'], ['n1', 'n2', 'n3'])
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], view, settings: { minReplicas: 2 } })
+  const head = bench.machine('n1')
+  head.members = new Map(bench.members('n1', 'n3').map(member => [member.node, member]))
+  return { bench, enough: () => head.suspects.add('n3' as NodeId) }
+}
+
+t.test('a write that too few replicas could keep is given up soon', async t => {
+  for (const entry of ['n1', 'n2']) {
+    const { bench } = loneHead()
+    bench.put(entry, 'w', 'a')
+    for (let tries = 0; tries < 6; tries++) {
+      t.equal(bench.answers.get('w'), undefined, 'a range may be about to get its next view')
+      bench.fire('retry', entry)
+    }
+    t.match(bench.answers.get('w'), { kind: 'unavailable' })
+    t.equal(bench.machine(entry).tasks.size, 0)
+    t.equal(bench.get(entry, 'r', 'a'), 'absent')
+  }
+})
+
+t.test('no try of a write that was refused can come late', async t => {
+  const { bench, enough } = loneHead()
+  const tries: Envelope[] = []
+  bench.lose = envelope => envelope.message.kind === 'write' && tries.push(envelope) < 0
+  bench.put('n2', 'w', 'a')
+  for (let round = 0; round < 6; round++) bench.fire('retry', 'n2')
+  t.match(bench.answers.get('w'), { kind: 'unavailable' })
+  t.equal(tries.length, 7)
+  enough()
+  for (const { message } of tries) bench.deliver('n2', 'n1', message)
+  t.equal(bench.get('n1', 'r', 'a'), 'absent', 'though it could be kept now')
+})
+
+t.test('when there are replicas enough again, the write that waited for them happens', async t => {
+  const { bench, enough } = loneHead()
+  bench.put('n2', 'w', 'a', 'absent')
+  bench.fire('retry', 'n2')
+  enough()
+  bench.fire('retry', 'n2')
+  t.match(bench.answers.get('w'), { kind: 'done', version: { epoch: 1, seq: 1 } })
 })
 
 t.test('a node that is taken for dead can hold no copy: the last one goes on alone', async t => {
