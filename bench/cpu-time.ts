@@ -6,6 +6,12 @@ import { readFile } from 'node:fs/promises'
 /** The kernel counts in ticks of 1/100 s (USER_HZ), whatever its own clock is. */
 const TICKS_PER_SECOND = 100
 
+/** The sum of several processes. */
+export async function cpuSecondsOf(pids: readonly number[]): Promise<number> {
+  const each = await Promise.all(pids.map(cpuSeconds))
+  return each.reduce((sum, seconds) => sum + seconds, 0)
+}
+
 /** Seconds of processor time of all threads of a process since its start, user and system. Linux only. */
 export async function cpuSeconds(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8')

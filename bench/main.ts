@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick] [-- --only get,put,large,many]`: runs the benchmarks. A whole run at full size writes
+ * `npm run bench [-- --quick] [-- --only get,network]`: runs the benchmarks. A whole run at full size writes
  * RESULTS.md; every other run only prints, so that figures of different runs never stand in one table.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -9,11 +9,13 @@ import { parseArgs } from 'node:util'
 import type { Benchmark, Row, Settings } from './cases/benchmark.ts'
 import { largeFile } from './cases/large-file.ts'
 import { manyFiles } from './cases/many-files.ts'
+import { network } from './cases/network.ts'
 import { getSmallFiles, putSmallFiles } from './cases/small-files.ts'
+import { soak } from './cases/soak.ts'
 import { describeMachine } from './machine.ts'
 import { resultsPage, table } from './report.ts'
 
-const benchmarks: readonly Benchmark[] = [getSmallFiles, putSmallFiles, largeFile, manyFiles]
+const benchmarks: readonly Benchmark[] = [getSmallFiles, putSmallFiles, largeFile, manyFiles, network, soak]
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } })
 const chosen = choose(values.only?.split(','))

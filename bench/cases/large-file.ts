@@ -18,6 +18,20 @@ const run = promisify(execFile)
 const RATIO_GOAL = 0.5
 const MOVED_MEBIBYTES_GOAL = 64
 
+/** What is compared, and with which file. */
+export interface Comparison {
+  readonly ours: Server
+  readonly baseline: Server
+  readonly bytes: number
+  readonly what: string
+  /** Of the file, one for each round. */
+  readonly paths: readonly string[]
+}
+
+export function roundsOf(settings: Settings): number {
+  return settings.quick ? 1 : 5
+}
+
 interface Transfers {
   readonly put: number[]
   readonly get: number[]
@@ -34,24 +48,32 @@ export const largeFile: Benchmark = {
     await mkdir(directory)
     const baseline = await openBaseline(join(directory, 'baseline'))
     const ours = await openOurNode(join(directory, 'ours'))
-    const measured = { ours: noTransfers(), baseline: noTransfers() }
     try {
-      for (let round = 1; round <= (settings.quick ? 1 : 5); round++) {
-        await transfer(settings, ours, bytes, round, measured.ours)
-        await transfer(settings, baseline, bytes, round, measured.baseline)
-      }
+      const paths = Array.from({ length: roundsOf(settings) }, (_, round) => `bench/large-${round}`)
+      return await compareTransfers(settings, { ours, baseline, bytes, what: name, paths })
     } finally {
       await Promise.all([ours.stop(), baseline.stop()])
     }
-    return (['put', 'get'] as const).flatMap(direction => {
-      const what =
-        direction === 'put' ? `${name} in (ours durable, ${baseline.name} unsynced)` : `${name} out`
-      return [
-        rateRow(what, baseline, measured.ours[direction], measured.baseline[direction]),
-        memoryRow(what, baseline, measured.ours.moved[direction], measured.baseline.moved[direction]),
-      ]
-    })
   },
+}
+
+/** Ours and the baseline in turns; `what` names the file in the rows. */
+export async function compareTransfers(
+  settings: Settings,
+  { ours, baseline, bytes, what: name, paths }: Comparison,
+): Promise<Row[]> {
+  const measured = { ours: noTransfers(), baseline: noTransfers() }
+  for (const path of paths) {
+    await transfer(settings, ours, bytes, path, measured.ours)
+    await transfer(settings, baseline, bytes, path, measured.baseline)
+  }
+  return (['put', 'get'] as const).flatMap(direction => {
+    const what = direction === 'put' ? `${name} in (ours durable, ${baseline.name} unsynced)` : `${name} out`
+    return [
+      rateRow(what, baseline, measured.ours[direction], measured.baseline[direction]),
+      memoryRow(what, baseline, measured.ours.moved[direction], measured.baseline.moved[direction]),
+    ]
+  })
 }
 
 function noTransfers(): Transfers {
@@ -62,21 +84,20 @@ async function transfer(
   settings: Settings,
   server: Server,
   bytes: number,
-  round: number,
+  path: string,
   transfers: Transfers,
 ): Promise<void> {
-  const path = `bench/large-${round}`
   for (const direction of ['put', 'get'] as const) {
     // What the other one left in the page cache is written back before the clock runs.
     await run('sync')
     const target = direction === 'put' ? server.putTarget(path) : server.getTarget(path)
-    const { before, peak } = await residentBytesDuring(server.pid, async () => {
-      transfers[direction].push(await runStreamLoad(server.port, direction, target, bytes))
-    })
-    transfers.moved[direction] = Math.max(transfers.moved[direction], peak - before)
-    const rate = Math.round((transfers[direction].at(-1) ?? 0) / 2 ** 20)
+    const load = runStreamLoad(server.port, direction, target, bytes)
+    const memory = await Promise.all(server.pids.map(pid => residentBytesDuring(pid, () => load)))
+    const moved = Math.max(...memory.map(({ before, peak }) => peak - before))
+    transfers[direction].push(await load)
+    transfers.moved[direction] = Math.max(transfers.moved[direction], moved)
     settings.progress(
-      `${server.name}: ${direction} ${rate} MiB/s, RssAnon ${mebibytes(before)} to ${mebibytes(peak)} MiB`,
+      `${server.name}: ${direction} ${mebibytes(await load)} MiB/s, RssAnon moves ${mebibytes(moved)} MiB`,
     )
   }
   await fetch(`http://127.0.0.1:${server.port}${server.removeTarget(path)}`, { method: 'DELETE' })

@@ -3,11 +3,11 @@
  *
  * It is set up to be fast: no access log, sendfile, connections that never end, and open files kept in its cache.
  */
-import { spawn } from 'node:child_process'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freePort, waitFor } from '../../test/e2e/harness.ts'
+import { freePort } from '../../test/e2e/harness.ts'
 import { versionOf } from '../machine.ts'
+import { plainServer, startServer } from './process-server.ts'
 import type { Server } from './server.ts'
 
 export async function nginxIsInstalled(): Promise<boolean> {
@@ -25,30 +25,11 @@ export async function openNginx(directory: string): Promise<Server> {
   const configFile = join(directory, 'nginx.conf')
   await writeFile(configFile, configuration(directory, root, port))
   // No master process: the one process that is started does the work, and its id is the one to measure and to end.
-  const child = spawn('nginx', ['-c', configFile, '-p', directory], { stdio: 'inherit' })
-  const exited = new Promise<void>(resolve => child.once('close', () => resolve()))
-  process.once('exit', () => child.kill('SIGKILL'))
-  await waitFor(
-    () =>
-      fetch(`http://127.0.0.1:${port}/`)
-        .then(() => true)
-        .catch(() => false),
-    {
-      what: 'nginx answers',
-    },
-  )
-  return {
-    name: 'nginx',
+  return plainServer(
+    'nginx',
     port,
-    pid: child.pid as number,
-    putTarget: path => `/${path}`,
-    getTarget: path => `/${path}`,
-    removeTarget: path => `/${path}`,
-    async stop() {
-      child.kill('SIGTERM')
-      await exited
-    },
-  }
+    await startServer('nginx', port, 'nginx', ['-c', configFile, '-p', directory]),
+  )
 }
 
 function configuration(directory: string, root: string, port: number): string {

@@ -24,9 +24,8 @@ export async function openOurNode(
     process,
     port: process.port,
     pid: process.pid,
-    putTarget: path => `/put/${path}`,
-    getTarget: path => `/get/${path}`,
-    removeTarget: path => `/remove/${path}`,
+    pids: [process.pid],
+    ...targets,
     async stop() {
       const { code } = await process.stop()
       if (code !== 0) throw new Error(`the node ended with ${code}:\n${process.output()}`)
@@ -34,7 +33,14 @@ export async function openOurNode(
   }
 }
 
+/** The doors that take files in and give them out. */
+export const targets: Pick<Server, 'putTarget' | 'getTarget' | 'removeTarget'> = {
+  putTarget: path => `/put/${path}`,
+  getTarget: path => `/get/${path}`,
+  removeTarget: path => `/remove/${path}`,
+}
+
 /** `BENCH_NODE_FLAGS="--cpu-prof --cpu-prof-dir=/tmp/profiles"` profiles the node of a run. */
-function profileFlags(): string[] {
+export function profileFlags(): string[] {
   return (process.env.BENCH_NODE_FLAGS ?? '').split(' ').filter(flag => flag !== '')
 }

@@ -8,6 +8,8 @@ export interface Server {
   readonly port: number
   /** Of the process that does the work; its memory is what is measured. */
   readonly pid: number
+  /** Of all processes that have a part in an answer; their processor time is added up. */
+  readonly pids: readonly number[]
   /** The target of a request line that puts, gets or removes the file at a path of plain ASCII segments. */
   putTarget(path: string): string
   getTarget(path: string): string

@@ -24,6 +24,8 @@ export interface ClusterOptions {
   readonly linked?: boolean
   /** Where the data of a node lies, when not in a folder of the cluster's. */
   readonly dataDirectories?: Readonly<Record<number, string>>
+  /** Flags of Node itself, such as `--cpu-prof`. */
+  readonly nodeFlags?: readonly string[]
 }
 
 /** One place in the cluster: an address and a data directory, with a process or without. */
@@ -260,6 +262,7 @@ export class Cluster {
       port,
       dataDirectory,
       flags: this.#options.flags ?? [],
+      nodeFlags: this.#options.nodeFlags ?? [],
       ...this.#links?.startOptions(place.address),
       readyTimeoutMs: CLUSTER_TIMEOUT_MS,
       ...(boots.length > 0 && { boots }),
