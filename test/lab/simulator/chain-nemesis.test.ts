@@ -60,3 +60,16 @@ t.test('a body that records name rots only where another replica of the serving 
   nemesis.follow([rot])
   t.notOk(kept.machine?.blobs.has('x' as BlobId))
 })
+
+t.test('a restored disk stays up until it is refused', async t => {
+  const { cluster, nemesis } = chainBench()
+  const node = cluster.node('n1')
+  node.restored = true
+  for (const kind of ['crash', 'fill', 'half-renew'])
+    nemesis.follow([{ atMs: 0, kind, node: 'n1', lastsMs: 10, pick: 1 }])
+  t.ok(node.running)
+  t.equal(node.disk.fault, 'none')
+  node.restored = false
+  nemesis.follow([{ atMs: 0, kind: 'crash', node: 'n1', lastsMs: 10 }])
+  t.notOk(node.running)
+})
