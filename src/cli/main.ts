@@ -12,8 +12,10 @@ import { addListCommand } from './list.ts'
 import { addLookupCommand } from './lookup.ts'
 import { addOneRequestCommands } from './one-request.ts'
 import { addOverlayCommand } from './overlay.ts'
+import { addPairCommands } from './pairs.ts'
 import { addPutCommand } from './put.ts'
 import { describeError, EXIT_CODES, note, type Session, type StopSignal } from './session.ts'
+import { addShellCommand } from './shell.ts'
 import { addStartCommand } from './start.ts'
 import { addVerifyCommand } from './verify.ts'
 
@@ -63,11 +65,13 @@ A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS t
   addGetCommand(program, session)
   addListCommand(program, session)
   addOneRequestCommands(program, session)
+  addPairCommands(program, session)
   addVerifyCommand(program, session)
   addLookupCommand(program, session)
   addOverlayCommand(program, session)
   addJoinCommand(program, session)
   addDepartCommand(program, session)
+  addShellCommand(program, session, runCli)
   addExperimentCommand(program, session)
   return program
 }

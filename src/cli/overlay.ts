@@ -4,9 +4,11 @@
 import type { Command } from 'commander'
 import type { Overlay, OverlayRange } from '../client/client.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
+import { drawRing, lettersOf } from './ring-picture.ts'
 import { print, type Session } from './session.ts'
 
 interface OverlayOptions extends ConnectionOptions {
+  readonly ring?: boolean
   readonly ranges?: boolean
   readonly json?: boolean
 }
@@ -25,9 +27,11 @@ export function addOverlayCommand(program: Command, session: Session): void {
     .command('overlay')
     .summary('draw who answers for how much of the ring')
     .description(
-      'Draws a bar for each node: the part of the ring whose requests it takes first, in how many ranges, and how many\n' +
-        'ranges it keeps copies of.',
+      'Draws the ring, clockwise from the top, with a letter for each node; and a bar for each node: the part of the ring\n' +
+        'whose requests it takes first, in how many ranges, and how many ranges it keeps copies of.',
     )
+    .option('--ring', 'the ring also where the output is no terminal')
+    .option('--no-ring', 'the bars alone')
     .option('--ranges', 'and every range in the order of the ring')
     .option('--json', 'print the ranges as JSON')
   addConnectionOptions(command)
@@ -41,20 +45,31 @@ Examples:
     .action((options: OverlayOptions) =>
       withClient(session, options, async client => {
         const overlay = await client.overlay({ signal: session.signal })
-        for (const line of linesOf(overlay, options)) await print(session, line)
+        const ring = options.ring ?? session.stdout.isTTY === true
+        for (const line of linesOf(overlay, { ...options, ring })) await print(session, line)
       }),
     )
 }
 
 function linesOf(overlay: Overlay, options: OverlayOptions): string[] {
   if (options.json) return [JSON.stringify(overlay)]
-  const lines = drawNodes(overlay.ranges)
-  return options.ranges ? [...lines, '', ...overlay.ranges.map(rangeLine)] : lines
+  const { ranges } = overlay
+  const nodes = nodesOf(ranges)
+  const letters = lettersOf(nodes.map(([name]) => name))
+  const lines = drawNodes(ranges, options.ring ? letters : undefined)
+  const picture = options.ring ? [...drawRing(ranges, letters), '', ...lines] : lines
+  return options.ranges ? [...picture, '', ...ranges.map(rangeLine)] : picture
 }
 
-/** One line for each node, the largest part first. */
-export function drawNodes(ranges: readonly OverlayRange[]): string[] {
-  const nodes = new Map<string, { share: number; heads: number; kept: number }>()
+interface Part {
+  share: number
+  heads: number
+  kept: number
+}
+
+/** The nodes with their parts, the largest first. */
+function nodesOf(ranges: readonly OverlayRange[]): [string, Part][] {
+  const nodes = new Map<string, Part>()
   const of = (name: string) => {
     const node = nodes.get(name) ?? { share: 0, heads: 0, kept: 0 }
     nodes.set(name, node)
@@ -66,14 +81,22 @@ export function drawNodes(ranges: readonly OverlayRange[]): string[] {
     first.heads += 1
     for (const replica of replicas) of(replica).kept += 1
   }
-  const width = Math.max(...[...nodes.keys()].map(name => name.length))
-  const lines = [...nodes]
-    .sort(([nameA, a], [nameB, b]) => b.share - a.share || (nameA < nameB ? -1 : 1))
-    .map(([name, { share, heads, kept }]) => {
-      const percent = `${(share * 100).toFixed(1)} %`.padStart(7)
-      const bar = '#'.repeat(Math.round(share * BAR_LENGTH)).padEnd(BAR_LENGTH)
-      return `${name.padEnd(width)}  ${bar} ${percent}  head of ${heads}, keeps ${kept} of ${ranges.length} ranges`
-    })
+  return [...nodes].sort(([nameA, a], [nameB, b]) => b.share - a.share || (nameA < nameB ? -1 : 1))
+}
+
+/** One line for each node, the largest part first; with its letter, where there are any. */
+export function drawNodes(
+  ranges: readonly OverlayRange[],
+  letters?: ReadonlyMap<string, string> | undefined,
+): string[] {
+  const nodes = nodesOf(ranges)
+  const width = Math.max(...nodes.map(([name]) => name.length))
+  const lines = nodes.map(([name, { share, heads, kept }]) => {
+    const letter = letters === undefined ? '' : `${name === NOBODY ? '?' : letters.get(name)}  `
+    const percent = `${(share * 100).toFixed(1)} %`.padStart(7)
+    const bar = '#'.repeat(Math.round(share * BAR_LENGTH)).padEnd(BAR_LENGTH)
+    return `${letter}${name.padEnd(width)}  ${bar} ${percent}  head of ${heads}, keeps ${kept} of ${ranges.length} ranges`
+  })
   const unsettled = ranges.filter(({ state }) => state !== 'serving').length
   return unsettled === 0 ? lines : [...lines, `${unsettled} of ${ranges.length} ranges are changing`]
 }

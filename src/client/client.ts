@@ -20,6 +20,7 @@ import { type ExchangeComponents, signalOf, type WireRequest } from './exchange.
 import { fetchFile } from './fetched-file.ts'
 import { linesOf } from './json-lines.ts'
 import { listLines } from './listing.ts'
+import { Pairs } from './pairs.ts'
 import { jsonOf, type Reply } from './reply.ts'
 import { encodePath, originOf } from './targets.ts'
 import { Transport } from './transport.ts'
@@ -31,6 +32,7 @@ import type {
   ListedFile,
   ListedFolder,
   LookupAnswer,
+  NetworkAnswer,
   Overlay,
   Receipt,
   VerificationProgress,
@@ -47,6 +49,7 @@ export type {
   StoreClientInit,
   WriteOptions,
 } from './call-options.ts'
+export type { PairKey, PairWriteOptions } from './pairs.ts'
 export type * from './wire-types.ts'
 
 /** A body up to this, bytes, is stored without a pause: it travels inside the message that commits it. */
@@ -58,6 +61,11 @@ const DEPARTURE_TIMEOUT_MS = 5 * 60 * 60 * 1000
 export class StoreClient {
   readonly #transport: Transport
   readonly #env: Env
+  /** Key-value pairs. */
+  readonly pairs = new Pairs({
+    read: (options, request, take) => this.#transport.send({ ...request, ...signalOf(options) }, take),
+    write: (options, request, take) => this.#write(options, request, take),
+  })
 
   /**
    * @throws StoreError INVALID_REQUEST when `init.node` is no http or https URL.
@@ -188,6 +196,11 @@ export class StoreClient {
   async lookup(path: string, options: CallOptions = {}): Promise<LookupAnswer> {
     const name = parsePathName(path)
     return (await this.#read(`/lookup/${encodePath(name)}`, options, name)) as LookupAnswer
+  }
+
+  /** What the node has learned of the network: its settings and its nodes, those that have left included. */
+  async network(options: CallOptions = {}): Promise<NetworkAnswer> {
+    return (await this.#read('/network', options)) as NetworkAnswer
   }
 
   /** The ring in the order of its positions, as all nodes that can be reached see it. */

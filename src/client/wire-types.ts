@@ -23,6 +23,21 @@ export interface Receipt {
   readonly chain: readonly string[]
 }
 
+/** A key-value pair. */
+export interface Pair {
+  readonly key: string
+  /** Any JSON value. */
+  readonly value: unknown
+}
+
+/** What an insert answers with. */
+export interface InsertAnswer extends Pair {
+  /** `updated`: the key had another value before. */
+  readonly status: 'inserted' | 'updated'
+  /** Of the file that the pair is. */
+  readonly receipt: Receipt
+}
+
 /** A file that is being read. */
 export interface FetchedFile {
   readonly path: string
@@ -91,6 +106,30 @@ export interface LookupAnswer {
   readonly failed: number
   /** How long it took the asked node, milliseconds. */
   readonly ms: number
+}
+
+/** A node that another one has heard of. */
+export interface NetworkNode {
+  readonly address: string
+  readonly status: 'alive' | 'left' | 'dead'
+  /** True of the node that was asked. */
+  readonly self?: boolean
+  /** It did not answer the asked node lately. */
+  readonly suspect?: boolean
+  /** Names its disk. */
+  readonly nodeId: string
+  /** Its first position: 40 hexadecimal digits. */
+  readonly identifier: string
+  readonly incarnation: number
+  readonly zone?: string
+}
+
+export interface NetworkAnswer {
+  readonly networkId: string
+  readonly replicas: number
+  readonly minReplicas: number
+  readonly virtualNodes: number
+  readonly nodes: readonly NetworkNode[]
 }
 
 /** One range (lo, hi] of the ring. */

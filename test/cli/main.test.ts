@@ -71,11 +71,15 @@ t.test('commands are named once', async t => {
     'move',
     'remove',
     'status',
+    'insert',
+    'query',
+    'delete',
     'verify',
     'lookup',
     'overlay',
     'join',
     'depart',
+    'shell',
     'experiment',
   ])
 })

@@ -43,6 +43,10 @@ t.test('of a node that runs', async t => {
     return session.out()
   }
   t.equal(await overlay(), `${host}  ${'#'.repeat(40)} 100.0 %  head of 8, keeps 8 of 8 ranges\n`)
+  const ring = (await overlay('--ring')).trimEnd().split('\n')
+  t.equal(ring.length, 17)
+  t.match(ring[0], /^ +A+$/)
+  t.equal(ring.at(-1), `A  ${host}  ${'#'.repeat(40)} 100.0 %  head of 8, keeps 8 of 8 ranges`)
   const lines = (await overlay('--ranges')).trimEnd().split('\n')
   t.equal(lines.length, 10)
   t.match(
