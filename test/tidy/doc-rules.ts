@@ -32,7 +32,8 @@ interface Snippet {
 }
 
 /** Options of the programs that a page shows beside ours: curl, npm, openssl and the like begin those lines. */
-const FOREIGN_PROGRAM = /^(?:\$ )?(?:curl|npm|npx|git|tar|openssl|docker|kubectl|systemctl|systemd-analyze|nginx|head|diff|tap)\b/
+const FOREIGN_PROGRAM =
+  /^(?:\$ )?(?:curl|npm|npx|git|tar|openssl|docker|kubectl|install|systemctl|systemd-analyze|nginx|head|diff|tap)\b/
 
 /** Everything in a page that names something the code does not have. */
 export function faultsOfPage(page: Page, inventory: Inventory): Fault[] {
