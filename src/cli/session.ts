@@ -50,11 +50,11 @@ export async function print(session: Session, line: string): Promise<void> {
 }
 
 /** Takes the line of a progress bar away, which is drawn again below what is written now. */
-const CLEAR_LINE = '\r\u001b[K'
+export const clearLine = '\r\u001b[K'
 
 /** Says on stderr what went wrong or was left out. */
 export function note(session: Session, line: string): void {
-  session.stderr.write(`${session.stderr.isTTY ? CLEAR_LINE : ''}${line}\n`)
+  session.stderr.write(`${session.stderr.isTTY ? clearLine : ''}${line}\n`)
 }
 
 /** Says a failure of one file or request; the command goes on and ends with exit code 1. */

@@ -26,7 +26,6 @@ import { encodePath, originOf } from './targets.ts'
 import { Transport } from './transport.ts'
 import { hashed, verifiedBody } from './verified-body.ts'
 import type {
-  DamagedFile,
   FetchedFile,
   JoinAnswer,
   ListedFile,
@@ -35,7 +34,7 @@ import type {
   NetworkAnswer,
   Overlay,
   Receipt,
-  VerificationProgress,
+  VerificationWord,
 } from './wire-types.ts'
 
 export { type ErrorCode, errorCode, StoreError } from '../errors.ts'
@@ -243,18 +242,19 @@ export class StoreClient {
   }
 
   /**
-   * Makes the node read everything that it keeps and check every byte. Yields damaged files as they are found and a
-   * word about progress every second; the last one is `done`.
-   * @throws StoreError UNAVAILABLE when the connection breaks before that, and those of every call.
+   * Makes the network check every copy of every file and heal what is damaged, or with `local` the asked node read what it
+   * keeps itself. Yields what was wrong as it is found, and counts about every second; the last word is `done`.
+   * @throws StoreError UNAVAILABLE when the connection breaks before that, OVERLOADED, and those of every call.
    */
-  async *verify(options: CallOptions = {}): AsyncGenerator<DamagedFile | VerificationProgress> {
-    const request: WireRequest = { method: 'POST', target: '/verify', ...signalOf(options) }
+  async *verify(options: CallOptions & { readonly local?: boolean } = {}): AsyncGenerator<VerificationWord> {
+    const target = `/verify${options.local ? '?local=true' : ''}`
+    const request: WireRequest = { method: 'POST', target, ...signalOf(options) }
     const body = await this.#transport.send(request, reply =>
       verifiedBody(reply.body, undefined, '', options.signal),
     )
     let done = false
     for await (const line of linesOf(body)) {
-      const word = line as DamagedFile | VerificationProgress
+      const word = line as VerificationWord
       done = 'done' in word && word.done
       yield word
     }

@@ -72,9 +72,27 @@ export interface ListedFolder {
   readonly prefix: string
 }
 
-/** A file whose bytes are not the ones that were stored. */
+/** A copy whose bytes are not the ones that were stored. */
 export interface DamagedFile {
   readonly path: string
+  readonly code: string
+  readonly message: string
+  /** Where the copy lies; absent in the check of one node. */
+  readonly node?: string
+  /** A good copy of another replica has taken its place. */
+  readonly healed?: boolean
+}
+
+/** A range that had too few replicas or acceptors, or was not in its place. */
+export interface FaultyRange {
+  readonly range: { readonly lo: string; readonly hi: string }
+  readonly message: string
+  readonly healed: boolean
+}
+
+/** A node that did not answer, so that nothing there was checked. */
+export interface SilentNode {
+  readonly node: string
   readonly code: string
   readonly message: string
 }
@@ -82,11 +100,21 @@ export interface DamagedFile {
 /** How far a check has come; with `done`, it has ended. */
 export interface VerificationProgress {
   readonly files: number
-  /** Bytes that were read. */
+  /** Bytes that were read, of all copies. */
   readonly bytes: number
   readonly damaged: number
+  /** These are absent in the check of one node: ranges that were checked, of how many; */
+  readonly ranges?: number
+  readonly rangesAll?: number
+  /** ranges that were not as they should be; */
+  readonly underReplicated?: number
+  /** of copies and ranges, those that were put right, and those that were not. */
+  readonly healed?: number
+  readonly unhealed?: number
   readonly done: boolean
 }
+
+export type VerificationWord = DamagedFile | FaultyRange | SilentNode | VerificationProgress
 
 /** Who answers for a path. */
 export interface LookupAnswer {

@@ -1,11 +1,11 @@
 /**
- * Owns the check of everything that is kept: every file is read from its first to its last byte, each block against its
+ * Owns the check of everything that one node keeps: every file is read from its first to its last byte, each block against its
  * checksum and the whole against its SHA-256.
  */
-import { createHash } from 'node:crypto'
 import type { Clock } from '../env.ts'
 import { type ErrorCode, errorCode } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
+import { hashedBody } from '../storage/hashed-body.ts'
 import { etagOf, type FileRecord } from '../storage/record.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { type ListSource, listBatches } from './listing.ts'
@@ -64,9 +64,8 @@ async function* checkFile(storage: Storage, path: PathName): AsyncGenerator<numb
   let record = await storage.find(path)
   while (record !== undefined) {
     try {
-      const sha256 = yield* hashOf(storage, record)
-      if (sha256 === record.body.sha256) return undefined
-      return { path, code: 'CORRUPT', message: 'The bytes do not have the SHA-256 of the file.' }
+      yield* hashedBody(storage, record)
+      return undefined
     } catch (error) {
       const code = errorCode(error)
       if (code !== 'CORRUPT' && code !== 'FILE_NOT_FOUND') throw error
@@ -77,16 +76,6 @@ async function* checkFile(storage: Storage, path: PathName): AsyncGenerator<numb
     }
   }
   return undefined
-}
-
-async function* hashOf(storage: Storage, record: FileRecord): AsyncGenerator<number, string> {
-  const hash = createHash('sha256')
-  const body = await storage.read(record)
-  for await (const chunk of body instanceof Uint8Array ? [body] : body) {
-    hash.update(chunk)
-    yield chunk.byteLength
-  }
-  return hash.digest('hex')
 }
 
 /** The files that this node keeps itself, as a list reads them. */

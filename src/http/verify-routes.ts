@@ -1,29 +1,31 @@
 /**
- * Owns the door that checks everything a node keeps, and tells while it goes on.
+ * Owns the door that checks what is kept, by all nodes or by this one, and tells while it goes on.
  */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { addDoor, type Doors } from './doors.ts'
 import { resetConnection } from './read-routes.ts'
-import { queryOf } from './request-target.ts'
+import { parseFlag, queryOf } from './request-target.ts'
 
 export function verifyRoutes(fastify: FastifyInstance, doors: Doors): void {
   addDoor(fastify, doors, {
     methods: ['POST'],
     urls: ['/verify'],
-    // It reads every byte there is, which is more than a reader may ask for.
+    // It reads every byte there is, and heals, which is more than a reader may ask for.
     access: 'write',
     aboutFile: false,
     contract: verifyContract,
     handler: async (request, reply) => {
-      queryOf(request.raw.url as string, [])
-      return verify(doors, reply)
+      const query = queryOf(request.raw.url as string, ['local'])
+      const isLocal = parseFlag('local', query.local) ?? false
+      const { files, ring, env } = doors
+      return tell(doors, reply, isLocal ? files.verify(env.clock) : ring.allNodes.verify())
     },
   })
 }
 
-function verify({ files, env }: Doors, reply: FastifyReply): FastifyReply {
-  const lines = Readable.from(linesOf(files.verify(env.clock)), { objectMode: false })
+function tell({ env }: Doors, reply: FastifyReply, words: AsyncIterable<object>): FastifyReply {
+  const lines = Readable.from(linesOf(words), { objectMode: false })
   lines.on('error', error => {
     env.log.error({ op: 'verify', err: error }, 'the check broke off')
     if (reply.raw.headersSent) resetConnection(reply)
@@ -36,31 +38,50 @@ async function* linesOf(values: AsyncIterable<object>): AsyncGenerator<string> {
 }
 
 const count = { type: 'integer' }
+const text = { type: 'string' }
+const flag = { type: 'boolean' }
 
 const verifyContract = {
-  summary: 'Reads every file and checks every byte against its checksums',
+  summary:
+    'Checks every copy of every file at all nodes, and heals; with ?local=true only reads those of this node',
   url: '/verify',
+  parameters: [
+    {
+      name: 'local',
+      in: 'query' as const,
+      description:
+        'true reads every copy that this node keeps, and heals nothing; false, the default, asks all nodes.',
+      schema: { type: 'boolean', default: false },
+    },
+  ],
   responses: {
     200: {
       description:
-        'NDJSON: {"path", "code", "message"} for each damaged file, {"files", "bytes", "damaged", "done"} every second and, with done = true, at the end. Without that last line the check is not complete.',
+        'NDJSON. {"node", "code", "message"} for a node that did not answer; {"path", "node", "code", "message", "healed"} for a damaged copy; {"range", "message", "healed"} for a range that was not as it should be; and counts while it goes on, with done = true at the end. Without that last line the check is not complete.',
       content: {
         'application/x-ndjson': {
           schema: {
             type: 'object',
             properties: {
-              path: { type: 'string' },
-              code: { type: 'string' },
-              message: { type: 'string' },
+              node: text,
+              path: text,
+              code: text,
+              message: text,
+              healed: { oneOf: [flag, count] },
+              range: { type: 'object', properties: { lo: text, hi: text } },
+              ranges: count,
+              rangesAll: count,
               files: count,
               bytes: count,
               damaged: count,
-              done: { type: 'boolean' },
+              underReplicated: count,
+              unhealed: count,
+              done: flag,
             },
           },
         },
       },
     },
   },
-  errors: [] as const,
+  errors: ['OVERLOADED'] as const,
 }

@@ -6,17 +6,24 @@ import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { CallOptions } from '../peer/peers.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
+import type { CheckWord } from '../replication/chain/range-check.ts'
 import { type Address, type Identifier, identifiersOfAddress } from '../ring/identifier.ts'
 import { HOPS_MAX, type LookupReply } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { NodeId, View } from '../views/view.ts'
-import type { ListAnswer, ListAsk, PeerAnswer, PeerCall } from './calls.ts'
+import type { Answers } from './answers.ts'
+import type { ListAnswer, ListAsk, PeerAnswer, PeerCall, PeerStream } from './calls.ts'
 import { handOver } from './departure.ts'
 import type { Members } from './members.ts'
+import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
+import type { NetworkConfig } from './network-config.ts'
 import { isFreeOf, mergeRanges, type OverlayRange, ownRanges, type RangeReport } from './overlay.ts'
 
 /** One call, ms. */
 const CALL_TIMEOUT_MS = 5_000
+
+/** Between two words of an answer that comes piece by piece, ms: a check says one each second. */
+const WORD_TIMEOUT_MS = 60_000
 
 /** Nodes that are asked the same at the same time. */
 const ASK_AT_ONCE = 16
@@ -31,6 +38,10 @@ export interface AllNodesComponents {
   readonly driver: ChainDriver
   /** One call to one node. */
   readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
+  readonly stream: (to: Address, call: PeerStream, options: CallOptions) => AsyncIterable<unknown>
+  /** What this node answers itself. */
+  readonly own: Answers
+  readonly network: NetworkConfig
   /** Files that this node keeps. */
   readonly files: () => number
   /** Aborts when the node stops. */
@@ -39,6 +50,7 @@ export interface AllNodesComponents {
 
 export class AllNodes {
   readonly #components: AllNodesComponents
+  #verifying = false
 
   constructor(components: AllNodesComponents) {
     this.#components = components
@@ -62,6 +74,52 @@ export class AllNodes {
   async overlay(): Promise<OverlayRange[]> {
     const { members, driver } = this.#components
     return mergeRanges([[members.self.nodeId, ownRanges(driver.machine)], ...(await this.#ranges())])
+  }
+
+  /**
+   * Checks every range of the network, heals what can be healed, and tells what was wrong. One at a time.
+   * @throws StoreError OVERLOADED.
+   */
+  async *verify(): AsyncGenerator<NetworkCheckWord> {
+    const { env, members, network, signal } = this.#components
+    if (this.#verifying)
+      throw new StoreError('OVERLOADED', 'A check is under way at this node.', { retryAfterSeconds: 10 })
+    this.#verifying = true
+    try {
+      yield* new NetworkCheck({
+        env,
+        members: () => members.alive().map(({ nodeId }) => nodeId),
+        nameOf: node => members.addressOf(node) ?? node,
+        ask: (node, call) => this.ask(node, call),
+        stream: (node, call) => this.#stream(node, call),
+        copies: network.replicas,
+        signal,
+      }).run()
+    } finally {
+      this.#verifying = false
+    }
+  }
+
+  /** One call to one node, this one included. @throws StoreError. */
+  async ask(node: NodeId, asked: PeerCall): Promise<PeerAnswer> {
+    const { members, own, call, signal, driver } = this.#components
+    const { self, boot } = driver.machine
+    if (node === self) return own.answer({ ...members.self, boot }, asked, signal)
+    return call(this.#addressOf(node), asked, { timeoutMs: CALL_TIMEOUT_MS, signal })
+  }
+
+  #stream(node: NodeId, asked: PeerStream): AsyncIterable<CheckWord> {
+    const { own, stream, signal, driver } = this.#components
+    if (node === driver.machine.self) return own.stream(asked)
+    const options = { timeoutMs: WORD_TIMEOUT_MS, signal }
+    return stream(this.#addressOf(node), asked, options) as AsyncIterable<CheckWord>
+  }
+
+  #addressOf(node: NodeId): Address {
+    const address = this.#components.members.addressOf(node)
+    if (address === undefined)
+      throw new StoreError('UNAVAILABLE', `The address of the node ${node} is not known.`)
+    return address
   }
 
   /**

@@ -2,6 +2,9 @@
  * Owns what nodes ask each other one to one, apart from the messages of replication: one call, one answer.
  */
 import * as is from '../peer/shape.ts'
+import type { ChainRecord } from '../replication/chain/chain-record.ts'
+import type { Digest } from '../replication/chain/digest-tree.ts'
+import type { CheckWord } from '../replication/chain/range-check.ts'
 import type { Arc } from '../ring/arc.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { Piggyback } from '../routing/learning.ts'
@@ -9,7 +12,7 @@ import type { LookupReply, LookupRequest } from '../routing/lookup.ts'
 import { INCARNATION_MAX, type MapRecord, NODE_STATUSES } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
 import type { ListEntry } from '../storage/storage.ts'
-import type { View } from '../views/view.ts'
+import type { NodeId, View } from '../views/view.ts'
 import type { NetworkConfig, NetworkWish } from './network-config.ts'
 import type { RangeReport } from './overlay.ts'
 
@@ -28,8 +31,37 @@ export interface PeerCalls {
   lookup: { readonly ask: { readonly request: LookupRequest }; readonly answer: LookupReply<View> }
   'has-body': { readonly ask: { readonly blobId: BlobId }; readonly answer: { readonly has: boolean } }
   list: { readonly ask: ListAsk; readonly answer: ListAnswer }
+  /** How equal the records of a range are, part by part. */
+  digests: {
+    readonly ask: Arc & { readonly prefixes: readonly string[] }
+    readonly answer: { readonly digests: readonly Digest[] }
+  }
+  /** The records of one small part of a range. */
+  versions: { readonly ask: Arc & { readonly prefix: string }; readonly answer: VersionsAnswer }
+  /** A record with its body, when it is small: a good copy for a replica that has none. */
+  record: { readonly ask: { readonly path: PathName }; readonly answer: { readonly record?: ChainRecord } }
+  /** "Take the record of that node, if it is newer than yours." */
+  mend: { readonly ask: { readonly path: PathName; readonly from: NodeId }; readonly answer: object }
+  /** "Look after everything that is unfinished; these nodes did not answer." */
+  heal: {
+    readonly ask: { readonly silent: readonly NodeId[] }
+    /** Bodies that the asked node still waits for. */
+    readonly answer: { readonly missing: number }
+  }
   /** The ranges that the asked node has a part in. */
   ranges: { readonly ask: object; readonly answer: { readonly ranges: readonly RangeReport[] } }
+}
+
+/** Calls that are answered by many words, as they come. */
+export interface PeerStreams {
+  /** Checks every copy that the asked node keeps of a range, and with `heal` replaces what is damaged. */
+  check: { readonly ask: Arc & { readonly heal: boolean }; readonly word: CheckWord }
+}
+
+export type PeerStream = { readonly kind: 'check' } & PeerStreams['check']['ask']
+
+export interface VersionsAnswer {
+  readonly versions: readonly (readonly [path: PathName, epoch: number, seq: number, isFile: boolean])[]
 }
 
 export interface JoinAnswer {
@@ -68,6 +100,9 @@ export type PeerAnswer = PeerCalls[CallKind]['answer']
 /** Nodes that one message names; a network has a few thousand. */
 const NODES_MAX = 100_000
 
+/** Parts of a range that one call compares. */
+export const PREFIXES_MAX = 4096
+
 /** Characters of a path prefix or of a setting's name. */
 const TEXT_LENGTH_MAX = 4096
 
@@ -104,6 +139,11 @@ const wish = is.object<NetworkWish>({
   virtualNodes: is.absentOr(is.integer()),
 })
 
+const arc = { lo: is.matching(/^[0-9a-f]{40}$/), hi: is.matching(/^[0-9a-f]{40}$/) }
+const prefix = is.matching(/^[0-9a-f]{0,4}$/)
+const path = is.text(TEXT_LENGTH_MAX, 1)
+const isCheck = is.object<PeerStream>({ kind: is.oneOf('check'), ...arc, heal: is.flag })
+
 /** What each call has to look like before it is answered. */
 const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> } = {
   join: { record: mapRecord, wish: is.absentOr(wish) },
@@ -115,7 +155,16 @@ const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> }
     after: is.absentOr(is.text(TEXT_LENGTH_MAX)),
     limit: is.integer(1),
   },
+  digests: { ...arc, prefixes: is.list(prefix, PREFIXES_MAX) },
+  versions: { ...arc, prefix },
+  record: { path },
+  mend: { path, from: nodeId },
+  heal: { silent: is.list(nodeId, NODES_MAX) },
   ranges: {},
+}
+
+export function isPeerStream(value: unknown): value is PeerStream {
+  return isCheck(value)
 }
 
 export function isPeerCall(value: unknown): value is PeerCall {

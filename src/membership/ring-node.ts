@@ -5,19 +5,21 @@
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import { parseBodyName } from '../peer/body-name.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
 import type { PeerIdentity, Unreachable } from '../peer/peers.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
 import { holdersOf } from '../replication/chain/body-holders.ts'
+import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
 import type { ChainSettings } from '../replication/chain/machine-state.ts'
-import { contradicts, isMessage } from '../replication/chain/message-shapes.ts'
+import { contradicts, isMessage, isRecord } from '../replication/chain/message-shapes.ts'
 import type { Message } from '../replication/chain/messages.ts'
+import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
 import { type Address, type Identifier, identifierOfPath, identifiersOfAddress } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
 import type { LearningMode } from '../routing/learning.ts'
 import { type LookupResult, Lookups, type Responsible } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
@@ -27,12 +29,12 @@ import type { Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
 import type { NodeId, View } from '../views/view.ts'
 import { AllNodes } from './all-nodes.ts'
+import { Answers } from './answers.ts'
 import { bodyPeers } from './body-peers.ts'
-import { isPeerCall, type PeerAnswer, type PeerCall } from './calls.ts'
+import { isPeerCall, isPeerStream, type PeerAnswer, type PeerCall, type PeerStream } from './calls.ts'
 import { Members } from './members.ts'
-import { assertWish, type NetworkConfig } from './network-config.ts'
+import type { NetworkConfig } from './network-config.ts'
 import { NetworkList, ownPart } from './network-list.ts'
-import { ownRanges } from './overlay.ts'
 
 /** Waits of the protocol, ms, and bounds of its messages. An answer on one site takes less than a tenth of the first; see statement.md. */
 const CHAIN_DEFAULTS = {
@@ -75,7 +77,7 @@ export interface RingNodeInit {
   readonly halted: () => void
 }
 
-export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
+export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, PeerStream> {
   readonly network: NetworkConfig
   readonly members: Members
   readonly driver: ChainDriver
@@ -85,9 +87,10 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
   readonly #env: Env
   readonly #storage: RingNodeComponents['storage']
   readonly #self: NodeId
-  readonly #peers: HttpPeers<Envelope, PeerCall, PeerAnswer>
+  readonly #peers: HttpPeers<Envelope, PeerCall, PeerAnswer, PeerStream>
   readonly #carrier: BodyCarrier
   readonly #lookups: Lookups<View>
+  readonly #answers: Answers
   readonly #closing = new AbortController()
   /** While the messages of one node are handled: what is said to it meanwhile, to ride on the reply. */
   #replying: { readonly to: NodeId; readonly messages: Envelope[] } | undefined
@@ -131,11 +134,18 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
     this.members = new Members({ env, store: storage.replica, changed: () => this.#membersChanged() }, init)
     this.#carrier = this.#makeCarrier()
     this.#lookups = this.#makeLookups()
+    const { driver, members } = this
+    const lookups = this.#lookups
+    const rangeCheck = this.#makeRangeCheck()
+    this.#answers = new Answers({ env, members, driver, lookups, storage, rangeCheck }, init)
     this.allNodes = new AllNodes({
       env,
       members: this.members,
       driver: this.driver,
       call: (to, call, options) => this.#peers.call(to, call, options),
+      stream: (to, call, options) => this.#peers.stream(to, call, options),
+      own: this.#answers,
+      network: init.network,
       files: () => storage.statistics().files,
       signal: this.#closing.signal,
     })
@@ -201,29 +211,16 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
     return replying.messages
   }
 
-  async call(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
-    switch (call.kind) {
-      case 'join':
-        assertWish(call.wish ?? {}, this.network)
-        this.#env.log.info({ op: 'join', peer: from.address }, 'a node joins')
-        this.members.learn([call.record, ...this.members.replacedBy(call.record)])
-        return { network: this.network, records: [...this.members.map.records()] }
-      case 'learn':
-        this.#heardFrom(from)
-        this.members.learn([...call.records, ...this.members.replacedBy(from)])
-        return { record: this.members.self }
-      case 'lookup': {
-        const answer = await this.#lookups.answer(call.request, signal)
-        this.members.notice()
-        return answer
-      }
-      case 'has-body':
-        return { has: await this.#storage.replica.hasBlob(parseBodyName(call.blobId)) }
-      case 'list':
-        return ownPart(this.driver.machine, this.#storage, call)
-      case 'ranges':
-        return { ranges: ownRanges(this.driver.machine) }
-    }
+  call(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
+    return this.#answers.answer(from, call, signal)
+  }
+
+  isStream(value: unknown): value is PeerStream {
+    return isPeerStream(value)
+  }
+
+  stream(_from: PeerIdentity, call: PeerStream): AsyncIterable<CheckWord> {
+    return this.#answers.stream(call)
   }
 
   openBody(_from: PeerIdentity, name: string, first: number): Promise<Readable> {
@@ -239,14 +236,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
   ): Promise<PeerAnswer> {
     await this.#carrier.receive({ blobId: name as BlobId, sha256 }, body, signal)
     return { has: true }
-  }
-
-  /**
-   * A node that makes itself known listens by now. Between its asking to join and that it refused connections, and
-   * counts as dead for it; it has no part in any view yet that would make it say more.
-   */
-  #heardFrom(from: PeerIdentity): void {
-    this.#dispatch(from, this.#self, { kind: 'pong' })
   }
 
   #membersChanged(): void {
@@ -341,6 +330,21 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer> {
       isKept: blobId => driver.machine.blobs.has(blobId),
       holders: path => holdersOf(driver.machine, path),
     })
+  }
+
+  #makeRangeCheck(): RangeCheck {
+    const askRecord = async (node: NodeId, path: PathName): Promise<ChainRecord | undefined> => {
+      const address = this.members.addressOf(node)
+      if (address === undefined) return undefined
+      const options = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
+      const { record } = (await this.#peers.call(address, { kind: 'record', path }, options)) as {
+        record?: unknown
+      }
+      return isRecord(record) && record.path === path ? record : undefined
+    }
+    const { driver } = this
+    const carrier = this.#carrier
+    return new RangeCheck({ env: this.#env, storage: this.#storage, driver, carrier, askRecord })
   }
 
   #makeLookups(): Lookups<View> {

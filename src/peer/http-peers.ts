@@ -18,6 +18,7 @@ import {
   MESSAGE_BYTES_MAX,
   peerHeaders,
 } from './wire.ts'
+import { wordsOf } from './words.ts'
 
 /** Connections to one peer: messages use one at a time, the others carry calls and bodies. */
 const CONNECTIONS_PER_PEER = 32
@@ -53,7 +54,9 @@ interface Link {
   readonly outbox: Outbox
 }
 
-export class HttpPeers<Message, Call, Answer> implements Peers<Message, Call, Answer> {
+export class HttpPeers<Message, Call, Answer, Stream = never>
+  implements Peers<Message, Call, Answer, Stream>
+{
   readonly #components: HttpPeersComponents
   readonly #init: HttpPeersInit<Message>
   readonly #links = new Map<Address, Link>()
@@ -85,6 +88,17 @@ export class HttpPeers<Message, Call, Answer> implements Peers<Message, Call, An
       throw new StoreError('UNAVAILABLE', `The node ${to} did not answer in time.`, { cause: error })
     } finally {
       timer.cancel()
+    }
+  }
+
+  async *stream(to: Address, call: Stream, options: CallOptions): AsyncGenerator<unknown> {
+    const reply = await this.#request(to, 'POST', '/peer/stream', encode(call), options)
+    try {
+      yield* wordsOf(reply.body)
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      if (cause instanceof StoreError) throw cause
+      throw new StoreError('UNAVAILABLE', `The answer of the node ${to} broke off.`, { cause })
     }
   }
 

@@ -1,9 +1,9 @@
 /**
- * Owns the doors that only other nodes knock at: /peer/messages, /peer/call, /peer/bodies, /peer/staging. A request
+ * Owns the doors that only other nodes knock at: /peer/messages, /peer/call, /peer/stream, /peer/bodies, /peer/staging. A request
  * that is not signed, of another network, of an unknown protocol or garbled is refused, logged once for each sender,
  * and changes nothing.
  */
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onResponseHookHandler } from 'fastify'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
@@ -19,14 +19,18 @@ import {
   MESSAGE_BYTES_MAX,
   peerHeaders,
 } from './wire.ts'
+import { linesOf } from './words.ts'
 
 /** What the node does with a request of another. */
-export interface PeerReception<Message, Call, Answer> {
+export interface PeerReception<Message, Call, Answer, Stream = never> {
   isMessage(value: unknown): value is Message
   isCall(value: unknown): value is Call
   /** Gives what is to be said to the sender at once. */
   messages(from: PeerIdentity, messages: readonly Message[]): readonly Message[]
   call(from: PeerIdentity, call: Call, signal: AbortSignal): Promise<Answer>
+  isStream(value: unknown): value is Stream
+  /** The words of the answer, as they come; nobody takes them any more once the asking node has gone. */
+  stream(from: PeerIdentity, call: Stream): AsyncIterable<object>
   openBody(from: PeerIdentity, name: string, first: number): Promise<Readable | Uint8Array>
   stageBody(
     from: PeerIdentity,
@@ -37,17 +41,17 @@ export interface PeerReception<Message, Call, Answer> {
   ): Promise<Answer>
 }
 
-export interface PeerRoutesComponents<Message, Call, Answer> {
+export interface PeerRoutesComponents<Message, Call, Answer, Stream = never> {
   readonly env: Env
   readonly credentials: Credentials
-  readonly reception: PeerReception<Message, Call, Answer>
+  readonly reception: PeerReception<Message, Call, Answer, Stream>
   /** What counts the answers of a door. */
   readonly metrics?: { hookFor(door: string): onResponseHookHandler }
 }
 
-export async function peerRoutes<Message, Call, Answer>(
+export async function peerRoutes<Message, Call, Answer, Stream = never>(
   app: FastifyInstance,
-  components: PeerRoutesComponents<Message, Call, Answer>,
+  components: PeerRoutesComponents<Message, Call, Answer, Stream>,
 ): Promise<void> {
   const { credentials, reception } = components
   const refusals = new Refusals(components.env)
@@ -77,6 +81,18 @@ export async function peerRoutes<Message, Call, Answer>(
     const answer = await reception.call(from, call, goneSignal(reply))
     return reply.type('application/msgpack').send(encode(answer))
   })
+  app.post('/peer/stream', doorOptions(components, '/peer/stream'), async (request, reply) => {
+    const body = await readBody(request)
+    const from = authenticate(credentials, headOf(request), body)
+    const call = decode(body)
+    if (!reception.isStream(call)) throw unknownMessage()
+    const lines = Readable.from(linesOf(reception.stream(from, call)), { objectMode: false })
+    lines.on('error', error => {
+      components.env.log.warn({ op: 'peer.stream', peer: from.address, err: error }, 'an answer broke off')
+      if (reply.raw.headersSent) reply.raw.destroy()
+    })
+    return reply.type('application/x-ndjson').send(lines)
+  })
   bodyRoutes(app, components)
 }
 
@@ -87,9 +103,9 @@ function doorOptions({ metrics }: Pick<PeerRoutesComponents<never, never, never>
 }
 
 /** Bodies are streams, so their doors look at headers only. */
-function bodyRoutes<Message, Call, Answer>(
+function bodyRoutes<Message, Call, Answer, Stream>(
   app: FastifyInstance,
-  components: PeerRoutesComponents<Message, Call, Answer>,
+  components: PeerRoutesComponents<Message, Call, Answer, Stream>,
 ): void {
   const { credentials, reception } = components
   app.get<{ Params: { name: string }; Querystring: { first?: string } }>(

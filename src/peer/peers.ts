@@ -26,7 +26,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
-export interface Peers<Message, Call, Answer> {
+export interface Peers<Message, Call, Answer, Stream = never> {
   /**
    * Queues a message; never throws, never waits. Messages to one peer stay in order while it is reachable; one that
    * can't be delivered is dropped and reported through `unreachable`. The protocol repeats what matters.
@@ -35,6 +35,13 @@ export interface Peers<Message, Call, Answer> {
 
   /** @throws StoreError UNAVAILABLE when the peer does not answer in time, else the code that the peer answered. */
   call(to: Address, call: Call, options: CallOptions): Promise<Answer>
+
+  /**
+   * The words of an answer that comes piece by piece; the peer waits while nobody takes them. `timeoutMs` is the longest
+   * between two words.
+   * @throws StoreError UNAVAILABLE when the peer falls silent or breaks off, else the code that the peer answered.
+   */
+  stream(to: Address, call: Stream, options: CallOptions): AsyncIterable<unknown>
 
   /** The bytes that a peer keeps under `name` (a blob or a path version), from byte `first` on. */
   fetchBody(from: Address, name: string, first: number, options: CallOptions): Promise<Readable>

@@ -5,9 +5,11 @@
  * A staged or removed blob is listed as unsettled in the index for as long as its file may exist without a record, so
  * that a start after a crash unlinks exactly those and never has to look through all files.
  */
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { StoreError } from '../errors.ts'
 import { syncDirectory } from './data-directory.ts'
 import type { BodySink } from './intake.ts'
 import type { BlobId } from './record.ts'
@@ -56,6 +58,37 @@ export class BlobFiles {
       await this.#copyBytes(from, to)
     }
     await syncDirectory(this.#folder(to))
+  }
+
+  /**
+   * Puts other bytes in the place of a blob at once, when they have this SHA-256: a good copy for a bad or a missing one.
+   * @throws StoreError CORRUPT when they have not; the blob is as before then.
+   */
+  async replace(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void> {
+    // The folders may be what is missing.
+    this.#folders.delete(blobId.slice(0, 2))
+    await mkdir(this.#staging, { recursive: true })
+    const temporary = join(this.#staging, `${blobId}.good`)
+    await this.#ensureFolder(blobId)
+    const file = new StagingFile(
+      await open(temporary, 'wx'),
+      temporary,
+      this.#path(blobId),
+      this.#folder(blobId),
+    )
+    try {
+      const hash = createHash('sha256')
+      for await (const chunk of body) {
+        hash.update(chunk)
+        await file.write(chunk)
+      }
+      if (hash.digest('hex') !== sha256)
+        throw new StoreError('CORRUPT', 'The bytes do not have the SHA-256 of the body.')
+      await file.finish(Promise.resolve())
+    } catch (error) {
+      await file.abandon()
+      throw error
+    }
   }
 
   /** Opens a blob for reading; its bytes stay readable when it is removed meanwhile. Fails with ENOENT. */

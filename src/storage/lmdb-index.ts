@@ -8,7 +8,7 @@
 import { Buffer } from 'node:buffer'
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import { open, type RootDatabase } from 'lmdb'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -16,6 +16,7 @@ import { diskError } from './disk-errors.ts'
 import { assertFree } from './free-space.ts'
 import { GroupCommit } from './group-commit.ts'
 import { checkIndexFile } from './index-file.ts'
+import { inParts, type Table, within } from './lmdb-walk.ts'
 import type { BlobId, FileRecord } from './record.ts'
 import {
   decodeExpiryKey,
@@ -31,10 +32,8 @@ import {
   pathOfRecordKey,
   recordKey,
 } from './record-codec.ts'
-import type { KeptRecord, RecordWrite } from './replica-store.ts'
+import type { InspectedRecord, KeptRecord, RecordWrite } from './replica-store.ts'
 import type { ListEntry } from './storage.ts'
-
-type Table = Database<Buffer, Buffer>
 
 /** What one commit changes in the tables. Records are removed before others are put. */
 export interface IndexWrite {
@@ -57,9 +56,6 @@ export interface Totals {
 
 /** Lines of the list read at once: many enough to make a seek cheap, few enough not to hold up others. */
 const LINES_AT_ONCE = 256
-
-/** Records read at once: with inline bodies up to 2 MiB of memory. */
-const RECORDS_AT_ONCE = 32
 
 /** Bytes that one write may take beside its body: about 12 pages of 4 KiB, the way down to each table it touches. */
 const WRITE_BYTES = 64 * 1024
@@ -162,6 +158,19 @@ export class LmdbIndex {
     yield* this.tombstonesWithin(lo, hi)
   }
 
+  /** What a replica keeps of files in (lo, hi], clockwise, the damaged ones included; a live view. */
+  *inspectWithin(lo: Identifier, hi: Identifier): Generator<InspectedRecord> {
+    for (const { key, value } of within(this.#records, lo, hi)) {
+      const path = pathOfRecordKey(key)
+      try {
+        yield { path, kept: keptFile(path, value), listed: undefined }
+      } catch (error) {
+        if (errorCode(error) !== 'CORRUPT') throw error
+        yield { path, kept: undefined, listed: this.#lineOf(path) }
+      }
+    }
+  }
+
   *tombstonesWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
     for (const { key, value } of within(this.#tombstones, lo, hi))
       yield { path: pathOfRecordKey(key), file: undefined, notes: value }
@@ -185,6 +194,11 @@ export class LmdbIndex {
       if (!key.subarray(0, prefixKey.length).equals(prefixKey)) return
       yield decodeLine(key.toString() as PathName, value)
     }
+  }
+
+  #lineOf(path: PathName): ListEntry | undefined {
+    const line = this.#lines.get(Buffer.from(path))
+    return line && decodeLine(path, line)
   }
 
   outcome(key: string): KeptOutcome | undefined {
@@ -359,36 +373,6 @@ const ROOM_BYTES_MIN = 4 * 1024 * 1024
 async function roomLeft(root: RootDatabase<Buffer, Buffer>): Promise<number> {
   const { bavail, bsize } = await statfs((root as unknown as { path: string }).path)
   return bavail * bsize
-}
-
-/** Walks a table in parts, so that no read transaction stays open while the caller is busy elsewhere. */
-function* inParts(
-  table: Table,
-  start: Buffer | undefined,
-  end: Buffer | undefined,
-  limit: number,
-): Generator<{ key: Buffer; value: Buffer }> {
-  let from = start && { start, exclusiveStart: false }
-  for (;;) {
-    const part = Array.from(table.getRange({ ...from, ...(end && { end }), limit }))
-    yield* part
-    const last = part.at(-1)
-    if (part.length < limit || !last) return
-    from = { start: last.key, exclusiveStart: true }
-  }
-}
-
-/** The entries of a table by record keys whose positions lie in (lo, hi], clockwise; a live view. */
-function* within(table: Table, lo: Identifier, hi: Identifier): Generator<{ key: Buffer; value: Buffer }> {
-  const [after, last] = [afterPosition(lo), afterPosition(hi)]
-  if (lo < hi) return yield* inParts(table, after, last, RECORDS_AT_ONCE)
-  yield* inParts(table, after, undefined, RECORDS_AT_ONCE)
-  yield* inParts(table, undefined, last, RECORDS_AT_ONCE)
-}
-
-/** The least key that sorts after every record at a position: no path begins with 0xff, nor does UTF-8 hold it. */
-function afterPosition(position: Identifier): Buffer {
-  return Buffer.concat([Buffer.from(position, 'hex'), Buffer.of(0xff)])
 }
 
 function encodeDoubles(...numbers: number[]): Buffer {

@@ -13,7 +13,7 @@ import { diskError } from './disk-errors.ts'
 import { PIECE_BYTES, receive, tooSmallForName } from './intake.ts'
 import type { IndexWrite, LmdbIndex } from './lmdb-index.ts'
 import type { BlobId, Body } from './record.ts'
-import type { KeptRecord, ReplicaBatch, ReplicaStore } from './replica-store.ts'
+import type { InspectedRecord, KeptRecord, ReplicaBatch, ReplicaStore } from './replica-store.ts'
 import { StagedBlob } from './staged-blob.ts'
 import type { StageOptions } from './storage.ts'
 
@@ -45,6 +45,10 @@ export class LmdbReplicaStore implements ReplicaStore {
 
   records(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
     return this.#components.index.keptWithin(lo, hi)
+  }
+
+  inspect(lo: Identifier, hi: Identifier): Iterable<InspectedRecord> {
+    return this.#components.index.inspectWithin(lo, hi)
   }
 
   values(prefix: string): Iterable<readonly [string, Uint8Array]> {
@@ -84,6 +88,16 @@ export class LmdbReplicaStore implements ReplicaStore {
     const receipt = this.#receive(blobId, body, options).finally(() => this.#receiving.delete(blobId))
     this.#receiving.set(blobId, receipt)
     return receipt
+  }
+
+  async replaceBlob(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void> {
+    const { assertRoom, files } = this.#components
+    try {
+      await assertRoom()
+      await files.replace(blobId, sha256, body)
+    } catch (error) {
+      throw diskError(error, 'The good copy of a body was not stored')
+    }
   }
 
   async openBlob(blobId: BlobId, first: number): Promise<Readable> {

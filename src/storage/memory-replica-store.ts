@@ -1,13 +1,15 @@
 /**
  * Owns what a replica keeps when nothing is to last: for `--memory` and tests.
  */
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { StoreError } from '../errors.ts'
 import { arcContains } from '../ring/arc.ts'
 import { type Identifier, identifierOfPath } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { BlobId, Body } from './record.ts'
-import type { KeptRecord, RecordWrite, ReplicaBatch, ReplicaStore } from './replica-store.ts'
+import type { InspectedRecord, KeptRecord, RecordWrite, ReplicaBatch, ReplicaStore } from './replica-store.ts'
 import type { StageOptions } from './storage.ts'
 
 /** The parts of memory storage that a replica shares with it. */
@@ -43,6 +45,16 @@ export class MemoryReplicaStore implements ReplicaStore {
     for (const record of this.records(lo, hi)) if (record.file === undefined) yield record
   }
 
+  *inspect(lo: Identifier, hi: Identifier): Iterable<InspectedRecord> {
+    const files = [...this.records(lo, hi)].filter(({ file }) => file !== undefined)
+    const distance = ({ path }: KeptRecord) => {
+      const position = identifierOfPath(path)
+      return position > lo ? `0${position}` : `1${position}`
+    }
+    files.sort((a, b) => (distance(a) < distance(b) ? -1 : 1))
+    for (const kept of files) yield { path: kept.path, kept, listed: undefined }
+  }
+
   *values(prefix: string): Iterable<readonly [string, Uint8Array]> {
     for (const entry of this.#values) if (entry[0].startsWith(prefix)) yield entry
   }
@@ -62,6 +74,13 @@ export class MemoryReplicaStore implements ReplicaStore {
 
   receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
     return this.#parts.receiveBlob(blobId, body, options)
+  }
+
+  async replaceBlob(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void> {
+    const bytes = await buffer(body)
+    if (createHash('sha256').update(bytes).digest('hex') !== sha256)
+      throw new StoreError('CORRUPT', 'The bytes do not have the SHA-256 of the body.')
+    await this.#parts.receiveBlob(blobId, Readable.from([bytes]), { sizeMax: bytes.length })
   }
 
   async openBlob(blobId: BlobId, first: number): Promise<Readable> {

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { BlobId, Body, FileRecord } from './record.ts'
-import type { StageOptions } from './storage.ts'
+import type { ListEntry, StageOptions } from './storage.ts'
 
 /** What a replica keeps at a path. `file` is undefined in a tombstone. */
 export interface KeptRecord {
@@ -14,6 +14,15 @@ export interface KeptRecord {
   readonly file: FileRecord | undefined
   /** Replication's own, opaque here; up to 64 KiB. */
   readonly notes: Uint8Array
+}
+
+/** A file as a check of the disk finds it. */
+export interface InspectedRecord {
+  readonly path: PathName
+  /** Undefined when the record fails its checksum. */
+  readonly kept: KeptRecord | undefined
+  /** Of a damaged record: what the list says of the file, if anything. */
+  readonly listed: ListEntry | undefined
 }
 
 /** One change of a path: from what is kept to what will be. */
@@ -47,6 +56,9 @@ export interface ReplicaStore {
   /** Those of them that are tombstones, without a look at the files. */
   tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord>
 
+  /** The files in (lo, hi] in the order of their positions from `lo` on, as the disk has them now, damaged or not. */
+  inspect(lo: Identifier, hi: Identifier): Iterable<InspectedRecord>
+
   /** All values whose keys begin with `prefix`. */
   values(prefix: string): Iterable<readonly [key: string, value: Uint8Array]>
 
@@ -63,6 +75,13 @@ export interface ReplicaStore {
    * @throws StoreError as Storage.stage; CORRUPT for a body that is too small to have a name of its own.
    */
   receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body>
+
+  /**
+   * Puts a good copy of a body in the place of a bad or a missing one, which a batch keeps; resolves when it is durable.
+   * Until then whatever is there stays, and whoever reads it goes on reading that.
+   * @throws StoreError CORRUPT when the bytes have another SHA-256; DISK_FULL; an error of `body`.
+   */
+  replaceBlob(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void>
 
   /** The bytes of a body from byte `first` on, not checked. @throws StoreError FILE_NOT_FOUND. */
   openBlob(blobId: BlobId, first: number): Promise<Readable>

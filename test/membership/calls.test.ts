@@ -26,6 +26,11 @@ t.test('what is in the table, with what it needs, is a call', async t => {
     { kind: 'has-body', blobId: 'x' },
     { kind: 'list', prefix: '', limit: 10 },
     { kind: 'ranges' },
+    { kind: 'digests', lo: 'a'.repeat(40), hi: 'b'.repeat(40), prefixes: ['', '0f'] },
+    { kind: 'versions', lo: 'a'.repeat(40), hi: 'b'.repeat(40), prefix: '0f0f' },
+    { kind: 'record', path: 'a' },
+    { kind: 'mend', path: 'a', from: 'n' },
+    { kind: 'heal', silent: ['n'] },
   ]
   for (const call of calls) t.ok(isPeerCall(call), JSON.stringify(call))
 })
@@ -49,6 +54,9 @@ t.test('nothing else is', async t => {
     { kind: 'lookup', request: { ...LOOKUP, piggyback: {} } },
     { kind: 'list', prefix: '', limit: 0 },
     { kind: 'has-body' },
+    { kind: 'digests', lo: 'x', hi: 'b'.repeat(40), prefixes: [] },
+    { kind: 'versions', lo: 'a'.repeat(40), hi: 'b'.repeat(40), prefix: '0f0f0' },
+    { kind: 'heal', silent: 'n' },
   ]
   for (const value of values) t.notOk(isPeerCall(value), JSON.stringify(value))
 })

@@ -27,7 +27,7 @@ async function bootNode(t: { teardown(end: () => unknown): unknown }, answer: ()
   const asked: PeerCall[] = []
   const never = () => Promise.reject(new TypeError('not asked for'))
   await app.register(async scope =>
-    peerRoutes(scope, {
+    peerRoutes<never, PeerCall, JoinAnswer>(scope, {
       env,
       credentials: {
         secret: undefined,
@@ -42,6 +42,8 @@ async function bootNode(t: { teardown(end: () => unknown): unknown }, answer: ()
           asked.push(call)
           return answer()
         },
+        isStream: (value): value is never => value === never,
+        async *stream() {},
         openBody: never,
         stageBody: never,
       },

@@ -35,7 +35,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials } = {}) 
   })
   const received: Message[] = []
   const staged: string[] = []
-  const reception: PeerReception<Message, { kind: string; n?: number }, unknown> = {
+  const reception: PeerReception<Message, { kind: string; n?: number }, unknown, { count: number }> = {
     isMessage: (value): value is Message => (value as Message | null)?.kind === 'note',
     isCall: (value): value is { kind: string } =>
       typeof (value as { kind?: unknown } | null)?.kind === 'string',
@@ -46,6 +46,15 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials } = {}) 
     async call(from, call) {
       if (call.kind === 'fail') throw new StoreError('FILE_EXISTS', 'It is there.', { path: 'a' })
       return { from: from.address, twice: (call.n ?? 0) * 2 }
+    },
+    isStream: (value): value is { count: number } =>
+      typeof (value as { count?: unknown })?.count === 'number',
+    async *stream(_from, { count }) {
+      if (count < 0) throw new StoreError('OVERLOADED', 'Too many.')
+      for (let word = 0; word < count; word++) {
+        if (word === 500) throw new StoreError('DISK_FULL', 'It broke.')
+        yield { word, filling: 'x'.repeat(100) }
+      }
     },
     openBody: async (_from, name, first) =>
       Readable.from([Buffer.from(`${name}:body`.slice(first))], { objectMode: false }),
@@ -69,7 +78,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials } = {}) 
   const address = `127.0.0.1:${port}` as Address
   const replies: [Address, readonly Message[]][] = []
   const unreachable: [Address, Unreachable][] = []
-  const peers = new HttpPeers<Message, { kind: string; n?: number }, unknown>(
+  const peers = new HttpPeers<Message, { kind: string; n?: number }, unknown, { count: number }>(
     { env, credentials: sender },
     {
       scheme: 'http',
@@ -159,4 +168,24 @@ t.test('strangers and garbage are refused, logged once, and change nothing', asy
     t.equal(reply.status, 400, path)
   }
   t.same(received, [])
+})
+
+t.test('an answer of many words comes word by word', async t => {
+  const { address, peers } = await peerUnderTest(t)
+  const words = async (count: number) => {
+    const seen: unknown[] = []
+    for await (const word of peers.stream(address, { count }, options))
+      seen.push((word as { word: number }).word)
+    return seen
+  }
+  t.same(await words(0), [])
+  t.same(
+    await words(300),
+    Array.from({ length: 300 }, (_, word) => word),
+  )
+  await t.rejects(words(501), { code: 'UNAVAILABLE' }, 'one that breaks off is not taken for a whole one')
+  for await (const word of peers.stream(address, { count: 400 }, options)) {
+    t.same((word as { word: number }).word, 0, 'and may be left after the first')
+    break
+  }
 })

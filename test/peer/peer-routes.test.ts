@@ -35,6 +35,10 @@ async function doors() {
           return messages.filter(({ note }) => note === 'echo')
         },
         call: async () => reached.push('call'),
+        isStream: (value): value is never => (value as { kind?: string })?.kind === 'known',
+        async *stream() {
+          yield { reached: reached.push('stream') }
+        },
         openBody: async () => Buffer.from(`${reached.push('body')}`),
         stageBody: async () => reached.push('staged'),
       },
@@ -64,9 +68,10 @@ t.test('what is signed and known is let in', async t => {
   t.equal(echoed.statusCode, 200)
   t.ok(echoed.headers['ring-signature'], 'what rides on the reply is signed')
   t.equal((await send('POST', '/peer/call', encode({ kind: 'known' }))).statusCode, 200)
+  t.equal((await send('POST', '/peer/stream', encode({ kind: 'known' }))).statusCode, 200)
   t.equal((await send('GET', `/peer/bodies/${name}?first=3`)).statusCode, 200)
   t.equal((await send('PUT', `/peer/staging/${name}?sha256=${sha256}`, Buffer.from('x'))).statusCode, 200)
-  t.same(reached, ['messages', 'messages', 'call', 'body', 'staged'])
+  t.same(reached, ['messages', 'messages', 'call', 'stream', 'body', 'staged'])
 })
 
 t.test(
@@ -81,6 +86,7 @@ t.test(
       [send('POST', '/peer/messages', Buffer.from([0xc1, 0xff, 0x00])), 'INVALID_REQUEST'],
       [send('POST', '/peer/messages', Buffer.alloc(2_000_000)), 'INVALID_REQUEST'],
       [send('POST', '/peer/call', encode({ kind: 'unknown' })), 'INVALID_REQUEST'],
+      [send('POST', '/peer/stream', encode({ kind: 'unknown' })), 'INVALID_REQUEST'],
       [send('GET', `/peer/bodies/${name}?first=-1`), 'INVALID_REQUEST'],
       [send('GET', '/peer/bodies/..%2F..%2Fetc%2Fpasswd'), 'INVALID_REQUEST'],
       [send('PUT', `/peer/staging/${encodeURIComponent('../x')}?sha256=${sha256}`, note), 'INVALID_REQUEST'],

@@ -1,9 +1,9 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { BlobFiles, type StagingFile } from '../../src/storage/blob-files.ts'
 import type { BlobId } from '../../src/storage/record.ts'
-import { bodyOf } from './conformance.ts'
+import { bodyOf, chunksOf, sha256Of } from './conformance.ts'
 
 const blobId = 'ab00000000000000000000000000000f' as BlobId
 const otherId = 'cd00000000000000000000000000000f' as BlobId
@@ -71,4 +71,32 @@ t.test('opening drops unfinished staging', async t => {
   const kept = await files.open(blobId)
   t.equal(await kept.readFile('utf8'), 'kept')
   await kept.close()
+})
+
+t.test('a good copy takes the place of a blob at once, or of nothing; a bad one changes nothing', async t => {
+  const directory = t.testdir()
+  const files = await BlobFiles.open(directory)
+  const bytes = bodyOf(100_000)
+  const path = join(directory, 'blobs', 'ab', blobId)
+  const file = await files.begin(blobId)
+  await write(file, bodyOf(100_000, 2))
+  await file.finish(Promise.resolve())
+  const bad = await readFile(path)
+  const reader = await files.open(blobId)
+  await t.rejects(files.replace(blobId, sha256Of(bytes), chunksOf(bodyOf(100_000, 3))), { code: 'CORRUPT' })
+  async function* breaking() {
+    yield bytes.subarray(0, 10)
+    throw new Error('cut off')
+  }
+  await t.rejects(files.replace(blobId, sha256Of(bytes), breaking()), { message: 'cut off' })
+  t.ok(bad.equals(await readFile(path)))
+  t.same(await readdir(join(directory, 'staging')), [])
+  await files.replace(blobId, sha256Of(bytes), chunksOf(bytes))
+  t.ok(bytes.equals(await readFile(path)))
+  t.ok(bad.subarray(0, 10).equals((await reader.read(Buffer.alloc(10), 0, 10, 0)).buffer), 'a reader goes on')
+  await reader.close()
+  await rm(join(directory, 'blobs'), { recursive: true })
+  await rm(join(directory, 'staging'), { recursive: true })
+  await files.replace(blobId, sha256Of(bytes), chunksOf(bytes))
+  t.ok(bytes.equals(await readFile(path)), 'even where the folders were gone')
 })

@@ -56,6 +56,33 @@ const ordered = (records: Iterable<KeptRecord>) =>
   Array.from(records, plain).sort((a, b) => ((a?.path ?? '') < (b?.path ?? '') ? -1 : 1))
 
 export function replicaConformance(t: Test, open: OpenReplica): void {
+  t.test(
+    'files are inspected in the order of the ring, and a body can be replaced by a good copy',
+    async t => {
+      const { replica } = await open(t)
+      const names = ['a', 'b', 'c', 'd']
+      const records = names.map(name => ({
+        path: parsePathName(name),
+        record: keptFile(name, 10),
+        sizeBefore: undefined,
+      }))
+      await replica.apply({ ...EMPTY, records })
+      const lo = identifierOfPath(parsePathName('b'))
+      const seen = Array.from(replica.inspect(lo, lo), ({ path }) => identifierOfPath(path))
+      const turned = seen.map(position => (position > lo ? `0${position}` : `1${position}`))
+      t.equal(seen.length, 4)
+      t.same(turned, [...turned].sort())
+      t.equal(seen.at(-1), lo)
+      const [good, bad] = [bodyOf(100_000, 1), bodyOf(100_000, 2)]
+      await replica.receive(blobNamed('9'), chunksOf(bad), { sizeMax })
+      await replica.apply({ ...EMPTY, keepBlobs: [blobNamed('9')] })
+      await t.rejects(replica.replaceBlob(blobNamed('9'), sha256Of(good), chunksOf(bad)), { code: 'CORRUPT' })
+      t.ok((await buffer(await replica.openBlob(blobNamed('9'), 0))).equals(bad))
+      await replica.replaceBlob(blobNamed('9'), sha256Of(good), chunksOf(good))
+      t.ok((await buffer(await replica.openBlob(blobNamed('9'), 0))).equals(good))
+    },
+  )
+
   t.test('files and tombstones take each other’s place, and the totals follow', async t => {
     const storage = await open(t)
     const { replica } = storage

@@ -132,6 +132,28 @@ export class BodyCarrier {
     return new RemoteBlocks({ pull, holders: holders(record.path) }, { record, range, sawBadBlock })
   }
 
+  /**
+   * Takes a good copy of a body from another node in the place of what is here, or of nothing.
+   * @throws StoreError CORRUPT or UNAVAILABLE when no node that was asked has one; whatever is here stays.
+   */
+  async restore(path: PathName, blob: BlobRef): Promise<void> {
+    const { peers, store, holders, isKept } = this.#components
+    let fault = new StoreError('UNAVAILABLE', 'No other node that keeps the file answers.', { path })
+    for (const holder of holders(path)) {
+      try {
+        const bytes = await peers.pullBody(holder, blob.blobId, 0)
+        if (isKept(blob.blobId)) await store.replaceBlob(blob.blobId, blob.sha256, bytes)
+        else await this.receive(blob, bytes)
+        return
+      } catch (error) {
+        const code = errorCode(error)
+        if (code === undefined || code === 'DISK_FULL') throw error
+        if (code === 'CORRUPT') fault = error as StoreError
+      }
+    }
+    throw fault
+  }
+
   close(): void {
     for (const timer of this.#unclaimed.values()) timer.cancel()
     this.#unclaimed.clear()

@@ -133,6 +133,11 @@ export class ChainDriver {
     if ([...this.#machine.blobs.values()].some(isTransient)) this.#expireLater()
   }
 
+  /** True while a write at this path is not durable yet. */
+  isChanging(path: PathName): boolean {
+    return this.#records.isCovering(path)
+  }
+
   /** What is at a path, where that needs nobody else and nothing that is not durable yet; else undefined. */
   readAtOnce(path: PathName): ChainRecord | undefined {
     if (this.#closed || this.#fault || this.#records.isCovering(path)) return undefined

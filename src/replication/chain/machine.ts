@@ -17,6 +17,7 @@ import {
   onStage,
   stageOn,
 } from './bodies.ts'
+import type { ChainRecord } from './chain-record.ts'
 import { onConfirm, onConfirmed, onConfirmTimeout } from './confirm.ts'
 import {
   learnDecided,
@@ -52,6 +53,7 @@ import {
   send,
   type TimerEvent,
 } from './machine-state.ts'
+import { mend } from './mending.ts'
 import type { Envelope, Message, Tag } from './messages.ts'
 import { collectTombstones, onAcknowledge, onFloor, onPass, onResend, resumeChain } from './passing.ts'
 import { onRead } from './reading.ts'
@@ -80,6 +82,8 @@ export type MachineEvent =
   | { readonly kind: 'body-lost'; readonly blobId: BlobId }
   /** A body that a request wants staged is nowhere to be had. */
   | { readonly kind: 'body-nowhere'; readonly tag: Tag }
+  /** Another replica's good copy of a record that is damaged or missing here. */
+  | { readonly kind: 'mend'; readonly record: ChainRecord }
   /** Someone wants a certain view replaced, whether or not it needs to be. */
   | { readonly kind: 'renew'; readonly viewId: ViewId }
   /** Walk over everything and heal it. */
@@ -125,6 +129,8 @@ function handle(m: Machine, event: MachineEvent): void {
       return onBodyLost(m, event.blobId)
     case 'body-nowhere':
       return onBodyNowhere(m, event.tag)
+    case 'mend':
+      return mend(m, event.record)
     case 'renew':
       return renewView(m, event.viewId)
     case 'verify':

@@ -278,6 +278,10 @@ const SHAPES = new Map<string, is.Shape>(
   }),
 )
 
+export function isRecord(value: unknown): value is ChainRecord {
+  return record(value)
+}
+
 /** Every kind of message that there is. */
 export const MESSAGE_KINDS = Object.keys(TABLE) as Message['kind'][]
 

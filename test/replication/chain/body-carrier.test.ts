@@ -5,6 +5,7 @@ import { realEnv } from '../../../src/env.ts'
 import { StoreError } from '../../../src/errors.ts'
 import { BodyCarrier } from '../../../src/replication/chain/body-carrier.ts'
 import type { Message, Tag } from '../../../src/replication/chain/messages.ts'
+import { parsePathName } from '../../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import type { ReplicaStore } from '../../../src/storage/replica-store.ts'
@@ -127,4 +128,19 @@ t.test('what no view took is dropped after a while, what one did stays', async t
   await carrier('a').receive(blob, chunksOf(bytes))
   carrier('a').close()
   t.equal(env.waiting, 0)
+})
+
+t.test('a good copy takes the place of a bad one, from whoever has it', async t => {
+  const { carrier, store, lost, kept } = network(['a', 'b', 'c'])
+  await store('a').receive(blob.blobId, chunksOf(bodyOf(200_000, 2)), { sizeMax })
+  await store('b').receive(blob.blobId, chunksOf(bodyOf(200_000, 3)), { sizeMax })
+  kept.add(blob.blobId)
+  const restore = () => carrier('a').restore(parsePathName('x'), blob)
+  await t.rejects(restore(), { code: 'CORRUPT' }, 'nobody has one yet')
+  await store('c').receive(blob.blobId, chunksOf(bytes), { sizeMax })
+  lost.add(node('c'))
+  await t.rejects(restore(), { code: 'CORRUPT' })
+  lost.delete(node('c'))
+  await restore()
+  t.ok((await buffer(await store('a').openBlob(blob.blobId, 0))).equals(bytes))
 })

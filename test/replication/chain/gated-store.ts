@@ -34,6 +34,8 @@ export function gatedStore(init: { readonly open: boolean }): GatedStore {
     record: path => store.record(path),
     records: (lo, hi) => store.records(lo, hi),
     tombstones: (lo, hi) => store.tombstones(lo, hi),
+    inspect: (lo, hi) => store.inspect(lo, hi),
+    replaceBlob: (blobId, sha256, body) => store.replaceBlob(blobId, sha256, body),
     values: prefix => store.values(prefix),
     receive: (blobId, body, options) => store.receive(blobId, body, options),
     openBlob: (blobId, first) => store.openBlob(blobId, first),

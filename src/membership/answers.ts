@@ -1,0 +1,149 @@
+/**
+ * Owns what this node answers when another one asks it something, one to one.
+ */
+import { Buffer } from 'node:buffer'
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import { parseBodyName } from '../peer/body-name.ts'
+import type { PeerIdentity } from '../peer/peers.ts'
+import type { ChainRecord } from '../replication/chain/chain-record.ts'
+import type { ChainDriver } from '../replication/chain/driver.ts'
+import type { Message } from '../replication/chain/messages.ts'
+import type { CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
+import type { NodeId } from '../ring/identifier.ts'
+import { parsePathName } from '../ring/path-name.ts'
+import type { Lookups } from '../routing/lookup.ts'
+import { checkedInline } from '../storage/checked-blocks.ts'
+import type { ReplicaStore } from '../storage/replica-store.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { View } from '../views/view.ts'
+import type { PeerAnswer, PeerCall, PeerStream, VersionsAnswer } from './calls.ts'
+import type { Members } from './members.ts'
+import { assertWish, type NetworkConfig } from './network-config.ts'
+import { ownPart } from './network-list.ts'
+import { ownRanges } from './overlay.ts'
+
+/** Checks of ranges under way here; one more is refused. Each reads the disk as fast as it can. */
+const CHECKS_MAX = 4
+
+export interface AnswersComponents {
+  readonly env: Env
+  readonly members: Members
+  readonly driver: ChainDriver
+  readonly lookups: Lookups<View>
+  readonly storage: Storage & { readonly replica: ReplicaStore }
+  readonly rangeCheck: RangeCheck
+}
+
+export class Answers {
+  readonly #components: AnswersComponents
+  readonly #network: NetworkConfig
+  #checks = 0
+
+  constructor(components: AnswersComponents, init: { readonly network: NetworkConfig }) {
+    this.#components = components
+    this.#network = init.network
+  }
+
+  /** @throws StoreError, whose code the asking node is told. */
+  async answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
+    const { env, members, driver, lookups, storage, rangeCheck } = this.#components
+    switch (call.kind) {
+      case 'join':
+        assertWish(call.wish ?? {}, this.#network)
+        env.log.info({ op: 'join', peer: from.address }, 'a node joins')
+        members.learn([call.record, ...members.replacedBy(call.record)])
+        return { network: this.#network, records: [...members.map.records()] }
+      case 'learn':
+        this.#heardFrom(from)
+        members.learn([...call.records, ...members.replacedBy(from)])
+        return { record: members.self }
+      case 'lookup': {
+        const answer = await lookups.answer(call.request, signal)
+        members.notice()
+        return answer
+      }
+      case 'has-body':
+        return { has: await storage.replica.hasBlob(parseBodyName(call.blobId)) }
+      case 'list':
+        return ownPart(driver.machine, storage, call)
+      case 'ranges':
+        return { ranges: ownRanges(driver.machine) }
+      case 'digests':
+        return { digests: call.prefixes.map(prefix => driver.machine.records.digest(call, prefix)) }
+      case 'versions':
+        return this.#versions(call)
+      case 'record':
+        return this.#record(call.path)
+      case 'mend':
+        await rangeCheck.mendFrom(call.from, parsePathName(call.path))
+        return {}
+      case 'heal':
+        return this.#heal(call.silent)
+    }
+  }
+
+  /** The words of a check, as they come. @throws StoreError OVERLOADED. */
+  async *stream(call: PeerStream): AsyncGenerator<CheckWord> {
+    if (this.#checks >= CHECKS_MAX)
+      throw new StoreError('OVERLOADED', 'Too many checks are under way at this node.', {
+        retryAfterSeconds: 10,
+      })
+    this.#checks++
+    try {
+      yield* this.#components.rangeCheck.check(call, call)
+    } finally {
+      this.#checks--
+    }
+  }
+
+  #versions(call: PeerCall & { kind: 'versions' }): VersionsAnswer {
+    const { records } = this.#components.driver.machine
+    const versions = Array.from(
+      records.within(call, call.prefix),
+      ({ path, version, body }) => [path, version.epoch, version.seq, body !== undefined] as const,
+    )
+    return { versions }
+  }
+
+  /** As the disk has it, checked before it is handed out. @throws StoreError CORRUPT. */
+  #record(text: string): { record?: ChainRecord } {
+    const { driver, storage } = this.#components
+    const path = parsePathName(text)
+    const file = storage.replica.record(path)?.file
+    const record = file === undefined ? undefined : driver.machine.records.get(path)
+    if (file === undefined || record?.body === undefined) return {}
+    const { content } = file.body
+    if (!('inline' in content)) return { record }
+    const inline = Buffer.from(checkedInline(file, content.inline, { first: 0, last: file.body.size }))
+    return record.body.sha256 === file.body.sha256
+      ? { record: { ...record, body: { ...record.body, content: { inline } } } }
+      : {}
+  }
+
+  #heal(silent: readonly NodeId[]): { missing: number } {
+    const { driver } = this.#components
+    driver.dispatch({ kind: 'verify' })
+    for (const node of silent) this.#tellMyself({ kind: 'suspect', node })
+    const { references, blobs } = driver.machine
+    let missing = 0
+    for (const blobId of references.keys()) if (!blobs.has(blobId)) missing++
+    return { missing }
+  }
+
+  #tellMyself(message: Message): void {
+    const { machine } = this.#components.driver
+    const { self, boot } = machine
+    this.#components.driver.dispatch({ kind: 'message', envelope: { from: self, boot, to: self, message } })
+  }
+
+  /**
+   * A node that makes itself known listens by now. Between its asking to join and that it refused connections, and
+   * counts as dead for it; it has no part in any view yet that would make it say more.
+   */
+  #heardFrom({ nodeId, boot }: PeerIdentity): void {
+    const { driver } = this.#components
+    const envelope = { from: nodeId, boot, to: driver.machine.self, message: { kind: 'pong' } } as const
+    driver.dispatch({ kind: 'message', envelope })
+  }
+}

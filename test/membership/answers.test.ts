@@ -1,0 +1,55 @@
+import { Readable } from 'node:stream'
+import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import type { PeerCall } from '../../src/membership/calls.ts'
+import type { Address, Identifier, NodeId } from '../../src/ring/identifier.ts'
+import { parsePathName } from '../../src/ring/path-name.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { foundedRing } from './founded-ring.ts'
+
+const ZERO = '0'.repeat(40) as Identifier
+const from = { address: 'x:1' as Address, nodeId: 'd'.repeat(32) as NodeId, boot: { counter: 1, nonce: 'a' } }
+
+async function node() {
+  const env = realEnv()
+  const ring = foundedRing(env, new MemoryStorage({ env }))
+  t.teardown(() => ring.close())
+  for (const path of ['a', 'b']) {
+    const body = await ring.replication.stage(Readable.from([Buffer.from(path)]), { sizeMax: 100 })
+    const put = { kind: 'put', path: parsePathName(path), condition: 'none', body } as const
+    await ring.replication.commit({ ...put, meta: { mediaType: 'a/b' } })
+  }
+  const ask = (call: PeerCall) => ring.call(from, call, new AbortController().signal)
+  return { ring, ask }
+}
+
+t.test('what a check asks is answered from what is kept', async t => {
+  const { ask } = await node()
+  const arc = { lo: ZERO, hi: ZERO }
+  t.match(await ask({ kind: 'digests', ...arc, prefixes: ['', '86'] }), {
+    digests: [{ count: 2 }, { count: 1 }],
+  })
+  t.same((await ask({ kind: 'versions', ...arc, prefix: '86f7' })) as object, {
+    versions: [['a', 1, 1, true]],
+  })
+  t.match(await ask({ kind: 'record', path: parsePathName('a') }), {
+    record: { path: 'a', body: { size: 1 } },
+  })
+  t.same(await ask({ kind: 'record', path: parsePathName('c') }), {})
+  await t.rejects(ask({ kind: 'record', path: '../c' as never }), { code: 'INVALID_PATH' })
+  t.same(await ask({ kind: 'heal', silent: [] }), { missing: 0 })
+})
+
+t.test('as many checks at once as the disk can bear', async t => {
+  const { ring } = await node()
+  const call = { kind: 'check', lo: ZERO, hi: ZERO, heal: false } as const
+  const words = Array.from({ length: 5 }, () => ring.stream(from, call)[Symbol.asyncIterator]())
+  const firsts = await Promise.allSettled(words.map(word => word.next()))
+  t.same(
+    firsts.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled', 'rejected'],
+  )
+  t.match(firsts[4], { reason: { code: 'OVERLOADED' } })
+  for (const word of words) await word.return?.()
+  t.match(await ring.stream(from, call)[Symbol.asyncIterator]().next(), { value: { kind: 'end', files: 2 } })
+})
