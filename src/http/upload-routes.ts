@@ -118,10 +118,10 @@ async function takeIn(
       )
     } else {
       if (++fields > FORM_FIELDS_MAX) throw invalid(`A form may have ${FORM_FIELDS_MAX} fields.`)
-      const text = await fieldText(part)
+      const bytes = await fieldBytes(part)
       if (part.name !== 'file_name') continue
       if (form.fileName !== undefined) throw invalid('The form has two fields named file_name.')
-      form.fileName = text
+      form.fileName = fileNameIn(bytes)
     }
   }
 }
@@ -134,7 +134,7 @@ async function takeFile({ files }: Doors, part: FormPart, form: Form): Promise<v
   form.files.push({ body, fileName: part.fileName, mediaType: storedMediaType(part.mediaType) })
 }
 
-async function fieldText(part: FormPart): Promise<string> {
+async function fieldBytes(part: FormPart): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of part.bytes) {
@@ -142,7 +142,15 @@ async function fieldText(part: FormPart): Promise<string> {
     if (bytes > FIELD_BYTES_MAX) throw invalid(`A field of a form may have ${FIELD_BYTES_MAX} bytes.`)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString()
+  return Buffer.concat(chunks)
+}
+
+function fileNameIn(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new StoreError('INVALID_REQUEST', 'The field file_name is not UTF-8.', { cause })
+  }
 }
 
 type NamedFile = ReceivedFile & { readonly name: string }

@@ -37,6 +37,8 @@ export interface StartOptions {
   /** Further flags of `node start`. */
   readonly flags?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
+  /** Everything behind the word `node`, in place of what the options above say; `port` is where it will listen. */
+  readonly commandLine?: readonly string[]
   /** Flags of Node itself, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
   /** Longest wait for /ready, ms. Generous: the machines that run tests are shared. */
@@ -220,7 +222,8 @@ export async function residentBytesDuring(
   return { before, peak: Math.max(peak, await residentBytes(pid)) }
 }
 
-function startArguments(port: number, options: StartOptions): string[] {
+function startArguments(port: number, options: StartOptions): readonly string[] {
+  if (options.commandLine !== undefined) return options.commandLine
   const data = options.dataDirectory === undefined ? ['--memory'] : ['--data', options.dataDirectory]
   const boots = options.boots ?? [port]
   return [

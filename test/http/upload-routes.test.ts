@@ -101,6 +101,11 @@ t.test('a form that is refused leaves nothing', async t => {
     [post('/upload', file('', '')), 400, 'INVALID_REQUEST'],
     [post('/upload', file('', 'x')), 400, 'INVALID_REQUEST'],
     [post('/upload', file('..')), 400, 'INVALID_REQUEST'],
+    [
+      post('/upload', file('a.txt'), { name: 'file_name', body: Buffer.from('\xe9.txt', 'latin1') }),
+      400,
+      'INVALID_REQUEST',
+    ],
     [post('/upload', file('a.txt'), file('there.txt')), 409, 'FILE_EXISTS'],
     [post('/upload', file('a.txt'), file('b.exe')), 415, 'TYPE_NOT_ALLOWED'],
     [post('/upload', file('a.txt'), file('b.txt', 'x'.repeat(101))), 413, 'FILE_TOO_LARGE'],
