@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { StoreError } from '../errors.ts'
 import { syncDirectory } from './data-directory.ts'
 import type { BodySink } from './intake.ts'
@@ -65,8 +65,7 @@ export class BlobFiles {
    * @throws StoreError CORRUPT when they have not; the blob is as before then.
    */
   async replace(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void> {
-    // The folders may be what is missing.
-    this.#folders.delete(blobId.slice(0, 2))
+    // The folder may be what is missing.
     await mkdir(this.#staging, { recursive: true })
     const temporary = join(this.#staging, `${blobId}.good`)
     await this.#ensureFolder(blobId)
@@ -181,8 +180,20 @@ export class StagingFile implements BodySink {
     await this.#file.datasync()
     await this.#file.close()
     await marked
-    await rename(this.#temporary, this.#path)
+    await this.#rename()
     await syncDirectory(this.#folder)
+  }
+
+  /** Somebody may have removed the folder under a running node; then it is made again. */
+  async #rename(): Promise<void> {
+    try {
+      await rename(this.#temporary, this.#path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      await mkdir(this.#folder, { recursive: true })
+      await syncDirectory(dirname(this.#folder))
+      await rename(this.#temporary, this.#path)
+    }
   }
 
   /** Drops the file, at whatever point it failed. */
