@@ -15,6 +15,8 @@ import { type Exit, repositoryRoot, waitFor } from './harness.ts'
 import { NameSpaces, whyNoNameSpaces } from './name-spaces.ts'
 
 const NODES = composeNodes()
+/** The Node.js of the image, where somebody has fetched it. */
+const NODE = process.env.NODE_OF_IMAGE || process.execPath
 const PEERS = NODES[0]?.environment.PEERS ?? ''
 
 /** A service of the compose file on its machine. */
@@ -47,7 +49,7 @@ class Container {
     const [program, ...programArguments] = this.#spaces.commandOf(this.name) as [string, ...string[]]
     const [node, ...rest] = this.#node.command
     if (node !== 'node') throw new Error(`the image runs ${node}`)
-    const child = spawn(program, [...programArguments, process.execPath, ...rest], {
+    const child = spawn(program, [...programArguments, NODE, ...rest], {
       cwd: repositoryRoot,
       // The volume stands for the folder that it is mounted on.
       env: {
