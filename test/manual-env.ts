@@ -6,6 +6,8 @@ import { type Env, realEnv } from '../src/env.ts'
 export interface ManualEnv extends Env {
   /** Moves the clocks; what is due on the way fires in order, with a turn of the event loop after each. */
   advance(ms: number): Promise<void>
+  /** Moves the clocks and fires nothing: the process does not run. */
+  stall(ms: number): void
   /** Timers that wait. */
   readonly waiting: number
   /** Messages of warnings and errors. */
@@ -34,6 +36,9 @@ export function manualEnv(): ManualEnv {
     logged,
     get waiting() {
       return waiting.size
+    },
+    stall(ms) {
+      nowMs += ms
     },
     async advance(ms) {
       const untilMs = nowMs + ms

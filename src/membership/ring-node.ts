@@ -8,15 +8,16 @@ import { errorCode, StoreError } from '../errors.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
 import type { PeerIdentity, Unreachable } from '../peer/peers.ts'
+import { RoundTrips } from '../peer/round-trips.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
 import { holdersOf } from '../replication/chain/body-holders.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
-import type { ChainSettings } from '../replication/chain/machine-state.ts'
 import { contradicts, isMessage, isRecord } from '../replication/chain/message-shapes.ts'
 import type { Message } from '../replication/chain/messages.ts'
+import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
 import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
 import { type Address, type Identifier, identifierOfPath, identifiersOfAddress } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -35,18 +36,6 @@ import { isPeerCall, isPeerStream, type PeerAnswer, type PeerCall, type PeerStre
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { NetworkList, ownPart } from './network-list.ts'
-
-/** Waits of the protocol, ms, and bounds of its messages. An answer on one site takes less than a tenth of the first; see statement.md. */
-const CHAIN_DEFAULTS = {
-  answerTimeoutMs: 1_000,
-  requestTimeoutMs: 20_000,
-  resendMs: 1_000,
-  retryMs: 50,
-  silencesMax: 2,
-  listedMax: 16,
-  differenceBytesMax: 512 * 1024,
-  stagedMs: 15 * 60 * 1000,
-}
 
 /** A lookup from this node until its answer, ms. */
 const LOOKUP_BUDGET_MS = 5_000
@@ -91,6 +80,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #carrier: BodyCarrier
   readonly #lookups: Lookups<View>
   readonly #answers: Answers
+  readonly #roundTrips = new RoundTrips()
   readonly #closing = new AbortController()
   /** While the messages of one node are handled: what is said to it meanwhile, to ride on the reply. */
   #replying: { readonly to: NodeId; readonly messages: Envelope[] } | undefined
@@ -117,16 +107,20 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         unreachable: (address, how) => this.#onUnreachable(address, how),
         isMessage: (value): value is Envelope => this.isMessage(value),
         messages: (from, messages) => this.#onMessages(from, messages),
+        took: (peer, ms) => this.#roundTrips.took(peer, ms),
       },
     )
-    const { replicas, minReplicas } = init.network
-    const settings: ChainSettings = { ...CHAIN_DEFAULTS, replicas, minReplicas }
     this.driver = new ChainDriver(
-      { env, store: storage.replica, send: (to, message) => this.#send(to, message) },
+      {
+        env,
+        store: storage.replica,
+        send: (to, message) => this.#send(to, message),
+        roundTrips: { limitMs: node => this.#roundTrips.limitMs(node && this.members.addressOf(node)) },
+      },
       {
         self: this.#self,
         diskBoot: storage.boot,
-        settings,
+        settings: { ...CHAIN_DEFAULTS, ...init.network },
         halted: init.halted,
         restarted: () => this.#membersChanged(),
       },

@@ -47,6 +47,8 @@ export interface HttpPeersInit<Message> {
   readonly isMessage: (value: unknown) => value is Message
   /** Messages that rode on the reply of a peer. */
   readonly messages: (from: PeerIdentity, messages: readonly Message[]) => void
+  /** A batch of messages was acknowledged after this time, ms. */
+  readonly took?: (peer: Address, ms: number) => void
 }
 
 interface Link {
@@ -165,6 +167,8 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   async #deliver(to: Address, pool: Pool, batch: readonly Uint8Array[]) {
     const body = Buffer.concat(batch)
     const url = '/peer/messages'
+    const { clock } = this.#components.env
+    const beganMs = clock.monotonicMs()
     try {
       const reply = await pool.request({
         method: 'POST',
@@ -175,7 +179,9 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
         bodyTimeout: DELIVERY_TIMEOUT_MS,
       })
       if (reply.statusCode < 300) {
-        this.#takeReplies(url, reply, await readLimited(reply))
+        const replies = await readLimited(reply)
+        this.#init.took?.(to, clock.monotonicMs() - beganMs)
+        this.#takeReplies(url, reply, replies)
         return 'delivered'
       }
       await reply.body.dump()

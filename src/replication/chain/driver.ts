@@ -24,6 +24,7 @@ import {
   type Write,
 } from './machine-state.ts'
 import type { Message } from './messages.ts'
+import { type RoundTripLimits, stretchOf } from './patience.ts'
 import { readAtOnce } from './reading.ts'
 import type { ClientRequest } from './requests.ts'
 import { ALL_RULES } from './rules.ts'
@@ -61,6 +62,8 @@ export interface ChainDriverComponents {
   readonly store: ReplicaStore
   /** Takes a message for another node. Never throws. */
   readonly send: (to: NodeId, message: Message) => void
+  /** How long messages take; without, they are taken to be as fast as the settings expect. */
+  readonly roundTrips?: RoundTripLimits
 }
 
 export interface ChainDriverInit {
@@ -257,13 +260,19 @@ export class ChainDriver {
           this.#answer(effect.request, effect.outcome)
           break
         case 'timer':
-          this.#timers.set(effect.afterMs, effect.timer)
+          this.#timers.set(effect.afterMs * this.#stretch(effect.timer), effect.timer)
           break
         case 'halt':
           this.#init.halted()
           break
       }
     }
+  }
+
+  #stretch(timer: TimerEvent): number {
+    const { roundTrips } = this.#components
+    if (roundTrips === undefined) return 1
+    return stretchOf(timer, this.#init.settings.answerTimeoutMs, roundTrips)
   }
 
   #answer(request: string, outcome: Outcome): void {
@@ -351,6 +360,7 @@ function isTransient({ stagedUntilMs, replacedBy }: BlobState): boolean {
 /** The timers that requests leave behind; the others are few. */
 function isMoot(machine: Readonly<Machine>, timer: TimerEvent): boolean {
   if (timer.kind === 'deadline') return !machine.flows.has(timer.flow)
+  if (timer.kind === 'question') return machine.questions.get(timer.node) !== timer.tag
   if (timer.kind === 'confirm') return !machine.confirms.rounds.has(timer.tag)
   if (timer.kind === 'task' || timer.kind === 'retry') return !machine.tasks.has(timer.tag)
   return false

@@ -1,27 +1,60 @@
 /**
- * Owns what a node believes of others' being alive. Event-driven: a node is asked when an answer from it is missing,
- * and counts as dead after some unanswered questions in a row. A wrong belief is safe, only wasteful.
+ * Owns what a node believes of others' being alive. Event-driven: a node is asked when an answer from it is missing, and
+ * counts as dead after some unanswered questions, one after the other. A wrong belief is safe, only wasteful.
+ *
+ * Silence counts by its length, not by how many noticed it: of many requests that wait for one node, all run out of
+ * patience in the same moment when it stands still. A refused connection is no silence but an answer of its machine, so
+ * refusals count at once.
  */
 import type { NodeId } from '../../views/view.ts'
-import { type Machine, send, setTimer } from './machine-state.ts'
+import { type Machine, newTag, send, setTimer } from './machine-state.ts'
+import type { Tag } from './messages.ts'
 import { planRepair } from './repair.ts'
 
 /** Between two searches for suspects: so many waits for an answer, doubling so often; from 5 s to 80 s by default. */
 const SEEK_ANSWERS = 5
 const SEEK_DOUBLINGS_MAX = 4
 
-/** Asks whether a node is there. Every message from it is an answer. */
+/** Asks whether a node is there, unless it is being asked. Every message from it is an answer. */
 export function probe(m: Machine, node: NodeId): void {
-  if (node === m.self) return
-  const silences = (m.silences.get(node) ?? 0) + 1
-  m.silences.set(node, silences)
+  if (node === m.self || m.questions.has(node)) return
+  ask(m, node)
+}
+
+function ask(m: Machine, node: NodeId): void {
   send(m, node, { kind: 'ping' })
-  if (silences <= m.settings.silencesMax || m.suspects.has(node)) return
+  // Of one that counts as dead nothing more can be learned by waiting.
+  if (m.suspects.has(node)) return
+  const tag = newTag(m)
+  m.questions.set(node, tag)
+  setTimer(m, m.settings.answerTimeoutMs, { kind: 'question', node, tag })
+}
+
+/** A question was not answered in time. */
+export function onQuestionTimeout(m: Machine, node: NodeId, tag: Tag): void {
+  if (m.questions.get(node) !== tag) return
+  m.questions.delete(node)
+  doubt(m, node, m.settings.silencesMax)
+}
+
+/** The machine of a node refuses connections. One refusal may be that of a connection which was about to end. */
+export function onRefusal(m: Machine, node: NodeId): void {
+  // Its refusing the question is the next such event; of one that counts as dead nothing is asked.
+  if (node !== m.self && !m.suspects.has(node)) doubt(m, node, m.settings.silencesMax + 1)
+}
+
+/** One more sign in a row that a node is gone: it is asked again, or counts as dead. */
+function doubt(m: Machine, node: NodeId, signsMax: number): void {
+  const signs = (m.silences.get(node) ?? 0) + 1
+  m.silences.set(node, signs)
+  if (signs < signsMax) return ask(m, node)
+  m.questions.delete(node)
   m.suspects.add(node)
   repairShared(m, node)
 }
 
 export function heardFrom(m: Machine, node: NodeId): void {
+  m.questions.delete(node)
   m.silences.delete(node)
   if (!m.suspects.delete(node)) return
   m.seeks = 0
@@ -45,6 +78,13 @@ export function seekSuspects(m: Machine): void {
 
 export function onSeek(m: Machine): void {
   m.seeking = false
+}
+
+/** Forgets that a node counts as dead, and asks it. */
+export function askAgain(m: Machine, node: NodeId): void {
+  m.suspects.delete(node)
+  m.silences.delete(node)
+  probe(m, node)
 }
 
 export function isAlive(m: Machine, node: NodeId): boolean {

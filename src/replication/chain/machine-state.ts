@@ -75,6 +75,7 @@ export type TimerEvent =
   | { readonly kind: 'deadline'; readonly flow: string }
   | { readonly kind: 'repair'; readonly viewId: ViewId; readonly tries: number }
   | { readonly kind: 'seek' }
+  | { readonly kind: 'question'; readonly node: NodeId; readonly tag: Tag }
 
 /** What a client is told. */
 export type Outcome =
@@ -176,6 +177,8 @@ export interface Machine {
   seeking: boolean
   /** How often in a row that was for nothing. */
   seeks: number
+  /** Whether a node is there: the questions under way. */
+  readonly questions: Map<NodeId, Tag>
   readonly chains: Map<ViewId, Chain>
   readonly confirms: Confirms
   readonly proposals: Map<ViewId, Proposing>
@@ -232,6 +235,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     silences: new Map(),
     seeking: false,
     seeks: 0,
+    questions: new Map(),
     chains: new Map(),
     confirms: { waiting: new Map(), rounds: new Map(), inFlight: new Map() },
     proposals: new Map(),

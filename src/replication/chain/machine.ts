@@ -42,7 +42,7 @@ import {
 } from './entry.ts'
 import { onDeadline, startRequest } from './flows.ts'
 import { finishSealed, onActive, onInstall, onInstalled, onWatch, watch } from './installing.ts'
-import { heardFrom, onSeek, probe, seekSuspects } from './liveness.ts'
+import { askAgain, heardFrom, onQuestionTimeout, onRefusal, onSeek, probe, seekSuspects } from './liveness.ts'
 import {
   type Batch,
   dropBlob,
@@ -117,8 +117,7 @@ function handle(m: Machine, event: MachineEvent): void {
     case 'members':
       return onMembers(m, event.members)
     case 'unreachable':
-      // Its refusing the question is the next such event; of one that counts as dead nothing is asked.
-      if (!m.suspects.has(event.node)) probe(m, event.node)
+      onRefusal(m, event.node)
       return onTargetUnreachable(m, event.node)
     case 'collect':
       for (const viewId of [...m.views.keys()]) collectTombstones(m, viewId)
@@ -156,11 +155,7 @@ function resume(m: Machine): void {
 
 function verify(m: Machine): void {
   resume(m)
-  for (const node of [...m.suspects]) {
-    m.suspects.delete(node)
-    m.silences.delete(node)
-    probe(m, node)
-  }
+  for (const node of [...m.suspects]) askAgain(m, node)
   for (const { view } of [...m.views.values()]) {
     planRepair(m, view.id)
     // Whoever held it with this node may be gone: those who should hold the range now know of it, too.
@@ -245,6 +240,8 @@ function onTimer(m: Machine, timer: TimerEvent): void {
       return onRepair(m, timer.viewId, timer.tries)
     case 'seek':
       return onSeek(m)
+    case 'question':
+      return onQuestionTimeout(m, timer.node, timer.tag)
   }
 }
 

@@ -24,10 +24,21 @@ interface Queue {
   /** Length at which it is worth while to look for pointless ones. */
   sweepAt: number
   waiting: Timer | undefined
+  /** The system was late, and what came meanwhile had time to be looked at. */
+  graced: boolean
 }
 
 /** Entries of a queue that are not worth a sweep: about 100 KiB. */
 const SWEEP_MIN = 1024
+
+/**
+ * A timer that fires later than this, ms, says that this process did not run: answers that it waits for may have come
+ * and not been read. Less is what a turn of a busy loop takes.
+ */
+const LATE_MS = 100
+
+/** What a late process gets to read what has come, ms. */
+const GRACE_MS = 50
 
 export class TimerQueues {
   readonly #components: { readonly clock: Clock; readonly timers: Timers }
@@ -49,7 +60,7 @@ export class TimerQueues {
   set(afterMs: number, timer: TimerEvent): void {
     let queue = this.#queues.get(afterMs)
     if (queue === undefined) {
-      queue = { entries: [], first: 0, sweepAt: SWEEP_MIN, waiting: undefined }
+      queue = { entries: [], first: 0, sweepAt: SWEEP_MIN, waiting: undefined, graced: false }
       this.#queues.set(afterMs, queue)
     }
     if (queue.entries.length >= queue.sweepAt) this.#sweep(queue)
@@ -83,7 +94,15 @@ export class TimerQueues {
   }
 
   #fire(afterMs: number, queue: Queue): void {
-    const nowMs = this.#components.clock.monotonicMs()
+    const { clock, timers } = this.#components
+    const nowMs = clock.monotonicMs()
+    const due = queue.entries[queue.first]
+    if (!queue.graced && due !== undefined && nowMs - due.dueMs > LATE_MS) {
+      queue.graced = true
+      queue.waiting = timers.after(GRACE_MS, () => this.#fire(afterMs, queue))
+      return
+    }
+    queue.graced = false
     for (;;) {
       const entry = queue.entries[queue.first]
       if (entry === undefined || entry.dueMs > nowMs) break

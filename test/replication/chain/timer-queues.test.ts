@@ -54,3 +54,24 @@ t.test('after clear none fires, and new ones do', async t => {
   await env.advance(50)
   t.same(fired, [2])
 })
+
+t.test('a process that did not run reads what has come before it takes a wait for a silence', async t => {
+  const answered = new Set<number>()
+  const env = manualEnv()
+  const fired: number[] = []
+  const late = new TimerQueues(env, {
+    fire: timer =>
+      timer.kind === 'deadline' && !answered.has(Number(timer.flow)) && fired.push(Number(timer.flow)),
+    isMoot: () => false,
+  })
+  late.set(100, deadline(1))
+  late.set(100, deadline(2))
+  env.stall(5_000)
+  await env.advance(0)
+  t.same(fired, [], 'late, so not yet')
+  answered.add(1)
+  await env.advance(49)
+  t.same(fired, [])
+  await env.advance(1)
+  t.same(fired, [2], 'only what was not answered meanwhile')
+})
