@@ -79,7 +79,17 @@ async function get(
 ): Promise<FastifyReply> {
   const url = request.raw.url as string
   if (url.includes('?')) queryOf(url, [])
-  const path = pathOf(url)
+  return sendFile(doors, request, reply, pathOf(url), attachment)
+}
+
+/** Answers with the file at a path, as the conditions and ranges of the request want it. @throws StoreError. */
+export async function sendFile(
+  doors: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  path: PathName,
+  attachment: boolean,
+): Promise<FastifyReply> {
   for (let tries = 1; ; tries++) {
     const { record, ...placement } = await doors.files.find(path)
     ringHeaders(reply, placement.chain)
@@ -240,7 +250,7 @@ const existsContract = {
   errors: ['INVALID_PATH'] as const,
 }
 
-function getContract(url: string, summary: string) {
+export function getContract(url: string, summary: string) {
   const bytes = { '*/*': { schema: { type: 'string', format: 'binary' } } }
   return {
     summary,

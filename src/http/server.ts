@@ -36,6 +36,7 @@ import { rangeHeaders } from './ring-range.ts'
 import { uploadRoutes } from './upload-routes.ts'
 import { UploadSlots } from './upload-slots.ts'
 import { verifyRoutes } from './verify-routes.ts'
+import { webappRoutes } from './webapp-routes.ts'
 import { writeRoutes } from './write-routes.ts'
 
 export type ServerConfig = Pick<
@@ -118,6 +119,7 @@ export async function buildServer(
   kvRoutes(fastify, doors)
   verifyRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
+  webappRoutes(fastify, doors)
   clusterRoutes(fastify, doors, control)
   operatorRoutes(fastify, doors, { facts, contract })
   await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring, metrics })

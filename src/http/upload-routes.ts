@@ -44,7 +44,10 @@ export function uploadRoutes(fastify: FastifyInstance, doors: Doors): void {
     access: 'write',
     aboutFile: true,
     contract: uploadContract,
-    handler: (request, reply) => upload(doors, request, reply),
+    handler: async (request, reply) => {
+      const rest = decodedRestOf(request.raw.url as string)
+      return upload(doors, request, reply, rest === '' ? undefined : parsePathName(rest))
+    },
   })
 }
 
@@ -61,12 +64,16 @@ interface Form {
   fileName: string | undefined
 }
 
-async function upload(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+/** Stores the files of a form below a folder, or at the top. @throws StoreError. */
+export async function upload(
+  doors: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  folder: PathName | undefined,
+): Promise<FastifyReply> {
   const { raw } = request
   const url = raw.url as string
   const overwrite = parseFlag('overwrite', queryOf(url, ['overwrite']).overwrite) ?? false
-  const rest = decodedRestOf(url)
-  const folder = rest === '' ? undefined : parsePathName(rest)
   const idempotency = idempotencyOf(request)
   refuseConditions(raw.headers)
   const boundary = formBoundary(request.declaredType)
@@ -179,7 +186,7 @@ function invalid(message: string): StoreError {
   return new StoreError('INVALID_REQUEST', message)
 }
 
-const uploadContract = {
+export const uploadContract = {
   summary: 'Stores the files of a form',
   description:
     'All files are taken in before the first one is stored, so a file that is there already refuses the whole form. ' +

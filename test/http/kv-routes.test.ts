@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import type { InjectOptions } from 'fastify'
 import t from 'tap'
+import { StoreError } from '../../src/errors.ts'
 import { parseKey, pathOfKey, VALUE_BYTES_MAX } from '../../src/files/key-values.ts'
 import { codeOf, exchange, runServer } from './running-server.ts'
 
@@ -199,6 +200,19 @@ t.test('a list that breaks is a broken connection, never a shorter list', async 
     'GET /query/* HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
   ).catch(() => '')
   t.notMatch(answer, /0\r\n\r\n$/, 'no end of the last chunk')
+})
+
+t.test('a list that can not begin is a plain refusal', async t => {
+  const { server, files } = await runServer(t)
+  await server.inject(pair('a', 1))
+  files.find = async () => {
+    throw new StoreError('UNAVAILABLE', 'Nobody answers for this range.')
+  }
+  for (const accept of ['application/json', 'application/x-ndjson']) {
+    const answer = await server.inject({ url: '/query/*', headers: { accept } })
+    t.equal(answer.statusCode, 503)
+    t.equal(codeOf(answer), 'UNAVAILABLE')
+  }
 })
 
 t.test('conditions: only what is there, only what is not', async t => {

@@ -1,0 +1,108 @@
+/**
+ * Owns the paths under which the clients of system E (docs/seeds.md) know what other doors do: upload, download, and
+ * the list of active nodes of a bootstrap server, which every node is here.
+ */
+import type { FastifyInstance } from 'fastify'
+import { StoreError } from '../errors.ts'
+import { addressOfTarget, parseTarget } from '../ring/address.ts'
+import { parsePathName } from '../ring/path-name.ts'
+import { json } from './contract.ts'
+import { addDoor, type Doors } from './doors.ts'
+import { getContract, sendFile } from './read-routes.ts'
+import { decodedRestOf, queryOf } from './request-target.ts'
+import { upload, uploadContract } from './upload-routes.ts'
+
+/** Behind /bootstrapServer/, the word for the list alone. */
+const LIST = 'getActiveList'
+
+export function webappRoutes(fastify: FastifyInstance, doors: Doors): void {
+  const { url: _, parameters, ...contract } = uploadContract
+  addDoor(fastify, doors, {
+    methods: ['POST'],
+    urls: ['/admin/webapp/upload/', '/admin/webapp/upload'],
+    access: 'write',
+    aboutFile: true,
+    contract: { ...contract, parameters: parameters.filter(({ name }) => name !== 'folder') },
+    handler: (request, reply) => upload(doors, request, reply, undefined),
+  })
+  addDoor(fastify, doors, {
+    methods: ['GET', 'HEAD'],
+    urls: ['/admin/webapp/download'],
+    access: 'read',
+    aboutFile: true,
+    contract: downloadContract(),
+    handler: async (request, reply) => {
+      const { fileName } = queryOf(request.raw.url as string, ['fileName'])
+      if (fileName === undefined) throw new StoreError('INVALID_REQUEST', 'Say which file: ?fileName=PATH.')
+      return sendFile(doors, request, reply, parsePathName(fileName), true)
+    },
+  })
+  addDoor(fastify, doors, {
+    methods: ['GET'],
+    urls: ['/bootstrapServer/*'],
+    access: 'read',
+    aboutFile: false,
+    contract: activeListContract,
+    handler: async (request, reply) => {
+      const url = request.raw.url as string
+      queryOf(url, [])
+      refuseNoNode(decodedRestOf(url))
+      return reply
+        .type('application/json; charset=utf-8')
+        .header('cache-control', 'no-store')
+        .send(JSON.stringify(activeNodes(doors)))
+    },
+  })
+}
+
+/** @throws StoreError INVALID_REQUEST when it is neither the word for the list nor a node. */
+function refuseNoNode(text: string): void {
+  const target = text === LIST ? undefined : parseTarget(text)
+  if (text === LIST || (target !== undefined && addressOfTarget(target) === text)) return
+  throw new StoreError(
+    'INVALID_REQUEST',
+    `Behind /bootstrapServer/ comes ${LIST}, or the HOST:PORT of a node.`,
+  )
+}
+
+function activeNodes({ ring }: Doors): string[] {
+  return [...ring.members.map.records()]
+    .filter(({ status }) => status === 'alive')
+    .map(({ address }) => address)
+    .sort()
+}
+
+function downloadContract() {
+  const { url: _, ...contract } = getContract('', 'The bytes of a file, to be saved by a browser')
+  const fileName = {
+    name: 'fileName',
+    in: 'query' as const,
+    required: true,
+    description: 'A path, percent-encoded.',
+    schema: { type: 'string' },
+  }
+  return { ...contract, parameters: [fileName, ...contract.parameters.slice(1)] }
+}
+
+const activeListContract = {
+  summary: 'The addresses of the active nodes',
+  description:
+    'For getActiveList and for the HOST:PORT of a node alike. Nobody is registered by it: nodes join.',
+  url: '/bootstrapServer/{node}',
+  parameters: [
+    {
+      name: 'node',
+      in: 'path' as const,
+      required: true,
+      description: 'getActiveList, or HOST:PORT.',
+      schema: { type: 'string' },
+    },
+  ],
+  responses: {
+    200: {
+      description: 'Those that this node knows and that have not left or died, sorted.',
+      content: json({ type: 'array', items: { type: 'string', description: 'host:port' } }),
+    },
+  },
+  errors: ['INVALID_PATH'] as const,
+}
