@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Benchmark, Row, Settings } from './cases/benchmark.ts'
+import { core } from './cases/core.ts'
 import { largeFile } from './cases/large-file.ts'
 import { manyFiles } from './cases/many-files.ts'
 import { network } from './cases/network.ts'
@@ -15,7 +16,15 @@ import { soak } from './cases/soak.ts'
 import { describeMachine } from './machine.ts'
 import { resultsPage, table } from './report.ts'
 
-const benchmarks: readonly Benchmark[] = [getSmallFiles, putSmallFiles, largeFile, manyFiles, network, soak]
+const benchmarks: readonly Benchmark[] = [
+  core,
+  getSmallFiles,
+  putSmallFiles,
+  largeFile,
+  manyFiles,
+  network,
+  soak,
+]
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean' }, only: { type: 'string' } } })
 const chosen = choose(values.only?.split(','))

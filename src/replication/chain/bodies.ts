@@ -155,6 +155,8 @@ export function release(m: Machine, view: View): void {
   if (older.length > 0) sealMark(m, { lo: view.lo, hi: view.hi, epoch: view.epoch - 1 })
   for (const { view: other } of older) if (m.marks.coversAll(other)) dropView(m, other.id)
   const mine = [...m.views.values()].filter(state => state.view.replicas.includes(m.self))
+  // The records of a replica's own view need not be looked at, which may be a million.
+  if (mine.some(state => state.view.id === view.id)) return
   for (const record of [...m.records.within(view)]) {
     if (!mine.some(state => arcContains(state.view, record.position))) dropRecord(m, record)
   }

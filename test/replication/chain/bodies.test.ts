@@ -106,3 +106,12 @@ t.test('a body that rots is fetched from another replica', async t => {
   bench.run()
   t.same(holders(bench), ['n1', 'n2', 'n3'])
 })
+
+t.test('letting go of what was kept for a view costs a replica of it no look at its records', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], view: V1 })
+  bench.put('n1', 'w', 'a')
+  const records = bench.machine('n2').records as unknown as { within: () => never }
+  records.within = () => t.fail('looked') as never
+  bench.deliver('n1', 'n2', { kind: 'complete', view: V1 })
+  t.ok(bench.machine('n2').records.get(path('a')))
+})
