@@ -8,7 +8,7 @@ import { ringOf } from '../../replication/chain/repair.ts'
 import { arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { placeReplicas } from '../../ring/placement.ts'
-import type { View } from '../../views/view.ts'
+import { acceptorCount, type View } from '../../views/view.ts'
 import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
 import { ChainInvariants, InvariantBroken } from './chain-invariants.ts'
 import { MUTANTS, rulesOf } from './chain-mutants.ts'
@@ -192,6 +192,10 @@ class ChainRun {
     const held = zonesOf(present.filter(({ node }) => view.replicas.includes(node)))
     if (held < Math.min(SIMULATED_SETTINGS.replicas, zonesOf(present)))
       return `${view.id} of ${path} lies in ${held} zones only`
+    const wrongAcceptors = view.acceptors.filter(id => !present.some(({ node }) => node === id))
+    const count = acceptorCount(present.length, SIMULATED_SETTINGS.replicas)
+    if (wrongAcceptors.length > 0 || view.acceptors.length !== count)
+      return `${view.id} of ${path} has the acceptors ${view.acceptors}, of ${present.length} nodes`
     return this.#differs(path, view)
   }
 
