@@ -49,7 +49,17 @@ export function judgeSchedule(scenario: Scenario, { schedule }: KeptSchedule): s
   return faults
 }
 
+/**
+ * Seeds from that of a schedule on, of which one has to catch the variant. The actions aim at it, the seed decides the
+ * delays: what is sent otherwise after a change of the protocol gives the same seed other ones. A schedule that catches
+ * in one run of eight is missed by all of these once in 600 times.
+ */
+export const AIMED_SEEDS = 48
+
 /** Whether a broken variant fails under the schedule. */
 export function isCaughtBy(scenario: Scenario, schedule: Schedule, mutant: MutantName): boolean {
-  return !runOnce(scenario, schedule.seed, { schedule, mutant }).ok
+  for (let seed = schedule.seed; seed < schedule.seed + AIMED_SEEDS; seed++) {
+    if (!runOnce(scenario, seed, { schedule: { ...schedule, seed }, mutant }).ok) return true
+  }
+  return false
 }

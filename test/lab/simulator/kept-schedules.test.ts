@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import {
+  AIMED_SEEDS,
   isCaughtBy,
   judgeSchedule,
   readSchedule,
@@ -65,4 +66,13 @@ t.test('a kept schedule has to spare the unbroken system and to catch what it is
   t.same(judge({ actions: [{ atMs: 1, kind: 'wipe' }] }), ['the unbroken system fails: bad'])
   t.equal(isCaughtBy(scenario, schedule({}), early), true)
   t.equal(isCaughtBy(scenario, schedule({}), late), false)
+})
+
+t.test('another delay may be needed to catch the variant, within a limit', async t => {
+  const caughtAt = (lucky: number): Scenario => ({
+    ...scenario,
+    run: seed => ({ ok: seed !== lucky, failure: 'bad', steps: 1, virtualMs: 1, digest: '' }),
+  })
+  t.equal(isCaughtBy(caughtAt(1 + AIMED_SEEDS - 1), schedule({}), early), true)
+  t.equal(isCaughtBy(caughtAt(1 + AIMED_SEEDS), schedule({}), early), false)
 })
