@@ -190,6 +190,8 @@ export interface Machine {
   /** How many records name a body. */
   readonly references: Map<BlobId, number>
   counter: number
+  /** Tasks begun so far. */
+  turns: number
   halted: boolean
 
   // Of the step under way.
@@ -246,6 +248,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     flows: new Map(),
     references: new Map(stable.references),
     counter: 0,
+    turns: 0,
     halted: false,
     nowMs: 0,
     persist: [],
