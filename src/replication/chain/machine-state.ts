@@ -20,6 +20,7 @@ import type { RecordTable } from './record-table.ts'
 import type { Flow, Task } from './requests.ts'
 import type { Rules } from './rules.ts'
 import type { Installation, Transfer } from './transfers.ts'
+import type { CounterWindow } from './writing.ts'
 
 /** Settings of the protocol: of the network (replicas, minReplicas) and of this process (waits). */
 export interface ChainSettings {
@@ -119,12 +120,6 @@ export interface Waiter {
   readonly to: NodeId
   readonly message: Message
   readonly confirm: boolean
-}
-
-/** The counters that the head has seen of one start of an entry node. */
-export interface CounterWindow {
-  highest: number
-  readonly used: Set<number>
 }
 
 /** What a replica remembers of a view while it runs. */

@@ -28,9 +28,15 @@ import {
 import { newerViews } from './deciding.ts'
 import { answerWhenClean, wait } from './dirty.ts'
 import { isAlive } from './liveness.ts'
-import { type CounterWindow, chainOf, type Machine, putRecord, putView, send } from './machine-state.ts'
+import { chainOf, type Machine, putRecord, putView, send } from './machine-state.ts'
 import type { RefusalReason, RequestMessage, Tag, WriteRequest } from './messages.ts'
 import { floorOf, passOn } from './passing.ts'
+
+/** The counters that the head has seen of one start of an entry node. */
+export interface CounterWindow {
+  highest: number
+  readonly used: Set<number>
+}
 
 type WriteMessage = RequestMessage & { kind: 'write' }
 
