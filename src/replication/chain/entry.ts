@@ -16,10 +16,10 @@ import type { RefusalReason, ReplyMessage, RequestMessage, Tag } from './message
 import type { Task, TaskResult, WriteTask } from './requests.ts'
 
 /**
- * Refusals after which a write is given up that too few replicas could keep: about two seconds with the usual waits, in
- * which a range that has just lost or gained a node has its next view.
+ * Refusals after which a write is given up that too few replicas could keep: about five seconds with the usual waits, in
+ * which a range that has just lost or gained a node has its next view, on a busy machine too.
  */
-const TOO_FEW_MAX = 6
+const TOO_FEW_MAX = 10
 
 /** Refusals of a head that has used the counter of a first try up: that try can't be written any more. */
 const USED_UP: ReadonlySet<RefusalReason> = new Set<RefusalReason>([

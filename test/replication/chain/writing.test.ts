@@ -180,7 +180,7 @@ t.test('a write that too few replicas could keep is given up soon', async t => {
   for (const entry of ['n1', 'n2']) {
     const { bench } = loneHead()
     bench.put(entry, 'w', 'a')
-    for (let tries = 0; tries < 6; tries++) {
+    for (let tries = 0; tries < 10; tries++) {
       t.equal(bench.answers.get('w'), undefined, 'a range may be about to get its next view')
       bench.fire('retry', entry)
     }
@@ -195,9 +195,9 @@ t.test('no try of a write that was refused can come late', async t => {
   const tries: Envelope[] = []
   bench.lose = envelope => envelope.message.kind === 'write' && tries.push(envelope) < 0
   bench.put('n2', 'w', 'a')
-  for (let round = 0; round < 6; round++) bench.fire('retry', 'n2')
+  for (let round = 0; round < 10; round++) bench.fire('retry', 'n2')
   t.match(bench.answers.get('w'), { kind: 'unavailable' })
-  t.equal(tries.length, 7)
+  t.equal(tries.length, 11)
   enough()
   for (const { message } of tries) bench.deliver('n2', 'n1', message)
   t.equal(bench.get('n1', 'r', 'a'), 'absent', 'though it could be kept now')
