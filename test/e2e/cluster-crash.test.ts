@@ -2,12 +2,11 @@
  * Nodes that crash, pause, come back and leave the others alone for a while, under load: nothing answered is lost, and
  * the store goes on. How long it stood still is told, not judged: the machines that run tests are shared.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { StoreClient } from '../../src/client/client.ts'
 import { urlPath } from './client.ts'
 import { CLUSTER_TIMEOUT_MS, Cluster, type ClusterNode, replicasOf } from './cluster.ts'
 import { waitFor } from './harness.ts'
+import { type LoadResult, startLoad } from './load.ts'
 
 // Processes that start, settle and come back take their time on a machine that is shared.
 t.setTimeout(600_000)
@@ -24,6 +23,17 @@ t.test('two nodes: the second one crashes, the first goes on', async t => {
   await cluster.restart(1)
   await cluster.settled()
   await sameAtEveryNode(t, cluster, 'alone', 10)
+})
+
+t.test('three nodes: one crashes, the others go on', async t => {
+  const cluster = await Cluster.start({ nodes: 3 })
+  t.teardown(() => cluster.close())
+  await putFiles(cluster, 'before', 20)
+  await cluster.kill(1)
+  await cluster.settled()
+  await sameAtEveryNode(t, cluster, 'before', 20)
+  await putFiles(cluster, 'with two', 10)
+  t.match((await cluster.node(2).client.put('with two/3', 'x')).json(), { error: { code: 'FILE_EXISTS' } })
 })
 
 t.test('five nodes bear every crash that leaves a way', async t => {
@@ -49,14 +59,23 @@ t.test('five nodes bear every crash that leaves a way', async t => {
     await sameAtEveryNode(t, cluster, 'with three', 20)
   })
 
-  await t.test('all are killed at once and come back in another order', async t => {
+  await t.test('all are killed at once under load and come back in another order', async t => {
     await putFiles(cluster, 'second', 20)
+    const load = startLoad(addressesOf(cluster), 'killed')
+    await load.underWay()
     await Promise.all(cluster.nodes.map((_, index) => cluster.kill(index)))
     for (const index of [3, 0, 4, 2, 1]) await cluster.restart(index)
+    const { written } = await load.end()
     await cluster.settled()
     await sameAtEveryNode(t, cluster, 'first', 40)
     await sameAtEveryNode(t, cluster, 'second', 20)
     t.equal((await cluster.node(2).client.list('second')).length, 20)
+    const listed = new Set((await cluster.node(2).client.list('killed')).map(({ path }) => path))
+    t.same(
+      written.filter(path => !listed.has(path)),
+      [],
+      `each of ${written.length} answered writes is there`,
+    )
   })
 
   await t.test('the head crashes under load, refused or silent', async t => {
@@ -87,16 +106,17 @@ t.test('five nodes bear every crash that leaves a way', async t => {
   })
 
   await t.test('a rolling restart under load fails no request', async t => {
-    const load = startLoad(cluster, 'rolling')
+    const load = startLoad(addressesOf(cluster), 'rolling')
+    await load.underWay()
     for (const index of cluster.nodes.keys()) {
       await cluster.stop(index)
       await cluster.restart(index)
     }
-    const { written, failures, longestMs } = await load.end()
-    t.comment(`${written} writes and as many reads, the longest ${Math.round(longestMs)} ms`)
-    t.same(failures, [])
+    const result = await load.end()
+    t.comment(describeLoad(result))
+    t.same(result.failures, [])
     await cluster.settled()
-    t.equal((await cluster.node(0).client.list('rolling')).length, written)
+    t.equal((await cluster.node(0).client.list('rolling')).length, result.written.length)
   })
 })
 
@@ -104,50 +124,15 @@ t.test('a node joins under load: no read fails, no write is refused', async t =>
   const cluster = await Cluster.start({ nodes: 2 })
   t.teardown(() => cluster.close())
   await putFiles(cluster, 'before', 200)
-  const load = startLoad(cluster, 'joining')
+  const load = startLoad(addressesOf(cluster), 'joining')
   await cluster.add()
   await cluster.add()
   await cluster.replicated()
-  const { written, failures, longestMs } = await load.end()
-  t.comment(`${written} writes and as many reads, the longest ${Math.round(longestMs)} ms`)
-  t.same(failures, [])
+  const result = await load.end()
+  t.comment(describeLoad(result))
+  t.same(result.failures, [])
   await sameAtEveryNode(t, cluster, 'before', 200)
 })
-
-/** Clients with their own retries, each at a node of its own: a create, then a read of it. */
-function startLoad(cluster: Cluster, folder: string) {
-  const failures: string[] = []
-  let written = 0
-  let longestMs = 0
-  let running = true
-  const one = async ({ address }: ClusterNode, index: number) => {
-    // A node takes some seconds to come back on a loaded machine; the client's own waits between tries double.
-    const client = new StoreClient({ node: `http://${address}`, attemptsMax: 10 })
-    for (let number = 0; running; number++) {
-      const path = `${folder}/${index}/${number}`
-      const began = performance.now()
-      try {
-        await client.put(path, `bytes of ${path}`)
-        written++
-        const got = await client.get(path)
-        for await (const _ of got.body);
-      } catch (error) {
-        failures.push(`${path}: ${String(error)}`)
-      }
-      longestMs = Math.max(longestMs, performance.now() - began)
-      await delay(10)
-    }
-    await client.close()
-  }
-  const clients = Promise.all(cluster.nodes.map(one))
-  return {
-    async end() {
-      running = false
-      await clients
-      return { written, failures, longestMs }
-    },
-  }
-}
 
 async function putFiles(cluster: Cluster, folder: string, count: number): Promise<void> {
   const { running } = cluster
@@ -180,4 +165,9 @@ async function textAt({ client }: ClusterNode, path: string): Promise<string | n
 
 function addressesOf(cluster: Cluster): string[] {
   return cluster.nodes.map(({ address }) => address)
+}
+
+function describeLoad({ written, longestWriteMs, longestReadMs }: LoadResult): string {
+  const [write, read] = [longestWriteMs, longestReadMs].map(Math.round)
+  return `${written.length} writes and as many reads; the longest write ${write} ms, the longest read ${read} ms`
 }
