@@ -6,6 +6,7 @@ import { Pool } from 'undici'
 import type { Env } from '../env.ts'
 import { ERROR_CODES, type ErrorCode, StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
+import { exchange, type WholeAnswer } from './exchange.ts'
 import { Outbox } from './outbox.ts'
 import type { CallOptions, PeerIdentity, Peers, Unreachable } from './peers.ts'
 import { Refusals } from './refusals.ts'
@@ -165,30 +166,20 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   }
 
   async #deliver(to: Address, pool: Pool, batch: readonly Uint8Array[]) {
-    const body = Buffer.concat(batch)
+    const [first] = batch
+    const body = first !== undefined && batch.length === 1 ? first : Buffer.concat(batch)
     const url = '/peer/messages'
     const { clock } = this.#components.env
     const beganMs = clock.monotonicMs()
     try {
-      const reply = await pool.request({
-        method: 'POST',
-        path: url,
-        headers: peerHeaders(this.#components.credentials, 'POST', url, body),
-        body,
-        headersTimeout: DELIVERY_TIMEOUT_MS,
-        bodyTimeout: DELIVERY_TIMEOUT_MS,
-      })
-      if (reply.statusCode < 300) {
-        const replies = await readLimited(reply)
+      const headers = peerHeaders(this.#components.credentials, 'POST', url, body)
+      const timeoutMs = DELIVERY_TIMEOUT_MS
+      const answer = await exchange(pool, { method: 'POST', path: url, headers, body, timeoutMs })
+      const { status } = answer
+      if (status < 300) {
         this.#init.took?.(to, clock.monotonicMs() - beganMs)
-        this.#takeReplies(url, reply, replies)
-        return 'delivered'
-      }
-      await reply.body.dump()
-      this.#components.env.log.warn(
-        { op: 'peer.send', peer: to, status: reply.statusCode },
-        'peer refused messages',
-      )
+        this.#takeReplies(url, answer)
+      } else this.#components.env.log.warn({ op: 'peer.send', peer: to, status }, 'peer refused messages')
       return 'delivered'
     } catch (error) {
       return howUnreachable(error)
@@ -196,9 +187,9 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   }
 
   /** Only what is signed as an answer counts: another program may have taken over the port. */
-  #takeReplies(url: string, reply: Reply, body: Buffer): void {
+  #takeReplies(url: string, { headers, body }: WholeAnswer): void {
     if (body.byteLength === 0) return
-    const head = { method: 'REPLY', url, headers: reply.headers }
+    const head = { method: 'REPLY', url, headers }
     const from = authenticate(this.#components.credentials, head, body)
     const messages = decodeBatch(body)
     if (messages.every(this.#init.isMessage)) return this.#init.messages(from, messages)
