@@ -78,6 +78,8 @@ export interface ViewState {
   readonly floor: Version
   /** The highest number given to a write here. */
   readonly seq: number
+  /** Writes of this view up to here are known to be acknowledged: after a restart only later ones are in doubt. */
+  readonly clean?: number
 }
 
 /** What a node knows of a view that it has just heard of. */

@@ -67,6 +67,7 @@ export function markAcknowledged(m: Machine, state: ViewState, path: PathName, v
  * again while it is dirty keeps the number of its first unacknowledged write, so the oldest entry is the lowest.
  */
 export function acknowledgedUpTo(state: ViewState, chain: Chain): number {
+  if (chain.resuming !== undefined) return chain.cleanSeq
   for (const first of chain.dirty.values()) return first - 1
   return state.seq
 }

@@ -70,6 +70,7 @@ export type TimerEvent =
   | { readonly kind: 'watch'; readonly viewId: ViewId; readonly tries: number }
   | { readonly kind: 'transfer'; readonly tag: Tag; readonly steps: number }
   | { readonly kind: 'resend'; readonly viewId: ViewId }
+  | { readonly kind: 'resume'; readonly viewId: ViewId }
   | { readonly kind: 'back-fill'; readonly viewId: ViewId; readonly tries: number }
   | { readonly kind: 'task'; readonly tag: Tag }
   | { readonly kind: 'retry'; readonly flow: string; readonly tag: Tag }
@@ -135,6 +136,8 @@ export interface Chain {
   /** Passes that wait for a body. */
   readonly blocked: Map<BlobId, { readonly from: NodeId; readonly message: Message }[]>
   resending: boolean
+  /** Head, after a restart: prefixes of positions that have not been looked over yet, and what is open in the others. */
+  resuming: { readonly prefixes: string[]; readonly open: [PathName, number][] } | undefined
   /** Head: replicas that have every body. */
   readonly filled: Set<NodeId>
 }
@@ -362,6 +365,7 @@ export function chainOf(m: Machine, state: ViewState): Chain {
       windows: new Map(),
       blocked: new Map(),
       resending: false,
+      resuming: undefined,
       filled: new Set(),
     }
     m.chains.set(state.view.id, chain)
@@ -369,10 +373,11 @@ export function chainOf(m: Machine, state: ViewState): Chain {
   return chain
 }
 
-/** After a restart only the floor tells what is acknowledged. */
+/** After a restart only the marks in the view's state tell what is acknowledged. */
 function firstCleanSeq(m: Machine, state: ViewState): number {
   if (!m.rules.dirtyAfterRestart) return state.seq
-  return state.floor.epoch === state.view.epoch ? state.floor.seq : 0
+  const floorSeq = state.floor.epoch === state.view.epoch ? state.floor.seq : 0
+  return Math.max(floorSeq, state.clean ?? 0)
 }
 
 export function blobOf(record: ChainRecord): BlobRef | undefined {

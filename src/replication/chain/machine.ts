@@ -55,7 +55,15 @@ import {
 } from './machine-state.ts'
 import { mend } from './mending.ts'
 import type { Envelope, Message, Tag } from './messages.ts'
-import { collectTombstones, onAcknowledge, onFloor, onPass, onResend, resumeChain } from './passing.ts'
+import {
+  collectTombstones,
+  onAcknowledge,
+  onFloor,
+  onPass,
+  onResend,
+  onResume,
+  resumeChain,
+} from './passing.ts'
 import { onRead } from './reading.ts'
 import { onPreCopied, onRepair, planRepair, renewView, ringAt } from './repair.ts'
 import type { ClientRequest } from './requests.ts'
@@ -226,6 +234,8 @@ function onTimer(m: Machine, timer: TimerEvent): void {
       return onWatch(m, timer.viewId, timer.tries)
     case 'transfer':
       return onTransferTimeout(m, timer.tag, timer.steps)
+    case 'resume':
+      return onResume(m, timer.viewId)
     case 'resend':
       return onResend(m, timer.viewId)
     case 'back-fill':

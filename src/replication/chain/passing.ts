@@ -6,6 +6,7 @@
  * head passes on again what was not acknowledged. A path without a record counts as a tombstone at the floor, so what
  * arrives late for a removed file stays out.
  */
+import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { serves, takesPasses } from '../../views/install.ts'
 import {
@@ -20,6 +21,7 @@ import {
 import { dropReplacedBody } from './bodies.ts'
 import { type ChainRecord, compareVersions, VERSION_ZERO } from './chain-record.ts'
 import { newerViews } from './deciding.ts'
+import { DIGITS, PREFIX_DIGITS } from './digest-tree.ts'
 import { acknowledgedUpTo, advanceClean, isClean, markAcknowledged } from './dirty.ts'
 import { activate } from './installing.ts'
 import { probe } from './liveness.ts'
@@ -42,6 +44,9 @@ export function floorOf(m: Machine, state: ViewState): Version {
 
 /** Records that the head passes on again at a time. */
 const RESENDS_MAX = 64
+
+/** Records that are looked over in one turn after a restart; one part more may go over it. About 5 ms. */
+const RESUMED_MAX = 256
 
 /** At the head: a record was stored; the chain shall have it. */
 export function passOn(m: Machine, state: ViewState, record: ChainRecord): void {
@@ -78,7 +83,7 @@ export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind:
   const order = compareVersions(record.version, own?.version ?? floorOf(m, state))
   if (order > 0) {
     putRecord(m, record)
-    state = { ...state, seq: Math.max(state.seq, record.version.seq) }
+    state = { ...state, seq: Math.max(state.seq, record.version.seq), clean: chain.cleanSeq }
     putView(m, state)
     passFurther(m, state, record)
   } else if (own === undefined || isClean(m, state, own)) {
@@ -131,18 +136,49 @@ function acknowledged(m: Machine, state: ViewState, path: ChainRecord['path'], v
   dropReplacedBody(m, path)
 }
 
-/** After a restart the head does not know what was acknowledged, and passes on everything above the floor. */
+/**
+ * After a restart the head does not know what was acknowledged of what it wrote after its mark, and passes that on again.
+ * To find it, the records of the range are looked over, a few at a time: reads need not wait for that, nor do writes.
+ */
 export function resumeChain(m: Machine, state: ViewState): void {
   const { view } = state
   if (!serves(state) || headOf(view) !== m.self || successorIn(view, m.self) === undefined) return
   const chain = chainOf(m, state)
-  const open = [...m.records.within(view)].filter(
-    ({ version }) => version.epoch === view.epoch && version.seq > chain.cleanSeq,
-  )
-  for (const record of open.sort((a, b) => a.version.seq - b.version.seq)) {
-    chain.dirty.set(record.path, record.version.seq)
+  if (state.seq <= chain.cleanSeq) return
+  chain.resuming = { prefixes: [''], open: [] }
+  onResume(m, view.id)
+}
+
+export function onResume(m: Machine, viewId: ViewId): void {
+  const state = m.views.get(viewId)
+  if (state === undefined || !serves(state)) return
+  const { resuming } = chainOf(m, state)
+  if (resuming === undefined) return
+  for (let left = RESUMED_MAX; left > 0; ) {
+    const prefix = resuming.prefixes.pop()
+    if (prefix === undefined) return resumed(m, state, resuming.open)
+    const { count } = m.records.digest(state.view, prefix)
+    if (count > RESUMED_MAX && prefix.length < PREFIX_DIGITS) {
+      resuming.prefixes.push(...DIGITS.map(digit => prefix + digit))
+    } else if (count > 0) {
+      left -= count
+      for (const record of m.records.within(state.view, prefix)) {
+        if (!isClean(m, state, record)) resuming.open.push([record.path, record.version.seq])
+      }
+    }
   }
-  if (open.length > 0) resend(m, state)
+  setTimer(m, 0, { kind: 'resume', viewId })
+}
+
+/** All is looked over: what was open joins what has been written since, in the order of the numbers. */
+function resumed(m: Machine, state: ViewState, open: readonly [PathName, number][]): void {
+  const chain = chainOf(m, state)
+  chain.resuming = undefined
+  const all = [...new Map([...chain.dirty, ...open])].sort(([, a], [, b]) => a - b)
+  chain.dirty.clear()
+  for (const [path, seq] of all) chain.dirty.set(path, seq)
+  advanceClean(chain, acknowledgedUpTo(state, chain))
+  resend(m, state)
 }
 
 export function onResend(m: Machine, viewId: ViewId): void {
@@ -159,9 +195,14 @@ function resend(m: Machine, state: ViewState): void {
     const record = m.records.get(path)
     if (record !== undefined && left-- > 0) passOn(m, state, record)
   }
-  if (chain.dirty.size === 0) return
+  if (chain.dirty.size === 0) return keepMark(m, state, chain.cleanSeq)
   for (const node of state.view.replicas) if (node !== m.self) probe(m, node)
   armResend(m, state.view.id, chain)
+}
+
+/** Nothing is open: a restart from here on has nothing to look for. */
+function keepMark(m: Machine, state: ViewState, cleanSeq: number): void {
+  if (cleanSeq > (state.clean ?? 0)) putView(m, { ...state, clean: cleanSeq })
 }
 
 function armResend(m: Machine, viewId: ViewId, chain: { resending: boolean }): void {

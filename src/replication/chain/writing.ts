@@ -104,7 +104,7 @@ function store(
   record: ChainRecord,
   request: WriteRequest,
 ): void {
-  const state = { ...before, seq: before.seq + 1 }
+  const state = { ...before, seq: before.seq + 1, clean: chainOf(m, before).cleanSeq }
   const version = { epoch: state.view.epoch, seq: state.seq }
   const decided = { version, requestId: request.requestId }
   const outcome = request.key && outcomeOf(request.key, request.operation, version, record)

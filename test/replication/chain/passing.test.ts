@@ -71,6 +71,48 @@ t.test('the floor stays below what is not acknowledged', async t => {
   t.ok(bench.machine('n1').records.get(path('b')), 'a tombstone above the floor')
 })
 
+t.test('after a restart only what was written after the mark is in doubt', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  for (const name of ['a', 'b', 'c']) bench.put('n1', name, name)
+  bench.lose = ({ message }) => message.kind === 'pass'
+  bench.put('n1', 'late', 'b')
+  bench.lose = () => false
+  bench.log.splice(0)
+  bench.restart('n1')
+  t.equal(bench.log.filter(line => line === 'n1>n2 pass').length, 1, 'and not the two others')
+  t.equal(bench.get('n3', 'r', 'b'), 'late')
+})
+
+t.test('when nothing was open, a restart looks nothing over', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  for (const name of ['a', 'b', 'c']) bench.put('n1', name, name)
+  bench.fire('resend')
+  const { clean, seq } = bench.state('n1')
+  t.equal(clean, seq)
+  bench.log.splice(0)
+  bench.restart('n1')
+  t.equal(bench.machine('n1').chains.get('v1' as never)?.resuming, undefined)
+  t.notOk(bench.log.some(line => line.endsWith(' pass')))
+})
+
+t.test('many records are looked over in turns, while reads and writes go on', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  for (let i = 0; i < 600; i++) bench.put('n1', `w${i}`, `p${i}`)
+  bench.lose = ({ message }) => message.kind === 'pass'
+  bench.put('n1', 'late', 'p7')
+  bench.lose = () => false
+  bench.restart('n1')
+  const chain = () => bench.machine('n1').chains.get('v1' as never)
+  t.ok(chain()?.resuming, 'one turn is not enough')
+  t.match(bench.put('n1', 'meanwhile', 'p8'), { kind: 'done' })
+  t.equal(bench.get('n1', 'r', 'p9'), 'w9')
+  for (let turns = 0; turns < 10 && chain()?.resuming !== undefined; turns++) bench.fire('resume')
+  t.equal(chain()?.resuming, undefined)
+  t.equal(chain()?.dirty.size, 0)
+  t.equal(bench.get('n3', 'r2', 'p7'), 'late')
+  t.equal(bench.get('n3', 'r3', 'p8'), 'meanwhile')
+})
+
 t.test('after a restart the head passes on again what it does not know to be acknowledged', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   bench.lose = ({ message }) => message.kind === 'pass'
