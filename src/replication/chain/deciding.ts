@@ -10,6 +10,7 @@ import {
   accept,
   onAccepted,
   onPromise,
+  type Proposal,
   prepare,
   propose,
 } from '../../views/reconfigure.ts'
@@ -32,6 +33,11 @@ import type { PaxosMessage, SealedView } from './messages.ts'
 import { overlaps } from './transfers.ts'
 
 type Paxos<Kind extends PaxosMessage['kind']> = Extract<PaxosMessage, { kind: Kind }>
+
+export interface Proposing {
+  proposal: Proposal
+  tries: number
+}
 
 /** Attempts of one proposer; then whoever needs the range begins anew. */
 const ATTEMPTS_MAX = 8

@@ -11,10 +11,10 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { RingPosition } from '../../ring/placement.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import { RangeTable, type SealMark, SealMarks } from '../../views/range-table.ts'
-import type { Proposal } from '../../views/reconfigure.ts'
 import { type Boot, bootName, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
 import type { ChainRecord, RequestId } from './chain-record.ts'
 import type { Confirms } from './confirm.ts'
+import type { Proposing } from './deciding.ts'
 import type { BlobRef, Envelope, Message, Tag } from './messages.ts'
 import type { RecordTable } from './record-table.ts'
 import type { Flow, Task } from './requests.ts'
@@ -140,11 +140,6 @@ export interface Chain {
   resuming: { readonly prefixes: string[]; readonly open: [PathName, number][] } | undefined
   /** Head: replicas that have every body. */
   readonly filled: Set<NodeId>
-}
-
-export interface Proposing {
-  proposal: Proposal
-  tries: number
 }
 
 /** Everything one node knows. Changed by step() alone. */
