@@ -16,14 +16,19 @@ export const SUSPECT_MAX_MS = 600_000
 export const ORIGINS_MAX = 1024
 
 interface Experience {
-  readonly failures: number
+  /** In a row. 0 with an answer. */
+  failures: number
   /** Not before this time, ms of the monotonic clock. */
-  readonly againAtMs: number
+  againAtMs: number
   /** A request is finding out. */
-  readonly trying: boolean
+  trying: boolean
+  /** The last answer, ms of the monotonic clock. */
+  answeredAtMs: number
 }
 
-const GOOD: Experience = { failures: 0, againAtMs: 0, trying: false }
+const NEVER = Number.NEGATIVE_INFINITY
+
+const NO_EXPERIENCE: Experience = { failures: 0, againAtMs: 0, trying: false, answeredAtMs: NEVER }
 
 export class Reachability {
   readonly #clock: Clock
@@ -45,33 +50,48 @@ export class Reachability {
    */
   claim(origin: string): boolean {
     const known = this.#known.get(origin)
-    if (known === GOOD) return true
+    if (isGood(known)) return true
     if (known?.trying || this.isSuspect(origin)) return false
-    this.#set(origin, { failures: known?.failures ?? 0, againAtMs: 0, trying: true })
+    this.#noted(origin).trying = true
     return true
   }
 
   answered(origin: string): void {
-    if (this.#known.get(origin) !== GOOD) this.#set(origin, GOOD)
+    const known = this.#noted(origin)
+    known.failures = 0
+    known.trying = false
+    known.answeredAtMs = this.#clock.monotonicMs()
   }
 
-  failed(origin: string): void {
+  /**
+   * @param beganMs when the request went out that failed, on the monotonic clock: a node that has answered another one
+   *   since is slow in one thing, and not gone.
+   */
+  failed(origin: string, beganMs: number): void {
+    const known = this.#noted(origin)
+    known.trying = false
+    const nowMs = this.#clock.monotonicMs()
     // Requests that were under way together fail together, which is one failure.
-    if (this.isSuspect(origin)) return
-    const failures = (this.#known.get(origin)?.failures ?? 0) + 1
-    const waitMs = Math.min(SUSPECT_MAX_MS, SUSPECT_FIRST_MS * 2 ** Math.min(failures - 1, 30))
-    this.#set(origin, { failures, againAtMs: this.#clock.monotonicMs() + waitMs, trying: false })
+    if (known.answeredAtMs > beganMs || nowMs < known.againAtMs) return
+    known.failures += 1
+    known.againAtMs =
+      nowMs + Math.min(SUSPECT_MAX_MS, SUSPECT_FIRST_MS * 2 ** Math.min(known.failures - 1, 30))
   }
 
   /** The request was given up before it could tell. */
   unknown(origin: string): void {
     const known = this.#known.get(origin)
-    if (known?.trying) this.#set(origin, { ...known, trying: false })
+    if (known !== undefined) known.trying = false
   }
 
   /** Addresses whose last request got an answer, the latest first. */
   good(): string[] {
-    return [...this.#known].flatMap(([origin, known]) => (known === GOOD ? [origin] : [])).reverse()
+    return this.#latestFirst(isGood)
+  }
+
+  /** Those whose last request got none, the latest first: better than nobody. */
+  suspects(): string[] {
+    return this.#latestFirst(known => known.failures > 0)
   }
 
   /** Addresses that something is known of. */
@@ -83,10 +103,24 @@ export class Reachability {
     this.#known.clear()
   }
 
-  #set(origin: string, experience: Experience): void {
-    this.#known.delete(origin)
-    this.#known.set(origin, experience)
-    const [oldest] = this.#known.keys()
-    if (oldest !== undefined && this.#known.size > ORIGINS_MAX) this.#known.delete(oldest)
+  #latestFirst(is: (known: Experience) => boolean): string[] {
+    return [...this.#known]
+      .filter(([, known]) => is(known))
+      .sort(([, a], [, b]) => b.answeredAtMs - a.answeredAtMs)
+      .map(([origin]) => origin)
   }
+
+  #noted(origin: string): Experience {
+    const known = this.#known.get(origin)
+    if (known !== undefined) return known
+    const fresh = { ...NO_EXPERIENCE }
+    const [oldest] = this.#known.keys()
+    if (oldest !== undefined && this.#known.size === ORIGINS_MAX) this.#known.delete(oldest)
+    this.#known.set(origin, fresh)
+    return fresh
+  }
+}
+
+function isGood(known: Experience | undefined): boolean {
+  return known !== undefined && known.failures === 0 && !known.trying && known.answeredAtMs !== NEVER
 }

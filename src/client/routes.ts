@@ -23,6 +23,8 @@ export interface Route {
   readonly headers: Readonly<Record<string, string>>
   /** There may be others to go to when this one is silent. */
   readonly others: boolean
+  /** When it was chosen, ms of the monotonic clock. */
+  readonly beganMs: number
 }
 
 /** What a reply says about the ring, by lower-case names. */
@@ -34,6 +36,7 @@ const ROUTES_MAX = 5
 export class Routes {
   readonly #named: URL
   readonly #direct: boolean
+  readonly #clock: Env['clock']
   readonly #ranges = new RangeTable()
   readonly #reachability: Reachability
   #networkId: string | undefined
@@ -44,6 +47,7 @@ export class Routes {
   constructor({ clock, randomness }: Pick<Env, 'clock' | 'randomness'>, named: string, direct: boolean) {
     this.#named = new URL(named)
     this.#direct = direct
+    this.#clock = clock
     this.#reachability = new Reachability({ clock })
     this.#turn = randomness.bytes(1)[0] ?? 0
   }
@@ -65,7 +69,13 @@ export class Routes {
       tried.add(origin)
       yield this.#route(origin, goal)
     }
-    if (!tried.has(named)) yield this.#route(named, goal)
+    // Rather than nobody, those that did not answer a moment ago.
+    for (const origin of [named, ...this.#reachability.suspects()]) {
+      if (tried.size >= ROUTES_MAX && origin !== named) return
+      if (tried.has(origin)) continue
+      tried.add(origin)
+      yield this.#route(origin, goal)
+    }
   }
 
   /** A node answered, whatever it said, unless it did not let the request in: then it is no source. */
@@ -89,8 +99,8 @@ export class Routes {
   }
 
   /** A node did not answer, or not as one of this network that serves this client. */
-  failed({ origin, range }: Route): void {
-    this.#reachability.failed(origin)
+  failed({ origin, range, beganMs }: Route): void {
+    this.#reachability.failed(origin, beganMs)
     if (range !== undefined) this.#ranges.forget(range)
   }
 
@@ -113,15 +123,16 @@ export class Routes {
 
   #route(origin: string, goal: Goal | undefined): Route {
     const named = origin === this.#named.origin
+    const beganMs = this.#clock.monotonicMs()
     const others = this.#reachability.size > 1
     if (goal === undefined || !this.#direct)
-      return { origin, named, range: undefined, headers: {}, others: false }
+      return { origin, named, range: undefined, headers: {}, others: false, beganMs }
     const known = this.#rangeOf(goal)
     const range = known?.origins.includes(origin) ? known : undefined
     const headers: Record<string, string> = {}
     if (goal !== 'any') headers['ring-epoch'] = String(known?.epoch ?? 0)
     if (!named && this.#networkId !== undefined) headers['ring-network'] = this.#networkId
-    return { origin, named, range, headers, others }
+    return { origin, named, range, headers, others, beganMs }
   }
 
   #rangeOf(goal: Goal): KnownRange | undefined {

@@ -41,8 +41,8 @@ interface Sending {
 interface Failure {
   readonly error: StoreError
   readonly repeatable: boolean
-  /** To whom next: at once to another node, or after a pause; `spoken` when a node said that it can't now. */
-  readonly how: 'unanswered' | 'spoken' | 'own-refusal'
+  /** The node was not there, or there and silent, or said something; that of its own settings, or for the network. */
+  readonly how: 'unanswered' | 'silent' | 'spoken' | 'own-refusal'
 }
 
 export class Transport {
@@ -91,7 +91,7 @@ export class Transport {
   ): Promise<{ readonly done: T } | { readonly failure: Failure }> {
     const { request } = sending
     let failure: Failure | undefined
-    let spoken = 0
+    let unable = 0
     for (const route of this.#routes.to(request.goal)) {
       try {
         return { done: await take(await this.#tryAt(route, sending)) }
@@ -100,9 +100,9 @@ export class Transport {
         request.signal?.throwIfAborted()
         failure = this.#judge(cause, route, sending)
         if (failure.how !== 'spoken') this.#routes.failed(route)
-        else spoken += 1
-        // A second node that can't either speaks for the network.
-        if (!failure.repeatable || spoken > 1) break
+        if (failure.how === 'spoken' || failure.how === 'silent') unable += 1
+        // A second node that can't now either speaks for the network.
+        if (!failure.repeatable || unable > 1) break
       }
     }
     if (failure === undefined) throw new TypeError('A request has at least one node to go to.')
@@ -128,8 +128,7 @@ export class Transport {
     const unsent = neverLeft(cause)
     sending.mayHaveHappened ||= isWrite(request) && !unsent && code === undefined
     const error = this.#toStoreError(cause, route, sending)
-    const how =
-      code === undefined ? 'unanswered' : !route.named && OWN_REFUSALS.has(code) ? 'own-refusal' : 'spoken'
+    const how = howOf(cause, code, route)
     const harmless = !isWrite(request) || request.headers?.['idempotency-key'] !== undefined
     const bodyGone = request.bodyOnce === true && (sending.bodyBegan || !unsent)
     const helps = how !== 'spoken' || error.retryable || error.code === 'INDETERMINATE'
@@ -170,6 +169,11 @@ const OWN_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TYPE_NOT_ALLOWED',
   'HEADERS_TOO_LARGE',
 ])
+
+function howOf(cause: unknown, code: ErrorCode | undefined, { named }: Route): Failure['how'] {
+  if (code !== undefined) return !named && OWN_REFUSALS.has(code) ? 'own-refusal' : 'spoken'
+  return codeOfSystem(cause) === 'UND_ERR_HEADERS_TIMEOUT' ? 'silent' : 'unanswered'
+}
 
 function isWrite(request: WireRequest): boolean {
   return request.method !== 'GET' && request.method !== 'HEAD'

@@ -17,7 +17,7 @@ function exchange(t: Test, init: { token?: string; answerTimeoutMs?: number } = 
 }
 
 function route(origin: string, change: Partial<Route> = {}): Route {
-  return { origin, named: true, range: undefined, headers: {}, others: false, ...change }
+  return { origin, named: true, range: undefined, headers: {}, others: false, beganMs: 0, ...change }
 }
 
 t.test('the token and the headers of the route go with the request', async t => {

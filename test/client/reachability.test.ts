@@ -19,7 +19,7 @@ t.test('one that failed is left alone, longer each time, and comes back with its
   let waitMs = SUSPECT_FIRST_MS
   for (let failures = 0; failures < 20; failures++) {
     t.ok(reachability.claim('a'))
-    reachability.failed('a')
+    reachability.failed('a', env.clock.monotonicMs())
     await env.advance(waitMs - 1)
     t.notOk(reachability.claim('a'), `still left alone after ${waitMs - 1} ms`)
     t.ok(reachability.isSuspect('a'))
@@ -30,7 +30,7 @@ t.test('one that failed is left alone, longer each time, and comes back with its
   t.equal(waitMs, SUSPECT_MAX_MS)
   t.ok(reachability.claim('a'))
   reachability.answered('a')
-  reachability.failed('a')
+  reachability.failed('a', env.clock.monotonicMs())
   await env.advance(SUSPECT_FIRST_MS)
   t.ok(reachability.claim('a'), 'an answer makes good')
 })
@@ -39,9 +39,21 @@ t.test('requests that fail together count once', async t => {
   const env = manualEnv()
   const reachability = new Reachability(env)
   reachability.answered('a')
-  for (let request = 0; request < 8; request++) reachability.failed('a')
+  for (let request = 0; request < 8; request++) reachability.failed('a', env.clock.monotonicMs())
   await env.advance(SUSPECT_FIRST_MS)
   t.ok(reachability.claim('a'))
+})
+
+t.test('a node that has answered another request since is not gone', async t => {
+  const env = manualEnv()
+  const reachability = new Reachability(env)
+  const beganMs = env.clock.monotonicMs()
+  await env.advance(10)
+  reachability.answered('a')
+  reachability.failed('a', beganMs)
+  t.same(reachability.good(), ['a'])
+  reachability.failed('a', env.clock.monotonicMs())
+  t.same(reachability.good(), [])
 })
 
 t.test('a request that is given up leaves the question open', async t => {
@@ -55,10 +67,15 @@ t.test('a request that is given up leaves the question open', async t => {
 })
 
 t.test('the latest good addresses come first, and memory is bounded', async t => {
-  const reachability = new Reachability(manualEnv())
-  for (const origin of ['a', 'b', 'c']) reachability.answered(origin)
-  reachability.failed('b')
+  const env = manualEnv()
+  const reachability = new Reachability(env)
+  for (const origin of ['a', 'b', 'c']) {
+    reachability.answered(origin)
+    await env.advance(1)
+  }
+  reachability.failed('b', env.clock.monotonicMs())
   t.same(reachability.good(), ['c', 'a'])
+  t.same(reachability.suspects(), ['b'])
   for (let i = 0; i < 2 * ORIGINS_MAX; i++) reachability.answered(`n${i}`)
   t.equal(reachability.size, ORIGINS_MAX)
 })

@@ -314,6 +314,16 @@ t.test('addresses that cannot be reached are not tried for each request', async 
   t.same(sleeps, [])
 })
 
+t.test('a node that is silent is passed by at once, and one other asked before a pause', async t => {
+  const [mute, tail] = [await scriptedServer(t, [silence]), await scriptedServer(t, [json(200, 'tail')])]
+  const named = await scriptedServer(t, [json(200, 'named', told(7, mute.origin, tail.origin))])
+  const { transport, sleeps } = transportTo(t, named.origin, { answerTimeoutMs: 200 })
+  await transport.send(readA, jsonOf)
+  t.equal(await transport.send({ ...writeA, quick: true }, jsonOf), 'tail')
+  t.same(sleeps, [])
+  t.equal(tail.seen[0]?.headers['idempotency-key'], mute.seen[0]?.headers['idempotency-key'])
+})
+
 t.test('the named node goes down: what it told is enough to go on', async t => {
   const other = await scriptedServer(t, [json(200, 'other')])
   const named = await scriptedServer(t, [json(200, 'named', told(7, other.origin)), hangUp])
