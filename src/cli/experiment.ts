@@ -2,16 +2,16 @@
  * Owns `altered-chord experiment`: measurements that anybody can repeat. The only command that uses the laboratory,
  * which is loaded when it is needed.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { SingleBar } from 'cli-progress'
 import type { Command } from 'commander'
 import type { LookupFigure, LookupScenario } from '../lab/experiments/lookup-simulated.ts'
-import { note, print, type Session, usageError } from './session.ts'
+import { addMemoryCommand, experimentRealLookup } from './experiment-real.ts'
+import { integer, integers, startBar, writeFiles } from './experiment-terms.ts'
+import { print, type Session, usageError } from './session.ts'
 
 interface LookupOptions {
   readonly simulated?: boolean
-  readonly nodes: readonly number[]
+  readonly nodes?: readonly number[]
+  readonly runs: number
   readonly seeds: number
   readonly lookups: number
   readonly lifetime: number
@@ -29,69 +29,101 @@ const MOMENTS = [1, 3, 10, 50, 100]
 /** The sizes that the original system was measured at. */
 const GROWTH_NODES = [5, 10, 15, 20, 25, 30, 35]
 
+const SIMULATED_NODES = [35, 1000]
+
 /** A simulated network keeps four bytes and more for each pair of its nodes. */
 const NODES_MAX = 20_000
 
 export function addExperimentCommand(program: Command, session: Session): void {
   const command = program
     .command('experiment')
-    .summary('measure lookups in simulated networks')
-    .description('Measurements that you can repeat; the same seeds give the same figures.')
+    .summary('measure lookups and memory')
+    .description(
+      'Measurements that you can repeat, with real processes or simulated; the same seeds give the same figures.',
+    )
   command
     .command('lookup')
-    .description('Hops of a lookup, staleness of the maps and bytes that messages carry to teach.')
-    .option('--simulated', 'in a network simulated in this process (the only kind so far)')
+    .description(
+      'Requests that a lookup takes and nodes that the maps know. Starts real processes on this machine, in networks of 5\n' +
+        'to 35 nodes, measures right after their start and warm, and ends them. With --simulated: hops, staleness of the\n' +
+        'maps and bytes that messages carry to teach, in networks of any size that are simulated in this process.',
+    )
+    .option('--simulated', 'in networks simulated in this process instead of real ones')
     .option(
       '--nodes <counts>',
-      'sizes of the networks, separated by commas',
+      `sizes of the networks, separated by commas (default ${GROWTH_NODES}; simulated ${SIMULATED_NODES})`,
       integers(2, NODES_MAX),
-      [35, 1000],
     )
-    .option('--seeds <count>', 'runs of each network, for the confidence intervals', integer(1, 1000), 10)
+    .option('--runs <count>', 'real networks of each size, for the confidence intervals', integer(1, 100), 3)
+    .option(
+      '--seeds <count>',
+      'simulated runs of each network, for the confidence intervals',
+      integer(1, 1000),
+      10,
+    )
     .option(
       '--lookups <count>',
-      'lookups that each node starts in all, one a second',
+      'lookups at each moment, all nodes together; simulated: that each node starts in all, one a second',
       integer(1, 10_000),
       100,
     )
     .option(
       '--lifetime <seconds>',
-      'mean lifetime of a node in the runs with churn; 0 leaves them out',
+      'simulated: mean lifetime of a node in the runs with churn; 0 leaves them out',
       integer(0, 1e9),
       600,
     )
     .option('--learn <mode>', 'what teaches: chain, path or both', 'both')
-    .option('--virtual-nodes <count>', 'identifiers of a node', integer(1, 256), 1)
-    .option('--replicas <count>', 'nodes that share a range and know each other', integer(1, 16), 3)
+    .option('--virtual-nodes <count>', 'identifiers of a node', integer(1, 64), 1)
+    .option('--replicas <count>', 'nodes that share a range and know each other', integer(1, 15), 3)
     .option(
       '--answering <count>',
-      'replicas that may answer for a key; 1 is the owner alone',
+      'simulated: replicas that may answer for a key; 1 is the owner alone',
       integer(1, 16),
       1,
     )
-    .option('--growth', 'networks of 5 to 35 nodes right after their start, beside the original system')
+    .option(
+      '--growth',
+      'simulated: networks of 5 to 35 nodes right after their start, beside the original system',
+    )
     .option('-o, --output <folder>', 'also writes CSV and SVG files there')
     .addHelpText(
       'after',
       `
 Examples:
+  altered-chord experiment lookup --output figures
+  altered-chord experiment lookup --nodes 5,10 --runs 1 --learn path
   altered-chord experiment lookup --simulated --nodes 1000
   altered-chord experiment lookup --simulated --nodes 35,1000 --lifetime 0 --output figures
   altered-chord experiment lookup --simulated --growth`,
     )
-    .action((options: LookupOptions) => experimentLookup(session, options))
+    .action((options: LookupOptions, lookup: Command) => {
+      refuseOthers(lookup, options.simulated ? REAL_ONLY : SIMULATED_ONLY, options.simulated === true)
+      return options.simulated
+        ? experimentLookup(session, options)
+        : experimentRealLookup(session, { ...options, nodes: options.nodes ?? GROWTH_NODES })
+    })
+  addMemoryCommand(command, session)
+}
+
+/** Options that mean nothing for the other kind of network. */
+const SIMULATED_ONLY = ['seeds', 'lifetime', 'answering', 'growth']
+const REAL_ONLY = ['runs']
+
+function refuseOthers(command: Command, names: readonly string[], simulated: boolean): void {
+  const given = names.find(name => command.getOptionValueSource(name) === 'cli')
+  if (given === undefined) return
+  throw usageError(`--${given} is for ${simulated ? 'real' : 'simulated'} networks.`)
 }
 
 async function experimentLookup(session: Session, options: LookupOptions): Promise<void> {
-  if (!options.simulated)
-    throw usageError('Say --simulated: lookups are measured in simulated networks so far.')
   const modes = modesOf(options.learn)
   const scenarios = options.growth ? growthScenarios(options, modes) : lookupScenarios(options, modes)
   const { measureLookups, lookupsPerSeed } = await import('../lab/experiments/lookup-simulated.ts')
   const report = await import('../lab/experiments/lookup-report.ts')
   const seeds = Array.from({ length: options.seeds }, (_, index) => index + 1)
   const total = scenarios.reduce((sum, scenario) => sum + seeds.length * lookupsPerSeed(scenario), 0)
-  const progress = startBar(session, total)
+  const progress = startBar(session, total, 'lookups')
   const figures: LookupFigure[] = []
   try {
     for (const scenario of scenarios) {
@@ -120,7 +152,7 @@ async function writeFigures(
     files.push(['growth.csv', report.csvOf(figures)], ['growth.svg', report.growthPlot(figures)])
   } else {
     files.push(['lookup.csv', report.csvOf(figures)])
-    for (const nodes of options.nodes) {
+    for (const nodes of options.nodes ?? SIMULATED_NODES) {
       const sized = figures.filter(({ scenario }) => scenario.nodes === nodes)
       files.push(
         [`hops-${nodes}.svg`, report.hopsPlot(sized)],
@@ -128,10 +160,7 @@ async function writeFigures(
       )
     }
   }
-  const folder = options.output as string
-  await mkdir(folder, { recursive: true })
-  for (const [name, text] of files) await writeFile(join(folder, name), text)
-  note(session, `Written to ${folder}: ${files.map(([name]) => name).join(', ')}`)
+  await writeFiles(session, options.output as string, files)
 }
 
 /** The chain alone, and the chain with records, without and with maps that are exchanged when a node joins. */
@@ -155,7 +184,7 @@ function lookupScenarios(options: LookupOptions, modes: readonly Teaching[]): Lo
   const { virtualNodes, replicas, answering, lifetime } = options
   const moments = MOMENTS.filter(moment => moment <= options.lookups)
   const lifetimes = lifetime === 0 ? [undefined] : [undefined, lifetime]
-  return options.nodes.flatMap(nodes =>
+  return (options.nodes ?? SIMULATED_NODES).flatMap(nodes =>
     lifetimes.flatMap(lifetimeSeconds =>
       modes.map(teaching => ({
         nodes,
@@ -185,35 +214,4 @@ function growthScenarios(options: LookupOptions, modes: readonly Teaching[]): Lo
       ...teaching,
     })),
   )
-}
-
-interface Bar {
-  advance(lookups: number): void
-  stop(): void
-}
-
-function startBar(session: Session, total: number): Bar {
-  if (!session.stderr.isTTY) return { advance() {}, stop() {} }
-  const bar = new SingleBar({
-    stream: session.stderr,
-    format: '{bar} {percentage}% | {value} of {total} lookups | {eta_formatted} left',
-    hideCursor: true,
-    clearOnComplete: true,
-  })
-  bar.start(total, 0)
-  return { advance: lookups => bar.increment(lookups), stop: () => bar.stop() }
-}
-
-function integer(min: number, max: number): (text: string) => number {
-  return text => {
-    const value = Number(text)
-    if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max)
-      throw usageError(`${text} is no whole number from ${min} to ${max}`)
-    return value
-  }
-}
-
-function integers(min: number, max: number): (text: string) => number[] {
-  const one = integer(min, max)
-  return text => text.split(',').map(one)
 }

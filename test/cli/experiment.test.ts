@@ -67,8 +67,6 @@ t.test('the growth of young networks', async t => {
 
 t.test('wrong calls are told apart from failures', async t => {
   const wrong: string[][] = [
-    [],
-    ['--nodes', '5'],
     ['--simulated', '--nodes', '1'],
     ['--simulated', '--nodes', '5,x'],
     ['--simulated', '--nodes', '1000000'],
