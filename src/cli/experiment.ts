@@ -41,8 +41,13 @@ export function addExperimentCommand(program: Command, session: Session): void {
     .description(
       'Measurements that you can repeat, with real processes or simulated; the same seeds give the same figures.',
     )
+  addLookupCommand(command, session)
+  addMemoryCommand(command, session)
+}
+
+function addLookupCommand(experiment: Command, session: Session): void {
+  const command = experiment.command('lookup')
   command
-    .command('lookup')
     .description(
       'Requests that a lookup takes and nodes that the maps know. Starts real processes on this machine, in networks of 5\n' +
         'to 35 nodes, measures right after their start and warm, and ends them. With --simulated: hops, staleness of the\n' +
@@ -73,6 +78,16 @@ export function addExperimentCommand(program: Command, session: Session): void {
       integer(0, 1e9),
       600,
     )
+  addNetworkOptions(command).action((options: LookupOptions, lookup: Command) => {
+    refuseOthers(lookup, options.simulated ? REAL_ONLY : SIMULATED_ONLY, options.simulated === true)
+    return options.simulated
+      ? experimentLookup(session, options)
+      : experimentRealLookup(session, { ...options, nodes: options.nodes ?? GROWTH_NODES })
+  })
+}
+
+function addNetworkOptions(command: Command): Command {
+  return command
     .option('--learn <mode>', 'what teaches: chain, path or both', 'both')
     .option('--virtual-nodes <count>', 'identifiers of a node', integer(1, 64), 1)
     .option('--replicas <count>', 'nodes that share a range and know each other', integer(1, 15), 3)
@@ -97,13 +112,6 @@ Examples:
   altered-chord experiment lookup --simulated --nodes 35,1000 --lifetime 0 --output figures
   altered-chord experiment lookup --simulated --growth`,
     )
-    .action((options: LookupOptions, lookup: Command) => {
-      refuseOthers(lookup, options.simulated ? REAL_ONLY : SIMULATED_ONLY, options.simulated === true)
-      return options.simulated
-        ? experimentLookup(session, options)
-        : experimentRealLookup(session, { ...options, nodes: options.nodes ?? GROWTH_NODES })
-    })
-  addMemoryCommand(command, session)
 }
 
 /** Options that mean nothing for the other kind of network. */

@@ -3,6 +3,7 @@
  * size, right after their start and warm, and how much the nodes know.
  */
 import type { Env } from '../../env.ts'
+import { errorCode } from '../../errors.ts'
 import type { LearningMode } from '../../routing/learning.ts'
 import { type Estimate, estimateOf } from './estimate.ts'
 import { RealNetwork } from './real-network.ts'
@@ -27,6 +28,8 @@ export interface RealLookupFigure {
   readonly lookups: number
   /** Requests for one lookup, the one that is answered with the result counted, as the original system did. */
   readonly requests: Estimate
+  /** Lookups that found no way while ranges changed hands; they are in no other figure. */
+  readonly lost: Estimate
   /** Other nodes that each node knows, all nodes together, before the lookups. */
   readonly edgesBefore: Estimate
   /** The same after them. */
@@ -56,6 +59,7 @@ export function stepsOf(
 
 interface Measured {
   readonly requests: number
+  readonly lost: number
   readonly edgesBefore: number
   readonly edgesAfter: number
 }
@@ -78,7 +82,7 @@ export async function measureRealLookups(
     try {
       measured.start.push(await measure(components.env, network, init))
       for (let number = 0; number < WARM_LOOKUPS * scenario.nodes; number++) {
-        await network.lookup(number % scenario.nodes, randomPath(components.env))
+        await hopsOf(network, number % scenario.nodes, randomPath(components.env))
         step()
       }
       measured.warm.push(await measure(components.env, network, init))
@@ -93,6 +97,7 @@ export async function measureRealLookups(
       moment,
       lookups: init.lookups,
       requests: of('requests'),
+      lost: of('lost'),
       edgesBefore: of('edgesBefore'),
       edgesAfter: of('edgesAfter'),
     }
@@ -101,13 +106,29 @@ export async function measureRealLookups(
 
 async function measure(env: Env, network: RealNetwork, { lookups, step }: RealLookupInit): Promise<Measured> {
   const edgesBefore = sum(await network.mapSizes())
-  let hops = 0
+  const found: number[] = []
   for (let number = 0; number < lookups; number++) {
-    hops += (await network.lookup(randomBelow(env, network.urls.length), randomPath(env))).hops
+    const hops = await hopsOf(network, randomBelow(env, network.urls.length), randomPath(env))
+    if (hops !== undefined) found.push(hops)
     step()
   }
-  // The result itself comes with a request of its own in the original's count.
-  return { requests: hops / lookups + 1, edgesBefore, edgesAfter: sum(await network.mapSizes()) }
+  return {
+    // The result itself comes with a request of its own in the original's count.
+    requests: sum(found) / found.length + 1,
+    lost: lookups - found.length,
+    edgesBefore,
+    edgesAfter: sum(await network.mapSizes()),
+  }
+}
+
+/** Undefined when no way was found. */
+async function hopsOf(network: RealNetwork, node: number, path: string): Promise<number | undefined> {
+  try {
+    return (await network.lookup(node, path)).hops
+  } catch (error) {
+    if (errorCode(error) !== 'UNAVAILABLE') throw error
+    return undefined
+  }
 }
 
 function randomPath({ randomness }: Env): string {

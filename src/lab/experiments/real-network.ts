@@ -63,6 +63,7 @@ export class RealNetwork {
   /** Ends of the ranges that have served. */
   readonly #served = new Set<string>()
   #folder: string | undefined
+  #closing: Promise<void> | undefined
   /** The last resort, when this process is ended without a chance to wait. */
   readonly #killAll = () => {
     for (const { child, hasEnded } of this.#nodes) if (!hasEnded) child.kill('SIGKILL')
@@ -123,7 +124,12 @@ export class RealNetwork {
   }
 
   /** Ends every node by its process id; resolves when all are gone. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     const force = this.#env.timers.after(END_TIMEOUT_MS, this.#killAll)
     for (const { child, hasEnded } of this.#nodes) if (!hasEnded) child.kill('SIGTERM')
     await Promise.all(this.#nodes.map(({ ended }) => ended))

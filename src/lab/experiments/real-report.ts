@@ -22,12 +22,13 @@ export function lookupCsv(figures: readonly RealLookupFigure[]): string {
     'lookups_per_run',
     'requests_per_lookup',
     'requests_per_lookup_ci95',
+    'lost_lookups',
     'edges_before',
     'edges_after',
     'original_requests_per_lookup',
     'original_edges',
   ]
-  const lines = figures.map(({ scenario, moment, lookups, requests, edgesBefore, edgesAfter }) => [
+  const lines = figures.map(({ scenario, moment, lookups, requests, lost, edgesBefore, edgesAfter }) => [
     scenario.nodes,
     scenario.learn,
     scenario.virtualNodes,
@@ -37,6 +38,7 @@ export function lookupCsv(figures: readonly RealLookupFigure[]): string {
     lookups,
     requests.mean.toFixed(3),
     Number.isNaN(requests.margin) ? '' : requests.margin.toFixed(3),
+    lost.mean.toFixed(1),
     edgesBefore.mean.toFixed(1),
     edgesAfter.mean.toFixed(1),
     originalOf(scenario.nodes)?.[1] ?? '',

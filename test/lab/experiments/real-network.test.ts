@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { realEnv } from '../../../src/env.ts'
 import { RealNetwork, type RealNetworkInit } from '../../../src/lab/experiments/real-network.ts'
@@ -30,9 +31,13 @@ t.test('nodes run, answer, and are gone at the end', async t => {
   t.equal(pids.length, 2)
   t.ok(pids.every(isRunning))
   t.equal(new Set(network.urls).size, 2)
-  const answers = await Promise.all([0, 1].map(node => network.lookup(node, 'a')))
-  t.equal(answers[0]?.owner, answers[1]?.owner)
-  t.same(answers.map(({ hops }) => hops).toSorted(), [0, 1], 'one of them is the owner')
+  // While the last view takes effect, the two may still name different owners.
+  for (;;) {
+    const [one, other] = await Promise.all([0, 1].map(node => network.lookup(node, 'a')))
+    if (one?.owner === other?.owner && one?.hops !== other?.hops) break
+    await delay(100)
+  }
+  t.pass('they agree on the owner, which is one of them')
   t.same(await network.mapSizes(), [1, 1])
   await network.close()
   t.notOk(pids.some(isRunning))

@@ -16,6 +16,7 @@ const figure: RealLookupFigure = {
   moment: 'start',
   lookups: 100,
   requests: estimateOf([1.5, 1.7]),
+  lost: estimateOf([0, 1]),
   edgesBefore: estimateOf([19, 20]),
   edgesAfter: estimateOf([20, 20]),
 }
@@ -35,8 +36,8 @@ t.test('lookups as CSV and as a table, beside the original where it was measured
   const [head, ...lines] = lookupCsv([figure, single]).trimEnd().split('\n')
   t.match(head, /^nodes,learn,.*,requests_per_lookup,requests_per_lookup_ci95,/)
   t.same(lines, [
-    '5,path,1,3,start,2,100,1.600,1.271,19.5,20.0,1.95,24',
-    '6,chain,1,3,warm,1,100,1.250,,19.5,20.0,,',
+    '5,path,1,3,start,2,100,1.600,1.271,0.5,19.5,20.0,1.95,24',
+    '6,chain,1,3,warm,1,100,1.250,,0.5,19.5,20.0,,',
   ])
   for (const line of lines) t.equal(line.split(',').length, head?.split(',').length)
   t.equal(lookupTable([figure, single])[2], '| 5 | path | start | 1.60 ± 1.27 | 20 | 20 | 1.95 | 24 |')
