@@ -160,6 +160,7 @@ export class StoreNode implements NodeControl {
       version: VERSION,
       notReadyBecause: () => this.#notReadyBecause(),
     }
+    if (joined.how === 'resumed') await ring.allNodes.learnRecoveries()
     const server = await buildServer({ files, ring, control: this, env: this.#env }, { config, facts })
     this.#open.server = server
     this.#refuseWhenStopping()

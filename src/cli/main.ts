@@ -14,6 +14,7 @@ import { addOneRequestCommands } from './one-request.ts'
 import { addOverlayCommand } from './overlay.ts'
 import { addPairCommands } from './pairs.ts'
 import { addPutCommand } from './put.ts'
+import { addRecoverCommand } from './recover.ts'
 import { describeError, EXIT_CODES, note, type Session, type StopSignal } from './session.ts'
 import { addShellCommand } from './shell.ts'
 import { addStartCommand } from './start.ts'
@@ -67,6 +68,7 @@ A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS t
   addOneRequestCommands(program, session)
   addPairCommands(program, session)
   addVerifyCommand(program, session)
+  addRecoverCommand(program, session)
   addLookupCommand(program, session)
   addOverlayCommand(program, session)
   addJoinCommand(program, session)

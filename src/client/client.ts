@@ -34,6 +34,7 @@ import type {
   NetworkAnswer,
   Overlay,
   Receipt,
+  RecoveryPlan,
   VerificationWord,
 } from './wire-types.ts'
 
@@ -259,6 +260,28 @@ export class StoreClient {
       yield word
     }
     if (!done) throw new StoreError('UNAVAILABLE', 'The check ended before it was complete.')
+  }
+
+  /** Which ranges can't come back by themselves, and what could be made of them; changes nothing. */
+  async planRecovery(options: CallOptions = {}): Promise<RecoveryPlan> {
+    const request: WireRequest = { method: 'POST', target: '/recover', ...signalOf(options) }
+    return (await this.#transport.send(request, jsonOf)) as RecoveryPlan
+  }
+
+  /**
+   * Carries out a plan of recovery: the nodes that were silent are given up. Gives how many ranges were recovered.
+   * @throws StoreError PRECONDITION_FAILED when the network is not as the plan says, and those of every call.
+   */
+  async recover(plan: string, options: CallOptions = {}): Promise<number> {
+    const request: WireRequest = {
+      method: 'POST',
+      target: '/recover',
+      headers: { 'content-type': 'application/json' },
+      body: () => Buffer.from(JSON.stringify({ force: plan })),
+      ...signalOf(options),
+    }
+    const { recovered } = (await this.#transport.send(request, jsonOf)) as { recovered: unknown[] }
+    return recovered.length
   }
 
   /** Resolves when the node is alive. @throws StoreError UNAVAILABLE. */

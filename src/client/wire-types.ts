@@ -116,6 +116,27 @@ export interface VerificationProgress {
 
 export type VerificationWord = DamagedFile | FaultyRange | SilentNode | VerificationProgress
 
+/** What could be recovered by force. */
+export interface RecoveryPlan {
+  /** Names the plan. */
+  readonly plan: string
+  /** Nodes that do not answer. */
+  readonly silent: readonly string[]
+  /** The ranges that are lost without force. */
+  readonly ranges: readonly {
+    readonly lo: string
+    readonly hi: string
+    readonly epoch: number
+    readonly silent: readonly string[]
+    /** Who would go on alone; null when nobody who answers has anything of the range. */
+    readonly survivor: string | null
+    /** Files, and removals that are remembered, that the survivor has. */
+    readonly files?: number
+    /** Whether everything that was answered up to the newest known view is there. */
+    readonly isNewest?: boolean
+  }[]
+}
+
 /** Who answers for a path. */
 export interface LookupAnswer {
   readonly path: string

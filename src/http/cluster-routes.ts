@@ -16,6 +16,7 @@ import {
   overlayContract,
 } from './cluster-contract.ts'
 import { addDoor, type Doors, ringHeaders } from './doors.ts'
+import { recoveriesOf } from './recover-routes.ts'
 import { hasBody, ignoreBody, receivedText } from './request-body.ts'
 import { parseFlag, pathOf, queryOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
@@ -172,7 +173,7 @@ async function overlayOf(ring: RingNode) {
       state,
     }
   })
-  return { networkId: ring.network.networkId, ranges }
+  return { networkId: ring.network.networkId, ranges, recoveries: recoveriesOf(ring) }
 }
 
 /** Its address; of a node that was never heard of, the name of its disk. */

@@ -7,6 +7,7 @@ import { countViews } from '../membership/overlay.ts'
 import type { Address } from '../ring/identifier.ts'
 import { json } from './contract.ts'
 import { addDoor, type Doors } from './doors.ts'
+import { recoveriesOf } from './recover-routes.ts'
 import { queryOf } from './request-target.ts'
 
 /** What the node says of itself beside its files. */
@@ -95,6 +96,7 @@ function statusOf({ files, ring, slots, limits, env }: Doors, facts: NodeFacts, 
     ...kept,
     network: networkOf(ring),
     views: countViews(ring.driver.machine),
+    recoveries: recoveriesOf(ring),
     replication: ring.driver.fault ? 'the disk refuses writes' : 'running',
     uploads: { receiving: slots.taken, waiting: slots.waiting },
     memory: { rssBytes: rss, heapBytes: heapUsed, externalBytes: external },

@@ -30,6 +30,7 @@ import { Metrics } from './metrics.ts'
 import { describeDoors } from './openapi.ts'
 import { type NodeFacts, operatorRoutes } from './operator-routes.ts'
 import { readRoutes } from './read-routes.ts'
+import { recoverRoutes } from './recover-routes.ts'
 import { hasBody } from './request-body.ts'
 import { doorOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
@@ -118,6 +119,7 @@ export async function buildServer(
   listRoutes(fastify, doors)
   kvRoutes(fastify, doors)
   verifyRoutes(fastify, doors)
+  recoverRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
   webappRoutes(fastify, doors)
   clusterRoutes(fastify, doors, control)

@@ -19,11 +19,17 @@ import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { isFreeOf, mergeRanges, type OverlayRange, ownRanges, type RangeReport } from './overlay.ts'
 
+import { isRecovery, type Recovery } from './recoveries.ts'
+import { carryOut, planRecovery, type RecoveryComponents, type RecoveryPlan } from './recovery.ts'
+
 /** One call, ms. */
 const CALL_TIMEOUT_MS = 5_000
 
 /** Between two words of an answer that comes piece by piece, ms: a check says one each second. */
 const WORD_TIMEOUT_MS = 60_000
+
+/** Until a node that comes back has heard what was recovered, ms: it starts that much later when others are silent. */
+const RECOVERIES_TIMEOUT_MS = 1_000
 
 /** Nodes that are asked the same at the same time. */
 const ASK_AT_ONCE = 16
@@ -97,6 +103,48 @@ export class AllNodes {
       }).run()
     } finally {
       this.#verifying = false
+    }
+  }
+
+  /** What an operator could recover by force; changes nothing. */
+  planRecovery(): Promise<RecoveryPlan> {
+    return planRecovery(this.#recovery())
+  }
+
+  /** Recovers by force what that plan says. @throws StoreError PRECONDITION_FAILED. */
+  recover(planId: string): Promise<readonly View[]> {
+    return carryOut(this.#recovery(), planId)
+  }
+
+  /** What was recovered by force, as far as this node knows. */
+  recoveries(): Recovery[] {
+    return this.#components.own.recoveries.all()
+  }
+
+  /**
+   * Asks the others what was recovered while this node was away, before it serves anything: views that it held may be over
+   * by no decision of theirs.
+   */
+  async learnRecoveries(): Promise<void> {
+    const { own } = this.#components
+    const answers = await this.#askEach<{ recoveries: readonly unknown[] }>(
+      { kind: 'recoveries' },
+      RECOVERIES_TIMEOUT_MS,
+    )
+    const known = new Map<string, Recovery>()
+    for (const [, { recoveries }] of answers) {
+      for (const one of recoveries) if (isRecovery(one)) known.set((one as Recovery).view.id, one as Recovery)
+    }
+    for (const recovery of known.values()) await own.recoveries.note(recovery, 'long ago')
+  }
+
+  #recovery(): RecoveryComponents {
+    const { env, members } = this.#components
+    const records = () => [...members.map.records()].filter(({ status }) => status !== 'left')
+    return {
+      env,
+      members: () => records().map(({ nodeId }) => nodeId),
+      ask: (node, call) => this.ask(node, call),
     }
   }
 
@@ -182,13 +230,13 @@ export class AllNodes {
   }
 
   /** One call to each other live node, some at a time; those that answered, in no order. */
-  async #askEach<Answer extends PeerAnswer>(asked: PeerCall): Promise<[NodeId, Answer][]> {
+  async #askEach<Answer>(asked: PeerCall, timeoutMs = CALL_TIMEOUT_MS): Promise<[NodeId, Answer][]> {
     const { members, call, signal } = this.#components
     const answers: [NodeId, Answer][] = []
     const others = members.others()
     for (let at = 0; at < others.length; at += ASK_AT_ONCE) {
       const some = others.slice(at, at + ASK_AT_ONCE).map(async ({ nodeId, address }) => {
-        const options = { timeoutMs: CALL_TIMEOUT_MS, signal }
+        const options = { timeoutMs, signal }
         answers.push([nodeId, (await call(address, asked, options)) as Answer])
       })
       await Promise.allSettled(some)

@@ -22,6 +22,8 @@ import type { Members } from './members.ts'
 import { assertWish, type NetworkConfig } from './network-config.ts'
 import { ownPart } from './network-list.ts'
 import { ownRanges } from './overlay.ts'
+import { Recoveries } from './recoveries.ts'
+import { knowledgeOf } from './recovery.ts'
 
 /** Checks of ranges under way here; one more is refused. Each reads the disk as fast as it can. */
 const CHECKS_MAX = 4
@@ -38,11 +40,13 @@ export interface AnswersComponents {
 export class Answers {
   readonly #components: AnswersComponents
   readonly #network: NetworkConfig
+  readonly recoveries: Recoveries
   #checks = 0
 
   constructor(components: AnswersComponents, init: { readonly network: NetworkConfig }) {
     this.#components = components
     this.#network = init.network
+    this.recoveries = new Recoveries({ ...components, store: components.storage.replica })
   }
 
   /** @throws StoreError, whose code the asking node is told. */
@@ -80,6 +84,15 @@ export class Answers {
         return {}
       case 'heal':
         return this.#heal(call.silent)
+      case 'holdings':
+        return knowledgeOf(driver.machine)
+      case 'recover':
+        return this.#recover(call.view, call.basis)
+      case 'recovered':
+        await this.recoveries.note(call.recovery, 'now')
+        return {}
+      case 'recoveries':
+        return { recoveries: this.recoveries.all() }
     }
   }
 
@@ -95,6 +108,18 @@ export class Answers {
     } finally {
       this.#checks--
     }
+  }
+
+  /** @throws StoreError PRECONDITION_FAILED when somebody has decided something meanwhile. */
+  #recover(view: View, basis: number): object {
+    const { driver, env } = this.#components
+    env.log.warn(
+      { op: 'recover', epoch: view.epoch, lo: view.lo, hi: view.hi },
+      'this node goes on alone with a range',
+    )
+    driver.dispatch({ kind: 'recover', view, basis })
+    if (driver.machine.views.get(view.id)?.installed) return {}
+    throw new StoreError('PRECONDITION_FAILED', 'The range has changed since it was looked at; look again.')
   }
 
   #versions(call: PeerCall & { kind: 'versions' }): VersionsAnswer {

@@ -4,6 +4,7 @@
 import * as is from '../peer/shape.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { Digest } from '../replication/chain/digest-tree.ts'
+import { isView } from '../replication/chain/message-shapes.ts'
 import type { CheckWord } from '../replication/chain/range-check.ts'
 import type { Arc } from '../ring/arc.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -12,9 +13,11 @@ import type { LookupReply, LookupRequest } from '../routing/lookup.ts'
 import { INCARNATION_MAX, type MapRecord, NODE_STATUSES } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
 import type { ListEntry } from '../storage/storage.ts'
+import type { Knowledge } from '../views/recovery.ts'
 import type { NodeId, View } from '../views/view.ts'
 import type { NetworkConfig, NetworkWish } from './network-config.ts'
 import type { RangeReport } from './overlay.ts'
+import { isRecovery, type Recovery } from './recoveries.ts'
 
 /** What can be asked, and what is answered. */
 export interface PeerCalls {
@@ -48,6 +51,14 @@ export interface PeerCalls {
     /** Bodies that the asked node still waits for. */
     readonly answer: { readonly missing: number }
   }
+  /** What the asked node holds and knows of ranges; for an operator's recovery. */
+  holdings: { readonly ask: object; readonly answer: Knowledge }
+  /** "Go on alone with this range." Refused when a view above `basis` is known. */
+  recover: { readonly ask: { readonly view: View; readonly basis: number }; readonly answer: object }
+  /** "This range was recovered by force": the asked node keeps that, and gives up what it holds of older views. */
+  recovered: { readonly ask: { readonly recovery: Recovery }; readonly answer: object }
+  /** Everything that was ever recovered by force. */
+  recoveries: { readonly ask: object; readonly answer: { readonly recoveries: readonly Recovery[] } }
   /** The ranges that the asked node has a part in. */
   ranges: { readonly ask: object; readonly answer: { readonly ranges: readonly RangeReport[] } }
 }
@@ -160,6 +171,10 @@ const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> }
   record: { path },
   mend: { path, from: nodeId },
   heal: { silent: is.list(nodeId, NODES_MAX) },
+  holdings: {},
+  recover: { view: isView, basis: is.integer() },
+  recovered: { recovery: isRecovery },
+  recoveries: {},
   ranges: {},
 }
 

@@ -74,6 +74,7 @@ t.test('commands are named once', async t => {
     'insert',
     'query',
     'delete',
+    'recover',
     'verify',
     'lookup',
     'overlay',

@@ -65,6 +65,7 @@ import {
   resumeChain,
 } from './passing.ts'
 import { onRead } from './reading.ts'
+import { recover } from './recovering.ts'
 import { onPreCopied, onRepair, planRepair, renewView, ringAt } from './repair.ts'
 import type { ClientRequest } from './requests.ts'
 import { onCompare, onDifference, onNoDifference, onTransferTimeout } from './transfers.ts'
@@ -92,6 +93,8 @@ export type MachineEvent =
   | { readonly kind: 'body-nowhere'; readonly tag: Tag }
   /** Another replica's good copy of a record that is damaged or missing here. */
   | { readonly kind: 'mend'; readonly record: ChainRecord }
+  /** An operator gives up those who held a range with this node; `basis` is the newest epoch that they knew of. */
+  | { readonly kind: 'recover'; readonly view: View; readonly basis: number }
   /** Someone wants a certain view replaced, whether or not it needs to be. */
   | { readonly kind: 'renew'; readonly viewId: ViewId }
   /** Walk over everything and heal it. */
@@ -138,6 +141,8 @@ function handle(m: Machine, event: MachineEvent): void {
       return onBodyNowhere(m, event.tag)
     case 'mend':
       return mend(m, event.record)
+    case 'recover':
+      return recover(m, event.view, event.basis)
     case 'renew':
       return renewView(m, event.viewId)
     case 'verify':

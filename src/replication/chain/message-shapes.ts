@@ -278,6 +278,8 @@ const SHAPES = new Map<string, is.Shape>(
   }),
 )
 
+export const isView: is.Shape = view
+
 export function isRecord(value: unknown): value is ChainRecord {
   return record(value)
 }
