@@ -118,8 +118,7 @@ export async function buildServer(
   copyRoutes(fastify, doors)
   listRoutes(fastify, doors)
   kvRoutes(fastify, doors)
-  verifyRoutes(fastify, doors)
-  recoverRoutes(fastify, doors)
+  maintenanceRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
   webappRoutes(fastify, doors)
   clusterRoutes(fastify, doors, control)
@@ -238,4 +237,10 @@ function tameServer(fastify: FastifyInstance, connections: Connections, connecti
   server.on('checkExpectation', route)
   server.on('timeout', socket => connections.onTimeout(socket))
   server.on('connect', (_request, socket) => connections.onConnect(socket))
+}
+
+/** Doors by which an operator looks after what is kept. */
+function maintenanceRoutes(fastify: FastifyInstance, doors: Doors): void {
+  verifyRoutes(fastify, doors)
+  recoverRoutes(fastify, doors)
 }

@@ -61,7 +61,7 @@ export class Recoveries {
    * @param how `now`: the lost count as dead until they say otherwise; `long ago`: they may have said so since.
    */
   async note(recovery: Recovery, how: 'now' | 'long ago'): Promise<void> {
-    const { env, store, members, driver } = this.#components
+    const { env, store, driver } = this.#components
     const { view, lost, atMs } = recovery
     const key = RECOVERY + view.id
     if (![...store.values(key)].some(([name]) => name === key)) {
