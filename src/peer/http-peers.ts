@@ -17,6 +17,7 @@ import {
   decodeBatch,
   encode,
   MESSAGE_BYTES_MAX,
+  malformedMessage,
   peerHeaders,
 } from './wire.ts'
 import { wordsOf } from './words.ts'
@@ -192,8 +193,10 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     const head = { method: 'REPLY', url, headers }
     const from = authenticate(this.#components.credentials, head, body)
     const messages = decodeBatch(body)
-    if (messages.every(this.#init.isMessage)) return this.#init.messages(from, messages)
-    this.#refusals.note({ op: 'peer.refused', peer: from.address, url, code: 'INVALID_REQUEST' })
+    const malformed = messages.find(message => !this.#init.isMessage(message))
+    if (malformed === undefined) return this.#init.messages(from, messages as Message[])
+    const { code, message: reason } = malformedMessage(malformed)
+    this.#refusals.note({ op: 'peer.refused', peer: from.address, url, code, reason })
   }
 
   #link(to: Address): Link {

@@ -17,6 +17,7 @@ import {
   decodeBatch,
   encode,
   MESSAGE_BYTES_MAX,
+  malformedMessage,
   peerHeaders,
 } from './wire.ts'
 import { linesOf } from './words.ts'
@@ -59,14 +60,15 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
   app.addHook('onError', async (request, _reply, error) => {
     if (request.routeOptions.config.peer !== true) return
     const code = errorCode(error) ?? 'INTERNAL'
-    refusals.note({ op: 'peer.refused', peer: request.ip, url: request.url, code })
+    refusals.note({ op: 'peer.refused', peer: request.ip, url: request.url, code, reason: error.message })
   })
   app.post('/peer/messages', doorOptions(components, '/peer/messages'), async (request, reply) => {
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
     const messages = decodeBatch(body)
-    if (!messages.every(message => reception.isMessage(message))) throw unknownMessage()
-    const replies = reception.messages(from, messages)
+    const malformed = messages.find(message => !reception.isMessage(message))
+    if (malformed !== undefined) throw malformedMessage(malformed)
+    const replies = reception.messages(from, messages as Message[])
     // Past the framework: most requests between nodes are of this kind.
     reply.hijack()
     if (replies.length === 0) {

@@ -14,6 +14,8 @@ export interface Refusal {
   readonly peer: string
   readonly url: string
   readonly code: ErrorCode
+  /** What was wrong with it, where that is known: of two versions of the program, a person has to find out. */
+  readonly reason?: string
 }
 
 export class Refusals {

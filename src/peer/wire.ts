@@ -155,3 +155,13 @@ function sameSignature(expected: string | undefined, given: string): boolean {
   const b = Buffer.from(given)
   return a.length === b.length && timingSafeEqual(a, b)
 }
+
+/** Characters of a message's kind that an error shows; all that there are are shorter. */
+const KIND_LENGTH_MAX = 20
+
+/** Names the kind at most: what else it says may be a file. */
+export function malformedMessage(message: unknown): StoreError {
+  const { kind } = Object(Array.isArray(message) ? message[1] : message) as { kind?: unknown }
+  const named = typeof kind === 'string' ? ` of the kind ${kind.slice(0, KIND_LENGTH_MAX)}` : ''
+  return new StoreError('INVALID_REQUEST', `A message${named} is not as the peer protocol has it.`)
+}

@@ -225,11 +225,14 @@ export class Cluster {
     return counts.reduce((sum, count) => sum + count, 0)
   }
 
+  /** @throws Error when one node found a message of another malformed: all run the same program. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#places.map(({ client }) => client.close()))
     await Promise.allSettled(this.#places.map(({ running }) => running?.kill()))
     await this.#links?.close()
     await rm(this.#folder, { recursive: true, force: true })
+    const malformed = this.output().match(/^.*is not as the peer protocol has it.*$/m)
+    if (malformed !== null) throw new Error(`A message was refused: ${malformed[0]}`)
   }
 
   async #addPlace(): Promise<Place> {
