@@ -5,6 +5,7 @@ import {
   decode,
   decodeBatch,
   encode,
+  malformedMessage,
   peerHeaders,
 } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
@@ -83,4 +84,16 @@ t.test('bytes that are no message are refused', async t => {
   t.throws(() => decodeBatch(Buffer.from([0x92, 0x01])), { code: 'INVALID_REQUEST' })
   t.same(decodeBatch(Buffer.alloc(0)), [])
   t.same(decodeBatch(Buffer.concat([encode({ a: 1 }), encode({ b: 'x' })])), [{ a: 1 }, { b: 'x' }])
+})
+
+t.test('a malformed message is named by its kind, and no more of it is shown', async t => {
+  const ofKind = (kind: unknown) => malformedMessage(['to', { kind, record: 'a secret' }]).message
+  t.equal(ofKind('pass'), 'A message of the kind pass is not as the peer protocol has it.')
+  t.equal(
+    ofKind('x'.repeat(50)),
+    `A message of the kind ${'x'.repeat(20)} is not as the peer protocol has it.`,
+  )
+  for (const other of [undefined, null, 7, 'text', [], ['to'], ['to', null]]) {
+    t.equal(malformedMessage(other).message, 'A message is not as the peer protocol has it.')
+  }
 })
