@@ -20,7 +20,9 @@ const PROMPT = /127\.0\.0\.1:\d+(?:\x1b\[39m)?> \x1b\[\d+G/
 t.test('the shell on a terminal', { skip: missingTerminal() }, async t => {
   const { node } = await openNode(t)
   const state = t.testdir({})
-  const { NO_COLOR: _, FORCE_COLOR: __, ...plain } = cleanEnvironment()
+  // All of these have a say in whether a program shows colours; a CI machine counts as one that has none.
+  const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...rest } = cleanEnvironment()
+  const plain = { ...rest, TERM: 'xterm-256color' }
   const open = (environment: Record<string, string> = {}): Terminal => {
     const terminal = openTerminal(['shell', '--node', String(node.port)], {
       ...plain,
