@@ -1,22 +1,14 @@
 /**
- * Owns the store as users mean it: put, get, copy, move, remove and list by path, with receipts and conditions. On a
- * single node it stands straight on Storage; what it promises does not change when replication comes in between.
+ * Owns the store as users mean it: put, get, copy, move, remove and list by path, with receipts and conditions.
+ * It stands on replication, on a single node too, which is a network of one.
  */
 import type { Readable } from 'node:stream'
 import type { Clock } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import type { Done, Found, Replication } from '../replication/replication.ts'
+import type { Change, Condition, Done, Found, Replication } from '../replication/replication.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
-import type {
-  ByteRange,
-  Change,
-  Condition,
-  ListEntry,
-  StagedBody,
-  Storage,
-  StorageStatistics,
-} from '../storage/storage.ts'
+import type { ByteRange, ListEntry, StagedBody, Storage, StorageStatistics } from '../storage/storage.ts'
 import { type KeyedRequest, keyedRequest } from './idempotency.ts'
 import { type ListQuery, listBatches } from './listing.ts'
 import { type Consistency, type Keeping, receiptOf, type Written } from './receipt.ts'

@@ -6,8 +6,6 @@
 import { createHash } from 'node:crypto'
 import { StoreError } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
-import type { Outcome } from '../storage/storage.ts'
-import { answerAgain, type Written } from './receipt.ts'
 
 const keyPattern = /^[\x20-\x7e]{1,255}$/
 
@@ -17,7 +15,7 @@ export function parseIdempotencyKey(text: string): string {
   throw new StoreError('INVALID_REQUEST', 'An Idempotency-Key has 1 to 255 printable ASCII characters.')
 }
 
-/** The key of one file of a form: the form's own key stands for all of them, storage keeps one for each commit. */
+/** The key of one file of a form: the form's own key stands for all of them, one is kept for each file. */
 export function keyOfPart(key: string, index: number): string {
   return `part-${index}-${createHash('sha256').update(key).digest('base64url')}`
 }
@@ -37,16 +35,4 @@ export function keyedRequest(key: string, path: PathName, parts: readonly unknow
     .update(JSON.stringify([path, ...parts]))
     .digest('base64url')
   return { key, fingerprint, path }
-}
-
-/**
- * The answer that is kept for a request; undefined when none is.
- * @throws StoreError IDEMPOTENCY_KEY_REUSED when it is kept for another request.
- */
-export function keptFor(request: KeyedRequest, outcome: Outcome | undefined): Written | undefined {
-  if (outcome === undefined) return undefined
-  if (outcome.fingerprint === request.fingerprint) return answerAgain(outcome.answer, request.path)
-  throw new StoreError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used for a different request.', {
-    path: request.path,
-  })
 }

@@ -1,5 +1,5 @@
 /**
- * Owns the receipt: what a write answers with, and what is kept of it for the retries of an Idempotency-Key.
+ * Owns the receipt: what a write answers with.
  */
 import type { WrittenFile } from '../replication/replication.ts'
 import type { Address } from '../ring/identifier.ts'
@@ -50,16 +50,4 @@ export function receiptOf(record: WrittenFile, keeping: Keeping): Receipt {
     replicas: keeping.replicas,
     chain: keeping.chain,
   }
-}
-
-/** The text that is kept for a retry. The path is in the request, so a path of 1,024 bytes does not count twice. */
-export function keptAnswer(written: Written): string {
-  const { receipt, created, chain } = written
-  return JSON.stringify({ receipt: receipt && { ...receipt, path: undefined }, created, chain })
-}
-
-/** The inverse of keptAnswer, for the path of the request. */
-export function answerAgain(text: string, path: PathName): Written {
-  const { receipt, created, chain } = JSON.parse(text)
-  return { receipt: receipt && { path, ...receipt }, created, chain }
 }

@@ -5,15 +5,26 @@
 import type { Readable } from 'node:stream'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
-import type { Body, FileRecord } from '../storage/record.ts'
-import type {
-  ByteRange,
-  Change,
-  ListEntry,
-  StagedBody,
-  StageOptions,
-  StorageStatistics,
-} from '../storage/storage.ts'
+import type { Body, ETag, FileMeta, FileRecord } from '../storage/record.ts'
+import type { ByteRange, ListEntry, StagedBody, StageOptions, StorageStatistics } from '../storage/storage.ts'
+
+/** What must hold of a path for a change to be made. `etags`: the file exists in one of these versions. */
+export type Condition = 'none' | 'absent' | 'exists' | { readonly etags: readonly ETag[] }
+
+/** One change. A `put` takes the staged body over; a `move` gives the record of `from` a new path. */
+export type Change =
+  | {
+      readonly kind: 'put'
+      readonly path: PathName
+      readonly condition: Condition
+      readonly body: StagedBody
+      readonly meta: FileMeta
+    }
+  | { readonly kind: 'remove'; readonly path: PathName; readonly condition: Condition }
+  | { readonly kind: 'move'; readonly from: PathName; readonly path: PathName; readonly condition: Condition }
+
+/** How long the outcome of an Idempotency-Key is kept, in ms: 24 hours, the usual promise for retries of a client. */
+export const OUTCOME_KEPT_MS = 24 * 60 * 60 * 1000
 
 /** Where a request went, and who keeps the file. */
 export interface Placement {
@@ -62,8 +73,12 @@ export interface Replication {
   discard(staged: StagedBody): Promise<void>
 
   /**
-   * Makes one change, atomically, on every replica's stable storage. The staged body is used up, whatever happens.
-   * @throws StoreError as Storage.commit; UNAVAILABLE: nothing has changed; INDETERMINATE: it may have, or may yet.
+   * Makes one change under its condition, atomically, on every replica's stable storage; of many racing on one path
+   * exactly one goes first. Every change, a move too, gives the record a new version; a put gives it the present
+   * time, a move leaves its time as it is. A move's condition and `replaced` are about its destination. The staged body is used up, whatever happens.
+   * @throws StoreError FILE_EXISTS (absent), FILE_NOT_FOUND (exists, remove, move without source), PRECONDITION_FAILED
+   *   (etags), INVALID_REQUEST (a move onto itself), IDEMPOTENCY_KEY_REUSED, DISK_FULL, OVERLOADED (too many outcomes of
+   *   one path); UNAVAILABLE: nothing has changed; INDETERMINATE: it may have, or may yet.
    */
   commit(change: Change, options?: ChangeOptions): Promise<Done>
 

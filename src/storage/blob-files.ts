@@ -6,8 +6,7 @@
  * that a start after a crash unlinks exactly those and never has to look through all files.
  */
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
-import { copyFile, type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StoreError } from '../errors.ts'
 import { syncDirectory } from './data-directory.ts'
@@ -46,18 +45,6 @@ export class BlobFiles {
     const temporary = join(this.#staging, blobId)
     await this.#ensureFolder(blobId)
     return new StagingFile(await open(temporary, 'wx'), temporary, this.#path(blobId), this.#folder(blobId))
-  }
-
-  /** Gives the bytes of a blob a second name, or copies them where the file system has no more names to give. */
-  async copy(from: BlobId, to: BlobId): Promise<void> {
-    await this.#ensureFolder(to)
-    try {
-      await link(this.#path(from), this.#path(to))
-    } catch (error) {
-      if (!['EMLINK', 'EPERM', 'ENOTSUP'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-      await this.#copyBytes(from, to)
-    }
-    await syncDirectory(this.#folder(to))
   }
 
   /**
@@ -109,23 +96,6 @@ export class BlobFiles {
       .filter(blobId => this.#folders.has(blobId.slice(0, 2)))
       .map(blobId => this.#folder(blobId))
     for (const folder of new Set(folders)) await syncDirectory(folder)
-  }
-
-  async #copyBytes(from: BlobId, to: BlobId): Promise<void> {
-    const temporary = join(this.#staging, to)
-    try {
-      await copyFile(this.#path(from), temporary, constants.COPYFILE_FICLONE)
-      const file = await open(temporary, 'r+')
-      try {
-        await file.datasync()
-      } finally {
-        await file.close()
-      }
-      await rename(temporary, this.#path(to))
-    } catch (error) {
-      await unlinkIfThere(temporary)
-      throw error
-    }
   }
 
   async #ensureFolder(blobId: BlobId): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Owns the tables of one node in its LMDB environment: records by ring position, lines of the list by path, outcomes
- * of Idempotency-Keys, blobs that are not settled, and the node's own numbers.
+ * Owns the tables of one node in its LMDB environment: files and tombstones by ring position, lines of the
+ * list by path, replication's values, blobs that are not settled, and the node's own numbers.
  *
  * LMDB shows a transaction to readers only after its flush (overlapping sync is off), so what can be read is durable,
  * and a reader never waits for a writer (docs/decisions/0010-storage-on-disk.md).
@@ -19,15 +19,10 @@ import { checkIndexFile } from './index-file.ts'
 import { inParts, type Table, within } from './lmdb-walk.ts'
 import type { BlobId, FileRecord } from './record.ts'
 import {
-  decodeExpiryKey,
   decodeLine,
-  decodeOutcome,
   decodeRecord,
   encodeLine,
-  encodeOutcome,
   encodeRecord,
-  expiryKey,
-  type KeptOutcome,
   notesOfRecord,
   pathOfRecordKey,
   recordKey,
@@ -35,17 +30,13 @@ import {
 import type { InspectedRecord, KeptRecord, RecordWrite } from './replica-store.ts'
 import type { ListEntry } from './storage.ts'
 
-/** What one commit changes in the tables. Records are removed before others are put. */
+/** What one write changes in the tables. */
 export interface IndexWrite {
-  readonly removeRecords?: readonly FileRecord[]
-  readonly putRecord?: FileRecord
-  /** Of a replica: each path once. */
+  /** Each path once. */
   readonly keep?: readonly RecordWrite[]
   readonly values?: readonly (readonly [key: string, value: Uint8Array | undefined])[]
   readonly unsettle?: readonly BlobId[]
   readonly settle?: readonly BlobId[]
-  readonly putOutcome?: { readonly key: string; readonly outcome: KeptOutcome }
-  readonly removeOutcomes?: readonly { readonly key: string; readonly keptUntilMs: number }[]
 }
 
 export interface Totals {
@@ -70,14 +61,12 @@ const TOTALS = Buffer.from('totals')
 export class LmdbIndex {
   /** Names this disk for as long as it lives: 32 hexadecimal digits. */
   readonly nodeId: string
-  /** How often this index was opened; the epoch of the versions that this process gives. */
+  /** How often this index was opened: 1 the first time. */
   readonly boot: number
   readonly #root: RootDatabase<Buffer, Buffer>
   readonly #folder: string
   readonly #records: Table
   readonly #lines: Table
-  readonly #outcomes: Table
-  readonly #expiries: Table
   readonly #unsettled: Table
   readonly #tombstones: Table
   readonly #values: Table
@@ -91,8 +80,6 @@ export class LmdbIndex {
     const table = (name: string) => root.openDB<Buffer, Buffer>({ name, ...BINARY })
     this.#records = table('records')
     this.#lines = table('lines')
-    this.#outcomes = table('outcomes')
-    this.#expiries = table('expiries')
     this.#unsettled = table('unsettled')
     this.#tombstones = table('tombstones')
     this.#values = table('values')
@@ -132,15 +119,10 @@ export class LmdbIndex {
     return this.#totals
   }
 
+  /** The file at a path. */
   record(path: PathName): FileRecord | undefined {
     const value = lent(this.#records, recordKey(path))
     return value && decodeRecord(path, value)
-  }
-
-  /** The records in (lo, hi], clockwise; a live view. */
-  *records(lo: Identifier, hi: Identifier): Generator<FileRecord> {
-    for (const { key, value } of within(this.#records, lo, hi))
-      yield decodeRecord(pathOfRecordKey(key), value)
   }
 
   /** What a replica keeps at a path, a tombstone included. */
@@ -201,21 +183,6 @@ export class LmdbIndex {
     return line && decodeLine(path, line)
   }
 
-  outcome(key: string): KeptOutcome | undefined {
-    const value = lent(this.#outcomes, Buffer.from(key))
-    return value && decodeOutcome(value)
-  }
-
-  get outcomesCount(): number {
-    return (this.#outcomes.getStats() as { entryCount: number }).entryCount
-  }
-
-  /** Up to `limit` of the outcomes that are kept no longer than until `nowMs`, the oldest first. */
-  expiredOutcomes(nowMs: number, limit: number): { key: string; keptUntilMs: number }[] {
-    const range = this.#expiries.getRange({ end: expiryKey(nowMs, '\uffff'), limit })
-    return Array.from(range, ({ key }) => decodeExpiryKey(key))
-  }
-
   /** The blobs that may lie on the disk without belonging to a record. */
   unsettledBlobs(): BlobId[] {
     return Array.from(this.#unsettled.getKeys(), key => (key as Buffer).toString('hex') as BlobId)
@@ -229,6 +196,11 @@ export class LmdbIndex {
     return this.#commits.add(change)
   }
 
+  /** Resolves when no write is under way. */
+  idle(): Promise<void> {
+    return this.#commits.idle()
+  }
+
   async close(): Promise<void> {
     await this.#commits.idle()
     await this.#root.close()
@@ -236,14 +208,11 @@ export class LmdbIndex {
 
   async #make(group: readonly IndexWrite[]): Promise<void> {
     let { files, bytes } = this.#totals
-    for (const { removeRecords = [], putRecord, keep = [] } of group) {
+    for (const { keep = [] } of group) {
       for (const { record, sizeBefore } of keep) {
         files += (record?.file ? 1 : 0) - (sizeBefore === undefined ? 0 : 1)
         bytes += (record?.file?.body.size ?? 0) - (sizeBefore ?? 0)
       }
-      files += (putRecord ? 1 : 0) - removeRecords.length
-      bytes += putRecord?.body.size ?? 0
-      for (const record of removeRecords) bytes -= record.body.size
     }
     this.#assertRoom(group)
     const totals = { files, bytes }
@@ -262,10 +231,10 @@ export class LmdbIndex {
    */
   #assertRoom(group: readonly IndexWrite[]): void {
     let bytes = SPARE_BYTES
-    for (const { putRecord, keep = [] } of group) {
+    for (const { keep = [] } of group) {
       bytes += WRITE_BYTES * Math.max(1, keep.length)
-      for (const file of [putRecord, ...keep.map(({ record }) => record?.file)]) {
-        const content = file?.body.content
+      for (const { record } of keep) {
+        const content = record?.file?.body.content
         if (content && 'inline' in content) bytes += 2 * content.inline.length
       }
     }
@@ -273,15 +242,6 @@ export class LmdbIndex {
   }
 
   #apply(write: IndexWrite): void {
-    for (const { path } of write.removeRecords ?? []) {
-      if (path === write.putRecord?.path) continue
-      this.#records.remove(recordKey(path))
-      this.#lines.remove(Buffer.from(path))
-    }
-    if (write.putRecord) {
-      this.#records.put(recordKey(write.putRecord.path), encodeRecord(write.putRecord))
-      this.#lines.put(Buffer.from(write.putRecord.path), encodeLine(write.putRecord))
-    }
     for (const one of write.keep ?? []) this.#keep(one)
     for (const [key, value] of write.values ?? []) {
       if (value === undefined) this.#values.remove(Buffer.from(key))
@@ -289,15 +249,6 @@ export class LmdbIndex {
     }
     for (const blobId of write.unsettle ?? []) this.#unsettled.put(Buffer.from(blobId, 'hex'), NOTHING)
     for (const blobId of write.settle ?? []) this.#unsettled.remove(Buffer.from(blobId, 'hex'))
-    for (const { key, keptUntilMs } of write.removeOutcomes ?? []) {
-      this.#expiries.remove(expiryKey(keptUntilMs, key))
-      this.#outcomes.remove(Buffer.from(key))
-    }
-    if (write.putOutcome) {
-      const { key, outcome } = write.putOutcome
-      this.#outcomes.put(Buffer.from(key), encodeOutcome(outcome))
-      this.#expiries.put(expiryKey(outcome.keptUntilMs, key), NOTHING)
-    }
   }
 
   #keep({ path, record, sizeBefore }: RecordWrite): void {

@@ -2,52 +2,32 @@
  * Owns storage on disk: one LMDB environment for everything small, blob files for large bodies, in one data directory.
  *
  * The order of steps is what makes it safe. A large body is marked as unsettled, written, flushed and renamed; only
- * then can a commit name it, in one transaction that also takes its mark away and marks the blob that it replaces. A
+ * then can a batch name it, in one transaction that also takes its mark away and marks the blob that it replaces. A
  * crash between any two steps leaves either the old file or the new one, and marks for everything else.
  */
 import { Buffer } from 'node:buffer'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
-import { errorCode, StoreError } from '../errors.ts'
-import type { Identifier } from '../ring/identifier.ts'
+import { StoreError } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { BlobFiles } from './blob-files.ts'
 import { BlobRemover } from './blob-remover.ts'
 import { blobStream } from './blob-stream.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { checkedInline, wholeRange } from './checked-blocks.ts'
-import { type CommitPlan, notFound, pathsOf, planCommit } from './commit-plan.ts'
 import { DataDirectory } from './data-directory.ts'
 import { diskError } from './disk-errors.ts'
 import { assertFree } from './free-space.ts'
 import { PIECE_BYTES, receive } from './intake.ts'
-import { type IndexWrite, LmdbIndex } from './lmdb-index.ts'
+import { LmdbIndex } from './lmdb-index.ts'
 import { LmdbReplicaStore } from './lmdb-replica-store.ts'
-import { checkKey, type Idempotency, outcomeOf, replayedAnswer, tooManyOutcomes } from './outcomes.ts'
 import type { BlobId, Body, FileRecord } from './record.ts'
 import type { ReplicaStore } from './replica-store.ts'
 import { SpaceReserve } from './space-reserve.ts'
 import { StagedBlob } from './staged-blob.ts'
 import { StagedBodies } from './staged-bodies.ts'
-import {
-  type ByteRange,
-  type Change,
-  type CommitOptions,
-  type Committed,
-  type ListEntry,
-  OUTCOME_KEPT_MS,
-  OUTCOMES_MAX,
-  type Outcome,
-  type StagedBody,
-  type StageOptions,
-  type Storage,
-  type StorageStatistics,
-} from './storage.ts'
-import { Turns } from './turns.ts'
-
-/** Expired outcomes that a commit with an Idempotency-Key takes along: more than one, so that they never pile up. */
-const OUTCOMES_SWEPT = 4
+import type { ByteRange, ListEntry, StagedBody, StageOptions, Storage, StorageStatistics } from './storage.ts'
 
 /** Free bytes without which no small body is taken in: room for the writes of about sixty others (lmdb-index.ts). */
 const PUT_SPARE_BYTES = 4 * 1024 * 1024
@@ -66,8 +46,6 @@ interface Parts {
 export interface LmdbStorageInit {
   /** The data directory; made when it is missing. */
   readonly directory: string
-  /** OUTCOMES_MAX unless a test says otherwise. */
-  readonly outcomesMax?: number
 }
 
 export class LmdbStorage implements Storage {
@@ -83,21 +61,17 @@ export class LmdbStorage implements Storage {
   readonly #files: BlobFiles
   readonly #reserve: SpaceReserve
   readonly #remover: BlobRemover
-  readonly #outcomesMax: number
-  readonly #turns = new Turns()
   readonly #staged = new StagedBodies()
   readonly #pieces = new BufferPool({ bufferBytes: PIECE_BYTES, freeMax: PIECES_KEPT })
-  #seq = 0
   #closing: Promise<void> | undefined
 
-  private constructor(parts: Parts, outcomesMax: number) {
+  private constructor(parts: Parts) {
     this.#env = parts.env
     this.#directory = parts.directory
     this.#index = parts.index
     this.#files = parts.files
     this.#reserve = parts.reserve
     this.#remover = new BlobRemover({ files: parts.files, index: parts.index, log: parts.env.log })
-    this.#outcomesMax = outcomesMax
     this.replica = new LmdbReplicaStore({
       ...parts,
       remover: this.#remover,
@@ -123,10 +97,7 @@ export class LmdbStorage implements Storage {
       index = await LmdbIndex.open(join(directory.path, 'index.mdb'), randomHex(env))
       const reserve = new SpaceReserve({ randomness: env.randomness }, { directory: directory.path })
       await reserve.tryTake()
-      const storage = new LmdbStorage(
-        { env, directory, index, files, reserve },
-        init.outcomesMax ?? OUTCOMES_MAX,
-      )
+      const storage = new LmdbStorage({ env, directory, index, files, reserve })
       await storage.#remover.add(index.unsettledBlobs())
       await storage.#remover.idle()
       return storage
@@ -165,46 +136,12 @@ export class LmdbStorage implements Storage {
     assertFree(this.#directory.path, PUT_SPARE_BYTES)
   }
 
-  async stageCopy(record: FileRecord): Promise<StagedBody> {
-    const { content } = record.body
-    if ('inline' in content) return this.#staged.add(record.body)
-    return this.#staged.receive({ sizeMax: record.body.size }, async () => {
-      const blob = this.#newBlob()
-      try {
-        await this.#reserve.assertHeld()
-        return { ...record.body, content: { blobId: await blob.copyOf(content.blobId) } }
-      } catch (error) {
-        await this.#remover.add(await blob.abandon())
-        throw this.#missing(record, error) ?? diskError(error, 'The body was not copied')
-      }
-    })
-  }
-
   async discard(staged: StagedBody): Promise<void> {
     if (this.#staged.drop(staged)) await this.#remover.add(blobsOf(staged))
   }
 
   handOver(staged: StagedBody): void {
-    this.#staged.take(staged)
-    this.#staged.committed(staged)
-  }
-
-  async commit(change: Change, options: CommitOptions = {}): Promise<Committed> {
-    const staged = change.kind === 'put' ? change.body : undefined
-    if (staged) this.#staged.take(staged)
-    else this.#staged.assertOpen()
-    const names: string[] = pathsOf(change)
-    try {
-      if (options.idempotency) names.push(keyTurn(checkKey(options.idempotency.key)))
-      const committed = await this.#turns.take(names, () => this.#commitInTurn(change, options))
-      if (committed.replayed !== undefined) await this.#remover.add(blobsOf(staged))
-      else if (staged) this.#staged.committed(staged)
-      return committed
-    } catch (error) {
-      // When the outcome is unknown the record may name the blob: its mark, or the lack of it, decides at the next start.
-      if (errorCode(error) !== 'INDETERMINATE') await this.#remover.add(blobsOf(staged))
-      throw error
-    }
+    this.#staged.handOver(staged)
   }
 
   async find(path: PathName): Promise<FileRecord | undefined> {
@@ -224,28 +161,12 @@ export class LmdbStorage implements Storage {
     }
   }
 
-  async *scan(lo: Identifier, hi: Identifier): AsyncGenerator<FileRecord> {
-    this.#staged.assertOpen()
-    for (const record of this.#index.records(lo, hi)) {
-      yield record
-      this.#staged.assertOpen()
-    }
-  }
-
   *list(prefix: string, after?: string): Generator<ListEntry> {
     this.#staged.assertOpen()
     for (const entry of this.#index.lines(prefix, after)) {
       yield entry
       this.#staged.assertOpen()
     }
-  }
-
-  async outcome(key: string): Promise<Outcome | undefined> {
-    this.#staged.assertOpen()
-    return this.#turns.take([keyTurn(key)], async () => {
-      const kept = this.#keptOutcome(key)
-      return kept && { fingerprint: kept.fingerprint, answer: kept.answer }
-    })
   }
 
   statistics(): StorageStatistics {
@@ -259,63 +180,13 @@ export class LmdbStorage implements Storage {
 
   async #close(): Promise<void> {
     const left = await this.#staged.close()
-    await this.#turns.idle()
-    await this.#remover.add(left.flatMap(blobsOf))
+    // A batch may have kept one whose owner had no time to hand it over: only what still has its mark goes.
+    await this.#index.idle()
+    const marked = new Set(this.#index.unsettledBlobs())
+    await this.#remover.add(left.flatMap(blobsOf).filter(blobId => marked.has(blobId)))
     await this.#remover.idle()
     await this.#index.close()
     await this.#directory.close()
-  }
-
-  async #commitInTurn(change: Change, options: CommitOptions): Promise<Committed> {
-    const { idempotency } = options
-    const kept = idempotency && this.#keptOutcome(idempotency.key)
-    if (kept) return { record: undefined, previous: undefined, replayed: replayedAnswer(kept, idempotency) }
-    this.#seq += 1
-    const stamp = { version: { epoch: this.boot, seq: this.#seq }, writtenAtMs: this.#env.clock.nowMs() }
-    const plan = planCommit(change, stamp, path => this.#index.record(path))
-    const committed = { record: plan.record, previous: plan.previous }
-    const write = {
-      ...indexWrite(change, plan),
-      ...(idempotency && this.#outcomeWrite(idempotency, committed, stamp.writtenAtMs)),
-    }
-    await this.#write(change.kind, write)
-    await this.#remover.add(write.unsettle ?? [])
-    return committed
-  }
-
-  /** Nothing may be put into the last room there is; a removal or a move may use it. */
-  async #write(kind: Change['kind'], write: IndexWrite): Promise<void> {
-    if (kind === 'put') {
-      if (!this.#reserve.held) await this.#reserve.assertHeld()
-      return this.#index.write(write)
-    }
-    try {
-      await this.#index.write(write)
-    } catch (error) {
-      if (errorCode(error) !== 'DISK_FULL') throw error
-      await this.#reserve.giveUp()
-      await this.#index.write(write)
-    }
-  }
-
-  /** Keeps the outcome, and takes some along that have expired, but none whose key somebody is using anew. */
-  #outcomeWrite(idempotency: Idempotency, committed: Committed, nowMs: number): IndexWrite {
-    const { key } = idempotency
-    const stale = this.#index.outcome(key)
-    const removeOutcomes = [
-      ...(stale ? [{ key, keptUntilMs: stale.keptUntilMs }] : []),
-      ...this.#index
-        .expiredOutcomes(nowMs, OUTCOMES_SWEPT)
-        .filter(expired => expired.key !== key && !this.#turns.taken(keyTurn(expired.key))),
-    ]
-    if (this.#index.outcomesCount - removeOutcomes.length >= this.#outcomesMax) throw tooManyOutcomes()
-    const outcome = { ...outcomeOf(idempotency, committed), keptUntilMs: nowMs + OUTCOME_KEPT_MS }
-    return { removeOutcomes, putOutcome: { key, outcome } }
-  }
-
-  #keptOutcome(key: string): Outcome | undefined {
-    const kept = this.#index.outcome(key)
-    return kept && kept.keptUntilMs > this.#env.clock.nowMs() ? kept : undefined
   }
 
   #newBlob(): StagedBlob {
@@ -331,29 +202,13 @@ export class LmdbStorage implements Storage {
     if (code !== 'ENOENT') return undefined
     const current = this.#index.record(path)?.body.content
     if (!current || !('blobId' in current) || blobsOf(record.body)[0] !== current.blobId)
-      return notFound(path)
+      return new StoreError('FILE_NOT_FOUND', 'This version of the file is gone.', { path, cause: error })
     return new StoreError('CORRUPT', 'The stored bytes of the file are missing.', { path, cause: error })
-  }
-}
-
-function indexWrite(change: Change, plan: CommitPlan): IndexWrite {
-  const { record, previous, source } = plan
-  const removeRecords = [previous, source].filter(removed => removed !== undefined)
-  return {
-    removeRecords,
-    ...(record && { putRecord: record }),
-    unsettle: blobsOf(previous?.body),
-    settle: change.kind === 'put' ? blobsOf(change.body) : [],
   }
 }
 
 function blobsOf(body: Pick<Body, 'content'> | undefined): BlobId[] {
   return body && 'blobId' in body.content ? [body.content.blobId] : []
-}
-
-/** The name under which an Idempotency-Key takes its turn: a path holds no NUL, so none can be taken for a key. */
-function keyTurn(key: string): string {
-  return `\0${key}`
 }
 
 function randomHex(env: Env): string {

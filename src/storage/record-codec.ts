@@ -1,6 +1,5 @@
 /**
- * Owns the bytes of records, lines of the list and outcomes as LMDB keeps them. All numbers are little-endian, except
- * in keys, whose byte order is their order.
+ * Owns the bytes of records and lines of the list as LMDB keeps them. All numbers are little-endian.
  *
  * A record's head carries its own CRC-32, so that a damaged one is CORRUPT rather than another file's hash or size; an
  * inline body is covered by its block checksum (docs/decisions/0010-storage-on-disk.md has the layout's reasons).
@@ -11,7 +10,7 @@ import { StoreError } from '../errors.ts'
 import { identifierOfPath } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { type BlobId, type Body, etagOf, type FileRecord } from './record.ts'
-import type { ListEntry, Outcome } from './storage.ts'
+import type { ListEntry } from './storage.ts'
 
 const IDENTIFIER_BYTES = 20
 const SHA256_BYTES = 32
@@ -140,40 +139,4 @@ export function decodeLine(path: PathName, line: Buffer): ListEntry {
     mediaType: line.toString('utf8', LINE_MEDIA_TYPE),
     writtenAtMs: line.readDoubleLE(LINE_WRITTEN_AT),
   }
-}
-
-/** An outcome with the time until which it is kept, ms since 1970. */
-export interface KeptOutcome extends Outcome {
-  readonly keptUntilMs: number
-}
-
-export function encodeOutcome(outcome: KeptOutcome): Buffer {
-  const fingerprintBytes = Buffer.byteLength(outcome.fingerprint)
-  const value = Buffer.allocUnsafe(12 + fingerprintBytes + Buffer.byteLength(outcome.answer))
-  value.writeDoubleLE(outcome.keptUntilMs, 0)
-  value.writeUInt32LE(fingerprintBytes, 8)
-  value.write(outcome.fingerprint, 12, 'utf8')
-  value.write(outcome.answer, 12 + fingerprintBytes, 'utf8')
-  return value
-}
-
-export function decodeOutcome(value: Buffer): KeptOutcome {
-  const answerAt = 12 + value.readUInt32LE(8)
-  return {
-    keptUntilMs: value.readDoubleLE(0),
-    fingerprint: value.toString('utf8', 12, answerAt),
-    answer: value.toString('utf8', answerAt),
-  }
-}
-
-/** Sorts outcomes by the time at which they are forgotten. */
-export function expiryKey(keptUntilMs: number, key: string): Buffer {
-  const encoded = Buffer.allocUnsafe(8 + Buffer.byteLength(key))
-  encoded.writeDoubleBE(keptUntilMs, 0)
-  encoded.write(key, 8, 'utf8')
-  return encoded
-}
-
-export function decodeExpiryKey(encoded: Buffer): { keptUntilMs: number; key: string } {
-  return { keptUntilMs: encoded.readDoubleBE(0), key: encoded.toString('utf8', 8) }
 }

@@ -40,14 +40,6 @@ export class StagedBlob {
     return this.#blobId
   }
 
-  /** Makes the blob of the bytes of another one. Fails with ENOENT when that is gone. */
-  async copyOf(source: BlobId): Promise<BlobId> {
-    const { blobId, marked } = this.#mark()
-    await marked
-    await this.#components.files.copy(source, blobId)
-    return blobId
-  }
-
   /** Drops what there is, at whatever point it failed, and gives the blob whose mark and file are left to remove. */
   async abandon(): Promise<BlobId[]> {
     await this.#file?.abandon()

@@ -1,5 +1,5 @@
 /**
- * Owns the life of staged bodies: received, then either committed or dropped, exactly once. Also says whether the
+ * Owns the life of staged bodies: received, then either handed over or dropped, exactly once. Also says whether the
  * storage is open, because closing ends every staging.
  */
 import { StoreError } from '../errors.ts'
@@ -9,11 +9,11 @@ import type { StagedBody, StageOptions } from './storage.ts'
 export class StagedBodies {
   readonly #receiving = new Map<AbortController, Promise<unknown>>()
   readonly #waiting = new Set<StagedBody>()
-  readonly #committed = new WeakSet<StagedBody>()
+  readonly #handedOver = new WeakSet<StagedBody>()
   #lastStageId = 0
   #closed = false
 
-  /** Bodies that are being received or wait for their commit. */
+  /** Bodies that are being received or wait for their batch. */
   get count(): number {
     return this.#receiving.size + this.#waiting.size
   }
@@ -37,41 +37,28 @@ export class StagedBodies {
     const running = run({ sizeMax, signal: controller.signal })
     this.#receiving.set(controller, running)
     try {
-      return this.add(await running)
+      return this.#add(await running)
     } finally {
       this.#receiving.delete(controller)
       signal?.removeEventListener('abort', forward)
     }
   }
 
-  /** A body that is complete becomes a staged one. */
-  add(body: Body): StagedBody {
-    this.assertOpen()
-    this.#lastStageId += 1
-    const { size, sha256, blockChecksums, content } = body
-    const staged = { size, sha256, blockChecksums, content, stageId: String(this.#lastStageId) }
-    this.#waiting.add(staged)
-    return staged
-  }
-
-  /** Hands a staged body to a commit, which ends in `committed` or leaves it dropped. */
-  take(staged: StagedBody): void {
+  /** From now on its bytes belong to whoever named them. @throws TypeError when it is not waiting. */
+  handOver(staged: StagedBody): void {
     this.assertOpen()
     if (!this.#waiting.delete(staged))
       throw new TypeError(`body ${staged.stageId} is not staged here any more`)
-  }
-
-  committed(staged: StagedBody): void {
-    this.#committed.add(staged)
+    this.#handedOver.add(staged)
   }
 
   /** True when the body was waiting: its bytes are now the caller's to drop. */
   drop(staged: StagedBody): boolean {
-    if (this.#committed.has(staged)) throw new TypeError(`body ${staged.stageId} has been committed`)
+    if (this.#handedOver.has(staged)) throw new TypeError(`body ${staged.stageId} has been handed over`)
     return this.#waiting.delete(staged)
   }
 
-  /** Ends what is being received, waits for that, and gives the bodies that still wait for a commit. */
+  /** Ends what is being received, waits for that, and gives the bodies that still wait. */
   async close(): Promise<StagedBody[]> {
     this.#closed = true
     for (const controller of this.#receiving.keys()) controller.abort(closedError())
@@ -79,6 +66,16 @@ export class StagedBodies {
     const left = [...this.#waiting]
     this.#waiting.clear()
     return left
+  }
+
+  /** A body that is complete becomes a staged one. */
+  #add(body: Body): StagedBody {
+    this.assertOpen()
+    this.#lastStageId += 1
+    const { size, sha256, blockChecksums, content } = body
+    const staged = { size, sha256, blockChecksums, content, stageId: String(this.#lastStageId) }
+    this.#waiting.add(staged)
+    return staged
   }
 }
 

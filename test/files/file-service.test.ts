@@ -5,7 +5,7 @@ import { FileService, type PutOptions } from '../../src/files/file-service.ts'
 import type { Address } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import type { ETag, FileRecord } from '../../src/storage/record.ts'
+import type { ETag } from '../../src/storage/record.ts'
 import { foundedRing } from '../membership/founded-ring.ts'
 
 const a = 'a' as PathName
@@ -16,6 +16,7 @@ function service(storage = new MemoryStorage({ env: realEnv() })) {
   const { replication } = foundedRing(realEnv(), storage, 'me:1' as Address)
   return {
     storage,
+    replication,
     files: new FileService({ replication, storage }, { consistency: 'chain', fileBytesMax: 1_000_000 }),
   }
 }
@@ -123,15 +124,17 @@ t.test('copy and move refuse what makes no sense', async t => {
 })
 
 t.test('a copy whose source is replaced under it copies the new version', async t => {
+  const { files, replication } = service()
+  const commit = replication.commit.bind(replication)
   let replacements = 0
-  class Replaced extends MemoryStorage {
-    override async stageCopy(record: FileRecord) {
-      if (replacements++ === 0) throw new StoreError('FILE_NOT_FOUND', 'replaced')
-      return super.stageCopy(record)
+  replication.commit = async (change, options) => {
+    if (change.path === b && replacements++ === 0) {
+      await files.put(a, bodyOf('two!'), { ...create, condition: 'exists' })
+      throw new StoreError('FILE_NOT_FOUND', 'replaced')
     }
+    return commit(change, options)
   }
-  const { files } = service(new Replaced({ env: realEnv() }))
   await files.put(a, bodyOf('one'), create)
-  t.equal((await files.copy(a, b, { condition: 'absent' })).created, true)
-  replacements = Number.NEGATIVE_INFINITY
+  t.match(await files.copy(a, b, { condition: 'absent' }), { created: true, receipt: { size: 4 } })
+  t.equal(replacements, 2)
 })

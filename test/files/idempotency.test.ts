@@ -1,6 +1,5 @@
 import t from 'tap'
-import { keptFor, keyedRequest, keyOfPart, parseIdempotencyKey } from '../../src/files/idempotency.ts'
-import { keptAnswer } from '../../src/files/receipt.ts'
+import { keyedRequest, keyOfPart, parseIdempotencyKey } from '../../src/files/idempotency.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 
 const path = 'a' as PathName
@@ -20,15 +19,6 @@ t.test('the fingerprint changes with everything that decides the effect', async 
   t.not(keyedRequest('k', 'b' as PathName, ['put', 'text/plain', 'hash', 'absent']).fingerprint, one)
   t.not(keyedRequest('k', path, ['put', 'text/plain', 'hash2', 'absent']).fingerprint, one)
   t.not(keyedRequest('k', path, ['put', 'text/plain', 'hash', 'none']).fingerprint, one)
-})
-
-t.test('a kept answer is for its own request only', async t => {
-  const request = keyedRequest('k', path, ['remove'])
-  const written = { receipt: undefined, created: false, chain: [] }
-  const answer = keptAnswer(written)
-  t.equal(keptFor(request, undefined), undefined)
-  t.same(keptFor(request, { fingerprint: request.fingerprint, answer }), written)
-  t.throws(() => keptFor(request, { fingerprint: 'another', answer }), { code: 'IDEMPOTENCY_KEY_REUSED' })
 })
 
 t.test('the files of a form have keys of their own', async t => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { answerAgain, type Keeping, keptAnswer, receiptOf } from '../../src/files/receipt.ts'
+import { type Keeping, receiptOf } from '../../src/files/receipt.ts'
 import type { Address } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import type { FileRecord } from '../../src/storage/record.ts'
@@ -27,13 +27,4 @@ t.test('a receipt says what was written and how it is kept', async t => {
     replicas: ['a:1'],
     chain: ['a:1'],
   })
-})
-
-t.test('an answer that was kept is the same answer, and short enough to keep whatever the path', async t => {
-  const written = { receipt: receiptOf(record, keeping), created: true, chain: here }
-  const text = keptAnswer(written)
-  t.ok(text.length < 600, `${text.length} bytes`)
-  t.same(answerAgain(text, path), written)
-  const removed = { receipt: undefined, created: false, chain: here }
-  t.same(answerAgain(keptAnswer(removed), path), removed)
 })

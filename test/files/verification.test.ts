@@ -3,23 +3,12 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
 import { verifyFiles } from '../../src/files/verification.ts'
-import { parsePathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { FileRecord } from '../../src/storage/record.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { put, remove } from '../storage/conformance.ts'
 
 const env = realEnv()
-
-async function put(storage: Storage, path: string, content: string | Buffer): Promise<void> {
-  const body = await storage.stage(Readable.from([Buffer.from(content)]), { sizeMax: 2 ** 30 })
-  await storage.commit({
-    kind: 'put',
-    path: parsePathName(path),
-    condition: 'none',
-    body,
-    meta: { mediaType: 'text/plain' },
-  })
-}
 
 /** Storage whose `read` is replaced for some paths. */
 function withRead(
@@ -76,7 +65,7 @@ t.test('a file that is replaced or removed while it is read is no damage', async
     return (async () => {
       tries += 1
       if (path === 'replaced') await put(storage, path, 'new')
-      else await storage.commit({ kind: 'remove', path, condition: 'none' })
+      else await remove(storage, path)
       throw new StoreError('FILE_NOT_FOUND', 'This version is gone.')
     })()
   })

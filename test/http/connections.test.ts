@@ -3,7 +3,6 @@ import { connect, type Socket } from 'node:net'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import type { Change } from '../../src/storage/storage.ts'
 import { exchange, runServer } from './running-server.ts'
 
 const putHead = (path: string, more: string) =>
@@ -27,16 +26,21 @@ t.test('a header that does not come ends with a 408', async t => {
 
 t.test('a node that is at work is not taken for a client that stands still', async t => {
   const env = realEnv()
-  class Slow extends MemoryStorage {
-    override async commit(change: Change) {
-      await env.timers.sleep(700)
-      return super.commit(change)
-    }
-  }
+  const storage = new MemoryStorage({ env })
+  const apply = storage.replica.apply.bind(storage.replica)
   const limits = { bodyIdleTimeoutMs: 200 }
-  const { port } = await runServer(t, { env, storage: new Slow({ env }), limits, listen: true })
+  const { port } = await runServer(t, { env, storage, limits, listen: true })
+  let slow = 0
+  storage.replica.apply = async batch => {
+    if (batch.records.length > 0) {
+      slow += 1
+      await env.timers.sleep(700)
+    }
+    return apply(batch)
+  }
   const answer = await exchange(port, `${putHead('a', 'Content-Length: 1\r\nConnection: close')}x`)
   t.match(answer, /^HTTP\/1\.1 201 /)
+  t.ok(slow > 0)
 })
 
 t.test('a reader that stands still is cut off', async t => {

@@ -49,19 +49,6 @@ t.test('a blob gets no name before its mark is durable, and none when that fails
   t.same(await readdir(join(directory, 'staging')), [])
 })
 
-t.test('a copy shares the bytes and outlives the original', async t => {
-  const files = await BlobFiles.open(t.testdir())
-  const file = await files.begin(blobId)
-  await write(file, bodyOf(2000))
-  await file.finish(Promise.resolve())
-  await files.copy(blobId, otherId)
-  await files.remove([blobId])
-  const copy = await files.open(otherId)
-  t.ok(bodyOf(2000).equals(await copy.readFile()))
-  await copy.close()
-  await t.rejects(files.copy(blobId, otherId), { code: 'ENOENT' })
-})
-
 t.test('opening drops unfinished staging', async t => {
   const directory = t.testdir({ staging: { one: 'x', two: 'y' } })
   await mkdir(join(directory, 'blobs', 'ab'), { recursive: true })

@@ -7,7 +7,7 @@ import { realEnv } from '../../src/env.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { LmdbStorage } from '../../src/storage/lmdb-storage.ts'
 import { BLOCK_BYTES } from '../../src/storage/record.ts'
-import { bodyOf, put } from './conformance.ts'
+import { bodyOf, put, remove } from './conformance.ts'
 
 const [directory = '', round = '0'] = process.argv.slice(2)
 const storage = await LmdbStorage.open({ env: realEnv() }, { directory })
@@ -22,12 +22,12 @@ async function write(writer: number): Promise<never> {
     const present = (await storage.find(path)) !== undefined
     if (present && i % 4 === 3) {
       say(`remove\t${path}`)
-      await storage.commit({ kind: 'remove', path, condition: 'exists' })
+      await remove(storage, path)
     } else {
       const size = sizes[(i + writer) % sizes.length] ?? 0
       const seed = Number(round) * 1e6 + writer * 1e4 + i
       say(`put\t${path}\t${size}\t${seed}`)
-      await put(storage, path, bodyOf(size, seed), present ? 'exists' : 'absent')
+      await put(storage, path, bodyOf(size, seed))
     }
     say(`done\t${path}`)
   }

@@ -9,9 +9,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { realEnv } from '../../src/env.ts'
-import { parsePathName } from '../../src/ring/path-name.ts'
 import { LmdbStorage } from '../../src/storage/lmdb-storage.ts'
-import { bodyOf, bytesOf, put } from './conformance.ts'
+import { bodyOf, bytesOf, move, put, remove } from './conformance.ts'
 
 const run = promisify(execFile)
 
@@ -81,19 +80,12 @@ async function fillAndRecover(t: Test, storage: LmdbStorage, directory: string):
     }
   }
   const before = storage.statistics().files
-  for (const { path } of storage.list('tiny/'))
-    await storage.commit({ kind: 'remove', path, condition: 'exists' })
-  await storage.commit({
-    kind: 'move',
-    from: parsePathName('kept'),
-    path: parsePathName('moved'),
-    condition: 'absent',
-  })
-  for (const { path } of storage.list('large/'))
-    await storage.commit({ kind: 'remove', path, condition: 'exists' })
+  for (const { path } of storage.list('tiny/')) await remove(storage, path)
+  await move(storage, 'kept', 'moved')
+  for (const { path } of storage.list('large/')) await remove(storage, path)
   t.ok(storage.statistics().files < before)
   t.ok((await fill(storage, 'again', 3_000_000)) > 2, 'there is room again')
-  await storage.commit({ kind: 'remove', path: parsePathName('again/0'), condition: 'exists' })
+  await remove(storage, 'again/0')
 }
 
 /** Puts files until the disk is full; says how many were put. */

@@ -4,6 +4,7 @@ import { parsePathName } from '../../src/ring/path-name.ts'
 import { digestOf } from '../../src/storage/body-digest.ts'
 import { LmdbIndex } from '../../src/storage/lmdb-index.ts'
 import type { BlobId, FileRecord } from '../../src/storage/record.ts'
+import type { RecordWrite } from '../../src/storage/replica-store.ts'
 
 function recordOf(path: string, bytes = path): FileRecord {
   const inline = Buffer.from(bytes)
@@ -16,21 +17,36 @@ function recordOf(path: string, bytes = path): FileRecord {
   }
 }
 
+const keep = (file: FileRecord, before?: FileRecord): RecordWrite => ({
+  path: file.path,
+  record: { path: file.path, file, notes: Buffer.alloc(0) },
+  sizeBefore: before?.body.size,
+})
+
+const forget = ({ path, body }: FileRecord): RecordWrite => ({
+  path,
+  record: undefined,
+  sizeBefore: body.size,
+})
+
 t.test('a write changes everything at once, or nothing', async t => {
   const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
   t.teardown(() => index.close())
   const [old, source, blobId] = [recordOf('a', 'old'), recordOf('b', '12345'), 'ab'.repeat(16) as BlobId]
-  await index.write({ putRecord: old })
-  await index.write({ putRecord: source, unsettle: [blobId] })
+  await index.write({ keep: [keep(old)] })
+  await index.write({ keep: [keep(source)], unsettle: [blobId] })
   t.same(index.totals, { files: 2, bytes: 8 })
+  t.same(index.unsettledBlobs(), [blobId])
   const moved = { ...source, path: old.path }
-  const outcome = { fingerprint: 'f', answer: 'a', keptUntilMs: 10 }
-  await index.write({
-    removeRecords: [old, source],
-    putRecord: moved,
-    settle: [blobId],
-    putOutcome: { key: 'k', outcome },
-  })
+  const change = { keep: [forget(source), keep(moved, old)], settle: [blobId] }
+  // A key that LMDB refuses, after everything else was put.
+  const refused = ['k'.repeat(4_000), Buffer.of(1)] as const
+  await t.rejects(index.write({ ...change, values: [['v', Buffer.of(1)], refused] }))
+  t.same(index.record(old.path), old)
+  t.same(index.record(source.path), source)
+  t.same([...index.values('')], [])
+  t.same(index.totals, { files: 2, bytes: 8 })
+  await index.write({ ...change, values: [['v', Buffer.of(1)]] })
   t.same(index.record(old.path), moved)
   t.equal(index.record(source.path), undefined)
   t.same(
@@ -39,40 +55,18 @@ t.test('a write changes everything at once, or nothing', async t => {
   )
   t.same(index.totals, { files: 1, bytes: 5 })
   t.same(index.unsettledBlobs(), [])
-  t.same(index.outcome('k'), outcome)
-  t.equal(index.outcomesCount, 1)
-})
-
-t.test('outcomes expire in the order of time', async t => {
-  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
-  t.teardown(() => index.close())
-  for (const [key, keptUntilMs] of [
-    ['late', 30],
-    ['early', 10],
-    ['middle', 20],
-  ] as const) {
-    await index.write({ putOutcome: { key, outcome: { fingerprint: '', answer: '', keptUntilMs } } })
-  }
-  t.same(index.expiredOutcomes(9, 5), [])
-  t.same(
-    index.expiredOutcomes(20, 5).map(({ key }) => key),
-    ['early', 'middle'],
-  )
-  t.same(index.expiredOutcomes(100, 1), [{ key: 'early', keptUntilMs: 10 }])
-  await index.write({ removeOutcomes: index.expiredOutcomes(20, 5) })
-  t.equal(index.outcomesCount, 1)
-  t.equal(index.outcome('early'), undefined)
+  t.same([...index.values('')], [['v', Buffer.of(1)]])
 })
 
 t.test('a walk goes on over more than one part, and over what changes', async t => {
   const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
   t.teardown(() => index.close())
   const names = Array.from({ length: 700 }, (_, i) => `file ${String(i).padStart(4, '0')}`)
-  await Promise.all(names.map(name => index.write({ putRecord: recordOf(name) })))
+  await index.write({ keep: names.map(name => keep(recordOf(name))) })
   const seen: string[] = []
   for (const { path } of index.lines('file')) {
     seen.push(path)
-    if (seen.length === 10) await index.write({ removeRecords: [recordOf(names[500] ?? '')] })
+    if (seen.length === 10) await index.write({ keep: [forget(recordOf(names[500] ?? ''))] })
   }
   t.same(seen, names.toSpliced(500, 1))
 })

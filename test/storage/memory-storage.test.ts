@@ -3,8 +3,8 @@ import { realEnv } from '../../src/env.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { storageConformance } from './conformance.ts'
 
-storageConformance(t, async (t, { env, outcomesMax }) => {
-  const storage = new MemoryStorage({ env }, outcomesMax === undefined ? {} : { outcomesMax })
+storageConformance(t, async t => {
+  const storage = new MemoryStorage({ env: realEnv() })
   t.teardown(() => storage.close())
   return storage
 })

@@ -4,14 +4,10 @@ import { identifierOfPath } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { type BlobId, etagOf, type FileRecord } from '../../src/storage/record.ts'
 import {
-  decodeExpiryKey,
   decodeLine,
-  decodeOutcome,
   decodeRecord,
   encodeLine,
-  encodeOutcome,
   encodeRecord,
-  expiryKey,
   pathOfRecordKey,
   recordKey,
 } from '../../src/storage/record-codec.ts'
@@ -91,18 +87,6 @@ t.test('a line says what the record says', async t => {
       const { size } = body
       const line = { path, size, etag: etagOf(record), mediaType: meta.mediaType, writtenAtMs }
       t.strictSame(decodeLine(path, encodeLine(record)), line)
-    }),
-    { numRuns: 100 },
-  )
-})
-
-t.test('outcomes come back as they were, and their keys sort by time', async t => {
-  const outcome = { fingerprint: 'PUT é', answer: '{"a": "\u{1f600}"}', keptUntilMs: 1234567890123 }
-  t.strictSame(decodeOutcome(encodeOutcome(outcome)), outcome)
-  fc.assert(
-    fc.property(fc.maxSafeNat(), fc.maxSafeNat(), fc.string({ maxLength: 9 }), (one, other, key) => {
-      t.strictSame(decodeExpiryKey(expiryKey(one, 'k')), { keptUntilMs: one, key: 'k' })
-      if (one < other) t.equal(Buffer.compare(expiryKey(one, key), expiryKey(other, '')), -1)
     }),
     { numRuns: 100 },
   )

@@ -8,11 +8,10 @@ import { arcContains } from '../../src/ring/arc.ts'
 import { type Identifier, identifierOfPath } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../src/storage/record.ts'
-import type { KeptRecord, RecordWrite, ReplicaBatch, ReplicaStore } from '../../src/storage/replica-store.ts'
-import type { Storage } from '../../src/storage/storage.ts'
-import { bodyOf, chunksOf, sha256Of } from './conformance.ts'
+import type { KeptRecord, RecordWrite, ReplicaBatch } from '../../src/storage/replica-store.ts'
+import { bodyOf, chunksOf, type ReplicaStorage, sha256Of } from './conformance.ts'
 
-export type OpenReplica = (t: Test) => Promise<Storage & { readonly replica: ReplicaStore }>
+export type OpenReplica = (t: Test) => Promise<ReplicaStorage>
 
 const EMPTY: ReplicaBatch = { records: [], values: [], keepBlobs: [], dropBlobs: [] }
 const zero = '0'.repeat(40) as Identifier
@@ -82,6 +81,28 @@ export function replicaConformance(t: Test, open: OpenReplica): void {
       t.ok((await buffer(await replica.openBlob(blobNamed('9'), 0))).equals(good))
     },
   )
+
+  t.test('an arc leaves out its first position and has its last, clockwise and with wrap-around', async t => {
+    const { replica } = await open(t)
+    const files = Array.from({ length: 40 }, (_, i) => keptFile(`scanned/${i}`, 1))
+    await replica.apply({ ...EMPTY, records: files.map(file => writeOf(file, undefined)) })
+    const keys = files.map(({ path }) => identifierOfPath(path)).sort()
+    const scanned = (lo: Identifier, hi: Identifier) => {
+      const inspected = Array.from(replica.inspect(lo, hi), ({ path }) => identifierOfPath(path))
+      const read = Array.from(replica.records(lo, hi), ({ path }) => identifierOfPath(path))
+      t.same(read.sort(), inspected.toSorted(), 'records and inspect agree')
+      return inspected
+    }
+    const [k3, k30] = [keys[3] as Identifier, keys[30] as Identifier]
+    t.same(scanned(k3, k30), keys.slice(4, 31))
+    t.same(scanned(k30, k3), [...keys.slice(31), ...keys.slice(0, 4)])
+    t.same(scanned(k3, k3), [...keys.slice(4), ...keys.slice(0, 4)])
+    const top = 'f'.repeat(40) as Identifier
+    t.same(scanned(zero, top), keys)
+    t.same(scanned(top, zero), [])
+    t.same(scanned(zero, zero), keys)
+    t.same(scanned(top, top), keys)
+  })
 
   t.test('files and tombstones take each other’s place, and the totals follow', async t => {
     const storage = await open(t)

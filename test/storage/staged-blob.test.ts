@@ -22,10 +22,6 @@ t.test('a blob is marked from before it has its name until a commit takes the ma
   const blobId = await blob.finish()
   t.same(parts.index.unsettledBlobs(), [blobId])
   t.same(await readdir(join(parts.directory, 'blobs', blobId.slice(0, 2))), [blobId])
-
-  const copyId = await new StagedBlob(parts).copyOf(blobId)
-  t.not(copyId, blobId)
-  t.same(parts.index.unsettledBlobs(), [blobId, copyId].sort())
 })
 
 t.test('an abandoned blob names what is left to remove, whenever that is', async t => {

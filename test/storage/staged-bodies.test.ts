@@ -4,18 +4,19 @@ import { StagedBodies } from '../../src/storage/staged-bodies.ts'
 
 const body = { ...digestOf(Buffer.from('x')), content: { inline: Buffer.from('x') } }
 
-t.test('a body is committed or dropped, once', async t => {
+const staged = (bodies: StagedBodies) => bodies.receive({ sizeMax: 5 }, async () => body)
+
+t.test('a body is handed over or dropped, once', async t => {
   const bodies = new StagedBodies()
-  const [first, second] = [bodies.add(body), bodies.add(body)]
+  const [first, second] = [await staged(bodies), await staged(bodies)]
   t.not(first.stageId, second.stageId)
   t.equal(bodies.count, 2)
-  bodies.take(first)
-  t.throws(() => bodies.take(first), TypeError)
-  bodies.committed(first)
+  bodies.handOver(first)
+  t.throws(() => bodies.handOver(first), TypeError)
   t.throws(() => bodies.drop(first), TypeError)
   t.equal(bodies.drop(second), true)
   t.equal(bodies.drop(second), false)
-  t.throws(() => bodies.take({ ...second }), TypeError, 'a look-alike is not staged here')
+  t.throws(() => bodies.handOver({ ...second }), TypeError, 'a look-alike is not staged here')
   t.equal(bodies.count, 0)
 })
 
@@ -41,7 +42,7 @@ t.test('a receipt counts while it runs and ends with the signal of its caller', 
 
 t.test('closing waits for receipts to end and hands over what is left', async t => {
   const bodies = new StagedBodies()
-  const left = bodies.add(body)
+  const left = await staged(bodies)
   let ended = false
   const staging = bodies.receive({ sizeMax: 5 }, async ({ signal }) => {
     await new Promise(resolve => signal.addEventListener('abort', resolve))

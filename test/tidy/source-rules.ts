@@ -37,7 +37,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   replication: ['views', 'storage', 'peer', 'ring'],
   // Membership keeps the network beside the files.
   membership: ['replication', 'routing', 'views', 'peer', 'storage', 'ring'],
-  // On a single node, files stands straight on storage; replication comes in between with the network.
+  // Files are written through replication; storage is what a check of this disk reads.
   files: ['replication', 'routing', 'storage', 'ring'],
   // The doors of the peers hang in the same server.
   http: ['files', 'membership', 'routing', 'peer', 'config', 'ring'],

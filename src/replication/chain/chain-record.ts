@@ -13,7 +13,7 @@ import {
   type FileMeta,
   type Version,
 } from '../../storage/record.ts'
-import type { Condition } from '../../storage/storage.ts'
+import type { Condition } from '../replication.ts'
 
 /** Names one write of one client, whatever the number of its tries. */
 export type RequestId = string & { readonly brand: 'RequestId' }

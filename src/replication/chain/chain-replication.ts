@@ -11,24 +11,24 @@ import { checkedBlocks, wholeRange } from '../../storage/checked-blocks.ts'
 import type { BlobId, FileRecord } from '../../storage/record.ts'
 import type {
   ByteRange,
-  Change,
-  Condition,
   ListEntry,
   StagedBody,
   StageOptions,
   Storage,
   StorageStatistics,
 } from '../../storage/storage.ts'
-import { OUTCOME_KEPT_MS } from '../../storage/storage.ts'
 import { headOf, type NodeId, type View } from '../../views/view.ts'
-import type {
-  ChangeOptions,
-  Done,
-  Found,
-  Idempotency,
-  Placement,
-  Replication,
-  WrittenFile,
+import {
+  type Change,
+  type ChangeOptions,
+  type Condition,
+  type Done,
+  type Found,
+  type Idempotency,
+  OUTCOME_KEPT_MS,
+  type Placement,
+  type Replication,
+  type WrittenFile,
 } from '../replication.ts'
 import { type BodyCarrier, blobRefOf } from './body-carrier.ts'
 import type { ChainDriver } from './driver.ts'

@@ -6,8 +6,8 @@
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
-import type { Condition } from '../../storage/storage.ts'
 import type { Accepted, Ballot, Boot, NodeId, Source, View, ViewId } from '../../views/view.ts'
+import type { Condition } from '../replication.ts'
 import type { ChainRecord, IdempotencyKey, Operation, RequestId } from './chain-record.ts'
 import type { Digest } from './digest-tree.ts'
 

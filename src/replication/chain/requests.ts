@@ -4,8 +4,8 @@
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Body, FileMeta, Version } from '../../storage/record.ts'
-import type { Condition } from '../../storage/storage.ts'
 import type { NodeId } from '../../views/view.ts'
+import type { Condition } from '../replication.ts'
 import type { ChainRecord, IdempotencyKey } from './chain-record.ts'
 import type { BlobRef, Tag, WriteRequest } from './messages.ts'
 

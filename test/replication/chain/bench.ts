@@ -18,11 +18,11 @@ import type { Envelope, Message } from '../../../src/replication/chain/messages.
 import { MemoryRecords } from '../../../src/replication/chain/record-table.ts'
 import type { ClientRequest } from '../../../src/replication/chain/requests.ts'
 import { ALL_RULES, type Rules } from '../../../src/replication/chain/rules.ts'
+import type { Condition } from '../../../src/replication/replication.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import { type PathName, parsePathName } from '../../../src/ring/path-name.ts'
 import type { BlobId, Body } from '../../../src/storage/record.ts'
-import type { Condition } from '../../../src/storage/storage.ts'
 import type { SealMark } from '../../../src/views/range-table.ts'
 import {
   type Boot,
