@@ -35,7 +35,7 @@ export const ERROR_CODES = {
   WRONG_NETWORK: { retryable: false, meaning: 'the request comes from, or is meant for, another network' },
   PROTOCOL_UNSUPPORTED: {
     retryable: false,
-    meaning: 'the request speaks a peer protocol that this node does not know',
+    meaning: 'two nodes run programs that are too far apart; the message says which one has to be upgraded',
   },
   DISK_FULL: { retryable: true, meaning: 'no space is left for the bytes' },
 } as const satisfies Record<string, { retryable: boolean; meaning: string }>

@@ -15,6 +15,7 @@ import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
 import { type Joined, type JoinInit, joinNetwork, newcomerCredentials } from './membership/join.ts'
 import { RingNode } from './membership/ring-node.ts'
+import type { ProtocolVersion } from './peer/protocol.ts'
 import { waitingDoor } from './peer/waiting-door.ts'
 import type { Address, NodeId } from './ring/identifier.ts'
 import { eraseStorage } from './storage/data-directory.ts'
@@ -43,6 +44,7 @@ interface Running {
 export class StoreNode implements NodeControl {
   readonly #env: Env
   readonly #config: NodeConfig
+  readonly #init: { readonly speaks?: ProtocolVersion }
   #port = 0
   #starting: Promise<string> | undefined
   #stopping: Promise<void> | undefined
@@ -57,8 +59,14 @@ export class StoreNode implements NodeControl {
   readonly #ended: Promise<NodeEnd>
   #resolveEnded: (end: NodeEnd) => void = () => undefined
 
-  constructor(components: { readonly env: Env }, config: NodeConfig) {
+  /** `speaks` makes the node behave towards others as a program of that protocol version, for tests of an upgrade. */
+  constructor(
+    components: { readonly env: Env },
+    config: NodeConfig,
+    init: { readonly speaks?: ProtocolVersion } = {},
+  ) {
     this.#env = components.env
+    this.#init = init
     this.#config = config
     this.#ended = new Promise(resolve => {
       this.#resolveEnded = resolve
@@ -237,6 +245,7 @@ export class StoreNode implements NodeControl {
       foundsWhenNoneHas,
       wish,
       secret,
+      ...this.#init,
       scheme: tls === undefined ? 'http' : 'https',
       joinTimeoutMs,
       signal: this.#stopSignal.signal,
@@ -273,6 +282,7 @@ export class StoreNode implements NodeControl {
         self,
         records,
         secret,
+        ...this.#init,
         scheme: tls === undefined ? 'http' : 'https',
         learn,
         halted: () => {

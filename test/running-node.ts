@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Env, realEnv } from '../src/env.ts'
 import { StoreNode } from '../src/node.ts'
+import type { ProtocolVersion } from '../src/peer/protocol.ts'
 import { type Flags, readNodeConfig } from '../src/read-config.ts'
 
 export interface RunningNode {
@@ -17,9 +18,10 @@ export async function runningNode(
   t: { teardown(end: () => unknown): unknown },
   flags: Flags = {},
   env: Env = realEnv(),
+  init: { readonly speaks?: ProtocolVersion } = {},
 ): Promise<RunningNode> {
   const place = flags.data === undefined ? { memory: true } : {}
-  const node = new StoreNode({ env }, readNodeConfig({ port: '0', boot: '0', ...place, ...flags }, {}))
+  const node = new StoreNode({ env }, readNodeConfig({ port: '0', boot: '0', ...place, ...flags }, {}), init)
   t.teardown(() => node.stop())
   return { node, url: await node.start() }
 }

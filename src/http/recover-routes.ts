@@ -113,5 +113,5 @@ const recoverContract = {
       }),
     },
   },
-  errors: ['INVALID_REQUEST', 'PRECONDITION_FAILED', 'UNAVAILABLE'] as const,
+  errors: ['INVALID_REQUEST', 'PRECONDITION_FAILED', 'PROTOCOL_UNSUPPORTED', 'UNAVAILABLE'] as const,
 }

@@ -4,6 +4,7 @@
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
+import { PeerVersions, type ProtocolVersion } from '../peer/protocol.ts'
 import type { Credentials } from '../peer/wire.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
@@ -18,6 +19,7 @@ import {
   readMembers,
   readNetwork,
 } from './network-config.ts'
+import { datedOf } from './since.ts'
 
 /** One answer of a boot node, ms. */
 const JOIN_CALL_TIMEOUT_MS = 5_000
@@ -37,6 +39,8 @@ export interface JoinInit {
   readonly foundsWhenNoneHas: boolean
   readonly wish: NetworkWish
   readonly secret: string | undefined
+  /** See PeerVersions. */
+  readonly speaks?: ProtocolVersion
   readonly scheme: 'http' | 'https'
   /** How long boot nodes are tried, ms. */
   readonly joinTimeoutMs: number
@@ -108,6 +112,7 @@ async function ask(env: Env, init: JoinInit): Promise<Joined | undefined> {
       scheme: init.scheme,
       unreachable: () => undefined,
       isMessage: (value): value is never => false,
+      dated: datedOf,
       messages: () => undefined,
     },
   )
@@ -121,13 +126,14 @@ async function ask(env: Env, init: JoinInit): Promise<Joined | undefined> {
 
 /** How a node shows itself that has a secret and no network yet. */
 export function newcomerCredentials(
-  init: Pick<JoinInit, 'secret' | 'address' | 'nodeId' | 'diskBoot'>,
+  init: Pick<JoinInit, 'secret' | 'address' | 'nodeId' | 'diskBoot' | 'speaks'>,
 ): Credentials {
   const { secret, address, nodeId, diskBoot } = init
   return {
     secret,
     networkId: () => undefined,
     self: () => ({ address, nodeId, boot: { counter: diskBoot, nonce: '0' } }),
+    versions: new PeerVersions(init),
   }
 }
 

@@ -76,6 +76,8 @@ interface Picture extends Attendance {
 
 export class NetworkCheck {
   readonly #components: NetworkCheckComponents
+  /** Nodes whose program is too old to take part; each is named once. */
+  readonly #outdated = new Set<NodeId>()
   readonly #count: Count = {
     ranges: 0,
     rangesAll: 0,
@@ -187,7 +189,7 @@ export class NetworkCheck {
     range: OverlayRange,
     { present }: Attendance,
   ): AsyncGenerator<NetworkCheckWord, boolean> {
-    const nodes = range.replicas.filter(node => present.has(node))
+    const nodes = range.replicas.filter(node => present.has(node) && !this.#outdated.has(node))
     const files = new Map<NodeId, number>()
     const epochs = new Map<NodeId, number>()
     const bytes = new Map<NodeId, number>()
@@ -197,6 +199,7 @@ export class NetworkCheck {
     )
     for await (const { key: node, word, error } of merged(streams)) {
       if (error !== undefined) {
+        if (errorCode(error) === 'PROTOCOL_UNSUPPORTED') this.#outdated.add(node)
         this.#count.unhealed++
         yield this.#silence(node, error)
         continue

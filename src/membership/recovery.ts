@@ -30,7 +30,7 @@ export interface RecoveryPlan {
   readonly present: readonly NodeId[]
 }
 
-/** Asks everybody; changes nothing. */
+/** Asks everybody; changes nothing. @throws StoreError PROTOCOL_UNSUPPORTED when a node is too old to be asked. */
 export async function planRecovery(components: RecoveryComponents): Promise<RecoveryPlan> {
   const answers = new Map<NodeId, Knowledge>()
   let missing = [...components.members()]
@@ -39,7 +39,9 @@ export async function planRecovery(components: RecoveryComponents): Promise<Reco
       try {
         answers.set(node, (await components.ask(node, { kind: 'holdings' })) as Knowledge)
       } catch (error) {
-        if (errorCode(error) === undefined) throw error
+        // A node that has to be upgraded is there, and may have what would be given up as lost.
+        const code = errorCode(error)
+        if (code === undefined || code === 'PROTOCOL_UNSUPPORTED') throw error
       }
     })
     await Promise.all(asked)

@@ -8,6 +8,7 @@ import { errorCode, StoreError } from '../errors.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
 import type { PeerIdentity, Unreachable } from '../peer/peers.ts'
+import { PeerVersions, type ProtocolVersion } from '../peer/protocol.ts'
 import { RoundTrips } from '../peer/round-trips.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
@@ -36,6 +37,7 @@ import { isPeerCall, isPeerStream, type PeerAnswer, type PeerCall, type PeerStre
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { NetworkList, ownPart } from './network-list.ts'
+import { datedOf } from './since.ts'
 
 /** A lookup from this node until its answer, ms. */
 const LOOKUP_BUDGET_MS = 5_000
@@ -60,6 +62,8 @@ export interface RingNodeInit {
   readonly self: MapRecord
   readonly records: readonly MapRecord[]
   readonly secret: string | undefined
+  /** See PeerVersions. */
+  readonly speaks?: ProtocolVersion
   readonly scheme: 'http' | 'https'
   readonly learn: LearningMode
   /** The disk is a copy or was restored: the node has to stop. */
@@ -94,18 +98,18 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.credentials = {
       secret: init.secret,
       networkId: () => init.network.networkId,
-      self: () => ({
-        address: this.members.self.address,
-        nodeId: this.#self,
-        boot: this.driver.machine.boot,
-      }),
+      self: () => {
+        return { address: this.members.self.address, nodeId: this.#self, boot: this.driver.machine.boot }
+      },
+      versions: new PeerVersions(init),
     }
     this.#peers = new HttpPeers(
       { env, credentials: this.credentials },
       {
         scheme: init.scheme,
         unreachable: (address, how) => this.#onUnreachable(address, how),
-        isMessage: (value): value is Envelope => this.isMessage(value),
+        isMessage: (value, version): value is Envelope => this.isMessage(value, version),
+        dated: what => datedOf('kind' in what ? what : what[1]),
         messages: (from, messages) => this.#onMessages(from, messages),
         took: (peer, ms) => this.#roundTrips.took(peer, ms),
       },
@@ -186,12 +190,13 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   // What other nodes ask.
 
-  isMessage(value: unknown): value is Envelope {
-    return Array.isArray(value) && typeof value[0] === 'string' && isMessage(value[1])
+  isMessage(value: unknown, version: ProtocolVersion): value is Envelope {
+    const [to, message] = Array.isArray(value) ? value : []
+    return typeof to === 'string' && isMessage(message) && datedOf(message).since <= version
   }
 
-  isCall(value: unknown): value is PeerCall {
-    return isPeerCall(value)
+  isCall(value: unknown, version: ProtocolVersion): value is PeerCall {
+    return isPeerCall(value) && datedOf(value).since <= version
   }
 
   messages(from: PeerIdentity, messages: readonly Envelope[]): readonly Envelope[] {
@@ -209,8 +214,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     return this.#answers.answer(from, call, signal)
   }
 
-  isStream(value: unknown): value is PeerStream {
-    return isPeerStream(value)
+  isStream(value: unknown, version: ProtocolVersion): value is PeerStream {
+    return isPeerStream(value) && datedOf(value).since <= version
   }
 
   stream(_from: PeerIdentity, call: PeerStream): AsyncIterable<CheckWord> {

@@ -4,11 +4,12 @@
 import { Readable } from 'node:stream'
 import { Pool } from 'undici'
 import type { Env } from '../env.ts'
-import { ERROR_CODES, type ErrorCode, StoreError } from '../errors.ts'
+import { ERROR_CODES, type ErrorCode, errorCode, StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import { exchange, type WholeAnswer } from './exchange.ts'
 import { Outbox } from './outbox.ts'
 import type { CallOptions, PeerIdentity, Peers, Unreachable } from './peers.ts'
+import type { Dated, ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
 import {
   authenticate,
@@ -16,6 +17,7 @@ import {
   decode,
   decodeBatch,
   encode,
+  hearReply,
   MESSAGE_BYTES_MAX,
   malformedMessage,
   peerHeaders,
@@ -39,14 +41,15 @@ export interface HttpPeersComponents {
   readonly credentials: Credentials
 }
 
-export interface HttpPeersInit<Message> {
+export interface HttpPeersInit<Message, Asked> {
   /** Nodes that serve TLS reach each other by it. */
   readonly scheme: 'http' | 'https'
   /** PEM of the authority that signed the peers' certificates, when the system does not know it. */
   readonly authority?: string
   readonly unreachable: (peer: Address, how: Unreachable) => void
   /** Whether something that rode on a reply is a message. */
-  readonly isMessage: (value: unknown) => value is Message
+  readonly isMessage: (value: unknown, version: ProtocolVersion) => value is Message
+  readonly dated: (what: Message | Asked) => Dated
   /** Messages that rode on the reply of a peer. */
   readonly messages: (from: PeerIdentity, messages: readonly Message[]) => void
   /** A batch of messages was acknowledged after this time, ms. */
@@ -62,19 +65,23 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   implements Peers<Message, Call, Answer, Stream>
 {
   readonly #components: HttpPeersComponents
-  readonly #init: HttpPeersInit<Message>
+  readonly #init: HttpPeersInit<Message, Call | Stream>
   readonly #links = new Map<Address, Link>()
   readonly #refusals: Refusals
   #closed = false
 
-  constructor(components: HttpPeersComponents, init: HttpPeersInit<Message>) {
+  constructor(components: HttpPeersComponents, init: HttpPeersInit<Message, Call | Stream>) {
     this.#components = components
     this.#init = init
     this.#refusals = new Refusals(components.env)
   }
 
   send(to: Address, message: Message): void {
-    if (!this.#closed) this.#link(to).outbox.add(encode(message))
+    if (this.#closed) return
+    const { kind, since } = this.#init.dated(message)
+    const { versions } = this.#components.credentials
+    if (since <= (versions.of(to) ?? versions.oldest)) this.#link(to).outbox.add(encode(message))
+    else this.#components.env.log.debug({ op: 'peer.send', peer: to, kind, since }, 'newer than the peer')
   }
 
   async call(to: Address, call: Call, options: CallOptions): Promise<Answer> {
@@ -84,8 +91,8 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     const timer = timers.after(options.timeoutMs, () => deadline.abort(new Error('The deadline has passed.')))
     try {
       const signal = options.signal ? AbortSignal.any([options.signal, deadline.signal]) : deadline.signal
-      const reply = await this.#request(to, 'POST', '/peer/call', body, { ...options, signal })
-      return (await readAnswer(reply)) as Answer
+      const ask = { to, method: 'POST', url: '/peer/call', body, options: { ...options, signal } } as const
+      return (await readAnswer(await this.#agree(ask, this.#init.dated(call)))) as Answer
     } catch (error) {
       if (!deadline.signal.aborted) throw error
       this.#init.unreachable(to, 'silent')
@@ -96,7 +103,8 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   }
 
   async *stream(to: Address, call: Stream, options: CallOptions): AsyncGenerator<unknown> {
-    const reply = await this.#request(to, 'POST', '/peer/stream', encode(call), options)
+    const ask = { to, method: 'POST', url: '/peer/stream', body: encode(call), options } as const
+    const reply = await this.#agree(ask, this.#init.dated(call))
     try {
       yield* wordsOf(reply.body)
     } catch (cause) {
@@ -108,7 +116,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 
   async fetchBody(from: Address, name: string, first: number, options: CallOptions): Promise<Readable> {
     const url = `/peer/bodies/${encodeURIComponent(name)}?first=${first}`
-    const reply = await this.#request(from, 'GET', url, undefined, options)
+    const reply = await this.#agree({ to: from, method: 'GET', url, body: undefined, options }, BODY)
     return reply.body
   }
 
@@ -120,7 +128,10 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     options: CallOptions,
   ): Promise<Answer> {
     const url = `/peer/staging/${encodeURIComponent(name)}?sha256=${sha256}`
-    const reply = await this.#request(to, 'PUT', url, Readable.from(body, { objectMode: false }), options)
+    const bytes = Readable.from(body, { objectMode: false })
+    // Bytes that have left are gone: when the version is refused, the next try is in the other one.
+    const version = this.#components.credentials.versions.versionFor(to, BODY.since, BODY.kind)
+    const reply = await this.#request({ to, method: 'PUT', url, body: bytes, options }, version)
     return (await readAnswer(reply)) as Answer
   }
 
@@ -131,30 +142,43 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     await Promise.all(links.map(link => link.pool.destroy()))
   }
 
+  /** Asks in the newest version that both speak; one that is refused is tried once more in the other. */
+  async #agree(ask: Ask<Buffer | undefined>, { kind, since }: Dated): Promise<Reply> {
+    const { versions } = this.#components.credentials
+    const version = versions.versionFor(ask.to, since, kind)
+    try {
+      return await this.#request(ask, version)
+    } catch (error) {
+      const next = versions.of(ask.to)
+      if (errorCode(error) !== 'PROTOCOL_UNSUPPORTED' || next === undefined || next === version) throw error
+      return await this.#request(ask, versions.versionFor(ask.to, since, kind))
+    }
+  }
+
   async #request(
-    to: Address,
-    method: 'GET' | 'POST' | 'PUT',
-    url: string,
-    body: Buffer | Readable | undefined,
-    options: CallOptions,
+    { to, method, url, body, options }: Ask<Buffer | Readable | undefined>,
+    version: ProtocolVersion,
   ) {
+    const { credentials } = this.#components
     const signed = body instanceof Readable ? undefined : body
-    const headers = peerHeaders(this.#components.credentials, method, url, signed)
     try {
       const reply = await this.#link(to).pool.request({
         method,
         path: url,
-        headers,
+        headers: peerHeaders(credentials, method, url, signed, version),
         body: body ?? null,
         signal: options.signal ?? null,
         headersTimeout: options.timeoutMs,
         bodyTimeout: options.timeoutMs,
       })
-      if (reply.statusCode >= 300) throw await refusal(reply)
-      return reply
+      const speaks = hearReply(credentials, to, reply.headers)
+      if (reply.statusCode < 300) return reply
+      const error = refusal(reply.statusCode, await readLimited(reply))
+      throw this.#isOfVersion(error, to, version, speaks) ? unsupported(to, version, error) : error
     } catch (error) {
       if (error instanceof StoreError || options.signal?.aborted) throw error
       const how = howUnreachable(error)
+      if (how === 'refused') credentials.versions.forget(to)
       this.#init.unreachable(to, how)
       throw new StoreError(
         'UNAVAILABLE',
@@ -166,24 +190,56 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     }
   }
 
+  /** Whether a node has refused a request for its version, and not for what a third one said; that is noted. */
+  #isOfVersion(
+    error: StoreError,
+    to: Address,
+    version: ProtocolVersion,
+    speaks: number | undefined,
+  ): boolean {
+    const { versions } = this.#components.credentials
+    // A door that only newer programs have is not found at an older one.
+    const lacksDoor = error.code === 'ROUTE_NOT_FOUND' && version > versions.oldest
+    if (error.code !== 'PROTOCOL_UNSUPPORTED' && !lacksDoor) return false
+    if (speaks !== undefined && speaks >= version) return false
+    if (versions.of(to) === version)
+      this.#components.env.log.warn(
+        { op: 'peer.send', peer: to, version },
+        'peer refuses the version that it spoke',
+      )
+    if (speaks === undefined) versions.refused(to, version)
+    return true
+  }
+
   async #deliver(to: Address, pool: Pool, batch: readonly Uint8Array[]) {
     const [first] = batch
     const body = first !== undefined && batch.length === 1 ? first : Buffer.concat(batch)
     const url = '/peer/messages'
     const { clock } = this.#components.env
+    const { credentials } = this.#components
     const beganMs = clock.monotonicMs()
     try {
-      const headers = peerHeaders(this.#components.credentials, 'POST', url, body)
-      const timeoutMs = DELIVERY_TIMEOUT_MS
-      const answer = await exchange(pool, { method: 'POST', path: url, headers, body, timeoutMs })
-      const { status } = answer
-      if (status < 300) {
-        this.#init.took?.(to, clock.monotonicMs() - beganMs)
-        this.#takeReplies(url, answer)
-      } else this.#components.env.log.warn({ op: 'peer.send', peer: to, status }, 'peer refused messages')
-      return 'delivered'
+      for (let tries = 1; ; tries++) {
+        const version = credentials.versions.of(to) ?? credentials.versions.oldest
+        const headers = peerHeaders(credentials, 'POST', url, body, version)
+        const timeoutMs = DELIVERY_TIMEOUT_MS
+        const answer = await exchange(pool, { method: 'POST', path: url, headers, body, timeoutMs })
+        const { status } = answer
+        const speaks = hearReply(credentials, to, answer.headers)
+        if (status < 300) {
+          this.#init.took?.(to, clock.monotonicMs() - beganMs)
+          this.#takeReplies(url, answer)
+          return 'delivered'
+        }
+        const error = refusal(status, answer.body)
+        if (tries === 1 && this.#isOfVersion(error, to, version, speaks)) continue
+        this.#components.env.log.warn({ op: 'peer.send', peer: to, status }, 'peer refused messages')
+        return 'delivered'
+      }
     } catch (error) {
-      return howUnreachable(error)
+      const how = howUnreachable(error)
+      if (how === 'refused') credentials.versions.forget(to)
+      return how
     }
   }
 
@@ -193,7 +249,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     const head = { method: 'REPLY', url, headers }
     const from = authenticate(this.#components.credentials, head, body)
     const messages = decodeBatch(body)
-    const malformed = messages.find(message => !this.#init.isMessage(message))
+    const malformed = messages.find(message => !this.#init.isMessage(message, from.version))
     if (malformed === undefined) return this.#init.messages(from, messages as Message[])
     const { code, message: reason } = malformedMessage(malformed)
     this.#refusals.note({ op: 'peer.refused', peer: from.address, url, code, reason })
@@ -240,6 +296,16 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 
 type Reply = Awaited<ReturnType<Pool['request']>>
 
+interface Ask<Body> {
+  readonly to: Address
+  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly url: string
+  readonly body: Body
+  readonly options: CallOptions
+}
+
+const BODY: Dated = { kind: 'body', since: 1 }
+
 async function readAnswer(reply: Reply): Promise<unknown> {
   return decode(await readLimited(reply))
 }
@@ -257,12 +323,15 @@ async function readLimited(reply: Reply): Promise<Buffer> {
 }
 
 /** The error of a peer, as it said it: codes cross the wire unchanged. */
-async function refusal(reply: Reply): Promise<StoreError> {
-  const fault = parseRefusal((await readLimited(reply)).toString())
-  if (fault === undefined) {
-    return new StoreError('UNAVAILABLE', `A peer answered ${reply.statusCode} and no reason.`)
-  }
+function refusal(status: number, bytes: Buffer): StoreError {
+  const fault = parseRefusal(bytes.toString())
+  if (fault === undefined) return new StoreError('UNAVAILABLE', `A peer answered ${status} and no reason.`)
   return new StoreError(fault.code, fault.message, fault.path === undefined ? {} : { path: fault.path })
+}
+
+function unsupported(to: Address, version: ProtocolVersion, cause: StoreError): StoreError {
+  const message = `The node ${to} does not speak the peer protocol ${version}: ${cause.message}`
+  return new StoreError('PROTOCOL_UNSUPPORTED', message, { cause })
 }
 
 function parseRefusal(text: string): { code: ErrorCode; message: string; path?: string } | undefined {

@@ -9,6 +9,7 @@ import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { parseBodyName, parseSha256 } from './body-name.ts'
 import type { PeerIdentity } from './peers.ts'
+import type { ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
 import {
   authenticate,
@@ -19,17 +20,19 @@ import {
   MESSAGE_BYTES_MAX,
   malformedMessage,
   peerHeaders,
+  spoken,
 } from './wire.ts'
 import { linesOf } from './words.ts'
 
 /** What the node does with a request of another. */
 export interface PeerReception<Message, Call, Answer, Stream = never> {
-  isMessage(value: unknown): value is Message
-  isCall(value: unknown): value is Call
+  /** Whether there is such a message in that version of the protocol. */
+  isMessage(value: unknown, version: ProtocolVersion): value is Message
+  isCall(value: unknown, version: ProtocolVersion): value is Call
   /** Gives what is to be said to the sender at once. */
   messages(from: PeerIdentity, messages: readonly Message[]): readonly Message[]
   call(from: PeerIdentity, call: Call, signal: AbortSignal): Promise<Answer>
-  isStream(value: unknown): value is Stream
+  isStream(value: unknown, version: ProtocolVersion): value is Stream
   /** The words of the answer, as they come; nobody takes them any more once the asking node has gone. */
   stream(from: PeerIdentity, call: Stream): AsyncIterable<object>
   openBody(from: PeerIdentity, name: string, first: number): Promise<Readable | Uint8Array>
@@ -55,28 +58,22 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
   components: PeerRoutesComponents<Message, Call, Answer, Stream>,
 ): Promise<void> {
   const { credentials, reception } = components
-  const refusals = new Refusals(components.env)
-
-  app.addHook('onError', async (request, _reply, error) => {
-    if (request.routeOptions.config.peer !== true) return
-    const code = errorCode(error) ?? 'INTERNAL'
-    refusals.note({ op: 'peer.refused', peer: request.ip, url: request.url, code, reason: error.message })
-  })
+  addHooks(app, components)
   app.post('/peer/messages', doorOptions(components, '/peer/messages'), async (request, reply) => {
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
     const messages = decodeBatch(body)
-    const malformed = messages.find(message => !reception.isMessage(message))
+    const malformed = messages.find(message => !reception.isMessage(message, from.version))
     if (malformed !== undefined) throw malformedMessage(malformed)
     const replies = reception.messages(from, messages as Message[])
     // Past the framework: most requests between nodes are of this kind.
     reply.hijack()
     if (replies.length === 0) {
-      reply.raw.writeHead(204).end()
+      reply.raw.writeHead(204, from.version < credentials.versions.newest ? spoken(credentials) : {}).end()
       return reply
     }
     const answer = Buffer.concat(replies.map(encode))
-    const headers = peerHeaders(credentials, 'REPLY', '/peer/messages', answer)
+    const headers = peerHeaders(credentials, 'REPLY', '/peer/messages', answer, from.version)
     const length = String(answer.length)
     reply.raw.writeHead(200, { ...headers, 'content-type': 'application/msgpack', 'content-length': length })
     reply.raw.end(answer)
@@ -87,7 +84,7 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
     const call = decode(body)
-    if (!reception.isCall(call)) throw unknownMessage()
+    if (!reception.isCall(call, from.version)) throw unknownMessage()
     const answer = await reception.call(from, call, goneSignal(reply))
     return reply.type('application/msgpack').send(encode(answer))
   })
@@ -95,7 +92,7 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
     const call = decode(body)
-    if (!reception.isStream(call)) throw unknownMessage()
+    if (!reception.isStream(call, from.version)) throw unknownMessage()
     const lines = Readable.from(linesOf(reception.stream(from, call)), { objectMode: false })
     lines.on('error', error => {
       components.env.log.warn({ op: 'peer.stream', peer: from.address, err: error }, 'an answer broke off')
@@ -104,6 +101,27 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
     return reply.type('application/x-ndjson').send(lines)
   })
   bodyRoutes(app, components)
+}
+
+/** Every reply shows what this node speaks to those who may not know; every refusal does, and is logged. */
+function addHooks(
+  app: FastifyInstance,
+  components: Pick<PeerRoutesComponents<never, never, never>, 'env' | 'credentials'>,
+): void {
+  const { credentials } = components
+  const refusals = new Refusals(components.env)
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config.peer !== true) return
+    // Who speaks the newest version already needs to be told nothing.
+    if (request.headers['ring-protocol'] !== `${credentials.versions.newest}`)
+      reply.headers(spoken(credentials))
+  })
+  app.addHook('onError', async (request, reply, error) => {
+    if (request.routeOptions.config.peer !== true) return
+    reply.headers(spoken(credentials))
+    const code = errorCode(error) ?? 'INTERNAL'
+    refusals.note({ op: 'peer.refused', peer: request.ip, url: request.url, code, reason: error.message })
+  })
 }
 
 /** How a door is told from those of clients, and counted. */

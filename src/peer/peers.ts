@@ -33,7 +33,10 @@ export interface Peers<Message, Call, Answer, Stream = never> {
    */
   send(to: Address, message: Message): void
 
-  /** @throws StoreError UNAVAILABLE when the peer does not answer in time, else the code that the peer answered. */
+  /**
+   * @throws StoreError UNAVAILABLE when the peer does not answer in time, PROTOCOL_UNSUPPORTED at once when its program is
+   *   too old for the call, else the code that the peer answered.
+   */
   call(to: Address, call: Call, options: CallOptions): Promise<Answer>
 
   /**

@@ -6,16 +6,16 @@
  * The signature (HMAC-SHA-256, RFC 2104) covers method, URL, sender and body, so the secret never travels. It does not
  * hide anything and does not stop a replay: the protocol takes repeated messages by design, and TLS is what hides. A
  * streamed body is covered by its own SHA-256, which travels in a signed message.
+ *
+ * A request is in the newest version that both sides speak. Where that is not the sender's own newest, it says that one
+ * beside it, signed on its own, because a program of the older version checks the signature as it knows it.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Packr } from 'msgpackr'
 import { StoreError } from '../errors.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { PeerIdentity } from './peers.ts'
-
-/** The version that this program speaks. It also understands the one before, so a network is upgraded node by node. */
-export const PROTOCOL_VERSION = 1
-const OLDEST_PROTOCOL_VERSION = 1
+import type { PeerVersions, ProtocolVersion } from './protocol.ts'
 
 /**
  * Bytes of one request or reply of messages. Usual ones stay near 1 MiB (outbox.ts, differenceBytesMax); what needs more
@@ -29,6 +29,13 @@ export interface Credentials {
   /** Undefined as long as the node belongs to no network. */
   networkId(): string | undefined
   self(): PeerIdentity
+  /** Of this node and of the others; `authenticate` notes there what a sender speaks. */
+  readonly versions: PeerVersions
+}
+
+/** Who sent a request, and in which version of the protocol. */
+export interface PeerSender extends PeerIdentity {
+  readonly version: ProtocolVersion
 }
 
 // Plain records, no shared structures: each message stands alone, whichever connection it takes.
@@ -65,16 +72,34 @@ export function peerHeaders(
   method: string,
   url: string,
   body: Uint8Array | undefined,
+  version: ProtocolVersion = credentials.versions.oldest,
 ): Record<string, string> {
-  const { address, nodeId, boot } = credentials.self()
   const headers: Record<string, string> = {
-    'ring-protocol': String(PROTOCOL_VERSION),
+    'ring-protocol': String(version),
     'ring-network': credentials.networkId() ?? '',
-    'ring-node': `${nodeId}/${boot.counter}.${boot.nonce}/${address}`,
+    'ring-node': nodeText(credentials),
+    ...(version < credentials.versions.newest && spoken(credentials)),
   }
   const signature = sign(credentials.secret, method, url, headers, body)
   if (signature !== undefined) headers['ring-signature'] = signature
   return headers
+}
+
+/** Headers by which a node shows what it speaks, on a request and on a reply. Version 1 had none. */
+export function spoken(credentials: Credentials): Record<string, string> {
+  const { newest } = credentials.versions
+  if (newest === 1) return {}
+  const node = nodeText(credentials)
+  const signature = signSpoken(credentials.secret, newest, node)
+  return {
+    'ring-node': node,
+    'ring-speaks': signature === undefined ? `${newest}` : `${newest}.${signature}`,
+  }
+}
+
+function nodeText(credentials: Credentials): string {
+  const { address, nodeId, boot } = credentials.self()
+  return `${nodeId}/${boot.counter}.${boot.nonce}/${address}`
 }
 
 /** What a request says of itself, as far as its headers go. */
@@ -85,23 +110,24 @@ export interface PeerRequestHead {
 }
 
 /**
- * Who sent a request.
+ * Who sent a request. What version that node speaks is noted.
  * @throws StoreError PROTOCOL_UNSUPPORTED, WRONG_NETWORK, UNAUTHORIZED or INVALID_REQUEST.
  */
 export function authenticate(
   credentials: Credentials,
   head: PeerRequestHead,
   body: Uint8Array | undefined,
-): PeerIdentity {
-  const text = (name: string) => {
-    const value = head.headers[name]
-    return typeof value === 'string' ? value : ''
-  }
+): PeerSender {
+  const text = (name: string) => headerOf(head.headers, name)
+  const { versions } = credentials
   const version = Number(text('ring-protocol'))
-  if (!(version >= OLDEST_PROTOCOL_VERSION && version <= PROTOCOL_VERSION)) {
+  if (!versions.understands(version)) {
+    const { oldest, newest } = versions
+    const ours = oldest === newest ? `${newest}` : `${oldest} and ${newest}`
+    const theirs = text('ring-protocol').slice(0, VERSION_LENGTH_MAX)
     throw new StoreError(
       'PROTOCOL_UNSUPPORTED',
-      `This node speaks the peer protocol ${OLDEST_PROTOCOL_VERSION} to ${PROTOCOL_VERSION}, not "${text('ring-protocol').slice(0, 20)}".`,
+      `This node speaks the peer protocol ${ours}, not "${theirs}".`,
     )
   }
   const signed = {
@@ -117,8 +143,48 @@ export function authenticate(
   if (signed['ring-network'] !== '' && network !== undefined && signed['ring-network'] !== network) {
     throw new StoreError('WRONG_NETWORK', 'The request comes from a node of another network.')
   }
-  return parseIdentity(signed['ring-node'])
+  const from = parseIdentity(signed['ring-node'])
+  const speaks = versionSpoken(credentials, head.headers)
+  if (speaks === 'forged')
+    throw new StoreError(
+      'UNAUTHORIZED',
+      'What the node speaks is not signed with the secret of this network.',
+    )
+  versions.heard(from.address, from, Math.max(version, speaks ?? 0))
+  return { ...from, version }
 }
+
+/** Notes what the node speaks that has answered at that address, and gives it; undefined when the reply does not show it. */
+export function hearReply(
+  credentials: Credentials,
+  peer: Address,
+  headers: PeerRequestHead['headers'],
+): number | undefined {
+  const speaks = versionSpoken(credentials, headers)
+  if (speaks === undefined || speaks === 'forged') return undefined
+  credentials.versions.heard(peer, parseIdentity(headerOf(headers, 'ring-node')), speaks)
+  return speaks
+}
+
+function versionSpoken(
+  credentials: Credentials,
+  headers: PeerRequestHead['headers'],
+): number | 'forged' | undefined {
+  const text = headerOf(headers, 'ring-speaks')
+  if (text === '') return undefined
+  const [, version, signature = ''] = /^(\d{1,9})(?:\.([\w-]+))?$/.exec(text) ?? []
+  const node = headerOf(headers, 'ring-node')
+  if (version === undefined || !identityPattern.test(node)) return 'forged'
+  return sameSignature(signSpoken(credentials.secret, version, node), signature) ? Number(version) : 'forged'
+}
+
+function headerOf(headers: PeerRequestHead['headers'], name: string): string {
+  const value = headers[name]
+  return typeof value === 'string' ? value : ''
+}
+
+/** Characters of a version that an error shows. */
+const VERSION_LENGTH_MAX = 20
 
 const identityPattern = /^([0-9a-f]{32})\/(\d{1,15})\.([0-9a-f]{1,32})\/([\x21-\x7e]{1,300})$/
 
@@ -147,6 +213,12 @@ function sign(
   )
   if (body !== undefined) hmac.update(body)
   return hmac.digest('base64url')
+}
+
+/** Of one start of a node, which speaks the same as long as it runs. No request has such a method. */
+function signSpoken(secret: string | undefined, version: number | string, node: string): string | undefined {
+  if (secret === undefined) return undefined
+  return createHmac('sha256', secret).update(`SPEAKS\n${version}\n${node}\n`).digest('base64url')
 }
 
 function sameSignature(expected: string | undefined, given: string): boolean {

@@ -3,6 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { PeerVersions } from '../../src/peer/protocol.ts'
 import { encode, peerHeaders } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import { openClient } from './client.ts'
@@ -98,6 +99,7 @@ function requestOf(url: string, stranger: (typeof strangers)[number]) {
       nodeId: 'ab'.repeat(16) as NodeId,
       boot: { counter: 1, nonce: '0' },
     }),
+    versions: new PeerVersions(),
   }
   return { body, headers: { ...peerHeaders(credentials, 'POST', url, body), ...stranger.headers } }
 }

@@ -6,6 +6,7 @@ import type { JoinAnswer, PeerCall } from '../../src/membership/calls.ts'
 import { type JoinInit, joinNetwork } from '../../src/membership/join.ts'
 import { readNetwork } from '../../src/membership/network-config.ts'
 import { peerRoutes } from '../../src/peer/peer-routes.ts'
+import { PeerVersions } from '../../src/peer/protocol.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { record } from '../routing/any.ts'
@@ -33,6 +34,7 @@ async function bootNode(t: { teardown(end: () => unknown): unknown }, answer: ()
         secret: undefined,
         networkId: () => NETWORK.networkId,
         self: () => ({ address: 'boot:1' as Address, nodeId: NODE_ID, boot: { counter: 1, nonce: 'b' } }),
+        versions: new PeerVersions(),
       },
       reception: {
         isMessage: (value): value is never => value === never,

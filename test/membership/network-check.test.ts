@@ -24,6 +24,8 @@ interface World {
   /** What a check of a range at a node tells before its end. */
   copies: Partial<Record<string, CheckWord[]>>
   heals: number
+  /** Nodes that do not know anything but what was there in version 1. */
+  outdated: Partial<Record<string, StoreError>>
   /** Told by each node when it is reminded. */
   onHeal: (world: World) => void
   /** Of each check. */
@@ -38,6 +40,7 @@ async function run(names: string, change: Partial<World> = {}) {
     epoch: 1,
     copies: {},
     heals: 0,
+    outdated: {},
     onHeal() {},
     onCheck() {},
     ...change,
@@ -53,6 +56,8 @@ async function run(names: string, change: Partial<World> = {}) {
     signal: new AbortController().signal,
     ask: async (node, call: PeerCall): Promise<PeerAnswer> => {
       assertPresent(node)
+      const outdated = world.outdated[node]
+      if (call.kind !== 'ranges' && outdated) throw outdated
       if (call.kind === 'heal') {
         world.heals++
         world.onHeal(world)
@@ -68,6 +73,8 @@ async function run(names: string, change: Partial<World> = {}) {
     },
     async *stream(node) {
       assertPresent(node)
+      const outdated = world.outdated[node]
+      if (outdated) throw outdated
       world.onCheck(world)
       yield* world.copies[node] ?? []
       yield { kind: 'end', files: 2, bytes: 10, epoch: world.epoch }
@@ -111,6 +118,17 @@ t.test('a silent node is named, and its ranges are seen to until the others have
   t.equal(words.filter(word => 'range' in word && word.healed).length, 2)
   t.match(last, { ranges: 2, underReplicated: 2, healed: 2, unhealed: 0, done: true })
   t.ok(world.heals > 3)
+})
+
+t.test('a node whose program is too old is named once, and counts neither as gone nor as behind', async t => {
+  const outdated = new StoreError('PROTOCOL_UNSUPPORTED', 'It has to be upgraded.')
+  const { words, last, world } = await run('abc', { outdated: { b: outdated } })
+  t.same(
+    words.filter(word => 'node' in word),
+    [{ node: 'b:1', code: 'PROTOCOL_UNSUPPORTED', message: 'It has to be upgraded.' }],
+  )
+  t.match(last, { ranges: 2, underReplicated: 0, damaged: 0, unhealed: 1 })
+  t.equal(world.heals, 2, 'the others are asked')
 })
 
 t.test('what does not come right in time, or never can, is told', async t => {

@@ -35,6 +35,15 @@ t.test('who was only slow is asked again', async t => {
   t.equal(calls.filter(call => call === 'n3 holdings').length, 1)
 })
 
+t.test('a node that is too old to be asked is there, and nothing is forced past it', async t => {
+  const { components, calls } = network(['n1', 'n2'])
+  const outdated = new StoreError('PROTOCOL_UNSUPPORTED', 'It has to be upgraded.')
+  const ask: typeof components.ask = (to, call) =>
+    to === 'n2' ? Promise.reject(outdated) : components.ask(to, call)
+  await t.rejects(planRecovery({ ...components, ask }), outdated)
+  t.notOk(calls.some(call => call.endsWith(' recover')))
+})
+
 t.test('only the plan that was shown is carried out, and all who answer are told', async t => {
   const { bench, components, calls, told } = network(['n1', 'n2'])
   bench.put('n1', 'w', 'a')

@@ -8,6 +8,7 @@ import { StoreError } from '../../src/errors.ts'
 import { HttpPeers } from '../../src/peer/http-peers.ts'
 import { type PeerReception, peerRoutes } from '../../src/peer/peer-routes.ts'
 import type { Unreachable } from '../../src/peer/peers.ts'
+import { PeerVersions, type ProtocolVersion } from '../../src/peer/protocol.ts'
 import type { Credentials } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 
@@ -18,14 +19,21 @@ interface Message {
 
 const NODE_ID = '3f2b8c1e00004000800000000000000a' as NodeId
 
-const sender: Credentials = {
-  secret: 'secret',
-  networkId: () => 'net-1',
-  self: () => ({ address: 'me:1' as Address, nodeId: NODE_ID, boot: { counter: 1, nonce: 'ab' } }),
+function credentialsOf(
+  init: { speaks?: ProtocolVersion; secret?: string; start?: number } = {},
+): Credentials {
+  const boot = { counter: init.start ?? 1, nonce: 'ab' }
+  return {
+    secret: init.secret ?? 'secret',
+    networkId: () => 'net-1',
+    self: () => ({ address: 'me:1' as Address, nodeId: NODE_ID, boot }),
+    versions: new PeerVersions(init),
+  }
 }
 
 /** A peer that notes what it is told, and a client that speaks to it. */
-async function peerUnderTest(t: Test, init: { credentials?: Credentials } = {}) {
+async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?: ProtocolVersion } = {}) {
+  const sender = credentialsOf({ ...(init.speaks && { speaks: init.speaks }) })
   const warnings: object[] = []
   const env = realEnv({
     debug() {},
@@ -37,13 +45,15 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials } = {}) 
   const staged: string[] = []
   const reception: PeerReception<Message, { kind: string; n?: number }, unknown, { count: number }> = {
     isMessage: (value): value is Message => (value as Message | null)?.kind === 'note',
-    isCall: (value): value is { kind: string } =>
-      typeof (value as { kind?: unknown } | null)?.kind === 'string',
+    isCall: (value, version): value is { kind: string } =>
+      typeof (value as { kind?: unknown } | null)?.kind === 'string' &&
+      (version === 2 || (value as { kind: string }).kind !== 'new'),
     messages(_from, messages) {
       received.push(...messages)
       return messages.filter(({ text }) => text === 'echo')
     },
     async call(from, call) {
+      if (call.kind === 'third') throw new StoreError('PROTOCOL_UNSUPPORTED', 'A third node is too old.')
       if (call.kind === 'fail') throw new StoreError('FILE_EXISTS', 'It is there.', { path: 'a' })
       return { from: from.address, twice: (call.n ?? 0) * 2 }
     },
@@ -71,7 +81,12 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials } = {}) 
   app.setErrorHandler((error: StoreError, _request, reply) =>
     reply.code(400).send({ error: { code: error.code, message: error.message, path: error.path } }),
   )
-  await app.register(peerRoutes, { env, credentials: init.credentials ?? sender, reception } as never)
+  const asked: string[] = []
+  app.addHook('onRequest', async request => {
+    asked.push(`${request.headers['ring-protocol']}`)
+  })
+  const credentials = init.credentials ?? credentialsOf()
+  await app.register(peerRoutes, { env, credentials, reception } as never)
   await app.listen({ port: 0, host: '127.0.0.1' })
   t.teardown(() => app.close())
   const { port } = app.server.address() as { port: number }
@@ -84,11 +99,25 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials } = {}) 
       scheme: 'http',
       unreachable: (peer, how) => unreachable.push([peer, how]),
       isMessage: (value): value is Message => typeof (value as Message | null)?.kind === 'string',
+      dated: what => {
+        const kind = 'kind' in what ? what.kind : 'count'
+        return { kind, since: kind === 'new' || ('text' in what && what.text === 'new') ? 2 : 1 }
+      },
       messages: (from, messages) => replies.push([from.address, messages]),
     },
   )
   t.teardown(() => peers.close())
-  return { address, replies, peers, received, staged, unreachable, warnings }
+  return {
+    address,
+    asked,
+    replies,
+    peers,
+    received,
+    staged,
+    unreachable,
+    versions: sender.versions,
+    warnings,
+  }
 }
 
 async function until(condition: () => boolean) {
@@ -154,7 +183,7 @@ t.test('a peer that refuses and one that is silent are told apart', async t => {
 
 t.test('strangers and garbage are refused, logged once, and change nothing', async t => {
   const { address, peers, received, warnings } = await peerUnderTest(t, {
-    credentials: { ...sender, secret: 'another' },
+    credentials: credentialsOf({ secret: 'another' }),
   })
   for (let i = 0; i < 3; i++)
     await t.rejects(peers.call(address, { kind: 'double' }, options), { code: 'UNAUTHORIZED' })
@@ -188,4 +217,96 @@ t.test('an answer of many words comes word by word', async t => {
     t.same((word as { word: number }).word, 0, 'and may be left after the first')
     break
   }
+})
+
+t.test('two nodes find the newest version that both speak, and a call needs the one that has it', async t => {
+  const outdated = { code: 'PROTOCOL_UNSUPPORTED', message: /"new" exists since 2: it has to be upgraded/ }
+  const rows: [ours: ProtocolVersion, theirs: ProtocolVersion, calls: string[], asked: string[]][] = [
+    [2, 2, ['x', 'x', 'new'], ['1', '2', '2']],
+    [2, 2, ['new', 'x', 'x'], ['2', '1', '2']],
+    [1, 2, ['x', 'x', '!new'], ['1', '1']],
+    [2, 1, ['x', 'x'], ['1', '1']],
+    [2, 1, ['!new', '!new', 'x'], ['2', '1']],
+  ]
+  for (const [speaks, theirs, calls, asked] of rows) {
+    const init = { speaks, credentials: credentialsOf({ speaks: theirs }) }
+    const { address, peers, asked: seen } = await peerUnderTest(t, init)
+    for (const kind of calls) {
+      if (kind === '!new') await t.rejects(peers.call(address, { kind: 'new' }, options), outdated)
+      else t.match(await peers.call(address, { kind }, options), { from: 'me:1' })
+    }
+    t.same(seen, asked, `${speaks} asks ${theirs}: ${calls}`)
+  }
+})
+
+t.test('a call that is newer than the version it comes in is none', async t => {
+  const { address } = await peerUnderTest(t)
+  const asOld = new HttpPeers<Message, { kind: string }, unknown>(
+    { env: realEnv({ debug() {}, info() {}, warn() {}, error() {} }), credentials: credentialsOf() },
+    {
+      scheme: 'http',
+      unreachable() {},
+      isMessage: (value): value is Message => value === undefined,
+      dated: ({ kind }) => ({ kind, since: 1 }),
+      messages() {},
+    },
+  )
+  t.teardown(() => asOld.close())
+  await t.rejects(asOld.call(address, { kind: 'new' }, options), { code: 'INVALID_REQUEST' })
+})
+
+t.test('a peer that is replaced by an older or a newer program is found out at the next word', async t => {
+  let theirs = credentialsOf({ speaks: 2 })
+  const credentials: Credentials = {
+    secret: 'secret',
+    networkId: () => 'net-1',
+    self: () => theirs.self(),
+    get versions() {
+      return theirs.versions
+    },
+  }
+  const { address, asked, peers, received, versions, warnings } = await peerUnderTest(t, { credentials })
+  const tell = async (text: string) => {
+    peers.send(address, { kind: 'note', text })
+    await until(() => received.at(-1)?.text === text)
+  }
+  await tell('unknown yet')
+  await until(() => versions.of(address) === 2)
+  await tell('known')
+  theirs = credentialsOf({ speaks: 1, start: 2 })
+  await tell('downgraded')
+  t.same(asked, ['1', '2', '2', '1'], 'messages that were refused for their version are not lost')
+  t.match(
+    warnings.filter(fields => (fields as { op: string }).op === 'peer.send'),
+    [{ peer: address, version: 2 }],
+    'and it is told',
+  )
+  peers.send(address, { kind: 'note', text: 'new' })
+  await tell('after one that is too new')
+  t.notOk(received.some(({ text }) => text === 'new'))
+  theirs = credentialsOf({ speaks: 2, start: 3 })
+  t.match(await peers.call(address, { kind: 'x' }, options), { from: 'me:1' })
+  t.match(await peers.call(address, { kind: 'new' }, options), { from: 'me:1' })
+  theirs = credentialsOf({ speaks: 1, start: 4 })
+  t.match(await peers.call(address, { kind: 'x' }, options), { from: 'me:1' })
+  t.same(asked.slice(-4), ['1', '2', '2', '1'])
+})
+
+t.test('what a third node refused does not count against the one that was asked', async t => {
+  const { address, asked, peers, versions } = await peerUnderTest(t)
+  await peers.call(address, { kind: 'x' }, options)
+  await t.rejects(peers.call(address, { kind: 'third' }, options), { message: 'A third node is too old.' })
+  t.equal(versions.of(address), 2)
+  t.same(asked, ['1', '2'], 'and it is not asked again')
+})
+
+t.test('where nothing listens any more, nothing is known', async t => {
+  const { address, peers, versions } = await peerUnderTest(t)
+  await peers.call(address, { kind: 'x' }, options)
+  const nowhere = '127.0.0.1:1' as Address
+  const { nodeId, boot } = credentialsOf().self()
+  versions.heard(nowhere, { address: nowhere, nodeId, boot }, 2)
+  await t.rejects(peers.call(nowhere, { kind: 'x' }, options), { code: 'UNAVAILABLE' })
+  t.equal(versions.of(nowhere), undefined)
+  t.equal(versions.of(address), 2)
 })

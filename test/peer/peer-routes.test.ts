@@ -2,6 +2,7 @@ import fastify from 'fastify'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { peerRoutes } from '../../src/peer/peer-routes.ts'
+import { PeerVersions } from '../../src/peer/protocol.ts'
 import { type Credentials, encode, peerHeaders } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 
@@ -13,6 +14,7 @@ const credentials = (change: { secret?: string; network?: string } = {}): Creden
     nodeId: 'a'.repeat(32) as NodeId,
     boot: { counter: 1, nonce: 'b' },
   }),
+  versions: new PeerVersions(),
 })
 
 async function doors() {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { HttpPeers } from '../../src/peer/http-peers.ts'
+import { PeerVersions } from '../../src/peer/protocol.ts'
 import { waitingDoor } from '../../src/peer/waiting-door.ts'
 import type { Credentials } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
@@ -15,6 +16,7 @@ const credentials = (secret: string | undefined): Credentials => ({
     nodeId: 'a'.repeat(32) as NodeId,
     boot: { counter: 1, nonce: '0' },
   }),
+  versions: new PeerVersions(),
 })
 
 async function openDoor(t: { teardown(then: () => unknown): unknown }, secret?: string) {
@@ -34,6 +36,7 @@ async function openDoor(t: { teardown(then: () => unknown): unknown }, secret?: 
         scheme: 'http',
         unreachable: (_peer, how) => unreachable.push(how),
         isMessage: (value): value is string => typeof value === 'string',
+        dated: kind => ({ kind, since: 1 }),
         messages: () => undefined,
       },
     )

@@ -1,12 +1,15 @@
 import t from 'tap'
+import { PeerVersions, type ProtocolVersion } from '../../src/peer/protocol.ts'
 import {
   authenticate,
   type Credentials,
   decode,
   decodeBatch,
   encode,
+  hearReply,
   malformedMessage,
   peerHeaders,
+  spoken,
 } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 
@@ -16,8 +19,12 @@ const identity = {
   boot: { counter: 7, nonce: 'ab' },
 }
 
-function credentials(secret: string | undefined, networkId: string | undefined): Credentials {
-  return { secret, networkId: () => networkId, self: () => identity }
+function credentials(
+  secret: string | undefined,
+  networkId: string | undefined,
+  speaks: ProtocolVersion = 2,
+): Credentials {
+  return { secret, networkId: () => networkId, self: () => identity, versions: new PeerVersions({ speaks }) }
 }
 
 function request(
@@ -32,11 +39,11 @@ function request(
 t.test('a signed request tells who sent it', async t => {
   const body = encode({ kind: 'ping' })
   const ours = credentials('secret', 'net-1')
-  t.same(authenticate(ours, request(ours, body), body), identity)
+  t.same(authenticate(ours, request(ours, body), body), { ...identity, version: 1 })
   const stranger = credentials('secret', undefined)
   t.same(
     authenticate(ours, request(stranger, body), body),
-    identity,
+    { ...identity, version: 1 },
     'a node that wants to join has no network yet',
   )
 })
@@ -60,7 +67,7 @@ t.test('other networks, other protocols and nameless senders are refused', async
   const check = (sender: Credentials, changes: Record<string, string | undefined> = {}) =>
     authenticate(ours, request(sender, undefined, changes), undefined)
   t.throws(() => check(credentials(undefined, 'net-2')), { code: 'WRONG_NETWORK' })
-  for (const version of ['0', '2', '', 'x', 'NaN', '1e9', undefined]) {
+  for (const version of ['0', '3', '1.5', '', 'x', 'NaN', '1e9', undefined]) {
     t.throws(
       () => check(ours, { 'ring-protocol': version }),
       { code: 'PROTOCOL_UNSUPPORTED' },
@@ -76,6 +83,74 @@ t.test('other networks, other protocols and nameless senders are refused', async
     `${identity.nodeId}/1.a/`,
   ]) {
     t.throws(() => check(ours, { 'ring-node': node }), { code: 'INVALID_REQUEST' }, String(node))
+  }
+})
+
+t.test('a request is in one version, and shows a newer one where there is one', async t => {
+  const body = encode({ kind: 'ping' })
+  const rows: [speaks: ProtocolVersion, version: ProtocolVersion, shows: boolean][] = [
+    [1, 1, false],
+    [2, 1, true],
+    [2, 2, false],
+  ]
+  for (const [speaks, version, shows] of rows) {
+    const sender = credentials('secret', 'net-1', speaks)
+    const headers = peerHeaders(sender, 'POST', '/peer/call', body, version)
+    t.equal('ring-speaks' in headers, shows)
+    const ours = credentials('secret', 'net-1')
+    const head = { method: 'POST', url: '/peer/call', headers }
+    t.match(authenticate(ours, head, body), { ...identity, version })
+    t.equal(ours.versions.of(identity.address), speaks, `${speaks} in ${version}`)
+  }
+})
+
+t.test('a program of version 1 takes what is in version 1 whatever it shows, and nothing else', async t => {
+  const old = credentials('secret', 'net-1', 1)
+  const sender = credentials('secret', 'net-1')
+  const ask = (version: ProtocolVersion) => {
+    const headers = peerHeaders(sender, 'POST', '/x', undefined, version)
+    return () => authenticate(old, { method: 'POST', url: '/x', headers }, undefined)
+  }
+  t.match(ask(1)(), identity)
+  t.throws(ask(2), { code: 'PROTOCOL_UNSUPPORTED', message: /speaks the peer protocol 1, not "2"/ })
+})
+
+t.test('neither the version of a request nor what it shows can be changed on the way', async t => {
+  const sender = credentials('secret', 'net-1')
+  const rows: [ProtocolVersion, Record<string, string>][] = [
+    [2, { 'ring-protocol': '1' }],
+    [1, { 'ring-protocol': '2' }],
+    [1, { 'ring-speaks': '1' }],
+    [1, { 'ring-speaks': 'x' }],
+    [1, { 'ring-speaks': `3.${spoken(sender)['ring-speaks']?.slice(2)}` }],
+    [2, { 'ring-speaks': '2.' }],
+  ]
+  for (const [version, change] of rows) {
+    const ours = credentials('secret', 'net-1')
+    const headers = { ...peerHeaders(sender, 'POST', '/x', undefined, version), ...change }
+    const head = { method: 'POST', url: '/x', headers }
+    t.throws(() => authenticate(ours, head, undefined), { code: 'UNAUTHORIZED' }, JSON.stringify(change))
+    t.equal(ours.versions.of(identity.address), undefined, 'and nothing is learned of it')
+  }
+})
+
+t.test('a reply shows what its sender speaks, signed for that start of it', async t => {
+  const peer = identity.address
+  const shown = spoken(credentials('secret', 'net-1'))
+  t.same(spoken(credentials('secret', 'net-1', 1)), {}, 'version 1 shows nothing')
+  const rows: [headers: Record<string, string>, secret: string | undefined, heard: number | undefined][] = [
+    [shown, 'secret', 2],
+    [spoken(credentials(undefined, 'net-1')), undefined, 2],
+    [{}, 'secret', undefined],
+    [shown, 'another', undefined],
+    [shown, undefined, undefined],
+    [{ ...shown, 'ring-node': shown['ring-node']?.replace('/7.', '/8.') ?? '' }, 'secret', undefined],
+    [{ 'ring-speaks': '2', 'ring-node': 'x' }, undefined, undefined],
+  ]
+  for (const [headers, secret, heard] of rows) {
+    const ours = credentials(secret, 'net-1')
+    t.equal(hearReply(ours, peer, headers), heard)
+    t.equal(ours.versions.of(peer), heard)
   }
 })
 

@@ -1,0 +1,145 @@
+/**
+ * A network that is upgraded node by node while files are put and read: three nodes that speak the first version of the
+ * peer protocol are stopped and come back, one after the other, as programs that speak the second one.
+ */
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import type { ProtocolVersion } from '../../src/peer/protocol.ts'
+import type { Address } from '../../src/ring/identifier.ts'
+import { type RunningNode, runningNode, settled } from '../running-node.ts'
+import { freePort, waitFor } from './harness.ts'
+
+// Longer than any wait for a node below: a machine that is shared takes its time.
+t.setTimeout(600_000)
+
+/** Between two tries of a client, ms. */
+const RETRY_MS = 100
+
+/** Longest wait for one condition, ms. */
+const WAIT_MS = 120_000
+
+const TOO_OLD = /speaks the peer protocol 1, and "\w+" exists since 2: it has to be upgraded/
+
+async function answerOf(url: string, init?: RequestInit) {
+  const reply = await fetch(url, init)
+  return { ok: reply.ok, status: reply.status, text: await reply.text() }
+}
+
+type Word = {
+  readonly node?: string
+  readonly path?: string
+  readonly message?: string
+  readonly done?: boolean
+}
+
+async function verify(url: string): Promise<Word[]> {
+  const reply = await fetch(`${url}/verify`, { method: 'POST' })
+  return (await reply.text())
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as Word)
+}
+
+/** A client that writes files one after the other and reads each back, at a node that is up; it tries until it succeeds. */
+function load(urls: () => readonly string[]) {
+  const written: string[] = []
+  let stopping = false
+  const insist = async (path: string, init?: RequestInit): Promise<string> => {
+    for (let tries = 0; ; tries++) {
+      const up = urls()
+      const url = `${up[(written.length + tries) % up.length]}/${path}`
+      const reply = await answerOf(url, init).catch(() => undefined)
+      if (reply?.ok) return reply.text
+      // Nodes that stop or come back refuse for a moment; anything else no client should see.
+      if (reply !== undefined && reply.status !== 503) throw new Error(`${url}: ${reply.text}`)
+      await delay(RETRY_MS)
+    }
+  }
+  const run = (async () => {
+    while (!stopping) {
+      const path = `upgrade/${written.length}`
+      await insist(`put/${path}?overwrite=true`, { method: 'PUT', body: path })
+      const got = await insist(`get/${path}`)
+      if (got !== path) throw new Error(`${path} has become ${got}`)
+      written.push(path)
+    }
+  })()
+  const end = () => {
+    stopping = true
+    return run
+  }
+  return { written, end, run }
+}
+
+t.test('three nodes are upgraded one by one while files are put and read', async t => {
+  const folder = t.testdir({})
+  const refused: object[] = []
+  const env = realEnv({
+    debug() {},
+    info() {},
+    warn: fields => refused.push(fields),
+    error: fields => refused.push(fields),
+  })
+  const ports = [await freePort(), await freePort(), await freePort()]
+  const nodes: RunningNode[] = []
+  const start = async (index: number, speaks: ProtocolVersion) => {
+    const flags = { port: `${ports[index]}`, boot: `${ports[0]}`, data: join(folder, `${index}`) }
+    nodes[index] = await runningNode(t, flags, env, { speaks })
+  }
+  for (const index of ports.keys()) await start(index, 1)
+  const urls = () => nodes.map(({ url }) => url)
+  await settled(urls())
+  let down = -1
+  const client = load(() => urls().filter((_, index) => index !== down))
+  const failed = client.run.catch((error: unknown) => error)
+  const progress = async () => {
+    const goal = client.written.length + 20
+    while (client.written.length < goal) {
+      const ended = await Promise.race([failed, delay(RETRY_MS, 'running')])
+      if (ended !== 'running') throw ended ?? new Error('The client has ended.')
+    }
+  }
+  await progress()
+  for (const index of [2, 0, 1]) {
+    const old = nodes[index] as RunningNode
+    down = index
+    await old.node.stop()
+    await start(index, 2)
+    await settled(urls())
+    down = -1
+    await progress()
+    const outdated = [2, 0, 1].slice([2, 0, 1].indexOf(index) + 1).map(later => `127.0.0.1:${ports[later]}`)
+    // A node that is too busy to answer is named, too: the check is repeated until all have answered.
+    const namesExactly = async () => {
+      const words = await verify((nodes[index] as RunningNode).url)
+      const named = words.filter(({ node, path }) => node !== undefined && path === undefined)
+      return (
+        words.at(-1)?.done === true &&
+        named.every(({ message }) => TOO_OLD.test(message ?? '')) &&
+        named
+          .map(({ node }) => node)
+          .sort()
+          .join() === outdated.sort().join()
+      )
+    }
+    await waitFor(namesExactly, { what: `verify names ${outdated}`, timeoutMs: WAIT_MS })
+  }
+  await client.end()
+  for (const path of client.written)
+    for (const url of urls()) t.equal(await (await fetch(`${url}/get/${path}`)).text(), path)
+  const speakTheNewVersion = async () => {
+    for (const url of urls()) await (await fetch(`${url}/overlay`)).text()
+    return nodes.every(({ node }, index) => {
+      const others = ports.filter((_, other) => other !== index)
+      const versions = node.ringForTests?.credentials.versions
+      return others.every(port => versions?.of(`127.0.0.1:${port}` as Address) === 2)
+    })
+  }
+  await waitFor(speakTheNewVersion, { what: 'all speak the new version', timeoutMs: WAIT_MS })
+  t.notOk(
+    refused.some(fields => (fields as { code?: string }).code === 'INVALID_REQUEST'),
+    'nobody was sent what it does not understand',
+  )
+})

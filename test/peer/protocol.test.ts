@@ -1,0 +1,143 @@
+import t from 'tap'
+import type { PeerIdentity } from '../../src/peer/peers.ts'
+import { PeerVersions, PROTOCOL_VERSION, type ProtocolVersion } from '../../src/peer/protocol.ts'
+import type { Address, NodeId } from '../../src/ring/identifier.ts'
+
+const peer = 'peer:1' as Address
+
+function start(counter: number, disk = 'a'): PeerIdentity {
+  return { address: peer, nodeId: disk.repeat(32) as NodeId, boot: { counter, nonce: '0' } }
+}
+
+t.test('two versions are understood, by the first program one', async t => {
+  const rows: [PeerVersions, number[]][] = [
+    [new PeerVersions(), [PROTOCOL_VERSION - 1, PROTOCOL_VERSION]],
+    [new PeerVersions({ speaks: 1 }), [1]],
+  ]
+  for (const [versions, understood] of rows) {
+    const all = [-1, 0, 1, 1.5, 2, 3, Number.NaN]
+    t.same(
+      all.filter(version => versions.understands(version)),
+      understood,
+    )
+  }
+})
+
+t.test('what is said last counts, of the latest start', async t => {
+  const said: [what: string, [PeerIdentity, number][], of: ProtocolVersion][] = [
+    ['an old one', [[start(1), 1]], 1],
+    ['a new one', [[start(1), 2]], 2],
+    ['one that is newer than this program', [[start(1), 7]], 2],
+    [
+      'one that knows this node by now',
+      [
+        [start(1), 1],
+        [start(1), 2],
+      ],
+      2,
+    ],
+    [
+      'one that did not know this node when it said less',
+      [
+        [start(1), 2],
+        [start(1), 1],
+      ],
+      2,
+    ],
+    [
+      'upgraded',
+      [
+        [start(1), 1],
+        [start(2), 2],
+      ],
+      2,
+    ],
+    [
+      'downgraded',
+      [
+        [start(1), 2],
+        [start(2), 1],
+      ],
+      1,
+    ],
+    [
+      'upgraded, and an earlier word comes late',
+      [
+        [start(1), 1],
+        [start(2), 2],
+        [start(1), 1],
+      ],
+      2,
+    ],
+    [
+      'another disk',
+      [
+        [start(9), 2],
+        [start(1, 'b'), 1],
+      ],
+      1,
+    ],
+  ]
+  for (const [what, words, of] of said) {
+    const versions = new PeerVersions({ speaks: 2 })
+    for (const [from, version] of words) versions.heard(peer, from, version)
+    t.equal(versions.of(peer), of, what)
+  }
+})
+
+t.test('a peer is asked in the newest version that both speak', async t => {
+  const unsupported = (who: RegExp) => ({ code: 'PROTOCOL_UNSUPPORTED', message: who })
+  const rows: [
+    speaks: ProtocolVersion,
+    known: ProtocolVersion | undefined,
+    since: ProtocolVersion,
+    asked: ProtocolVersion | RegExp,
+  ][] = [
+    [2, undefined, 1, 1],
+    [2, undefined, 2, 2],
+    [2, 1, 1, 1],
+    [
+      2,
+      1,
+      2,
+      /^The node peer:1 speaks the peer protocol 1, and "check" exists since 2: it has to be upgraded/,
+    ],
+    [2, 2, 1, 2],
+    [2, 2, 2, 2],
+    [1, undefined, 1, 1],
+    [1, 2, 1, 1],
+    [1, 2, 2, /^This node speaks the peer protocol 1/],
+  ]
+  for (const [speaks, known, since, asked] of rows) {
+    const versions = new PeerVersions({ speaks })
+    if (known !== undefined) versions.heard(peer, start(1), known)
+    if (typeof asked === 'number') t.equal(versions.versionFor(peer, since, 'check'), asked)
+    else t.throws(() => versions.versionFor(peer, since, 'check'), unsupported(asked))
+  }
+})
+
+t.test('who refuses a version is asked in the other one, until it says more', async t => {
+  const versions = new PeerVersions({ speaks: 2 })
+  versions.heard(peer, start(1), 2)
+  versions.refused(peer, 2)
+  t.equal(versions.of(peer), 1)
+  versions.refused(peer, 1)
+  t.equal(versions.of(peer), 2, 'a program after the next knows the newer one only')
+  versions.refused(peer, 2)
+  versions.heard(peer, start(1), 2)
+  t.equal(versions.of(peer), 2)
+  versions.forget(peer)
+  t.equal(versions.of(peer), undefined)
+})
+
+t.test('of many peers the one heard of longest ago is forgotten', async t => {
+  const versions = new PeerVersions({ speaks: 2 })
+  const name = (index: number) => `peer:${index}` as Address
+  for (let index = 0; index < 1024; index++) versions.heard(name(index), start(1), 2)
+  versions.heard(name(0), start(1), 2)
+  versions.heard(name(1024), start(1), 2)
+  t.same(
+    [0, 1, 2, 1024].map(index => versions.of(name(index))),
+    [2, undefined, 2, 2],
+  )
+})
