@@ -129,6 +129,8 @@ export class Seed {
         const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
         resolve({ code, stdout, stderr, json: () => JSON.parse(stdout) })
       })
+      // A program that reads nothing may be gone before its input comes.
+      child.stdin?.on('error', () => undefined)
       child.stdin?.end(stdin)
     })
   }
