@@ -61,7 +61,10 @@ export class Answers {
       case 'learn':
         this.#heardFrom(from)
         members.learn([...call.records, ...members.replacedBy(from)])
-        return { record: members.self }
+        return {
+          record: members.self,
+          ...(call.about && { records: call.about.flatMap(node => members.map.record(node) ?? []) }),
+        }
       case 'lookup': {
         const answer = await lookups.answer(call.request, signal)
         members.notice()

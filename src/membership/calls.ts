@@ -26,10 +26,10 @@ export interface PeerCalls {
     readonly ask: { readonly record: MapRecord; readonly wish?: NetworkWish }
     readonly answer: JoinAnswer
   }
-  /** News of the network map; answered with the receiver's own record. */
+  /** News of the network map; answered with the receiver's own record, and with what it knows of those asked about. */
   learn: {
-    readonly ask: { readonly records: readonly MapRecord[] }
-    readonly answer: { readonly record: MapRecord }
+    readonly ask: { readonly records: readonly MapRecord[]; readonly about?: readonly NodeId[] }
+    readonly answer: { readonly record: MapRecord; readonly records?: readonly MapRecord[] }
   }
   lookup: { readonly ask: { readonly request: LookupRequest }; readonly answer: LookupReply<View> }
   'has-body': { readonly ask: { readonly blobId: BlobId }; readonly answer: { readonly has: boolean } }
@@ -158,7 +158,7 @@ const isCheck = is.object<PeerStream>({ kind: is.oneOf('check'), ...arc, heal: i
 /** What each call has to look like before it is answered. */
 const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> } = {
   join: { record: mapRecord, wish: is.absentOr(wish) },
-  learn: { records: mapRecords },
+  learn: { records: mapRecords, about: is.absentOr(is.list(nodeId, NODES_MAX)) },
   lookup: { request: lookupRequest },
   'has-body': { blobId: is.text(TEXT_LENGTH_MAX) },
   list: {

@@ -38,6 +38,7 @@ import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { NetworkList, ownPart } from './network-list.ts'
 import { datedOf } from './since.ts'
+import { Strangers } from './strangers.ts'
 
 /** A lookup from this node until its answer, ms. */
 const LOOKUP_BUDGET_MS = 5_000
@@ -86,6 +87,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #answers: Answers
   readonly #roundTrips = new RoundTrips()
   readonly #closing = new AbortController()
+  readonly #strangers: Strangers
   /** While the messages of one node are handled: what is said to it meanwhile, to ride on the reply. */
   #replying: { readonly to: NodeId; readonly messages: Envelope[] } | undefined
 
@@ -133,19 +135,18 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#carrier = this.#makeCarrier()
     this.#lookups = this.#makeLookups()
     const { driver, members } = this
+    const asking = { env, members, call: this.#peers.call.bind(this.#peers), signal: this.#closing.signal }
+    this.#strangers = new Strangers(asking)
     const lookups = this.#lookups
     const rangeCheck = this.#makeRangeCheck()
     this.#answers = new Answers({ env, members, driver, lookups, storage, rangeCheck }, init)
     this.allNodes = new AllNodes({
-      env,
-      members: this.members,
-      driver: this.driver,
-      call: (to, call, options) => this.#peers.call(to, call, options),
+      ...asking,
+      driver,
       stream: (to, call, options) => this.#peers.stream(to, call, options),
       own: this.#answers,
       network: init.network,
       files: () => storage.statistics().files,
-      signal: this.#closing.signal,
     })
     this.replication = this.#makeReplication()
   }
@@ -226,13 +227,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     return this.#storage.replica.openBlob(name as BlobId, first)
   }
 
-  async stageBody(
-    _from: PeerIdentity,
-    name: string,
-    sha256: string,
-    body: Readable,
-    signal: AbortSignal,
-  ): Promise<PeerAnswer> {
+  async stageBody(_from: PeerIdentity, name: string, sha256: string, body: Readable, signal: AbortSignal) {
     await this.#carrier.receive({ blobId: name as BlobId, sha256 }, body, signal)
     return { has: true }
   }
@@ -248,17 +243,22 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #sendNow(to: NodeId, message: Message): void {
-    if (this.#replying?.to === to) {
-      this.#replying.messages.push([to, message])
-      return
-    }
     const address = this.members.addressOf(to)
-    if (address !== undefined) this.#peers.send(address, [to, message])
-    // After the step that said it: whoever waits for the answer must not wait until its deadline.
-    else queueMicrotask(() => this.driver.dispatch({ kind: 'unreachable', node: to }))
+    if (this.#replying?.to === to) this.#replying.messages.push([to, message])
+    else if (address !== undefined) this.#peers.send(address, [to, message])
+    else void this.#sendToStranger(to, message)
+  }
+
+  /** Whoever waits for the answer of a node that nobody knows must not wait until its deadline. */
+  async #sendToStranger(to: NodeId, message: Message): Promise<void> {
+    if (await this.#strangers.meet(to)) this.#sendNow(to, message)
+    else this.driver.dispatch({ kind: 'unreachable', node: to })
   }
 
   #onMessages(from: PeerIdentity, messages: readonly Envelope[]): void {
+    if (this.members.addressOf(from.nodeId) === undefined) {
+      void this.#strangers.meet(from.nodeId, from.address)
+    }
     for (const [to, message] of messages) {
       if (message.kind === 'stage' || message.kind === 'stage-on' || message.kind === 'blob') {
         void this.#whenBodyIsHere(message, () => this.#dispatch(from, to, message))

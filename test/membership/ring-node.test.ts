@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { AllNodes } from '../../src/membership/all-nodes.ts'
 import type { RingNode } from '../../src/membership/ring-node.ts'
 import { type Address, identifierOfPath, type NodeId } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
@@ -84,6 +85,19 @@ t.test('a lookup ends at a node that is responsible, and every node finds the sa
   const [first, second] = await Promise.all(nodes.map(({ ring }) => ring.lookup(key)))
   t.equal(first?.view.id, second?.view.id)
   t.ok(first?.view.replicas.includes(nodes[0]?.ring.members.self.nodeId as never))
+})
+
+t.test('nodes that join at the same moment come to know each other', async t => {
+  // As if each had told the others of itself before they could hear it.
+  t.intercept(AllNodes.prototype, 'announce', { value: async () => undefined })
+  const first = await runningNode(t, { boot: ['0'] as never })
+  const boot = [new URL(first.url).host] as never
+  const others = await Promise.all(Array.from({ length: 3 }, () => runningNode(t, { boot })))
+  const rings = [first, ...others].map(({ node }) => node.ringForTests as RingNode)
+  await until(
+    () => isSettled(rings, 3) && rings.every(({ members }) => members.alive().length === 4),
+    'three copies of everything, and each knows all',
+  )
 })
 
 t.test('a node that joins is known to all, in one network', async t => {

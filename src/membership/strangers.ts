@@ -1,0 +1,71 @@
+/**
+ * Owns finding out who a node is that a message or a view names and nobody has told this one of: two nodes that join at
+ * the same moment are each told of those before them, and neither of the other. A node that is no member here would be
+ * taken out of the ranges that its other replicas put it into, again and again.
+ */
+import type { Env } from '../env.ts'
+import type { CallOptions } from '../peer/peers.ts'
+import type { Address, NodeId } from '../ring/identifier.ts'
+import type { PeerAnswer, PeerCall, PeerCalls } from './calls.ts'
+import type { Members } from './members.ts'
+
+/** Strangers asked about at once, which bounds what made-up names can cause. */
+const STRANGERS_MAX = 64
+
+/** Nodes asked about one stranger; those who share ranges with it know it. */
+const ASKED_MAX = 16
+
+/** One question, ms. */
+const ASK_TIMEOUT_MS = 2_000
+
+/** A stranger whom nobody knew is not asked about again for so long, ms. */
+const REST_MS = 1_000
+
+export interface StrangersComponents {
+  readonly env: Env
+  readonly members: Members
+  readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
+  /** Aborts when the node stops. */
+  readonly signal: AbortSignal
+}
+
+export class Strangers {
+  readonly #components: StrangersComponents
+  readonly #asked = new Map<NodeId, Promise<boolean>>()
+
+  constructor(components: StrangersComponents) {
+    this.#components = components
+  }
+
+  /**
+   * Learns the record of a node, from itself where its address is known, else from others. True when it is a member now;
+   * false when nobody who was asked knows it. Never rejects.
+   */
+  meet(node: NodeId, address?: Address): Promise<boolean> {
+    const known = this.#asked.get(node)
+    if (known !== undefined) return known
+    if (this.#asked.size >= STRANGERS_MAX) return Promise.resolve(false)
+    const asked = this.#ask(node, address)
+    this.#asked.set(node, asked)
+    void asked.then(met => {
+      if (met) this.#asked.delete(node)
+      else this.#components.env.timers.after(REST_MS, () => this.#asked.delete(node))
+    })
+    return asked
+  }
+
+  async #ask(node: NodeId, address: Address | undefined): Promise<boolean> {
+    const { members, call, signal } = this.#components
+    const others = members.others().map(record => record.address)
+    const addresses = address === undefined ? others.slice(0, ASKED_MAX) : [address]
+    const ask = { kind: 'learn', records: [members.self], about: [node] } as const
+    const answers = await Promise.allSettled(
+      addresses.map(async to => {
+        const answer = await call(to, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })
+        const { record, records } = answer as PeerCalls['learn']['answer']
+        members.learn([record, ...(records ?? [])].filter(({ nodeId }) => nodeId === node))
+      }),
+    )
+    return answers.length > 0 && members.addressOf(node) !== undefined
+  }
+}

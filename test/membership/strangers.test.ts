@@ -1,0 +1,95 @@
+import t from 'tap'
+import { type Env, realEnv } from '../../src/env.ts'
+import { StoreError } from '../../src/errors.ts'
+import type { PeerAnswer, PeerCall } from '../../src/membership/calls.ts'
+import type { Members } from '../../src/membership/members.ts'
+import { Strangers } from '../../src/membership/strangers.ts'
+import type { Address, NodeId } from '../../src/ring/identifier.ts'
+import type { MapRecord } from '../../src/routing/map-record.ts'
+
+const record = (name: string): MapRecord => ({
+  nodeId: name as NodeId,
+  address: `${name}:1` as Address,
+  ringAddress: `${name}:1` as Address,
+  incarnation: 1,
+  status: 'alive',
+  zone: undefined,
+})
+
+/** This node is `a` and knows `known`; the nodes of `knowing` know everybody. */
+function strangersOf(known: readonly string[], knowing: readonly string[]) {
+  const calls: [Address, PeerCall][] = []
+  const map = new Map(['a', ...known].map(name => [name as NodeId, record(name)]))
+  const rests: (() => void)[] = []
+  const members = {
+    self: record('a'),
+    others: () => [...map.values()].filter(({ nodeId }) => nodeId !== 'a'),
+    addressOf: (node: NodeId) => map.get(node)?.address,
+    learn: (records: MapRecord[]) => {
+      for (const one of records) map.set(one.nodeId, one)
+    },
+  }
+  const timers = {
+    after: (_ms: number, then: () => void) => {
+      rests.push(then)
+      return { cancel: () => undefined }
+    },
+  }
+  const strangers = new Strangers({
+    env: { ...realEnv(), timers } as unknown as Env,
+    members: members as unknown as Members,
+    call: async (to, call) => {
+      calls.push([to, call])
+      const name = to.replace(':1', '')
+      if (name === 'silent') throw new StoreError('UNAVAILABLE', 'silent')
+      const about = (call as { about: readonly NodeId[] }).about
+      return { record: record(name), records: knowing.includes(name) ? about.map(record) : [] } as PeerAnswer
+    },
+    signal: new AbortController().signal,
+  })
+  return { strangers, calls, map, rests }
+}
+
+t.test('others are asked about a node that one does not know', async t => {
+  const { strangers, calls, map } = strangersOf(['b', 'silent', 'c'], ['c'])
+  t.ok(await strangers.meet('x' as NodeId))
+  t.same(map.get('x' as NodeId), record('x'))
+  t.same(calls.map(([to]) => to).sort(), ['b:1', 'c:1', 'silent:1'])
+  t.match(calls[0]?.[1], { kind: 'learn', records: [{ nodeId: 'a' }], about: ['x'] }, 'and told of this one')
+})
+
+t.test('a node whose address is known is asked itself', async t => {
+  const { strangers, calls, map } = strangersOf(['b'], [])
+  t.ok(await strangers.meet('x' as NodeId, 'x:1' as Address))
+  t.same(
+    calls.map(([to]) => to),
+    ['x:1'],
+  )
+  t.ok(map.has('x' as NodeId))
+})
+
+t.test('another node at that address is not taken for the one that was meant', async t => {
+  const { strangers, map } = strangersOf(['b'], [])
+  t.notOk(await strangers.meet('x' as NodeId, 'y:1' as Address))
+  t.notOk(map.has('y' as NodeId))
+})
+
+t.test('a stranger nobody knows is asked about once at a time, and again only after a rest', async t => {
+  const { strangers, calls, rests } = strangersOf(['b'], [])
+  const both = await Promise.all([strangers.meet('x' as NodeId), strangers.meet('x' as NodeId)])
+  t.same(both, [false, false])
+  t.notOk(await strangers.meet('x' as NodeId))
+  t.equal(calls.length, 1)
+  for (const end of rests) end()
+  t.notOk(await strangers.meet('x' as NodeId))
+  t.equal(calls.length, 2)
+})
+
+t.test('many at once, and a network of nobody else, are answered without a question', async t => {
+  const { strangers, calls } = strangersOf(['b'], [])
+  await Promise.all(Array.from({ length: 200 }, (_, index) => strangers.meet(`x${index}` as NodeId)))
+  t.equal(calls.length, 64)
+  const alone = strangersOf([], [])
+  t.notOk(await alone.strangers.meet('x' as NodeId))
+  t.equal(alone.calls.length, 0)
+})
