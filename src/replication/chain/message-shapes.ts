@@ -245,7 +245,8 @@ const TABLE: Table = {
   unsettled: { tag: name, record },
   staged: { tag: name },
   refused: {
-    tag: name,
+    // A refused PASS belongs to no question, so that it has no tag.
+    tag: is.text(NAME_LENGTH_MAX),
     reason: is.oneOf(
       'unknown-view',
       'not-active',

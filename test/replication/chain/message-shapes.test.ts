@@ -3,6 +3,7 @@ import t from 'tap'
 import { contradicts, isMessage, MESSAGE_KINDS } from '../../../src/replication/chain/message-shapes.ts'
 import type { Message } from '../../../src/replication/chain/messages.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
+import type { ViewState } from '../../../src/views/view.ts'
 import { anyMessage, anyMessageOf, anySpoilt } from './any-message.ts'
 import { Bench, inline, wholeView } from './bench.ts'
 
@@ -14,6 +15,21 @@ t.test('what a node says is a message, of whichever kind', async t => {
     )
     t.pass(kind)
   }
+})
+
+t.test('a replica that is sealed refuses a pass without a tag, which is a message, too', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const sealed: ViewState = { ...bench.state('n2'), sealed: true }
+  bench.machine('n2').views.set(sealed.view.id, sealed)
+  const refusals: Message[] = []
+  bench.lose = ({ message }) => {
+    if (message.kind === 'refused') refusals.push(message)
+    return false
+  }
+  bench.put('n1', 'r1', 'p')
+  bench.run()
+  t.match(refusals, [{ tag: '', reason: 'sealed' }])
+  t.ok(refusals.every(isMessage))
 })
 
 t.test('fields that are missing or something else are seen', async t => {
