@@ -14,6 +14,7 @@ import {
   type StableState,
   type Write,
 } from '../../replication/chain/machine-state.ts'
+import { isMessage } from '../../replication/chain/message-shapes.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'
 import type { Rules } from '../../replication/chain/rules.ts'
@@ -211,6 +212,7 @@ export class ChainNode {
     if (machine === undefined) return
     switch (effect.kind) {
       case 'send':
+        if (!isMessage(effect.message)) throw new Error(`Malformed: ${JSON.stringify(effect.message)}`)
         return this.#components.send({
           from: this.id,
           boot: machine.boot,

@@ -225,10 +225,10 @@ export class ChainWorkload {
   }
 
   #body(): Body {
-    const name = `body${++this.#count}`
-    const sha256 = name.padEnd(64, '-')
-    const content = this.#random.chance(0.3) ? { blobId: `${name}` as BlobId } : { inline: new Uint8Array(0) }
-    return { size: 1, sha256, blockChecksums: [], content }
+    const name = (++this.#count).toString(16)
+    const blobId = name.padStart(32, '0') as BlobId
+    const content = this.#random.chance(0.3) ? { blobId } : { inline: new Uint8Array(1) }
+    return { size: 1, sha256: name.padStart(64, '0'), blockChecksums: [0], content }
   }
 }
 

@@ -41,24 +41,25 @@ t.test('no disk is taken that the network can not do without', async t => {
 t.test('a body that records name rots only where another replica of the serving view has it', async t => {
   const { clock, cluster, invariants, workload, nemesis } = chainBench({ nodes: 4 })
   const path = workload.paths[0] as PathName
-  const body = { size: 1, sha256: 'x', blockChecksums: [], content: { blobId: 'x' as BlobId } }
+  const blobId = '7'.repeat(32) as BlobId
+  const body = { size: 1, sha256: '7'.repeat(64), blockChecksums: [0], content: { blobId } }
   const meta = { mediaType: '' }
   workload.ask('c', cluster.node('n1'), { kind: 'put', path, body, meta, writtenAtMs: 0, condition: 'none' })
   clock.runUntil(clock.monotonicMs() + 400)
   const replicas = invariants.newestActive(path)?.replicas ?? []
   const nodeOf = (id: string) => cluster.nodes.find(node => node.id === id) as ChainNode
   const [kept, ...others] = replicas.map(nodeOf) as [ChainNode, ...ChainNode[]]
-  const blob = kept.machine?.blobs.get('x' as BlobId) as BlobState
+  const blob = kept.machine?.blobs.get(blobId) as BlobState
   t.match(blob.stagedUntilMs, undefined, 'the file was written')
   const outsider = cluster.nodes.find(({ id }) => !replicas.includes(id))
-  for (const node of others) node.machine?.blobs.delete('x' as BlobId)
-  outsider?.machine?.blobs.set('x' as BlobId, blob)
+  for (const node of others) node.machine?.blobs.delete(blobId)
+  outsider?.machine?.blobs.set(blobId, blob)
   const rot = { atMs: 0, kind: 'rot', node: kept.name, lastsMs: 1, all: true }
   nemesis.follow([rot])
-  t.ok(kept.machine?.blobs.has('x' as BlobId), 'an old replica is none to rely on')
-  others[0]?.machine?.blobs.set('x' as BlobId, blob)
+  t.ok(kept.machine?.blobs.has(blobId), 'an old replica is none to rely on')
+  others[0]?.machine?.blobs.set(blobId, blob)
   nemesis.follow([rot])
-  t.notOk(kept.machine?.blobs.has('x' as BlobId))
+  t.notOk(kept.machine?.blobs.has(blobId))
 })
 
 t.test('a restored disk stays up until it is refused', async t => {
