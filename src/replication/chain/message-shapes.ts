@@ -66,6 +66,11 @@ const sourceFields = {
 const source = is.object<Source>(sourceFields)
 const view = is.object<View>({ ...sourceFields, acceptors: is.both(nodes, odd), sources: is.list(source) })
 const views = is.list(view)
+/** A superseded view of which only the replicas are known: its acceptors are asked no more. */
+const heldView = is.either(
+  view,
+  is.object<View>({ ...sourceFields, acceptors: is.list(nodeId, 0), sources: is.list(source) }),
+)
 
 /** Children are one or two views, side by side. Whether they partition their parent is asked where that is known. */
 const children: is.Shape = is.both(views, value => {
@@ -82,10 +87,10 @@ const partitioned: is.Shape = value => {
 
 /** What is known to be newer than a view need not be its children: `next` is any views. */
 const sealedView = is.both(
-  is.object<SealedView>({ view, accepted: is.absentOr(children), next: is.absentOr(views) }),
+  is.object<SealedView>({ view: heldView, accepted: is.absentOr(children), next: is.absentOr(views) }),
   value => {
     const { view, accepted } = value as SealedView
-    return accepted === undefined || isPartition(view, accepted)
+    return accepted === undefined || (view.acceptors.length > 0 && isPartition(view, accepted))
   },
 )
 
@@ -199,7 +204,7 @@ const TABLE: Table = {
   'pre-copied': { viewId: name },
   'back-filled': { viewId: name },
   complete: { view },
-  'ask-complete': { view },
+  'ask-complete': { view: heldView },
   compare: {
     tag: name,
     step: is.integer(),

@@ -32,6 +32,15 @@ t.test('a replica that is sealed refuses a pass without a tag, which is a messag
   t.ok(refusals.every(isMessage))
 })
 
+t.test('a superseded view may have no acceptors where nobody would ask them', async t => {
+  const view = { ...wholeView(['n1', 'n2', 'n3']), acceptors: [] }
+  const refused = (sealed: object) => ({ kind: 'refused', tag: 't', reason: 'sealed', teaches: [], sealed })
+  t.ok(isMessage(refused({ view, next: [wholeView(['n1'], ['n1'], 'v2', 2)] })))
+  t.ok(isMessage({ kind: 'ask-complete', view }))
+  t.notOk(isMessage(refused({ view, accepted: [wholeView(['n1'], ['n1'], 'v2', 2)] })))
+  t.notOk(isMessage({ kind: 'install', view }))
+})
+
 t.test('fields that are missing or something else are seen', async t => {
   const view = wholeView(['n1', 'n2', 'n3'])
   const rows: unknown[] = [
