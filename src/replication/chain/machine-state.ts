@@ -250,7 +250,8 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
   }
   for (const mark of stable.marks) machine.marks.seal(mark)
   for (const state of machine.views.values()) {
-    machine.table.learn(state.view)
+    // A source that was only named has no acceptors here, and is no view to tell others of.
+    if (state.view.acceptors.length > 0) machine.table.learn(state.view)
     for (const child of state.next ?? []) machine.table.learn(child)
   }
   if (stable.references === undefined) {

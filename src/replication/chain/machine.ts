@@ -384,7 +384,8 @@ function receiveChain(
 
 /** Views of this node's that are complete and newer than the one asked about. */
 function onAskComplete(m: Machine, from: NodeId, asked: View): void {
-  take(m, asked)
+  // Of a superseded view the asking node may know the replicas alone; nothing can be learned from that.
+  if (asked.acceptors.length > 0) take(m, asked)
   for (const newer of newerViews(m, asked)) {
     if (m.views.get(newer.id)?.complete) send(m, from, { kind: 'complete', view: newer })
   }
