@@ -39,16 +39,7 @@ import type {
 } from './wire-types.ts'
 
 export { type ErrorCode, errorCode, StoreError } from '../errors.ts'
-export type {
-  CallOptions,
-  GetOptions,
-  ListOptions,
-  PutBody,
-  PutOptions,
-  RemoveOptions,
-  StoreClientInit,
-  WriteOptions,
-} from './call-options.ts'
+export type * from './call-options.ts'
 export type { PairKey, PairWriteOptions } from './pairs.ts'
 export type * from './wire-types.ts'
 
