@@ -251,7 +251,7 @@ export class LmdbIndex {
     for (const blobId of write.settle ?? []) this.#unsettled.remove(Buffer.from(blobId, 'hex'))
   }
 
-  #keep({ path, record, sizeBefore }: RecordWrite): void {
+  #keep({ path, record, sizeBefore, isNew = false }: RecordWrite): void {
     const key = recordKey(path)
     if (record?.file) {
       this.#records.put(key, encodeRecord(record.file, record.notes))
@@ -261,7 +261,7 @@ export class LmdbIndex {
       this.#lines.remove(Buffer.from(path))
     }
     if (record && !record.file) this.#tombstones.put(key, asBuffer(record.notes))
-    else this.#tombstones.remove(key)
+    else if (!isNew) this.#tombstones.remove(key)
   }
 }
 

@@ -61,6 +61,7 @@ export class MemoryReplicaStore implements ReplicaStore {
 
   async apply(batch: ReplicaBatch): Promise<void> {
     for (const write of batch.records) {
+      if (write.isNew && this.#records.has(write.path)) throw new TypeError(`${write.path} is not new`)
       if (write.record === undefined) this.#records.delete(write.path)
       else this.#records.set(write.path, write.record)
       this.#parts.putFile(write)

@@ -32,6 +32,8 @@ export interface RecordWrite {
   readonly record: KeptRecord | undefined
   /** The size of the file that is there now; undefined when there is none. Keeps the totals right. */
   readonly sizeBefore: number | undefined
+  /** Nothing is kept at the path now, not even a tombstone; false when that is not known. */
+  readonly isNew?: boolean | undefined
 }
 
 /** Written as one: after a crash all of it is there, or nothing. */

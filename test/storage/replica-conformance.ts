@@ -40,7 +40,7 @@ export function tombstone(name: string, seq = 1): KeptRecord {
 
 /** The write that puts a record in the place of another. */
 export function writeOf(record: KeptRecord, before: KeptRecord | undefined): RecordWrite {
-  return { path: record.path, record, sizeBefore: before?.file?.body.size }
+  return { path: record.path, record, sizeBefore: before?.file?.body.size, isNew: before === undefined }
 }
 
 /** Comparable, whatever the class of its bytes. */

@@ -3,8 +3,9 @@
  * once, as no node can; a node that is down is judged by its disk.
  */
 
+import type { BlobState } from '../../replication/chain/blob-table.ts'
 import { type ChainRecord, compareVersions } from '../../replication/chain/chain-record.ts'
-import { type BlobState, blobOf, type Write } from '../../replication/chain/machine-state.ts'
+import { blobOf, type Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { overlaps } from '../../replication/chain/transfers.ts'
 import { arcContains } from '../../ring/arc.ts'

@@ -1,8 +1,10 @@
 /**
  * Owns the troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
  */
+
+import type { BlobState } from '../../replication/chain/blob-table.ts'
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
-import { type BlobState, blobOf, WHOLE_RING } from '../../replication/chain/machine-state.ts'
+import { blobOf, WHOLE_RING } from '../../replication/chain/machine-state.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { NodeId, View, ViewState } from '../../views/view.ts'
 import { majority } from '../../views/view.ts'

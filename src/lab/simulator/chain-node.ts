@@ -3,10 +3,10 @@
  * driver has to keep: no effect leaves before its own batch and all earlier ones are on stable storage.
  */
 
+import type { BlobState } from '../../replication/chain/blob-table.ts'
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import { type MachineEvent, step } from '../../replication/chain/machine.ts'
 import {
-  type BlobState,
   type ChainSettings,
   createMachine,
   type Effect,

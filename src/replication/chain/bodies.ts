@@ -11,6 +11,7 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import { serves, takesPasses } from '../../views/install.ts'
 import { headOf, type NodeId, successorIn, type View, type ViewId } from '../../views/view.ts'
+import type { BlobState } from './blob-table.ts'
 import { compareVersions, type Operation } from './chain-record.ts'
 import { take } from './deciding.ts'
 import { isClean } from './dirty.ts'
@@ -182,14 +183,15 @@ export function onPreCopy(m: Machine, from: NodeId, view: View): void {
 
 /** A body whose successor is acknowledged is needed by nobody. */
 export function dropReplacedBody(m: Machine, path: PathName): void {
-  for (const [id, state] of m.blobs) if (state.replacedBy?.path === path) dropIfUnneeded(m, id)
+  for (const id of m.blobs.replacedAt(path)) dropIfUnneeded(m, id)
 }
 
 /** Drops staged bodies whose time is over, and replaced ones that nobody can need. */
 export function expireBodies(m: Machine): void {
-  for (const [id, state] of [...m.blobs]) {
-    if (state.replacedBy !== undefined) dropIfUnneeded(m, id)
-    else if (state.stagedUntilMs !== undefined && state.stagedUntilMs <= m.nowMs) dropBlob(m, id)
+  for (const id of m.blobs.transient()) {
+    const { replacedBy, stagedUntilMs } = m.blobs.get(id) as BlobState
+    if (replacedBy !== undefined) dropIfUnneeded(m, id)
+    else if (stagedUntilMs !== undefined && stagedUntilMs <= m.nowMs) dropBlob(m, id)
   }
 }
 

@@ -52,8 +52,9 @@ export function markAcknowledged(m: Machine, state: ViewState, path: PathName, v
   const chain = chainOf(m, state)
   const before = chain.acknowledged.get(path)
   if (before === undefined || compareVersions(before, version) < 0) chain.acknowledged.set(path, version)
-  const record = m.records.get(path)
-  if (record === undefined || compareVersions(record.version, version) <= 0) chain.dirty.delete(path)
+  const open = chain.dirty.get(path)
+  const last = open && { epoch: state.view.epoch, seq: open.last }
+  if (last !== undefined && compareVersions(last, version) <= 0) chain.dirty.delete(path)
   const waiting = chain.waiting.get(path)
   if (waiting === undefined) return
   const late = waiting.filter(waiter => compareVersions(waiter.version, version) > 0)
@@ -68,7 +69,7 @@ export function markAcknowledged(m: Machine, state: ViewState, path: PathName, v
  */
 export function acknowledgedUpTo(state: ViewState, chain: Chain): number {
   if (chain.resuming !== undefined) return chain.cleanSeq
-  for (const first of chain.dirty.values()) return first - 1
+  for (const { first } of chain.dirty.values()) return first - 1
   return state.seq
 }
 

@@ -14,7 +14,6 @@ import type { ChainRecord } from './chain-record.ts'
 import { type MachineEvent, step } from './machine.ts'
 import {
   type Batch,
-  type BlobState,
   type ChainSettings,
   createMachine,
   type Effect,
@@ -133,7 +132,7 @@ export class ChainDriver {
   start(): void {
     this.#startedAtMs = this.#components.env.clock.monotonicMs()
     this.dispatch({ kind: 'start' })
-    if ([...this.#machine.blobs.values()].some(isTransient)) this.#expireLater()
+    if (this.#machine.blobs.hasTransient) this.#expireLater()
   }
 
   /** True while a write at this path is not durable yet. */
@@ -207,9 +206,8 @@ export class ChainDriver {
     for (const write of writes) {
       if (write.kind === 'record' && write.record !== undefined && write.record.body === undefined)
         this.#removals++
-      else if (write.kind === 'blob' && write.blob !== undefined && isTransient(write.blob))
-        this.#expireLater()
     }
+    if (this.#machine.blobs.hasTransient) this.#expireLater()
     if (this.#removals < COLLECT_REMOVALS || this.#collecting !== undefined) return
     this.#collecting = this.#components.env.timers.after(COLLECT_AFTER_MS, () => {
       this.#collecting = undefined
@@ -222,7 +220,7 @@ export class ChainDriver {
     this.#expiring ??= this.#components.env.timers.after(EXPIRE_MS, () => {
       this.#expiring = undefined
       this.dispatch({ kind: 'expire' })
-      if ([...this.#machine.blobs.values()].some(isTransient)) this.#expireLater()
+      if (this.#machine.blobs.hasTransient) this.#expireLater()
     })
   }
 
@@ -350,11 +348,6 @@ export class ChainDriver {
     const stable = loadStableState(store, this.#records, boot)
     return createMachine(stable, { self, boot, rules: ALL_RULES, settings })
   }
-}
-
-/** A body that goes by itself: staged, or replaced. */
-function isTransient({ stagedUntilMs, replacedBy }: BlobState): boolean {
-  return stagedUntilMs !== undefined || replacedBy !== undefined
 }
 
 /** The timers that requests leave behind; the others are few. */

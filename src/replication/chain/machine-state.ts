@@ -12,6 +12,7 @@ import type { RingPosition } from '../../ring/placement.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import { RangeTable, type SealMark, SealMarks } from '../../views/range-table.ts'
 import { type Boot, bootName, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
+import { type BlobState, BlobTable } from './blob-table.ts'
 import type { ChainRecord, RequestId } from './chain-record.ts'
 import type { Confirms } from './confirm.ts'
 import type { Proposing } from './deciding.ts'
@@ -44,14 +45,6 @@ export interface ChainSettings {
   readonly differenceBytesMax: number
   /** How long a staged body waits for the write that names it, ms. */
   readonly stagedMs: number
-}
-
-/** A body that is on this disk. Staged ones expire; the others are named by a record, or were until `replacedBy`. */
-export interface BlobState {
-  readonly blob: BlobRef
-  readonly stagedUntilMs: number | undefined
-  /** The write that took the body's place: once that is acknowledged, nobody can need the body. */
-  readonly replacedBy: { readonly path: PathName; readonly version: Version } | undefined
 }
 
 /** One change of stable storage; `undefined` removes. */
@@ -123,10 +116,16 @@ export interface Waiter {
   readonly confirm: boolean
 }
 
+/** The unacknowledged writes of a path, by their numbers. */
+export interface Unacknowledged {
+  readonly first: number
+  readonly last: number
+}
+
 /** What a replica remembers of a view while it runs. */
 export interface Chain {
-  /** Head: paths with unacknowledged writes, each with the number of the first of them, in that order. */
-  readonly dirty: Map<PathName, number>
+  /** Head: paths with unacknowledged writes, in the order of the first ones. */
+  readonly dirty: Map<PathName, Unacknowledged>
   /** The newest version of a path that is known to be acknowledged, where that is above cleanSeq. */
   readonly acknowledged: Map<PathName, Version>
   cleanSeq: number
@@ -152,7 +151,7 @@ export interface Machine {
   // Stable; changed only by the functions below.
   readonly views: Map<ViewId, ViewState>
   readonly records: RecordTable
-  readonly blobs: Map<BlobId, BlobState>
+  readonly blobs: BlobTable
   readonly marks: SealMarks
   markList: SealMark[]
   readonly peers: Map<NodeId, Boot>
@@ -219,7 +218,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     ...init,
     views: new Map(stable.views),
     records: stable.records,
-    blobs: new Map(stable.blobs),
+    blobs: BlobTable.of(stable.blobs),
     marks: new SealMarks(),
     markList: [...stable.marks],
     peers: new Map(stable.peers),

@@ -34,6 +34,7 @@ import {
   putView,
   send,
   setTimer,
+  type Unacknowledged,
 } from './machine-state.ts'
 import type { ChainMessage, Tag } from './messages.ts'
 
@@ -55,7 +56,8 @@ export function passOn(m: Machine, state: ViewState, record: ChainRecord): void 
   if (next === undefined) return acknowledged(m, state, record.path, record.version)
   const chain = chainOf(m, state)
   if (headOf(view) === m.self) {
-    if (!chain.dirty.has(record.path)) chain.dirty.set(record.path, record.version.seq)
+    const { path, version } = record
+    chain.dirty.set(path, { first: chain.dirty.get(path)?.first ?? version.seq, last: version.seq })
     armResend(m, view.id, chain)
   }
   send(m, next, { kind: 'pass', viewId: view.id, record, cleanSeq: chain.cleanSeq })
@@ -174,9 +176,12 @@ export function onResume(m: Machine, viewId: ViewId): void {
 function resumed(m: Machine, state: ViewState, open: readonly [PathName, number][]): void {
   const chain = chainOf(m, state)
   chain.resuming = undefined
-  const all = [...new Map([...chain.dirty, ...open])].sort(([, a], [, b]) => a - b)
+  const found = open.map(([path, first]): [PathName, Unacknowledged] => {
+    return [path, { first, last: chain.dirty.get(path)?.last ?? first }]
+  })
+  const all = [...new Map([...chain.dirty, ...found])].sort(([, a], [, b]) => a.first - b.first)
   chain.dirty.clear()
-  for (const [path, seq] of all) chain.dirty.set(path, seq)
+  for (const [path, unacknowledged] of all) chain.dirty.set(path, unacknowledged)
   advanceClean(chain, acknowledgedUpTo(state, chain))
   resend(m, state)
 }

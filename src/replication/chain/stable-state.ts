@@ -6,7 +6,8 @@ import type { BlobId } from '../../storage/record.ts'
 import type { ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
 import type { SealMark } from '../../views/range-table.ts'
 import type { Boot, NodeId, ViewId, ViewState } from '../../views/view.ts'
-import type { BlobState, StableState, Write } from './machine-state.ts'
+import type { BlobState } from './blob-table.ts'
+import type { StableState, Write } from './machine-state.ts'
 import type { StoredRecords } from './stored-records.ts'
 
 const packr = new Packr({ useRecords: false, moreTypes: true })
@@ -20,24 +21,23 @@ type Values = ReplicaBatch['values']
 
 /** What the writes of a step change in the store, beside the records. */
 export function batchOf(writes: readonly Write[]): Pick<ReplicaBatch, 'values' | 'keepBlobs' | 'dropBlobs'> {
-  const values = new Map<string, Uint8Array | undefined>()
+  // Packed at the end: of a view that several steps have written only the last state is.
+  const values = new Map<string, unknown>()
   const blobs = new Map<BlobId, BlobState | undefined>()
-  const put = (key: string, value: unknown) =>
-    values.set(key, value === undefined ? undefined : packr.pack(value))
   for (const write of writes) {
     switch (write.kind) {
       case 'view':
-        put(VIEW + write.id, write.state)
+        values.set(VIEW + write.id, write.state)
         break
       case 'blob':
-        put(BLOB + write.id, write.blob)
+        values.set(BLOB + write.id, write.blob)
         blobs.set(write.id, write.blob)
         break
       case 'peer':
-        put(PEER + write.node, write.boot)
+        values.set(PEER + write.node, write.boot)
         break
       case 'marks':
-        put(MARKS, write.marks)
+        values.set(MARKS, write.marks)
         break
       default:
         // Records are the business of StoredRecords; the boot is stable before the machine starts.
@@ -46,7 +46,7 @@ export function batchOf(writes: readonly Write[]): Pick<ReplicaBatch, 'values' |
   }
   const ids = [...blobs.keys()]
   return {
-    values: [...values],
+    values: Array.from(values, ([key, value]) => [key, value === undefined ? undefined : packr.pack(value)]),
     keepBlobs: ids.filter(id => blobs.get(id) !== undefined),
     dropBlobs: ids.filter(id => blobs.get(id) === undefined),
   }

@@ -134,8 +134,8 @@ export class StoredRecords implements RecordTable {
 
   #cover(path: PathName, record: ChainRecord | undefined, before: ChainRecord | undefined): void {
     const first = this.#changed.get(path)
-    const sizeBefore = first === undefined ? before?.body?.size : first.sizeBefore
-    this.#changed.set(path, { path, record: record && keptRecordOf(record), sizeBefore })
+    const { sizeBefore, isNew } = first ?? { sizeBefore: before?.body?.size, isNew: before === undefined }
+    this.#changed.set(path, { path, record: record && keptRecordOf(record), sizeBefore, isNew })
     this.#covering.set(path, { record, batch: this.#batch })
     this.#cache.forget(path)
   }

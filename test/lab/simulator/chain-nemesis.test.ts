@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { ChainNode } from '../../../src/lab/simulator/chain-node.ts'
-import type { BlobState } from '../../../src/replication/chain/machine-state.ts'
+import type { BlobState } from '../../../src/replication/chain/blob-table.ts'
 import type { PathName } from '../../../src/ring/path-name.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import { chainBench } from './chain-bench.ts'

@@ -3,9 +3,9 @@
  * in the order in which they were sent; timers fire when a test says so.
  */
 
+import type { BlobState } from '../../../src/replication/chain/blob-table.ts'
 import { type MachineEvent, step } from '../../../src/replication/chain/machine.ts'
 import {
-  type BlobState,
   type ChainSettings,
   createMachine,
   type Machine,

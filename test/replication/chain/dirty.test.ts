@@ -34,7 +34,7 @@ t.test('nothing unacknowledged is at or below the common mark', async () => {
         } else {
           seq++
           open.set(name, [...(open.get(name) ?? []), seq])
-          if (!chain.dirty.has(name)) chain.dirty.set(name, seq)
+          chain.dirty.set(name, { first: chain.dirty.get(name)?.first ?? seq, last: seq })
         }
         const lowest = Math.min(seq + 1, ...[...open.values()].flat())
         if (acknowledgedUpTo({ ...state, seq }, chain) !== lowest - 1) return false
