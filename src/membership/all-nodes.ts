@@ -5,9 +5,12 @@
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { CallOptions } from '../peer/peers.ts'
+import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
+import { isRecord } from '../replication/chain/message-shapes.ts'
 import type { CheckWord } from '../replication/chain/range-check.ts'
 import { type Address, type Identifier, identifiersOfAddress } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
 import { HOPS_MAX, type LookupReply } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { NodeId, View } from '../views/view.ts'
@@ -154,6 +157,13 @@ export class AllNodes {
     const { self, boot } = driver.machine
     if (node === self) return own.answer({ ...members.self, boot }, asked, signal)
     return call(this.#addressOf(node), asked, { timeoutMs: CALL_TIMEOUT_MS, signal })
+  }
+
+  /** What another replica has at a path; undefined when it has nothing. @throws StoreError. */
+  async record(node: NodeId, path: PathName): Promise<ChainRecord | undefined> {
+    if (this.#components.members.addressOf(node) === undefined) return undefined
+    const { record } = (await this.ask(node, { kind: 'record', path })) as { record?: unknown }
+    return isRecord(record) && record.path === path ? record : undefined
   }
 
   #stream(node: NodeId, asked: PeerStream): AsyncIterable<CheckWord> {

@@ -18,6 +18,10 @@ export interface MembersComponents {
   readonly store: ReplicaStore
   /** The map has changed; called once for the changes of one turn. */
   readonly changed: () => void
+  /** Others said of this node what is not so; its own record has been raised above that, for all to know. */
+  readonly refuted: () => void
+  /** It was learnt that a node died. */
+  readonly died: (record: MapRecord) => void
 }
 
 export interface MembersInit {
@@ -43,10 +47,13 @@ export class Members {
   readonly #network: NetworkConfig
   readonly #known = new Map<NodeId, MapRecord>()
   #noticing = false
+  /** The last that this node gave itself; a higher one is a refutation. */
+  #ownIncarnation: number
 
   constructor(components: MembersComponents, init: MembersInit) {
     this.#components = components
     this.#network = init.network
+    this.#ownIncarnation = init.self.incarnation
     const roster = new Roster({ virtualNodes: init.network.virtualNodes })
     this.map = new NetworkMap({ roster }, { self: init.self })
     this.learning = new Learning({ map: this.map, suspects: this.suspects }, { mode: init.learn })
@@ -61,6 +68,12 @@ export class Members {
 
   addressOf(node: NodeId): Address | undefined {
     return this.map.record(node)?.address
+  }
+
+  /** True for a node that is known and not believed dead. */
+  isThere(node: NodeId): boolean {
+    const status = this.map.record(node)?.status
+    return status !== undefined && status !== 'dead'
   }
 
   /** Records of all nodes that are believed alive, this one included. */
@@ -93,6 +106,7 @@ export class Members {
   /** This node's own news. */
   changeSelf(change: Partial<Pick<MapRecord, 'address' | 'zone' | 'status'>>): MapRecord {
     const record = this.map.changeSelf(change, this.#components.env.clock.monotonicMs())
+    this.#ownIncarnation = record.incarnation
     this.notice()
     return record
   }
@@ -118,12 +132,19 @@ export class Members {
     this.#noticing = false
     const changed = [...this.map.records()].filter(record => !isSame(record, this.#known.get(record.nodeId)))
     if (changed.length === 0) return
+    // What a node starts with is history.
+    const died = this.#known.size === 0 ? [] : changed.filter(({ status }) => status === 'dead')
     for (const record of changed) this.#known.set(record.nodeId, record)
     const { env, store } = this.#components
     keepNetwork(store, this.#network, changed).catch((error: unknown) =>
       env.log.warn({ op: 'members.keep', err: error }, 'the network map was not kept'),
     )
     this.#components.changed()
+    for (const record of died) this.#components.died(record)
+    if (this.self.incarnation <= this.#ownIncarnation) return
+    this.#ownIncarnation = this.self.incarnation
+    env.log.warn({ op: 'members.refute' }, 'others took this node for dead; all are told that it is not')
+    this.#components.refuted()
   }
 }
 

@@ -13,10 +13,9 @@ import { RoundTrips } from '../peer/round-trips.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
 import { holdersOf } from '../replication/chain/body-holders.ts'
-import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
-import { contradicts, isMessage, isRecord } from '../replication/chain/message-shapes.ts'
+import { contradicts, isMessage } from '../replication/chain/message-shapes.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
 import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
@@ -131,7 +130,17 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         restarted: () => this.#membersChanged(),
       },
     )
-    this.members = new Members({ env, store: storage.replica, changed: () => this.#membersChanged() }, init)
+    this.members = new Members(
+      {
+        env,
+        store: storage.replica,
+        changed: () => this.#membersChanged(),
+        refuted: () => void this.allNodes.announce(),
+        // Who is told of its own death can refute it.
+        died: ({ nodeId, address }) => void this.#strangers.meet(nodeId, address),
+      },
+      init,
+    )
     this.#carrier = this.#makeCarrier()
     this.#lookups = this.#makeLookups()
     const { driver, members } = this
@@ -211,8 +220,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     return replying.messages
   }
 
-  call(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
-    return this.#answers.answer(from, call, signal)
+  async call(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
+    const answer = await this.#answers.answer(from, call, signal)
+    // Whoever asks to join does not listen yet.
+    if (call.kind !== 'join') this.#strangers.heardFrom(from)
+    return answer
   }
 
   isStream(value: unknown, version: ProtocolVersion): value is PeerStream {
@@ -256,9 +268,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #onMessages(from: PeerIdentity, messages: readonly Envelope[]): void {
-    if (this.members.addressOf(from.nodeId) === undefined) {
-      void this.#strangers.meet(from.nodeId, from.address)
-    }
+    this.#strangers.heardFrom(from)
     for (const [to, message] of messages) {
       if (message.kind === 'stage' || message.kind === 'stage-on' || message.kind === 'blob') {
         void this.#whenBodyIsHere(message, () => this.#dispatch(from, to, message))
@@ -332,15 +342,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #makeRangeCheck(): RangeCheck {
-    const askRecord = async (node: NodeId, path: PathName): Promise<ChainRecord | undefined> => {
-      const address = this.members.addressOf(node)
-      if (address === undefined) return undefined
-      const options = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
-      const { record } = (await this.#peers.call(address, { kind: 'record', path }, options)) as {
-        record?: unknown
-      }
-      return isRecord(record) && record.path === path ? record : undefined
-    }
+    const askRecord = (node: NodeId, path: PathName) => this.allNodes.record(node, path)
     const { driver } = this
     const carrier = this.#carrier
     return new RangeCheck({ env: this.#env, storage: this.#storage, driver, carrier, askRecord })

@@ -1,10 +1,11 @@
 /**
  * Owns finding out who a node is that a message or a view names and nobody has told this one of: two nodes that join at
  * the same moment are each told of those before them, and neither of the other. A node that is no member here would be
- * taken out of the ranges that its other replicas put it into, again and again.
+ * taken out of the ranges that its other replicas put it into, again and again. The same goes for one that is said to be
+ * dead and speaks: it is told, and refutes it.
  */
 import type { Env } from '../env.ts'
-import type { CallOptions } from '../peer/peers.ts'
+import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { PeerAnswer, PeerCall, PeerCalls } from './calls.ts'
 import type { Members } from './members.ts'
@@ -37,9 +38,14 @@ export class Strangers {
     this.#components = components
   }
 
+  /** A node has said something: so it is there, whatever is known of it. */
+  heardFrom({ nodeId, address }: PeerIdentity): void {
+    if (!this.#components.members.isThere(nodeId)) void this.meet(nodeId, address)
+  }
+
   /**
-   * Learns the record of a node, from itself where its address is known, else from others. True when it is a member now;
-   * false when nobody who was asked knows it. Never rejects.
+   * Learns the record of a node, from itself where its address is known, else from others. One that is said to be dead
+   * here is told so. True when it is a member now; false when nobody who was asked knows it. Never rejects.
    */
   meet(node: NodeId, address?: Address): Promise<boolean> {
     const known = this.#asked.get(node)
@@ -58,7 +64,9 @@ export class Strangers {
     const { members, call, signal } = this.#components
     const others = members.others().map(record => record.address)
     const addresses = address === undefined ? others.slice(0, ASKED_MAX) : [address]
-    const ask = { kind: 'learn', records: [members.self], about: [node] } as const
+    const obituary = members.map.record(node)
+    const records = obituary === undefined ? [members.self] : [members.self, obituary]
+    const ask = { kind: 'learn', records, about: [node] } as const
     const answers = await Promise.allSettled(
       addresses.map(async to => {
         const answer = await call(to, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })
@@ -66,6 +74,6 @@ export class Strangers {
         members.learn([record, ...(records ?? [])].filter(({ nodeId }) => nodeId === node))
       }),
     )
-    return answers.length > 0 && members.addressOf(node) !== undefined
+    return answers.length > 0 && members.isThere(node)
   }
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Members } from '../../src/membership/members.ts'
 import { readMembers } from '../../src/membership/network-config.ts'
+import type { MapRecord } from '../../src/routing/map-record.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { manualEnv } from '../manual-env.ts'
 import { record } from '../routing/any.ts'
@@ -13,11 +14,18 @@ function membersOf(others = [record('b')]) {
   const changed = () => {
     changes++
   }
+  const news: string[] = []
+  const refuted = () => {
+    news.push('refuted')
+  }
+  const died = ({ nodeId }: MapRecord) => {
+    news.push(`${nodeId} died`)
+  }
   const members = new Members(
-    { env, store, changed },
+    { env, store, changed, refuted, died },
     { network: NETWORK, self: record('a'), records: others, learn: 'path' },
   )
-  return { env, store, members, changes: () => changes }
+  return { env, store, members, changes: () => changes, news }
 }
 
 const statuses = (members: Members) =>
@@ -64,11 +72,32 @@ t.test(
   },
 )
 
-t.test('a node that is said to be dead says that it is not', async t => {
-  const { members } = membersOf()
+t.test('a node that is said to be dead says that it is not, once', async t => {
+  const { env, members, news } = membersOf()
   members.learn([{ ...record('a'), status: 'dead' }])
   t.equal(members.self.status, 'alive')
   t.ok(members.self.incarnation > 0)
+  await env.advance(0)
+  t.same(news, ['refuted'])
+  members.learn([{ ...record('a'), status: 'dead' }])
+  members.changeSelf({ zone: 'z' })
+  await env.advance(0)
+  t.same(news, ['refuted'], 'neither what was refuted nor its own change is a new refutation')
+})
+
+t.test('a death is told when it is learnt, and one that was known at the start is not', async t => {
+  const { env, members, news } = membersOf([record('b'), record('c', { status: 'dead' })])
+  await env.advance(0)
+  t.same(news, [])
+  t.ok(members.isThere(record('b').nodeId))
+  t.notOk(members.isThere(record('c').nodeId), 'it is known and dead')
+  t.notOk(members.isThere(record('x').nodeId), 'it is not known')
+  members.learn([{ ...record('b'), status: 'dead' }])
+  members.learn([{ ...record('c'), status: 'dead' }])
+  await env.advance(0)
+  t.same(news, ['node-b died'])
+  members.learn([record('b', { incarnation: 9 })])
+  t.ok(members.isThere(record('b').nodeId))
 })
 
 t.test('a disk that speaks from an address puts an end to the one that was there before', async t => {

@@ -106,6 +106,21 @@ t.test('a node that joins is known to all, in one network', async t => {
   t.equal(new Set(nodes.map(({ ring }) => ring.network.networkId)).size, 1)
 })
 
+t.test('a node that some take for dead hears of it, and says to all that it is not', async t => {
+  const nodes = await network(t, 4)
+  const rings = nodes.map(({ ring }) => ring)
+  await until(() => isSettled(rings, 3), 'no view is changing')
+  const [alive, doubter] = rings as [RingNode, RingNode]
+  const { self } = alive.members
+  doubter.members.learn([{ ...self, status: 'dead' }])
+  const known = () => rings.map(({ members }) => members.map.record(self.nodeId))
+  await until(
+    () => known().every(record => record?.status === 'alive' && record.incarnation > self.incarnation),
+    'every node knows that it is alive',
+  )
+  await until(() => isSettled(rings, 3), 'three copies of everything')
+})
+
 t.test('what is asked of a node whose address nobody knows fails at once', async t => {
   const [{ ring }] = (await network(t, 1)) as [Awaited<ReturnType<typeof network>>[0]]
   const stranger = 'e'.repeat(32) as NodeId

@@ -24,7 +24,8 @@ function strangersOf(known: readonly string[], knowing: readonly string[]) {
   const members = {
     self: record('a'),
     others: () => [...map.values()].filter(({ nodeId }) => nodeId !== 'a'),
-    addressOf: (node: NodeId) => map.get(node)?.address,
+    isThere: (node: NodeId) => map.get(node)?.status === 'alive',
+    map: { record: (node: NodeId) => map.get(node) },
     learn: (records: MapRecord[]) => {
       for (const one of records) map.set(one.nodeId, one)
     },
@@ -92,4 +93,16 @@ t.test('many at once, and a network of nobody else, are answered without a quest
   const alone = strangersOf([], [])
   t.notOk(await alone.strangers.meet('x' as NodeId))
   t.equal(alone.calls.length, 0)
+})
+
+t.test('one that is said to be dead and speaks is told so, and refutes it', async t => {
+  const { strangers, calls, map } = strangersOf(['b'], [])
+  map.set('x' as NodeId, { ...record('x'), status: 'dead' })
+  const from = { address: 'x:1' as Address, boot: { counter: 1, nonce: 'n' } }
+  strangers.heardFrom({ ...from, nodeId: 'x' as NodeId })
+  t.match(calls, [['x:1', { records: [{ nodeId: 'a' }, { nodeId: 'x', status: 'dead' }], about: ['x'] }]])
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(map.get('x' as NodeId)?.status, 'alive')
+  strangers.heardFrom({ ...from, nodeId: 'x' as NodeId })
+  t.equal(calls.length, 1, 'one that is there needs no question')
 })
