@@ -42,9 +42,6 @@ import { Strangers } from './strangers.ts'
 /** A lookup from this node until its answer, ms. */
 const LOOKUP_BUDGET_MS = 5_000
 
-/** One call that is no lookup, ms. */
-const CALL_TIMEOUT_MS = 5_000
-
 /** A message as it travels: to which disk, since another one may have taken over the address. */
 export type Envelope = readonly [to: NodeId, message: Message]
 
@@ -130,17 +127,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         restarted: () => this.#membersChanged(),
       },
     )
-    this.members = new Members(
-      {
-        env,
-        store: storage.replica,
-        changed: () => this.#membersChanged(),
-        refuted: () => void this.allNodes.announce(),
-        // Who is told of its own death can refute it.
-        died: ({ nodeId, address }) => void this.#strangers.meet(nodeId, address),
-      },
-      init,
-    )
+    this.members = this.#makeMembers(init)
     this.#carrier = this.#makeCarrier()
     this.#lookups = this.#makeLookups()
     const { driver, members } = this
@@ -322,6 +309,18 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     )
   }
 
+  #makeMembers(init: RingNodeInit): Members {
+    const components = {
+      env: this.#env,
+      store: this.#storage.replica,
+      changed: () => this.#membersChanged(),
+      refuted: () => void this.allNodes.announce(),
+      // Who is told of its own death can refute it.
+      died: ({ nodeId, address }: MapRecord) => void this.#strangers.meet(nodeId, address),
+    }
+    return new Members(components, init)
+  }
+
   #makeCarrier(): BodyCarrier {
     const { driver, members } = this
     return new BodyCarrier({
@@ -357,7 +356,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       clock: this.#env.clock,
       responsible: key => this.#responsible(key),
       keepView: view => this.#keepView(view),
-      observe: record => this.#observe(record),
+      observe: record => this.#strangers.observe(record),
       peers: {
         lookup: async (to, request, signal) => {
           const call = { kind: 'lookup', request } as const
@@ -383,18 +382,5 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const { boot } = this.driver.machine
     const message = { kind: 'teach', views: [view] } as const
     this.driver.dispatch({ kind: 'message', envelope: { from: this.#self, boot, to: this.#self, message } })
-  }
-
-  /** Tries a node that somebody else could not reach. */
-  #observe(record: MapRecord): void {
-    const options = { timeoutMs: CALL_TIMEOUT_MS, signal: this.#closing.signal }
-    this.#peers.call(record.address, { kind: 'learn', records: [] }, options).then(
-      () => this.members.suspects.clear(record.nodeId),
-      () => {
-        const nowMs = this.#env.clock.monotonicMs()
-        const outcome = this.members.suspects.observe(record, this.#self, nowMs)
-        if (outcome === 'dead') this.members.learn([{ ...record, status: 'dead' }])
-      },
-    )
   }
 }

@@ -7,6 +7,7 @@
 import type { Env } from '../env.ts'
 import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
+import type { MapRecord } from '../routing/map-record.ts'
 import type { PeerAnswer, PeerCall, PeerCalls } from './calls.ts'
 import type { Members } from './members.ts'
 
@@ -18,6 +19,9 @@ const ASKED_MAX = 16
 
 /** One question, ms. */
 const ASK_TIMEOUT_MS = 2_000
+
+/** Until a node that somebody else could not reach has answered this one, ms: it may be busy. */
+const OBSERVE_TIMEOUT_MS = 5_000
 
 /** A stranger whom nobody knew is not asked about again for so long, ms. */
 const REST_MS = 1_000
@@ -58,6 +62,19 @@ export class Strangers {
       else this.#components.env.timers.after(REST_MS, () => this.#asked.delete(node))
     })
     return asked
+  }
+
+  /** Tries a node that somebody else could not reach. */
+  observe(suspect: MapRecord): void {
+    const { env, members, call, signal } = this.#components
+    const { suspects, self } = members
+    call(suspect.address, { kind: 'learn', records: [] }, { timeoutMs: OBSERVE_TIMEOUT_MS, signal }).then(
+      () => suspects.clear(suspect.nodeId),
+      () => {
+        const outcome = suspects.observe(suspect, self.nodeId, env.clock.monotonicMs())
+        if (outcome === 'dead') members.learn([{ ...suspect, status: 'dead' }])
+      },
+    )
   }
 
   async #ask(node: NodeId, address: Address | undefined): Promise<boolean> {

@@ -10,6 +10,9 @@ export interface Arc {
   readonly hi: Identifier
 }
 
+const ZERO = '0'.repeat(40) as Identifier
+export const WHOLE_RING: Arc = { lo: ZERO, hi: ZERO }
+
 export function arcContains(arc: Arc, position: Identifier): boolean {
   if (arc.lo < arc.hi) return arc.lo < position && position <= arc.hi
   return position > arc.lo || position <= arc.hi

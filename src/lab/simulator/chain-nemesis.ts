@@ -4,7 +4,8 @@
 
 import type { BlobState } from '../../replication/chain/blob-table.ts'
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
-import { blobOf, WHOLE_RING } from '../../replication/chain/machine-state.ts'
+import { blobOf } from '../../replication/chain/machine-state.ts'
+import { WHOLE_RING } from '../../ring/arc.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { NodeId, View, ViewState } from '../../views/view.ts'
 import { majority } from '../../views/view.ts'

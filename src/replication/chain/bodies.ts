@@ -13,14 +13,14 @@ import { serves, takesPasses } from '../../views/install.ts'
 import { headOf, type NodeId, successorIn, type View, type ViewId } from '../../views/view.ts'
 import type { BlobState } from './blob-table.ts'
 import { compareVersions, type Operation } from './chain-record.ts'
-import { take } from './deciding.ts'
+import { newerViews, take } from './deciding.ts'
 import { isClean } from './dirty.ts'
+import { forget } from './forgetting.ts'
 import {
   backOffMs,
   blobOf,
   chainOf,
   dropBlob,
-  dropRecord,
   dropView,
   type Machine,
   putBlob,
@@ -158,9 +158,7 @@ export function release(m: Machine, view: View): void {
   const mine = [...m.views.values()].filter(state => state.view.replicas.includes(m.self))
   // The records of a replica's own view need not be looked at, which may be a million.
   if (mine.some(state => state.view.id === view.id)) return
-  for (const record of [...m.records.within(view)]) {
-    if (!mine.some(state => arcContains(state.view, record.position))) dropRecord(m, record)
-  }
+  forget(m, view)
 }
 
 /** The records of a range are here: now their bodies; when the head asks again and all is here, it is told. */
@@ -178,7 +176,8 @@ export function onPreCopy(m: Machine, from: NodeId, view: View): void {
     state =>
       state.view.epoch > view.epoch && (arcContains(view, state.view.hi) || arcContains(state.view, view.hi)),
   )
-  if (!busy && !settled) startTransfer(m, 'pre-copy', view, view, from)
+  if (settled) send(m, from, { kind: 'teach', views: newerViews(m, view) })
+  else if (!busy) startTransfer(m, 'pre-copy', view, view, from)
 }
 
 /** A body whose successor is acknowledged is needed by nobody. */

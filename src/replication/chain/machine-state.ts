@@ -6,6 +6,7 @@
  * the Ready of etcd/raft). Since stable state is changed only through the functions here, which note a Write each, no
  * message can leave before what it depends on. Reads need this too: they show what an earlier batch has written.
  */
+import { WHOLE_RING } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { RingPosition } from '../../ring/placement.ts'
@@ -16,6 +17,7 @@ import { type BlobState, BlobTable } from './blob-table.ts'
 import type { ChainRecord, RequestId } from './chain-record.ts'
 import type { Confirms } from './confirm.ts'
 import type { Proposing } from './deciding.ts'
+import type { Forgetting } from './forgetting.ts'
 import type { BlobRef, Envelope, Message, Tag } from './messages.ts'
 import type { RecordTable } from './record-table.ts'
 import type { Flow, Task } from './requests.ts'
@@ -70,6 +72,7 @@ export type TimerEvent =
   | { readonly kind: 'deadline'; readonly flow: string }
   | { readonly kind: 'repair'; readonly viewId: ViewId; readonly tries: number }
   | { readonly kind: 'seek' }
+  | { readonly kind: 'forget' }
   | { readonly kind: 'question'; readonly node: NodeId; readonly tag: Tag }
 
 /** What a client is told. */
@@ -177,6 +180,7 @@ export interface Machine {
   readonly installations: Map<ViewId, Installation>
   readonly transfers: Map<Tag, Transfer>
   readonly repairing: Set<ViewId>
+  readonly forgetting: Forgetting
   readonly tasks: Map<Tag, Task>
   readonly flows: Map<string, Flow>
   /** How many records name a body. */
@@ -236,6 +240,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     installations: new Map(),
     transfers: new Map(),
     repairing: new Set(),
+    forgetting: { arcs: [], wanted: [] },
     tasks: new Map(),
     flows: new Map(),
     references: new Map(stable.references),
@@ -258,9 +263,6 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
   }
   return machine
 }
-
-const ZERO = '0'.repeat(40) as Identifier
-export const WHOLE_RING = { lo: ZERO, hi: ZERO }
 
 export function putView(m: Machine, state: ViewState): void {
   m.views.set(state.view.id, state)
@@ -350,21 +352,20 @@ export function newRequestId(m: Machine): RequestId {
 }
 
 export function chainOf(m: Machine, state: ViewState): Chain {
-  let chain = m.chains.get(state.view.id)
-  if (chain === undefined) {
-    chain = {
-      dirty: new Map(),
-      acknowledged: new Map(),
-      cleanSeq: firstCleanSeq(m, state),
-      waiting: new Map(),
-      windows: new Map(),
-      blocked: new Map(),
-      resending: false,
-      resuming: undefined,
-      filled: new Set(),
-    }
-    m.chains.set(state.view.id, chain)
+  const known = m.chains.get(state.view.id)
+  if (known !== undefined) return known
+  const chain: Chain = {
+    dirty: new Map(),
+    acknowledged: new Map(),
+    cleanSeq: firstCleanSeq(m, state),
+    waiting: new Map(),
+    windows: new Map(),
+    blocked: new Map(),
+    resending: false,
+    resuming: undefined,
+    filled: new Set(),
   }
+  m.chains.set(state.view.id, chain)
   return chain
 }
 

@@ -41,6 +41,7 @@ import {
   onWhere,
 } from './entry.ts'
 import { onDeadline, startRequest } from './flows.ts'
+import { forgetStrays, onForget } from './forgetting.ts'
 import { finishSealed, onActive, onInstall, onInstalled, onWatch, watch } from './installing.ts'
 import { askAgain, heardFrom, onQuestionTimeout, onRefusal, onSeek, probe, seekSuspects } from './liveness.ts'
 import {
@@ -154,6 +155,7 @@ function handle(m: Machine, event: MachineEvent): void {
 function start(m: Machine): void {
   for (const state of [...m.views.values()]) resumeChain(m, state)
   resume(m)
+  forgetStrays(m)
   for (const node of m.peers.keys()) send(m, node, { kind: 'ping' })
 }
 
@@ -255,6 +257,8 @@ function onTimer(m: Machine, timer: TimerEvent): void {
       return onRepair(m, timer.viewId, timer.tries)
     case 'seek':
       return onSeek(m)
+    case 'forget':
+      return onForget(m)
     case 'question':
       return onQuestionTimeout(m, timer.node, timer.tag)
   }

@@ -113,16 +113,16 @@ export function planRepair(m: Machine, viewId: ViewId, tries = 0): void {
   setTimer(m, afterMs, { kind: 'repair', viewId, tries: tries + 1 })
 }
 
-/** How often one range is looked at in a row. */
+/** How often one range is looked at in a row, unless a live node is copying it: that takes as long as it takes. */
 const REPAIRS_MAX = 30
 
 export function onRepair(m: Machine, viewId: ViewId, tries: number): void {
   m.repairing.delete(viewId)
   const state = m.views.get(viewId)
   if (state === undefined || state.next !== undefined) return
+  const step = stepFor(m, viewId)
   if (state.sealed) finishSealed(m, state)
   else {
-    const step = stepFor(m, viewId)
     if (step === undefined) return
     if (step.kind === 'propose') proposePlans(m, viewId, step.plans)
     else {
@@ -130,7 +130,7 @@ export function onRepair(m: Machine, viewId: ViewId, tries: number): void {
       probe(m, step.node)
     }
   }
-  if (tries < REPAIRS_MAX) planRepair(m, viewId, tries)
+  if (tries < REPAIRS_MAX || step?.kind === 'pre-copy') planRepair(m, viewId, tries)
 }
 
 /** The range has been copied: now the view may change. */

@@ -14,6 +14,7 @@ import { freshState, type NodeId, type Source, type View, type ViewState } from 
 import { type ChainRecord, compareVersions } from './chain-record.ts'
 import { seal, take } from './deciding.ts'
 import { PREFIX_DIGITS } from './digest-tree.ts'
+import { keepRange } from './forgetting.ts'
 import { afterTransfer, afterTransferRefused } from './installing.ts'
 import { probe } from './liveness.ts'
 import { dropRecord, type Machine, newTag, putRecord, putView, send, setTimer } from './machine-state.ts'
@@ -21,6 +22,12 @@ import type { Comparison, DifferenceMessage, Tag, TransferPurpose } from './mess
 
 /** Comparisons in one message: at most about 1 KiB each, and a few round trips for thousands of differences. */
 const COMPARISONS_MAX = 512
+
+/**
+ * Ranges that are copied ahead of their change at a time; the others wait their turn. One keeps its two nodes busy half of
+ * the time each; a dozen would fill both with bulk, behind which everything that is urgent waits.
+ */
+const PRE_COPIES_MAX = 2
 
 /** What a record weighs in a message beside an inline body: its path, history and outcomes. */
 const RECORD_BYTES = 500
@@ -55,18 +62,37 @@ export function startTransfer(
   from: NodeId,
 ): Tag {
   endPreCopies(m, view)
+  keepRange(m, view)
   const tag = newTag(m)
   const changes = new Map<PathName, ChainRecord | undefined>()
   const transfer = { tag, purpose, view, source, from, todo: [''], asked: [], changes, steps: 0 }
   m.transfers.set(tag, transfer)
-  ask(m, transfer)
+  if (purpose !== 'pre-copy') ask(m, transfer)
+  else askNextPreCopies(m)
   return tag
+}
+
+/** Those that wait have not asked anything yet, in the order in which they came. */
+function askNextPreCopies(m: Machine): void {
+  const preCopies = [...m.transfers.values()].filter(({ purpose }) => purpose === 'pre-copy')
+  let running = preCopies.filter(({ steps }) => steps > 0).length
+  for (const transfer of preCopies) {
+    if (running >= PRE_COPIES_MAX) return
+    if (transfer.steps > 0) continue
+    ask(m, transfer)
+    running++
+  }
+}
+
+function end(m: Machine, { tag, purpose }: Transfer): void {
+  m.transfers.delete(tag)
+  if (purpose === 'pre-copy') askNextPreCopies(m)
 }
 
 /** Nothing else may change the records of a range while they are compared. */
 function endPreCopies(m: Machine, range: View): void {
   for (const other of [...m.transfers.values()]) {
-    if (other.purpose === 'pre-copy' && overlaps(other.view, range)) m.transfers.delete(other.tag)
+    if (other.purpose === 'pre-copy' && overlaps(other.view, range)) end(m, other)
   }
 }
 
@@ -81,6 +107,7 @@ function ask(m: Machine, transfer: Transfer): void {
 
 function comparisonOf(m: Machine, view: View, prefix: string): Comparison {
   const digest = m.records.digest(view, prefix)
+  if (digest.count === 0) return { prefix, digest, versions: [] }
   if (digest.count > m.settings.listedMax && prefix.length < PREFIX_DIGITS)
     return { prefix, digest, versions: undefined }
   const records = [...m.records.within(view, prefix)]
@@ -211,8 +238,7 @@ export function onDifference(
   if (transfer === undefined || transfer.from !== from || transfer.steps !== message.step) return
   if (transfer.asked.length === 0) return
   if (transfer.purpose === 'pre-copy' && isOvertaken(m, transfer.source, transfer.view)) {
-    m.transfers.delete(transfer.tag)
-    return
+    return end(m, transfer)
   }
   transfer.asked = []
   transfer.todo.push(...message.again)
@@ -223,7 +249,7 @@ export function onDifference(
   for (const path of message.missing) transfer.changes.set(path, undefined)
   if (transfer.purpose === 'pre-copy') applyChanges(m, transfer)
   if (transfer.todo.length > 0) return ask(m, transfer)
-  m.transfers.delete(transfer.tag)
+  end(m, transfer)
   afterTransfer(m, transfer, message)
 }
 
@@ -234,14 +260,14 @@ export function onNoDifference(
 ): void {
   const transfer = m.transfers.get(message.tag)
   if (transfer === undefined || transfer.from !== from) return
-  m.transfers.delete(transfer.tag)
+  end(m, transfer)
   afterTransferRefused(m, transfer, message.reason)
 }
 
 export function onTransferTimeout(m: Machine, tag: Tag, steps: number): void {
   const transfer = m.transfers.get(tag)
   if (transfer === undefined || transfer.steps !== steps) return
-  m.transfers.delete(tag)
+  end(m, transfer)
   probe(m, transfer.from)
   afterTransferRefused(m, transfer, 'silent')
 }

@@ -115,3 +115,14 @@ t.test('letting go of what was kept for a view costs a replica of it no look at 
   bench.deliver('n1', 'n2', { kind: 'complete', view: V1 })
   t.ok(bench.machine('n2').records.get(path('a')))
 })
+
+t.test('a node that is to copy a range ahead and knows a newer view of it says so', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: V1 })
+  const newer: View = { ...wholeView(['n2'], ['n2'], 'v2', 2), sources: [asSource(V1)] }
+  bench.lose = ({ to }) => to === 'n1'
+  bench.deliver('n2', 'n2', { kind: 'teach', views: [newer] })
+  t.notOk(bench.viewAt('n1', 'a')?.id === newer.id)
+  bench.lose = () => false
+  bench.deliver('n1', 'n2', { kind: 'pre-copy', view: V1 })
+  t.equal(bench.viewAt('n1', 'a')?.id, newer.id)
+})

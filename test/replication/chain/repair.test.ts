@@ -162,3 +162,20 @@ t.test('copies stay in three zones through joins, a crash and the return', async
   settle(['a', 'c', 'd', 'e'], 3, 'one of each zone is left')
   settle(['a', 'b', 'c', 'd'], 2, 'a zone is gone')
 })
+
+t.test('a range that takes long to copy changes hands when it is copied, however long that is', async t => {
+  const bench = new Bench({ nodes: ['a', 'b', 'c'], view: { ...view('a', 'a', '2', '2') } })
+  bench.put('a', 'w', 'file')
+  bench.lose = ({ message }) => message.kind === 'pre-copied'
+  const members = [member('a', '2'), member('b', '4')]
+  for (const name of ['a', 'b']) bench.event(name, { kind: 'members', members })
+  const settle = () => {
+    for (const kind of ['repair', 'watch', 'back-fill', 'proposal'] as const) bench.fire(kind)
+  }
+  for (let round = 0; round < 100; round++) settle()
+  const keepsAt = (name: string) => bench.viewAt(name, 'file')?.replicas.join('')
+  t.equal(keepsAt('a'), 'a', 'it is not known to have been copied')
+  bench.lose = () => false
+  for (let round = 0; round < 5; round++) settle()
+  t.match(keepsAt('a'), /^(ab|ba)$/)
+})

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { absentRecord } from '../../../src/replication/chain/chain-record.ts'
 import { overlaps } from '../../../src/replication/chain/transfers.ts'
-import { identifierOfPath } from '../../../src/ring/identifier.ts'
-import { asSource, type View } from '../../../src/views/view.ts'
+import { arcContains } from '../../../src/ring/arc.ts'
+import { type Identifier, identifierOfPath } from '../../../src/ring/identifier.ts'
+import { asSource, freshState, type NodeId, type View } from '../../../src/views/view.ts'
 import { Bench, path, wholeView } from './bench.ts'
 
 const V1 = wholeView(['n1'])
@@ -95,4 +96,58 @@ t.test('ranges overlap when they share a position', async t => {
   t.notOk(overlaps(arc('2', '4'), arc('4', '6')))
   t.ok(overlaps(arc('e', '2'), arc('1', '3')))
   t.ok(overlaps(arc('1', '1'), arc('4', '6')))
+})
+
+/** n1 holds the ring in eighths, and some records. */
+function eighths() {
+  const cuts = [...'02468ace'].map(digit => digit.padEnd(40, '0') as Identifier)
+  const views = cuts.map((lo, index): View => {
+    const hi = cuts[(index + 1) % cuts.length] as Identifier
+    return { ...wholeView(['n1'], ['n1'], `q${index}`), lo, hi }
+  })
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: V1 })
+  for (let name = 0; name < 400; name++) bench.machine('n1').records.put(recordOf(name, 1))
+  bench.machine('n1').views.clear()
+  for (const view of views) {
+    const state = { ...freshState(view), installed: true, active: true, complete: true }
+    bench.machine('n1').views.set(view.id, state)
+  }
+  const preCopy = () => {
+    for (const view of views) {
+      const { boot } = bench.machine('n1')
+      const nodes = { from: 'n1' as NodeId, to: 'n2' as NodeId }
+      bench.wire.push({ ...nodes, boot, message: { kind: 'pre-copy', view } })
+    }
+    bench.run()
+  }
+  return { bench, views, preCopy }
+}
+
+t.test('of many ranges that a node copies ahead, two are copied at a time, and all in the end', async t => {
+  const { bench, preCopy } = eighths()
+  let most = 0
+  bench.lose = ({ message }) => {
+    const running = [...bench.machine('n2').transfers.values()].filter(({ steps }) => steps > 0)
+    most = Math.max(most, running.length)
+    return message.kind === 'pre-copied'
+  }
+  preCopy()
+  t.equal(most, 2)
+  t.same(listed(bench, 'n2'), listed(bench, 'n1'))
+  t.equal(bench.machine('n2').transfers.size, 0)
+})
+
+t.test('a copy whose source is silent makes room for the next one', async t => {
+  const { bench, views, preCopy } = eighths()
+  const [first, second] = views as [View, View]
+  const isOfTwo = (view: View) => view.id === first.id || view.id === second.id
+  bench.lose = ({ message }) =>
+    message.kind === 'pre-copied' || (message.kind === 'compare' && isOfTwo(message.view))
+  preCopy()
+  t.same(listed(bench, 'n2'), [], 'two wait for an answer, and the others for them')
+  bench.fire('transfer')
+  const others = [...bench.machine('n1').records.within(V1)].filter(
+    ({ position }) => !arcContains(first, position) && !arcContains(second, position),
+  )
+  t.same(listed(bench, 'n2'), others.map(({ path }) => `${path}@1`).sort())
 })
