@@ -14,11 +14,12 @@ interface LookupOptions {
   readonly runs: number
   readonly seeds: number
   readonly lookups: number
-  readonly lifetime: number
+  readonly lifetime?: readonly number[]
   readonly learn: 'chain' | 'path' | 'both'
   readonly virtualNodes: number
   readonly replicas: number
   readonly answering: number
+  readonly jobs: number
   readonly growth?: boolean
   readonly output?: string
 }
@@ -30,6 +31,9 @@ const MOMENTS = [1, 3, 10, 50, 100]
 const GROWTH_NODES = [5, 10, 15, 20, 25, 30, 35]
 
 const SIMULATED_NODES = [35, 1000]
+
+/** A network without churn, and one whose nodes crash after ten minutes on average. */
+const LIFETIMES_S = [0, 600]
 
 /** A simulated network keeps four bytes and more for each pair of its nodes. */
 const NODES_MAX = 20_000
@@ -74,9 +78,8 @@ function addLookupCommand(experiment: Command, session: Session): void {
     )
     .option(
       '--lifetime <seconds>',
-      'simulated: mean lifetime of a node in the runs with churn; 0 leaves them out',
-      integer(0, 1e9),
-      600,
+      `simulated: mean lifetimes of a node, separated by commas; 0 means that nobody crashes (default ${LIFETIMES_S})`,
+      integers(0, 1e9),
     )
   addNetworkOptions(command).action((options: LookupOptions, lookup: Command) => {
     refuseOthers(lookup, options.simulated ? REAL_ONLY : SIMULATED_ONLY, options.simulated === true)
@@ -97,6 +100,7 @@ function addNetworkOptions(command: Command): Command {
       integer(1, 16),
       1,
     )
+    .option('--jobs <count>', 'simulated: threads; the figures do not depend on it', integer(1, 64), 2)
     .option(
       '--growth',
       'simulated: networks of 5 to 35 nodes right after their start, beside the original system',
@@ -115,7 +119,7 @@ Examples:
 }
 
 /** Options that mean nothing for the other kind of network. */
-const SIMULATED_ONLY = ['seeds', 'lifetime', 'answering', 'growth']
+const SIMULATED_ONLY = ['seeds', 'lifetime', 'answering', 'jobs', 'growth']
 const REAL_ONLY = ['runs']
 
 function refuseOthers(command: Command, names: readonly string[], simulated: boolean): void {
@@ -127,24 +131,17 @@ function refuseOthers(command: Command, names: readonly string[], simulated: boo
 async function experimentLookup(session: Session, options: LookupOptions): Promise<void> {
   const modes = modesOf(options.learn)
   const scenarios = options.growth ? growthScenarios(options, modes) : lookupScenarios(options, modes)
-  const { measureLookups, lookupsPerSeed } = await import('../lab/experiments/lookup-simulated.ts')
+  const { lookupsPerSeed } = await import('../lab/experiments/lookup-simulated.ts')
+  const { measureLookups } = await import('../lab/experiments/lookup-pool.ts')
   const report = await import('../lab/experiments/lookup-report.ts')
   const seeds = Array.from({ length: options.seeds }, (_, index) => index + 1)
   const total = scenarios.reduce((sum, scenario) => sum + seeds.length * lookupsPerSeed(scenario), 0)
   const progress = startBar(session, total, 'lookups')
-  const figures: LookupFigure[] = []
-  try {
-    for (const scenario of scenarios) {
-      session.signal.throwIfAborted()
-      for (const figure of await measureLookups(scenario, seeds, count => {
-        session.signal.throwIfAborted()
-        progress.advance(count)
-      }))
-        figures.push(figure)
-    }
-  } finally {
-    progress.stop()
-  }
+  const { jobs } = options
+  const { signal } = session
+  const onLookups = (count: number) => progress.advance(count)
+  const run = measureLookups({ scenarios, seeds, jobs, signal, onLookups })
+  const figures = await run.finally(() => progress.stop())
   for (const line of report.tableOf(figures)) await print(session, line)
   if (options.output !== undefined) await writeFigures(session, options, figures, report)
 }
@@ -189,9 +186,9 @@ function modesOf(learn: string): readonly Teaching[] {
 }
 
 function lookupScenarios(options: LookupOptions, modes: readonly Teaching[]): LookupScenario[] {
-  const { virtualNodes, replicas, answering, lifetime } = options
+  const { virtualNodes, replicas, answering, lifetime = LIFETIMES_S } = options
   const moments = MOMENTS.filter(moment => moment <= options.lookups)
-  const lifetimes = lifetime === 0 ? [undefined] : [undefined, lifetime]
+  const lifetimes = lifetime.map(seconds => (seconds === 0 ? undefined : seconds))
   return (options.nodes ?? SIMULATED_NODES).flatMap(nodes =>
     lifetimes.flatMap(lifetimeSeconds =>
       modes.map(teaching => ({

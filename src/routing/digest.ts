@@ -30,25 +30,23 @@ export interface Digest {
  */
 export function digestOf(map: NetworkMap, from: number, salt: number, membersMax = SECTOR_MEMBERS): Digest {
   const { prefixes, members: homes } = map.roster.homes()
-  const members: Member[] = []
-  let to = from
-  let index = firstAtLeast(prefixes, homes.length, from)
+  const states = map.states()
+  const first = firstAtLeast(prefixes, homes.length, from)
+  const live = Math.min(map.aliveCount, membersMax)
+  const bits = new Uint8Array(Math.max(1, Math.ceil((live * BITS_PER_MEMBER) / 8)))
+  const bitCount = bits.length * 8
+  let left = live
+  let index = first
   for (let step = 0; step < homes.length; step++, index++) {
-    if (index >= homes.length) index = 0
+    if (index === homes.length) index = 0
     const member = homes[index] as Member
-    if (!map.isAlive(member)) continue
-    if (members.length === membersMax) {
-      to = prefixes[index] as number
-      break
-    }
-    members.push(member)
-  }
-  const bits = new Uint8Array(Math.max(1, Math.ceil((members.length * BITS_PER_MEMBER) / 8)))
-  for (const member of members) {
-    const bit = bitOf(map.roster.hashOf(member), map.stateOf(member), salt, bits)
+    const state = states[member] as number
+    if (!isAliveState(state)) continue
+    if (left-- === 0) return { from, to: prefixes[index] as number, salt, bits }
+    const bit = bitOf(map.roster.hashOf(member), state, salt, bitCount)
     bits[bit >>> 3] = (bits[bit >>> 3] as number) | (1 << (bit & 7))
   }
-  return { from, to, salt, bits }
+  return { from, to: from, salt, bits }
 }
 
 /**
@@ -57,7 +55,9 @@ export function digestOf(map: NetworkMap, from: number, salt: number, membersMax
  */
 export function differences(map: NetworkMap, digest: Digest): { gone: Member[]; missing: Member[] } {
   const { prefixes, members: homes } = map.roster.homes()
+  const states = map.states()
   const { from, to, salt, bits } = digest
+  const bitCount = bits.length * 8
   const gone: Member[] = []
   const missing: Member[] = []
   const first = firstAtLeast(prefixes, homes.length, from)
@@ -66,9 +66,9 @@ export function differences(map: NetworkMap, digest: Digest): { gone: Member[]; 
   for (let step = 0, index = first; step < length; step++, index++) {
     if (index >= homes.length) index = 0
     const member = homes[index] as Member
-    const state = map.stateOf(member)
+    const state = states[member] as number
     if (state === 0) continue
-    const bit = bitOf(map.roster.hashOf(member), aliveStateOf(state), salt, bits)
+    const bit = bitOf(map.roster.hashOf(member), aliveStateOf(state), salt, bitCount)
     const believed = ((bits[bit >>> 3] as number) & (1 << (bit & 7))) !== 0
     if (isAliveState(state)) {
       if (!believed) missing.push(member)
@@ -78,9 +78,9 @@ export function differences(map: NetworkMap, digest: Digest): { gone: Member[]; 
 }
 
 /** The bit of a live record, by the finalizer of MurmurHash3. */
-function bitOf(hash: number, state: number, salt: number, bits: Uint8Array): number {
+function bitOf(hash: number, state: number, salt: number, bitCount: number): number {
   let mixed = hash ^ Math.imul(state, 0x9e3779b1) ^ salt
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-  return ((mixed ^ (mixed >>> 16)) >>> 0) % (bits.length * 8)
+  return ((mixed ^ (mixed >>> 16)) >>> 0) % bitCount
 }

@@ -69,9 +69,9 @@ export class Learning {
     const obituary = this.#obituaryOf(heard.from)
     const lacked = heard.digest === undefined ? [] : this.lackedBy(heard.digest, heard.from, RECORDS_MAX)
     const records = [...obituary, ...lacked].slice(0, RECORDS_MAX)
-    const known = new Set([heard.from, ...heard.news, ...records].map(record => record.nodeId))
     const room = RECORDS_MAX - records.length
-    const news = this.#takeNews(room, member => known.has(this.#map.roster.entry(member).nodeId))
+    const known = new Set([heard.from, ...heard.news, ...records].map(record => this.#memberOf(record)))
+    const news = this.#takeNews(room, member => known.has(member))
     return { from: this.#map.recordOf(this.#map.self), news, records }
   }
 
@@ -117,7 +117,7 @@ export class Learning {
   learnNews(record: MapRecord, nowMs: number): Merged {
     const merged = this.learn(record, nowMs)
     if (merged === 'new') this.#tell(record, 0)
-    if (merged === 'known') this.#news.heardAgain(this.#map.roster.numberOf(record.nodeId) as Member)
+    if (merged === 'known') this.#news.heardAgain(this.#memberOf(record) as Member)
     return merged
   }
 
@@ -133,7 +133,11 @@ export class Learning {
   }
 
   #tell(record: MapRecord, told: number): void {
-    if (this.mode === 'path') this.#news.add(this.#map.roster.numberOf(record.nodeId) as Member, told)
+    if (this.mode === 'path') this.#news.add(this.#memberOf(record) as Member, told)
+  }
+
+  #memberOf({ nodeId }: MapRecord): Member | undefined {
+    return this.#map.roster.numberOf(nodeId)
   }
 
   #takeNews(count: number, skip: (member: Member) => boolean): MapRecord[] {

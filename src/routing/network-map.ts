@@ -6,7 +6,7 @@
  * order of arrival nor repetition matters. The map is a hint: views decide who answers, a wrong map costs a hop.
  */
 import type { Identifier, NodeId } from '../ring/identifier.ts'
-import { INCARNATION_MAX, isAliveState, type MapRecord, packState, unpackState } from './map-record.ts'
+import { INCARNATION_MAX, isAliveState, type MapRecord, packState } from './map-record.ts'
 import type { Member, Roster } from './roster.ts'
 
 /**
@@ -56,7 +56,11 @@ export class NetworkMap {
     const before = known === undefined ? 0 : this.#stateOf(known)
     if (state <= before) return state === before ? 'known' : 'older'
     if (known === this.self) return this.#refute(record.incarnation, nowMs)
-    this.#set(this.roster.enter(record), state, nowMs)
+    if (known === undefined) this.#set(this.roster.enter(record), state, nowMs)
+    else {
+      this.roster.update(known, record)
+      this.#set(known, state, nowMs)
+    }
     return before === 0 ? 'new' : 'newer'
   }
 
@@ -79,13 +83,16 @@ export class NetworkMap {
   recordOf(member: Member): MapRecord {
     const state = this.#stateOf(member)
     if (state === 0) throw new TypeError(`This map does not know member ${member}.`)
-    const { nodeId, address, ringAddress, zone } = this.roster.entry(member)
-    return { nodeId, address, ringAddress, zone, ...unpackState(state) }
+    return this.roster.recordOf(member, state)
   }
 
-  /** The packed record of a member, 0 where nothing is known: for digests. */
-  stateOf(member: Member): number {
-    return this.#stateOf(member)
+  /**
+   * The packed records by member, 0 where nothing is known: one for each member of the roster at least. The digest loops
+   * run over them for each message, so they are handed out as they are, until the map changes.
+   */
+  states(): Readonly<Uint32Array> {
+    if (this.#states.length < this.roster.size) this.#grow(this.roster.size)
+    return this.#states
   }
 
   isAlive(member: Member): boolean {

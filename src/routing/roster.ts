@@ -12,7 +12,7 @@ import {
   identifiersOfAddress,
   type NodeId,
 } from '../ring/identifier.ts'
-import type { MapRecord } from './map-record.ts'
+import { type MapRecord, unpackState } from './map-record.ts'
 
 /** The small number of a node in one roster. */
 export type Member = number & { readonly brand: 'Member' }
@@ -33,6 +33,9 @@ interface Entry {
   address: Address
   zone: string | undefined
   incarnation: number
+  /** The record that was asked for last, and the packed state that it is of: most maps agree most of the time. */
+  record: MapRecord | undefined
+  recordState: number
 }
 
 /** The first identifiers of all members in ring order: each member once, however many virtual nodes it has. */
@@ -94,19 +97,15 @@ export class Roster {
   enter(record: MapRecord): Member {
     const known = this.#numbers.get(record.nodeId)
     if (known !== undefined) {
-      const entry = this.entry(known)
-      if (record.incarnation > entry.incarnation) {
-        entry.incarnation = record.incarnation
-        entry.address = record.address
-        entry.zone = record.zone
-      }
+      this.update(known, record)
       return known
     }
     if (this.isFull) throw new TypeError(`The roster is full: ${this.membersMax} nodes.`)
     const { nodeId, ringAddress, address, zone, incarnation } = record
     const identifiers = identifiersOfAddress(ringAddress, this.virtualNodes)
     const member = this.#free.pop() ?? (this.#entries.length as Member)
-    this.#entries[member] = { nodeId, ringAddress, identifiers, address, zone, incarnation }
+    const last = { record: undefined, recordState: 0 }
+    this.#entries[member] = { nodeId, ringAddress, identifiers, address, zone, incarnation, ...last }
     if (member >= this.#hashes.length) this.#hashes = grown(new Uint32Array(2 * member), this.#hashes)
     this.#hashes[member] = fnv1a(nodeId)
     this.#numbers.set(nodeId, member)
@@ -114,6 +113,26 @@ export class Roster {
       this.#pending.push({ prefix: identifierPrefix(identifier), identifier, member, ordinal })
     })
     return member
+  }
+
+  /** What a record says of a member that has a number: kept when it is newer than what was said before. */
+  update(member: Member, record: MapRecord): void {
+    const entry = this.#entry(member)
+    if (record.incarnation <= entry.incarnation) return
+    entry.incarnation = record.incarnation
+    entry.address = record.address
+    entry.zone = record.zone
+    entry.recordState = 0
+  }
+
+  /** The record of a member in a packed state. One object serves all who ask for the same. */
+  recordOf(member: Member, state: number): MapRecord {
+    const entry = this.#entry(member)
+    if (entry.record !== undefined && entry.recordState === state) return entry.record
+    const { nodeId, address, ringAddress, zone } = entry
+    entry.record = { nodeId, address, ringAddress, zone, ...unpackState(state) }
+    entry.recordState = state
+    return entry.record
   }
 
   /** Forgets a member; its number will be given to another. Only for a roster with one map, which forgets it too. */
@@ -135,12 +154,8 @@ export class Roster {
     this.#free.push(member)
   }
 
-  entry(
-    member: Member,
-  ): Readonly<Entry> & { address: Address; zone: string | undefined; incarnation: number } {
-    const entry = this.#entries[member]
-    if (entry === undefined) throw new TypeError(`No member has the number ${member}.`)
-    return entry
+  entry(member: Member): Readonly<Entry> {
+    return this.#entry(member)
   }
 
   /** FNV-1a of the member's nodeId: the same on every node, for digests. */
@@ -177,6 +192,12 @@ export class Roster {
   positionAtOrAfterPrefix(prefix: number): number {
     this.#settle()
     return firstAtLeast(this.#prefixes, this.#length, prefix)
+  }
+
+  #entry(member: Member): Entry {
+    const entry = this.#entries[member]
+    if (entry === undefined) throw new TypeError(`No member has the number ${member}.`)
+    return entry
   }
 
   #collectHomes(): Homes {

@@ -61,6 +61,7 @@ export class Suspects {
 
   /** A record was learned: a higher incarnation refutes the suspicion, a death or departure settles it. */
   learned(record: MapRecord): void {
+    if (this.#suspicions.size === 0) return
     const suspicion = this.#suspicions.get(record.nodeId)
     if (suspicion === undefined) return
     if (record.incarnation > suspicion.incarnation || record.status !== 'alive') this.clear(record.nodeId)

@@ -46,6 +46,30 @@ t.test('modes and churn can be left out', async t => {
   )
   t.equal(out.trimEnd().split('\n').length, 3)
   t.match(out, /the chain alone/)
+  const churned = await lookup(
+    '--simulated',
+    '--nodes',
+    '5',
+    '--seeds',
+    '1',
+    '--lookups',
+    '1',
+    '--lifetime',
+    '60,90',
+  )
+  const lifetimes = churned.out
+    .trimEnd()
+    .split('\n')
+    .slice(2)
+    .map(line => line.split('|')[2]?.trim())
+  t.same([...new Set(lifetimes)], ['60 s lifetimes', '90 s lifetimes'])
+})
+
+t.test('the figures do not depend on the threads', async t => {
+  const args = ['--simulated', '--nodes', '60', '--seeds', '3', '--lookups', '3']
+  const alone = await lookup(...args, '--jobs', '1')
+  t.equal(alone.code, EXIT_CODES.done)
+  t.equal((await lookup(...args, '--jobs', '3')).out, alone.out)
 })
 
 t.test('the growth of young networks', async t => {
@@ -71,6 +95,9 @@ t.test('wrong calls are told apart from failures', async t => {
     ['--simulated', '--nodes', '5,x'],
     ['--simulated', '--nodes', '1000000'],
     ['--simulated', '--seeds', '0'],
+    ['--simulated', '--jobs', '0'],
+    ['--simulated', '--lifetime', '-1'],
+    ['--jobs', '2'],
     ['--simulated', '--lookups', '1.5'],
     ['--simulated', '--learn', 'everything'],
   ]

@@ -46,17 +46,11 @@ const NODES_PER_SEED = 1000
 /** Maps that are looked into to judge all of them. */
 const MAP_SAMPLE = 100
 
-/**
- * Runs a scenario once for each seed.
- * @param onLookups called now and then with the lookups done since the last time.
- */
-export async function measureLookups(
+/** The measurements of a scenario at each of its moments, by seeds, as one figure a moment. */
+export function figuresOf(
   scenario: LookupScenario,
-  seeds: readonly number[],
-  onLookups: (count: number) => void = () => {},
-): Promise<LookupFigure[]> {
-  const bySeed: LookupMeasurement[][] = []
-  for (const seed of seeds) bySeed.push(await measureSeed(scenario, new SeededRandom(seed), onLookups))
+  bySeed: readonly (readonly LookupMeasurement[])[],
+): LookupFigure[] {
   return scenario.moments.map((moment, index) => {
     const at = bySeed.map(measurements => measurements[index] as LookupMeasurement)
     const estimate = (name: keyof LookupMeasurement) => estimateOf(at.map(measurement => measurement[name]))
@@ -94,11 +88,16 @@ function windowOf(moment: number): { from: number; to: number } {
   return { from: Math.max(0, moment - half), to: moment + half }
 }
 
-async function measureSeed(
+/**
+ * Runs a scenario for one seed: the same seed gives the same measurements, one for each moment.
+ * @param onLookups called now and then with the lookups done since the last time.
+ */
+export async function measureSeed(
   scenario: LookupScenario,
-  random: SeededRandom,
-  onLookups: (count: number) => void,
+  seed: number,
+  onLookups: (count: number) => void = () => {},
 ): Promise<LookupMeasurement[]> {
+  const random = new SeededRandom(seed)
   const networks: LookupMeasurement[][] = []
   for (let index = 0; index < networksPerSeed(scenario.nodes); index++)
     networks.push(await measureNetwork(scenario, random.fork(`network ${index}`), onLookups))

@@ -7,12 +7,19 @@
  */
 import type { Randomness } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
-import { type Address, type Identifier, identifierOfPath, type NodeId } from '../../ring/identifier.ts'
+import {
+  type Address,
+  type Identifier,
+  identifierOfPath,
+  identifierPrefix,
+  identifiersOfAddress,
+  type NodeId,
+} from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Digest } from '../../routing/digest.ts'
 import { Learning, type LearningMode, type Piggyback } from '../../routing/learning.ts'
 import { type LookupReply, type LookupRequest, Lookups } from '../../routing/lookup.ts'
-import { type MapRecord, recordToWire } from '../../routing/map-record.ts'
+import type { MapRecord } from '../../routing/map-record.ts'
 import { NetworkMap } from '../../routing/network-map.ts'
 import { type Member, Roster } from '../../routing/roster.ts'
 import { Suspects } from '../../routing/suspects.ts'
@@ -84,6 +91,9 @@ export class SimulatedRing {
   readonly #random: Choices
   readonly #init: SimulatedRingInit
   readonly #roster: Roster
+  /** Everybody who will ever be, in the order in which they join. */
+  readonly #records: readonly MapRecord[]
+  #joined = 0
   readonly #nodes: Node[] = []
   readonly #alive: Node[] = []
   /** The ring as it is: 1 for each member that is on it. */
@@ -97,6 +107,8 @@ export class SimulatedRing {
     this.#init = init
     this.#roster = new Roster({ virtualNodes: init.virtualNodes, membersMax: init.membersMax })
     this.#onRing = new Uint8Array(init.membersMax)
+    this.#records = Array.from({ length: init.membersMax }, (_, index) => this.#newRecord(index))
+    for (const record of inRingOrder(this.#records)) this.#roster.enter(record)
   }
 
   get aliveCount(): number {
@@ -106,7 +118,7 @@ export class SimulatedRing {
   /** A new node joins through a random one. */
   async join(): Promise<void> {
     const boot = this.#alive.length === 0 ? undefined : this.#anyAlive()
-    const node = this.#newNode()
+    const node = this.#nodeOf(this.#records[this.#joined++] as MapRecord)
     this.#nodes[node.member] = node
     if (boot !== undefined) {
       node.learning.learn(boot.record, this.nowMs)
@@ -167,10 +179,9 @@ export class SimulatedRing {
     }
   }
 
-  #newNode(): Node {
-    const index = this.#roster.size
+  #newRecord(index: number): MapRecord {
     const address = `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}:5000` as Address
-    const record: MapRecord = {
+    return {
       nodeId: uuid(this.#random.bytes(16)),
       address,
       ringAddress: address,
@@ -178,6 +189,9 @@ export class SimulatedRing {
       status: 'alive',
       zone: undefined,
     }
+  }
+
+  #nodeOf(record: MapRecord): Node {
     const map = new NetworkMap({ roster: this.#roster }, { self: record })
     const suspects = new Suspects()
     const learning = new Learning({ map, suspects }, { mode: this.#init.mode })
@@ -312,15 +326,35 @@ export class SimulatedRing {
   }
 }
 
-/** Bytes of a record in MessagePack: each part with the one or two bytes that say what it is. */
-export function recordBytes(record: MapRecord): number {
-  let bytes = 1
-  for (const part of recordToWire(record)) {
-    if (typeof part === 'string') bytes += (part.length < 32 ? 1 : 2) + part.length
-    else if (typeof part === 'number') bytes += part < 128 ? 1 : part < 256 ? 2 : part < 65_536 ? 3 : 5
-    else bytes += 1
-  }
-  return bytes
+/**
+ * The order in which the roster gives its numbers. What a map knows then lies in memory as it lies on the ring, and the
+ * digests, which walk along the ring through thousands of maps, read memory from end to end.
+ */
+function inRingOrder(records: readonly MapRecord[]): MapRecord[] {
+  const positioned = records.map(record => {
+    const [identifier] = identifiersOfAddress(record.ringAddress, 1)
+    return { record, position: identifierPrefix(identifier as Identifier) }
+  })
+  return positioned.sort((a, b) => a.position - b.position).map(({ record }) => record)
+}
+
+/**
+ * Bytes of a record in MessagePack as recordToWire() has it: each part with the one or two bytes that say what it is.
+ * Counted without being encoded, since millions of records are.
+ */
+export function recordBytes({ nodeId, address, incarnation, ringAddress, zone }: MapRecord): number {
+  const bytes = 2 + textBytes(nodeId) + textBytes(address) + countBytes(incarnation)
+  const zoneBytes = zone === undefined ? 1 : textBytes(zone)
+  if (ringAddress !== address) return bytes + zoneBytes + textBytes(ringAddress)
+  return zone === undefined ? bytes : bytes + zoneBytes
+}
+
+function textBytes({ length }: string): number {
+  return (length < 32 ? 1 : 2) + length
+}
+
+function countBytes(count: number): number {
+  return count < 128 ? 1 : count < 256 ? 2 : count < 65_536 ? 3 : 5
 }
 
 /** Two 64-bit numbers, a 32-bit one and a binary string, each with what says so. */

@@ -5,19 +5,11 @@
  * lead to the same answer.
  */
 import { pathToFileURL } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import { ThreadPool } from '../thread-pool.ts'
 import type { MutantName, RunOptions, RunResult, Scenario, ScenarioModule } from './scenario.ts'
 
 /** Seeds that run one after the other before somebody looks: some tenths of a second. */
 const BATCH_SEEDS = 16
-
-/** The beginning of a thread, in JavaScript: on Node 20 `--import tsx` reaches only the main thread. */
-const THREAD_START = `
-const { workerData } = require('node:worker_threads')
-import(workerData.loader).then(({ register }) => {
-  register()
-  return import(workerData.entry)
-})`
 
 /** Some consecutive seeds. */
 export interface Batch {
@@ -94,56 +86,9 @@ export function localRunner(scenario: Scenario): BatchRunner {
 
 /** Runs batches on threads of their own, which load the scenario from its file. */
 export function threadRunner(scenarioFile: string, threads: number): BatchRunner {
-  const idle: Worker[] = []
-  const waiting: ((worker: Worker) => void)[] = []
-  const workers = Array.from({ length: threads }, () => {
-    const entry = new URL('./seed-worker.ts', import.meta.url).href
-    const workerData = { scenarioFile, entry, loader: import.meta.resolve('tsx/esm/api') }
-    return new Worker(THREAD_START, { eval: true, workerData, execArgv: [] })
-  })
-  idle.push(...workers)
-  const release = (worker: Worker) => {
-    const next = waiting.shift()
-    if (next === undefined) idle.push(worker)
-    else next(worker)
-  }
-  return {
-    async run(batch) {
-      const worker = idle.pop() ?? (await new Promise<Worker>(resolve => waiting.push(resolve)))
-      const result = await ask(worker, batch)
-      release(worker)
-      return result
-    },
-    async close() {
-      await Promise.all(workers.map(worker => worker.terminate()))
-    },
-  }
-}
-
-function ask(worker: Worker, batch: Batch): Promise<BatchResult> {
-  return new Promise((resolve, reject) => {
-    const done = () => {
-      worker.off('message', onMessage)
-      worker.off('error', onError)
-      worker.off('exit', onExit)
-    }
-    const onMessage = (result: BatchResult) => {
-      done()
-      resolve(result)
-    }
-    const onError = (error: Error) => {
-      done()
-      reject(error)
-    }
-    const onExit = (code: number) => {
-      done()
-      reject(new TypeError(`A thread of the simulator ended with ${code}.`))
-    }
-    worker.on('message', onMessage)
-    worker.on('error', onError)
-    worker.on('exit', onExit)
-    worker.postMessage(batch)
-  })
+  const entry = new URL('./seed-worker.ts', import.meta.url)
+  const pool = new ThreadPool<Batch, BatchResult>({ entry, data: { scenarioFile }, threads })
+  return { run: batch => pool.run(batch), close: () => pool.close() }
 }
 
 export interface PoolInit extends Batch {

@@ -1,12 +1,10 @@
 /**
  * Owns the thread of the simulator that runs batches of seeds of one scenario, for seed-pool.ts.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { workOn } from '../thread-pool.ts'
 import { type Batch, loadScenario, runBatch } from './seed-pool.ts'
 
-const { scenarioFile } = workerData as { scenarioFile: string }
-const scenario = loadScenario(scenarioFile)
-
-parentPort?.on('message', async (batch: Batch) => {
-  parentPort?.postMessage(runBatch(await scenario, batch))
+workOn(async ({ scenarioFile }: { scenarioFile: string }) => {
+  const scenario = await loadScenario(scenarioFile)
+  return async (batch: Batch) => runBatch(scenario, batch)
 })
