@@ -246,7 +246,11 @@ function answersOf(
   if (request.kind === 'get') return [outcome.kind === 'value' ? read(outcome.record) : { kind: 'refused' }]
   const two = request.kind === 'copy' || request.kind === 'move'
   if (outcome.kind === 'unavailable' && !two) return [{ kind: 'refused' }]
-  if (outcome.kind === 'done') return two ? [{ kind: 'ok' }, { kind: 'ok' }] : [{ kind: 'ok' }]
+  if (outcome.kind === 'done' && two) return [{ kind: 'ok' }, { kind: 'ok' }]
+  if (outcome.kind === 'done') {
+    const { replaced } = outcome
+    return [{ kind: 'ok', ...(replaced !== undefined && { created: !replaced }) }]
+  }
   if (outcome.kind !== 'failed')
     return two ? [request.kind === 'copy' ? { kind: 'refused' } : unknown, unknown] : [unknown]
   const refused: Answer = { kind: 'refused' }

@@ -184,8 +184,10 @@ export class ChainReplication implements Replication {
     const visited = await this.#reach(change.path)
     if (change.kind === 'put') await this.#distribute(change.path, change.body)
     const request = this.#requestOf(change, options)
-    const replaced = await this.#replaces(change)
-    const version = versionOf(await this.#components.driver.request(request), change)
+    const { version, replaced = change.condition !== 'absent' } = doneOr(
+      await this.#components.driver.request(request),
+      change,
+    )
     const record = await this.#recordAfter(change, request, version)
     return { record, replaced, ...this.#placement(change.path, visited) }
   }
@@ -260,14 +262,6 @@ export class ChainReplication implements Replication {
     }
   }
 
-  /** Whether something stands at the path, where the answer depends on it. */
-  async #replaces(change: Change): Promise<boolean> {
-    if (change.condition === 'absent') return false
-    if (change.condition !== 'none') return true
-    const outcome = await this.#components.driver.request({ kind: 'get', path: change.path })
-    return outcome.kind === 'value' && outcome.record.body !== undefined
-  }
-
   async #recordAfter(
     change: Change,
     request: ClientRequest,
@@ -292,8 +286,9 @@ export class ChainReplication implements Replication {
   }
 }
 
-function versionOf(outcome: Outcome, change: Change): FileRecord['version'] {
-  if (outcome.kind === 'done') return outcome.version
+/** What was done. @throws StoreError when it was not. */
+function doneOr(outcome: Outcome, change: Change): Outcome & { kind: 'done' } {
+  if (outcome.kind === 'done') return outcome
   if (outcome.kind === 'failed') throw failure(outcome.reason, change)
   if (outcome.kind === 'unavailable') throw unavailable(change.path)
   const message = 'It is not known whether the write happened; read the file to find out.'

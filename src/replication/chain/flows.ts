@@ -123,7 +123,7 @@ export function taskDone(m: Machine, task: Task, result: TaskResult): void {
 }
 
 function outcomeOf(result: TaskResult): Outcome {
-  if (result.kind === 'written') return { kind: 'done', version: result.version }
+  if (result.kind === 'written') return { kind: 'done', version: result.version, replaced: result.replaced }
   if (result.kind === 'key-refused') {
     return { kind: 'failed', reason: result.reason === 'reused' ? 'key-reused' : 'too-many-keys' }
   }
@@ -177,7 +177,7 @@ function moveUnderKey(m: Machine, destination: ChainRecord, key: IdempotencyKey)
   const known = keptOutcome(destination, key.key, m.nowMs)
   if (known !== undefined) {
     if (known.fingerprint !== key.fingerprint) return { kind: 'failed', reason: 'key-reused' }
-    return { kind: 'done', version: known.version }
+    return { kind: 'done', version: known.version, replaced: known.replaced }
   }
   if (destination.outcomes.length < KEYS_PER_PATH_MAX) return undefined
   return { kind: 'failed', reason: 'too-many-keys' }
@@ -268,7 +268,9 @@ function settledSource(
     result.kind === 'written'
       ? settling.step === 'abandon'
       : staleVersion(result, `${moveId}:abandon`) !== undefined
-  if (removed) answer(m, flow, { kind: 'done', version: settling.record.version })
+  // The copy was made at the version of the destination that was read.
+  const replaced = flow.destination && flow.destination.body !== undefined
+  if (removed) answer(m, flow, { kind: 'done', version: settling.record.version, replaced })
   else answer(m, flow, abandoned ? { kind: 'failed', reason: 'conflict' } : { kind: 'indeterminate' })
 }
 

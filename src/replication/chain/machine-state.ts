@@ -78,7 +78,8 @@ export type TimerEvent =
 /** What a client is told. */
 export type Outcome =
   | { readonly kind: 'value'; readonly record: ChainRecord }
-  | { readonly kind: 'done'; readonly version: Version }
+  /** `replaced`: whether a file stood at the path before, where that is known. */
+  | { readonly kind: 'done'; readonly version: Version; readonly replaced?: boolean | undefined }
   /** The condition did not hold. */
   | {
       readonly kind: 'failed'

@@ -243,7 +243,7 @@ const TABLE: Table = {
   stage: { tag: name, viewId: name, blob },
   where: { position: identifier },
   value: { tag: name, record },
-  written: { tag: name, version, current: version },
+  written: { tag: name, version, current: version, replaced: is.absentOr(is.flag) },
   failed: { tag: name, record },
   'key-refused': { tag: name, reason: is.oneOf('reused', 'too-many') },
   stale: { tag: name, record },

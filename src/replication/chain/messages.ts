@@ -194,8 +194,17 @@ export type RequestMessage =
 /** What an entry node is answered. */
 export type ReplyMessage =
   | { readonly kind: 'value'; readonly tag: Tag; readonly record: ChainRecord }
-  /** `current` is the version of the path when this was answered: a write that was decided earlier may be overwritten. */
-  | { readonly kind: 'written'; readonly tag: Tag; readonly version: Version; readonly current: Version }
+  /**
+   * `current` is the version of the path when this was answered: a write that was decided earlier may be overwritten.
+   * `replaced`: whether a file stood there before, where that is remembered.
+   */
+  | {
+      readonly kind: 'written'
+      readonly tag: Tag
+      readonly version: Version
+      readonly current: Version
+      readonly replaced?: boolean | undefined
+    }
   | { readonly kind: 'failed'; readonly tag: Tag; readonly record: ChainRecord }
   /** A key that was used before for something else, or one too many. */
   | { readonly kind: 'key-refused'; readonly tag: Tag; readonly reason: 'reused' | 'too-many' }

@@ -73,7 +73,12 @@ export interface WriteTask {
 
 export type TaskResult =
   | { readonly kind: 'value'; readonly record: ChainRecord }
-  | { readonly kind: 'written'; readonly version: Version; readonly current: Version }
+  | {
+      readonly kind: 'written'
+      readonly version: Version
+      readonly current: Version
+      readonly replaced?: boolean | undefined
+    }
   | { readonly kind: 'failed'; readonly record: ChainRecord }
   | { readonly kind: 'stale'; readonly record: ChainRecord }
   | { readonly kind: 'unsettled'; readonly record: ChainRecord }

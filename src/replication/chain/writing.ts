@@ -73,7 +73,7 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
   if (decided === 'reused') return answer({ kind: 'key-refused', tag, reason: 'reused' }, false)
   if (decided === 'refused') return answer({ kind: 'failed', tag, record }, false)
   if (decided !== undefined) {
-    return answer({ kind: 'written', tag, version: decided, current: record.version }, false)
+    return answer({ kind: 'written', tag, ...decided, current: record.version }, false)
   }
   const expects = binding.kind === 'expected' && m.rules.requestIds
   if (expects && compareVersions(binding.version, record.version) !== 0) {
@@ -114,7 +114,7 @@ function store(
   const message =
     request.operation.kind === 'refuse'
       ? ({ kind: 'failed', tag, record: written } as const)
-      : ({ kind: 'written', tag, version, current: version } as const)
+      : ({ kind: 'written', tag, version, current: version, replaced: record.body !== undefined } as const)
   if (m.rules.tailBeforeAnswer) wait(m, state, request.path, { version, to: from, message, confirm: false })
   else send(m, from, message)
   passOn(m, state, written)
@@ -133,18 +133,20 @@ function outcomeOf(
 }
 
 /**
- * The version that this request was given before, by its id or by its client's key. The copy of a move goes by its id
- * alone: its source may be another file than the one that was moved under the same key before.
+ * What this request was given before, by its id or by its client's key. The copy of a move goes by its id alone: its
+ * source may be another file than the one that was moved under the same key before.
  */
 function decidedBefore(m: Machine, record: ChainRecord, request: WriteRequest) {
   if (request.key !== undefined && request.settles === undefined) {
     const { key, fingerprint } = request.key
     const known = keptOutcome(record, key, m.nowMs)
     if (known !== undefined && known.fingerprint !== fingerprint) return 'reused'
-    if (known !== undefined) return known.refused ? 'refused' : known.version
+    if (known?.refused) return 'refused'
+    if (known !== undefined) return { version: known.version, replaced: known.replaced }
   }
   if (!m.rules.requestIds) return undefined
-  return inHistory(record, request.requestId)
+  const version = inHistory(record, request.requestId)
+  return version && { version }
 }
 
 /** What is kept for a key, as long as it is. */

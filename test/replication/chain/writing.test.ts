@@ -25,6 +25,19 @@ function writeMessage(id: string, binding: WriteBinding, viewId = 'v1'): Message
   }
 }
 
+t.test('the head says whether a file was replaced, and says the same again under a key', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  t.match(bench.put('n2', 'w1', 'a'), { kind: 'done', replaced: false })
+  t.match(bench.put('n2', 'w2', 'a'), { kind: 'done', replaced: true })
+  t.match(bench.ask('n3', 'd', { kind: 'remove', condition: 'none', path: path('a') }), { replaced: true })
+  t.match(bench.put('n2', 'w3', 'a'), { kind: 'done', replaced: false })
+  const key = { key: 'k', fingerprint: 'f', expiresAtMs: 9e15 }
+  const put = { kind: 'put', path: path('b'), body: inline('w'), meta: { mediaType: 'a/b' } } as const
+  const keyed = { ...put, writtenAtMs: 0, condition: 'none', key } as const
+  t.match(bench.ask('n2', 'w4', keyed), { kind: 'done', replaced: false })
+  t.match(bench.ask('n3', 'w5', keyed), { kind: 'done', replaced: false }, 'though it stands there by now')
+})
+
 t.test(
   'the first try of a write is one round trip to the head, and one down the chain and up again',
   async t => {
