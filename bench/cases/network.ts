@@ -20,6 +20,9 @@ import { perSecond, type Round, rateRow, rateText, takeTurns } from './turns.ts'
 const SIZES = [1, 3, 5]
 const CONNECTIONS = 64
 
+/** Writers enough for groups of dozens to share each flush and each request between nodes. */
+const MANY_CONNECTIONS = 512
+
 /** The share of a bare hop's rate that a get through one hop should reach. */
 const HOP_RATIO_GOAL = 0.6
 
@@ -49,7 +52,8 @@ async function ofSize(settings: Settings, size: number, hop: Server): Promise<Ro
     return [
       await getRow(settings, cluster, hop, 'here'),
       ...(isLarge ? [await getRow(settings, cluster, hop, 'elsewhere')] : []),
-      await putRow(settings, cluster),
+      await putRow(settings, cluster, CONNECTIONS),
+      ...(size === 3 ? [await putRow(settings, cluster, MANY_CONNECTIONS)] : []),
       await lookupRow(settings, cluster),
       ...(isLarge ? await largeRows(settings, cluster) : []),
     ]
@@ -81,16 +85,16 @@ async function getRow(
 }
 
 /** Puts come through every node at once, as they would from clients that each know another one. */
-async function putRow(settings: Settings, cluster: Cluster): Promise<Row> {
+async function putRow(settings: Settings, cluster: Cluster, connections: number): Promise<Row> {
   const size = cluster.nodes.length
-  const share = Math.ceil(CONNECTIONS / size)
+  const share = Math.ceil(connections / size)
   let run = 0
   const rounds = await repeat(settings, cluster, async durationMs => {
     run++
     const each = await Promise.all(
       cluster.nodes.map((node, i) =>
         runRequestLoad({
-          ...{ port: node.port, method: 'PUT', target: `/put/bench/put-${run}-${i}`, uniquePaths: true },
+          ...{ port: node.port, method: 'PUT', target: `/put/bench/put-${connections}-${run}-${i}`, uniquePaths: true },
           ...{ connections: share, bodyBytes: 4096, durationMs },
         }),
       ),
