@@ -91,10 +91,11 @@ async function putRow(settings: Settings, cluster: Cluster, connections: number)
   let run = 0
   const rounds = await repeat(settings, cluster, async durationMs => {
     run++
+    const target = `/put/bench/put-${connections}-${run}`
     const each = await Promise.all(
       cluster.nodes.map((node, i) =>
         runRequestLoad({
-          ...{ port: node.port, method: 'PUT', target: `/put/bench/put-${connections}-${run}-${i}`, uniquePaths: true },
+          ...{ port: node.port, method: 'PUT', target: `${target}-${i}`, uniquePaths: true },
           ...{ connections: share, bodyBytes: 4096, durationMs },
         }),
       ),
