@@ -46,6 +46,7 @@ export async function experimentRealLookup(session: Session, options: RealLookup
       const files = [
         ['lookup.csv', report.lookupCsv(figures)],
         ['lookup.svg', report.lookupPlot(figures)],
+        ['known.svg', report.knownPlot(figures)],
       ] as const
       if (options.output !== undefined) await writeFiles(session, options.output, files)
     }

@@ -25,7 +25,7 @@ t.test('lookups of three processes: a table, a CSV and a plot', async t => {
   t.match(out, /^\| 3 \| chain \| start \| \d\.\d\d \|/m)
   t.match(out, /^\| 3 \| chain \| warm \| \d\.\d\d \|/m)
   t.match(err, '3 nodes, --learn chain')
-  t.same((await readdir(folder)).sort(), ['lookup.csv', 'lookup.svg'])
+  t.same((await readdir(folder)).sort(), ['known.svg', 'lookup.csv', 'lookup.svg'])
   t.match(await readFile(join(folder, 'lookup.csv'), 'utf8'), /^3,chain,1,1,warm,1,10,/m)
   t.match(await readFile(join(folder, 'lookup.svg'), 'utf8'), /^<svg/)
 })

@@ -10,6 +10,9 @@ import type { MemoryFigure } from './memory-real.ts'
 
 const MEBIBYTE = 2 ** 20
 
+/** Each plot shows one quantity, which its axis names. */
+const PANEL = 'real processes on one machine'
+
 /** One line for each network and moment; `_ci95` is half of the confidence interval over runs, empty for a single one. */
 export function lookupCsv(figures: readonly RealLookupFigure[]): string {
   const head = [
@@ -71,30 +74,52 @@ export function lookupTable(figures: readonly RealLookupFigure[]): string[] {
   return markdown([head, ...rows])
 }
 
-/** Requests per lookup and edges over the size of the network, beside the original system's. */
+/** Requests per lookup over the size of the network, beside the original system's. */
 export function lookupPlot(figures: readonly RealLookupFigure[]): string {
-  const requests = 'requests per lookup, the answer counted'
-  const edges = 'nodes known, all maps together, divided by 100'
-  const original = ORIGINAL_FIGURES.flatMap(([x, lookup, known]): PlotPoint[] => [
-    { panel: requests, series: 'the original, as published', x, ...exactly(lookup) },
-    { panel: edges, series: 'the original, as published', x, ...exactly(known / 100) },
-  ])
-  const ours = figures.flatMap(({ scenario, moment, requests: taken, edgesAfter }): PlotPoint[] => {
+  return besideOriginal(figures, {
+    title: 'Lookups in networks of real processes',
+    yLabel: 'requests per lookup, the answer counted',
+    original: ([, requests]) => requests,
+    ours: ({ requests }) => requests,
+  })
+}
+
+/** Nodes that all maps know together, over the size of the network, beside the original system's. */
+export function knownPlot(figures: readonly RealLookupFigure[]): string {
+  return besideOriginal(figures, {
+    title: 'What the nodes know after the lookups',
+    yLabel: 'other nodes known, the sum over all nodes',
+    original: ([, , known]) => known,
+    ours: ({ edgesAfter }) => edgesAfter,
+  })
+}
+
+function besideOriginal(
+  figures: readonly RealLookupFigure[],
+  plot: {
+    readonly title: string
+    readonly yLabel: string
+    readonly original: (figure: (typeof ORIGINAL_FIGURES)[number]) => number
+    readonly ours: (figure: RealLookupFigure) => Estimate
+  },
+): string {
+  const { title, yLabel } = plot
+  const original = ORIGINAL_FIGURES.map((figure): PlotPoint => {
+    return {
+      panel: PANEL,
+      series: 'the original, as published',
+      x: figure[0],
+      ...exactly(plot.original(figure)),
+    }
+  })
+  const ours = figures.map((figure): PlotPoint => {
+    const { scenario, moment } = figure
     const what = scenario.learn === 'chain' ? 'the chain alone teaches' : 'messages teach'
     const series = `${what}, ${moment === 'start' ? 'right after start' : 'warm'}`
-    const x = scenario.nodes
-    return [
-      { panel: requests, series, x, ...withBar(taken, 1) },
-      { panel: edges, series, x, ...withBar(edgesAfter, 100) },
-    ]
+    return { panel: PANEL, series, x: scenario.nodes, ...withBar(plot.ours(figure)) }
   })
-  return linePlot({
-    title: 'Lookups in networks of real processes',
-    xLabel: 'nodes in the network',
-    yLabel: 'see the panel',
-    xScale: 'linear',
-    points: [...original, ...ours],
-  })
+  const points = [...original, ...ours]
+  return linePlot({ title, xLabel: 'nodes in the network', yLabel, xScale: 'linear', points })
 }
 
 export function memoryCsv(figures: readonly MemoryFigure[]): string {
@@ -123,27 +148,16 @@ export function memoryTable(figures: readonly MemoryFigure[]): string[] {
   return markdown([head, ...figures.map(figure => memoryRow(figure).map(String))])
 }
 
-/** Memory of a node, with the least and the most as a bar, and the size of its map. */
+/** Memory of a node, with the least and the most as a bar. */
 export function memoryPlot(figures: readonly MemoryFigure[]): string {
-  const points = figures.flatMap(({ scenario, residentBytes, mapSizes }): PlotPoint[] => {
-    const x = scenario.nodes
+  const points = figures.map(({ scenario, residentBytes }): PlotPoint => {
     const [y, low, high] = summary(residentBytes.map(bytes => bytes / MEBIBYTE))
-    return [
-      {
-        panel: 'RssAnon of an idle node, MiB (mean, least, most)',
-        series: 'real processes',
-        x,
-        y,
-        low,
-        high,
-      },
-      { panel: 'other nodes in its map', series: 'real processes', x, ...exactly(summary(mapSizes)[0]) },
-    ]
+    return { panel: PANEL, series: 'mean, with the least and the most', x: scenario.nodes, y, low, high }
   })
   return linePlot({
     title: 'Memory of an idle node in networks of real processes',
     xLabel: 'nodes in the network',
-    yLabel: 'see the panel',
+    yLabel: 'anonymous resident memory (RssAnon) of a node, MiB',
     xScale: 'linear',
     points,
   })
@@ -165,8 +179,8 @@ function originalOf(nodes: number) {
   return ORIGINAL_FIGURES.find(([size]) => size === nodes)
 }
 
-function withBar({ mean, margin }: Estimate, unit: number): Pick<PlotPoint, 'y' | 'low' | 'high'> {
-  return { y: mean / unit, low: (mean - margin) / unit, high: (mean + margin) / unit }
+function withBar({ mean, margin }: Estimate): Pick<PlotPoint, 'y' | 'low' | 'high'> {
+  return { y: mean, low: mean - margin, high: mean + margin }
 }
 
 function exactly(y: number): Pick<PlotPoint, 'y' | 'low' | 'high'> {

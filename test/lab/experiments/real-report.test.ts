@@ -2,6 +2,7 @@ import t from 'tap'
 import { estimateOf } from '../../../src/lab/experiments/estimate.ts'
 import type { RealLookupFigure } from '../../../src/lab/experiments/lookup-real.ts'
 import {
+  knownPlot,
   lookupCsv,
   lookupPlot,
   lookupTable,
@@ -49,14 +50,19 @@ t.test('memory as CSV and as a table', async t => {
   t.equal(memoryTable([memory]).at(-1), '| 2 | 8 | 3 | 70.0 | 60.0 | 80.0 | 1.0 |')
 })
 
-t.test('plots name their lines', async t => {
+t.test('plots name their lines, and what their axes show', async t => {
   const lookups = lookupPlot([figure, single])
+  const known = knownPlot([figure, single])
+  const ofMemory = memoryPlot([memory])
+  t.match(lookups, 'requests per lookup, the answer counted')
+  t.match(known, 'other nodes known, the sum over all nodes')
+  t.match(ofMemory, 'anonymous resident memory (RssAnon) of a node, MiB')
+  for (const plot of [lookups, known, ofMemory]) t.match(plot, 'nodes in the network')
   for (const name of [
     'the original, as published',
     'messages teach, right after start',
     'the chain alone teaches, warm',
   ])
-    t.match(lookups, name)
-  t.match(memoryPlot([memory]), /RssAnon of an idle node/)
-  t.notMatch(lookups + memoryPlot([memory]), 'NaN')
+    t.match(lookups + known, name)
+  t.notMatch(lookups + known + ofMemory, 'NaN')
 })
