@@ -26,6 +26,7 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { refuseUnconfirmed } from './confirm.ts'
+import { refuseWaiting } from './dirty.ts'
 import { startInstallation, watch } from './installing.ts'
 import { probe } from './liveness.ts'
 import { backOffMs, type Machine, putView, quorumOf, send, setTimer } from './machine-state.ts'
@@ -77,8 +78,14 @@ export function seal(m: Machine, state: ViewState): ViewState {
   if (state.sealed) return state
   const sealed = { ...state, sealed: true }
   putView(m, sealed)
-  refuseUnconfirmed(m, state.view.id, 'sealed')
+  turnAway(m, state.view.id)
   return sealed
+}
+
+/** Whoever waits for an answer in a view that is sealed now finds out in the next one; here it may never come. */
+function turnAway(m: Machine, viewId: ViewId): void {
+  refuseUnconfirmed(m, viewId, 'sealed')
+  refuseWaiting(m, viewId)
 }
 
 /** Begins to propose children, unless an attempt for this view is under way. */
@@ -124,7 +131,7 @@ export function onAccept(m: Machine, from: NodeId, message: Paxos<'accept'>): vo
   if (!mayVote(m, from, message, state)) return
   const step = accept(state, ballot, children)
   keep(m, state, step)
-  if (step.state.sealed) refuseUnconfirmed(m, view.id, 'sealed')
+  if (step.state.sealed) turnAway(m, view.id)
   const { answer } = step
   if (answer.kind === 'accepted') send(m, from, { kind: 'accepted', viewId: view.id, ballot })
   else if (answer.kind === 'outbid') {
@@ -198,7 +205,7 @@ export function learnDecided(m: Machine, view: View, children: readonly View[]):
   }
   if (state !== undefined && state.next === undefined) {
     putView(m, { ...state, sealed: true, next: children })
-    refuseUnconfirmed(m, view.id, 'sealed')
+    turnAway(m, view.id)
   }
   m.proposals.delete(view.id)
   m.table.learn(view)

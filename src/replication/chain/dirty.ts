@@ -4,11 +4,12 @@
  */
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
-import { tailOf, type ViewState } from '../../views/view.ts'
+import { tailOf, type ViewId, type ViewState } from '../../views/view.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
 import { confirmThen } from './confirm.ts'
 import { type Chain, chainOf, type Machine, send, type Waiter } from './machine-state.ts'
 import type { Message, Tag } from './messages.ts'
+import { refuse } from './writing.ts'
 
 /** What a view started from is clean; so is everything at the tail. */
 export function isClean(m: Machine, state: ViewState, record: ChainRecord): boolean {
@@ -38,6 +39,20 @@ export function wait(m: Machine, state: ViewState, path: PathName, waiter: Waite
   const waiters = waiting.get(path)
   if (waiters === undefined) waiting.set(path, [waiter])
   else waiters.push(waiter)
+}
+
+/**
+ * Of a sealed view no acknowledgement need ever come, and to find that out by waiting takes seconds: whoever waits for one
+ * is sent on to the next view, whose head knows from the record's history what has been written.
+ */
+export function refuseWaiting(m: Machine, viewId: ViewId): void {
+  const waiting = m.chains.get(viewId)?.waiting
+  if (waiting === undefined) return
+  for (const waiter of [...waiting.values()].flat()) {
+    const { tag } = waiter.message as Message & { readonly tag: Tag }
+    refuse(m, waiter.to, tag, 'sealed', viewId)
+  }
+  waiting.clear()
 }
 
 export function letOut(m: Machine, state: ViewState, waiter: Waiter): void {

@@ -3,7 +3,8 @@ import t from 'tap'
 import { acknowledgedUpTo, advanceClean, isClean } from '../../../src/replication/chain/dirty.ts'
 import { chainOf } from '../../../src/replication/chain/machine-state.ts'
 import type { PathName } from '../../../src/ring/path-name.ts'
-import { Bench, path } from './bench.ts'
+import { asSource, type View } from '../../../src/views/view.ts'
+import { Bench, path, wholeView } from './bench.ts'
 
 t.test('clean is what the tail is known to have', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
@@ -53,3 +54,26 @@ t.test('single marks go when the common one covers them', async t => {
   advanceClean(chain, 1)
   t.equal(chain.cleanSeq, 2, 'never back')
 })
+
+t.test(
+  'who waits for an acknowledgement when the view is sealed finds out in the next one, at once',
+  async t => {
+    const old = wholeView(['n1', 'n2', 'n3'])
+    const child: View = { ...wholeView(['n1', 'n2'], ['n1', 'n2', 'n3'], 'v2', 2), sources: [asSource(old)] }
+    for (const [what, lost] of [
+      ['stored by all', 'acknowledge'],
+      ['stored by the head alone', 'pass'],
+    ] as const) {
+      const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+      bench.lose = ({ message }) => message.kind === lost
+      bench.put('n3', 'w', 'a', 'absent')
+      t.equal(bench.answers.get('w'), undefined, what)
+      bench.lose = () => false
+      bench.deliver('n2', 'n1', { kind: 'decided', view: old, children: [child] })
+      t.ok(bench.state('n2', 'v2').active, what)
+      bench.fire('retry', 'n3')
+      t.match(bench.answers.get('w'), { kind: 'done' }, what)
+      t.equal(bench.get('n2', 'r', 'a'), 'w', what)
+    }
+  },
+)
