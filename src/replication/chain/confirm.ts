@@ -2,84 +2,165 @@
  * Owns CONFIRM: the proof that a view was not superseded when a read arrived.
  *
  * A majority of the acceptors says, asked after the read arrived, that it has not sealed the view. So no child was
- * decided by then, and everything acknowledged by then went through this view's chain, so through this replica. One
- * round serves all reads that wait, of all views; the entry node's own vote rides on its request. (A quorum in place of
- * the leases of CRAQ's and Chubby's kind: no clock decides.)
+ * decided by then, and everything acknowledged by then went through this view's chain, so through every replica of it.
+ * Who asks does not matter: the entry node does, at the time at which it asks a replica for the record, and the
+ * replica's own vote comes with the record. One round serves all reads that wait, of all views, and asks no more
+ * acceptors than are needed, unless one is slow. (A quorum in place of the leases of CRAQ's and Chubby's kind: no clock
+ * decides.)
  */
 import type { NodeId, View, ViewId, ViewState } from '../../views/view.ts'
 import { hold, meetSealed, newerViews } from './deciding.ts'
 import { probe } from './liveness.ts'
 import { type Machine, newTag, quorumOf, send, setTimer } from './machine-state.ts'
 import type { ConfirmMessage, Message, RefusalReason, SealedView, Tag } from './messages.ts'
+import { avoid, preferredOf } from './preference.ts'
+
+/** The part of the wait for an answer after which a round asks everybody: 250 ms by default; few answers take longer. */
+const PATIENT_PART = 1 / 4
 
 /** An answer that leaves when its view is confirmed. */
 export interface Unconfirmed {
   readonly to: NodeId
-  readonly message: Message & { readonly tag: Tag }
-  /** A vote that came with the request; it counts for this answer only. */
-  readonly vote: NodeId | undefined
+  readonly tag: Tag
+  /** Undefined until the replica that has it was heard. */
+  message: Message | undefined
+  /** A vote that comes with the request or with the answer; it counts for this answer only. */
+  vote: NodeId | undefined
+  /** The round that asks for it, or did; undefined while it waits for one. */
+  round: ViewRound | undefined
 }
 
 interface ViewRound {
   readonly view: View
+  readonly asked: Set<NodeId>
+  /** This node's own included. */
   readonly votes: Set<NodeId>
-  pending: readonly Unconfirmed[]
+  readonly pending: Set<Unconfirmed>
+  /** Nobody's vote is waited for any more. */
+  over: boolean
 }
 
 export interface Confirms {
   /** Answers that wait for the next round of their view. */
-  readonly waiting: Map<ViewId, Unconfirmed[]>
+  readonly waiting: Map<ViewId, { readonly view: View; readonly answers: Unconfirmed[] }>
   readonly rounds: Map<Tag, Map<ViewId, ViewRound>>
   /** Views with a round under way. */
   readonly inFlight: Map<ViewId, Tag>
 }
 
-/** Lets an answer out once its view is confirmed. */
-export function confirmThen(m: Machine, state: ViewState, answer: Unconfirmed): void {
-  if (!m.rules.confirm) return send(m, answer.to, answer.message)
-  const own = ownVote(m, state)
-  const votes = new Set([...own, ...(answer.vote === undefined ? [] : [answer.vote])])
-  if (votes.size >= quorumOf(m, state.view)) return send(m, answer.to, answer.message)
-  const waiting = m.confirms.waiting.get(state.view.id)
-  if (waiting === undefined) m.confirms.waiting.set(state.view.id, [answer])
-  else waiting.push(answer)
-  startRound(m)
+/** Lets an answer out once its view is confirmed. `vote` came with the request. */
+export function confirmThen(
+  m: Machine,
+  { view }: ViewState,
+  answer: { readonly to: NodeId; readonly message: Message & { readonly tag: Tag }; readonly vote?: NodeId },
+): void {
+  const { to, message, vote } = answer
+  const unconfirmed = { to, tag: message.tag, message, vote, round: undefined }
+  if (!letOut(m, view, ownVote(m, view), unconfirmed)) enqueue(m, view, unconfirmed)
 }
 
-/** Refuses everything that waits for this view: it has been sealed here. */
+/** Begins to confirm a view while one of its replicas is asked for a record, which `answered` hands in. */
+export function confirmMeanwhile(m: Machine, view: View, tag: Tag, replica: NodeId): Unconfirmed {
+  const vote = view.acceptors.includes(replica) ? replica : undefined
+  const unconfirmed: Unconfirmed = { to: m.self, tag, message: undefined, vote, round: undefined }
+  if (m.rules.confirm) enqueue(m, view, unconfirmed)
+  return unconfirmed
+}
+
+/** The replica has answered, with its vote or without. */
+export function answered(
+  m: Machine,
+  view: View,
+  unconfirmed: Unconfirmed,
+  message: Message,
+  vote: NodeId | undefined,
+): void {
+  const { round } = unconfirmed
+  unconfirmed.message = message
+  unconfirmed.vote = vote
+  if (letOut(m, view, round?.votes ?? ownVote(m, view), unconfirmed)) round?.pending.delete(unconfirmed)
+  else if (round?.over) enqueue(m, view, unconfirmed)
+}
+
+/** Refuses everything that waits for this view: it has been sealed. */
 export function refuseUnconfirmed(m: Machine, viewId: ViewId, reason: RefusalReason): void {
-  const waiting = m.confirms.waiting.get(viewId) ?? []
+  const waiting = m.confirms.waiting.get(viewId)?.answers ?? []
   m.confirms.waiting.delete(viewId)
   const tag = m.confirms.inFlight.get(viewId)
-  m.confirms.inFlight.delete(viewId)
-  const round = tag === undefined ? undefined : m.confirms.rounds.get(tag)
-  const pending = round?.get(viewId)?.pending ?? []
-  round?.delete(viewId)
-  for (const answer of [...waiting, ...pending]) refuse(m, answer, reason, viewId)
+  const part = tag === undefined ? undefined : m.confirms.rounds.get(tag)?.get(viewId)
+  if (tag !== undefined && part !== undefined) close(m, tag, part)
+  for (const answer of [...waiting, ...(part?.pending ?? [])]) refuse(m, answer, reason, viewId)
 }
 
-/** One message to each acceptor asks for all views that wait and have no round under way. */
-function startRound(m: Machine): void {
+/** At the end of a step: one message to each acceptor asks for all views that wait and have no round under way. */
+export function startRounds(m: Machine): void {
+  const { waiting, rounds, inFlight } = m.confirms
+  if (waiting.size === 0) return
+  const parts = new Map<ViewId, ViewRound>()
   const tag = newTag(m)
-  const round = new Map<ViewId, ViewRound>()
-  const asked = new Map<NodeId, View[]>()
-  for (const [viewId, pending] of m.confirms.waiting) {
-    const state = m.views.get(viewId)
-    if (state === undefined || m.confirms.inFlight.has(viewId)) continue
-    round.set(viewId, { view: state.view, votes: new Set(ownVote(m, state)), pending })
-    m.confirms.waiting.delete(viewId)
-    m.confirms.inFlight.set(viewId, tag)
-    for (const acceptor of state.view.acceptors) {
-      if (acceptor === m.self) continue
-      const views = asked.get(acceptor)
-      if (views === undefined) asked.set(acceptor, [state.view])
-      else views.push(state.view)
+  for (const [viewId, { view, answers }] of waiting) {
+    if (inFlight.has(viewId)) continue
+    waiting.delete(viewId)
+    const part = newRound(m, view, answers)
+    if (part.over) continue
+    parts.set(viewId, part)
+    inFlight.set(viewId, tag)
+  }
+  if (parts.size === 0) return
+  rounds.set(tag, parts)
+  ask(
+    m,
+    tag,
+    [...parts.values()].map(part => [part, part.asked]),
+  )
+  setTimer(m, m.settings.answerTimeoutMs * PATIENT_PART, { kind: 'confirm', tag, last: false })
+}
+
+/** Asks as many acceptors as the votes that are sure to come, or not to be needed, leave open. */
+function newRound(m: Machine, view: View, answers: readonly Unconfirmed[]): ViewRound {
+  const votes = ownVote(m, view)
+  const pending = new Set(answers)
+  const part: ViewRound = { view, asked: new Set(), votes, pending, over: false }
+  const expected = new Set<NodeId>()
+  let wanted = 0
+  for (const answer of answers) {
+    answer.round = part
+    if (answer.vote !== undefined) expected.add(answer.vote)
+    wanted = Math.max(wanted, quorumOf(m, view) - votesFor(part, answer))
+  }
+  part.over = wanted === 0
+  if (part.over) return part
+  const others = view.acceptors.filter(node => node !== m.self)
+  const preferred = preferredOf(
+    m,
+    view,
+    others.filter(node => !expected.has(node)),
+  )
+  const asked = preferred.length >= wanted ? preferred.slice(0, wanted) : others
+  for (const node of asked) part.asked.add(node)
+  return part
+}
+
+function ask(m: Machine, tag: Tag, questions: readonly (readonly [ViewRound, Iterable<NodeId>])[]): void {
+  const views = new Map<NodeId, View[]>()
+  for (const [{ view }, acceptors] of questions) {
+    for (const acceptor of acceptors) {
+      const known = views.get(acceptor)
+      if (known === undefined) views.set(acceptor, [view])
+      else known.push(view)
     }
   }
-  if (round.size === 0) return
-  m.confirms.rounds.set(tag, round)
-  for (const [acceptor, views] of asked) send(m, acceptor, { kind: 'confirm', tag, views })
-  setTimer(m, m.settings.answerTimeoutMs, { kind: 'confirm', tag })
+  for (const [acceptor, some] of views) send(m, acceptor, { kind: 'confirm', tag, views: some })
+}
+
+/** Asks those acceptors that were not asked yet: one of those that were does not vote, or not soon. */
+function askEverybody(m: Machine, tag: Tag, parts: readonly ViewRound[]): void {
+  const questions = parts.map(part => {
+    const others = part.view.acceptors.filter(node => node !== m.self && !part.asked.has(node))
+    for (const node of others) part.asked.add(node)
+    return [part, others] as const
+  })
+  ask(m, tag, questions)
 }
 
 /** At an acceptor. The views in the question are decided, so one that is not held may be taken in. */
@@ -95,48 +176,94 @@ export function onConfirm(m: Machine, from: NodeId, message: ConfirmMessage & { 
 }
 
 export function onConfirmed(m: Machine, from: NodeId, message: ConfirmMessage & { kind: 'confirmed' }): void {
-  const round = m.confirms.rounds.get(message.tag)
+  const { rounds } = m.confirms
   for (const viewId of message.viewIds) {
-    const part = round?.get(viewId)
+    const part = rounds.get(message.tag)?.get(viewId)
     if (part === undefined || !part.view.acceptors.includes(from)) continue
     part.votes.add(from)
     settle(m, message.tag, part)
   }
-  for (const view of message.sealed) meetSealed(m, view)
-}
-
-export function onConfirmTimeout(m: Machine, tag: Tag): void {
-  for (const part of [...(m.confirms.rounds.get(tag)?.values() ?? [])]) {
-    const silent = part.view.acceptors.filter(node => !part.votes.has(node))
-    for (const answer of part.pending) refuse(m, answer, 'unconfirmed', part.view.id)
-    finish(m, tag, part.view.id)
-    for (const node of silent) probe(m, node)
+  for (const sealed of message.sealed) {
+    meetSealed(m, sealed)
+    const part = rounds.get(message.tag)?.get(sealed.view.id)
+    if (part === undefined) continue
+    // Where this node has learned of a newer view, that one is to be read; else the others may still be a majority.
+    if (m.table.covering(part.view.hi)?.id !== part.view.id) refuseUnconfirmed(m, part.view.id, 'sealed')
+    else askEverybody(m, message.tag, [part])
   }
 }
 
-/** Lets out what has its majority; votes that rode on requests count for their own answers. */
+export function onConfirmTimeout(m: Machine, tag: Tag, last: boolean): void {
+  const parts = [...(m.confirms.rounds.get(tag)?.values() ?? [])]
+  if (parts.length === 0) return
+  const silent = new Set(parts.flatMap(({ asked, votes }) => [...asked].filter(node => !votes.has(node))))
+  for (const node of silent) avoid(m, node)
+  if (!last) {
+    askEverybody(m, tag, parts)
+    return setTimer(m, m.settings.answerTimeoutMs * (1 - PATIENT_PART), { kind: 'confirm', tag, last: true })
+  }
+  for (const part of parts) {
+    close(m, tag, part)
+    for (const answer of part.pending) {
+      if (answer.message !== undefined) refuse(m, answer, 'unconfirmed', part.view.id)
+    }
+  }
+  for (const node of silent) probe(m, node)
+}
+
+/** An acceptor refuses connections: its vote is not waited for. */
+export function onVoterUnreachable(m: Machine, node: NodeId): void {
+  for (const [tag, parts] of m.confirms.rounds) {
+    const open = [...parts.values()].filter(({ asked, votes }) => asked.has(node) && !votes.has(node))
+    if (open.length > 0) askEverybody(m, tag, open)
+  }
+}
+
+/** Lets out what has its majority; the round is over when nothing in it needs another vote, or none is to come. */
 function settle(m: Machine, tag: Tag, part: ViewRound): void {
-  const quorum = quorumOf(m, part.view)
-  const late: Unconfirmed[] = []
-  for (const answer of part.pending) {
-    const extra = answer.vote !== undefined && !part.votes.has(answer.vote) ? 1 : 0
-    if (part.votes.size + extra >= quorum) send(m, answer.to, answer.message)
-    else late.push(answer)
+  const { view, votes, pending } = part
+  const quorum = quorumOf(m, view)
+  let isOpen = false
+  for (const answer of pending) {
+    if (letOut(m, view, votes, answer)) pending.delete(answer)
+    else isOpen ||= votesFor(part, answer) < quorum
   }
-  part.pending = late
-  if (late.length === 0) finish(m, tag, part.view.id)
+  if (isOpen && [...part.asked].some(node => !votes.has(node))) return
+  close(m, tag, part)
+  for (const answer of pending) if (answer.message !== undefined) enqueue(m, view, answer)
 }
 
-function finish(m: Machine, tag: Tag, viewId: ViewId): void {
-  const round = m.confirms.rounds.get(tag)
-  round?.delete(viewId)
-  if (round?.size === 0) m.confirms.rounds.delete(tag)
-  m.confirms.inFlight.delete(viewId)
-  if (m.confirms.waiting.size > 0) startRound(m)
+/** Sends an answer that is there and has a majority. */
+function letOut(m: Machine, view: View, votes: ReadonlySet<NodeId>, answer: Unconfirmed): boolean {
+  if (answer.message === undefined) return false
+  if (m.rules.confirm && votesFor({ votes }, answer) < quorumOf(m, view)) return false
+  send(m, answer.to, answer.message)
+  return true
 }
 
-function ownVote(m: Machine, state: ViewState): NodeId[] {
-  return state.view.acceptors.includes(m.self) && !state.sealed ? [m.self] : []
+/** Votes that an answer has, together with the one that comes with it. */
+function votesFor({ votes }: { readonly votes: ReadonlySet<NodeId> }, { vote }: Unconfirmed): number {
+  return votes.size + (vote !== undefined && !votes.has(vote) ? 1 : 0)
+}
+
+function enqueue(m: Machine, view: View, answer: Unconfirmed): void {
+  answer.round = undefined
+  const waiting = m.confirms.waiting.get(view.id)
+  if (waiting === undefined) m.confirms.waiting.set(view.id, { view, answers: [answer] })
+  else waiting.answers.push(answer)
+}
+
+function close(m: Machine, tag: Tag, part: ViewRound): void {
+  part.over = true
+  const parts = m.confirms.rounds.get(tag)
+  parts?.delete(part.view.id)
+  if (parts?.size === 0) m.confirms.rounds.delete(tag)
+  m.confirms.inFlight.delete(part.view.id)
+}
+
+function ownVote(m: Machine, view: View): Set<NodeId> {
+  const mayVote = view.acceptors.includes(m.self) && m.views.get(view.id)?.sealed === false
+  return new Set(mayVote ? [m.self] : [])
 }
 
 function sealedView(m: Machine, view: View, state: ViewState | undefined): SealedView {
@@ -148,5 +275,5 @@ function sealedView(m: Machine, view: View, state: ViewState | undefined): Seale
 function refuse(m: Machine, answer: Unconfirmed, reason: RefusalReason, viewId: ViewId): void {
   const view = m.views.get(viewId)?.view
   const teaches = view === undefined ? [] : newerViews(m, view)
-  send(m, answer.to, { kind: 'refused', tag: answer.message.tag, reason, teaches, sealed: undefined })
+  send(m, answer.to, { kind: 'refused', tag: answer.tag, reason, teaches, sealed: undefined })
 }

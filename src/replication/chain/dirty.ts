@@ -58,7 +58,7 @@ export function refuseWaiting(m: Machine, viewId: ViewId): void {
 export function letOut(m: Machine, state: ViewState, waiter: Waiter): void {
   const { to, confirm } = waiter
   const message = waiter.message as Message & { readonly tag: Tag }
-  if (confirm) confirmThen(m, state, { to, message, vote: undefined })
+  if (confirm) confirmThen(m, state, { to, message })
   else send(m, to, message)
 }
 

@@ -8,11 +8,13 @@
  */
 import { bootName, headOf, type NodeId, tailOf, type View } from '../../views/view.ts'
 import { blobOfOperation, compareVersions } from './chain-record.ts'
+import { answered, confirmMeanwhile } from './confirm.ts'
 import { meetSealed, take } from './deciding.ts'
 import { taskDone } from './flows.ts'
-import { isAlive, probe } from './liveness.ts'
+import { probe } from './liveness.ts'
 import { backOffMs, type Machine, newTag, send, setTimer } from './machine-state.ts'
 import type { RefusalReason, ReplyMessage, RequestMessage, Tag } from './messages.ts'
+import { avoid, preferredOf } from './preference.ts'
 import type { Task, TaskResult, WriteTask } from './requests.ts'
 
 /**
@@ -41,20 +43,21 @@ export function drive(m: Machine, task: Task): void {
     const own = m.views.get(view.id)
     const vote = view.acceptors.includes(m.self) && own !== undefined && !own.sealed
     const { tag, path, position } = task
-    send(m, task.target, { kind: 'read', tag, viewId: view.id, path, position, vote })
+    send(m, task.target, { kind: 'read', tag, viewId: view.id, path, position, vote, unconfirmed: true })
+    task.reading = { view, answer: confirmMeanwhile(m, view, tag, task.target) }
   } else {
     task.target = headOf(view)
     send(m, task.target, writeMessage(m, view, task, task.write))
   }
 }
 
-/** A replica to read from: this node itself, else one after the other; the tail when the record was dirty elsewhere. */
+/** A replica to read from: this node itself, else the one that it prefers; the tail when the record was dirty elsewhere. */
 function readTarget(m: Machine, view: View, task: Task): NodeId {
   if (task.atTail) return tailOf(view)
   if (task.tries === 0 && view.replicas.includes(m.self)) return m.self
-  const live = view.replicas.filter(node => isAlive(m, node))
-  const candidates = live.length > 0 ? live : view.replicas
-  return inTurn(candidates, task) as NodeId
+  const preferred = preferredOf(m, view, view.replicas)
+  const candidates = preferred.length > 0 ? preferred : view.replicas
+  return candidates[task.tries % candidates.length] as NodeId
 }
 
 function writeMessage(m: Machine, view: View, task: Task, write: WriteTask): RequestMessage {
@@ -101,6 +104,7 @@ export function onTaskTimeout(m: Machine, tag: Tag): void {
   const { target } = task
   if (target !== undefined && target !== m.self) {
     probe(m, target)
+    avoid(m, target)
     tellSuspicion(m, task, target)
   }
   if (task.tries > 1) askWhere(m, task)
@@ -154,7 +158,7 @@ export function onRefused(m: Machine, from: NodeId, message: ReplyMessage & { ki
   for (const view of message.teaches) take(m, view)
   if (message.sealed !== undefined) meetSealed(m, message.sealed)
   const task = m.tasks.get(message.tag)
-  if (task === undefined || task.target !== from) return
+  if (task === undefined || (task.target !== from && from !== m.self)) return
   const { write } = task
   const { reason } = message
   if (reason === 'dirty' && !task.atTail) {
@@ -189,9 +193,19 @@ export function onBodyNowhere(m: Machine, tag: Tag): void {
 }
 
 /** An answer that may end the task. */
-export function onReply(m: Machine, message: Exclude<ReplyMessage, { kind: 'refused' | 'staged' }>): void {
+export function onReply(
+  m: Machine,
+  from: NodeId,
+  message: Exclude<ReplyMessage, { kind: 'refused' | 'staged' }>,
+): void {
   const task = m.tasks.get(message.tag)
   if (task === undefined) return
+  if (message.kind === 'value' && message.vote !== undefined) {
+    if (task.reading === undefined) return
+    const { kind, tag, record, vote } = message
+    const { view, answer } = task.reading
+    return answered(m, view, answer, { kind, tag, record }, vote ? from : undefined)
+  }
   if (message.kind === 'stale') return onStale(m, task, message)
   end(m, task, message)
 }

@@ -60,7 +60,7 @@ export type Write =
 
 /** Why a timer was set; the driver hands it back. Timers die with the process. */
 export type TimerEvent =
-  | { readonly kind: 'confirm'; readonly tag: Tag }
+  | { readonly kind: 'confirm'; readonly tag: Tag; readonly last: boolean }
   | { readonly kind: 'proposal'; readonly viewId: ViewId; readonly round: number }
   | { readonly kind: 'watch'; readonly viewId: ViewId; readonly tries: number }
   | { readonly kind: 'transfer'; readonly tag: Tag; readonly steps: number }
@@ -169,6 +169,8 @@ export interface Machine {
     | undefined
   readonly suspects: Set<NodeId>
   readonly silences: Map<NodeId, number>
+  /** Nodes that are asked last, until so many tasks have begun. */
+  readonly slow: Map<NodeId, number>
   /** Suspects have been asked lately whether they are back. */
   seeking: boolean
   /** How often in a row that was for nothing. */
@@ -232,6 +234,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     ring: undefined,
     suspects: new Set(),
     silences: new Map(),
+    slow: new Map(),
     seeking: false,
     seeks: 0,
     questions: new Map(),

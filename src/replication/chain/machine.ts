@@ -18,7 +18,7 @@ import {
   stageOn,
 } from './bodies.ts'
 import type { ChainRecord } from './chain-record.ts'
-import { onConfirm, onConfirmed, onConfirmTimeout } from './confirm.ts'
+import { onConfirm, onConfirmed, onConfirmTimeout, onVoterUnreachable, startRounds } from './confirm.ts'
 import {
   learnDecided,
   newerViews,
@@ -110,6 +110,7 @@ export function step(m: Machine, event: MachineEvent, nowMs: number): Batch {
   for (let next = m.local.shift(); next !== undefined; next = m.local.shift()) {
     if (!m.halted) receive(m, next.from, bootName(next.boot), next.message)
   }
+  if (!m.halted) startRounds(m)
   return { persist: m.persist, effects: m.effects }
 }
 
@@ -130,6 +131,7 @@ function handle(m: Machine, event: MachineEvent): void {
       return onMembers(m, event.members)
     case 'unreachable':
       onRefusal(m, event.node)
+      onVoterUnreachable(m, event.node)
       return onTargetUnreachable(m, event.node)
     case 'collect':
       for (const viewId of [...m.views.keys()]) collectTombstones(m, viewId)
@@ -234,7 +236,7 @@ function onImpostor(m: Machine, counter: number, nonce: string): void {
 function onTimer(m: Machine, timer: TimerEvent): void {
   switch (timer.kind) {
     case 'confirm':
-      return onConfirmTimeout(m, timer.tag)
+      return onConfirmTimeout(m, timer.tag, timer.last)
     case 'proposal':
       return onProposalTimeout(m, timer.viewId, timer.round)
     case 'watch':
@@ -382,7 +384,7 @@ function receiveChain(
     case 'staged':
       return onStaged(m, message)
     default:
-      return onReply(m, message)
+      return onReply(m, from, message)
   }
 }
 

@@ -171,6 +171,8 @@ export type RequestMessage =
       readonly position: Identifier
       /** The entry node is an acceptor of the view and holds it unsealed. */
       readonly vote: boolean
+      /** The entry node asks the acceptors: the answer need not wait for them, and brings the replica's own vote. */
+      readonly unconfirmed?: boolean
     }
   | {
       readonly kind: 'write'
@@ -193,7 +195,13 @@ export type RequestMessage =
 
 /** What an entry node is answered. */
 export type ReplyMessage =
-  | { readonly kind: 'value'; readonly tag: Tag; readonly record: ChainRecord }
+  | {
+      readonly kind: 'value'
+      readonly tag: Tag
+      readonly record: ChainRecord
+      /** Of an answer that is not confirmed: whether the replica is an acceptor of the view, which it has not sealed. */
+      readonly vote?: boolean
+    }
   /**
    * `current` is the version of the path when this was answered: a write that was decided earlier may be overwritten.
    * `replaced`: whether a file stood there before, where that is remembered.

@@ -1,6 +1,6 @@
 /**
- * Owns READ at a replica: of a clean record anywhere, of a dirty one only at the tail (CRAQ, section 2.3), and never
- * before the acceptors have confirmed the view.
+ * Owns READ at a replica: of a clean record anywhere, of a dirty one only at the tail (CRAQ, section 2.3), and told
+ * to nobody before the acceptors have confirmed the view: by this node, or by the entry node when that says so.
  */
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
@@ -8,7 +8,7 @@ import { type NodeId, tailOf } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { confirmThen } from './confirm.ts'
 import { isClean } from './dirty.ts'
-import { blobOf, type Machine, quorumOf } from './machine-state.ts'
+import { blobOf, type Machine, quorumOf, send } from './machine-state.ts'
 import type { RequestMessage } from './messages.ts'
 import { currentRecord, mayServe, refuse } from './writing.ts'
 
@@ -25,8 +25,13 @@ export function onRead(m: Machine, from: NodeId, message: RequestMessage & { kin
   if (!readable) return refuse(m, from, tag, 'dirty', viewId)
   const blob = blobOf(record)
   if (blob !== undefined && !m.blobs.has(blob.blobId)) return refuse(m, from, tag, 'body-missing', viewId)
-  const vote = message.vote && state.view.acceptors.includes(from) ? from : undefined
-  confirmThen(m, state, { to: from, message: { kind: 'value', tag, record }, vote })
+  const { acceptors } = state.view
+  if (message.unconfirmed) {
+    send(m, from, { kind: 'value', tag, record, vote: acceptors.includes(m.self) })
+    return
+  }
+  const vote = message.vote && acceptors.includes(from) ? { vote: from } : {}
+  confirmThen(m, state, { to: from, message: { kind: 'value', tag, record }, ...vote })
 }
 
 /**

@@ -4,9 +4,10 @@
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Body, FileMeta, Version } from '../../storage/record.ts'
-import type { NodeId } from '../../views/view.ts'
+import type { NodeId, View } from '../../views/view.ts'
 import type { Condition } from '../replication.ts'
 import type { ChainRecord, IdempotencyKey } from './chain-record.ts'
+import type { Unconfirmed } from './confirm.ts'
 import type { BlobRef, Tag, WriteRequest } from './messages.ts'
 
 /** What a client asks its entry node for. `position` is the key of the path. */
@@ -52,6 +53,8 @@ export interface Task {
   target: NodeId | undefined
   /** Reads: the replica asked had a dirty record. */
   atTail: boolean
+  /** Reads: the view of the try under way, and its answer, which is confirmed meanwhile. */
+  reading: { readonly view: View; readonly answer: Unconfirmed } | undefined
   readonly write: WriteTask | undefined
 }
 

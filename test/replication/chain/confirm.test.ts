@@ -1,5 +1,8 @@
 import t from 'tap'
-import { Bench, path, wholeView } from './bench.ts'
+import { absentRecord, type ChainRecord } from '../../../src/replication/chain/chain-record.ts'
+import type { Tag } from '../../../src/replication/chain/messages.ts'
+import { identifierOfPath } from '../../../src/ring/identifier.ts'
+import { Bench, node, path, wholeView } from './bench.ts'
 
 t.test('a read without a majority of unsealed acceptors is not answered', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
@@ -25,17 +28,136 @@ t.test('one round serves all reads that wait for it', async t => {
   )
 })
 
-t.test("the entry node's own vote rides on its request", async t => {
-  const view = wholeView(['n1', 'n2', 'n3'], ['n1', 'n4', 'n5'])
-  const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4', 'n5'], view })
-  bench.lose = ({ from, to }) => from === 'n5' || to === 'n5' || (from === 'n4' && to !== 'n1')
-  const reads = () => bench.log.filter(line => line === 'n4>n1 read').length
-  for (let id = 0; id < 3 && reads() === 0; id++) {
-    bench.event('n4', { kind: 'request', id: `r${id}`, request: { kind: 'get', path: path('a') } })
-    bench.run()
-  }
-  t.equal(bench.log.at(-1), 'n1>n4 value', 'n1 and n4 are a majority, and nobody else was asked')
+t.test(
+  'votes of the entry node and of the replica count, and nobody is asked for what they are enough for',
+  async t => {
+    const view = wholeView(['n1'], ['n1', 'n4', 'n5'])
+    const bench = new Bench({ nodes: ['n1', 'n4', 'n5'], view })
+    bench.log.length = 0
+    t.equal(bench.get('n4', 'r', 'a'), 'absent')
+    t.strictSame(bench.log, ['n4>n1 read', 'n1>n4 value'])
+  },
+)
+
+const FIVE = ['n1', 'n2', 'n3', 'n4', 'n5']
+
+t.test(
+  'the entry node asks for the votes while it asks for the record, no more of them than are needed',
+  async t => {
+    const bench = new Bench({ nodes: [...FIVE, 'n6'], view: wholeView(['n1', 'n2', 'n3'], FIVE) })
+    bench.machine('n6').table.learn(bench.state('n1').view)
+    bench.log.length = 0
+    t.equal(bench.get('n4', 'r1', 'a'), 'absent')
+    t.strictSame(
+      kindsOf(bench),
+      ['confirm', 'confirmed', 'read', 'value'],
+      'its own, that of the replica and one more are three of five',
+    )
+    bench.log.length = 0
+    t.equal(bench.get('n6', 'r2', 'a'), 'absent')
+    t.strictSame(
+      kindsOf(bench),
+      ['confirm', 'confirm', 'confirmed', 'confirmed', 'read', 'value'],
+      'who is no acceptor needs another one',
+    )
+  },
+)
+
+t.test('a slow acceptor costs one wait; then others are asked, and it is asked last', async t => {
+  const bench = new Bench({ nodes: FIVE, view: wholeView(['n1', 'n2', 'n3'], FIVE) })
+  const slow = await askedBy(bench)
+  bench.lose = ({ from }) => from === slow
+  t.equal(bench.get('n4', 'r1', 'a'), 'no answer')
+  bench.fire('confirm', 'n4')
+  t.equal(bench.answers.get('r1')?.kind, 'value', 'everybody was asked')
+  bench.log.length = 0
+  t.equal(bench.get('n4', 'r2', 'b'), 'absent', 'at once')
+  t.notOk(bench.log.includes(`n4>${slow} confirm`))
 })
+
+t.test('an acceptor that refuses connections is not waited for', async t => {
+  const bench = new Bench({ nodes: FIVE, view: wholeView(['n1', 'n2', 'n3'], FIVE) })
+  const gone = await askedBy(bench)
+  bench.lose = ({ to }) => to === gone
+  t.equal(bench.get('n4', 'r1', 'a'), 'no answer')
+  bench.event('n4', { kind: 'unreachable', node: node(gone) })
+  bench.run()
+  t.equal(bench.answers.get('r1')?.kind, 'value')
+})
+
+t.test('a replica that does not vote is made up for by another acceptor', async t => {
+  const bench = new Bench({ nodes: FIVE, view: wholeView(['n1', 'n2', 'n3'], FIVE) })
+  bench.lose = ({ message }) => message.kind === 'value'
+  bench.event('n4', { kind: 'request', id: 'r', request: { kind: 'get', path: path('a') } })
+  const question = bench.wire.find(({ message }) => message.kind === 'read')
+  bench.run()
+  if (question?.message.kind !== 'read') throw new TypeError('No replica was asked.')
+  const record = absent('a')
+  const { tag } = question.message
+  bench.log.length = 0
+  bench.deliver(question.to, 'n4', { kind: 'value', tag, record, vote: false })
+  t.equal(bench.answers.get('r')?.kind, 'value')
+  t.ok(bench.log.filter(line => line.endsWith(' confirmed')).length >= 2, 'two others and itself')
+})
+
+t.test(
+  'what a replica answers to an older entry node, or an older replica, is confirmed already',
+  async t => {
+    const bench = new Bench({ nodes: FIVE, view: wholeView(['n1', 'n2', 'n3'], FIVE) })
+    const tag = 'n4/1.x/99' as Tag
+    const read = { kind: 'read', tag, viewId: bench.state('n1').view.id, path: path('a') } as const
+    const position = identifierOfPath(path('a'))
+    bench.log.length = 0
+    bench.deliver('n4', 'n1', { ...read, position, vote: true })
+    t.strictSame(kindsOf(bench), ['confirm', 'confirmed', 'value'])
+    t.match(bench.log.at(-1), /^n1>n4 value$/)
+
+    bench.lose = ({ message }) => message.kind === 'value' || message.kind === 'confirm'
+    bench.event('n4', { kind: 'request', id: 'r', request: { kind: 'get', path: path('a') } })
+    const question = bench.wire.find(({ message }) => message.kind === 'read')
+    if (question?.message.kind !== 'read') throw new TypeError('No replica was asked.')
+    bench.run()
+    const answer = { kind: 'value', tag: question.message.tag, record: absent('a') } as const
+    bench.deliver(question.to, 'n4', answer)
+    t.equal(bench.answers.get('r')?.kind, 'value')
+  },
+)
+
+t.test(
+  'an entry node that has no part in a view learns that it is superseded, and reads in the next',
+  async t => {
+    const nodes = [...FIVE, 'n6']
+    const bench = new Bench({ nodes, view: wholeView(['n1', 'n2', 'n3'], FIVE) })
+    bench.put('n1', 'w', 'a')
+    const { view } = bench.state('n1')
+    bench.machine('n6').table.learn(view)
+    bench.event('n1', { kind: 'renew', viewId: view.id })
+    bench.run()
+    const next = bench.machine('n1').table.covering(view.hi)
+    t.not(next?.id, view.id)
+    t.equal(bench.machine('n6').table.covering(view.hi)?.id, view.id)
+    bench.get('n6', 'r', 'a')
+    bench.fire('retry')
+    t.match(bench.answers.get('r'), { kind: 'value', record: { body: { sha256: 'w' } } })
+  },
+)
+
+/** The kinds of all messages that were delivered, sorted. */
+function kindsOf({ log }: Bench): string[] {
+  return log.map(line => line.split(' ')[1] as string).sort()
+}
+
+/** The acceptor that n4 asks for its vote. */
+async function askedBy(bench: Bench): Promise<string> {
+  bench.log.length = 0
+  bench.get('n4', 'r0', 'a')
+  const [, asked] = bench.log.map(line => /^n4>(n\d) confirm$/.exec(line)).find(found => found !== null) ?? []
+  return asked as string
+}
+
+function absent(name: string): ChainRecord {
+  return absentRecord(path(name), identifierOfPath(path(name)), { epoch: 1, seq: 0 })
+}
 
 t.test('a sealed acceptor says what it has accepted, and the reader finishes it', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
@@ -44,6 +166,8 @@ t.test('a sealed acceptor says what it has accepted, and the reader finishes it'
   const ballot = { round: 1, node: view.replicas[2] as never, boot: '1.x' }
   bench.deliver('n3', 'n1', { kind: 'accept', view, ballot, children: [child] })
   t.ok(bench.state('n1').sealed)
-  t.equal(bench.get('n2', 'r', 'a'), 'absent', 'two of three have not sealed')
+  bench.get('n2', 'r', 'a')
+  bench.fire('retry')
+  t.equal(bench.answers.get('r')?.kind, 'value')
   for (const name of ['n1', 'n2', 'n3']) t.ok(bench.state(name, 'v2').active)
 })
