@@ -27,6 +27,8 @@ export interface Timer {
 export interface Timers {
   /** Calls `then` once, `delayMs` from now, unless cancelled. A waiting timer does not keep the process alive. */
   after(delayMs: number, then: () => void): Timer
+  /** Calls `then` once, after what has arrived by now was looked at and before anything is waited for. */
+  soon(then: () => void): void
   /** Resolves `delayMs` from now; rejects with the signal's reason when it aborts first. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>
 }
@@ -59,6 +61,7 @@ export function realEnv(log: Log = silentLog): Env {
         handle.unref()
         return { cancel: () => clearTimeout(handle) }
       },
+      soon: then => void setImmediate(then),
       sleep: (delayMs, signal) => delay(delayMs, undefined, signal ? { signal } : {}),
     },
     log,

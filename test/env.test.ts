@@ -32,6 +32,20 @@ t.test('a timer fires once unless cancelled', async t => {
   t.notOk(cancelledFired)
 })
 
+t.test('soon is after what has been promised, and before time passes', async t => {
+  const { timers } = realEnv()
+  const order: string[] = []
+  await new Promise<void>(resolve => {
+    timers.soon(() => {
+      order.push('soon')
+      resolve()
+    })
+    void Promise.resolve().then(() => order.push('promised'))
+    order.push('now')
+  })
+  t.same(order, ['now', 'promised', 'soon'])
+})
+
 t.test('a sleep ends with the reason of its signal', async t => {
   const { timers } = realEnv()
   await timers.sleep(1)

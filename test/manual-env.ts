@@ -31,6 +31,7 @@ export function manualEnv(): ManualEnv {
     clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
     timers: {
       after,
+      soon: then => void setImmediate(then),
       sleep: delayMs => new Promise(resolve => after(delayMs, resolve)),
     },
     logged,

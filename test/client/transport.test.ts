@@ -18,6 +18,7 @@ function impatientEnv(): Env & { sleeps: number[] } {
     randomness: { bytes: length => new Uint8Array(length).fill(128) },
     timers: {
       after: env.timers.after,
+      soon: env.timers.soon,
       async sleep(delayMs, signal) {
         signal?.throwIfAborted()
         sleeps.push(delayMs)

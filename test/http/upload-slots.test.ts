@@ -11,6 +11,7 @@ function manualTimers() {
       waiting.add(then)
       return { cancel: () => waiting.delete(then) }
     },
+    soon: then => void setImmediate(then),
     sleep: () => Promise.reject(new Error('not used')),
   }
   return { timers, waiting }

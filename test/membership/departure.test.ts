@@ -11,6 +11,7 @@ function scripted(free: boolean[], changes: Partial<DepartureComponents> = {}) {
     clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
     timers: {
       after: () => ({ cancel() {} }),
+      soon: realEnv().timers.soon,
       sleep: async (ms: number, signal?: AbortSignal) => {
         nowMs += ms
         signal?.throwIfAborted()

@@ -32,6 +32,10 @@ export class TimerScope implements Timers {
     return { cancel: () => this.#cancel(pending) }
   }
 
+  soon(then: () => void): void {
+    this.after(0, then)
+  }
+
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return sleepOn(this, delayMs, signal)
   }

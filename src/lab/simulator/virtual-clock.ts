@@ -69,6 +69,10 @@ export class VirtualClock implements Clock, Timers {
     return new EventTimer(event, this.#cancelled)
   }
 
+  soon(then: () => void): void {
+    this.after(0, then)
+  }
+
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return sleepOn(this, delayMs, signal)
   }

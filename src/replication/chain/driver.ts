@@ -93,6 +93,8 @@ export class ChainDriver {
   #writing = false
   readonly #timers: TimerQueues
   #requests = new Map<string, (outcome: Outcome) => void>()
+  /** Reads that have arrived in this turn of the event loop: they take one step together. */
+  #reads = new Map<string, ClientRequest>()
   #expiring: Timer | undefined
   #collecting: Timer | undefined
   #removals = 0
@@ -156,8 +158,16 @@ export class ChainDriver {
     const id = `${++this.#lastRequest}`
     return new Promise(resolve => {
       this.#requests.set(id, resolve)
-      this.dispatch({ kind: 'request', id, request })
+      if (request.kind !== 'get') return this.dispatch({ kind: 'request', id, request })
+      if (this.#reads.size === 0) this.#components.env.timers.soon(() => this.#read())
+      this.#reads.set(id, request)
     })
+  }
+
+  #read(): void {
+    const requests = this.#reads
+    this.#reads = new Map()
+    if (requests.size > 0) this.dispatch({ kind: 'requests', requests })
   }
 
   /** Takes one step. Effects that need no write, and wait for none, are out when this returns. */
@@ -328,6 +338,7 @@ export class ChainDriver {
   #abandon(): void {
     this.#steps = []
     this.#writes = []
+    this.#reads = new Map()
     this.#timers.clear()
     for (const timer of [this.#expiring, this.#collecting]) timer?.cancel()
     this.#expiring = undefined

@@ -80,6 +80,8 @@ export type MachineEvent =
   | { readonly kind: 'message'; readonly envelope: Envelope }
   | { readonly kind: 'timer'; readonly timer: TimerEvent }
   | { readonly kind: 'request'; readonly id: string; readonly request: ClientRequest }
+  /** Several at once: their reads share the votes that confirm them. */
+  | { readonly kind: 'requests'; readonly requests: ReadonlyMap<string, ClientRequest> }
   /** What routing has learned of the network. */
   | { readonly kind: 'members'; readonly members: readonly Member[] }
   /** A node can't be reached: its machine refuses connections. */
@@ -127,6 +129,10 @@ function handle(m: Machine, event: MachineEvent): void {
     case 'request':
       seekSuspects(m)
       return startRequest(m, event.id, event.request)
+    case 'requests':
+      seekSuspects(m)
+      for (const [id, request] of event.requests) startRequest(m, id, request)
+      return
     case 'members':
       return onMembers(m, event.members)
     case 'unreachable':

@@ -12,12 +12,13 @@ t.test('a crash takes the timers of its node and of no other', async t => {
   const seen: string[] = []
   node.after(1, () => seen.push('before'))
   node.after(3, () => seen.push('lost'))
+  node.soon(() => seen.push('soon'))
   other.after(3, () => seen.push('other'))
   clock.runUntil(2)
   node.clear()
   node.after(2, () => seen.push('after the restart'))
   clock.runUntil(10)
-  t.same(seen, ['before', 'other', 'after the restart'])
+  t.same(seen, ['soon', 'before', 'other', 'after the restart'])
 })
 
 t.test('what falls due in a pause happens at its end, in order', async t => {

@@ -63,6 +63,16 @@ t.test(
   },
 )
 
+t.test('reads that come in one step share a round', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const names = ['r1', 'r2', 'r3']
+  const requests = new Map(names.map(name => [name, { kind: 'get', path: path(name) } as const]))
+  bench.event('n2', { kind: 'requests', requests })
+  bench.run()
+  t.strictSame([...bench.answers.keys()], names)
+  t.equal(kindsOf(bench).filter(kind => kind === 'confirm').length, 1)
+})
+
 t.test('a slow acceptor costs one wait; then others are asked, and it is asked last', async t => {
   const bench = new Bench({ nodes: FIVE, view: wholeView(['n1', 'n2', 'n3'], FIVE) })
   const slow = await askedBy(bench)

@@ -7,7 +7,7 @@ import type { Identifier } from '../../../src/ring/identifier.ts'
 import type { BlobId, Body } from '../../../src/storage/record.ts'
 import type { NodeId } from '../../../src/views/view.ts'
 import { manualEnv } from '../../manual-env.ts'
-import { path, SETTINGS } from './bench.ts'
+import { path, SETTINGS, wholeView } from './bench.ts'
 import { type GatedStore, gatedStore } from './gated-store.ts'
 
 const self = 'me' as NodeId
@@ -76,6 +76,33 @@ t.test('no effect leaves before its writes and all earlier ones are durable', as
   t.same(sent.slice(2), [[other, 'pong']])
   driver.dispatch(message({ kind: 'ping' }, 2))
   t.same(sent.slice(3), [[other, 'pong']], 'what waits for nothing leaves at once')
+})
+
+t.test('reads that arrive in one turn are confirmed together', async t => {
+  const { driver, sent } = await founded()
+  const third = 'third' as NodeId
+  const nodes = { replicas: [other], acceptors: [other, third, 'fourth' as NodeId] }
+  driver.dispatch(message({ kind: 'teach', views: [{ ...wholeView([], [], 'v9', 9), ...nodes }] }))
+  sent.length = 0
+  const reads = ['a', 'b'].map(name => driver.request({ kind: 'get', path: path(name) }))
+  await new Promise(resolve => setImmediate(resolve))
+  t.strictSame(
+    sent.filter(([, kind]) => kind === 'read'),
+    [
+      [other, 'read'],
+      [other, 'read'],
+    ],
+  )
+  t.equal(sent.filter(([, kind]) => kind === 'confirm').length, 1)
+  driver.close()
+  t.same(await Promise.all(reads), [{ kind: 'indeterminate' }, { kind: 'indeterminate' }])
+})
+
+t.test('a read that has not had its turn when the driver closes is answered', async t => {
+  const { driver } = await founded()
+  const read = driver.request({ kind: 'get', path: path('a') })
+  driver.close()
+  t.same(await read, { kind: 'indeterminate' })
 })
 
 t.test('what one turn writes becomes durable together', async t => {
