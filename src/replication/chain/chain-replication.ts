@@ -7,7 +7,7 @@ import type { Env } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
 import { type Address, type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
-import { checkedBlocks, wholeRange } from '../../storage/checked-blocks.ts'
+import { wholeRange } from '../../storage/checked-blocks.ts'
 import type { BlobId, FileRecord } from '../../storage/record.ts'
 import type {
   ByteRange,
@@ -166,8 +166,7 @@ export class ChainReplication implements Replication {
   ): Promise<Readable> {
     const { carrier, driver } = this.#components
     const blocks = carrier.remoteBlocks(record, blobId, range, sawBadBlock)
-    const chunks = checkedBlocks(record, range, (index, length) => blocks.read(index, length))
-    const stream = await firstThenRest(chunks, () => blocks.close())
+    const stream = await blocks.stream()
     if (sawBadBlock) driver.dispatch({ kind: 'body-lost', blobId })
     return stream
   }
@@ -331,18 +330,4 @@ function conditionFailed(condition: Condition, path: PathName): StoreError {
 
 function unavailable(path: PathName): StoreError {
   return new StoreError('UNAVAILABLE', 'Too few nodes that keep this path can be reached.', { path })
-}
-
-/** A stream of chunks whose first one is there already, so that a bad one is still an error and no cut-off reply. */
-async function firstThenRest(chunks: AsyncGenerator<Uint8Array>, end: () => void): Promise<Readable> {
-  const first = await chunks.next()
-  async function* all() {
-    try {
-      if (!first.done) yield first.value
-      yield* chunks
-    } finally {
-      end()
-    }
-  }
-  return Readable.from(all(), { objectMode: false })
 }

@@ -1,8 +1,9 @@
 /**
  * Owns the blocks of a body that lies on other nodes: read in order from one holder, and from the next one on when that
- * breaks off or a block is not what the record says. Every block is checked by the reader (checked-blocks.ts).
+ * breaks off or a block is not what the record says. No byte of a block is handed on before the whole block has passed
+ * its CRC-32; its pieces go on as they came, since to put them together would cost more than all the rest.
  */
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { errorCode, StoreError } from '../../errors.ts'
 import { BLOCK_BYTES, type FileRecord } from '../../storage/record.ts'
@@ -28,6 +29,7 @@ export class RemoteBlocks {
   #holder = 0
   #sawBadBlock: boolean
   #sawSilence = false
+  #ended = false
 
   constructor(components: RemoteBlocksComponents, init: RemoteBlocksInit) {
     this.#components = components
@@ -36,21 +38,66 @@ export class RemoteBlocks {
   }
 
   /**
-   * The next block; they are asked for in order.
+   * The bytes of the range, one block read ahead. The first block is there when this resolves.
+   * @throws StoreError as `read`, and so does the stream later on.
+   */
+  async stream(): Promise<Readable> {
+    let index = Math.floor(this.#init.range.first / BLOCK_BYTES)
+    const next = () => this.#readWanted(index++)
+    let ahead = next()
+    await ahead
+    const end = () => this.#end()
+    return new Readable({
+      // One block is read ahead here; none needs to wait in the stream as well.
+      highWaterMark: 1,
+      read() {
+        ahead.then(
+          pieces => {
+            if (pieces === undefined) {
+              this.push(null)
+              return
+            }
+            ahead = next()
+            // A failure is met at the next read; until then it must not count as unhandled.
+            ahead.catch(() => undefined)
+            for (const piece of pieces) this.push(piece)
+          },
+          error => this.destroy(error),
+        )
+      },
+      destroy(error, callback) {
+        end()
+        callback(error)
+      },
+    })
+  }
+
+  /** What the range wants of a block; undefined after its last one. */
+  async #readWanted(index: number): Promise<readonly Uint8Array[] | undefined> {
+    const { record, range } = this.#init
+    const start = index * BLOCK_BYTES
+    if (start > range.last) return undefined
+    const pieces = await this.read(index, Math.min(BLOCK_BYTES, record.body.size - start))
+    return within(pieces, range.first - start, range.last + 1 - start)
+  }
+
+  /**
+   * The next block, in pieces; they are asked for in order.
    * @throws StoreError CORRUPT when a block was bad and no holder has a good one; FILE_NOT_FOUND when no holder has the
    *   body any more, since another version took its place; UNAVAILABLE when some can't be reached.
    */
-  async read(index: number, length: number): Promise<Uint8Array> {
-    for (; this.#holder < this.#components.holders.length; this.#holder++) {
+  async read(index: number, length: number): Promise<readonly Uint8Array[]> {
+    for (; this.#holder < this.#components.holders.length && !this.#ended; this.#holder++) {
       try {
-        const block = await this.#readFrom(index, length)
-        if (crc32(block) === this.#init.record.body.blockChecksums[index]) return block
+        const pieces = await this.#readFrom(index, length)
+        const checksum = pieces.reduce((sum, piece) => crc32(piece, sum), 0)
+        if (checksum === this.#init.record.body.blockChecksums[index]) return pieces
         this.#sawBadBlock = true
       } catch (error) {
         // The next holder may do better; when none does, the error below says so.
         if (errorCode(error) !== 'FILE_NOT_FOUND') this.#sawSilence = true
       }
-      this.close()
+      this.#letGo()
     }
     const { path } = this.#init.record
     if (this.#sawBadBlock) throw new StoreError('CORRUPT', 'No replica has good bytes of the file.', { path })
@@ -60,32 +107,53 @@ export class RemoteBlocks {
     throw new StoreError('UNAVAILABLE', 'No replica that has the bytes of the file answers.', { path })
   }
 
-  close(): void {
+  /** Nothing more is wanted: whoever is being asked is let go, and nobody else is asked. */
+  #end(): void {
+    this.#ended = true
+    this.#letGo()
+  }
+
+  #letGo(): void {
     this.#source?.stream.destroy()
     this.#source = undefined
   }
 
-  async #readFrom(index: number, length: number): Promise<Buffer> {
+  async #readFrom(index: number, length: number): Promise<readonly Uint8Array[]> {
     this.#source ??= await this.#open(index * BLOCK_BYTES)
     const source = this.#source
-    const parts: Buffer[] = [source.rest]
-    let bytes = source.rest.length
-    while (bytes < length) {
-      const { value, done } = await source.chunks.next()
-      if (done) throw new StoreError('UNAVAILABLE', 'The bytes of a replica broke off.')
-      parts.push(value)
-      bytes += value.length
+    const pieces: Uint8Array[] = []
+    for (let missing = length; missing > 0; ) {
+      if (source.rest.length === 0) {
+        const { value, done } = await source.chunks.next()
+        if (done) throw new StoreError('UNAVAILABLE', 'The bytes of a replica broke off.')
+        source.rest = value
+      }
+      const piece = source.rest.subarray(0, missing)
+      source.rest = source.rest.subarray(piece.length)
+      pieces.push(piece)
+      missing -= piece.length
     }
-    const all = parts.length === 1 ? source.rest : Buffer.concat(parts, bytes)
-    source.rest = all.subarray(length)
-    return all.subarray(0, length)
+    return pieces
   }
 
   async #open(first: number) {
     const node = this.#components.holders[this.#holder] as NodeId
     const stream = await this.#components.pull(node, first)
+    if (this.#ended) stream.destroy()
     // Whoever reads it next meets the error; until then it must not end the process.
     stream.on('error', () => undefined)
     return { stream, chunks: stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>, rest: Buffer.alloc(0) }
   }
+}
+
+/** The parts of a block's pieces from byte `first` up to, and without, byte `end` of the block. */
+function within(pieces: readonly Uint8Array[], first: number, end: number): readonly Uint8Array[] {
+  const wanted: Uint8Array[] = []
+  let at = 0
+  for (const piece of pieces) {
+    const part = piece.subarray(Math.max(0, first - at), Math.max(0, end - at))
+    if (part.length > 0) wanted.push(part)
+    at += piece.length
+  }
+  return wanted
 }

@@ -40,7 +40,9 @@ const short: Holder = first => ({ bytes: bytes.subarray(first, -1) })
 const silent: Holder = () => new StoreError('UNAVAILABLE', 'silent')
 const without: Holder = () => new StoreError('FILE_NOT_FOUND', 'gone')
 
-function remote(holders: Holder[], sawBadBlock = false) {
+const whole = { first: 0, last: bytes.length - 1 }
+
+function remote(holders: Holder[], sawBadBlock = false, range = whole) {
   const pulls: [string, number][] = []
   const made = new RemoteBlocks(
     {
@@ -57,9 +59,11 @@ function remote(holders: Holder[], sawBadBlock = false) {
         return Readable.from(chunks(), { objectMode: false })
       },
     },
-    { record, range: { first: 0, last: bytes.length - 1 }, sawBadBlock },
+    { record, range, sawBadBlock },
   )
-  return { pulls, read: (index: number) => made.read(index, (blocks[index] as Buffer).length), made }
+  const read = async (index: number) =>
+    Buffer.concat(await made.read(index, (blocks[index] as Buffer).length))
+  return { pulls, read, made }
 }
 
 const rows: [string, Holder[], [string, number][]][] = [
@@ -108,10 +112,9 @@ const rows: [string, Holder[], [string, number][]][] = [
 ]
 for (const [name, holders, wanted] of rows) {
   t.test(name, async t => {
-    const { read, pulls, made } = remote(holders)
+    const { read, pulls } = remote(holders)
     for (const [index, block] of blocks.entries()) t.ok(block.equals(await read(index)), `block ${index}`)
     t.same(pulls, wanted)
-    made.close()
   })
 }
 
@@ -134,4 +137,50 @@ t.test('a range in the middle begins at its block', async t => {
   const { read, pulls } = remote([good])
   t.ok((blocks[2] as Buffer).equals(await read(2)))
   t.same(pulls, [['0', 2 * BLOCK_BYTES]])
+})
+
+t.test('the stream has the bytes of the range, from as many holders as it takes', async t => {
+  const ranges = [
+    whole,
+    { first: 5, last: 5 },
+    { first: BLOCK_BYTES - 1, last: BLOCK_BYTES },
+    { first: 100_000, last: 2 * BLOCK_BYTES + 7 },
+    { first: 2 * BLOCK_BYTES, last: bytes.length - 1 },
+  ]
+  for (const range of ranges) {
+    const { made } = remote([rotten(1), breaksOff(2 * BLOCK_BYTES + 1), good], false, range)
+    const got = Buffer.concat(await (await made.stream()).toArray())
+    t.ok(got.equals(bytes.subarray(range.first, range.last + 1)), `bytes ${range.first}-${range.last}`)
+  }
+})
+
+t.test('a first block that nobody has is refused at once, a later one breaks the stream off', async t => {
+  await t.rejects(remote([rotten(0)]).made.stream(), { code: 'CORRUPT' })
+  const stream = await remote([rotten(1)]).made.stream()
+  let passed = 0
+  const all = async () => {
+    for await (const chunk of stream) passed += (chunk as Buffer).length
+  }
+  await t.rejects(all(), { code: 'CORRUPT' })
+  t.equal(passed, BLOCK_BYTES, 'no byte of the bad block')
+})
+
+t.test('whoever lets go of the stream lets go of the holder', async t => {
+  const source = new Readable({ read() {} })
+  source.push(bytes.subarray(0, BLOCK_BYTES))
+  const asked: string[] = []
+  const pull = async (name: string) => {
+    asked.push(name)
+    return source
+  }
+  const made = new RemoteBlocks(
+    { holders: [node('a'), node('b')], pull },
+    { record, range: whole, sawBadBlock: false },
+  )
+  const stream = await made.stream()
+  stream.destroy()
+  await new Promise(resolve => stream.once('close', resolve))
+  t.ok(source.destroyed)
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(asked, ['a'], 'and asks nobody else')
 })
