@@ -180,6 +180,14 @@ export function onPreCopy(m: Machine, from: NodeId, view: View): void {
   else if (!busy) startTransfer(m, 'pre-copy', view, view, from)
 }
 
+/** The bytes here are no good: every range that names them wants others. */
+export function onBodyLost(m: Machine, blobId: BlobId): void {
+  dropBlob(m, blobId)
+  for (const state of [...m.views.values()]) {
+    fillBodies(m, state.view.id, 0)
+  }
+}
+
 /** A body whose successor is acknowledged is needed by nobody. */
 export function dropReplacedBody(m: Machine, path: PathName): void {
   for (const id of m.blobs.replacedAt(path)) dropIfUnneeded(m, id)

@@ -4,12 +4,20 @@
  */
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
-import { tailOf, type ViewId, type ViewState } from '../../views/view.ts'
+import { type NodeId, tailOf, type ViewId, type ViewState } from '../../views/view.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
 import { confirmThen } from './confirm.ts'
-import { type Chain, chainOf, type Machine, send, type Waiter } from './machine-state.ts'
+import { type Chain, chainOf, type Machine, send } from './machine-state.ts'
 import type { Message, Tag } from './messages.ts'
 import { refuse } from './writing.ts'
+
+/** A waiting answer that may leave when a record is acknowledged, and perhaps confirmed after that. */
+export interface Waiter {
+  readonly version: Version
+  readonly to: NodeId
+  readonly message: Message
+  readonly confirm: boolean
+}
 
 /** What a view started from is clean; so is everything at the tail. */
 export function isClean(m: Machine, state: ViewState, record: ChainRecord): boolean {

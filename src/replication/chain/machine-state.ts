@@ -17,6 +17,7 @@ import { type BlobState, BlobTable } from './blob-table.ts'
 import type { ChainRecord, RequestId } from './chain-record.ts'
 import type { Confirms } from './confirm.ts'
 import type { Proposing } from './deciding.ts'
+import type { Waiter } from './dirty.ts'
 import type { Forgetting } from './forgetting.ts'
 import type { BlobRef, Envelope, Message, Tag } from './messages.ts'
 import type { RecordTable } from './record-table.ts'
@@ -110,14 +111,6 @@ export interface Member {
   readonly zone?: string | undefined
   /** `leaving` still serves, and is given nothing new; `gone` never comes back under this name. */
   readonly status: 'member' | 'leaving' | 'gone'
-}
-
-/** A waiting answer that may leave when a record is acknowledged, and perhaps confirmed after that. */
-export interface Waiter {
-  readonly version: Version
-  readonly to: NodeId
-  readonly message: Message
-  readonly confirm: boolean
 }
 
 /** The unacknowledged writes of a path, by their numbers. */

@@ -12,6 +12,7 @@ import {
   onBackFilled,
   onBlob,
   onBlobWanted,
+  onBodyLost,
   onComplete,
   onPreCopy,
   onStage,
@@ -46,7 +47,6 @@ import { finishSealed, onActive, onInstall, onInstalled, onWatch, watch } from '
 import { askAgain, heardFrom, onQuestionTimeout, onRefusal, onSeek, probe, seekSuspects } from './liveness.ts'
 import {
   type Batch,
-  dropBlob,
   type Machine,
   type Member,
   putView,
@@ -207,13 +207,6 @@ function found(m: Machine, identifiers: readonly Identifier[]): void {
 function onMembers(m: Machine, members: readonly Member[]): void {
   m.members = new Map(members.map(member => [member.node, member]))
   for (const viewId of [...m.views.keys()]) planRepair(m, viewId)
-}
-
-function onBodyLost(m: Machine, blobId: BlobId): void {
-  dropBlob(m, blobId)
-  for (const state of [...m.views.values()]) {
-    fillBodies(m, state.view.id, 0)
-  }
 }
 
 /** A disk shows that it was copied or restored by a boot that others know better; its messages count for nothing. */
