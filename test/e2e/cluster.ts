@@ -127,6 +127,13 @@ export class Cluster {
     return place
   }
 
+  /** So many more nodes, all started at the same moment. */
+  async addTogether(count: number, timeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<void> {
+    const places: Place[] = []
+    for (let number = 0; number < count; number++) places.push(await this.#addPlace())
+    await Promise.all(places.map(place => this.#startPlace(place, timeoutMs)))
+  }
+
   /** The links between the nodes. @throws Error when the cluster was started without. */
   get links(): Links {
     if (this.#links === undefined) throw new Error('the cluster has no links')
@@ -258,7 +265,7 @@ export class Cluster {
     place.running = undefined
   }
 
-  async #startPlace(place: Place): Promise<void> {
+  async #startPlace(place: Place, readyTimeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<void> {
     const boots = this.running.map(({ port }) => port)
     const { port, dataDirectory } = place
     place.running = await startNode({
@@ -267,7 +274,7 @@ export class Cluster {
       flags: this.#options.flags ?? [],
       nodeFlags: this.#options.nodeFlags ?? [],
       ...this.#links?.startOptions(place.address),
-      readyTimeoutMs: CLUSTER_TIMEOUT_MS,
+      readyTimeoutMs,
       ...(boots.length > 0 && { boots }),
     })
   }

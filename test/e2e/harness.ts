@@ -199,6 +199,27 @@ export async function residentBytes(pid: number): Promise<number> {
   return Number(kibibytes) * 1024
 }
 
+/** What a process takes of the machine's memory, bytes. */
+export interface MemoryShare {
+  /** As residentBytes. */
+  readonly anonymous: number
+  /** Its part of everything that it maps: pages that n processes share count as an n-th each (PSS). */
+  readonly proportional: number
+  /** Everything that it maps and that is in memory (RSS); shared pages count in full for each process. */
+  readonly resident: number
+}
+
+/** Linux only. */
+export async function memoryShareOf(pid: number): Promise<MemoryShare> {
+  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const bytesOf = (name: string) => {
+    const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(rollup)?.[1]
+    assert(kibibytes !== undefined, `/proc says ${name}`)
+    return Number(kibibytes) * 1024
+  }
+  return { anonymous: await residentBytes(pid), proportional: bytesOf('Pss'), resident: bytesOf('Rss') }
+}
+
 /** Samples the anonymous resident memory of a process until `during` settles. Bytes before, and the most seen. */
 export async function residentBytesDuring(
   pid: number,
@@ -244,6 +265,12 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): 
   return { ...Object.fromEntries(inherited), ...extra }
 }
 
+/** No process outlives the test that started it, even when the test is ended from outside. */
+const children = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+})
+
 function launch(
   nodeArguments: readonly string[],
   options: { readonly environment?: Readonly<Record<string, string>> },
@@ -266,10 +293,8 @@ function launch(
     child.once('error', reject)
     child.once('close', (code, signal) => resolve({ code, signal }))
   })
-  // No process outlives the test that started it, even when the test is ended from outside.
-  const killChild = () => child.kill('SIGKILL')
-  process.once('exit', killChild)
-  exited.finally(() => process.off('exit', killChild)).catch(() => undefined)
+  children.add(child)
+  exited.finally(() => children.delete(child)).catch(() => undefined)
   return { child, exited, streams, output: () => [...streams.stdout, ...streams.stderr].join('') }
 }
 

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { openClient } from './client.ts'
 import { Cluster, type ClusterNode, peerRequestsOf, replicasOf } from './cluster.ts'
-import { residentBytes, waitFor } from './harness.ts'
+import { type MemoryShare, memoryShareOf, waitFor } from './harness.ts'
 import { type LoadResult, startLoad } from './load.ts'
 
 export interface Row {
@@ -16,12 +16,12 @@ export interface Row {
 export interface OperationsOptions {
   /** Small files that are stored before a node joins or departs. */
   readonly files: number
-  /** Nodes of the measure `many`. */
+  /** Nodes of the measures `many` and `together`. */
   readonly nodes: number
   readonly say: (line: string) => void
 }
 
-export const OPERATIONS = { move, head, many, rolling, idle, crash } as const
+export const OPERATIONS = { move, head, many, together, rolling, idle, crash } as const
 
 /** Writes under way while a network is filled. */
 const FILLERS = 64
@@ -123,7 +123,7 @@ async function head({ say }: OperationsOptions): Promise<Row[]> {
   }
 }
 
-/** Many nodes on one machine: they start, find each other, answer; what an idle one holds. */
+/** Many nodes on one machine: they start one after the other, find each other, answer; what idle ones hold and say. */
 async function many({ nodes, say }: OperationsOptions): Promise<Row[]> {
   const began = performance.now()
   const cluster = await Cluster.start({ nodes: 1 })
@@ -133,38 +133,83 @@ async function many({ nodes, say }: OperationsOptions): Promise<Row[]> {
       if (cluster.nodes.length % 5 === 0) say(`${cluster.nodes.length} nodes`)
     }
     await cluster.settled(LONG_MS)
-    const startMs = performance.now() - began
-    for (const [index, node] of cluster.nodes.entries()) {
-      const reply = await node.client.put(`many/${index}`, `bytes ${index}`)
-      if (reply.status !== 201) throw new Error(`${node.name}: ${reply.status} ${reply.body}`)
-      const reader = cluster.node((index * 7 + 3) % nodes)
-      const got = await reader.client.send('GET', `/get/many/${index}`)
-      if (got.body.toString() !== `bytes ${index}`)
-        throw new Error(`${reader.name} gave ${got.status} ${got.body}`)
-    }
-    const rounds = await hopsOf(cluster)
+    const what = `${nodes} nodes started one after the other, every range with its replicas`
+    const started = { what, value: ms(performance.now() - began) }
+    await assertAnswering(cluster)
+    const hops = { what: 'mean hops of a lookup, by lookups per node so far', value: await hopsOf(cluster) }
     await cluster.quiet(LONG_MS)
-    const memory = await Promise.all(cluster.nodes.map(({ process }) => residentBytes(process.pid)))
-    const mebibytes = memory.map(bytes => bytes / 2 ** 20).sort((a, b) => a - b)
-    const middle = mebibytes[mebibytes.length >> 1] as number
+    return [started, hops, ...(await memoryRows(cluster)), await silenceRow(cluster, say)]
+  } finally {
+    await cluster.close()
+  }
+}
+
+/** As many nodes, all but the first started at the same moment. */
+async function together({ nodes, say }: OperationsOptions): Promise<Row[]> {
+  const cluster = await Cluster.start({ nodes: 1 })
+  try {
+    const began = performance.now()
+    await cluster.addTogether(nodes - 1, LONG_MS)
+    const readyMs = performance.now() - began
+    say('all are ready')
+    await cluster.settled(LONG_MS)
+    const settledMs = performance.now() - began
+    await assertAnswering(cluster)
     return [
-      {
-        what: `${nodes} nodes started one after the other, every range with its replicas`,
-        value: ms(startMs),
-      },
-      { what: 'mean hops of a lookup, by lookups per node so far', value: rounds.join(', ') },
-      {
-        what: 'anonymous memory of an idle node, median (most)',
-        value: `${middle.toFixed(0)} MiB (${mebibytes.at(-1)?.toFixed(0)} MiB)`,
-      },
+      { what: `${nodes - 1} nodes started at the same moment beside one: all are ready`, value: ms(readyMs) },
+      { what: 'the same: every range with its replicas', value: ms(settledMs) },
     ]
   } finally {
     await cluster.close()
   }
 }
 
+/** @throws Error when what one node was given is not there at another. */
+async function assertAnswering({ nodes }: Cluster): Promise<void> {
+  for (const [index, node] of nodes.entries()) {
+    const reply = await node.client.put(`many/${index}`, `bytes ${index}`)
+    if (reply.status !== 201) throw new Error(`${node.name}: ${reply.status} ${reply.body}`)
+    const reader = nodes[(index * 7 + 3) % nodes.length] as ClusterNode
+    const got = await reader.client.send('GET', `/get/many/${index}`)
+    if (got.body.toString() !== `bytes ${index}`)
+      throw new Error(`${reader.name} gave ${got.status} ${got.body}`)
+  }
+}
+
+async function memoryRows({ nodes }: Cluster): Promise<Row[]> {
+  const shares = await Promise.all(nodes.map(({ process }) => memoryShareOf(process.pid)))
+  const row = (name: string, bytesOf: (share: MemoryShare) => number): Row => {
+    const sorted = shares.map(share => bytesOf(share) / 2 ** 20).sort((a, b) => a - b)
+    const [least, middle, most] = [sorted[0], sorted[sorted.length >> 1], sorted.at(-1)].map(one =>
+      one?.toFixed(0),
+    )
+    return {
+      what: `${name} of an idle node: median (least, most)`,
+      value: `${middle} MiB (${least}, ${most})`,
+    }
+  }
+  return [
+    row('anonymous memory', ({ anonymous }) => anonymous),
+    row('memory with its part of what is shared (PSS)', ({ proportional }) => proportional),
+    row('memory with all that is shared (RSS)', ({ resident }) => resident),
+  ]
+}
+
+/** What nodes say to each other when nobody asks them anything. */
+async function silenceRow({ nodes }: Cluster, say: OperationsOptions['say']): Promise<Row> {
+  const before = await Promise.all(nodes.map(({ client }) => peerRequestsOf(client)))
+  say(`silent for ${ms(IDLE_MS)}`)
+  await delay(IDLE_MS)
+  const after = await Promise.all(nodes.map(({ client }) => peerRequestsOf(client)))
+  const heard = after.map((count, index) => count - (before[index] as number))
+  return {
+    what: `requests of other nodes in ${ms(IDLE_MS)}, at each of ${nodes.length}`,
+    value: heard.join(', '),
+  }
+}
+
 /** Mean hops of rounds of lookups, each round one lookup of another key at every node. */
-async function hopsOf(cluster: Cluster): Promise<string[]> {
+async function hopsOf(cluster: Cluster): Promise<string> {
   const rounds: string[] = []
   for (let round = 1; round <= 10; round++) {
     let hops = 0
@@ -175,7 +220,7 @@ async function hopsOf(cluster: Cluster): Promise<string[]> {
     const mean = hops / cluster.nodes.length
     if (round === 1 || round === 3 || round === 10) rounds.push(`${round}: ${mean.toFixed(2)}`)
   }
-  return rounds
+  return rounds.join(', ')
 }
 
 /** Five nodes are stopped and started again, one by one. */
@@ -203,12 +248,7 @@ async function rolling({ say }: OperationsOptions): Promise<Row[]> {
 async function idle({ say }: OperationsOptions): Promise<Row[]> {
   const cluster = await Cluster.start({ nodes: 5 })
   try {
-    const before = await Promise.all(cluster.nodes.map(({ client }) => peerRequestsOf(client)))
-    say(`silent for ${ms(IDLE_MS)}`)
-    await delay(IDLE_MS)
-    const after = await Promise.all(cluster.nodes.map(({ client }) => peerRequestsOf(client)))
-    const heard = after.map((count, index) => count - (before[index] as number))
-    return [{ what: `requests of other nodes in ${ms(IDLE_MS)}, at each of five`, value: heard.join(', ') }]
+    return [await silenceRow(cluster, say)]
   } finally {
     await cluster.close()
   }

@@ -55,6 +55,7 @@ const OUTPUT_MAX = 4_000
 
 /** Below the range from which most kernels take the ports of outgoing connections. */
 const PORTS = { first: 15_000, count: 17_000 }
+const PORT_TRIES_MAX = 1_000
 
 export class RealNetwork {
   readonly #env: Env
@@ -142,10 +143,13 @@ export class RealNetwork {
   async #start(): Promise<void> {
     const { nodes, keep, started } = this.#init
     if (keep === 'disk') this.#folder = await mkdtemp(join(tmpdir(), 'altered-chord-experiment-'))
-    const ports = await freePorts(this.#env, nodes)
-    const boot = ports[0] as number
-    const startOne = async (port: number) => {
+    const ports = new Set<number>()
+    let boot: number | undefined
+    const startOne = async () => {
       this.#init.signal.throwIfAborted()
+      // Chosen at the last moment: other programs look for ports, too, and the last node starts minutes after the first.
+      const port = await freePort(this.#env, ports)
+      boot ??= port
       const node = this.#launch(port, boot)
       this.#nodes.push(node)
       await this.#until(
@@ -155,10 +159,10 @@ export class RealNetwork {
       started?.()
     }
     // The first one founds the network.
-    await startOne(boot)
-    const left = ports.slice(1)
+    await startOne()
+    let left = nodes - 1
     const starter = async () => {
-      for (let port = left.shift(); port !== undefined; port = left.shift()) await startOne(port)
+      while (left-- > 0) await startOne()
     }
     const ends = await Promise.allSettled(Array.from({ length: STARTING_MAX }, starter))
     for (const end of ends) if (end.status === 'rejected') throw end.reason
@@ -269,16 +273,16 @@ async function residentBytesOf(pid: number): Promise<number> {
   return Number(kibibytes) * 1024
 }
 
-/** Ports that nobody listens on now, each once. */
-async function freePorts({ randomness }: Env, count: number): Promise<number[]> {
-  const ports = new Set<number>()
-  for (let tries = 0; ports.size < count; tries++) {
-    if (tries > 100 * count) throw new StoreError('UNAVAILABLE', 'There are not enough free ports.')
+/** A port that nobody listens on now and that is not among those `taken`, to which it is added. */
+async function freePort({ randomness }: Env, taken: Set<number>): Promise<number> {
+  for (let tries = 0; tries < PORT_TRIES_MAX; tries++) {
     const draw = Buffer.from(randomness.bytes(2)).readUInt16LE()
     const port = PORTS.first + (draw % PORTS.count)
-    if (!ports.has(port) && (await isFree(port))) ports.add(port)
+    if (taken.has(port)) continue
+    taken.add(port)
+    if (await isFree(port)) return port
   }
-  return [...ports]
+  throw new StoreError('UNAVAILABLE', 'No free port was found.')
 }
 
 function isFree(port: number): Promise<boolean> {
