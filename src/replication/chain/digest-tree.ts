@@ -3,7 +3,7 @@
  * first hexadecimal digits of the positions, kept up to date as records are written. A Merkle tree (1987) with sums in
  * place of nested hashes, so that a write costs no more than its depth.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Arc } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
@@ -25,17 +25,20 @@ export interface Summand {
   readonly version: Version
 }
 
-interface Sum {
-  count: number
-  /** The XOR of the first 128 bits of each record's SHA-256. */
-  readonly words: Int32Array
-}
+/** Sums lie one after the other: how many records, and the XOR of the first 128 bits of each record's SHA-256. */
+type Sums = Int32Array
+const SUM_WORDS = 5
 
 /** Bytes of a leaf as `leaf` gives and `restore` takes it. */
-const LEAF_BYTES = 20
+const LEAF_BYTES = 4 * SUM_WORDS
+
+/** Where the sums of the prefixes of each length begin, the empty one first; the last is how many there are. */
+const LEVELS = Array.from({ length: PREFIX_DIGITS + 2 }, (_, digits) => (16 ** digits - 1) / 15)
+const PREFIXES = LEVELS[PREFIX_DIGITS + 1] as number
 
 export class DigestTree {
-  readonly #sums = new Map<string, Sum>()
+  /** 1.4 MB of zeros, of which the system provides what is used, and none before the first record. */
+  #sums: Sums | undefined
 
   add(record: Summand): void {
     this.#change(record, 1)
@@ -47,24 +50,25 @@ export class DigestTree {
 
   /** True when some record's position begins with `prefix`. */
   has(prefix: string): boolean {
-    return this.#sums.has(prefix)
+    return this.#countOf(prefix) > 0
   }
 
   /** The sum of one leaf for stable storage; undefined when it is empty. */
   leaf(prefix: string): Uint8Array | undefined {
-    const sum = this.#sums.get(prefix)
-    if (sum === undefined) return undefined
+    const sums = this.#sums
+    if (sums === undefined || !this.has(prefix)) return undefined
+    const from = indexOf(prefix)
     const bytes = Buffer.alloc(LEAF_BYTES)
-    bytes.writeUInt32LE(sum.count, 0)
-    for (let word = 0; word < 4; word++) bytes.writeInt32LE(sum.words[word] as number, 4 + 4 * word)
+    for (let word = 0; word < SUM_WORDS; word++) bytes.writeInt32LE(sums[from + word] as number, 4 * word)
     return bytes
   }
 
   /** Puts a leaf back that `leaf` gave. */
   restore(prefix: string, bytes: Uint8Array): void {
-    const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const words = Int32Array.from([4, 8, 12, 16], at => view.readInt32LE(at))
-    this.#addAlong(prefix, { count: view.readUInt32LE(0), words })
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const sum = new Int32Array(SUM_WORDS)
+    for (let word = 0; word < SUM_WORDS; word++) sum[word] = view.getInt32(4 * word, true)
+    this.#addAlong(prefix, sum)
   }
 
   /**
@@ -72,53 +76,62 @@ export class DigestTree {
    * @param within reads the records of a leaf that lies in the arc only in part.
    */
   digest(arc: Arc, prefix: string, within: (prefix: string) => Iterable<Summand>): Digest {
-    const sum: Sum = { count: 0, words: new Int32Array(4) }
+    const sum = new Int32Array(SUM_WORDS)
     this.#collect(arc, prefix, sum, within)
-    return { count: sum.count, hash: [...sum.words].map(word => (word >>> 0).toString(16)).join('-') }
+    const [count = 0, ...words] = sum
+    return { count, hash: words.map(word => (word >>> 0).toString(16)).join('-') }
   }
 
-  #collect(arc: Arc, prefix: string, into: Sum, within: (prefix: string) => Iterable<Summand>): void {
-    const here = this.#sums.get(prefix)
-    const shared = here === undefined ? 'none' : overlap(arc, prefix)
-    if (here === undefined || shared === 'none') return
-    if (shared === 'all') addSum(into, here)
+  #collect(arc: Arc, prefix: string, into: Sums, within: (prefix: string) => Iterable<Summand>): void {
+    const shared = this.has(prefix) ? overlap(arc, prefix) : 'none'
+    if (shared === 'none') return
+    if (shared === 'all') addSum(into, 0, this.#sums as Sums, indexOf(prefix))
     else if (prefix.length < PREFIX_DIGITS) {
       for (const digit of DIGITS) this.#collect(arc, prefix + digit, into, within)
     } else {
-      for (const record of within(prefix)) addSum(into, sumOf(record))
+      for (const record of within(prefix)) addSum(into, 0, sumOf(record), 0)
     }
   }
 
   #change(record: Summand, sign: 1 | -1): void {
     const added = sumOf(record)
-    this.#addAlong(record.position.slice(0, PREFIX_DIGITS), { count: sign * added.count, words: added.words })
+    added[0] = sign
+    this.#addAlong(record.position.slice(0, PREFIX_DIGITS), added)
   }
 
-  #addAlong(leaf: string, added: Sum): void {
-    for (let digits = 0; digits <= PREFIX_DIGITS; digits++) {
-      const prefix = leaf.slice(0, digits)
-      let sum = this.#sums.get(prefix)
-      if (sum === undefined) {
-        sum = { count: 0, words: new Int32Array(4) }
-        this.#sums.set(prefix, sum)
-      }
-      addSum(sum, added)
-      if (sum.count === 0) this.#sums.delete(prefix)
+  #addAlong(leaf: string, added: Sums): void {
+    this.#sums ??= new Int32Array(PREFIXES * SUM_WORDS)
+    let number = Number.parseInt(leaf, 16)
+    for (let digits = PREFIX_DIGITS; digits >= 0; digits--) {
+      addSum(this.#sums, ((LEVELS[digits] as number) + number) * SUM_WORDS, added, 0)
+      number >>= 4
     }
+  }
+
+  #countOf(prefix: string): number {
+    return this.#sums?.[indexOf(prefix)] ?? 0
   }
 }
 
 export const DIGITS = [...'0123456789abcdef']
 
-function sumOf(record: Summand): Sum {
-  const text = `${record.version.epoch}.${record.version.seq} ${record.path}`
-  const bytes = createHash('sha256').update(text).digest()
-  return { count: 1, words: Int32Array.from([0, 4, 8, 12], at => bytes.readInt32LE(at)) }
+/** Where the sum of a prefix begins. */
+function indexOf(prefix: string): number {
+  const number = prefix === '' ? 0 : Number.parseInt(prefix, 16)
+  return ((LEVELS[prefix.length] as number) + number) * SUM_WORDS
 }
 
-function addSum(into: Sum, added: Sum): void {
-  into.count += added.count
-  for (let word = 0; word < 4; word++) (into.words[word] as number) ^= added.words[word] as number
+function sumOf(record: Summand): Sums {
+  const bytes = hash('sha256', `${record.version.epoch}.${record.version.seq} ${record.path}`, 'buffer')
+  const sum = new Int32Array(SUM_WORDS)
+  sum[0] = 1
+  for (let word = 1; word < SUM_WORDS; word++) sum[word] = bytes.readInt32LE(4 * (word - 1))
+  return sum
+}
+
+function addSum(into: Sums, at: number, added: Sums, from: number): void {
+  ;(into[at] as number) += added[from] as number
+  for (let word = 1; word < SUM_WORDS; word++) (into[at + word] as number) ^= added[from + word] as number
 }
 
 /** How much of the positions that begin with `prefix` lies in the arc. */
