@@ -46,6 +46,13 @@ const VARIANTS: Readonly<Record<string, Variant>> = {
     runsMax: 2000,
     off: 'boundFirstTry',
   },
+  'forgotten-refusals': { rule: 'a refusal is kept under its key', runsMax: 300, off: 'keptRefusals' },
+  'pre-copy-goes-on': { rule: 'an installation ends copies ahead', runsMax: 300, off: 'endedPreCopies' },
+  'pre-copy-of-the-past': {
+    rule: 'no copy ahead of a superseded view',
+    runsMax: 300,
+    off: 'currentPreCopies',
+  },
 }
 
 export const MUTANTS: readonly Mutant[] = Object.entries(VARIANTS).map(([name, { rule, runsMax }]) => ({

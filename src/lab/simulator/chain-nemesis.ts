@@ -5,6 +5,7 @@
 import type { BlobState } from '../../replication/chain/blob-table.ts'
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import { blobOf } from '../../replication/chain/machine-state.ts'
+import type { Envelope } from '../../replication/chain/messages.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { NodeId, View, ViewState } from '../../views/view.ts'
@@ -12,6 +13,7 @@ import { majority } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainInvariants } from './chain-invariants.ts'
 import type { ChainNode } from './chain-node.ts'
+import type { Order } from './chain-workload.ts'
 import type { NemesisAction } from './scenario.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { LinkSettings, NodeName } from './simulated-network.ts'
@@ -24,6 +26,8 @@ export interface NemesisComponents {
   readonly transcript: Transcript
   readonly cluster: ChainCluster
   readonly invariants: ChainInvariants
+  /** A client asks a node something, once. */
+  readonly ask: (node: ChainNode, order: Order) => void
 }
 
 /** The kinds of trouble that a seed draws from, with their weights. */
@@ -139,12 +143,17 @@ export class ChainNemesis {
     const { transcript, cluster } = this.#components
     transcript.note('nemesis', action.kind, '*', JSON.stringify(action))
     if (action.kind === 'links') {
-      const { loss, repeat, late, lateMaxMs, held } = action as unknown as LinkSettings
-      return cluster.network.setAllLinks({ loss, repeat, late, lateMaxMs, held })
+      const { kind: _, atMs: __, ...settings } = action
+      return cluster.network.setAllLinks(settings as Partial<LinkSettings>)
     }
     if (action.kind === 'cut') return this.#cut(action)
     if (action.kind === 'partition') return this.#partition(action)
     if (action.kind === 'heal') return this.heal()
+    if (action.kind === 'hold') return this.#hold(action)
+    if (action.kind === 'ask') {
+      const order = { client: action.client, ...(action.request as object) } as Order
+      return this.#components.ask(cluster.node(action.node as string), order)
+    }
     this.#doTo(cluster.node(action.node as string), action)
   }
 
@@ -159,6 +168,14 @@ export class ChainNemesis {
     const { network } = this.#components.cluster
     network.partition(action.groups as unknown as NodeName[][])
     this.#after(action, () => network.healAll())
+  }
+
+  /** Only schedules do this: the next messages of one kind, all or `count` of them, arrive after the others. */
+  #hold(action: NemesisAction): void {
+    const { network } = this.#components.cluster
+    const [from, to] = [action.from as NodeName, action.to as NodeName]
+    const isMeant = ({ message }: Envelope) => message.kind === action.message
+    this.#after(action, network.holdBack(from, to, isMeant, action.count as number | undefined))
   }
 
   #doTo(node: ChainNode, action: NemesisAction): void {

@@ -36,6 +36,17 @@ export const scenario: Scenario = {
   run: (seed, options) => new ChainRun(seed, options).run(),
 }
 
+/** What a schedule may say of the world instead of having it drawn. */
+interface World {
+  readonly nodes?: number
+  readonly founders?: number
+  readonly zones?: number
+  /** Clients that ask what they draw; 0 leaves only those of the schedule. */
+  readonly clients?: number
+  /** ChainSettings.listedMax: small ones make a comparison many steps. */
+  readonly listedMax?: number
+}
+
 class ChainRun {
   readonly #clock = new VirtualClock()
   readonly #random: SeededRandom
@@ -56,7 +67,8 @@ class ChainRun {
     const random = this.#random
     this.#transcript = new Transcript({ clock }, { write: options.transcript })
     const transcript = this.#transcript
-    const nodes = random.int(3, 7)
+    const world: World = options.schedule?.world ?? {}
+    const nodes = world.nodes ?? random.int(3, 7)
     this.#invariants = new ChainInvariants({ cluster: () => this.#cluster })
     const invariants = this.#invariants
     this.#cluster = new ChainCluster(
@@ -76,13 +88,13 @@ class ChainRun {
       },
       {
         nodes,
-        founders: random.chance(0.6) ? nodes : random.int(3, nodes),
-        zones: random.fork('zones').pick([0, 0, 2, 3]),
+        founders: world.founders ?? (random.chance(0.6) ? nodes : random.int(3, nodes)),
+        zones: world.zones ?? random.fork('zones').pick([0, 0, 2, 3]),
         ...rulesOf(options.mutant),
         // With few paths, a comparison has many steps only when digests are followed down to the leaves.
         settings: {
           ...SIMULATED_SETTINGS,
-          listedMax: random.fork('settings').pick([0, 1, 16]),
+          listedMax: world.listedMax ?? random.fork('settings').pick([0, 1, 16]),
           differenceBytesMax: random.fork('messages').pick([0, 512 * 1024]),
         },
       },
@@ -96,9 +108,20 @@ class ChainRun {
         cluster,
         acknowledged: (path, version) => invariants.acknowledged(path, version),
       },
-      { clients: random.int(2, 5), paths: random.int(2, 6), untilMs: TROUBLE_MS + AFTERWARDS_MS },
+      {
+        clients: world.clients ?? random.int(2, 5),
+        paths: random.int(2, 6),
+        untilMs: TROUBLE_MS + AFTERWARDS_MS,
+      },
     )
-    this.#nemesis = new ChainNemesis({ clock, random, transcript, cluster, invariants })
+    this.#nemesis = new ChainNemesis({
+      clock,
+      random,
+      transcript,
+      cluster,
+      invariants,
+      ask: (node, order) => this.#workload.order(node, order),
+    })
   }
 
   run(): RunResult {

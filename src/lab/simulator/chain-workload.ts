@@ -5,7 +5,7 @@
  * value, so every value is written once, as the checker wants it.
  */
 
-import { type ChainRecord, etagOfRecord } from '../../replication/chain/chain-record.ts'
+import { type ChainRecord, etagOfRecord, type IdempotencyKey } from '../../replication/chain/chain-record.ts'
 import type { Outcome } from '../../replication/chain/machine-state.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
 import type { Identifier } from '../../ring/identifier.ts'
@@ -43,6 +43,17 @@ interface Pending {
   /** Ids in the history: of the source or only path, and of the destination. */
   readonly entries: readonly string[]
   readonly retries: number
+  /** The client asks something else when it has its answer. */
+  readonly goesOn: boolean
+}
+
+/** What a schedule has a client ask. */
+export interface Order {
+  readonly client: string
+  readonly kind: 'get' | 'put' | 'remove'
+  readonly path: PathName
+  /** An Idempotency-Key. */
+  readonly key?: string
 }
 
 /** Ms that a client thinks between two requests. */
@@ -98,15 +109,28 @@ export class ChainWorkload {
     })
   }
 
+  /** A client asks what a schedule says, and nothing after that. A put is create-only. */
+  order(node: ChainNode, { client, kind, path, key: name }: Order): void {
+    const key = name === undefined ? {} : { key: keyOf(name) }
+    const put = { kind: 'put', path, body: this.#body(true), meta: META, writtenAtMs: 0 } as const
+    const request: ClientRequest =
+      kind === 'get'
+        ? { kind, path }
+        : kind === 'remove'
+          ? { kind, condition: 'exists', path, ...key }
+          : { ...put, condition: 'none', ...key }
+    this.ask(client, node, request, false)
+  }
+
   /** One request of a client. */
-  ask(client: string, node: ChainNode, request: ClientRequest): void {
+  ask(client: string, node: ChainNode, request: ClientRequest, goesOn = true): void {
     const { machine } = node
     if (machine === undefined) return
     const id = `${client}-${++this.#count}`
     // The request names its writes by the next counter of the machine; the history needs the name beforehand.
     const value = `${machine.self}/${machine.boot.counter}.${machine.boot.nonce}/r${machine.counter + 1}`
     const entries = this.#record(client, request, value)
-    this.#pending.set(id, { node, request, client, entries, retries: 0 })
+    this.#pending.set(id, { node, request, client, entries, retries: 0, goesOn })
     this.#hand(id, node, request)
   }
 
@@ -171,20 +195,20 @@ export class ChainWorkload {
       this.#components.acknowledged(request.path, outcome.version)
     }
     for (const [index, answer] of answers.entries()) this.#history.answered(entries[index] as string, answer)
-    this.#next(client)
+    if (pending.goesOn) this.#next(client)
   }
 
   /** A client with an Idempotency-Key asks another node the same again: it counts as one operation. */
   #askAgain(id: string, pending: Pending): boolean {
-    const { request, entries, client, retries } = pending
+    const { request, retries } = pending
     const node = this.#components.cluster.nodes.find(each => each.running && each !== pending.node)
     const hasKey = (request.kind === 'put' || request.kind === 'remove') && request.key !== undefined
     if (!hasKey || retries >= 3 || node?.machine === undefined) return false
     this.#pending.delete(id)
-    const again = `${client}-${++this.#count}`
-    this.#pending.set(again, { node, request, client, entries, retries: retries + 1 })
+    const again = `${pending.client}-${++this.#count}`
+    this.#pending.set(again, { ...pending, node, retries: retries + 1 })
     const { self, boot, counter } = node.machine
-    const entry = this.#history.operations().find(operation => operation.id === entries[0])
+    const entry = this.#history.operations().find(operation => operation.id === pending.entries[0])
     if (entry !== undefined && 'value' in entry.action) {
       this.#aliases.set(`${self}/${boot.counter}.${boot.nonce}/r${counter + 1}`, entry.action.value)
     }
@@ -211,9 +235,7 @@ export class ChainWorkload {
     const path = this.#random.pick(this.paths)
     const other = this.#random.pick(this.paths)
     const drawn = this.#random.fraction()
-    const key = this.#random.chance(0.25)
-      ? { key: { key: `k${++this.#count}`, fingerprint: 'same', expiresAtMs: Number.MAX_SAFE_INTEGER } }
-      : {}
+    const key = this.#random.chance(0.25) ? { key: keyOf(`k${++this.#count}`) } : {}
     if (drawn < 0.38) return { kind: 'get', path }
     if (drawn < 0.52) return { kind: 'remove', condition: 'exists', path, ...key }
     if (drawn < 0.58 && other !== path) return { kind: 'copy', from: path, to: other }
@@ -224,12 +246,16 @@ export class ChainWorkload {
     return { kind: 'put', path, body: this.#body(), meta: META, writtenAtMs: 0, condition, ...key }
   }
 
-  #body(): Body {
+  #body(isInline = false): Body {
     const name = (++this.#count).toString(16)
     const blobId = name.padStart(32, '0') as BlobId
-    const content = this.#random.chance(0.3) ? { blobId } : { inline: new Uint8Array(1) }
+    const content = !isInline && this.#random.chance(0.3) ? { blobId } : { inline: new Uint8Array(1) }
     return { size: 1, sha256: name.padStart(64, '0'), blockChecksums: [0], content }
   }
+}
+
+function keyOf(key: string): IdempotencyKey {
+  return { key, fingerprint: 'same', expiresAtMs: Number.MAX_SAFE_INTEGER }
 }
 
 function pathsOf(request: ClientRequest): string[] {

@@ -44,6 +44,8 @@ export interface Schedule {
   /** Why it is kept, as a sentence. */
   readonly note: string
   readonly seed: number
+  /** What the seed would draw otherwise of the world itself, in the scenario's own terms. */
+  readonly world?: { readonly [detail: string]: Json | undefined }
   /** In the order of their times. */
   readonly actions: readonly NemesisAction[]
   /** The broken variants that have to fail under it. The unbroken system has to pass always. */
@@ -113,7 +115,9 @@ export function parseSchedule(text: string): Schedule {
       throw new TypeError(`Actions are in the order of their times: ${action.atMs}.`)
     previousMs = action.atMs
   }
-  const { catches } = value
+  const { catches, world } = value
+  if (world !== undefined && (typeof world !== 'object' || world === null || Array.isArray(world)))
+    throw new TypeError('The `world` of a schedule is an object.')
   if (catches !== undefined && !(Array.isArray(catches) && catches.every(name => typeof name === 'string'))) {
     throw new TypeError('`catches` is a list of names of broken variants.')
   }

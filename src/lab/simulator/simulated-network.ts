@@ -64,6 +64,14 @@ export interface NetworkInit<Message> {
   readonly dropped?: (from: NodeName, to: NodeName, message: Message, reason: DropReason) => void
 }
 
+/** Messages of a link that are kept back until somebody lets them go. */
+interface HoldBack<Message> {
+  readonly matches: (message: Message) => boolean
+  /** How many more are kept back. */
+  left: number
+  readonly kept: Message[]
+}
+
 interface Link<Message> {
   readonly from: NodeName
   readonly to: NodeName
@@ -73,6 +81,7 @@ interface Link<Message> {
   /** When the latest message that keeps the order arrives, virtual ms. */
   orderedUntilMs: number
   held: Message[]
+  readonly holdBacks: Set<HoldBack<Message>>
 }
 
 /** A network between nodes; it learns of them as they send. All nodes are up at first. */
@@ -104,6 +113,12 @@ export class SimulatedNetwork<Message> {
   send(from: NodeName, to: NodeName, message: Message): void {
     const link = this.#link(from, to)
     this.#counts.sent++
+    for (const holdBack of link.holdBacks) {
+      if (holdBack.left === 0 || !holdBack.matches(message)) continue
+      holdBack.left--
+      holdBack.kept.push(message)
+      return
+    }
     if (from === to) {
       this.#clock.after(0, () => this.#arrive(link, message))
       return
@@ -120,6 +135,26 @@ export class SimulatedNetwork<Message> {
         this.#counts.repeated++
         this.#carry(link, message)
       }
+    }
+  }
+
+  /**
+   * Keeps the next messages of one direction back that match, up to `count`: as a way of their own through the network
+   * that is slow. All others pass them by.
+   * @returns lets them go, in their order, and keeps no more.
+   */
+  holdBack(
+    from: NodeName,
+    to: NodeName,
+    matches: (message: Message) => boolean,
+    count = Number.POSITIVE_INFINITY,
+  ): () => void {
+    const link = this.#link(from, to)
+    const holdBack: HoldBack<Message> = { matches, left: count, kept: [] }
+    link.holdBacks.add(holdBack)
+    return () => {
+      if (!link.holdBacks.delete(holdBack)) return
+      for (const message of holdBack.kept) this.#carry(link, message)
     }
   }
 
@@ -194,7 +229,16 @@ export class SimulatedNetwork<Message> {
     const key = linkKey(from, to)
     let link = this.#links.get(key)
     if (link === undefined) {
-      link = { from, to, own: {}, settings: this.#common, cut: false, orderedUntilMs: 0, held: [] }
+      link = {
+        from,
+        to,
+        own: {},
+        settings: this.#common,
+        cut: false,
+        orderedUntilMs: 0,
+        held: [],
+        holdBacks: new Set(),
+      }
       this.#links.set(key, link)
     }
     return link

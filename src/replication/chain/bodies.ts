@@ -31,7 +31,7 @@ import {
 } from './machine-state.ts'
 import type { BlobMessage, BlobRef, RequestMessage } from './messages.ts'
 import { onPass } from './passing.ts'
-import { startTransfer } from './transfers.ts'
+import { overlaps, startTransfer } from './transfers.ts'
 
 /** Bodies asked for in one message. */
 const WANTED_MAX = 64
@@ -168,15 +168,17 @@ export function preCopied(m: Machine, view: View): void {
   else wantFrom(m, holders(m, view), missing, 0)
 }
 
-/** At a node that is to join a view. */
+/**
+ * At a node that is to join a view. Of a view that is superseded here nothing is copied: a head that was cut off does not
+ * know that it is, and its old records would replace newer ones (docs/decisions/0100).
+ */
 export function onPreCopy(m: Machine, from: NodeId, view: View): void {
   take(m, view)
   const busy = [...m.transfers.values()].some(({ view: { id } }) => id === view.id)
   const settled = [...m.views.values()].some(
-    state =>
-      state.view.epoch > view.epoch && (arcContains(view, state.view.hi) || arcContains(state.view, view.hi)),
+    state => state.view.epoch > view.epoch && overlaps(view, state.view),
   )
-  if (settled) send(m, from, { kind: 'teach', views: newerViews(m, view) })
+  if (settled && m.rules.currentPreCopies) send(m, from, { kind: 'teach', views: newerViews(m, view) })
   else if (!busy) startTransfer(m, 'pre-copy', view, view, from)
 }
 

@@ -30,7 +30,14 @@ import { hold, newerViews, seal, startProposal } from './deciding.ts'
 import { probe } from './liveness.ts'
 import { backOffMs, type Machine, putView, send, setTimer } from './machine-state.ts'
 import { planRepair } from './repair.ts'
-import { applyChanges, type HandedOut, startTransfer, stateOf, type Transfer } from './transfers.ts'
+import {
+  applyChanges,
+  endPreCopies,
+  type HandedOut,
+  startTransfer,
+  stateOf,
+  type Transfer,
+} from './transfers.ts'
 
 /** Begins, or begins again, the installation of a view whose head this node is. */
 export function startInstallation(m: Machine, viewId: ViewId): void {
@@ -55,6 +62,7 @@ function searchSource(m: Machine, state: ViewState, from: SourceSearch): void {
     const own = ownSource(m, source)
     if (own.installed || !m.rules.installedSources) {
       m.installations.delete(state.view.id)
+      endPreCopies(m, state.view)
       const handedOut = stateOf(m, own, state.view)
       return handedOut === undefined ? undefined : install(m, state, handedOut)
     }

@@ -46,6 +46,12 @@ export interface Rules {
   readonly bodyBeforePass: boolean
   /** The first try of a write is bound to one view and one start of its head. */
   readonly boundFirstTry: boolean
+  /** The refusal of a write under a key is kept under that key. */
+  readonly keptRefusals: boolean
+  /** A copy made ahead of a view ends when a view of that range begins to be installed. */
+  readonly endedPreCopies: boolean
+  /** No copy is made of a view that is superseded here. */
+  readonly currentPreCopies: boolean
 }
 
 export const ALL_RULES: Rules = Object.freeze({
@@ -70,4 +76,7 @@ export const ALL_RULES: Rules = Object.freeze({
   sealBeforeFetch: true,
   bodyBeforePass: true,
   boundFirstTry: true,
+  keptRefusals: true,
+  endedPreCopies: true,
+  currentPreCopies: true,
 })

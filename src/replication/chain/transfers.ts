@@ -89,8 +89,12 @@ function end(m: Machine, { tag, purpose }: Transfer): void {
   if (purpose === 'pre-copy') askNextPreCopies(m)
 }
 
-/** Nothing else may change the records of a range while they are compared. */
-function endPreCopies(m: Machine, range: View): void {
+/**
+ * Nothing else may change the records of a range while they are compared, nor when a view of it is installed: an answer
+ * to a copy that comes late would put older records over those of the view (docs/decisions/0100).
+ */
+export function endPreCopies(m: Machine, range: View): void {
+  if (!m.rules.endedPreCopies) return
   for (const other of [...m.transfers.values()]) {
     if (other.purpose === 'pre-copy' && overlaps(other.view, range)) end(m, other)
   }
@@ -216,14 +220,6 @@ export function stateOf(m: Machine, source: ViewState, range: View): HandedOut |
   return { floor, seq, active: source.active }
 }
 
-/** True when this node has installed something newer in that range, which nothing older may change any more. */
-function isOvertaken(m: Machine, source: Source, range: View): boolean {
-  for (const other of m.views.values()) {
-    if (other.installed && other.view.epoch > source.epoch && overlaps(other.view, range)) return true
-  }
-  return false
-}
-
 /** Whether two ranges share a position. */
 export function overlaps(a: Arc, b: Arc): boolean {
   return arcContains(a, b.hi) || arcContains(b, a.hi)
@@ -237,9 +233,6 @@ export function onDifference(
   const transfer = m.transfers.get(message.tag)
   if (transfer === undefined || transfer.from !== from || transfer.steps !== message.step) return
   if (transfer.asked.length === 0) return
-  if (transfer.purpose === 'pre-copy' && isOvertaken(m, transfer.source, transfer.view)) {
-    return end(m, transfer)
-  }
   transfer.asked = []
   transfer.todo.push(...message.again)
   for (const prefix of message.descend) {

@@ -84,7 +84,8 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
   }
   const holds = conditionHolds(request.condition, record)
   const isRefused = !holds || (request.operation.kind === 'remove' && record.body === undefined)
-  if (isRefused && request.key === undefined) return answer({ kind: 'failed', tag, record }, true)
+  if (isRefused && (request.key === undefined || !m.rules.keptRefusals))
+    return answer({ kind: 'failed', tag, record }, true)
   const asked: WriteRequest = isRefused ? { ...request, operation: { kind: 'refuse' } } : request
   const refusal = cannotStore(m, state, record, asked)
   if (refusal === 'too-many') return send(m, from, { kind: 'key-refused', tag, reason: 'too-many' })

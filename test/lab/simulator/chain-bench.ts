@@ -49,7 +49,14 @@ export function chainBench(
     },
     { clients: 2, paths: 3, untilMs: init.untilMs ?? 300 },
   )
-  const nemesis = new ChainNemesis({ clock, random, transcript, cluster, invariants })
+  const nemesis = new ChainNemesis({
+    clock,
+    random,
+    transcript,
+    cluster,
+    invariants,
+    ask: (node, order) => workload.order(node, order),
+  })
   cluster.found()
   clock.runUntil(100)
   return { clock, cluster, invariants, workload, nemesis }

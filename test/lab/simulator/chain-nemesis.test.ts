@@ -27,6 +27,32 @@ t.test('what a schedule says is done, and nothing that nobody knows', async t =>
   t.throws(() => clock.runUntil(clock.monotonicMs() + 10), TypeError)
 })
 
+t.test('a schedule keeps messages of one kind back, sets links, and has single clients ask', async t => {
+  const { clock, nemesis, workload } = chainBench({ nodes: 3, untilMs: 0 })
+  const startMs = clock.monotonicMs()
+  const ask = { kind: 'ask', client: 'c', node: 'n3' }
+  nemesis.follow([
+    { atMs: 0, kind: 'links', delayMinMs: 1, delayMaxMs: 1 },
+    { atMs: 1, kind: 'hold', from: 'n3', to: 'n1', message: 'write', count: 1, lastsMs: 300 },
+    { atMs: 2, ...ask, request: { kind: 'remove', path: 'p0', key: 'k' } },
+    { atMs: 3, ...ask, request: { kind: 'get', path: 'p0' } },
+  ])
+  clock.runUntil(startMs + 20)
+  const open = workload
+    .operations()
+    .filter(({ client, answer }) => client === 'c' && answer.kind === 'unknown')
+  t.equal(open.length, 1, 'the removal waits, the read does not')
+  clock.runUntil(startMs + 2_000)
+  const asked = workload.operations().filter(({ client }) => client === 'c')
+  t.same(
+    asked.map(({ action, answer }) => [action.kind, answer.kind]),
+    [
+      ['remove', 'FILE_NOT_FOUND'],
+      ['get', 'FILE_NOT_FOUND'],
+    ],
+  )
+})
+
 t.test('no disk is taken that the network can not do without', async t => {
   const { clock, cluster, nemesis } = chainBench()
   const ids = () => cluster.nodes.map(({ id }) => id)

@@ -66,12 +66,20 @@ t.test('a kept schedule has to spare the unbroken system and to catch what it is
   t.same(judge({ actions: [{ atMs: 1, kind: 'wipe' }] }), ['the unbroken system fails: bad'])
   t.equal(isCaughtBy(scenario, schedule({}), early), true)
   t.equal(isCaughtBy(scenario, schedule({}), late), false)
+  const broken = schedule({ actions: [{ atMs: 1, kind: 'wipe' }] })
+  t.equal(isCaughtBy(scenario, broken, early), false, 'what fails without the variant too is no catch')
 })
 
 t.test('another delay may be needed to catch the variant, within a limit', async t => {
   const caughtAt = (lucky: number): Scenario => ({
     ...scenario,
-    run: seed => ({ ok: seed !== lucky, failure: 'bad', steps: 1, virtualMs: 1, digest: '' }),
+    run: (seed, { mutant }) => ({
+      ok: mutant === undefined || seed !== lucky,
+      failure: 'bad',
+      steps: 1,
+      virtualMs: 1,
+      digest: '',
+    }),
   })
   t.equal(isCaughtBy(caughtAt(1 + AIMED_SEEDS - 1), schedule({}), early), true)
   t.equal(isCaughtBy(caughtAt(1 + AIMED_SEEDS), schedule({}), early), false)

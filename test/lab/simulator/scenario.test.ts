@@ -15,6 +15,7 @@ const kept: Schedule = {
     { atMs: 1, kind: 'cut', from: 'n1', to: 'n2' },
     { atMs: 20.5, kind: 'restart', node: 'n1' },
   ],
+  world: { nodes: 3 },
   catches: ['acknowledge-early' as MutantName],
 }
 
@@ -35,6 +36,7 @@ t.test('a malformed schedule is refused with what is wrong', async t => {
     [{ ...kept, actions: [{ atMs: 1 }] }, /`kind` and `atMs`/],
     [{ ...kept, actions: [...kept.actions].reverse() }, /order of their times/],
     [{ ...kept, catches: [1] }, /list of names/],
+    [{ ...kept, world: ['three nodes'] }, /`world` of a schedule is an object/],
   ]
   for (const [value, message] of faults) {
     t.throws(() => parseSchedule(JSON.stringify(value)), { name: 'TypeError', message })

@@ -182,6 +182,22 @@ t.test('a node reaches itself at once and whatever the network does, unless it i
   t.equal(arrived.length, 1)
 })
 
+t.test('messages are kept back one by one, until they are let go; all others pass them by', async t => {
+  const { network, arrived, sendMany, finish } = world()
+  const isEven = (message: number) => message % 2 === 0
+  const letGo = network.holdBack(n1, n2, isEven, 2)
+  sendMany(n1, n2, 6)
+  network.send(n2, n1, 0)
+  finish()
+  t.same(arrived.toSorted(), ['n1>n2 1', 'n1>n2 3', 'n1>n2 4', 'n1>n2 5', 'n2>n1 0'])
+  letGo()
+  letGo()
+  network.send(n1, n2, 8)
+  finish()
+  t.same(arrived.slice(5).toSorted(), ['n1>n2 0', 'n1>n2 2', 'n1>n2 8'])
+  t.same(network.counts, { sent: 8, delivered: 8, lost: 0, repeated: 0 })
+})
+
 t.test('a link has settings of its own', async t => {
   const { network, arrived, finish } = world()
   network.setLink(n1, n2, { loss: 1 })
