@@ -36,15 +36,28 @@ export const scenario: Scenario = {
   run: (seed, options) => new ChainRun(seed, options).run(),
 }
 
-/** What a schedule may say of the world instead of having it drawn. */
+/** The world of a run. A schedule may say some of it. */
 interface World {
-  readonly nodes?: number
-  readonly founders?: number
-  readonly zones?: number
+  readonly nodes: number
+  readonly founders: number
+  readonly zones: number
+  /** With few paths, a comparison has many steps only when digests are followed down to the leaves. */
+  readonly listedMax: number
   /** Clients that ask what they draw; 0 leaves only those of the schedule. */
-  readonly clients?: number
-  /** ChainSettings.listedMax: small ones make a comparison many steps. */
-  readonly listedMax?: number
+  readonly clients: number
+  readonly paths: number
+}
+
+function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
+  const nodes = given.nodes ?? random.int(3, 7)
+  return {
+    nodes,
+    founders: given.founders ?? (random.chance(0.6) ? nodes : random.int(3, nodes)),
+    zones: given.zones ?? random.fork('zones').pick([0, 0, 2, 3]),
+    listedMax: given.listedMax ?? random.fork('settings').pick([0, 1, 16]),
+    clients: given.clients ?? random.int(2, 5),
+    paths: given.paths ?? random.int(2, 6),
+  }
 }
 
 class ChainRun {
@@ -67,8 +80,7 @@ class ChainRun {
     const random = this.#random
     this.#transcript = new Transcript({ clock }, { write: options.transcript })
     const transcript = this.#transcript
-    const world: World = options.schedule?.world ?? {}
-    const nodes = world.nodes ?? random.int(3, 7)
+    const world = worldOf(random, options.schedule?.world)
     this.#invariants = new ChainInvariants({ cluster: () => this.#cluster })
     const invariants = this.#invariants
     this.#cluster = new ChainCluster(
@@ -87,14 +99,11 @@ class ChainRun {
         wentDown: node => this.#workload.lost(node),
       },
       {
-        nodes,
-        founders: world.founders ?? (random.chance(0.6) ? nodes : random.int(3, nodes)),
-        zones: world.zones ?? random.fork('zones').pick([0, 0, 2, 3]),
+        ...world,
         ...rulesOf(options.mutant),
-        // With few paths, a comparison has many steps only when digests are followed down to the leaves.
         settings: {
           ...SIMULATED_SETTINGS,
-          listedMax: world.listedMax ?? random.fork('settings').pick([0, 1, 16]),
+          listedMax: world.listedMax,
           differenceBytesMax: random.fork('messages').pick([0, 512 * 1024]),
         },
       },
@@ -108,11 +117,7 @@ class ChainRun {
         cluster,
         acknowledged: (path, version) => invariants.acknowledged(path, version),
       },
-      {
-        clients: world.clients ?? random.int(2, 5),
-        paths: random.int(2, 6),
-        untilMs: TROUBLE_MS + AFTERWARDS_MS,
-      },
+      { ...world, untilMs: TROUBLE_MS + AFTERWARDS_MS },
     )
     this.#nemesis = new ChainNemesis({
       clock,
