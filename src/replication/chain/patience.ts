@@ -13,7 +13,7 @@ export const CHAIN_DEFAULTS = {
   retryMs: 50,
   silencesMax: 2,
   listedMax: 16,
-  differenceBytesMax: 128 * 1024,
+  differenceBytesMax: 256 * 1024,
   stagedMs: 15 * 60 * 1000,
 }
 

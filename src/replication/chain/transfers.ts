@@ -24,10 +24,11 @@ import type { Comparison, DifferenceMessage, Tag, TransferPurpose } from './mess
 const COMPARISONS_MAX = 512
 
 /**
- * Ranges that are copied ahead of their change at a time; the others wait their turn. One keeps its two nodes busy half of
- * the time each; a dozen would fill both with bulk, behind which everything that is urgent waits.
+ * Ranges that are copied ahead of their change at a time; the others wait their turn. Each message waits for the disk to
+ * have the last one, so that some at a time share a commit; two dozen would fill both nodes with bulk, behind which
+ * everything that is urgent waits.
  */
-const PRE_COPIES_MAX = 2
+const PRE_COPIES_MAX = 4
 
 /** What a record weighs in a message beside an inline body: its path, history and outcomes. */
 const RECORD_BYTES = 500
