@@ -8,6 +8,7 @@ import { errorCode } from '../errors.ts'
 import type { StoreNode } from '../node.ts'
 import { type Flags, readNodeConfig } from '../read-config.ts'
 import { SETTINGS, type Setting } from '../settings.ts'
+import { setHeapGrowth } from './heap-growth.ts'
 import { openNodeLog } from './node-log.ts'
 import { EXIT_CODES, print, type Session, usageError } from './session.ts'
 
@@ -52,6 +53,7 @@ function optionOf(setting: Setting): Option {
 }
 
 async function start(session: Session, flags: Flags): Promise<void> {
+  setHeapGrowth()
   const config = configOf(session, flags)
   const log = openNodeLog(session.stderr, config.logLevel)
   // Only here: the other commands come up in half the time without a server and a database.
