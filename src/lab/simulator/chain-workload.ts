@@ -6,8 +6,9 @@
  */
 
 import { type ChainRecord, etagOfRecord, type IdempotencyKey } from '../../replication/chain/chain-record.ts'
-import type { Outcome } from '../../replication/chain/machine-state.ts'
+import type { Machine, Outcome } from '../../replication/chain/machine-state.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
+import { keptOutcome } from '../../replication/chain/writing.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import { type PathName, parsePathName } from '../../ring/path-name.ts'
@@ -45,7 +46,17 @@ interface Pending {
   readonly retries: number
   /** The client asks something else when it has its answer. */
   readonly goesOn: boolean
+  /** Of a move under a key: what the node asks the machine for now. */
+  readonly step?: KeyedStep | undefined
 }
+
+/**
+ * A node asks for the outcome of a key before it carries a change out, and again when that has failed: somebody else may
+ * have carried it out meanwhile (docs/decisions/0056). Of puts and removals the machine knows by itself.
+ */
+type KeyedStep =
+  | { readonly kind: 'before' | 'carry-out' }
+  | { readonly kind: 'after'; readonly failed: Outcome }
 
 /** What a schedule has a client ask. */
 export interface Order {
@@ -128,20 +139,56 @@ export class ChainWorkload {
     if (machine === undefined) return
     const id = `${client}-${++this.#count}`
     // The request names its writes by the next counter of the machine; the history needs the name beforehand.
-    const value = `${machine.self}/${machine.boot.counter}.${machine.boot.nonce}/r${machine.counter + 1}`
+    const value = nextRequestId(machine)
     const entries = this.#record(client, request, value)
     this.#pending.set(id, { node, request, client, entries, retries: 0, goesOn })
-    this.#hand(id, node, request)
+    this.#hand(id)
   }
 
-  #hand(id: string, node: ChainNode, request: ClientRequest): void {
+  #hand(id: string): void {
+    const { node, request } = this.#pending.get(id) as Pending
     this.#components.transcript.note(
       node.name,
       'asked',
       pathsOf(request),
       () => `${id} ${JSON.stringify(request)}`,
     )
+    if (request.kind === 'move' && request.key !== undefined) this.#takeStep(id, { kind: 'before' })
+    else node.handle({ kind: 'request', id, request })
+  }
+
+  /** The next thing that a node does for a move under a key. */
+  #takeStep(id: string, step: KeyedStep): void {
+    const pending = this.#pending.get(id) as Pending
+    const { node, request, entries } = pending
+    if (request.kind !== 'move' || node.machine === undefined) return
+    this.#pending.set(id, { ...pending, step })
+    if (step.kind !== 'carry-out')
+      return node.handle({ kind: 'request', id, request: { kind: 'get', path: request.to } })
+    this.#isNamed(`${nextRequestId(node.machine)}:copy`, entries[1] as string)
     node.handle({ kind: 'request', id, request })
+  }
+
+  /** What the client is told of a move under a key; undefined when the node goes on. */
+  #afterStep(id: string, step: KeyedStep, key: IdempotencyKey, outcome: Outcome): Outcome | undefined {
+    if (step.kind === 'carry-out') {
+      if (outcome.kind !== 'failed') return outcome
+      this.#takeStep(id, { kind: 'after', failed: outcome })
+      return undefined
+    }
+    if (outcome.kind !== 'value') return { kind: 'indeterminate' }
+    const kept = keptOutcome(outcome.record, key.key, this.#components.clock.nowMs())
+    if (kept !== undefined) return { kind: 'done', version: kept.version }
+    if (step.kind === 'after') return step.failed
+    this.#takeStep(id, { kind: 'carry-out' })
+    return undefined
+  }
+
+  /** A write of this name is the one of an entry of the history. */
+  #isNamed(requestId: string, entry: string): void {
+    const operation = this.#history.operations().find(({ id }) => id === entry)
+    if (operation !== undefined && 'value' in operation.action)
+      this.#aliases.set(requestId, operation.action.value)
   }
 
   #record(client: string, request: ClientRequest, value: string): string[] {
@@ -172,10 +219,13 @@ export class ChainWorkload {
   }
 
   /** A node has answered. */
-  answered(id: string, outcome: Outcome): void {
+  answered(id: string, answer: Outcome): void {
     const pending = this.#pending.get(id)
     if (pending === undefined) return
-    const { client, request, entries } = pending
+    const { client, request, entries, step } = pending
+    const isKeyedMove = request.kind === 'move' && request.key !== undefined && step !== undefined
+    const outcome = isKeyedMove ? this.#afterStep(id, step, request.key, answer) : answer
+    if (outcome === undefined) return
     this.#components.transcript.note(
       client,
       'told',
@@ -200,19 +250,15 @@ export class ChainWorkload {
 
   /** A client with an Idempotency-Key asks another node the same again: it counts as one operation. */
   #askAgain(id: string, pending: Pending): boolean {
-    const { request, retries } = pending
+    const { request, retries, entries } = pending
     const node = this.#components.cluster.nodes.find(each => each.running && each !== pending.node)
-    const hasKey = (request.kind === 'put' || request.kind === 'remove') && request.key !== undefined
+    const hasKey = 'key' in request && request.key !== undefined
     if (!hasKey || retries >= 3 || node?.machine === undefined) return false
     this.#pending.delete(id)
     const again = `${pending.client}-${++this.#count}`
-    this.#pending.set(again, { ...pending, node, retries: retries + 1 })
-    const { self, boot, counter } = node.machine
-    const entry = this.#history.operations().find(operation => operation.id === pending.entries[0])
-    if (entry !== undefined && 'value' in entry.action) {
-      this.#aliases.set(`${self}/${boot.counter}.${boot.nonce}/r${counter + 1}`, entry.action.value)
-    }
-    this.#hand(again, node, request)
+    this.#pending.set(again, { ...pending, node, retries: retries + 1, step: undefined })
+    this.#isNamed(nextRequestId(node.machine), entries[0] as string)
+    this.#hand(again)
     return true
   }
 
@@ -239,7 +285,8 @@ export class ChainWorkload {
     if (drawn < 0.38) return { kind: 'get', path }
     if (drawn < 0.52) return { kind: 'remove', condition: 'exists', path, ...key }
     if (drawn < 0.58 && other !== path) return { kind: 'copy', from: path, to: other }
-    if (drawn < 0.7 && other !== path) return { kind: 'move', condition: 'absent', from: path, to: other }
+    if (drawn < 0.7 && other !== path)
+      return { kind: 'move', condition: 'absent', from: path, to: other, ...key }
     const etag = this.#etags.get(path)
     const conditional = drawn > 0.94 && etag !== undefined
     const condition = conditional ? { etags: [etag] } : drawn > 0.84 ? 'none' : 'absent'
@@ -252,6 +299,11 @@ export class ChainWorkload {
     const content = !isInline && this.#random.chance(0.3) ? { blobId } : { inline: new Uint8Array(1) }
     return { size: 1, sha256: name.padStart(64, '0'), blockChecksums: [0], content }
   }
+}
+
+/** The next name that a machine gives; the history needs it before the machine is asked. */
+function nextRequestId({ self, boot, counter }: Machine): string {
+  return `${self}/${boot.counter}.${boot.nonce}/r${counter + 1}`
 }
 
 function keyOf(key: string): IdempotencyKey {

@@ -2,8 +2,9 @@
  * Owns what a client's request is made of: one read or write, a copy (read, then a create-only write), or a move.
  *
  * MOVE: an intent is written on the source record, then the copy is made at the version at which the destination was
- * seen free (so at most once, whoever makes it), then the source is removed, only while the destination is still what
- * the move wrote; else the move is abandoned. Whoever meets an intent settles it the same way before going on.
+ * seen free (so at most once, whoever makes it), then the source is removed. Where the destination was written by somebody
+ * else first, so that the copy can never be made, the move is abandoned. Whoever meets an intent settles it the same way
+ * before going on (docs/decisions/0101).
  */
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
@@ -234,17 +235,22 @@ function settled(m: Machine, flow: Flow, settling: Settling, result: TaskResult)
   const { intent } = record
   if (intent === undefined) return
   if (settling.step !== 'copy') return settledSource(m, flow, settling, result, intent.moveId)
-  const copied = staleVersion(result, `${intent.moveId}:copy`)
-  const stands =
-    result.kind === 'written'
-      ? compareVersions(result.version, result.current) === 0
-      : result.kind === 'stale' &&
-        copied !== undefined &&
-        compareVersions(copied, result.record.version) === 0
-  settling.step = stands ? 'remove' : 'abandon'
+  settling.step = wasCopied(result, intent, m.nowMs) ? 'remove' : 'abandon'
   const named = moveWrite(intent.moveId, settling.step, record.path)
   const operation = { kind: settling.step } as const
   write(m, flow, flow.step, { ...named, operation, condition: 'exists' }, record.version)
+}
+
+/**
+ * Whether the copy of a move was ever made; what became of it since is another matter. An outcome kept under the move's
+ * key is of this copy when it is newer than what the intent has seen at the destination: an earlier move's is not.
+ */
+function wasCopied(result: TaskResult, { moveId, key, destinationVersion }: Intent, nowMs: number): boolean {
+  if (result.kind === 'written') return true
+  if (result.kind !== 'stale') return false
+  if (inHistory(result.record, `${moveId}:copy` as RequestId) !== undefined) return true
+  const kept = key && keptOutcome(result.record, key.key, nowMs)
+  return kept !== undefined && compareVersions(kept.version, destinationVersion) > 0
 }
 
 /** The source has been removed, or released from its intent, by this node or by another. */

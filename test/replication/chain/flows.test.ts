@@ -92,6 +92,23 @@ t.test('a move whose destination was taken meanwhile is abandoned, and nothing i
   t.equal(bench.get('n3', 'r2', 'b'), 'other')
 })
 
+t.test('a move whose copy was overwritten before the source was removed has happened', async t => {
+  for (const key of [undefined, { key: 'k', fingerprint: 'f', expiresAtMs: Number.MAX_SAFE_INTEGER }]) {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+    bench.put('n1', 'w', 'a')
+    bench.lose = ({ from, message }) =>
+      from === 'n2' && message.kind === 'write' && message.request.operation.kind === 'remove'
+    bench.ask('n2', 'm', { ...move('a', 'b'), ...(key && { key }) })
+    // More writes than a record's history names, so that only the key remembers the copy.
+    for (let write = 0; write < (key === undefined ? 1 : 40); write++) bench.put('n1', `other${write}`, 'b')
+    t.equal(bench.get('n3', 'r1', 'a'), 'absent', 'the source is gone')
+    bench.lose = () => false
+    bench.fire('task')
+    t.match(bench.answers.get('m'), { kind: 'done' })
+    t.match(bench.get('n3', 'r2', 'b'), /other/)
+  }
+})
+
 t.test('two moves that cross leave both files', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   bench.put('n1', 'w', 'a')
