@@ -6,6 +6,7 @@ import type { Members } from '../../src/membership/members.ts'
 import { Strangers } from '../../src/membership/strangers.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
+import { Suspects } from '../../src/routing/suspects.ts'
 
 const record = (name: string): MapRecord => ({
   nodeId: name as NodeId,
@@ -22,6 +23,7 @@ function strangersOf(known: readonly string[], knowing: readonly string[]) {
   const map = new Map(['a', ...known].map(name => [name as NodeId, record(name)]))
   const rests: (() => void)[] = []
   const members = {
+    suspects: new Suspects(),
     self: record('a'),
     others: () => [...map.values()].filter(({ nodeId }) => nodeId !== 'a'),
     isThere: (node: NodeId) => map.get(node)?.status === 'alive',
@@ -48,7 +50,7 @@ function strangersOf(known: readonly string[], knowing: readonly string[]) {
     },
     signal: new AbortController().signal,
   })
-  return { strangers, calls, map, rests }
+  return { strangers, calls, map, rests, suspects: members.suspects }
 }
 
 t.test('others are asked about a node that one does not know', async t => {
@@ -105,4 +107,17 @@ t.test('one that is said to be dead and speaks is told so, and refutes it', asyn
   t.equal(map.get('x' as NodeId)?.status, 'alive')
   strangers.heardFrom({ ...from, nodeId: 'x' as NodeId })
   t.equal(calls.length, 1, 'one that is there needs no question')
+})
+
+t.test('one that somebody else could not reach is tried: it answers, or is dead to two', async t => {
+  const { strangers, map, suspects } = strangersOf(['b', 'silent'], [])
+  const turn = () => new Promise(resolve => setImmediate(resolve))
+  const names = ['b', 'silent'] as NodeId[]
+  const nowMs = realEnv().clock.monotonicMs()
+  for (const name of names) suspects.observe(record(name), 'x' as NodeId, nowMs)
+  for (const name of names) strangers.observe(record(name))
+  await turn()
+  t.equal(map.get('silent' as NodeId)?.status, 'dead')
+  t.equal(map.get('b' as NodeId)?.status, 'alive')
+  t.notOk(suspects.isSuspect('b' as NodeId, nowMs))
 })
