@@ -11,7 +11,7 @@ import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { serves } from '../../views/install.ts'
-import { bootName, headOf, type NodeId, type ViewId, type ViewState } from '../../views/view.ts'
+import { bootName, headOf, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
 import { missingBodyOf } from './bodies.ts'
 import {
   absentRecord,
@@ -165,8 +165,7 @@ function cannotStore(
   record: ChainRecord,
   request: WriteRequest,
 ): RefusalReason | 'too-many' | undefined {
-  if (state.view.replicas.length < Math.min(m.settings.minReplicas, Math.max(1, liveNodes(m))))
-    return 'too-few-replicas'
+  if (hasTooFew(m, state.view)) return 'too-few-replicas'
   if (chainOf(m, state).dirty.size >= UNACKNOWLEDGED_MAX) return 'overloaded'
   const isCounted =
     request.key !== undefined && request.settles === undefined && request.operation.kind !== 'refuse'
@@ -193,6 +192,17 @@ export function onBurn(
       ? ({ kind: 'stale', tag, record } as const)
       : ({ kind: 'written', tag, version, current: record.version } as const)
   answerWhenClean(m, state, record, { to: from, message: reply, confirm: false })
+}
+
+/**
+ * A range that never had more replicas takes writes as before while the nodes that have joined copy it: they can hold no
+ * copy yet, and copying a large range takes minutes.
+ */
+function hasTooFew(m: Machine, { replicas, sources }: View): boolean {
+  const had = Math.max(0, ...sources.map(source => source.replicas.length))
+  return (
+    had > replicas.length && replicas.length < Math.min(m.settings.minReplicas, Math.max(1, liveNodes(m)))
+  )
 }
 
 /** Nodes that could hold a copy now, as far as this one knows: of two, one goes on when the other has crashed. */

@@ -3,7 +3,7 @@ import type { RequestId } from '../../../src/replication/chain/chain-record.ts'
 import type { Envelope, Message, Tag, WriteBinding } from '../../../src/replication/chain/messages.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { ETag } from '../../../src/storage/record.ts'
-import type { NodeId, ViewId } from '../../../src/views/view.ts'
+import { asSource, type NodeId, type View, type ViewId } from '../../../src/views/view.ts'
 import { Bench, inline, path, wholeView } from './bench.ts'
 
 const first = (counter: number, headBoot = '1.x'): WriteBinding => ({ kind: 'first', headBoot, counter })
@@ -169,8 +169,14 @@ t.test('once a refusal was told under a key, an earlier try that comes late does
   t.same(lateFirstTry(), { told: 'failed', left: 'w' })
 })
 
+/** A range that one replica is left of. */
+function shrunkView(acceptors: string[]): View {
+  const parent = wholeView(['n1', 'n2'], acceptors, 'v0', 1)
+  return { ...wholeView(['n1'], acceptors, 'v1', 2), sources: [asSource(parent)] }
+}
+
 t.test('a write needs its number of replicas, unless the network has fewer nodes', async t => {
-  const bench = new Bench({ nodes: ['n1', 'n2'], view: wholeView(['n1']), settings: { minReplicas: 2 } })
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: shrunkView(['n1']), settings: { minReplicas: 2 } })
   bench.machine('n1').members = new Map(bench.members('n1').map(member => [member.node, member]))
   t.match(bench.put('n1', 'w1', 'a'), { kind: 'done' })
   bench.machine('n1').members = new Map(bench.members('n1', 'n2').map(member => [member.node, member]))
@@ -182,7 +188,7 @@ t.test('a write needs its number of replicas, unless the network has fewer nodes
 
 /** A head that knows of a second node which could hold a copy and does not; n2 is where clients come. */
 function loneHead() {
-  const view = wholeView(['n1'], ['n1', 'n2', 'n3'])
+  const view = shrunkView(['n1', 'n2', 'n3'])
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], view, settings: { minReplicas: 2 } })
   const head = bench.machine('n1')
   head.members = new Map(bench.members('n1', 'n3').map(member => [member.node, member]))
@@ -222,11 +228,20 @@ t.test('when there are replicas enough again, the write that waited for them hap
   bench.fire('retry', 'n2')
   enough()
   bench.fire('retry', 'n2')
-  t.match(bench.answers.get('w'), { kind: 'done', version: { epoch: 1, seq: 1 } })
+  t.match(bench.answers.get('w'), { kind: 'done', version: { epoch: 2, seq: 1 } })
 })
 
+t.test(
+  'a range that never had more copies takes writes while a node that has joined gets its own',
+  async t => {
+    const bench = new Bench({ nodes: ['n1', 'n2'], view: wholeView(['n1']), settings: { minReplicas: 2 } })
+    bench.machine('n1').members = new Map(bench.members('n1', 'n2').map(member => [member.node, member]))
+    t.match(bench.put('n1', 'w1', 'a'), { kind: 'done' })
+  },
+)
+
 t.test('a node that is taken for dead can hold no copy: the last one goes on alone', async t => {
-  const bench = new Bench({ nodes: ['n1', 'n2'], view: wholeView(['n1']), settings: { minReplicas: 2 } })
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: shrunkView(['n1']), settings: { minReplicas: 2 } })
   bench.machine('n1').members = new Map(bench.members('n1', 'n2').map(member => [member.node, member]))
   bench.machine('n1').suspects.add('n2' as NodeId)
   t.match(bench.put('n1', 'w1', 'a'), { kind: 'done' })
