@@ -38,6 +38,8 @@ export interface RepairInput {
   /** Of the members that may be given something, sorted. */
   readonly ring: readonly RingPosition[]
   readonly isAlive: (node: NodeId) => boolean
+  /** Whether this node has heard of another one at all, be it that it is gone. */
+  readonly isKnown: (node: NodeId) => boolean
   readonly copies: number
 }
 
@@ -87,6 +89,9 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
     const replicas = [...wanted, ...others].slice(0, Math.max(copies, wanted.length))
     return { kind: 'pre-copy', node: joining, plans: [plan(view, replicas)] }
   }
+  // Whoever chose an acceptor that is not known here knew more of the network: to replace it by one that may be gone by
+  // now, out of an older belief, can cost the range its majority.
+  if (!view.acceptors.every(input.isKnown)) return undefined
   const right = plan(view, target)
   const same = sameNodes(right.replicas, view.replicas) && sameNodes(right.acceptors, view.acceptors)
   return same ? undefined : { kind: 'propose', plans: [right] }
@@ -148,6 +153,7 @@ function stepFor(m: Machine, viewId: ViewId): RepairStep | undefined {
     active: state.active,
     ring: ringAt(m),
     isAlive: node => isAlive(m, node),
+    isKnown: node => m.members.has(node),
     copies: m.settings.replicas,
   })
 }

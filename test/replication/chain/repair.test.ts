@@ -23,7 +23,9 @@ function view(replicas: string, acceptors: string, lo = '2', hi = '4'): View {
 function input(change: Partial<RepairInput> & { dead?: string }): RepairInput {
   const dead = change.dead ?? ''
   const isAlive = (each: NodeId) => !dead.includes(each)
-  return { view: view('bcd', 'bcdea'), active: true, ring: ringOf(MEMBERS), isAlive, copies: 3, ...change }
+  const isKnown = (each: NodeId) => 'abcdef'.includes(each)
+  const ring = ringOf(MEMBERS)
+  return { view: view('bcd', 'bcdea'), active: true, ring, isAlive, isKnown, copies: 3, ...change }
 }
 
 t.test('only members may be given something, each at all of its positions', async t => {
@@ -47,6 +49,12 @@ const STEPS: [string, Partial<RepairInput> & { dead?: string }, unknown][] = [
   ['nothing else of a view that does not serve', { view: view('bc', 'bcdea'), active: false }, undefined],
   ['another witness', { dead: 'e' }, { kind: 'propose', plans: [{ acceptors: ['b', 'c', 'd'] }] }],
   ['nobody is left to do it', { dead: 'bcd' }, undefined],
+  ['no other acceptor in the place of one that was never heard of', { view: view('bcd', 'bcdez') }, undefined],
+  [
+    'the survivors, whoever is not known',
+    { view: view('bcd', 'bcdez'), dead: 'c' },
+    { kind: 'propose', plans: [{ replicas: ['b', 'd'] }] },
+  ],
   [
     'a cut where an identifier falls',
     { view: view('bcd', 'bcdea', '1') },
