@@ -8,7 +8,6 @@ import { parseBodyName } from '../peer/body-name.ts'
 import type { PeerIdentity } from '../peer/peers.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
-import type { Message } from '../replication/chain/messages.ts'
 import type { CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
 import type { NodeId } from '../ring/identifier.ts'
 import { parsePathName } from '../ring/path-name.ts'
@@ -152,17 +151,11 @@ export class Answers {
   #heal(silent: readonly NodeId[]): { missing: number } {
     const { driver } = this.#components
     driver.dispatch({ kind: 'verify' })
-    for (const node of silent) this.#tellMyself({ kind: 'suspect', node })
+    for (const node of silent) driver.tellMyself({ kind: 'suspect', node })
     const { references, blobs } = driver.machine
     let missing = 0
     for (const blobId of references.keys()) if (!blobs.has(blobId)) missing++
     return { missing }
-  }
-
-  #tellMyself(message: Message): void {
-    const { machine } = this.#components.driver
-    const { self, boot } = machine
-    this.#components.driver.dispatch({ kind: 'message', envelope: { from: self, boot, to: self, message } })
   }
 
   /**

@@ -10,8 +10,14 @@ import type { PeerAnswer, PeerCall } from './calls.ts'
 /** The question whether a node has a body, ms. */
 const QUESTION_TIMEOUT_MS = 5_000
 
-/** One body from node to node, ms: an upper bound for a stuck transfer, not for a slow one on a usual link. */
-const BODY_TIMEOUT_MS = 30 * 60 * 1000
+/**
+ * From the last byte of a body until the other node says that it is durable there, ms: a slow disk takes a while to flush
+ * a large file.
+ */
+const DURABLE_TIMEOUT_MS = 5 * 60 * 1000
+
+/** Between two pieces of a body that is pulled, ms; while nobody takes what has come the time stands still. */
+const PIECE_TIMEOUT_MS = 15_000
 
 export interface BodyPeersComponents {
   readonly peers: Pick<Peers<never, PeerCall, PeerAnswer>, 'call' | 'stageBody' | 'fetchBody'>
@@ -26,7 +32,6 @@ export function bodyPeers({ peers, addressOf, signal }: BodyPeersComponents): Bo
     if (known === undefined) throw new StoreError('UNAVAILABLE', 'The address of a node is not known.')
     return known
   }
-  const transfer = { timeoutMs: BODY_TIMEOUT_MS, signal }
   return {
     async hasBody(node, blobId) {
       const question = { timeoutMs: QUESTION_TIMEOUT_MS, signal }
@@ -34,10 +39,10 @@ export function bodyPeers({ peers, addressOf, signal }: BodyPeersComponents): Bo
       return (answer as { has: boolean }).has
     },
     async pushBody(node, { blobId, sha256 }, bytes) {
-      await peers.stageBody(address(node), blobId, sha256, bytes, transfer)
+      await peers.stageBody(address(node), blobId, sha256, bytes, { timeoutMs: DURABLE_TIMEOUT_MS, signal })
     },
     async pullBody(node, blobId, first) {
-      return peers.fetchBody(address(node), blobId, first, transfer)
+      return peers.fetchBody(address(node), blobId, first, { timeoutMs: PIECE_TIMEOUT_MS, signal })
     },
   }
 }

@@ -19,9 +19,6 @@ import { RemoteBlocks } from './remote-blocks.ts'
 /** Messages that may only arrive where the body already is. */
 export type BodyMessage = Extract<Message, { kind: 'stage' | 'stage-on' | 'blob' }>
 
-/** One body may stand still for this long between two nodes, ms; after that the transfer is given up. */
-export const BODY_TIMEOUT_MS = 10 * 60 * 1000
-
 /** A body that arrived and that no view took is dropped after this time, ms. */
 const UNCLAIMED_MS = 15 * 60 * 1000
 

@@ -32,10 +32,15 @@ import {
 } from '../replication.ts'
 import { type BodyCarrier, blobRefOf } from './body-carrier.ts'
 import type { ChainDriver } from './driver.ts'
+import { isAlive } from './liveness.ts'
 import type { Outcome } from './machine-state.ts'
+import type { BlobRef } from './messages.ts'
 import { fileOf } from './record-notes.ts'
 import type { ClientRequest } from './requests.ts'
 import { keptOutcome } from './writing.ts'
+
+/** How often a node to which a body is on its way is asked whether it is there, ms. */
+const DOUBT_MS = 1_000
 
 export interface ChainReplicationComponents {
   readonly env: Env
@@ -84,10 +89,12 @@ export class ChainReplication implements Replication {
       try {
         const done = await this.#commit(change, options)
         // Of several requests under one key one was made; all of them answer what it did.
-        return (await this.kept(change.path, idempotency)) ?? done
+        return (await this.kept(change.path, idempotency).catch(() => undefined)) ?? done
       } catch (error) {
-        const after = await this.kept(change.path, idempotency).catch(() => undefined)
-        if (after !== undefined) return after
+        const after = await this.kept(change.path, idempotency).catch(() => 'unknown' as const)
+        if (after !== undefined && after !== 'unknown') return after
+        // Another request under the key may have done what this one was refused for.
+        if (after === 'unknown' && errorCode(error) !== 'UNAVAILABLE') throw indeterminate(change.path, error)
         throw error
       }
     } finally {
@@ -234,7 +241,22 @@ export class ChainReplication implements Replication {
     if (view.replicas.includes(this.#self)) await this.#components.carrier.fetch(blob, from)
     const others = view.replicas.filter(node => node !== this.#self)
     // One that can't be reached is the machine's to notice, and to replace.
-    await Promise.allSettled(others.map(node => this.#components.carrier.push(node, blob, from)))
+    await Promise.all(others.map(node => this.#pushWhileAlive(node, blob, from)))
+  }
+
+  /** Resolves when the node has the body, or will not have it soon: one that falls silent is not waited for. */
+  async #pushWhileAlive(node: NodeId, blob: BlobRef, from: PathName | undefined): Promise<void> {
+    const { env, driver, carrier } = this.#components
+    const ended = new AbortController()
+    const push = carrier.push(node, blob, from).catch(() => undefined)
+    const silence = async () => {
+      while (isAlive(driver.machine, node)) {
+        await env.timers.sleep(DOUBT_MS, ended.signal)
+        driver.tellMyself({ kind: 'suspect', node })
+      }
+    }
+    await Promise.race([push, silence().catch(() => undefined)])
+    ended.abort()
   }
 
   #requestOf(change: Change, { idempotency }: ChangeOptions): ClientRequest {
@@ -290,8 +312,12 @@ function doneOr(outcome: Outcome, change: Change): Outcome & { kind: 'done' } {
   if (outcome.kind === 'done') return outcome
   if (outcome.kind === 'failed') throw failure(outcome.reason, change)
   if (outcome.kind === 'unavailable') throw unavailable(change.path)
+  throw indeterminate(change.path)
+}
+
+function indeterminate(path: PathName, cause?: unknown): StoreError {
   const message = 'It is not known whether the write happened; read the file to find out.'
-  throw new StoreError('INDETERMINATE', message, { path: change.path })
+  return new StoreError('INDETERMINATE', message, { path, cause })
 }
 
 type Reason = (Outcome & { kind: 'failed' })['reason']

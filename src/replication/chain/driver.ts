@@ -164,6 +164,12 @@ export class ChainDriver {
     })
   }
 
+  /** Takes a message as if another node had sent it, such as a doubt whether a node is there. */
+  tellMyself(message: Message): void {
+    const { self, boot } = this.#machine
+    this.dispatch({ kind: 'message', envelope: { from: self, boot, to: self, message } })
+  }
+
   #read(): void {
     const requests = this.#reads
     this.#reads = new Map()

@@ -3,9 +3,13 @@ import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import { realEnv } from '../../../src/env.ts'
 import { StoreError } from '../../../src/errors.ts'
+import type { BodyCarrier } from '../../../src/replication/chain/body-carrier.ts'
+import { ChainReplication } from '../../../src/replication/chain/chain-replication.ts'
+import type { ChainDriver } from '../../../src/replication/chain/driver.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
-import { BLOCK_BYTES, type FileRecord } from '../../../src/storage/record.ts'
-import type { ByteRange } from '../../../src/storage/storage.ts'
+import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../../src/storage/record.ts'
+import type { ByteRange, Storage } from '../../../src/storage/storage.ts'
+import type { NodeId } from '../../../src/views/view.ts'
 import { foundedRing } from '../../membership/founded-ring.ts'
 import { bodyOf, chunksOf } from '../../storage/conformance.ts'
 import { path } from './bench.ts'
@@ -122,4 +126,56 @@ t.test('the same at once is one', async t => {
   t.equal(new Set(all.map(done => JSON.stringify(done))).size, 1)
   t.equal(await found('a'), undefined)
   t.equal((await found('b'))?.body.size, 10)
+})
+
+t.test('what a key has done is told when it can be read, and never guessed', async t => {
+  const outcomes: object[] = []
+  const driver = {
+    machine: { table: { covering: () => ({ replicas: [] }) } },
+    request: async () => outcomes.shift(),
+  } as unknown as ChainDriver
+  const replication = new ChainReplication(
+    {
+      ...{ env, driver, storage: {} as Storage, carrier: {} as BodyCarrier },
+      ...{ lookup: async () => [], addressOf: () => undefined, list: async () => [] },
+    },
+    { self: 'n1' as NodeId },
+  )
+  const nothing = { kind: 'value', record: { outcomes: [] } }
+  const mute = { kind: 'unavailable' }
+  const remove = () => replication.commit({ kind: 'remove', path: path('f'), condition: 'none' }, key('k'))
+  outcomes.push(nothing, { kind: 'failed', reason: 'condition' }, mute)
+  await t.rejects(remove(), { code: 'INDETERMINATE' }, 'another try of it may have removed the file')
+  outcomes.push(nothing, { kind: 'failed', reason: 'condition' }, nothing)
+  await t.rejects(remove(), { code: 'FILE_NOT_FOUND' })
+  outcomes.push(nothing, mute, mute)
+  await t.rejects(remove(), { code: 'UNAVAILABLE' })
+  outcomes.push(nothing, { kind: 'done', version: { epoch: 1, seq: 2 }, replaced: true }, mute)
+  t.match(await remove(), { replaced: true })
+})
+
+t.test('a replica that falls silent while a large body is on its way to it is not waited for', async t => {
+  const [self, other] = ['n1', 'n2'] as NodeId[] as [NodeId, NodeId]
+  const suspects = new Set<NodeId>()
+  const view = { replicas: [self, other] }
+  const machine = { suspects, members: new Map(), blobs: new Map(), table: { covering: () => view } }
+  const driver = {
+    machine,
+    tellMyself: ({ node }: { node: NodeId }) => suspects.add(node),
+    request: async () => ({ kind: 'done', version: { epoch: 1, seq: 1 }, replaced: false }),
+  } as unknown as ChainDriver
+  const carrier = { fetch: async () => {}, push: () => new Promise<void>(() => {}) } as unknown as BodyCarrier
+  const storage = { discard: async () => {} } as unknown as Storage
+  const replication = new ChainReplication(
+    {
+      ...{ env, storage, driver, carrier },
+      ...{ lookup: async () => [], addressOf: () => undefined, list: async () => [] },
+    },
+    { self },
+  )
+  const content = { blobId: 'b' as BlobId }
+  const body = { size: 100_000, sha256: 's', blockChecksums: [0], content, stageId: 'staged' }
+  const done = await replication.commit({ kind: 'put', path: path('f'), condition: 'absent', body, meta })
+  t.match(done, { replaced: false })
+  t.same([...suspects], [other], 'it was asked whether it is there')
 })

@@ -49,7 +49,11 @@ const STEPS: [string, Partial<RepairInput> & { dead?: string }, unknown][] = [
   ['nothing else of a view that does not serve', { view: view('bc', 'bcdea'), active: false }, undefined],
   ['another witness', { dead: 'e' }, { kind: 'propose', plans: [{ acceptors: ['b', 'c', 'd'] }] }],
   ['nobody is left to do it', { dead: 'bcd' }, undefined],
-  ['no other acceptor in the place of one that was never heard of', { view: view('bcd', 'bcdez') }, undefined],
+  [
+    'no other acceptor in the place of one that was never heard of',
+    { view: view('bcd', 'bcdez') },
+    undefined,
+  ],
   [
     'the survivors, whoever is not known',
     { view: view('bcd', 'bcdez'), dead: 'c' },
