@@ -271,6 +271,9 @@ export function refuse(
   const known = covering === undefined ? [] : [covering]
   const teaches = state === undefined ? known : newerViews(m, state.view)
   const next = state?.next ?? (teaches.length > 0 ? teaches : undefined)
-  const sealed = state?.sealed ? { view: state.view, accepted: state.accepted?.children, next } : undefined
+  // Of a superseded view this node may know the replicas alone: such a view is told to nobody.
+  const isWhole = state !== undefined && state.view.acceptors.length > 0
+  const sealed =
+    isWhole && state.sealed ? { view: state.view, accepted: state.accepted?.children, next } : undefined
   send(m, to, { kind: 'refused', tag, reason, teaches, sealed })
 }
