@@ -16,6 +16,9 @@ const QUESTION_TIMEOUT_MS = 5_000
  */
 const DURABLE_TIMEOUT_MS = 5 * 60 * 1000
 
+/** The longest that a node may take no piece of a body that is sent to it, ms: its disk may be behind. */
+const STALL_TIMEOUT_MS = 60_000
+
 /** Between two pieces of a body that is pulled, ms; while nobody takes what has come the time stands still. */
 const PIECE_TIMEOUT_MS = 15_000
 
@@ -39,7 +42,8 @@ export function bodyPeers({ peers, addressOf, signal }: BodyPeersComponents): Bo
       return (answer as { has: boolean }).has
     },
     async pushBody(node, { blobId, sha256 }, bytes) {
-      await peers.stageBody(address(node), blobId, sha256, bytes, { timeoutMs: DURABLE_TIMEOUT_MS, signal })
+      const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal }
+      await peers.stageBody(address(node), blobId, sha256, bytes, limits)
     },
     async pullBody(node, blobId, first) {
       return peers.fetchBody(address(node), blobId, first, { timeoutMs: PIECE_TIMEOUT_MS, signal })

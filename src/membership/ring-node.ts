@@ -379,8 +379,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #keepView(view: View): void {
-    const { boot } = this.driver.machine
-    const message = { kind: 'teach', views: [view] } as const
-    this.driver.dispatch({ kind: 'message', envelope: { from: this.#self, boot, to: this.#self, message } })
+    this.driver.tellMyself({ kind: 'teach', views: [view] })
   }
 }

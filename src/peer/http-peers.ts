@@ -3,12 +3,12 @@
  */
 import { Readable } from 'node:stream'
 import { Pool } from 'undici'
-import type { Env } from '../env.ts'
+import type { Env, Timer } from '../env.ts'
 import { ERROR_CODES, type ErrorCode, errorCode, StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import { exchange, type WholeAnswer } from './exchange.ts'
 import { Outbox } from './outbox.ts'
-import type { CallOptions, PeerIdentity, Peers, Unreachable } from './peers.ts'
+import type { CallOptions, PeerIdentity, Peers, StageOptions, Unreachable } from './peers.ts'
 import type { Dated, ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
 import {
@@ -86,20 +86,15 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 
   async call(to: Address, call: Call, options: CallOptions): Promise<Answer> {
     const body = encode(call)
-    const deadline = new AbortController()
-    const { timers } = this.#components.env
-    const timer = timers.after(options.timeoutMs, () => deadline.abort(new Error('The deadline has passed.')))
-    try {
-      const signal = options.signal ? AbortSignal.any([options.signal, deadline.signal]) : deadline.signal
-      const ask = { to, method: 'POST', url: '/peer/call', body, options: { ...options, signal } } as const
-      return (await readAnswer(await this.#agree(ask, this.#init.dated(call)))) as Answer
-    } catch (error) {
-      if (!deadline.signal.aborted) throw error
-      this.#init.unreachable(to, 'silent')
-      throw new StoreError('UNAVAILABLE', `The node ${to} did not answer in time.`, { cause: error })
-    } finally {
-      timer.cancel()
-    }
+    return this.#untilExpired(to, options.signal, async (signal, expire) => {
+      const timer = this.#components.env.timers.after(options.timeoutMs, expire)
+      try {
+        const ask = { to, method: 'POST', url: '/peer/call', body, options: { ...options, signal } } as const
+        return (await readAnswer(await this.#agree(ask, this.#init.dated(call)))) as Answer
+      } finally {
+        timer.cancel()
+      }
+    })
   }
 
   async *stream(to: Address, call: Stream, options: CallOptions): AsyncGenerator<unknown> {
@@ -125,14 +120,18 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     name: string,
     sha256: string,
     body: AsyncIterable<Uint8Array>,
-    options: CallOptions,
+    options: StageOptions,
   ): Promise<Answer> {
     const url = `/peer/staging/${encodeURIComponent(name)}?sha256=${sha256}`
-    const bytes = Readable.from(body, { objectMode: false })
     // Bytes that have left are gone: when the version is refused, the next try is in the other one.
     const version = this.#components.credentials.versions.versionFor(to, BODY.since, BODY.kind)
-    const reply = await this.#request({ to, method: 'PUT', url, body: bytes, options }, version)
-    return (await readAnswer(reply)) as Answer
+    return this.#untilExpired(to, options.signal, async (signal, expire) => {
+      const { timers } = this.#components.env
+      const pieces = watched(body, () => timers.after(options.stallMs, expire))
+      const bytes = Readable.from(pieces, { objectMode: false })
+      const ask = { to, method: 'PUT', url, body: bytes, options: { ...options, signal } } as const
+      return (await readAnswer(await this.#request(ask, version))) as Answer
+    })
   }
 
   async close(): Promise<void> {
@@ -140,6 +139,23 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     const links = [...this.#links.values()]
     this.#links.clear()
     await Promise.all(links.map(link => link.pool.destroy()))
+  }
+
+  /** Gives `exchange` a signal, and the way to end it: a peer that is waited for no longer counts as silent. */
+  async #untilExpired<Result>(
+    to: Address,
+    caller: AbortSignal | undefined,
+    exchange: (signal: AbortSignal, expire: () => void) => Promise<Result>,
+  ): Promise<Result> {
+    const deadline = new AbortController()
+    const expire = () => deadline.abort(new Error('The deadline has passed.'))
+    try {
+      return await exchange(caller ? AbortSignal.any([caller, deadline.signal]) : deadline.signal, expire)
+    } catch (error) {
+      if (!deadline.signal.aborted) throw error
+      this.#init.unreachable(to, 'silent')
+      throw new StoreError('UNAVAILABLE', `The node ${to} did not answer in time.`, { cause: error })
+    }
   }
 
   /** Asks in the newest version that both speak; one that is refused is tried once more in the other. */
@@ -305,6 +321,18 @@ interface Ask<Body> {
 }
 
 const BODY: Dated = { kind: 'body', since: 1 }
+
+/** The pieces of a body; a timer runs from each until the next one is asked for. */
+async function* watched(body: AsyncIterable<Uint8Array>, watch: () => Timer): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    const timer = watch()
+    try {
+      yield piece
+    } finally {
+      timer.cancel()
+    }
+  }
+}
 
 async function readAnswer(reply: Reply): Promise<unknown> {
   return decode(await readLimited(reply))

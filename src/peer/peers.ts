@@ -26,6 +26,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
+export interface StageOptions {
+  /** From the last byte that was sent until the answer, ms. */
+  readonly timeoutMs: number
+  /** The longest that the peer may take no piece of the body, ms. */
+  readonly stallMs: number
+  readonly signal?: AbortSignal
+}
+
 export interface Peers<Message, Call, Answer, Stream = never> {
   /**
    * Queues a message; never throws, never waits. Messages to one peer stay in order while it is reachable; one that
@@ -49,13 +57,16 @@ export interface Peers<Message, Call, Answer, Stream = never> {
   /** The bytes that a peer keeps under `name` (a blob or a path version), from byte `first` on. */
   fetchBody(from: Address, name: string, first: number, options: CallOptions): Promise<Readable>
 
-  /** Streams a body into the staging of a peer, with back-pressure; resolves with what the peer says of it. */
+  /**
+   * Streams a body into the staging of a peer, with back-pressure; resolves with what the peer says of it.
+   * @throws StoreError UNAVAILABLE when the peer takes no more or does not answer, else the code that it answered.
+   */
   stageBody(
     to: Address,
     name: string,
     sha256: string,
     body: AsyncIterable<Uint8Array>,
-    options: CallOptions,
+    options: StageOptions,
   ): Promise<Answer>
 
   close(): Promise<void>

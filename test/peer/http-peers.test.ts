@@ -156,11 +156,33 @@ t.test('bodies stream in both directions', async t => {
   async function* body() {
     for (let i = 0; i < 100; i++) yield chunk
   }
-  t.same(await peers.stageBody(address, name, sha256, body(), options), { bytes: 100 * chunk.byteLength })
+  t.same(await peers.stageBody(address, name, sha256, body(), { ...options, stallMs: 5000 }), {
+    bytes: 100 * chunk.byteLength,
+  })
   t.same(staged, [name, sha256])
   const chunks: Buffer[] = []
   for await (const piece of await peers.fetchBody(address, name, 30, options)) chunks.push(piece)
   t.equal(Buffer.concat(chunks).toString(), 'ab:body')
+})
+
+t.test('a peer that takes no more of a body is given up, and the body is let go', async t => {
+  const { peers, unreachable } = await peerUnderTest(t)
+  const stalled = createServer(socket => socket.pause()).listen(0, '127.0.0.1')
+  await once(stalled, 'listening')
+  t.teardown(() => stalled.close())
+  const address = `127.0.0.1:${(stalled.address() as { port: number }).port}` as Address
+  let letGo = false
+  async function* endless() {
+    try {
+      for (;;) yield Buffer.alloc(1024 * 1024)
+    } finally {
+      letGo = true
+    }
+  }
+  const limits = { timeoutMs: 60_000, stallMs: 50 }
+  await t.rejects(peers.stageBody(address, 'ab', 'cd', endless(), limits), { code: 'UNAVAILABLE' })
+  t.same(unreachable, [[address, 'silent']])
+  await until(() => letGo)
 })
 
 t.test('a peer that refuses and one that is silent are told apart', async t => {

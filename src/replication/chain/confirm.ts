@@ -9,7 +9,7 @@
  * decides.)
  */
 import type { NodeId, View, ViewId, ViewState } from '../../views/view.ts'
-import { hold, meetSealed, newerViews } from './deciding.ts'
+import { hold, meetSealed, newerViews, sealedView } from './deciding.ts'
 import { probe } from './liveness.ts'
 import { type Machine, newTag, quorumOf, send, setTimer } from './machine-state.ts'
 import type { ConfirmMessage, Message, RefusalReason, SealedView, Tag } from './messages.ts'
@@ -264,12 +264,6 @@ function close(m: Machine, tag: Tag, part: ViewRound): void {
 function ownVote(m: Machine, view: View): Set<NodeId> {
   const mayVote = view.acceptors.includes(m.self) && m.views.get(view.id)?.sealed === false
   return new Set(mayVote ? [m.self] : [])
-}
-
-function sealedView(m: Machine, view: View, state: ViewState | undefined): SealedView {
-  const newer = newerViews(m, view)
-  const next = state?.next ?? (newer.length > 0 ? newer : undefined)
-  return { view, accepted: state?.accepted?.children, next }
 }
 
 function refuse(m: Machine, answer: Unconfirmed, reason: RefusalReason, viewId: ViewId): void {

@@ -54,12 +54,17 @@ export function newerViews(m: Machine, view: View): View[] {
   return m.table.overlapping(view).filter(other => other.epoch > view.epoch)
 }
 
-/** Learns of a decided view, seals what it supersedes, and begins its part in it. */
+/**
+ * Learns of a decided view, seals what it supersedes, and begins its part in it. A view that was known by its replicas
+ * alone, as a source of another, is whole from now on: a value that is accepted in it is told with its acceptors.
+ */
 export function take(m: Machine, view: View): void {
   const isNews = m.table.covering(view.hi)?.id !== view.id
   m.table.learn(view)
   if (isNews && m.rules.sealBeforeFetch) sealOlder(m, view)
-  if (m.views.has(view.id) || !isMember(view, m.self)) return
+  const held = m.views.get(view.id)
+  if (held?.view.acceptors.length === 0) putView(m, { ...held, view })
+  if (held !== undefined || !isMember(view, m.self)) return
   if (m.rules.knownViewsOnly && m.marks.covers(view)) return
   putView(m, freshState(view))
   if (headOf(view) === m.self) startInstallation(m, view.id)
@@ -210,6 +215,13 @@ export function learnDecided(m: Machine, view: View, children: readonly View[]):
   m.proposals.delete(view.id)
   m.table.learn(view)
   for (const child of children) take(m, child)
+}
+
+/** What a refusal says of a sealed view: the value that is accepted in it here, and what came after it. */
+export function sealedView(m: Machine, view: View, state: ViewState | undefined): SealedView {
+  const newer = newerViews(m, view)
+  const next = state?.next ?? (newer.length > 0 ? newer : undefined)
+  return { view, accepted: state?.accepted?.children, next }
 }
 
 /** A sealed view in somebody's way: pass on what was decided, or finish what was accepted. */

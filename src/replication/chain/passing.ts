@@ -20,7 +20,7 @@ import {
 } from '../../views/view.ts'
 import { dropReplacedBody } from './bodies.ts'
 import { type ChainRecord, compareVersions, VERSION_ZERO } from './chain-record.ts'
-import { newerViews } from './deciding.ts'
+import { sealedView } from './deciding.ts'
 import { DIGITS, PREFIX_DIGITS } from './digest-tree.ts'
 import { acknowledgedUpTo, advanceClean, isClean, markAcknowledged } from './dirty.ts'
 import { activate } from './installing.ts'
@@ -105,9 +105,7 @@ function passFurther(m: Machine, state: ViewState, record: ChainRecord): void {
 /** A sealed replica says so, that somebody finishes what sealed it. */
 function refusePass(m: Machine, from: NodeId, state: ViewState): void {
   if (!state.sealed) return
-  const newer = newerViews(m, state.view)
-  const next = state.next ?? (newer.length > 0 ? newer : undefined)
-  const sealed = { view: state.view, accepted: state.accepted?.children, next }
+  const sealed = sealedView(m, state.view, state)
   send(m, from, { kind: 'refused', tag: '' as Tag, reason: 'sealed', teaches: [], sealed })
 }
 

@@ -25,7 +25,7 @@ import {
   type Operation,
   type RequestId,
 } from './chain-record.ts'
-import { newerViews } from './deciding.ts'
+import { newerViews, sealedView } from './deciding.ts'
 import { answerWhenClean, wait } from './dirty.ts'
 import { isAlive } from './liveness.ts'
 import { chainOf, type Machine, putRecord, putView, send } from './machine-state.ts'
@@ -270,10 +270,6 @@ export function refuse(
   const covering = position === undefined ? undefined : m.table.covering(position)
   const known = covering === undefined ? [] : [covering]
   const teaches = state === undefined ? known : newerViews(m, state.view)
-  const next = state?.next ?? (teaches.length > 0 ? teaches : undefined)
-  // Of a superseded view this node may know the replicas alone: such a view is told to nobody.
-  const isWhole = state !== undefined && state.view.acceptors.length > 0
-  const sealed =
-    isWhole && state.sealed ? { view: state.view, accepted: state.accepted?.children, next } : undefined
+  const sealed = state?.sealed ? sealedView(m, state.view, state) : undefined
   send(m, to, { kind: 'refused', tag, reason, teaches, sealed })
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { learnDecided, take } from '../../../src/replication/chain/deciding.ts'
-import { sealMark } from '../../../src/replication/chain/machine-state.ts'
-import { asSource, type View, type ViewId } from '../../../src/views/view.ts'
+import { putView, sealMark } from '../../../src/replication/chain/machine-state.ts'
+import { asSource, freshState, type View, type ViewId } from '../../../src/views/view.ts'
 import { Bench, node, wholeView } from './bench.ts'
 
 const V1 = wholeView(['n1', 'n2', 'n3'])
@@ -41,6 +41,16 @@ t.test(
     t.notOk(machine.views.has('v1' as ViewId))
   },
 )
+
+t.test('a view that was known as a source alone is whole once it is told', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const V3: View = { ...wholeView(['n2', 'n3'], ['n1', 'n2', 'n3'], 'v3', 3), sources: [asSource(V2)] }
+  putView(bench.machine('n2'), { ...freshState({ ...V2, acceptors: [], sources: [] }), sealed: true })
+  const ballot = { round: 1, node: node('n3'), boot: '1.x' }
+  bench.lose = () => true
+  bench.deliver('n3', 'n2', { kind: 'accept', view: V2, ballot, children: [V3] })
+  t.match(bench.state('n2', 'v2'), { view: V2, sealed: true, accepted: { children: [V3] } })
+})
 
 t.test('a newer view seals the older one, also where this node has no part in the newer', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
