@@ -11,13 +11,12 @@ import { parseArgs } from 'node:util'
 import { realEnv } from '../src/env.ts'
 import { parsePathName } from '../src/ring/path-name.ts'
 import { LmdbStorage } from '../src/storage/lmdb-storage.ts'
-import type { BlobId, FileRecord } from '../src/storage/record.ts'
+import { putStaged } from '../test/storage/conformance.ts'
 
 const { values } = parseArgs({ options: { files: { type: 'string', default: '1000000' } } })
 const files = Number(values.files)
 const directory = await mkdtemp(join(tmpdir(), 'altered-chord-bench-storage-'))
 const sizeMax = Number.MAX_SAFE_INTEGER
-const NO_NOTES = new Uint8Array()
 
 try {
   await small(join(directory, 'small'))
@@ -31,30 +30,8 @@ async function open(data: string): Promise<LmdbStorage> {
   return LmdbStorage.open({ env: realEnv() }, { directory: data })
 }
 
-/** What replication does with a body, less its own notes and digests: a batch names it and lets go of the one before. */
 async function put(storage: LmdbStorage, name: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  const staged = await storage.stage(bytes, { sizeMax })
-  const path = parsePathName(name)
-  const before = storage.replica.record(path)?.file
-  const { size, sha256, blockChecksums, content } = staged
-  const file: FileRecord = {
-    path,
-    version: { epoch: 1, seq: (before?.version.seq ?? 0) + 1 },
-    body: { size, sha256, blockChecksums, content },
-    meta: { mediaType: 'application/octet-stream' },
-    writtenAtMs: Date.now(),
-  }
-  await storage.replica.apply({
-    records: [{ path, record: { path, file, notes: NO_NOTES }, sizeBefore: before?.body.size }],
-    values: [],
-    keepBlobs: blobsOf(file),
-    dropBlobs: blobsOf(before),
-  })
-  storage.handOver(staged)
-}
-
-function blobsOf(file: FileRecord | undefined): BlobId[] {
-  return file && 'blobId' in file.body.content ? [file.body.content.blobId] : []
+  await putStaged(storage, name, await storage.stage(bytes, { sizeMax }))
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

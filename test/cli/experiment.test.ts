@@ -31,32 +31,11 @@ t.test('a small network: a table on stdout, CSV and SVG in the folder', async t 
 })
 
 t.test('modes and churn can be left out', async t => {
-  const { out } = await lookup(
-    '--simulated',
-    '--nodes',
-    '5',
-    '--seeds',
-    '1',
-    '--lookups',
-    '1',
-    '--learn',
-    'chain',
-    '--lifetime',
-    '0',
-  )
+  const small = ['--simulated', '--nodes', '5', '--seeds', '1', '--lookups', '1']
+  const { out } = await lookup(...small, '--learn', 'chain', '--lifetime', '0')
   t.equal(out.trimEnd().split('\n').length, 3)
   t.match(out, /the chain alone/)
-  const churned = await lookup(
-    '--simulated',
-    '--nodes',
-    '5',
-    '--seeds',
-    '1',
-    '--lookups',
-    '1',
-    '--lifetime',
-    '60,90',
-  )
+  const churned = await lookup(...small, '--lifetime', '60,90')
   const lifetimes = churned.out
     .trimEnd()
     .split('\n')
@@ -74,16 +53,8 @@ t.test('the figures do not depend on the threads', async t => {
 
 t.test('the growth of young networks', async t => {
   const folder = t.testdir()
-  const { code, out } = await lookup(
-    '--simulated',
-    '--growth',
-    '--seeds',
-    '1',
-    '--learn',
-    'chain',
-    '-o',
-    folder,
-  )
+  const quick = ['--simulated', '--growth', '--seeds', '1', '--learn', 'chain']
+  const { code, out } = await lookup(...quick, '-o', folder)
   t.equal(code, EXIT_CODES.done)
   t.equal(out.trimEnd().split('\n').length, 2 + 7)
   t.same((await readdir(folder)).sort(), ['growth.csv', 'growth.svg'])

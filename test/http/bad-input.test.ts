@@ -15,6 +15,9 @@ const put = (target: string, more = '', body = 'x') =>
 const form = (boundary: string, body: string) =>
   `POST /upload HTTP/1.1\r\n${host}Content-Type: multipart/form-data; boundary=${boundary}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 
+const refusalOf = (status: number) =>
+  new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*\\{"error":\\{"code":"[A-Z_]+","message":"`)
+
 async function nothingHappened(
   t: { equal(found: unknown, wanted: unknown, message: string): boolean },
   { storage, server }: RunningServer,
@@ -126,11 +129,7 @@ t.test('requests that are none', async t => {
   ]
   for (const [name, bytes, status] of cases) {
     const answer = await exchange(running.port, bytes)
-    t.match(
-      answer,
-      new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*\\{"error":\\{"code":"[A-Z_]+","message":"`),
-      name,
-    )
+    t.match(answer, refusalOf(status), name)
     await nothingHappened(t, running, name)
   }
 })
@@ -174,11 +173,7 @@ t.test('forms that are none', async t => {
   ]
   for (const [name, bytes, status = 400] of cases) {
     const answer = await exchange(running.port, bytes)
-    t.match(
-      answer,
-      new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*\\{"error":\\{"code":"[A-Z_]+","message":"`),
-      name,
-    )
+    t.match(answer, refusalOf(status), name)
     await nothingHappened(t, running, name)
   }
 })

@@ -81,15 +81,7 @@ export class HistoryRecorder {
   invoked(client: string, path: string, action: Action): string {
     const id = `${this.#prefix}${++this.#count}`
     const atMs = this.#moment()
-    this.#operations.set(id, {
-      id,
-      client,
-      path,
-      action,
-      invokedAtMs: atMs,
-      answeredAtMs: undefined,
-      answer: { kind: 'unknown' },
-    })
+    this.#operations.set(id, unanswered({ id, client, path, action, invokedAtMs: atMs }))
     this.#written?.({ event: 'invoked', id, atMs, client, path, action })
     return id
   }
@@ -144,20 +136,16 @@ function parseEvent(line: string): HistoryEvent | undefined {
   }
 }
 
+function unanswered(asked: Omit<Operation, 'answeredAtMs' | 'answer'>): Operation {
+  return { ...asked, answeredAtMs: undefined, answer: { kind: 'unknown' } }
+}
+
 function takeEvent(operations: Map<string, Operation>, event: HistoryEvent): void {
   const known = operations.get(event.id)
   if (event.event === 'invoked') {
     if (known !== undefined) throw new TypeError(`Two operations have the id ${event.id}.`)
     const { id, client, path, action, atMs } = event
-    operations.set(id, {
-      id,
-      client,
-      path,
-      action,
-      invokedAtMs: atMs,
-      answeredAtMs: undefined,
-      answer: { kind: 'unknown' },
-    })
+    operations.set(id, unanswered({ id, client, path, action, invokedAtMs: atMs }))
   } else {
     if (known === undefined || known.answeredAtMs !== undefined) {
       throw new TypeError(`Operation ${event.id} does not wait for an answer.`)
