@@ -5,7 +5,14 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import type { Change, Condition, Done, Found, Replication } from '../replication/replication.ts'
+import type {
+  Change,
+  Condition,
+  Done,
+  Found,
+  ReceiveOptions,
+  Replication,
+} from '../replication/replication.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
 import type { ByteRange, ListEntry, StagedBody, Storage, StorageStatistics } from '../storage/storage.ts'
@@ -82,7 +89,7 @@ export class FileService {
    */
   async put(path: PathName, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
     if (options.refuseEarly) await this.refuseEarly(path, options)
-    const received = await this.receive(body, options.signal)
+    const received = await this.receive(body, { path, ...(options.signal && { signal: options.signal }) })
     if (options.sha256 !== undefined && options.sha256 !== received.sha256) {
       await this.dropReceived(received)
       throw new StoreError('INVALID_REQUEST', 'The body does not have the hash that its digest field says.', {
@@ -93,8 +100,11 @@ export class FileService {
   }
 
   /** Takes a body in without making it visible. @throws as `put` for the body. */
-  receive(body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<ReceivedBody> {
-    return this.#replication.stage(body, { sizeMax: this.#fileBytesMax, ...(signal && { signal }) })
+  receive(
+    body: AsyncIterable<Uint8Array>,
+    options: Omit<ReceiveOptions, 'sizeMax'> = {},
+  ): Promise<ReceivedBody> {
+    return this.#replication.stage(body, { ...options, sizeMax: this.#fileBytesMax })
   }
 
   dropReceived(received: ReceivedBody): Promise<void> {

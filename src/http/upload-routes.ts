@@ -59,6 +59,7 @@ interface Taken {
 }
 
 interface Form {
+  readonly folder: PathName | undefined
   readonly files: Taken[]
   /** The field that names the one file of the form; it may come before or after it. */
   fileName: string | undefined
@@ -81,11 +82,11 @@ export async function upload(
     throw new StoreError('FILE_TOO_LARGE', 'The form is larger than all files that it may have.')
   }
   return doors.slots.run(reply.raw, async () => {
-    const form: Form = { files: [], fileName: undefined }
+    const form: Form = { folder, files: [], fileName: undefined }
     let given = 0
     try {
       await takeIn(doors, request, reply, boundary, form)
-      const files = namedFiles(form, folder, doors)
+      const files = namedFiles(form, doors)
       given = files.length
       const condition = overwrite ? 'none' : 'absent'
       const receipts = await putReceived(doors.files, files, { condition, ...idempotency })
@@ -135,10 +136,26 @@ async function takeIn(
 
 async function takeFile({ files }: Doors, part: FormPart, form: Form): Promise<void> {
   if (form.files.length === FORM_FILES_MAX) throw invalid(`A form may have ${FORM_FILES_MAX} files.`)
-  const body = await files.receive(part.bytes)
+  const path = likelyPath(form, part)
+  const body = await files.receive(part.bytes, path && { path })
   // A browser sends a file input in which nothing was chosen as an empty file without a name.
   if (part.fileName === '' && body.size === 0) return files.dropReceived(body)
   form.files.push({ body, fileName: part.fileName, mediaType: storedMediaType(part.mediaType) })
+}
+
+/** Where a file will be put, as far as the form says by now: its name may follow it. */
+function likelyPath({ folder, fileName }: Form, part: FormPart): PathName | undefined {
+  try {
+    return pathIn(folder, fileName ?? part.fileName ?? '')
+  } catch {
+    return undefined
+  }
+}
+
+/** The path of a file with a name of a client's; undefined when no safe name can be made of it. @throws StoreError INVALID_PATH. */
+function pathIn(folder: PathName | undefined, given: string): PathName | undefined {
+  const name = safeFileName(given)
+  return name === undefined ? undefined : parsePathName(folder === undefined ? name : `${folder}/${name}`)
 }
 
 async function fieldBytes(part: FormPart): Promise<Uint8Array> {
@@ -162,7 +179,7 @@ function fileNameIn(bytes: Uint8Array): string {
 
 type NamedFile = ReceivedFile & { readonly name: string }
 
-function namedFiles(form: Form, folder: PathName | undefined, { allowedExtensions }: Doors): NamedFile[] {
+function namedFiles(form: Form, { allowedExtensions }: Doors): NamedFile[] {
   if (form.files.length === 0)
     throw invalid('The form has no file; it comes in a field named file or file_obj.')
   if (form.fileName !== undefined && form.files.length > 1) {
@@ -171,10 +188,10 @@ function namedFiles(form: Form, folder: PathName | undefined, { allowedExtension
   const paths = new Set<PathName>()
   return form.files.map(({ body, fileName, mediaType }) => {
     const given = form.fileName ?? fileName ?? ''
-    const name = safeFileName(given)
-    if (name === undefined)
+    const path = pathIn(form.folder, given)
+    if (path === undefined)
       throw invalid(`${JSON.stringify(given.slice(0, 100))} can't be made a safe file name.`)
-    const path = parsePathName(folder === undefined ? name : `${folder}/${name}`)
+    const name = path.slice(path.lastIndexOf('/') + 1)
     refuseExtension(path, allowedExtensions)
     if (paths.has(path)) throw invalid(`Two files of the form have the name ${JSON.stringify(name)}.`)
     paths.add(path)

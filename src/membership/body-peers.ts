@@ -43,7 +43,12 @@ export function bodyPeers({ peers, addressOf, signal }: BodyPeersComponents): Bo
     },
     async pushBody(node, { blobId, sha256 }, bytes) {
       const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal }
-      await peers.stageBody(address(node), blobId, sha256, bytes, limits)
+      await peers.stageBody(address(node), blobId, { sha256 }, bytes, limits)
+    },
+    async sendAhead(node, blobId, bytes, onward, ended) {
+      const ends = AbortSignal.any([signal, ended])
+      const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal: ends }
+      await peers.stageBody(address(node), blobId, { onward }, bytes, limits)
     },
     async pullBody(node, blobId, first) {
       return peers.fetchBody(address(node), blobId, first, { timeoutMs: PIECE_TIMEOUT_MS, signal })

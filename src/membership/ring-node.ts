@@ -7,7 +7,7 @@ import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
-import type { PeerIdentity, Unreachable } from '../peer/peers.ts'
+import type { BodyAnnouncement, PeerIdentity, Unreachable } from '../peer/peers.ts'
 import { PeerVersions, type ProtocolVersion } from '../peer/protocol.ts'
 import { RoundTrips } from '../peer/round-trips.ts'
 import type { Credentials } from '../peer/wire.ts'
@@ -222,12 +222,19 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     return this.#answers.stream(call)
   }
 
-  openBody(_from: PeerIdentity, name: string, first: number): Promise<Readable> {
-    return this.#storage.replica.openBlob(name as BlobId, first)
+  openBody(_from: PeerIdentity, blobId: BlobId, first: number): Promise<Readable> {
+    return this.#storage.replica.openBlob(blobId, first)
   }
 
-  async stageBody(_from: PeerIdentity, name: string, sha256: string, body: Readable, signal: AbortSignal) {
-    await this.#carrier.receive({ blobId: name as BlobId, sha256 }, body, signal)
+  async stageBody(
+    _from: PeerIdentity,
+    blobId: BlobId,
+    announced: BodyAnnouncement,
+    body: Readable,
+    signal: AbortSignal,
+  ) {
+    if ('sha256' in announced) await this.#carrier.receive({ blobId, ...announced }, body, signal)
+    else await this.#carrier.receiveAhead(blobId, body, announced.onward, signal)
     return { has: true }
   }
 

@@ -8,7 +8,14 @@ import { ERROR_CODES, type ErrorCode, errorCode, StoreError } from '../errors.ts
 import type { Address } from '../ring/identifier.ts'
 import { exchange, type WholeAnswer } from './exchange.ts'
 import { Outbox } from './outbox.ts'
-import type { CallOptions, PeerIdentity, Peers, StageOptions, Unreachable } from './peers.ts'
+import type {
+  BodyAnnouncement,
+  CallOptions,
+  PeerIdentity,
+  Peers,
+  StageOptions,
+  Unreachable,
+} from './peers.ts'
 import type { Dated, ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
 import {
@@ -118,13 +125,16 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   async stageBody(
     to: Address,
     name: string,
-    sha256: string,
+    announced: BodyAnnouncement,
     body: AsyncIterable<Uint8Array>,
     options: StageOptions,
   ): Promise<Answer> {
-    const url = `/peer/staging/${encodeURIComponent(name)}?sha256=${sha256}`
+    const isWhole = 'sha256' in announced
+    const query = isWhole ? `sha256=${announced.sha256}` : `onward=${announced.onward.join()}`
+    const url = `/peer/staging/${encodeURIComponent(name)}?${query}`
+    const { kind, since } = isWhole ? BODY : GROWING_BODY
     // Bytes that have left are gone: when the version is refused, the next try is in the other one.
-    const version = this.#components.credentials.versions.versionFor(to, BODY.since, BODY.kind)
+    const version = this.#components.credentials.versions.versionFor(to, since, kind)
     return this.#untilExpired(to, options.signal, async (signal, expire) => {
       const { timers } = this.#components.env
       const pieces = watched(body, () => timers.after(options.stallMs, expire))
@@ -321,6 +331,7 @@ interface Ask<Body> {
 }
 
 const BODY: Dated = { kind: 'body', since: 1 }
+const GROWING_BODY: Dated = { kind: 'growing body', since: 2 }
 
 /** The pieces of a body; a timer runs from each until the next one is asked for. */
 async function* watched(body: AsyncIterable<Uint8Array>, watch: () => Timer): AsyncGenerator<Uint8Array> {

@@ -7,8 +7,9 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onResponseHookHandler } from 'fastify'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import { parseBodyName, parseSha256 } from './body-name.ts'
-import type { PeerIdentity } from './peers.ts'
+import type { BlobId } from '../storage/record.ts'
+import { parseBodyName, parseNodes, parseSha256 } from './body-name.ts'
+import type { BodyAnnouncement, PeerIdentity } from './peers.ts'
 import type { ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
 import {
@@ -35,11 +36,11 @@ export interface PeerReception<Message, Call, Answer, Stream = never> {
   isStream(value: unknown, version: ProtocolVersion): value is Stream
   /** The words of the answer, as they come; nobody takes them any more once the asking node has gone. */
   stream(from: PeerIdentity, call: Stream): AsyncIterable<object>
-  openBody(from: PeerIdentity, name: string, first: number): Promise<Readable | Uint8Array>
+  openBody(from: PeerIdentity, name: BlobId, first: number): Promise<Readable | Uint8Array>
   stageBody(
     from: PeerIdentity,
-    name: string,
-    sha256: string,
+    name: BlobId,
+    announced: BodyAnnouncement,
     body: Readable,
     signal: AbortSignal,
   ): Promise<Answer>
@@ -148,14 +149,16 @@ function bodyRoutes<Message, Call, Answer, Stream>(
     },
   )
 
-  app.put<{ Params: { name: string }; Querystring: { sha256?: string } }>(
+  app.put<{ Params: { name: string }; Querystring: { sha256?: string; onward?: string } }>(
     '/peer/staging/:name',
     doorOptions(components, '/peer/staging/:name'),
     async (request, reply) => {
       const from = authenticate(credentials, headOf(request), undefined)
       const name = parseBodyName(request.params.name)
-      const sha256 = parseSha256(request.query.sha256)
-      const answer = await reception.stageBody(from, name, sha256, request.raw, goneSignal(reply))
+      const { sha256, onward } = request.query
+      const announced =
+        onward === undefined ? { sha256: parseSha256(sha256) } : { onward: parseNodes(onward) }
+      const answer = await reception.stageBody(from, name, announced, request.raw, goneSignal(reply))
       return reply.type('application/msgpack').send(encode(answer))
     },
   )

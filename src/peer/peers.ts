@@ -26,6 +26,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal
 }
 
+/**
+ * How a body is announced: by its SHA-256, or, as long as its sender does not have all of it, as one that carries its
+ * hash at its end (sealed-body.ts) and that goes on to the first of `onward` while it comes in.
+ */
+export type BodyAnnouncement = { readonly sha256: string } | { readonly onward: readonly NodeId[] }
+
 export interface StageOptions {
   /** From the last byte that was sent until the answer, ms. */
   readonly timeoutMs: number
@@ -64,7 +70,7 @@ export interface Peers<Message, Call, Answer, Stream = never> {
   stageBody(
     to: Address,
     name: string,
-    sha256: string,
+    announced: BodyAnnouncement,
     body: AsyncIterable<Uint8Array>,
     options: StageOptions,
   ): Promise<Answer>

@@ -45,6 +45,11 @@ export interface Idempotency {
   readonly fingerprint: string
 }
 
+export interface ReceiveOptions extends Omit<StageOptions, 'onGrowing'> {
+  /** What the body will be put at, as far as that is known: a large one goes to the replicas of the path while it comes in. */
+  readonly path?: PathName
+}
+
 export interface ChangeOptions {
   /** The same change again under the same key gives the first one's outcome, for 24 hours. */
   readonly idempotency?: Idempotency
@@ -65,7 +70,7 @@ export type WrittenFile = Pick<FileRecord, 'path' | 'version'> & {
 
 export interface Replication {
   /** Receives a body on this node; nothing is visible before a commit. As Storage.stage. */
-  stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody>
+  stage(body: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<StagedBody>
 
   /** The bytes of a file as a staged body for another path. */
   stageCopy(record: FileRecord): Promise<StagedBody>

@@ -154,6 +154,11 @@ export class StagingFile implements BodySink {
     await syncDirectory(this.#folder)
   }
 
+  /** Opens it once more, for reading: under its temporary name, or under its own when that was given meanwhile. */
+  async openAgain(): Promise<FileHandle> {
+    return open(this.#temporary, 'r').catch(() => open(this.#path, 'r'))
+  }
+
   /** Somebody may have removed the folder under a running node; then it is made again. */
   async #rename(): Promise<void> {
     try {

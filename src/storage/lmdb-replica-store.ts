@@ -132,11 +132,13 @@ export class LmdbReplicaStore implements ReplicaStore {
     try {
       if (this.#dropping.has(blobId)) await remover.idle()
       await assertRoom()
-      const { inline, ...digest } = await receive(body as Readable, options, pieces, () => blob.begin())
+      const { inline, ...digest } = await receive(body as Readable, options, pieces, () =>
+        blob.begin(options.onGrowing),
+      )
       if (inline !== undefined) throw tooSmallForName()
-      return { ...digest, content: { blobId: await blob.finish() } }
+      return { ...digest, content: { blobId: await blob.finish(digest.sha256) } }
     } catch (error) {
-      await remover.add(await blob.abandon())
+      await remover.add(await blob.abandon(error))
       throw diskError(error, 'The body was not stored')
     }
   }

@@ -114,17 +114,17 @@ export class LmdbStorage implements Storage {
       try {
         const { inline, ...digest } = await receive(body, watched, this.#pieces, async () => {
           await this.#reserve.assertHeld()
-          return blob.begin()
+          return blob.begin(options.onGrowing)
         })
         if (inline) {
           await this.#assertRoom()
           return { ...digest, content: { inline } }
         }
-        const blobId = await blob.finish()
+        const blobId = await blob.finish(digest.sha256)
         watched.signal.throwIfAborted()
         return { ...digest, content: { blobId } }
       } catch (error) {
-        await this.#remover.add(await blob.abandon())
+        await this.#remover.add(await blob.abandon(error))
         throw diskError(error, 'The body was not stored')
       }
     })

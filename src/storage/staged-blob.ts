@@ -5,8 +5,11 @@
 import { Buffer } from 'node:buffer'
 import type { Env } from '../env.ts'
 import type { BlobFiles, StagingFile } from './blob-files.ts'
+import { GrowingFile } from './growing-file.ts'
+import type { BodySink } from './intake.ts'
 import type { LmdbIndex } from './lmdb-index.ts'
 import type { BlobId } from './record.ts'
+import type { GrowingBody } from './storage.ts'
 
 export interface StagedBlobComponents {
   readonly env: Env
@@ -19,6 +22,7 @@ export class StagedBlob {
   #blobId: BlobId | undefined
   #marked: Promise<void> | undefined
   #file: StagingFile | undefined
+  #growing: GrowingFile | undefined
 
   /** @param init.blobId of a body that another node has named; else a new name is drawn. */
   constructor(components: StagedBlobComponents, init: { readonly blobId?: BlobId } = {}) {
@@ -27,21 +31,26 @@ export class StagedBlob {
   }
 
   /** Opens its temporary file; the mark becomes durable while the bytes come in. */
-  async begin(): Promise<StagingFile> {
+  async begin(onGrowing?: (body: GrowingBody) => void): Promise<BodySink> {
     const { blobId } = this.#mark()
     this.#file = await this.#components.files.begin(blobId)
-    return this.#file
+    if (onGrowing === undefined) return this.#file
+    this.#growing = new GrowingFile(blobId, this.#file)
+    onGrowing(this.#growing)
+    return this.#growing
   }
 
-  /** Makes the bytes durable under the blob's name. Only after `begin`. */
-  async finish(): Promise<BlobId> {
+  /** Makes the bytes durable under the blob's name. Only after `begin`, and the last byte. */
+  async finish(sha256: string): Promise<BlobId> {
     if (!this.#blobId || !this.#marked || !this.#file) throw new TypeError('a blob that was not begun')
+    this.#growing?.complete(sha256)
     await this.#file.finish(this.#marked)
     return this.#blobId
   }
 
-  /** Drops what there is, at whatever point it failed, and gives the blob whose mark and file are left to remove. */
-  async abandon(): Promise<BlobId[]> {
+  /** Drops what there is, wherever `fault` came between, and gives the blob whose mark and file are left to remove. */
+  async abandon(fault: unknown): Promise<BlobId[]> {
+    this.#growing?.fail(fault)
     await this.#file?.abandon()
     if (!this.#blobId || !this.#marked) return []
     const blobId = this.#blobId

@@ -8,7 +8,7 @@
  */
 import type { Readable } from 'node:stream'
 import type { PathName } from '../ring/path-name.ts'
-import type { Body, ETag, FileRecord } from './record.ts'
+import type { BlobId, Body, ETag, FileRecord } from './record.ts'
 
 /** A body that was received, hashed and made durable, and that no record names yet. */
 export interface StagedBody extends Body {
@@ -31,11 +31,26 @@ export interface ByteRange {
   readonly last: number
 }
 
+/** A large body that is being received, for those who read it before it has wholly come. */
+export interface GrowingBody {
+  readonly blobId: BlobId
+  /** Of the whole body: resolves with the last byte, before the body is durable; rejects when the receipt fails. */
+  readonly sha256: Promise<string>
+  /**
+   * The bytes from the first on, each as soon as it is there; a slow reader holds nobody up. May be begun as long as
+   * the body is staged.
+   * @throws as the receipt; the signal's reason.
+   */
+  follow(signal: AbortSignal): AsyncIterable<Uint8Array>
+}
+
 export interface StageOptions {
   /** Bytes; a longer body is refused with FILE_TOO_LARGE. */
   readonly sizeMax: number
   /** Ends the staging and drops what was received. */
   readonly signal?: AbortSignal
+  /** Told at once when a body is too large to be inline. Storage in memory tells nobody. */
+  readonly onGrowing?: (body: GrowingBody) => void
 }
 
 export interface StorageStatistics {

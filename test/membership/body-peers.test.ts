@@ -16,8 +16,8 @@ t.test('a node is reached at its address, and one without an address is not', as
         asked.push([to, call])
         return { has: true }
       },
-      stageBody: async (to, name, sha256) => {
-        asked.push([to, name, sha256])
+      stageBody: async (to, name, announced) => {
+        asked.push([to, name, announced])
         return { has: true }
       },
       fetchBody: async (from, name, first) => {
@@ -29,10 +29,13 @@ t.test('a node is reached at its address, and one without an address is not', as
   const known = 'known' as NodeId
   t.equal(await made.hasBody(known, blobId), true)
   await made.pushBody(known, { blobId, sha256: 's' }, Readable.from(['x']))
+  const onward = ['n2'] as NodeId[]
+  await made.sendAhead(known, blobId, Readable.from(['x']), onward, new AbortController().signal)
   await made.pullBody(known, blobId, 7)
   t.same(asked, [
     ['there:1', { kind: 'has-body', blobId }],
-    ['there:1', blobId, 's'],
+    ['there:1', blobId, { sha256: 's' }],
+    ['there:1', blobId, { onward }],
     ['there:1', blobId, 7],
   ])
   for (const attempt of [

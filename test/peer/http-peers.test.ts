@@ -42,7 +42,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?
     error() {},
   })
   const received: Message[] = []
-  const staged: string[] = []
+  const staged: unknown[] = []
   const reception: PeerReception<Message, { kind: string; n?: number }, unknown, { count: number }> = {
     isMessage: (value): value is Message => (value as Message | null)?.kind === 'note',
     isCall: (value, version): value is { kind: string } =>
@@ -68,10 +68,10 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?
     },
     openBody: async (_from, name, first) =>
       Readable.from([Buffer.from(`${name}:body`.slice(first))], { objectMode: false }),
-    async stageBody(_from, name, sha256, body) {
+    async stageBody(_from, name, announced, body) {
       let bytes = 0
       for await (const chunk of body) bytes += (chunk as Buffer).byteLength
-      staged.push(name, sha256)
+      staged.push(name, announced)
       return { bytes }
     },
   }
@@ -156,10 +156,13 @@ t.test('bodies stream in both directions', async t => {
   async function* body() {
     for (let i = 0; i < 100; i++) yield chunk
   }
-  t.same(await peers.stageBody(address, name, sha256, body(), { ...options, stallMs: 5000 }), {
-    bytes: 100 * chunk.byteLength,
-  })
-  t.same(staged, [name, sha256])
+  const limits = { ...options, stallMs: 5000 }
+  const answer = { bytes: 100 * chunk.byteLength }
+  t.same(await peers.stageBody(address, name, { sha256 }, body(), limits), answer)
+  const onward = ['n2', 'n3'] as NodeId[]
+  t.same(await peers.stageBody(address, name, { onward }, body(), limits), answer)
+  t.same(await peers.stageBody(address, name, { onward: [] }, body(), limits), answer)
+  t.same(staged, [name, { sha256 }, name, { onward }, name, { onward: [] }])
   const chunks: Buffer[] = []
   for await (const piece of await peers.fetchBody(address, name, 30, options)) chunks.push(piece)
   t.equal(Buffer.concat(chunks).toString(), 'ab:body')
@@ -180,7 +183,9 @@ t.test('a peer that takes no more of a body is given up, and the body is let go'
     }
   }
   const limits = { timeoutMs: 60_000, stallMs: 50 }
-  await t.rejects(peers.stageBody(address, 'ab', 'cd', endless(), limits), { code: 'UNAVAILABLE' })
+  await t.rejects(peers.stageBody(address, 'ab', { sha256: 'cd' }, endless(), limits), {
+    code: 'UNAVAILABLE',
+  })
   t.same(unreachable, [[address, 'silent']])
   await until(() => letGo)
 })

@@ -11,16 +11,21 @@ import { errorCode, StoreError } from '../../errors.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Body, FileRecord } from '../../storage/record.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
-import type { ByteRange } from '../../storage/storage.ts'
+import type { ByteRange, GrowingBody } from '../../storage/storage.ts'
 import type { NodeId } from '../../views/view.ts'
+import { BodiesAhead, type SendAhead } from './bodies-ahead.ts'
 import type { BlobRef, Message } from './messages.ts'
 import { RemoteBlocks } from './remote-blocks.ts'
+import { SealedBody } from './sealed-body.ts'
 
 /** Messages that may only arrive where the body already is. */
 export type BodyMessage = Extract<Message, { kind: 'stage' | 'stage-on' | 'blob' }>
 
 /** A body that arrived and that no view took is dropped after this time, ms. */
 const UNCLAIMED_MS = 15 * 60 * 1000
+
+/** The longest that the sender of a body that still comes in there may send nothing, ms: its client may pause as long. */
+const IDLE_MS = 60 * 1000
 
 /** Bytes of any body here; the door that the client came through has its own, lower limit. */
 const BODY_BYTES_MAX = 2 ** 50
@@ -30,6 +35,8 @@ export interface BodyPeers {
   hasBody(node: NodeId, blobId: BlobId): Promise<boolean>
   /** Sends a body to a node; resolves when it is durable there. */
   pushBody(node: NodeId, blob: BlobRef, bytes: AsyncIterable<Uint8Array>): Promise<void>
+  /** Sends a sealed body that still comes in here to a node, which sends it on to `onward`. */
+  readonly sendAhead: SendAhead
   /** The bytes of a body from byte `first` on. */
   pullBody(node: NodeId, blobId: BlobId, first: number): Promise<Readable>
 }
@@ -51,15 +58,29 @@ export interface BodyCarrierComponents {
 export class BodyCarrier {
   readonly #components: BodyCarrierComponents
   readonly #pushing = new Map<string, Promise<void>>()
+  readonly #ahead: BodiesAhead
+  /** Bodies that come in ahead. */
+  readonly #arriving = new Map<BlobId, { readonly stop: () => void; readonly ended: Promise<unknown> }>()
   readonly #unclaimed = new Map<BlobId, Timer>()
 
   constructor(components: BodyCarrierComponents) {
     this.#components = components
+    this.#ahead = new BodiesAhead({ send: components.peers.sendAhead })
   }
 
   /** Bodies on their way to other nodes. */
   get pushing(): number {
-    return this.#pushing.size
+    return this.#pushing.size + this.#ahead.count
+  }
+
+  /** Sends a body that still comes in here to these nodes; whatever does not arrive is left to `push`. */
+  sendAhead(body: GrowingBody, nodes: readonly NodeId[]): Promise<void> {
+    return this.#ahead.send(body, nodes, body.sha256)
+  }
+
+  /** A node has fallen silent: what is on its way through it is pushed to the others another way. */
+  giveUp(node: NodeId): void {
+    this.#ahead.giveUp(node)
   }
 
   /** Brings the body of a message to its receiver, then sends the message. */
@@ -105,6 +126,7 @@ export class BodyCarrier {
   /** A body from another node. @throws StoreError CORRUPT when it does not have the announced hash. */
   async receive(blob: BlobRef, bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
     const { store } = this.#components
+    await this.#endReceiptAhead(blob.blobId)
     const options = { sizeMax: BODY_BYTES_MAX, ...(signal && { signal }) }
     if (!(await store.hasBlob(blob.blobId))) {
       const { sha256 } = await store.receive(blob.blobId, bytes, options)
@@ -115,6 +137,27 @@ export class BodyCarrier {
     }
     // It is here already: the sender's bytes are let go by.
     for await (const _ of bytes);
+  }
+
+  /**
+   * A body from another node that does not have all of it yet, sealed; it goes on to `onward` meanwhile. Resolves when it
+   * is durable here and on its way no more.
+   * @throws StoreError CORRUPT when it does not have the hash in its seal; UNAVAILABLE when it stands still, or is here.
+   */
+  receiveAhead(
+    blobId: BlobId,
+    arriving: AsyncIterable<Uint8Array>,
+    onward: readonly NodeId[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const ending = new AbortController()
+    const stop = () => ending.abort(new StoreError('UNAVAILABLE', 'The sender of a body stands still.'))
+    const watched = arrivingWithin(arriving, () => this.#components.env.timers.after(IDLE_MS, stop))
+    const ends = AbortSignal.any([signal, ending.signal])
+    const receipt = this.#receiveAhead(blobId, new SealedBody(watched), onward, ends)
+    const ended = receipt.then(nothing, nothing).then(() => this.#arriving.delete(blobId))
+    this.#arriving.set(blobId, { stop, ended })
+    return receipt
   }
 
   /** True when a message about a body may be given to the machine. */
@@ -158,6 +201,7 @@ export class BodyCarrier {
 
   async #push(to: NodeId, blob: BlobRef, from: PathName | undefined): Promise<void> {
     const { peers, store } = this.#components
+    await this.#ahead.ended(to, blob.blobId)
     if (await peers.hasBody(to, blob.blobId)) return
     if (await store.hasBlob(blob.blobId))
       return peers.pushBody(to, blob, await store.openBlob(blob.blobId, 0))
@@ -185,6 +229,39 @@ export class BodyCarrier {
     throw new StoreError(code, 'No node has the body at hand.', { cause: fault })
   }
 
+  async #receiveAhead(
+    blobId: BlobId,
+    body: SealedBody,
+    onward: readonly NodeId[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { store } = this.#components
+    if (await store.hasBlob(blobId)) throw new StoreError('UNAVAILABLE', 'The body is here already.')
+    let sent: Promise<void> | undefined
+    const onGrowing = (growing: GrowingBody) => {
+      const sha256 = growing.sha256.then(found => body.checked(found))
+      sent = this.#ahead.send(growing, onward, sha256, signal)
+    }
+    const options = { sizeMax: BODY_BYTES_MAX, signal, onGrowing }
+    const { sha256 } = await store.receive(blobId, body.bytes(), options)
+    if (!body.isWhole) throw new StoreError('UNAVAILABLE', 'The body is coming in another way.')
+    this.#expire(blobId)
+    try {
+      body.checked(sha256)
+    } catch (error) {
+      await this.#drop(blobId)
+      throw error
+    }
+    await sent
+  }
+
+  /** Who pushes a body knows that it does not arrive ahead: a node on that way may have fallen silent. */
+  async #endReceiptAhead(blobId: BlobId): Promise<void> {
+    const ahead = this.#arriving.get(blobId)
+    ahead?.stop()
+    await ahead?.ended
+  }
+
   #expire(blobId: BlobId): void {
     const { env, isKept } = this.#components
     const timer = env.timers.after(UNCLAIMED_MS, () => {
@@ -203,6 +280,25 @@ export class BodyCarrier {
     } catch (error) {
       env.log.warn({ op: 'body.drop', blobId, err: error }, 'an unclaimed body is left for the next start')
     }
+  }
+}
+
+function nothing(): void {}
+
+/** The pieces of a body; a timer runs while the next one is waited for. */
+async function* arrivingWithin(
+  body: AsyncIterable<Uint8Array>,
+  watch: () => Timer,
+): AsyncGenerator<Uint8Array> {
+  let timer = watch()
+  try {
+    for await (const piece of body) {
+      timer.cancel()
+      yield piece
+      timer = watch()
+    }
+  } finally {
+    timer.cancel()
   }
 }
 

@@ -11,9 +11,9 @@ import { wholeRange } from '../../storage/checked-blocks.ts'
 import type { BlobId, FileRecord } from '../../storage/record.ts'
 import type {
   ByteRange,
+  GrowingBody,
   ListEntry,
   StagedBody,
-  StageOptions,
   Storage,
   StorageStatistics,
 } from '../../storage/storage.ts'
@@ -27,6 +27,7 @@ import {
   type Idempotency,
   OUTCOME_KEPT_MS,
   type Placement,
+  type ReceiveOptions,
   type Replication,
   type WrittenFile,
 } from '../replication.ts'
@@ -39,8 +40,11 @@ import { fileOf } from './record-notes.ts'
 import type { ClientRequest } from './requests.ts'
 import { keptOutcome } from './writing.ts'
 
-/** How often a node to which a body is on its way is asked whether it is there, ms. */
-const DOUBT_MS = 1_000
+/** How often it is looked at whether a node to which a body is on its way counts as dead, ms. */
+const LOOK_MS = 250
+
+/** Every so many looks the node is asked whether it is there: each second. */
+const LOOKS_PER_DOUBT = 4
 
 export interface ChainReplicationComponents {
   readonly env: Env
@@ -64,8 +68,17 @@ export class ChainReplication implements Replication {
     this.#self = init.self
   }
 
-  stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {
-    return this.#components.storage.stage(body, options)
+  stage(body: AsyncIterable<Uint8Array>, { path, ...options }: ReceiveOptions): Promise<StagedBody> {
+    const onGrowing = (growing: GrowingBody) => this.#sendAhead(path, growing)
+    return this.#components.storage.stage(body, { ...options, onGrowing })
+  }
+
+  /** While a large body comes in here it goes on to those who will have to have it, as far as that is known. */
+  #sendAhead(path: PathName | undefined, body: GrowingBody): void {
+    const { driver, carrier } = this.#components
+    const replicas = (path && this.#covering(path)?.replicas) ?? []
+    const others = replicas.filter(node => node !== this.#self && isAlive(driver.machine, node))
+    void carrier.sendAhead(body, others)
   }
 
   async stageCopy(record: FileRecord): Promise<StagedBody> {
@@ -250,13 +263,14 @@ export class ChainReplication implements Replication {
     const ended = new AbortController()
     const push = carrier.push(node, blob, from).catch(() => undefined)
     const silence = async () => {
-      while (isAlive(driver.machine, node)) {
-        await env.timers.sleep(DOUBT_MS, ended.signal)
-        driver.tellMyself({ kind: 'suspect', node })
+      for (let looks = 0; isAlive(driver.machine, node); looks++) {
+        await env.timers.sleep(LOOK_MS, ended.signal)
+        if (looks % LOOKS_PER_DOUBT === 0) driver.tellMyself({ kind: 'suspect', node })
       }
     }
     await Promise.race([push, silence().catch(() => undefined)])
     ended.abort()
+    if (!isAlive(driver.machine, node)) carrier.giveUp(node)
   }
 
   #requestOf(change: Change, { idempotency }: ChangeOptions): ClientRequest {

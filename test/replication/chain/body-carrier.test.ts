@@ -1,14 +1,17 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { realEnv } from '../../../src/env.ts'
 import { StoreError } from '../../../src/errors.ts'
 import { BodyCarrier } from '../../../src/replication/chain/body-carrier.ts'
 import type { Message, Tag } from '../../../src/replication/chain/messages.ts'
+import { sealed } from '../../../src/replication/chain/sealed-body.ts'
 import { parsePathName } from '../../../src/ring/path-name.ts'
+import { LmdbStorage } from '../../../src/storage/lmdb-storage.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import type { ReplicaStore } from '../../../src/storage/replica-store.ts'
+import type { GrowingBody } from '../../../src/storage/storage.ts'
 import type { NodeId } from '../../../src/views/view.ts'
 import { manualEnv } from '../../manual-env.ts'
 import { bodyOf, chunksOf, sha256Of } from '../../storage/conformance.ts'
@@ -16,10 +19,13 @@ import { node } from './bench.ts'
 
 const bytes = bodyOf(200_000)
 const blob = { blobId: 'b'.repeat(32) as BlobId, sha256: sha256Of(bytes) }
-const sizeMax = 1e6
+const sizeMax = 1e7
 
 /** Nodes that carry bodies to each other; `lost` ones can't be reached. */
-function network(names: string[]) {
+function network(
+  names: string[],
+  storeOf = (): ReplicaStore => new MemoryStorage({ env: realEnv() }).replica,
+) {
   const env = manualEnv()
   const stores = new Map<NodeId, ReplicaStore>()
   const carriers = new Map<NodeId, BodyCarrier>()
@@ -32,7 +38,7 @@ function network(names: string[]) {
     return stores.get(name) as ReplicaStore
   }
   for (const name of names.map(node)) {
-    const store = new MemoryStorage({ env: realEnv() }).replica
+    const store = storeOf()
     stores.set(name, store)
     const carrier = new BodyCarrier({
       env,
@@ -47,6 +53,11 @@ function network(names: string[]) {
           reach(to)
           pushes.push(`${name}>${to}`)
           await (carriers.get(to) as BodyCarrier).receive(ref, body)
+        },
+        sendAhead: async (to, blobId, body, onward, signal) => {
+          reach(to)
+          pushes.push(`${name}>${to} ahead`)
+          await (carriers.get(to) as BodyCarrier).receiveAhead(blobId, body, onward, signal)
         },
         pullBody: async (from, blobId, first) => reach(from).openBlob(blobId, first),
       },
@@ -144,3 +155,103 @@ t.test('a good copy takes the place of a bad one, from whoever has it', async t 
   await restore()
   t.ok((await buffer(await store('a').openBlob(blob.blobId, 0))).equals(bytes))
 })
+
+/** Three nodes with disks; only those can read a body that still comes in. */
+async function withDisks(t: Test) {
+  const names = ['a', 'b', 'c']
+  const disks: LmdbStorage[] = []
+  const folder = t.testdir()
+  for (const name of names) {
+    const disk = await LmdbStorage.open({ env: realEnv() }, { directory: `${folder}/${name}` })
+    t.teardown(() => disk.close())
+    disks.push(disk)
+  }
+  const left = [...disks]
+  const nodes = network(names, () => (left.shift() as LmdbStorage).replica)
+  return { ...nodes, disks }
+}
+
+const never = new AbortController().signal
+
+t.test('a body passes from node to node while it comes in, and is pushed to nobody again', async t => {
+  const { carrier, store, disks, pushes } = await withDisks(t)
+  const large = bodyOf(2_000_000)
+  async function* slow() {
+    yield large.subarray(0, 1_000_000)
+    // The last node has begun to receive it before the first one has all of it.
+    await until(() => pushes.includes('b>c ahead'))
+    yield large.subarray(1_000_000)
+  }
+  const sent: Promise<void>[] = []
+  const onGrowing = (body: GrowingBody) => {
+    sent.push(carrier('a').sendAhead(body, [node('b'), node('c')]))
+  }
+  const staged = await (disks[0] as LmdbStorage).stage(slow(), { sizeMax, onGrowing })
+  const ref = { blobId: (staged.content as { blobId: BlobId }).blobId, sha256: staged.sha256 }
+  await Promise.all([carrier('a').push(node('b'), ref), carrier('a').push(node('c'), ref), ...sent])
+  t.same(pushes, ['a>b ahead', 'b>c ahead'])
+  for (const name of ['b', 'c'])
+    t.ok((await buffer(await store(name).openBlob(ref.blobId, 0))).equals(large), name)
+})
+
+t.test('where a body does not get ahead it is pushed', async t => {
+  const { carrier, store, disks, pushes, lost } = await withDisks(t)
+  lost.add(node('c'))
+  const sent: Promise<void>[] = []
+  const onGrowing = (body: GrowingBody) => {
+    sent.push(carrier('a').sendAhead(body, [node('b'), node('c')]))
+  }
+  const staged = await (disks[0] as LmdbStorage).stage(chunksOf(bytes), { sizeMax, onGrowing })
+  await Promise.all(sent)
+  lost.clear()
+  const ref = { blobId: (staged.content as { blobId: BlobId }).blobId, sha256: staged.sha256 }
+  await Promise.all([carrier('a').push(node('b'), ref), carrier('a').push(node('c'), ref)])
+  t.same(pushes, ['a>b ahead', 'a>c'])
+  for (const name of ['b', 'c']) t.ok(await store(name).hasBlob(ref.blobId), name)
+})
+
+t.test('a body whose seal is another hash stays at no node that it has passed', async t => {
+  const { carrier, store } = await withDisks(t)
+  const wrong = sealed(chunksOf(bytes), Promise.resolve('0'.repeat(64)))
+  const receipt = carrier('a').receiveAhead(blob.blobId, wrong, [node('b')], never)
+  await t.rejects(receipt, { code: 'CORRUPT' })
+  for (const name of ['a', 'b']) t.notOk(await store(name).hasBlob(blob.blobId), name)
+})
+
+t.test('a body that stands still on its way is given up; one that is here is not taken again', async t => {
+  const { env, carrier, store } = await withDisks(t)
+  async function* standing() {
+    yield bytes
+    await new Promise(() => {})
+  }
+  const receipt = carrier('a').receiveAhead(blob.blobId, standing(), [], never)
+  receipt.catch(() => undefined)
+  await until(() => env.waiting > 0)
+  await env.advance(61_000)
+  await t.rejects(receipt, { code: 'UNAVAILABLE' })
+  t.notOk(await store('a').hasBlob(blob.blobId))
+  const whole = () => sealed(chunksOf(bytes), Promise.resolve(blob.sha256))
+  await carrier('a').receiveAhead(blob.blobId, whole(), [], never)
+  t.ok(await store('a').hasBlob(blob.blobId))
+  await t.rejects(carrier('a').receiveAhead(blob.blobId, whole(), [], never), { code: 'UNAVAILABLE' })
+  carrier('a').close()
+  t.equal(env.waiting, 0)
+})
+
+t.test('a push ends the receipt of the same body that stands still', async t => {
+  const { carrier, store } = await withDisks(t)
+  async function* standing() {
+    yield bytes
+    await new Promise(() => {})
+  }
+  const receipt = carrier('a').receiveAhead(blob.blobId, standing(), [], never)
+  receipt.catch(() => undefined)
+  await carrier('a').receive(blob, chunksOf(bytes))
+  await t.rejects(receipt, { code: 'UNAVAILABLE' })
+  t.ok((await buffer(await store('a').openBlob(blob.blobId, 0))).equals(bytes))
+  carrier('a').close()
+})
+
+async function until(condition: () => boolean) {
+  while (!condition()) await new Promise(resolve => setImmediate(resolve))
+}

@@ -164,7 +164,13 @@ t.test('a replica that falls silent while a large body is on its way to it is no
     tellMyself: ({ node }: { node: NodeId }) => suspects.add(node),
     request: async () => ({ kind: 'done', version: { epoch: 1, seq: 1 }, replaced: false }),
   } as unknown as ChainDriver
-  const carrier = { fetch: async () => {}, push: () => new Promise<void>(() => {}) } as unknown as BodyCarrier
+  const givenUp: NodeId[] = []
+  const giveUp = (node: NodeId) => givenUp.push(node)
+  const carrier = {
+    fetch: async () => {},
+    push: () => new Promise<void>(() => {}),
+    giveUp,
+  } as unknown as BodyCarrier
   const storage = { discard: async () => {} } as unknown as Storage
   const replication = new ChainReplication(
     {
@@ -178,4 +184,5 @@ t.test('a replica that falls silent while a large body is on its way to it is no
   const done = await replication.commit({ kind: 'put', path: path('f'), condition: 'absent', body, meta })
   t.match(done, { replaced: false })
   t.same([...suspects], [other], 'it was asked whether it is there')
+  t.same(givenUp, [other], 'and it holds up no other that comes after it')
 })
