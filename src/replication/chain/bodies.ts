@@ -32,6 +32,7 @@ import {
 import type { BlobMessage, BlobRef, RequestMessage } from './messages.ts'
 import { onPass } from './passing.ts'
 import { overlaps, startTransfer } from './transfers.ts'
+import { headState } from './writing.ts'
 
 /** Bodies asked for in one message. */
 const WANTED_MAX = 64
@@ -42,11 +43,7 @@ const FILLS_MAX = 40
 /** At the head: a body that a client has sent. It goes down the chain; the tail tells the entry node. */
 export function onStage(m: Machine, from: NodeId, message: RequestMessage & { kind: 'stage' }): void {
   const { tag, viewId, blob } = message
-  const state = m.views.get(viewId)
-  if (state === undefined || !serves(state) || headOf(state.view) !== m.self) {
-    send(m, from, { kind: 'refused', tag, reason: 'not-head', teaches: [], sealed: undefined })
-    return
-  }
+  if (headState(m, from, message) === undefined) return
   stageOn(m, { kind: 'stage-on', tag, entry: from, viewId, blob })
 }
 

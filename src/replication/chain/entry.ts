@@ -11,7 +11,7 @@ import { blobOfOperation, compareVersions } from './chain-record.ts'
 import { answered, confirmMeanwhile } from './confirm.ts'
 import { meetSealed, take } from './deciding.ts'
 import { taskDone } from './flows.ts'
-import { probe } from './liveness.ts'
+import { isAlive, probe } from './liveness.ts'
 import { backOffMs, type Machine, newTag, send, setTimer } from './machine-state.ts'
 import type { RefusalReason, ReplyMessage, RequestMessage, Tag } from './messages.ts'
 import { avoid, preferredOf } from './preference.ts'
@@ -22,6 +22,9 @@ import type { Task, TaskResult, WriteTask } from './requests.ts'
  * which a range that has just lost or gained a node has its next view, on a busy machine too.
  */
 const TOO_FEW_MAX = 10
+
+/** Tries in which a write does not go to a head that counts as dead; then it does: the belief may be wrong. */
+const HEADLESS_TRIES = 3
 
 /** Refusals of a head that has used the counter of a first try up: that try can't be written any more. */
 const USED_UP: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
@@ -46,6 +49,7 @@ export function drive(m: Machine, task: Task): void {
     send(m, task.target, { kind: 'read', tag, viewId: view.id, path, position, vote, unconfirmed: true })
     task.reading = { view, answer: confirmMeanwhile(m, view, tag, task.target) }
   } else {
+    if (task.tries < HEADLESS_TRIES && !isAlive(m, headOf(view))) return askForHead(m, task, view)
     task.target = headOf(view)
     send(m, task.target, writeMessage(m, view, task, task.write))
   }
@@ -77,6 +81,17 @@ function writeMessage(m: Machine, view: View, task: Task, write: WriteTask): Req
     return { kind: 'burn', tag, viewId, path, position, requestId: request.requestId, counter }
   }
   return { kind: 'write', tag, viewId, request, binding: { kind: 'expected', version: write.expected } }
+}
+
+/** The head counts as dead here: the other replicas shall know, and say who has taken its place. */
+function askForHead(m: Machine, task: Task, view: View): void {
+  const head = headOf(view)
+  for (const node of view.replicas) {
+    if (node === m.self || !isAlive(m, node)) continue
+    send(m, node, { kind: 'suspect', node: head })
+    send(m, node, { kind: 'where', position: task.position })
+  }
+  again(m, task, backOffMs(m, task.tries))
 }
 
 /** No view is known for this position: somebody knows. */

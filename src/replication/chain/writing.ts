@@ -229,12 +229,12 @@ function use(m: Machine, state: ViewState, from: NodeId, boot: string, counter: 
   return true
 }
 
-/** The view's state when this node is its serving head; otherwise the sender is refused. */
-function headState(
+/** The view's state when this node is its serving head; otherwise the sender is refused, and told what came after. */
+export function headState(
   m: Machine,
   from: NodeId,
   message: { viewId: ViewId; tag: Tag },
-  position: Identifier,
+  position?: Identifier,
 ): ViewState | undefined {
   const state = m.views.get(message.viewId)
   const fault = headFault(m, state)

@@ -57,6 +57,21 @@ t.test('a replica that lacks the body of a pass fetches it first', async t => {
   t.same(holders(bench), ['n1', 'n2', 'n3'])
 })
 
+t.test('who stages in a view that has been superseded finds out what came after it', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: V1 })
+  const V2: View = { ...wholeView(['n1', 'n3'], ['n1', 'n2', 'n3'], 'v2', 2), sources: [asSource(V1)] }
+  bench.machine('n4').table.learn(V1)
+  bench.event('n4', { kind: 'members', members: bench.members('n1', 'n2', 'n3') })
+  bench.lose = ({ to }) => to === 'n4'
+  bench.deliver('n2', 'n1', { kind: 'decided', view: V1, children: [V2] })
+  bench.lose = () => false
+  t.ok(bench.state('n1', 'v2').active)
+  bench.put('n4', 'w', 'a', 'none', large('b1'))
+  // The first answer only says that the view is gone, the next one makes the entry node ask around.
+  for (let tries = 0; tries < 3; tries++) bench.fire('retry')
+  t.match(bench.answers.get('w'), { kind: 'done' })
+})
+
 t.test('what was staged and never named goes when its time is over', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   bench.lose = ({ message }) => message.kind === 'staged'

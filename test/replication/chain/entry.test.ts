@@ -1,5 +1,7 @@
 import t from 'tap'
-import { Bench, path, wholeView } from './bench.ts'
+import { putView } from '../../../src/replication/chain/machine-state.ts'
+import { freshState } from '../../../src/views/view.ts'
+import { Bench, node, path, wholeView } from './bench.ts'
 
 t.test('a write that got no answer is burnt, then looked for, then tried again', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
@@ -70,6 +72,36 @@ t.test('when the head refuses connections, nobody waits for its silence', async 
   }
   t.match(bench.answers.get('w'), { kind: 'done' }, 'and no time for an answer has run out')
 })
+
+t.test(
+  'a write does not wait for a head that counts as dead, and goes to one that only seems dead',
+  async t => {
+    const heads = ['n1', 'n3']
+    const afterHead = { ...wholeView(['n3', 'n2'], ['n1', 'n2', 'n3'], 'v2', 2), sources: [] }
+    for (const head of heads) {
+      const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: wholeView(['n1', 'n2', 'n3']) })
+      const entry = bench.machine('n4')
+      entry.table.learn(wholeView(['n1', 'n2', 'n3']))
+      if (head === 'n3') {
+        for (const name of ['n2', 'n3']) {
+          const state = { ...freshState(afterHead), installed: true, active: true, complete: true }
+          putView(bench.machine(name), state)
+          bench.machine(name).table.learn(afterHead)
+        }
+        bench.lose = ({ to, from }) => to === 'n1' || from === 'n1'
+      }
+      entry.suspects.add(node('n1'))
+      bench.put('n4', 'w', 'a')
+      for (let tries = 0; tries < 4 && !bench.answers.has('w'); tries++) bench.fire('retry')
+      t.match(
+        bench.answers.get('w'),
+        { kind: 'done' },
+        `${head} is the head; no time for an answer has run out`,
+      )
+      t.ok(bench.log.includes(`n4>${head} write`))
+    }
+  },
+)
 
 t.test('a read goes on to another replica when the first one has dropped the view', async t => {
   // n3 has heard of an old view of its own from a late message; it keeps no header of it, and of nothing newer.
