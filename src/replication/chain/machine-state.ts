@@ -71,7 +71,7 @@ export type TimerEvent =
   | { readonly kind: 'task'; readonly tag: Tag }
   | { readonly kind: 'retry'; readonly flow: string; readonly tag: Tag }
   | { readonly kind: 'deadline'; readonly flow: string }
-  | { readonly kind: 'repair'; readonly viewId: ViewId; readonly tries: number }
+  | { readonly kind: 'repair'; readonly viewId: ViewId; readonly tries: number; readonly dueMs: number }
   | { readonly kind: 'seek' }
   | { readonly kind: 'forget' }
   | { readonly kind: 'question'; readonly node: NodeId; readonly tag: Tag }
@@ -175,7 +175,8 @@ export interface Machine {
   readonly proposals: Map<ViewId, Proposing>
   readonly installations: Map<ViewId, Installation>
   readonly transfers: Map<Tag, Transfer>
-  readonly repairing: Set<ViewId>
+  /** When each range is looked at next, ms of this node's clock. */
+  readonly repairing: Map<ViewId, number>
   readonly forgetting: Forgetting
   readonly tasks: Map<Tag, Task>
   readonly flows: Map<string, Flow>
@@ -236,7 +237,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     proposals: new Map(),
     installations: new Map(),
     transfers: new Map(),
-    repairing: new Set(),
+    repairing: new Map(),
     forgetting: { arcs: [], wanted: [] },
     tasks: new Map(),
     flows: new Map(),

@@ -255,7 +255,7 @@ function onTimer(m: Machine, timer: TimerEvent): void {
     case 'deadline':
       return onDeadline(m, timer.flow)
     case 'repair':
-      return onRepair(m, timer.viewId, timer.tries)
+      return onRepair(m, timer)
     case 'seek':
       return onSeek(m)
     case 'forget':

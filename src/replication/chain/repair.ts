@@ -24,7 +24,15 @@ import {
 import { startProposal } from './deciding.ts'
 import { finishSealed } from './installing.ts'
 import { isAlive, probe } from './liveness.ts'
-import { backOffMs, type Machine, type Member, newTag, send, setTimer } from './machine-state.ts'
+import {
+  backOffMs,
+  type Machine,
+  type Member,
+  newTag,
+  send,
+  setTimer,
+  type TimerEvent,
+} from './machine-state.ts'
 
 /** What to do next with a range. */
 export type RepairStep =
@@ -105,23 +113,26 @@ function sameNodes(a: readonly NodeId[], b: readonly NodeId[]): boolean {
   return a.length === b.length && a.every((node, index) => node === b[index])
 }
 
-/** Looks at a range soon; the first live replica sooner than the others. */
+/** Looks at a range soon; the first live replica sooner than the others. What was to be looked at later is then done. */
 export function planRepair(m: Machine, viewId: ViewId, tries = 0): void {
   const state = m.views.get(viewId)
-  if (state === undefined || m.repairing.has(viewId) || !state.view.replicas.includes(m.self)) return
-  m.repairing.add(viewId)
+  if (state === undefined || !state.view.replicas.includes(m.self)) return
   const turn = state.view.replicas.filter(node => isAlive(m, node)).indexOf(m.self)
   const afterMs =
     m.settings.retryMs +
     Math.max(0, turn) * 4 * m.settings.answerTimeoutMs +
     (tries === 0 ? 0 : backOffMs(m, tries))
-  setTimer(m, afterMs, { kind: 'repair', viewId, tries: tries + 1 })
+  const dueMs = m.nowMs + afterMs
+  if ((m.repairing.get(viewId) ?? Number.POSITIVE_INFINITY) <= dueMs) return
+  m.repairing.set(viewId, dueMs)
+  setTimer(m, afterMs, { kind: 'repair', viewId, tries: tries + 1, dueMs })
 }
 
 /** How often one range is looked at in a row, unless a live node is copying it: that takes as long as it takes. */
 const REPAIRS_MAX = 30
 
-export function onRepair(m: Machine, viewId: ViewId, tries: number): void {
+export function onRepair(m: Machine, { viewId, tries, dueMs }: TimerEvent & { kind: 'repair' }): void {
+  if (m.repairing.get(viewId) !== dueMs) return
   m.repairing.delete(viewId)
   const state = m.views.get(viewId)
   if (state === undefined || state.next !== undefined) return

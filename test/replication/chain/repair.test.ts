@@ -1,10 +1,10 @@
 import t from 'tap'
 import type { Member } from '../../../src/replication/chain/machine-state.ts'
-import { nextStep, type RepairInput, ringOf } from '../../../src/replication/chain/repair.ts'
+import { nextStep, planRepair, type RepairInput, ringOf } from '../../../src/replication/chain/repair.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
 import { placeReplicas } from '../../../src/ring/placement.ts'
 import type { NodeId, View, ViewId } from '../../../src/views/view.ts'
-import { Bench, node } from './bench.ts'
+import { Bench, node, wholeView } from './bench.ts'
 
 const at = (digit: string) => digit.padEnd(40, '0') as Identifier
 const member = (name: string, digit: string, status: Member['status'] = 'member', zone?: string): Member => ({
@@ -190,4 +190,22 @@ t.test('a range that takes long to copy changes hands when it is copied, however
   bench.lose = () => false
   for (let round = 0; round < 5; round++) settle()
   t.match(keepsAt('a'), /^(ab|ba)$/)
+})
+
+t.test('who becomes the first live replica does not wait for its later turn', async t => {
+  const bench = new Bench({ nodes: ['a', 'b', 'c'] })
+  const machine = bench.machine('b')
+  const id = wholeView(['a']).id
+  const dueMs = () => machine.repairing.get(id) as number
+  planRepair(machine, id)
+  const later = dueMs()
+  planRepair(machine, id)
+  t.equal(dueMs(), later, 'one look is enough')
+  machine.suspects.add(node('a'))
+  planRepair(machine, id)
+  t.ok(dueMs() < later)
+  bench.event('b', { kind: 'timer', timer: { kind: 'repair', viewId: id, tries: 1, dueMs: later } })
+  t.ok(machine.repairing.has(id), 'the look that was replaced is none')
+  bench.event('b', { kind: 'timer', timer: { kind: 'repair', viewId: id, tries: 1, dueMs: dueMs() } })
+  t.notOk(machine.repairing.has(id))
 })
