@@ -23,8 +23,8 @@ import type { Task, TaskResult, WriteTask } from './requests.ts'
  */
 const TOO_FEW_MAX = 10
 
-/** Tries in which a write does not go to a head that counts as dead; then it does: the belief may be wrong. */
-const HEADLESS_TRIES = 3
+/** How often it is asked who has taken the place of a dead head; then that one gets the write: the belief may be wrong. */
+const ASKED_MAX = 4
 
 /** Refusals of a head that has used the counter of a first try up: that try can't be written any more. */
 const USED_UP: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
@@ -49,7 +49,8 @@ export function drive(m: Machine, task: Task): void {
     send(m, task.target, { kind: 'read', tag, viewId: view.id, path, position, vote, unconfirmed: true })
     task.reading = { view, answer: confirmMeanwhile(m, view, tag, task.target) }
   } else {
-    if (task.tries < HEADLESS_TRIES && !isAlive(m, headOf(view))) return askForHead(m, task, view)
+    if (task.asked < ASKED_MAX && !isAlive(m, headOf(view))) return askForHead(m, task, view)
+    task.asked = 0
     task.target = headOf(view)
     send(m, task.target, writeMessage(m, view, task, task.write))
   }
@@ -91,7 +92,8 @@ function askForHead(m: Machine, task: Task, view: View): void {
     send(m, node, { kind: 'suspect', node: head })
     send(m, node, { kind: 'where', position: task.position })
   }
-  again(m, task, backOffMs(m, task.tries))
+  task.target = undefined
+  later(m, task, backOffMs(m, task.asked++))
 }
 
 /** No view is known for this position: somebody knows. */
@@ -126,7 +128,7 @@ export function onTaskTimeout(m: Machine, tag: Tag): void {
   again(m, task, 0)
 }
 
-/** A node refuses connections: what waits for its answer need not wait any longer. */
+/** A node refuses connections, or counts as dead: what waits for its answer need not wait any longer. */
 export function onTargetUnreachable(m: Machine, node: NodeId): void {
   for (const task of [...m.tasks.values()]) {
     if (task.target !== node) continue
@@ -153,6 +155,10 @@ function again(m: Machine, task: Task, afterMs: number): void {
     else renew(m, write)
   }
   if (afterMs === 0) return drive(m, task)
+  later(m, task, afterMs)
+}
+
+function later(m: Machine, task: Task, afterMs: number): void {
   m.tasks.delete(task.tag)
   task.tag = newTag(m)
   m.tasks.set(task.tag, task)

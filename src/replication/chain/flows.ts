@@ -317,7 +317,7 @@ function write(
 
 function start(m: Machine, flow: Flow, init: Pick<Task, 'kind' | 'path' | 'position' | 'write'>): void {
   const tag = newTag(m)
-  const tries = { tries: 0, turn: m.turns++, target: undefined, atTail: false, reading: undefined }
+  const tries = { tries: 0, turn: m.turns++, target: undefined, asked: 0, atTail: false, reading: undefined }
   const task: Task = { ...init, ...tries, tag, flow: flow.id }
   flow.task = task
   drive(m, task)

@@ -7,6 +7,7 @@
  * refusals count at once.
  */
 import type { NodeId } from '../../views/view.ts'
+import { onTargetUnreachable } from './entry.ts'
 import { type Machine, newTag, send, setTimer } from './machine-state.ts'
 import type { Tag } from './messages.ts'
 import { planRepair } from './repair.ts'
@@ -51,6 +52,7 @@ function doubt(m: Machine, node: NodeId, signsMax: number): void {
   m.questions.delete(node)
   m.suspects.add(node)
   repairShared(m, node)
+  onTargetUnreachable(m, node)
 }
 
 export function heardFrom(m: Machine, node: NodeId): void {

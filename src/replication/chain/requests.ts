@@ -51,6 +51,8 @@ export interface Task {
   readonly turn: number
   /** Whom the try under way waits for. */
   target: NodeId | undefined
+  /** Writes: how often it was asked who is the head, since one was last sent the write. */
+  asked: number
   /** Reads: the replica asked had a dirty record. */
   atTail: boolean
   /** Reads: the view of the try under way, and its answer, which is confirmed meanwhile. */
