@@ -96,8 +96,9 @@ export class StoreNode implements NodeControl {
   }
 
   /**
-   * Stops accepting, lets running requests finish for up to `shutdownTimeoutMs`, then closes storage. Safe to call at
-   * any time and more than once.
+   * Lets running requests finish for up to `shutdownTimeoutMs` and takes no more, then closes everything. Until then the
+   * node does its part for the others, without which its own requests had no answer. Safe to call at any time and more
+   * than once.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
@@ -318,7 +319,10 @@ export class StoreNode implements NodeControl {
     await this.#starting?.catch(() => undefined)
     while (this.#changing) await this.#env.timers.sleep(IDLE_SWEEP_MS)
     const { server, ring, storage } = this.#open
-    if (server !== undefined) await this.#closeServer(server)
+    if (server !== undefined) {
+      await this.#finishRequests(server)
+      await this.#closeServer(server)
+    }
     await Promise.all(this.#retiring)
     await ring?.close()
     await storage?.close()
@@ -327,12 +331,21 @@ export class StoreNode implements NodeControl {
     this.#resolveEnded(this.#end)
   }
 
-  async #closeServer(server: FastifyInstance): Promise<void> {
+  async #finishRequests(server: FastifyInstance): Promise<void> {
     const { shutdownTimeoutMs } = this.#config.limits
-    const timer = this.#env.timers.after(shutdownTimeoutMs, () => {
+    const ended = new AbortController()
+    const late = async () => {
+      await this.#env.timers.sleep(shutdownTimeoutMs, ended.signal)
       this.#env.log.warn({ op: 'stop', shutdownTimeoutMs }, 'requests that still run are cut off')
       server.server.closeAllConnections()
-    })
+    }
+    await Promise.race([server.closeToClients(), late().catch(() => undefined)])
+    ended.abort()
+  }
+
+  async #closeServer(server: FastifyInstance): Promise<void> {
+    const { shutdownTimeoutMs } = this.#config.limits
+    const timer = this.#env.timers.after(shutdownTimeoutMs, () => server.server.closeAllConnections())
     let closed = false
     const closing = server.close().finally(() => {
       closed = true

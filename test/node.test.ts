@@ -78,7 +78,7 @@ t.test('a host that is none of this machine is named', async t => {
   await node.stop()
 })
 
-t.test('stop lets a running upload finish, and refuses new connections meanwhile', async t => {
+t.test('stop lets a running upload finish, and refuses new requests meanwhile', async t => {
   const { node, url } = await runningNode(t)
   const { port } = new URL(url)
   const socket = connect(Number(port), '127.0.0.1')
@@ -86,17 +86,15 @@ t.test('stop lets a running upload finish, and refuses new connections meanwhile
   socket.write('PUT /put/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nhal')
   await until(async () => (await stagedBodies(url)) === 1)
   const stopping = node.stop()
-  await until(
-    () =>
-      new Promise(resolve =>
-        connect(Number(port), '127.0.0.1')
-          .once('error', () => resolve(true))
-          .once('connect', () => resolve(false)),
-      ),
-  )
+  const refused = await fetch(`${url}/get/a`)
+  t.equal(refused.status, 503)
+  t.match(await refused.json(), { error: { code: 'UNAVAILABLE' } })
+  t.equal((await fetch(`${url}/ready`)).status, 503)
+  t.equal((await fetch(`${url}/health`)).status, 200)
   socket.end('ves')
   t.match(await text(socket), /^HTTP\/1.1 201 /)
   await stopping
+  await t.rejects(fetch(`${url}/health`))
 })
 
 t.test('a request that does not end is cut off after the time-out', async t => {

@@ -26,6 +26,10 @@ export class Gate {
   readonly #localOnly: boolean
   /** The Host that was found right last; nearly every request has the same. */
   #knownHost: string | undefined
+  /** Requests that were let in and are not answered yet. */
+  #running = 0
+  #isClosed = false
+  #onLast = () => {}
 
   constructor(
     components: {
@@ -56,14 +60,32 @@ export class Gate {
         done(error as Error)
         return
       }
+      this.#running++
+      reply.raw.once('close', this.#left)
       done()
     }
   }
 
+  /** Lets nobody in any more, but for what is open to all; resolves when those who are in have their answers. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    if (this.#running === 0) return
+    await new Promise<void>(resolve => {
+      this.#onLast = resolve
+    })
+  }
+
+  readonly #left = () => {
+    this.#running--
+    if (this.#running === 0) this.#onLast()
+  }
+
   /**
-   * @throws StoreError INVALID_REQUEST, UNAUTHORIZED, FORBIDDEN, WRONG_NETWORK.
+   * @throws StoreError UNAVAILABLE, INVALID_REQUEST, UNAUTHORIZED, FORBIDDEN, WRONG_NETWORK.
    */
   #check(request: FastifyRequest, access: Access): void {
+    if (this.#isClosed && access !== 'open')
+      throw new StoreError('UNAVAILABLE', 'The node is stopping; ask another one.')
     const { raw } = request
     const { headers, method } = raw
     const { host } = headers

@@ -63,6 +63,13 @@ const HEADER_CHECK_MS = 1000
 /** How long a connection may wait for its next request, ms: longer than the pause of usual connection pools. */
 const KEEP_ALIVE_MS = 72_000
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Lets no client in any more, and resolves when those who are in have their answers; other nodes still get in. */
+    closeToClients(): Promise<void>
+  }
+}
+
 /**
  * The doors of one node, ready to listen. `close()` of the result stops accepting and waits for what runs.
  * @throws an error of the file system when a TLS file can't be read.
@@ -97,6 +104,7 @@ export async function buildServer(
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined))
   fastify.decorateRequest('declaredType', undefined)
+  fastify.decorate('closeToClients', () => gate.close())
   fastify.setErrorHandler(fail)
   const contract = describeDoors(fastify, {
     version: facts.version,

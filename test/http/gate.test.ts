@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
@@ -19,10 +20,11 @@ function passing(
   const raw = { method, headers: { ...headers }, httpVersion, socket: {} }
   const request = { raw } as unknown as FastifyRequest
   let refusal: unknown
-  gate.hookFor(access)(request, { raw: {} } as FastifyReply, error => {
+  const reply = new EventEmitter()
+  gate.hookFor(access)(request, { raw: reply } as unknown as FastifyReply, error => {
     refusal = (error as { code?: string } | undefined)?.code
   })
-  return { refusal, request }
+  return { refusal, request, leave: () => reply.emit('close') }
 }
 
 t.test('who comes in where', async t => {
@@ -67,6 +69,26 @@ t.test('a name that was right once does not make the next one right', async t =>
   t.equal(passing(gate, 'GET', { host: 'localhost' }, 'read').refusal, undefined)
   t.equal(passing(gate, 'GET', { host: 'evil.example' }, 'read').refusal, 'FORBIDDEN')
   t.equal(passing(gate, 'GET', { host: 'evil.example' }, 'read').refusal, 'FORBIDDEN')
+})
+
+t.test('a closed gate lets those who are in finish, and nobody else in', async t => {
+  const gate = new Gate({ connections, ring }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
+  const headers = { host: 'localhost' }
+  const inside = [passing(gate, 'GET', headers, 'read'), passing(gate, 'PUT', headers, 'write')]
+  let isOver = false
+  const closed = gate.close().then(() => {
+    isOver = true
+  })
+  t.equal(passing(gate, 'GET', headers, 'read').refusal, 'UNAVAILABLE')
+  const open = passing(gate, 'GET', headers, 'open')
+  t.equal(open.refusal, undefined, 'whether it lives may still be asked')
+  for (const { leave } of [...inside, open]) {
+    await new Promise(resolve => setImmediate(resolve))
+    t.notOk(isOver)
+    leave()
+  }
+  await closed
+  await gate.close()
 })
 
 t.test('the declared type is kept from the framework, which would refuse a malformed one', async t => {
