@@ -121,6 +121,15 @@ export async function buildServer(
   )
   if (config.logLevel === 'debug') logRequests(fastify, env)
 
+  fileRoutes(fastify, doors)
+  clusterRoutes(fastify, doors, control)
+  operatorRoutes(fastify, doors, { facts, contract })
+  await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring, metrics })
+  tameServer(fastify, connections, limits.connectionsMax)
+  return fastify
+}
+
+function fileRoutes(fastify: FastifyInstance, doors: Doors): void {
   readRoutes(fastify, doors)
   writeRoutes(fastify, doors)
   copyRoutes(fastify, doors)
@@ -129,11 +138,6 @@ export async function buildServer(
   maintenanceRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
   webappRoutes(fastify, doors)
-  clusterRoutes(fastify, doors, control)
-  operatorRoutes(fastify, doors, { facts, contract })
-  await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring, metrics })
-  tameServer(fastify, connections, limits.connectionsMax)
-  return fastify
 }
 
 async function serverOptions(config: ServerConfig, connections: Connections): Promise<FastifyServerOptions> {

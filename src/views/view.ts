@@ -125,22 +125,22 @@ export function acceptorCount(nodes: number, replicas: number): number {
 
 /**
  * The acceptors beside these replicas: the replicas themselves, then the next live successors as witnesses. Rather than
- * fall to a single acceptor, whose loss would end the range, suspects stay as long as there are three nodes in all.
+ * fall to a single acceptor, whose loss would end the range, doubtful ones stay as long as there are three nodes in all.
  * @param successors live nodes in ring order from the range's end on, the replicas among them or not.
  * A single acceptor is the same for all ranges: the one that was there before, which is the founder, else the least of
  * the nodes. Were it each range's head, the crash of either of two nodes would end half of the ring.
- * @param suspects members that seem to be dead.
+ * @param doubtful nodes that may be dead, those that most likely live first.
  * @param before the acceptors that the range has had.
  */
 export function chooseAcceptors(
   replicas: readonly NodeId[],
   successors: readonly NodeId[],
-  suspects: readonly NodeId[],
+  doubtful: readonly NodeId[],
   copies: number,
   before: readonly NodeId[] = [],
 ): NodeId[] {
   const live = [...new Set([...replicas, ...successors])]
-  const all = [...new Set([...live, ...suspects])]
+  const all = [...new Set([...live, ...doubtful])]
   const count = Math.max(acceptorCount(live.length, copies), Math.min(3, acceptorCount(all.length, copies)))
   if (count > 1) return all.slice(0, count)
   const [only, ...others] = before

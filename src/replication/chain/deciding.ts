@@ -28,9 +28,10 @@ import {
 import { refuseUnconfirmed } from './confirm.ts'
 import { refuseWaiting } from './dirty.ts'
 import { startInstallation, watch } from './installing.ts'
-import { probe } from './liveness.ts'
+import { isAlive, probe } from './liveness.ts'
 import { backOffMs, type Machine, putView, quorumOf, send, setTimer } from './machine-state.ts'
 import type { PaxosMessage, SealedView } from './messages.ts'
+import { planRepair } from './repair.ts'
 import { overlaps } from './transfers.ts'
 
 type Paxos<Kind extends PaxosMessage['kind']> = Extract<PaxosMessage, { kind: Kind }>
@@ -69,6 +70,8 @@ export function take(m: Machine, view: View): void {
   putView(m, freshState(view))
   if (headOf(view) === m.self) startInstallation(m, view.id)
   else if (view.replicas.includes(m.self)) watch(m, view.id, 0)
+  // Who has died while it was decided is not waited for.
+  if (view.replicas.some(node => !isAlive(m, node))) planRepair(m, view.id)
 }
 
 /** An older view of the same range is superseded, also for one that has no part in the newer. */

@@ -75,12 +75,14 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   if (live.length === 0 || ring.length === 0) return undefined
   const successors = nodesOf(spreadOverZones(successorsOf(ring, view.hi)))
   const dead = input.ring.filter(({ nodeId }) => !isAlive(nodeId))
-  const suspects = nodesOf(successorsOf(dead, view.hi))
+  // One that was never heard of here may well live: whoever chose it knew more of the network.
+  const strangers = view.acceptors.filter(node => !input.isKnown(node))
+  const doubtful = [...strangers, ...nodesOf(successorsOf(dead, view.hi))]
   const plan = (arc: Arc, replicas: readonly NodeId[]): Plan => ({
     lo: arc.lo,
     hi: arc.hi,
     replicas,
-    acceptors: chooseAcceptors(replicas, successors, suspects, copies, view.acceptors),
+    acceptors: chooseAcceptors(replicas, successors, doubtful, copies, view.acceptors),
   })
   if (live.length < view.replicas.length) return { kind: 'propose', plans: [plan(view, live)] }
   if (!input.active) return undefined
@@ -97,9 +99,8 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
     const replicas = [...wanted, ...others].slice(0, Math.max(copies, wanted.length))
     return { kind: 'pre-copy', node: joining, plans: [plan(view, replicas)] }
   }
-  // Whoever chose an acceptor that is not known here knew more of the network: to replace it by one that may be gone by
-  // now, out of an older belief, can cost the range its majority.
-  if (!view.acceptors.every(input.isKnown)) return undefined
+  // To replace a stranger by one that may be gone by now, out of an older belief, can cost the range its majority.
+  if (strangers.length > 0) return undefined
   const right = plan(view, target)
   const same = sameNodes(right.replicas, view.replicas) && sameNodes(right.acceptors, view.acceptors)
   return same ? undefined : { kind: 'propose', plans: [right] }

@@ -52,6 +52,15 @@ t.test('a view that was known as a source alone is whole once it is told', async
   t.match(bench.state('n2', 'v2'), { view: V2, sealed: true, accepted: { children: [V3] } })
 })
 
+t.test('a view that has lost a node while it was decided is looked at soon', async t => {
+  for (const isDead of [true, false]) {
+    const machine = new Bench({ nodes: ['n1', 'n2', 'n3'] }).machine('n2')
+    if (isDead) machine.suspects.add(node('n3'))
+    take(machine, V2)
+    t.equal(machine.repairing.has(V2.id), isDead)
+  }
+})
+
 t.test('a newer view seals the older one, also where this node has no part in the newer', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   take(bench.machine('n1'), { ...V2, acceptors: [node('n3')] })

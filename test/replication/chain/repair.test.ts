@@ -55,6 +55,11 @@ const STEPS: [string, Partial<RepairInput> & { dead?: string }, unknown][] = [
     undefined,
   ],
   [
+    'a stranger sooner than the dead, when too few are known to live',
+    { view: view('bc', 'bcz'), ring: ringOf(MEMBERS.slice(0, 3)), dead: 'ac' },
+    { kind: 'propose', plans: [{ replicas: ['b'], acceptors: ['b', 'z', 'c'] }] },
+  ],
+  [
     'the survivors, whoever is not known',
     { view: view('bcd', 'bcdez'), dead: 'c' },
     { kind: 'propose', plans: [{ replicas: ['b', 'd'] }] },
