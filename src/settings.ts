@@ -89,7 +89,7 @@ export const SETTINGS = {
     variable: 'ALTERED_CHORD_ZONE',
     default: 'none',
     bounds: '1 to 64 visible ASCII characters',
-    meaning: 'what fails together with this node, a rack or a site; the others see it in GET /network',
+    meaning: 'what fails together with this node, a rack or a site; copies of a file go to different zones',
     group: 'Network',
   },
   learn: {

@@ -6,21 +6,24 @@ import { Buffer } from 'node:buffer'
 import { StoreError } from '../errors.ts'
 import type { StagingFile } from './blob-files.ts'
 import { type BodySink, PIECE_BYTES } from './intake.ts'
-import type { BlobId } from './record.ts'
+import { BLOCK_BYTES, type BlobId } from './record.ts'
 import type { GrowingBody } from './storage.ts'
 
 export class GrowingFile implements BodySink, GrowingBody {
   readonly blobId: BlobId
   readonly sha256: Promise<string>
   readonly #file: StagingFile
+  readonly #onGrowing: (body: GrowingBody) => void
   readonly #followers = new Set<() => void>()
   #size = 0
   #isWhole = false
   #fault: unknown
   #told: { resolve(sha256: string): void; reject(fault: unknown): void } | undefined
 
-  constructor(blobId: BlobId, file: StagingFile) {
-    this.blobId = blobId
+  /** @param init.onGrowing is told once the body is larger than a block. */
+  constructor(file: StagingFile, init: { readonly blobId: BlobId; onGrowing(body: GrowingBody): void }) {
+    this.blobId = init.blobId
+    this.#onGrowing = init.onGrowing
     this.#file = file
     this.sha256 = new Promise((resolve, reject) => {
       this.#told = { resolve, reject }
@@ -31,7 +34,9 @@ export class GrowingFile implements BodySink, GrowingBody {
 
   async write(piece: Uint8Array): Promise<void> {
     await this.#file.write(piece)
+    const isNews = this.#size <= BLOCK_BYTES
     this.#size += piece.length
+    if (isNews && this.#size > BLOCK_BYTES) this.#onGrowing(this)
     this.#wake()
   }
 

@@ -35,8 +35,7 @@ export class StagedBlob {
     const { blobId } = this.#mark()
     this.#file = await this.#components.files.begin(blobId)
     if (onGrowing === undefined) return this.#file
-    this.#growing = new GrowingFile(blobId, this.#file)
-    onGrowing(this.#growing)
+    this.#growing = new GrowingFile(this.#file, { blobId, onGrowing })
     return this.#growing
   }
 

@@ -49,7 +49,7 @@ export interface StageOptions {
   readonly sizeMax: number
   /** Ends the staging and drops what was received. */
   readonly signal?: AbortSignal
-  /** Told at once when a body is too large to be inline. Storage in memory tells nobody. */
+  /** Told as soon as a body is larger than a block: up to there it is sent sooner whole. Storage in memory tells nobody. */
   readonly onGrowing?: (body: GrowingBody) => void
 }
 

@@ -172,15 +172,15 @@ async function withDisks(t: Test) {
 }
 
 const never = new AbortController().signal
+const large = bodyOf(4_000_000)
 
 t.test('a body passes from node to node while it comes in, and is pushed to nobody again', async t => {
   const { carrier, store, disks, pushes } = await withDisks(t)
-  const large = bodyOf(2_000_000)
   async function* slow() {
-    yield large.subarray(0, 1_000_000)
+    yield large.subarray(0, 2_000_000)
     // The last node has begun to receive it before the first one has all of it.
     await until(() => pushes.includes('b>c ahead'))
-    yield large.subarray(1_000_000)
+    yield large.subarray(2_000_000)
   }
   const sent: Promise<void>[] = []
   const onGrowing = (body: GrowingBody) => {
@@ -201,7 +201,7 @@ t.test('where a body does not get ahead it is pushed', async t => {
   const onGrowing = (body: GrowingBody) => {
     sent.push(carrier('a').sendAhead(body, [node('b'), node('c')]))
   }
-  const staged = await (disks[0] as LmdbStorage).stage(chunksOf(bytes), { sizeMax, onGrowing })
+  const staged = await (disks[0] as LmdbStorage).stage(chunksOf(large), { sizeMax, onGrowing })
   await Promise.all(sent)
   lost.clear()
   const ref = { blobId: (staged.content as { blobId: BlobId }).blobId, sha256: staged.sha256 }
@@ -212,7 +212,7 @@ t.test('where a body does not get ahead it is pushed', async t => {
 
 t.test('a body whose seal is another hash stays at no node that it has passed', async t => {
   const { carrier, store } = await withDisks(t)
-  const wrong = sealed(chunksOf(bytes), Promise.resolve('0'.repeat(64)))
+  const wrong = sealed(chunksOf(large), Promise.resolve('0'.repeat(64)))
   const receipt = carrier('a').receiveAhead(blob.blobId, wrong, [node('b')], never)
   await t.rejects(receipt, { code: 'CORRUPT' })
   for (const name of ['a', 'b']) t.notOk(await store(name).hasBlob(blob.blobId), name)
