@@ -194,7 +194,10 @@ export class StoreNode implements NodeControl {
   async #retire(): Promise<void> {
     const { server, ring, storage } = this.#open
     if (server !== undefined) {
-      const closing: Promise<void> = this.#closeServer(server).finally(() => this.#retiring.delete(closing))
+      const { shutdownTimeoutMs } = this.#config.limits
+      const closing: Promise<void> = this.#closeServer(server, shutdownTimeoutMs).finally(() =>
+        this.#retiring.delete(closing),
+      )
       this.#retiring.add(closing)
       while (server.server.listening) await this.#env.timers.sleep(IDLE_SWEEP_MS)
     }
@@ -321,7 +324,7 @@ export class StoreNode implements NodeControl {
     const { server, ring, storage } = this.#open
     if (server !== undefined) {
       await this.#finishRequests(server)
-      await this.#closeServer(server)
+      await this.#closeServer(server, 0)
     }
     await Promise.all(this.#retiring)
     await ring?.close()
@@ -343,9 +346,8 @@ export class StoreNode implements NodeControl {
     ended.abort()
   }
 
-  async #closeServer(server: FastifyInstance): Promise<void> {
-    const { shutdownTimeoutMs } = this.#config.limits
-    const timer = this.#env.timers.after(shutdownTimeoutMs, () => server.server.closeAllConnections())
+  async #closeServer(server: FastifyInstance, timeoutMs: number): Promise<void> {
+    const timer = this.#env.timers.after(timeoutMs, () => server.server.closeAllConnections())
     let closed = false
     const closing = server.close().finally(() => {
       closed = true

@@ -2,6 +2,7 @@
  * Owns what every request passes before its door: who it is for, who sends it and from where. Nothing of its body has
  * been looked at.
  */
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { NodeConfig } from '../config.ts'
 import { StoreError } from '../errors.ts'
@@ -26,8 +27,9 @@ export class Gate {
   readonly #localOnly: boolean
   /** The Host that was found right last; nearly every request has the same. */
   #knownHost: string | undefined
-  /** Requests that were let in and are not answered yet. */
+  /** Requests that were let in and are not answered yet: in all, and of each connection that is open. */
   #running = 0
+  readonly #runningOf = new Map<Socket, number>()
   #isClosed = false
   #onLast = () => {}
 
@@ -60,8 +62,7 @@ export class Gate {
         done(error as Error)
         return
       }
-      this.#running++
-      reply.raw.once('close', this.#left)
+      this.#enter(request.raw.socket, reply)
       done()
     }
   }
@@ -75,8 +76,27 @@ export class Gate {
     })
   }
 
-  readonly #left = () => {
-    this.#running--
+  /** The reply to a pipelined request does not end when its client leaves before its turn; the connection does. */
+  #enter(socket: Socket, reply: FastifyReply): void {
+    const running = this.#runningOf.get(socket)
+    if (running === undefined) {
+      socket.once('close', () => {
+        this.#leave(this.#runningOf.get(socket) ?? 0)
+        this.#runningOf.delete(socket)
+      })
+    }
+    this.#runningOf.set(socket, (running ?? 0) + 1)
+    this.#running++
+    reply.raw.once('close', () => {
+      const left = this.#runningOf.get(socket)
+      if (left === undefined) return
+      this.#runningOf.set(socket, left - 1)
+      this.#leave(1)
+    })
+  }
+
+  #leave(requests: number): void {
+    this.#running -= requests
     if (this.#running === 0) this.#onLast()
   }
 

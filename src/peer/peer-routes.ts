@@ -156,6 +156,10 @@ function bodyRoutes<Message, Call, Answer, Stream>(
       const from = authenticate(credentials, headOf(request), undefined)
       const name = parseBodyName(request.params.name)
       const { sha256, onward } = request.query
+      // However long the disk and those further on take then, it is not this peer that stands still.
+      const unhurried = () => request.raw.socket.setTimeout(0)
+      if (onward === undefined) request.raw.once('end', unhurried)
+      else unhurried()
       const announced =
         onward === undefined ? { sha256: parseSha256(sha256) } : { onward: parseNodes(onward) }
       const answer = await reception.stageBody(from, name, announced, request.raw, goneSignal(reply))

@@ -60,12 +60,8 @@ export class LmdbReplicaStore implements ReplicaStore {
   }
 
   async apply(batch: ReplicaBatch): Promise<void> {
-    const { remover } = this.#components
     const dropped = batch.dropBlobs.filter(blobId => !this.#dropping.has(blobId))
     for (const blobId of dropped) this.#dropping.add(blobId)
-    const forget = () => {
-      for (const blobId of dropped) this.#dropping.delete(blobId)
-    }
     try {
       await this.#write({
         keep: batch.records,
@@ -74,12 +70,10 @@ export class LmdbReplicaStore implements ReplicaStore {
         unsettle: batch.dropBlobs,
       })
     } catch (error) {
-      forget()
+      for (const blobId of dropped) this.#dropping.delete(blobId)
       throw error
     }
-    if (dropped.length === 0) return
-    await remover.add(dropped)
-    void remover.idle().then(forget)
+    await this.#remove(dropped)
   }
 
   receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
@@ -114,6 +108,16 @@ export class LmdbReplicaStore implements ReplicaStore {
     return !this.#dropping.has(blobId) && (await this.#components.files.has(blobId))
   }
 
+  /** The files go in the background. Until they have gone, nothing of the same name comes in, which would go with them. */
+  async #remove(blobIds: readonly BlobId[]): Promise<void> {
+    if (blobIds.length === 0) return
+    const { remover } = this.#components
+    await remover.add(blobIds)
+    void remover.idle().then(() => {
+      for (const blobId of blobIds) this.#dropping.delete(blobId)
+    })
+  }
+
   /** What others have decided has to be kept here too: a full disk gives the last room that there is. */
   async #write(write: IndexWrite): Promise<void> {
     const { index, giveUpReserve } = this.#components
@@ -138,7 +142,9 @@ export class LmdbReplicaStore implements ReplicaStore {
       if (inline !== undefined) throw tooSmallForName()
       return { ...digest, content: { blobId: await blob.finish(digest.sha256) } }
     } catch (error) {
-      await remover.add(await blob.abandon(error))
+      const left = await blob.abandon(error)
+      for (const each of left) this.#dropping.add(each)
+      await this.#remove(left)
       throw diskError(error, 'The body was not stored')
     }
   }

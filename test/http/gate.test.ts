@@ -15,9 +15,9 @@ function passing(
   method: string,
   headers: Record<string, string>,
   access: Access,
-  httpVersion = '1.1',
+  { httpVersion = '1.1', socket = new EventEmitter() } = {},
 ) {
-  const raw = { method, headers: { ...headers }, httpVersion, socket: {} }
+  const raw = { method, headers: { ...headers }, httpVersion, socket }
   const request = { raw } as unknown as FastifyRequest
   let refusal: unknown
   const reply = new EventEmitter()
@@ -59,7 +59,10 @@ t.test('who comes in where', async t => {
     const { refusal } = passing(new Gate({ connections, ring }, settings[name]), method, headers, access)
     t.equal(refusal, code, `${name} ${method} ${JSON.stringify(headers)} ${access}`)
   }
-  t.equal(passing(new Gate({ connections, ring }, local), 'GET', {}, 'read', '1.0').refusal, undefined)
+  t.equal(
+    passing(new Gate({ connections, ring }, local), 'GET', {}, 'read', { httpVersion: '1.0' }).refusal,
+    undefined,
+  )
   t.equal(new Gate({ connections, ring }, local).hasTokens, false)
   t.equal(new Gate({ connections, ring }, settings.token).hasTokens, true)
 })
@@ -89,6 +92,18 @@ t.test('a closed gate lets those who are in finish, and nobody else in', async t
   }
   await closed
   await gate.close()
+})
+
+t.test('who leaves before the turn of a pipelined request is not waited for', async t => {
+  const gate = new Gate({ connections, ring }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
+  const socket = new EventEmitter()
+  const [first] = [1, 2, 3].map(() => passing(gate, 'GET', { host: 'localhost' }, 'read', { socket }))
+  t.equal(socket.listenerCount('close'), 1, 'one listener for a connection')
+  first?.leave()
+  socket.emit('close')
+  await gate.close()
+  first?.leave()
+  t.equal(passing(gate, 'GET', { host: 'localhost' }, 'open', { socket }).refusal, undefined)
 })
 
 t.test('the declared type is kept from the framework, which would refuse a malformed one', async t => {

@@ -32,6 +32,28 @@ async function reopened(t: Test, before: (storage: LmdbStorage) => Promise<void>
   return { storage, directory }
 }
 
+t.test('a body that comes in again after its receipt was ended has nothing to do with the first', async t => {
+  const [blobId, other] = [blobNamed('a'), blobNamed('b')]
+  const { directory } = await reopened(t, async ({ replica }) => {
+    // What removes bodies has something else to do first.
+    await replica.receive(other, chunksOf(bodyOf(100_000)), { sizeMax: 1e6 })
+    await replica.apply({ ...EMPTY, dropBlobs: [other] })
+    const ending = new AbortController()
+    async function* standing() {
+      yield bodyOf(400_000)
+      ending.abort(new Error('ended'))
+      await new Promise(() => {})
+    }
+    const first = replica.receive(blobId, standing(), { sizeMax: 1e6, signal: ending.signal })
+    await t.rejects(first, { message: 'ended' })
+    await replica.receive(blobId, chunksOf(bodyOf(100_000)), { sizeMax: 1e6 })
+    t.ok(await replica.hasBlob(blobId))
+    await replica.receive(other, chunksOf(bodyOf(100_000)), { sizeMax: 1e6 })
+    t.ok(await replica.hasBlob(blobId), 'whatever was removed before the other one could come in')
+  })
+  t.same(blobFiles(directory), [], 'no batch has kept it')
+})
+
 t.test('a start keeps what was applied, and of the bodies those that a batch has kept', async t => {
   const [kept, loose, dropped] = [blobNamed('a'), blobNamed('b'), blobNamed('c')]
   const { storage, directory } = await reopened(t, async ({ replica }) => {

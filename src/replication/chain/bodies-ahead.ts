@@ -72,10 +72,11 @@ export class BodiesAhead {
     await Promise.all(those.map(({ ended }) => ended))
   }
 
-  /** That node holds up what is on its way to or through it. */
-  giveUp(node: NodeId): void {
-    for (const { nodes, abandoned } of this.#onTheirWay) {
-      if (nodes.includes(node)) abandoned.abort(new Error('A node on the way does not answer.'))
+  /** A node that is not wanted on the way of a body, or not there, holds up those behind it: that way ends. */
+  leaveWays(blobId: BlobId, isWanted: (node: NodeId) => boolean): void {
+    for (const one of this.#onTheirWay) {
+      if (one.blobId === blobId && !one.nodes.every(isWanted))
+        one.abandoned.abort(new Error('The way is given up.'))
     }
   }
 }

@@ -24,7 +24,7 @@ export type BodyMessage = Extract<Message, { kind: 'stage' | 'stage-on' | 'blob'
 /** A body that arrived and that no view took is dropped after this time, ms. */
 const UNCLAIMED_MS = 15 * 60 * 1000
 
-/** The longest that the sender of a body that still comes in there may send nothing, ms: its client may pause as long. */
+/** The longest that the sender of a body that still comes in there may send nothing, ms; then it is left to `push`. */
 const IDLE_MS = 60 * 1000
 
 /** Bytes of any body here; the door that the client came through has its own, lower limit. */
@@ -78,9 +78,9 @@ export class BodyCarrier {
     return this.#ahead.send(body, nodes, body.sha256)
   }
 
-  /** A node has fallen silent: what is on its way through it is pushed to the others another way. */
-  giveUp(node: NodeId): void {
-    this.#ahead.giveUp(node)
+  /** Ends the ways of a body that lead through a node which is not wanted there; `push` finds others. */
+  leaveWays(blobId: BlobId, isWanted: (node: NodeId) => boolean): void {
+    this.#ahead.leaveWays(blobId, isWanted)
   }
 
   /** Brings the body of a message to its receiver, then sends the message. */
@@ -155,8 +155,12 @@ export class BodyCarrier {
     const watched = arrivingWithin(arriving, () => this.#components.env.timers.after(IDLE_MS, stop))
     const ends = AbortSignal.any([signal, ending.signal])
     const receipt = this.#receiveAhead(blobId, new SealedBody(watched), onward, ends)
-    const ended = receipt.then(nothing, nothing).then(() => this.#arriving.delete(blobId))
-    this.#arriving.set(blobId, { stop, ended })
+    const ended = receipt.then(nothing, nothing)
+    const one = { stop, ended }
+    this.#arriving.set(blobId, one)
+    void ended.then(() => {
+      if (this.#arriving.get(blobId) === one) this.#arriving.delete(blobId)
+    })
     return receipt
   }
 

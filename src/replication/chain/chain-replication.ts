@@ -35,7 +35,6 @@ import { type BodyCarrier, blobRefOf } from './body-carrier.ts'
 import type { ChainDriver } from './driver.ts'
 import { isAlive } from './liveness.ts'
 import type { Outcome } from './machine-state.ts'
-import type { BlobRef } from './messages.ts'
 import { fileOf } from './record-notes.ts'
 import type { ClientRequest } from './requests.ts'
 import { keptOutcome } from './writing.ts'
@@ -246,31 +245,40 @@ export class ChainReplication implements Replication {
 
   /** Sends a large body to every replica before the write names it, to all of them at once. */
   async #distribute(path: PathName, staged: StagedBody): Promise<void> {
+    const { carrier, driver } = this.#components
     const blob = blobRefOf(staged)
     const view = this.#covering(path)
     if (blob === undefined || view === undefined) return
     const from = this.#copied.get(staged)
     // What is staged here lies here; the body of a copy may lie elsewhere.
-    if (view.replicas.includes(this.#self)) await this.#components.carrier.fetch(blob, from)
+    if (view.replicas.includes(this.#self)) await carrier.fetch(blob, from)
     const others = view.replicas.filter(node => node !== this.#self)
+    // On its way ahead it may have met a node that is gone by now, or has no part in the range any more.
+    const isWanted = (node: NodeId) =>
+      isAlive(driver.machine, node) && this.#covering(path)?.replicas.includes(node) === true
+    const look = () => carrier.leaveWays(blob.blobId, isWanted)
+    look()
     // One that can't be reached is the machine's to notice, and to replace.
-    await Promise.all(others.map(node => this.#pushWhileAlive(node, blob, from)))
+    await Promise.all(
+      others.map(node => this.#pushWhileAlive(node, () => carrier.push(node, blob, from), look)),
+    )
   }
 
-  /** Resolves when the node has the body, or will not have it soon: one that falls silent is not waited for. */
-  async #pushWhileAlive(node: NodeId, blob: BlobRef, from: PathName | undefined): Promise<void> {
-    const { env, driver, carrier } = this.#components
+  /** Resolves when a node has been sent a body, or will not be soon: one that falls silent is not waited for. */
+  async #pushWhileAlive(node: NodeId, start: () => Promise<void>, look: () => void): Promise<void> {
+    const { env, driver } = this.#components
     const ended = new AbortController()
-    const push = carrier.push(node, blob, from).catch(() => undefined)
+    const push = start().catch(() => undefined)
     const silence = async () => {
       for (let looks = 0; isAlive(driver.machine, node); looks++) {
         await env.timers.sleep(LOOK_MS, ended.signal)
+        look()
         if (looks % LOOKS_PER_DOUBT === 0) driver.tellMyself({ kind: 'suspect', node })
       }
     }
     await Promise.race([push, silence().catch(() => undefined)])
     ended.abort()
-    if (!isAlive(driver.machine, node)) carrier.giveUp(node)
+    look()
   }
 
   #requestOf(change: Change, { idempotency }: ChangeOptions): ClientRequest {

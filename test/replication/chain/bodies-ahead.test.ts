@@ -62,11 +62,14 @@ t.test('who wants to push waits for what is on its way to the same node', async 
   await Promise.all([sending, ended])
 })
 
-t.test('a node that falls silent holds up nobody behind it', async t => {
+t.test('a node that falls silent or is not wanted holds up nobody behind it', async t => {
   const { sent, ahead } = held()
   const through = ahead.send(body('a'), nodes, sha256)
   const beside = ahead.send(body('b'), nodes.slice(2), sha256)
-  ahead.giveUp(node('n2'))
+  ahead.leaveWays(body('a').blobId, () => true)
+  ahead.leaveWays(body('b').blobId, each => each !== 'n2')
+  t.notOk(await isOver(through))
+  ahead.leaveWays(body('a').blobId, each => each !== 'n2')
   await through
   t.match(
     sent.map(({ signal }) => signal.aborted),

@@ -164,12 +164,16 @@ t.test('a replica that falls silent while a large body is on its way to it is no
     tellMyself: ({ node }: { node: NodeId }) => suspects.add(node),
     request: async () => ({ kind: 'done', version: { epoch: 1, seq: 1 }, replaced: false }),
   } as unknown as ChainDriver
-  const givenUp: NodeId[] = []
-  const giveUp = (node: NodeId) => givenUp.push(node)
+  let held: NodeId[] = [other, 'n3' as NodeId]
+  const looks: NodeId[][] = []
+  const leaveWays = (_blobId: BlobId, isWanted: (node: NodeId) => boolean) => {
+    held = held.filter(isWanted)
+    looks.push(held)
+  }
   const carrier = {
     fetch: async () => {},
     push: () => new Promise<void>(() => {}),
-    giveUp,
+    leaveWays,
   } as unknown as BodyCarrier
   const storage = { discard: async () => {} } as unknown as Storage
   const replication = new ChainReplication(
@@ -184,5 +188,6 @@ t.test('a replica that falls silent while a large body is on its way to it is no
   const done = await replication.commit({ kind: 'put', path: path('f'), condition: 'absent', body, meta })
   t.match(done, { replaced: false })
   t.same([...suspects], [other], 'it was asked whether it is there')
-  t.same(givenUp, [other], 'and it holds up no other that comes after it')
+  t.same(looks[0], [other], 'a node that has no part in the range holds up nobody from the beginning')
+  t.same(looks.at(-1), [], 'nor does one that is dead')
 })
