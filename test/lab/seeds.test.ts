@@ -25,6 +25,6 @@ t.test(`${FRESH_SEEDS} fresh seeds, drawn anew in each run, find nothing`, async
 
 t.test('every kept schedule still does what it is kept for', async t => {
   for (const kept of readSchedules(`${root}${SCHEDULES_FOLDER}`, scenario.name)) {
-    t.same(judgeSchedule(scenario, kept), [], kept.schedule.note)
+    t.same(await judgeSchedule(scenario, kept), [], kept.schedule.note)
   }
 })

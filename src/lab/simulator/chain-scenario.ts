@@ -33,7 +33,7 @@ const AFTERWARDS_MS = 60
 export const scenario: Scenario = {
   name: 'chain',
   mutants: MUTANTS,
-  run: (seed, options) => new ChainRun(seed, options).run(),
+  run: async (seed, options) => new ChainRun(seed, options).run(),
 }
 
 /** The world of a run. A schedule may say some of it. */

@@ -40,11 +40,11 @@ export function readSchedules(folder: string, scenarioName: string): KeptSchedul
  * What is wrong with a kept schedule: the unbroken system fails under it, or a broken variant passes that it is there
  * to catch. Empty when all is well.
  */
-export function judgeSchedule(scenario: Scenario, { schedule }: KeptSchedule): string[] {
-  const unbroken = runOnce(scenario, schedule.seed, { schedule })
+export async function judgeSchedule(scenario: Scenario, { schedule }: KeptSchedule): Promise<string[]> {
+  const unbroken = await runOnce(scenario, schedule.seed, { schedule })
   const faults = unbroken.ok ? [] : [`the unbroken system fails: ${unbroken.failure}`]
   for (const mutant of schedule.catches ?? []) {
-    if (!isCaughtBy(scenario, schedule, mutant)) faults.push(`it does not catch ${mutant} any more`)
+    if (!(await isCaughtBy(scenario, schedule, mutant))) faults.push(`it does not catch ${mutant} any more`)
   }
   return faults
 }
@@ -57,12 +57,16 @@ export function judgeSchedule(scenario: Scenario, { schedule }: KeptSchedule): s
 export const AIMED_SEEDS = 48
 
 /** Whether a broken variant fails under the schedule, with a seed under which the unbroken system passes. */
-export function isCaughtBy(scenario: Scenario, schedule: Schedule, mutant: MutantName): boolean {
+export async function isCaughtBy(
+  scenario: Scenario,
+  schedule: Schedule,
+  mutant: MutantName,
+): Promise<boolean> {
   for (let seed = schedule.seed; seed < schedule.seed + AIMED_SEEDS; seed++) {
     const options = { schedule: { ...schedule, seed } }
-    if (runOnce(scenario, seed, { ...options, mutant }).ok) continue
+    if ((await runOnce(scenario, seed, { ...options, mutant })).ok) continue
     // In the world of another seed a schedule may ask for what is not there: that is no catch.
-    if (runOnce(scenario, seed, options).ok) return true
+    if ((await runOnce(scenario, seed, options)).ok) return true
   }
   return false
 }

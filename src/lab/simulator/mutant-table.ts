@@ -33,7 +33,10 @@ export async function judgeMutants(
   for (const mutant of scenario.mutants) {
     const startMs = clock.monotonicMs()
     const kept = schedules.filter(({ schedule }) => schedule.catches?.includes(mutant.name))
-    const caught = kept.find(({ schedule }) => isCaughtBy(scenario, schedule, mutant.name))
+    let caught: KeptSchedule | undefined
+    for (const one of kept) {
+      if (caught === undefined && (await isCaughtBy(scenario, one.schedule, mutant.name))) caught = one
+    }
     let caughtBy: MutantVerdict['caughtBy'] = caught === undefined ? undefined : { file: caught.file }
     if (caughtBy === undefined) {
       const found = await runSeeds(runner, { firstSeed, count: mutant.runsMax, mutant: mutant.name, jobs })

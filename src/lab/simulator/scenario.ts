@@ -81,9 +81,9 @@ export interface Scenario {
   /**
    * One run, from nothing to its verdict. Everything random comes from `seed`; with equal arguments the result is equal.
    * @param seed an integer from 0 to 2^53 - 1.
-   * @throws TypeError for a mutant or a schedule of another scenario. A defect of the simulated system is a result.
+   * @throws TypeError, thrown or as a rejection, for a mutant or a schedule of another scenario. A defect of the simulated system is a result.
    */
-  run(seed: number, options: RunOptions): RunResult
+  run(seed: number, options: RunOptions): RunResult | Promise<RunResult>
 }
 
 /** What a module has to export so that the front-end can load it by its file name, in worker threads too. */

@@ -52,9 +52,9 @@ export async function loadScenario(file: string): Promise<Scenario> {
 }
 
 /** One run. What the scenario throws is a failure of the run, with its stack. */
-export function runOnce(scenario: Scenario, seed: number, options: RunOptions): RunResult {
+export async function runOnce(scenario: Scenario, seed: number, options: RunOptions): Promise<RunResult> {
   try {
-    return scenario.run(seed, options)
+    return await scenario.run(seed, options)
   } catch (error) {
     const failure = error instanceof Error ? (error.stack ?? error.message) : String(error)
     options.transcript?.(failure)
@@ -63,14 +63,17 @@ export function runOnce(scenario: Scenario, seed: number, options: RunOptions): 
 }
 
 /** Runs a batch here and now. */
-export function runBatch(scenario: Scenario, { firstSeed, count, mutant, all }: Batch): BatchResult {
+export async function runBatch(
+  scenario: Scenario,
+  { firstSeed, count, mutant, all }: Batch,
+): Promise<BatchResult> {
   const failures: SeedFailure[] = []
   let runs = 0
   let steps = 0
   let virtualMs = 0
   while (runs < count && (all || failures.length === 0)) {
     const seed = firstSeed + runs
-    const result = runOnce(scenario, seed, mutant === undefined ? {} : { mutant })
+    const result = await runOnce(scenario, seed, mutant === undefined ? {} : { mutant })
     runs++
     steps += result.steps
     virtualMs += result.virtualMs
@@ -81,7 +84,7 @@ export function runBatch(scenario: Scenario, { firstSeed, count, mutant, all }: 
 
 /** Runs batches on this thread. */
 export function localRunner(scenario: Scenario): BatchRunner {
-  return { run: async batch => runBatch(scenario, batch), close: async () => {} }
+  return { run: batch => runBatch(scenario, batch), close: async () => {} }
 }
 
 /** Runs batches on threads of their own, which load the scenario from its file. */

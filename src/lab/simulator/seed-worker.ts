@@ -6,5 +6,5 @@ import { type Batch, loadScenario, runBatch } from './seed-pool.ts'
 
 workOn(async ({ scenarioFile }: { scenarioFile: string }) => {
   const scenario = await loadScenario(scenarioFile)
-  return async (batch: Batch) => runBatch(scenario, batch)
+  return (batch: Batch) => runBatch(scenario, batch)
 })

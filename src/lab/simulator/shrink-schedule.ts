@@ -10,27 +10,27 @@ import { runOnce } from './seed-pool.ts'
 const RUNS_MAX = 300
 
 /** A schedule under which the scenario (or its broken variant) still fails, with as few actions as were found. */
-export function shrinkSchedule(
+export async function shrinkSchedule(
   scenario: Scenario,
   schedule: Schedule,
   mutant?: MutantName,
   runsMax = RUNS_MAX,
-): Schedule {
+): Promise<Schedule> {
   let actions: readonly NemesisAction[] = schedule.actions
   let runs = 0
-  const fails = (candidate: readonly NemesisAction[]): boolean => {
+  const fails = async (candidate: readonly NemesisAction[]): Promise<boolean> => {
     if (runs >= runsMax) return false
     runs++
     const options = {
       schedule: { ...schedule, actions: candidate },
       ...(mutant === undefined ? {} : { mutant }),
     }
-    return !runOnce(scenario, schedule.seed, options).ok
+    return !(await runOnce(scenario, schedule.seed, options)).ok
   }
   for (let size = actions.length; size >= 1; size = size >> 1) {
     for (let start = 0; start < actions.length; ) {
       const candidate = [...actions.slice(0, start), ...actions.slice(start + size)]
-      if (fails(candidate)) actions = candidate
+      if (await fails(candidate)) actions = candidate
       else start += size
     }
   }

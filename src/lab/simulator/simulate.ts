@@ -136,7 +136,7 @@ async function runFreshSeeds(bench: Bench, runner: BatchRunner): Promise<number>
     return 0
   }
   if (all) for (const line of summarizeFailures(result.failures)) print(line)
-  else showFailure(bench, first.seed, {}, first.result.digest)
+  else await showFailure(bench, first.seed, {}, first.result.digest)
   return 1
 }
 
@@ -176,21 +176,21 @@ async function tryMutants(bench: Bench, runner: BatchRunner): Promise<number> {
   return missed.length === 0 ? 0 : 1
 }
 
-function replay(bench: Bench, seed: number): number {
+async function replay(bench: Bench, seed: number): Promise<number> {
   const { scenario, options, print } = bench
-  const result = runOnce(scenario, seed, runOptions(options))
+  const result = await runOnce(scenario, seed, runOptions(options))
   if (!result.ok) {
-    showFailure(bench, seed, {}, result.digest)
+    await showFailure(bench, seed, {}, result.digest)
     return 1
   }
-  const again = runOnce(scenario, seed, { ...runOptions(options), transcript: () => {} })
+  const again = await runOnce(scenario, seed, { ...runOptions(options), transcript: () => {} })
   print(
     `seed ${seed} passed: ${result.steps} events, ${result.virtualMs.toFixed(0)} virtual ms, ${result.digest}`,
   )
   return sameDigest(result.digest, again.digest, print) ? 0 : 1
 }
 
-function runSchedules(bench: Bench, files: readonly string[]): number {
+async function runSchedules(bench: Bench, files: readonly string[]): Promise<number> {
   const { scenario, options, print } = bench
   let code = 0
   for (const kept of files.map(readSchedule)) {
@@ -198,40 +198,40 @@ function runSchedules(bench: Bench, files: readonly string[]): number {
     if (schedule.scenario !== scenario.name)
       throw new TypeError(`${file} is of the scenario ${schedule.scenario}.`)
     if (options.mutant !== undefined) {
-      const result = runOnce(scenario, schedule.seed, { ...runOptions(options), schedule })
-      if (!result.ok) showFailure(bench, schedule.seed, { schedule }, result.digest, file)
+      const result = await runOnce(scenario, schedule.seed, { ...runOptions(options), schedule })
+      if (!result.ok) await showFailure(bench, schedule.seed, { schedule }, result.digest, file)
       else print(`${file}: ${options.mutant} passes`)
       if (!result.ok) code = 1
       continue
     }
-    const faults = judgeSchedule(scenario, kept)
+    const faults = await judgeSchedule(scenario, kept)
     print(`${file}: ${faults.length === 0 ? 'ok' : faults.join('; ')}`)
     if (faults.length === 0) continue
     code = 1
-    const result = runOnce(scenario, schedule.seed, { schedule })
-    if (!result.ok) showFailure(bench, schedule.seed, { schedule }, result.digest, file)
+    const result = await runOnce(scenario, schedule.seed, { schedule })
+    if (!result.ok) await showFailure(bench, schedule.seed, { schedule }, result.digest, file)
   }
   return code
 }
 
 /** Runs the failing run again, with its transcript, and says how to see it once more. */
-function showFailure(
+async function showFailure(
   { scenario, options, print }: Bench,
   seed: number,
   more: RunOptions,
   digest: string,
   scheduleFile?: string,
-): void {
+): Promise<void> {
   const { mutant, keep, scenario: scenarioFile } = options
   print(`seed ${seed} FAILED`)
-  const result = runOnce(scenario, seed, { ...runOptions(options), ...more, transcript: print })
+  const result = await runOnce(scenario, seed, { ...runOptions(options), ...more, transcript: print })
   sameDigest(digest, result.digest, print)
   print(`replay: ${replayCommand({ seed, mutant: mutant as MutantName, scenarioFile, scheduleFile })}`)
   if (keep === undefined || result.actions === undefined) return
   const note = (result.failure ?? '').split('\n')[0] as string
   const catches = mutant === undefined ? {} : { catches: [mutant] }
   const schedule = { scenario: scenario.name, note, seed, ...catches, actions: result.actions }
-  const shrunk = shrinkSchedule(scenario, schedule, mutant)
+  const shrunk = await shrinkSchedule(scenario, schedule, mutant)
   writeFileSync(keep, formatSchedule(shrunk))
   print(`kept: ${keep}, ${shrunk.actions.length} of ${schedule.actions.length} actions`)
 }

@@ -5,7 +5,7 @@ import type { MutantName } from '../../../src/lab/simulator/scenario.ts'
 
 t.test('the unbroken protocol passes', async () => {
   for (let seed = 0; seed < 60; seed++) {
-    const result = scenario.run(seed, {})
+    const result = await scenario.run(seed, {})
     assert.ok(result.ok, `seed ${seed}: ${result.failure}`)
   }
 })
@@ -13,21 +13,21 @@ t.test('the unbroken protocol passes', async () => {
 t.test('a run is the same each time, with and without its transcript, and under its own actions', async t => {
   const digests = new Set<string>()
   for (let seed = 0; seed < 10; seed++) {
-    const first = scenario.run(seed, {})
+    const first = await scenario.run(seed, {})
     const { actions, ...same } = first
-    assert.deepEqual(scenario.run(seed, {}), first)
-    assert.deepEqual(scenario.run(seed, { transcript: () => {} }), first)
+    assert.deepEqual(await scenario.run(seed, {}), first)
+    assert.deepEqual(await scenario.run(seed, { transcript: () => {} }), first)
     const schedule = { scenario: 'chain', note: 'its own', seed, actions: actions ?? [] }
-    assert.deepEqual(scenario.run(seed, { schedule }), same)
+    assert.deepEqual(await scenario.run(seed, { schedule }), same)
     digests.add(first.digest)
   }
   t.equal(digests.size, 10)
 })
 
 t.test('what it does not know is refused', async t => {
-  t.throws(() => scenario.run(1, { mutant: 'unheard-of' as MutantName }), TypeError)
+  await t.rejects(async () => scenario.run(1, { mutant: 'unheard-of' as MutantName }), TypeError)
   const schedule = { scenario: 'toy', note: 'of another', seed: 1, actions: [] }
-  t.throws(() => scenario.run(1, { schedule }), TypeError)
+  await t.rejects(async () => scenario.run(1, { schedule }), TypeError)
 })
 
 t.test('broken variants that break often are caught at once', async () => {
@@ -38,7 +38,7 @@ t.test('broken variants that break often are caught at once', async () => {
     'reveal-dirty',
   ] as MutantName[]) {
     let seed = 0
-    while (seed < 50 && scenario.run(seed, { mutant: name }).ok) seed++
+    while (seed < 50 && (await scenario.run(seed, { mutant: name })).ok) seed++
     assert.ok(seed < 50, name)
   }
 })

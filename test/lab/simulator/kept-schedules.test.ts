@@ -58,16 +58,16 @@ t.test('a malformed file is named', async t => {
 })
 
 t.test('a kept schedule has to spare the unbroken system and to catch what it is kept for', async t => {
-  const judge = (change: Partial<Schedule>) =>
+  const judge = async (change: Partial<Schedule>) =>
     judgeSchedule(scenario, { file: 'x.json', schedule: schedule(change) })
-  t.same(judge({}), [])
-  t.same(judge({ catches: [early] }), [])
-  t.same(judge({ catches: [early, late] }), ['it does not catch late any more'])
-  t.same(judge({ actions: [{ atMs: 1, kind: 'wipe' }] }), ['the unbroken system fails: bad'])
-  t.equal(isCaughtBy(scenario, schedule({}), early), true)
-  t.equal(isCaughtBy(scenario, schedule({}), late), false)
+  t.same(await judge({}), [])
+  t.same(await judge({ catches: [early] }), [])
+  t.same(await judge({ catches: [early, late] }), ['it does not catch late any more'])
+  t.same(await judge({ actions: [{ atMs: 1, kind: 'wipe' }] }), ['the unbroken system fails: bad'])
+  t.equal(await isCaughtBy(scenario, schedule({}), early), true)
+  t.equal(await isCaughtBy(scenario, schedule({}), late), false)
   const broken = schedule({ actions: [{ atMs: 1, kind: 'wipe' }] })
-  t.equal(isCaughtBy(scenario, broken, early), false, 'what fails without the variant too is no catch')
+  t.equal(await isCaughtBy(scenario, broken, early), false, 'what fails without the variant too is no catch')
 })
 
 t.test('another delay may be needed to catch the variant, within a limit', async t => {
@@ -81,6 +81,6 @@ t.test('another delay may be needed to catch the variant, within a limit', async
       digest: '',
     }),
   })
-  t.equal(isCaughtBy(caughtAt(1 + AIMED_SEEDS - 1), schedule({}), early), true)
-  t.equal(isCaughtBy(caughtAt(1 + AIMED_SEEDS), schedule({}), early), false)
+  t.equal(await isCaughtBy(caughtAt(1 + AIMED_SEEDS - 1), schedule({}), early), true)
+  t.equal(await isCaughtBy(caughtAt(1 + AIMED_SEEDS), schedule({}), early), false)
 })

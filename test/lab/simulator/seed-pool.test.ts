@@ -31,10 +31,10 @@ function failingAt(...seeds: number[]): Scenario & { readonly ran: number[] } {
 
 t.test('a batch runs its seeds in order and ends at the first that fails', async t => {
   const good = failingAt()
-  t.same(runBatch(good, { firstSeed: 5, count: 3 }), { runs: 3, steps: 30, virtualMs: 6, failures: [] })
+  t.same(await runBatch(good, { firstSeed: 5, count: 3 }), { runs: 3, steps: 30, virtualMs: 6, failures: [] })
   t.same(good.ran, [5, 6, 7])
   const bad = failingAt(6)
-  t.match(runBatch(bad, { firstSeed: 5, count: 3 }), { runs: 2, steps: 20, failures: [{ seed: 6 }] })
+  t.match(await runBatch(bad, { firstSeed: 5, count: 3 }), { runs: 2, steps: 20, failures: [{ seed: 6 }] })
   t.same(bad.ran, [5, 6])
 })
 
@@ -46,7 +46,7 @@ t.test('what a scenario throws is a failure, with its stack', async t => {
     },
   }
   const lines: string[] = []
-  const result = runOnce(scenario, 1, { transcript: line => lines.push(line) })
+  const result = await runOnce(scenario, 1, { transcript: line => lines.push(line) })
   t.match(result, { ok: false, failure: /an assertion\n.*at / })
   t.match(lines.join('\n'), /an assertion/)
 })

@@ -14,8 +14,5 @@ t.test('a thread answers each batch as the main thread would, in turn', async t 
     { firstSeed: 7, count: 1 },
   ]
   const results = await Promise.all(batches.map(batch => runner.run(batch)))
-  t.same(
-    results,
-    batches.map(batch => runBatch(scenario, batch)),
-  )
+  t.same(results, await Promise.all(batches.map(batch => runBatch(scenario, batch))))
 })

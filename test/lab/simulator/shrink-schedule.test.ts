@@ -31,24 +31,24 @@ for (let index = 0; index < 40; index++) {
 const schedule: Schedule = { scenario: 'here', note: 'long', seed: 3, actions }
 
 t.test('what the failure does not need is left out', async t => {
-  const shrunk = shrinkSchedule(counting(), schedule)
+  const shrunk = await shrinkSchedule(counting(), schedule)
   t.match(shrunk.actions, [
     { kind: 'crash', node: 'n2' },
     { kind: 'cut', node: 'n1' },
   ])
   t.equal(shrunk.actions.length, 2)
   t.equal(shrunk.seed, 3)
-  t.match(shrinkSchedule(counting(), schedule, 'any' as MutantName).actions, [{ kind: 'wipe' }])
+  t.match((await shrinkSchedule(counting(), schedule, 'any' as MutantName)).actions, [{ kind: 'wipe' }])
 })
 
 t.test('a failure that needs no action keeps none', async t => {
   const always: Scenario = { ...counting(), run: () => ({ ok: false, steps: 1, virtualMs: 1, digest: '' }) }
-  t.same(shrinkSchedule(always, schedule).actions, [])
+  t.same((await shrinkSchedule(always, schedule)).actions, [])
 })
 
 t.test('it ends after its runs, with a schedule that still fails', async t => {
   const scenario = counting()
-  const shrunk = shrinkSchedule(scenario, schedule, undefined, 5)
+  const shrunk = await shrinkSchedule(scenario, schedule, undefined, 5)
   t.equal(scenario.runs, 5)
-  t.equal(scenario.run(3, { schedule: shrunk }).ok, false)
+  t.equal((await scenario.run(3, { schedule: shrunk })).ok, false)
 })

@@ -5,7 +5,7 @@ import { scenario } from './toy-scenario.ts'
 
 t.test('the unbroken protocol passes', async () => {
   for (let seed = 0; seed < 300; seed++) {
-    const result = scenario.run(seed, {})
+    const result = await scenario.run(seed, {})
     assert.ok(result.ok, `seed ${seed}: ${result.failure}`)
   }
 })
@@ -13,7 +13,7 @@ t.test('the unbroken protocol passes', async () => {
 t.test('every broken variant is caught', async t => {
   for (const { name, rule, runsMax } of scenario.mutants) {
     let seeds = 0
-    while (seeds < runsMax && scenario.run(seeds, { mutant: name }).ok) seeds++
+    while (seeds < runsMax && (await scenario.run(seeds, { mutant: name })).ok) seeds++
     t.ok(seeds < runsMax, `${name}: ${rule}`)
   }
   t.throws(() => scenario.run(1, { mutant: 'unheard-of' as MutantName }), TypeError)
@@ -22,11 +22,11 @@ t.test('every broken variant is caught', async t => {
 t.test('a run is the same each time, with and without its transcript, and under its own actions', async t => {
   const digests = new Set<string>()
   for (let seed = 0; seed < 50; seed++) {
-    const first = scenario.run(seed, {})
-    assert.deepEqual(scenario.run(seed, {}), first)
-    assert.deepEqual(scenario.run(seed, { transcript: () => {} }), first)
+    const first = await scenario.run(seed, {})
+    assert.deepEqual(await scenario.run(seed, {}), first)
+    assert.deepEqual(await scenario.run(seed, { transcript: () => {} }), first)
     const schedule = { scenario: 'toy', note: 'its own', seed, actions: first.actions ?? [] }
-    assert.deepEqual(scenario.run(seed, { schedule }), first)
+    assert.deepEqual(await scenario.run(seed, { schedule }), first)
     digests.add(first.digest)
   }
   t.equal(digests.size, 50)
