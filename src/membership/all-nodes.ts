@@ -125,20 +125,35 @@ export class AllNodes {
   }
 
   /**
-   * Asks the others what was recovered while this node was away, before it serves anything: views that it held may be over
-   * by no decision of theirs.
+   * Asks other nodes what was recovered while this node was away or cut off: views that it holds may be over by no decision
+   * of theirs.
+   * @param from whom to ask; without, all that are believed alive.
    */
-  async learnRecoveries(): Promise<void> {
-    const { own } = this.#components
+  async learnRecoveries(from?: readonly NodeId[]): Promise<void> {
+    const { own, members } = this.#components
+    const asked = members.others().filter(({ nodeId }) => from === undefined || from.includes(nodeId))
     const answers = await this.#askEach<{ recoveries: readonly unknown[] }>(
       { kind: 'recoveries' },
       RECOVERIES_TIMEOUT_MS,
+      asked,
     )
     const known = new Map<string, Recovery>()
     for (const [, { recoveries }] of answers) {
       for (const one of recoveries) if (isRecovery(one)) known.set((one as Recovery).view.id, one as Recovery)
     }
     for (const recovery of known.values()) await own.recoveries.note(recovery, 'long ago')
+  }
+
+  /**
+   * Others took this node for dead, or it took `node` for dead: either may have gone on by force without the other. All
+   * are told that this node is there, when it was the one.
+   */
+  meetAgain(node?: NodeId): void {
+    if (node === undefined) void this.announce()
+    this.learnRecoveries(node && [node]).catch((error: unknown) => {
+      const { log } = this.#components.env
+      log.warn({ op: 'recoveries', err: error }, 'what was recovered by force was not learnt')
+    })
   }
 
   #recovery(): RecoveryComponents {
@@ -239,11 +254,14 @@ export class AllNodes {
     return answers.map(([node, { ranges }]) => [node, ranges])
   }
 
-  /** One call to each other live node, some at a time; those that answered, in no order. */
-  async #askEach<Answer>(asked: PeerCall, timeoutMs = CALL_TIMEOUT_MS): Promise<[NodeId, Answer][]> {
-    const { members, call, signal } = this.#components
+  /** One call to each of some nodes, or of all others that live, some at a time; those that answered, in no order. */
+  async #askEach<Answer>(
+    asked: PeerCall,
+    timeoutMs = CALL_TIMEOUT_MS,
+    others: readonly MapRecord[] = this.#components.members.others(),
+  ): Promise<[NodeId, Answer][]> {
+    const { call, signal } = this.#components
     const answers: [NodeId, Answer][] = []
-    const others = members.others()
     for (let at = 0; at < others.length; at += ASK_AT_ONCE) {
       const some = others.slice(at, at + ASK_AT_ONCE).map(async ({ nodeId, address }) => {
         const options = { timeoutMs, signal }

@@ -22,6 +22,8 @@ export interface MembersComponents {
   readonly refuted: () => void
   /** It was learnt that a node died. */
   readonly died: (record: MapRecord) => void
+  /** A node that was believed dead is not. */
+  readonly returned: (record: MapRecord) => void
 }
 
 export interface MembersInit {
@@ -134,6 +136,9 @@ export class Members {
     if (changed.length === 0) return
     // What a node starts with is history.
     const died = this.#known.size === 0 ? [] : changed.filter(({ status }) => status === 'dead')
+    const returned = changed.filter(
+      ({ nodeId, status }) => status === 'alive' && this.#known.get(nodeId)?.status === 'dead',
+    )
     for (const record of changed) this.#known.set(record.nodeId, record)
     const { env, store } = this.#components
     keepNetwork(store, this.#network, changed).catch((error: unknown) =>
@@ -141,6 +146,7 @@ export class Members {
     )
     this.#components.changed()
     for (const record of died) this.#components.died(record)
+    for (const record of returned) this.#components.returned(record)
     if (this.self.incarnation <= this.#ownIncarnation) return
     this.#ownIncarnation = this.self.incarnation
     env.log.warn({ op: 'members.refute' }, 'others took this node for dead; all are told that it is not')

@@ -321,9 +321,10 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       env: this.#env,
       store: this.#storage.replica,
       changed: () => this.#membersChanged(),
-      refuted: () => void this.allNodes.announce(),
+      refuted: () => this.allNodes.meetAgain(),
       // Who is told of its own death can refute it.
       died: ({ nodeId, address }: MapRecord) => void this.#strangers.meet(nodeId, address),
+      returned: ({ nodeId }: MapRecord) => this.allNodes.meetAgain(nodeId),
     }
     return new Members(components, init)
   }

@@ -100,3 +100,34 @@ t.test('nodes that were given up and come back after all find their views supers
     t.ok(recoveries.length > 0, 'every node knows what happened')
   }
 })
+
+t.test('nodes that were only cut off learn what was recovered without them, and need no restart', async t => {
+  const cluster = await Cluster.start({ nodes: 3, linked: true })
+  t.teardown(() => cluster.close())
+  const [survivor, ...others] = cluster.nodes.map(({ address }) => address) as [string, string, string]
+  for (const other of others) {
+    cluster.links.cut(survivor, other, 'refuse')
+    cluster.links.cut(other, survivor, 'refuse')
+  }
+  const forced = await runProgram(['recover', '--force', '--node', cluster.node(0).process.url], {
+    timeoutMs: 300_000,
+  })
+  t.equal(forced.code, 0, forced.stderr)
+  t.match(forced.stdout, /[1-9]\d* ranges recovered by force/)
+  cluster.links.restore()
+  for (const { client, name } of cluster.nodes) {
+    const knows = async () => {
+      // Requests are what nodes meet by.
+      await client.put('traffic', name, { query: '?overwrite=true' })
+      const { recoveries } = (await client.send('GET', '/status')).json() as { recoveries: unknown[] }
+      return recoveries.length > 0
+    }
+    await waitFor(knows, { what: `${name} knows what happened`, timeoutMs: 120_000, pauseMs: 200 })
+  }
+  await cluster.settled()
+  for (const { client, name } of cluster.nodes) {
+    t.equal((await client.put('after', name, { query: '?overwrite=true' })).status < 300, true, name)
+    for (const each of cluster.nodes)
+      t.equal((await each.client.send('GET', '/get/after')).body.toString(), name, `${name} at ${each.name}`)
+  }
+})

@@ -2,7 +2,7 @@
  * Owns a network of real processes for tests: nodes on free ports with data directories of their own, that crash, pause,
  * lose their disk and come back, and the condition that every range is kept where it belongs.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -13,7 +13,15 @@ import {
 } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import { type Client, openClient } from './client.ts'
-import { type Exit, freePort, type NodeProcess, startNode, waitFor } from './harness.ts'
+import {
+  type Exit,
+  freePort,
+  type NodeProcess,
+  runNode,
+  type StartOptions,
+  startNode,
+  waitFor,
+} from './harness.ts'
 import { Links } from './links.ts'
 
 export interface ClusterOptions {
@@ -26,6 +34,8 @@ export interface ClusterOptions {
   readonly dataDirectories?: Readonly<Record<number, string>>
   /** Flags of Node itself, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
+  /** How far the wall clock of a node is ahead, ms; asked at each of its starts. */
+  readonly clockOffsetMs?: (index: number) => number
 }
 
 /** One place in the cluster: an address and a data directory, with a process or without. */
@@ -39,6 +49,8 @@ export interface ClusterNode {
   readonly process: NodeProcess
   readonly isRunning: boolean
 }
+
+const CLOCK_PRELOAD = new URL('./clock-preload.js', import.meta.url).href
 
 /** Copies of each file, and identifiers of each node: the network's defaults. */
 const REPLICAS = 3
@@ -84,6 +96,7 @@ export class Cluster {
   readonly #places: Place[] = []
   #links: Links | undefined
   #wiped = 0
+  #copies = 0
   /** What ended processes had printed. */
   readonly #printed: string[] = []
 
@@ -152,6 +165,33 @@ export class Cluster {
     if (this.#options.dataDirectories?.[index] === undefined)
       place.dataDirectory = join(this.#folder, `node-${index}-again-${++this.#wiped}`)
     await this.#startPlace(place)
+  }
+
+  /** Keeps a copy of the disk of a node that does not run, and returns its folder. */
+  async copyDisk(index: number): Promise<string> {
+    const copy = join(this.#folder, `copy-${++this.#copies}`)
+    await cp(this.#place(index).dataDirectory, copy, { recursive: true })
+    return copy
+  }
+
+  /**
+   * Starts a copy of a node's disk beside that node, at another port, and waits until it ends: the others know its name
+   * as somebody else's. @throws Error with all that it printed when it is still there in the end.
+   */
+  async startCopy(index: number, copy: string, timeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<Exit> {
+    const options = this.#startOptions(this.#place(index))
+    return this.#refused({ ...options, port: await freePort(), dataDirectory: copy }, timeoutMs)
+  }
+
+  /** Starts a node that does not run on an older copy of its disk, and waits until it ends. */
+  async startRestored(index: number, copy: string, timeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<Exit> {
+    return this.#refused({ ...this.#startOptions(this.#place(index)), dataDirectory: copy }, timeoutMs)
+  }
+
+  async #refused(options: StartOptions, timeoutMs: number): Promise<Exit> {
+    const finished = await runNode(options, timeoutMs)
+    this.#printed.push(`--- a copied disk, ended\n${finished.stdout}${finished.stderr}`)
+    return finished
   }
 
   async kill(index: number): Promise<Exit> {
@@ -266,17 +306,29 @@ export class Cluster {
   }
 
   async #startPlace(place: Place, readyTimeoutMs: number = CLUSTER_TIMEOUT_MS): Promise<void> {
+    place.running = await startNode({ ...this.#startOptions(place), readyTimeoutMs })
+  }
+
+  #startOptions(place: Place): StartOptions {
     const boots = this.running.map(({ port }) => port)
     const { port, dataDirectory } = place
-    place.running = await startNode({
+    const links = this.#links?.startOptions(place.address)
+    const clockOffsetMs = this.#options.clockOffsetMs?.(this.#places.indexOf(place))
+    return {
       port,
       dataDirectory,
       flags: this.#options.flags ?? [],
-      nodeFlags: this.#options.nodeFlags ?? [],
-      ...this.#links?.startOptions(place.address),
-      readyTimeoutMs,
+      nodeFlags: [
+        ...(this.#options.nodeFlags ?? []),
+        ...(links?.nodeFlags ?? []),
+        ...(clockOffsetMs === undefined ? [] : ['--import', CLOCK_PRELOAD]),
+      ],
+      environment: {
+        ...links?.environment,
+        ...(clockOffsetMs !== undefined && { TEST_CLOCK_OFFSET_MS: String(clockOffsetMs) }),
+      },
       ...(boots.length > 0 && { boots }),
-    })
+    }
   }
 }
 

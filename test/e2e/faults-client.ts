@@ -8,12 +8,14 @@ import { Agent, type Dispatcher, request } from 'undici'
 import type { Action, Answer, HistoryRecorder } from '../../src/lab/simulator/history.ts'
 import type { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
 import { urlPath } from './client.ts'
+import type { ForcedRanges } from './faults-eras.ts'
 import { chunksOf, valueIn, valueNamed } from './faults-values.ts'
 
 export interface FaultClientComponents {
   readonly nodes: readonly { readonly name: string; readonly address: string }[]
   readonly recorder: HistoryRecorder
   readonly random: SeededRandom
+  readonly forced: ForcedRanges
 }
 
 export interface FaultClientInit {
@@ -43,12 +45,12 @@ export class FaultClient {
 
   /** Asks until `stop` aborts. */
   async run(stop: AbortSignal): Promise<void> {
-    const { nodes, random, recorder } = this.#components
+    const { nodes, random, recorder, forced } = this.#components
     const { name, paths, thinkMs } = this.#init
     try {
       while (!stop.aborted) {
         const { address } = random.pick(nodes)
-        const path = random.pick(paths)
+        const path = forced.pathNow(random.pick(paths))
         const action = this.#action(path)
         const id = recorder.invoked(name, path, action)
         const answer = await this.ask(address, path, action)

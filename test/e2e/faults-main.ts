@@ -1,6 +1,6 @@
 /**
- * `npm run faults -- [--seconds N | --minutes N] [--seed S] [--only KIND,KIND] [--large-mib N]`: the long form of
- * faults.test.ts. Prints what it does to the nodes and what came of it, and ends with 0 when no promise was broken.
+ * `npm run faults -- [--seconds N | --minutes N] [--seed S] [--only KIND,KIND] [--large-mib N] [--clock-hours N]`: the long
+ * form of faults.test.ts. Prints what it does to the nodes and what came of it, and ends with 0 when no promise was broken.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -14,14 +14,16 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     only: { type: 'string' },
     'large-mib': { type: 'string', default: '100' },
+    'clock-hours': { type: 'string', default: '6' },
   },
 })
 const seconds = Number(values.seconds ?? 60 * Number(values.minutes ?? 2))
 const seed = Number(values.seed ?? randomInt(1_000_000))
 const largeMib = Number(values['large-mib'])
+const clockHours = Number(values['clock-hours'])
 const kinds = (values.only?.split(',') ?? FAULT_KINDS) as FaultKind[]
-if (!(seconds > 0) || !(largeMib > 0) || !Number.isInteger(seed)) {
-  throw new TypeError('--seconds, --minutes, --seed and --large-mib are numbers')
+if (!(seconds > 0) || !(largeMib > 0) || !(clockHours >= 0) || !Number.isInteger(seed)) {
+  throw new TypeError('--seconds, --minutes, --seed, --large-mib and --clock-hours are numbers')
 }
 const unknown = kinds.filter(kind => !FAULT_KINDS.includes(kind))
 if (unknown.length > 0) throw new TypeError(`--only takes ${FAULT_KINDS.join(', ')}, not ${unknown}`)
@@ -32,6 +34,7 @@ const result = await runFaults({
   seconds,
   seed,
   kinds,
+  clockHours,
   largeBytes: largeMib * 1024 * 1024,
   say: line => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s  ${line}`),
 })

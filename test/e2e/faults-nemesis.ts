@@ -5,7 +5,9 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
-import type { Cluster } from './cluster.ts'
+import type { Client } from './client.ts'
+import { CLUSTER_TIMEOUT_MS, type Cluster } from './cluster.ts'
+import type { ForcedRanges, RecoveredRange } from './faults-eras.ts'
 import { waitFor } from './harness.ts'
 import type { Cut } from './links.ts'
 import type { SmallDisk } from './small-disk.ts'
@@ -19,6 +21,9 @@ export const FAULT_KINDS = [
   'cut',
   'isolate',
   'full disk',
+  'copied disk',
+  'restored disk',
+  'force',
 ] as const
 
 export type FaultKind = (typeof FAULT_KINDS)[number]
@@ -47,6 +52,9 @@ const LASTS_MS: Readonly<Record<FaultKind, readonly [min: number, max: number]>>
   cut: [2_000, 12_000],
   isolate: [2_000, 12_000],
   'full disk': [2_000, 8_000],
+  'copied disk': [0, 2_000],
+  'restored disk': [0, 4_000],
+  force: [4_000, 12_000],
 }
 
 /** What does not fit on a full disk, bytes. */
@@ -81,6 +89,8 @@ export interface Target {
   readonly cluster: Cluster
   /** The disk of one node, where small disks can be mounted. */
   readonly small: { readonly node: number; readonly disk: SmallDisk } | undefined
+  /** What recoveries by force make of the histories. */
+  readonly forced: ForcedRanges
 }
 
 /** A fault as a line for people. */
@@ -95,6 +105,9 @@ export function describeFault({ kind, nodes, how, bothWays, lastsMs }: Fault): s
     cut: `cut ${first} ${bothWays ? 'and' : 'to'} ${second}, ${how}`,
     isolate: `isolate node ${first} ${bothWays ? 'both ways' : 'from asking'}, ${how}`,
     'full disk': 'fill the small disk',
+    'copied disk': `start a copy of the disk of node ${first} beside it`,
+    'restored disk': `start node ${first} on an older copy of its disk`,
+    force: `cut off nodes ${first} and ${second}, recover by force there`,
   }[kind]
   return `${words}, ${(lastsMs / 1000).toFixed(1)} s`
 }
@@ -156,6 +169,89 @@ const FAULTS: Readonly<Record<FaultKind, Act>> = {
     await small.disk.clear()
     return reply.status === 507
   },
+  /** Two disks of one name: the second one ends, and the first one goes on. */
+  async 'copied disk'({ cluster }, { nodes: [node = 0], lastsMs }) {
+    await cluster.kill(node)
+    const copy = await cluster.copyDisk(node)
+    await cluster.restart(node)
+    // The others know the start of the original before its copy speaks to them.
+    await cluster.replicated()
+    await delay(lastsMs)
+    const exit = await cluster.startCopy(node, copy)
+    return exit.code !== 0
+  },
+  /** A disk that forgot promises and writes ends, and a new disk takes its place. */
+  async 'restored disk'({ cluster }, { nodes: [node = 0], lastsMs }) {
+    await cluster.kill(node)
+    const copy = await cluster.copyDisk(node)
+    await cluster.restart(node)
+    await cluster.replicated()
+    await delay(lastsMs)
+    await cluster.replicated()
+    await cluster.kill(node)
+    const exit = await cluster.startRestored(node, copy)
+    await cluster.restartWiped(node)
+    await cluster.replicated()
+    return exit.code !== 0
+  },
+  /**
+   * Two of five nodes are cut off, and an operator recovers by force there, although the others go on. Those writes of
+   * theirs are lost; nothing else is.
+   */
+  async force({ cluster, forced }, { nodes, how, lastsMs }) {
+    const [first = 0, second = 1] = nodes
+    const near = [first, second].map(node => cluster.node(node).address)
+    const far = cluster.nodes.map(({ address }) => address).filter(address => !near.includes(address))
+    forced.begin()
+    for (const a of near) {
+      for (const b of far) {
+        cluster.links.cut(a, b, how)
+        cluster.links.cut(b, a, how)
+      }
+    }
+    const ranges = await recoverByForce(cluster.node(first).client)
+    await delay(lastsMs)
+    cluster.links.restore()
+    await cluster.replicated()
+    await waitFor(() => everybodyKnows(cluster, ranges), {
+      what: 'every node knows of the recovery',
+      timeoutMs: CLUSTER_TIMEOUT_MS,
+      pauseMs: 200,
+    })
+    forced.end(ranges)
+    return ranges.length > 0
+  },
+}
+
+/** The ranges that a node has recovered, once it has seen that others are away. */
+async function recoverByForce(client: Client): Promise<readonly RecoveredRange[]> {
+  const headers = { 'content-type': 'application/json' }
+  let recovered: readonly RecoveredRange[] = []
+  const hasRecovered = async () => {
+    const plan = (await client.send('POST', '/recover')).json() as { plan?: string; ranges?: unknown[] }
+    if (plan.plan === undefined || plan.ranges?.length === 0) return false
+    const body = JSON.stringify({ force: plan.plan })
+    const reply = await client.send('POST', '/recover', { headers, body })
+    if (reply.status !== 200) return false
+    recovered = (reply.json() as { recovered: readonly RecoveredRange[] }).recovered
+    return true
+  }
+  await waitFor(hasRecovered, {
+    what: 'ranges are recovered by force',
+    timeoutMs: CLUSTER_TIMEOUT_MS,
+    pauseMs: 500,
+  })
+  return recovered
+}
+
+async function everybodyKnows(cluster: Cluster, ranges: readonly RecoveredRange[]): Promise<boolean> {
+  for (const { client } of cluster.running) {
+    const { recoveries } = (await client.send('GET', '/status')).json() as { recoveries: RecoveredRange[] }
+    const knows = ({ hi, epoch }: RecoveredRange) =>
+      recoveries.some(known => known.hi === hi && known.epoch >= epoch)
+    if (!ranges.every(knows)) return false
+  }
+  return true
 }
 
 async function killSome({ cluster }: Target, { nodes, lastsMs }: Fault, count: number): Promise<boolean> {

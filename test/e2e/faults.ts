@@ -9,6 +9,7 @@ import { checkHistory } from '../../src/lab/simulator/linearizability.ts'
 import { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
 import { Cluster, type ClusterNode } from './cluster.ts'
 import { FaultClient, type FaultClientInit } from './faults-client.ts'
+import { ForcedRanges } from './faults-eras.ts'
 import { describeFault, FAULT_KINDS, type FaultKind, planOf, suffer, type Target } from './faults-nemesis.ts'
 import { SmallDisk } from './small-disk.ts'
 
@@ -23,6 +24,8 @@ export interface FaultsOptions {
   readonly lastsMsMax?: number
   /** What happens; by default everything that this machine allows. */
   readonly kinds?: readonly FaultKind[]
+  /** The wall clock of each node is wrong by up to so many hours, differently after each start; 0: all are right. */
+  readonly clockHours?: number
   /** Told what happens, line by line. */
   readonly say?: (line: string) => void
 }
@@ -68,7 +71,12 @@ export async function runFaults(options: FaultsOptions): Promise<FaultsResult> {
   let cluster: Cluster | undefined
   try {
     const dataDirectories = small === undefined ? {} : { [small.node]: `${small.disk.folder}/data` }
-    cluster = await Cluster.start({ nodes: options.nodes ?? 5, linked: true, dataDirectories })
+    cluster = await Cluster.start({
+      nodes: options.nodes ?? 5,
+      linked: true,
+      dataDirectories,
+      clockOffsetMs: clockOffsets(options),
+    })
     say(`${cluster.nodes.length} nodes, every range has its replicas`)
     return await run(cluster, small, { ...options, largeBytes }, say)
   } catch (error) {
@@ -79,6 +87,11 @@ export async function runFaults(options: FaultsOptions): Promise<FaultsResult> {
     await cluster?.close()
     await small?.disk.unmount()
   }
+}
+
+function clockOffsets({ seed, clockHours = 0 }: FaultsOptions): () => number {
+  const random = new SeededRandom(seed).fork('clocks')
+  return () => Math.round(random.between(-clockHours, clockHours) * 3_600_000)
 }
 
 /** The disk of the last node, with room for all that the run stores, as long as it is not filled. */
@@ -95,22 +108,24 @@ async function run(
   say: (line: string) => void,
 ): Promise<FaultsResult> {
   const recorder = new HistoryRecorder({ clock: { monotonicMs: () => performance.now() } })
-  const clients = makeClients(cluster, recorder, options)
+  const forced = new ForcedRanges(() => performance.now())
+  const clients = makeClients(cluster, recorder, forced, options)
   const toldOf = (code: string) => clients.reduce((sum, { told }) => sum + (told.get(code) ?? 0), 0)
   const faults: Record<string, { times: number; seen: number }> = {}
   const stop = new AbortController()
   const asking = Promise.all(clients.map(client => client.run(stop.signal)))
   // Awaited below; whatever ends a client early is not lost meanwhile.
   asking.catch(() => undefined)
-  await annoy({ cluster, small }, options, faults, say).finally(() => stop.abort())
+  await annoy({ cluster, small, forced }, options, faults, say).finally(() => stop.abort())
   await asking
   const healing = performance.now()
   await heal(cluster)
   const healMs = Math.round(performance.now() - healing)
   say(`healed after ${healMs} ms`)
   const operations = recorder.operations()
-  const reader = makeReader(cluster, recorder, options.seed)
-  assertLinearizable([...operations, ...(await finalReads(cluster, reader, recorder, operations))])
+  const reader = makeReader(cluster, recorder, forced, options.seed)
+  const reads = await finalReads(cluster, reader, recorder, operations)
+  assertLinearizable(forced.judged([...operations, ...reads]))
   say('every history is linearizable')
   const same = await assertSameEverywhere(cluster)
   const count = (kind: string) => operations.filter(({ answer }) => answer.kind === kind).length
@@ -124,11 +139,12 @@ async function run(
 function makeClients(
   cluster: Cluster,
   recorder: HistoryRecorder,
+  forced: ForcedRanges,
   options: FaultsOptions & { readonly largeBytes: number },
 ): FaultClient[] {
   const make = (index: number, init: FaultClientInit) => {
     const random = new SeededRandom(options.seed * 1000 + index)
-    return new FaultClient({ nodes: cluster.nodes, recorder, random }, init)
+    return new FaultClient({ nodes: cluster.nodes, recorder, random, forced }, init)
   }
   const count = options.clients ?? 6
   const many = Array.from({ length: count }, (_, index) => make(index, { name: `client ${index}`, ...MANY }))
@@ -142,10 +158,15 @@ function makeClients(
   return [...many, make(count, large)]
 }
 
-function makeReader(cluster: Cluster, recorder: HistoryRecorder, seed: number): FaultClient {
+function makeReader(
+  cluster: Cluster,
+  recorder: HistoryRecorder,
+  forced: ForcedRanges,
+  seed: number,
+): FaultClient {
   const random = new SeededRandom(seed)
   return new FaultClient(
-    { nodes: cluster.nodes, recorder, random },
+    { nodes: cluster.nodes, recorder, random, forced },
     { ...MANY, name: 'reader', patienceMs: 120_000 },
   )
 }

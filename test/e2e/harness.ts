@@ -122,6 +122,23 @@ export async function startNode(options: StartOptions = {}): Promise<NodeProcess
   }
 }
 
+/**
+ * Runs a node until it ends by itself.
+ * @throws Error with everything it printed when it still runs after `timeoutMs`; it is killed then.
+ */
+export async function runNode(options: StartOptions, timeoutMs: number): Promise<Finished> {
+  const { child, exited, streams, output } = launch(
+    startArguments(options.port ?? (await freePort()), options),
+    options,
+  )
+  try {
+    const exit = await withDeadline(exited, timeoutMs, () => `the node did not end:\n${output()}`)
+    return { ...exit, stdout: streams.stdout.join(''), stderr: streams.stderr.join('') }
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
 /** Starts a node and kills it `afterMs` later, ready or not: a crash while it starts. */
 export async function crashWhileStarting(
   options: StartOptions & { port: number },

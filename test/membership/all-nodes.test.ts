@@ -95,3 +95,20 @@ t.test('the parts of a list are those that were given', async t => {
   t.same(await nodes.list({ prefix: 'p', after: undefined, limit: 5 }), [part])
   t.match(calls[0]?.[1], { kind: 'list', prefix: 'p', limit: 5 })
 })
+
+t.test('recoveries by force are asked of all others, or of some', async t => {
+  const { nodes, calls } = allNodes(['b', 'c', 'd'], () => ({ recoveries: [] }))
+  await nodes.learnRecoveries()
+  t.same(calls.map(([to]) => to).sort(), ['b:1', 'c:1', 'd:1'])
+  calls.length = 0
+  await nodes.learnRecoveries([record('c').nodeId, 'unknown' as NodeId])
+  t.same(calls, [['c:1', { kind: 'recoveries' }]])
+  calls.length = 0
+  nodes.meetAgain(record('d').nodeId)
+  t.same(calls, [['d:1', { kind: 'recoveries' }]], 'who returns is asked')
+  calls.length = 0
+  nodes.meetAgain()
+  const kinds = calls.map(([, { kind }]) => kind)
+  t.equal(kinds.filter(kind => kind === 'recoveries').length, 3, 'who was taken for dead asks all')
+  t.equal(kinds.filter(kind => kind === 'learn').length, 3, 'and tells all that it is there')
+})

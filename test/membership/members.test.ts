@@ -21,8 +21,11 @@ function membersOf(others = [record('b')]) {
   const died = ({ nodeId }: MapRecord) => {
     news.push(`${nodeId} died`)
   }
+  const returned = ({ nodeId }: MapRecord) => {
+    news.push(`${nodeId} returned`)
+  }
   const members = new Members(
-    { env, store, changed, refuted, died },
+    { env, store, changed, refuted, died, returned },
     { network: NETWORK, self: record('a'), records: others, learn: 'path' },
   )
   return { env, store, members, changes: () => changes, news }
@@ -98,6 +101,11 @@ t.test('a death is told when it is learnt, and one that was known at the start i
   t.same(news, ['node-b died'])
   members.learn([record('b', { incarnation: 9 })])
   t.ok(members.isThere(record('b').nodeId))
+  await env.advance(0)
+  t.same(news, ['node-b died', 'node-b returned'])
+  members.learn([record('d')])
+  await env.advance(0)
+  t.equal(news.length, 2, 'a new node does not return')
 })
 
 t.test('a disk that speaks from an address puts an end to the one that was there before', async t => {
