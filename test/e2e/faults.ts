@@ -10,6 +10,7 @@ import { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
 import { Cluster, type ClusterNode } from './cluster.ts'
 import { FaultClient, type FaultClientInit } from './faults-client.ts'
 import { ForcedRanges } from './faults-eras.ts'
+import { FaultLister } from './faults-lister.ts'
 import { describeFault, FAULT_KINDS, type FaultKind, planOf, suffer, type Target } from './faults-nemesis.ts'
 import { SmallDisk } from './small-disk.ts'
 
@@ -113,11 +114,13 @@ async function run(
   const toldOf = (code: string) => clients.reduce((sum, { told }) => sum + (told.get(code) ?? 0), 0)
   const faults: Record<string, { times: number; seen: number }> = {}
   const stop = new AbortController()
-  const asking = Promise.all(clients.map(client => client.run(stop.signal)))
+  const lister = makeLister(cluster, recorder, forced, options.seed)
+  const asking = Promise.all([...clients, lister].map(client => client.run(stop.signal)))
   // Awaited below; whatever ends a client early is not lost meanwhile.
   asking.catch(() => undefined)
   await annoy({ cluster, small, forced }, options, faults, say).finally(() => stop.abort())
   await asking
+  say(`${lister.lists} whole lists, no file twice`)
   const healing = performance.now()
   await heal(cluster)
   const healMs = Math.round(performance.now() - healing)
@@ -156,6 +159,17 @@ function makeClients(
     patienceMs: 60_000,
   }
   return [...many, make(count, large)]
+}
+
+function makeLister(
+  cluster: Cluster,
+  recorder: HistoryRecorder,
+  forced: ForcedRanges,
+  seed: number,
+): FaultLister {
+  const random = new SeededRandom(seed).fork('lister')
+  const components = { nodes: cluster.nodes, recorder, random, forced }
+  return new FaultLister(components, { paths: PATHS, thinkMs: 1_000, patienceMs: 30_000 })
 }
 
 function makeReader(
