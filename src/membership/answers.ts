@@ -15,7 +15,7 @@ import type { Lookups } from '../routing/lookup.ts'
 import { checkedInline } from '../storage/checked-blocks.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { View } from '../views/view.ts'
+import type { View, ViewId } from '../views/view.ts'
 import type { PeerAnswer, PeerCall, PeerStream, VersionsAnswer } from './calls.ts'
 import type { Members } from './members.ts'
 import { assertWish, type NetworkConfig } from './network-config.ts'
@@ -89,7 +89,7 @@ export class Answers {
       case 'holdings':
         return knowledgeOf(driver.machine)
       case 'recover':
-        return this.#recover(call.view, call.basis)
+        return this.#recover(call)
       case 'recovered':
         await this.recoveries.note(call.recovery, 'now')
         return {}
@@ -113,12 +113,14 @@ export class Answers {
   }
 
   /** @throws StoreError PRECONDITION_FAILED when somebody has decided something meanwhile. */
-  #recover(view: View, basis: number): object {
+  #recover({ view, basis: epoch, basisId }: PeerCall & { kind: 'recover' }): object {
     const { driver, env } = this.#components
     env.log.warn(
       { op: 'recover', epoch: view.epoch, lo: view.lo, hi: view.hi },
       'this node goes on alone with a range',
     )
+    // Without its id the basis is whichever view of that epoch comes last: only those of later epochs are newer.
+    const basis = basisId === undefined ? { epoch: epoch + 1, id: '' as ViewId } : { epoch, id: basisId }
     driver.dispatch({ kind: 'recover', view, basis })
     if (driver.machine.views.get(view.id)?.installed) return {}
     throw new StoreError('PRECONDITION_FAILED', 'The range has changed since it was looked at; look again.')

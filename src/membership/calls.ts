@@ -14,7 +14,7 @@ import { INCARNATION_MAX, type MapRecord, NODE_STATUSES } from '../routing/map-r
 import type { BlobId } from '../storage/record.ts'
 import type { ListEntry } from '../storage/storage.ts'
 import type { Knowledge } from '../views/recovery.ts'
-import type { NodeId, View } from '../views/view.ts'
+import type { NodeId, View, ViewId } from '../views/view.ts'
 import type { NetworkConfig, NetworkWish } from './network-config.ts'
 import type { RangeReport } from './overlay.ts'
 import { isRecovery, type Recovery } from './recoveries.ts'
@@ -53,8 +53,12 @@ export interface PeerCalls {
   }
   /** What the asked node holds and knows of ranges; for an operator's recovery. */
   holdings: { readonly ask: object; readonly answer: Knowledge }
-  /** "Go on alone with this range." Refused when a view above `basis` is known. */
-  recover: { readonly ask: { readonly view: View; readonly basis: number }; readonly answer: object }
+  /** "Go on alone with this range." Refused when a view is known that is newer than the one of the basis. */
+  recover: {
+    /** `basisId` since version 3: without it, any view of that epoch may be the basis. */
+    readonly ask: { readonly view: View; readonly basis: number; readonly basisId?: ViewId | undefined }
+    readonly answer: object
+  }
   /** "This range was recovered by force": the asked node keeps that, and gives up what it holds of older views. */
   recovered: { readonly ask: { readonly recovery: Recovery }; readonly answer: object }
   /** Everything that was ever recovered by force. */
@@ -98,8 +102,9 @@ export interface ListAnswer {
 }
 
 export interface ListedArc extends Arc {
-  /** Of the view: the greater one is the newer one. */
+  /** Of the view, for compareViews; nodes of before version 0.2 do not say the id. */
   readonly epoch: number
+  readonly id?: ViewId | undefined
 }
 
 export type CallKind = keyof PeerCalls
@@ -113,6 +118,9 @@ const NODES_MAX = 100_000
 
 /** Parts of a range that one call compares. */
 export const PREFIXES_MAX = 4096
+
+/** Characters of a view's id, which names a node, its start and a count. */
+const VIEW_ID_LENGTH_MAX = 180
 
 /** Characters of a path prefix or of a setting's name. */
 const TEXT_LENGTH_MAX = 4096
@@ -172,7 +180,7 @@ const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> }
   mend: { path, from: nodeId },
   heal: { silent: is.list(nodeId, NODES_MAX) },
   holdings: {},
-  recover: { view: isView, basis: is.integer() },
+  recover: { view: isView, basis: is.integer(), basisId: is.absentOr(is.text(VIEW_ID_LENGTH_MAX, 1)) },
   recovered: { recovery: isRecovery },
   recoveries: {},
   ranges: {},

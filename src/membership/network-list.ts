@@ -10,7 +10,7 @@ import { identifierOfPath } from '../ring/identifier.ts'
 import { comparePathNames } from '../ring/path-name.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
-import { headOf } from '../views/view.ts'
+import { compareViews, headOf, rankOf } from '../views/view.ts'
 import type { ListAnswer, ListAsk, ListedArc } from './calls.ts'
 
 /** Lines that a node looks at for one part, whatever it finds: about 5 ms of the event loop. */
@@ -74,7 +74,7 @@ export function ownPart(
 ): ListAnswer {
   const arcs = [...machine.views.values()]
     .filter(state => serves(state) && headOf(state.view) === machine.self)
-    .map(({ view: { lo, hi, epoch } }) => ({ lo, hi, epoch }))
+    .map(({ view: { lo, hi, epoch, id } }) => ({ lo, hi, epoch, id }))
   const lines: ListEntry[] = []
   let lookedAt = 0
   for (const line of storage.list(ask.prefix, ask.after)) {
@@ -109,9 +109,12 @@ export function mergeParts(parts: readonly ListAnswer[], limit: number): ListAns
 
 function isNewest({ path }: ListEntry, own: readonly ListedArc[], all: readonly ListedArc[]): boolean {
   const position = identifierOfPath(path)
-  const epochOf = (arcs: readonly ListedArc[]) =>
-    Math.max(0, ...arcs.filter(arc => arcContains(arc, position)).map(({ epoch }) => epoch))
-  return epochOf(own) === epochOf(all)
+  const newest = all.filter(arc => arcContains(arc, position)).reduce((a, b) => (isBefore(a, b) ? b : a))
+  return own.some(arc => arcContains(arc, position) && !isBefore(arc, newest))
+}
+
+function isBefore(a: ListedArc, b: ListedArc): boolean {
+  return compareViews(rankOf(a), rankOf(b)) < 0
 }
 
 /** True when each position lies in exactly one arc. */

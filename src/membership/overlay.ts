@@ -7,7 +7,7 @@ import type { Arc } from '../ring/arc.ts'
 import { type Identifier, type NodeId, RING_SIZE } from '../ring/identifier.ts'
 import { serves } from '../views/install.ts'
 import { ArcMap } from '../views/range-table.ts'
-import { headOf, type View } from '../views/view.ts'
+import { headOf, rankOf, type View, type ViewId } from '../views/view.ts'
 
 /**
  * How far a range has come. `serving`: everything is where it belongs. `back-filling`: it serves, and large bodies are
@@ -19,6 +19,8 @@ export type RangeState = 'serving' | 'back-filling' | 'changing' | 'unknown'
 /** One node's word about one range that it has a part in. */
 export interface RangeReport extends Arc {
   readonly epoch: number
+  /** Of the view; nodes of before version 0.2 do not say it. */
+  readonly id?: ViewId | undefined
   /** Head first. */
   readonly replicas: readonly NodeId[]
   readonly acceptors: readonly NodeId[]
@@ -39,20 +41,20 @@ export interface OverlayRange extends Arc {
 export function ownRanges(machine: Readonly<Machine>): RangeReport[] {
   const reports: RangeReport[] = []
   for (const state of machine.views.values()) {
-    const { lo, hi, epoch, replicas, acceptors } = state.view
+    const { id, lo, hi, epoch, replicas, acceptors } = state.view
     const isReplica = replicas.includes(machine.self)
     if (!isReplica && !acceptors.includes(machine.self)) continue
     // A witness holds no records and so never serves; it knows only whether the view was superseded.
     const isSettled = isReplica ? serves(state) && state.complete : !state.sealed
     const word = isSettled ? 'serving' : isReplica && serves(state) ? 'back-filling' : 'changing'
-    reports.push({ lo, hi, epoch, replicas, acceptors, state: word })
+    reports.push({ lo, hi, epoch, id, replicas, acceptors, state: word })
     for (const child of state.next ?? []) if (!machine.views.has(child.id)) reports.push(asChanging(child))
   }
   return reports
 }
 
-function asChanging({ lo, hi, epoch, replicas, acceptors }: View): RangeReport {
-  return { lo, hi, epoch, replicas, acceptors, state: 'changing' }
+function asChanging({ id, lo, hi, epoch, replicas, acceptors }: View): RangeReport {
+  return { lo, hi, epoch, id, replicas, acceptors, state: 'changing' }
 }
 
 /**
@@ -71,8 +73,8 @@ export function mergeRanges(words: readonly (readonly [from: NodeId, reports: re
     }
   }
   const ring = new ArcMap<RangeReport>()
-  // The first word about an epoch stays.
-  for (const report of [...heads, ...others, ...witnesses]) ring.cover(report, report.epoch, report)
+  // The first word about a view stays.
+  for (const report of [...heads, ...others, ...witnesses]) ring.cover(report, rankOf(report), report)
   return withGaps(ring.values())
 }
 

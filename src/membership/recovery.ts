@@ -76,7 +76,7 @@ export async function carryOut(components: RecoveryComponents, id: string): Prom
     const { survivor } = range
     if (survivor === undefined) continue
     const view = recoveredView(range, Buffer.from(env.randomness.bytes(8)).toString('hex'))
-    await ask(survivor.node, { kind: 'recover', view, basis: range.epoch })
+    await ask(survivor.node, { kind: 'recover', view, basis: range.epoch, basisId: range.id })
     views.push(view)
     const recovery = { view, lost: plan.silent, atMs: env.clock.nowMs() }
     // One that does not hear of it now meets the new epoch at its next word.

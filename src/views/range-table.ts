@@ -1,31 +1,32 @@
 /**
- * Owns the map from positions to what is known of them: which view covers a key, and up to which epoch an arc is sealed.
+ * Owns the map from positions to what is known of them: which view covers a key, and before which view an arc is sealed.
  *
- * The newest epoch wins. A node that has dropped the header of a superseded view keeps the epoch of its arc; without
- * that, an old message could make it an acceptor of that view again, with no memory of what it had promised.
+ * The newest view wins (compareViews). A node that has dropped the header of a superseded view keeps what superseded it;
+ * without that, an old message could make it an acceptor of that view again, with no memory of what it had promised.
  */
 import type { Arc } from '../ring/arc.ts'
 import type { Identifier } from '../ring/identifier.ts'
-import type { View } from './view.ts'
+import { compareViews, type Rank, type View, type ViewId } from './view.ts'
 
 /** The positions after `lo` up to and including `hi`, never wrapping; `lo` = '' stands before position zero. */
 interface Piece<Value> {
   readonly lo: string
   readonly hi: string
-  readonly epoch: number
+  readonly rank: Rank
   readonly value: Value
 }
 
 const LAST_POSITION = 'f'.repeat(40)
 
-/** Arcs with an epoch and a value each; newer ones cover older ones. */
+/** Arcs with a rank and a value each; newer ones cover older ones. */
 export class ArcMap<Value> {
   /** Disjoint, in the order of their positions. */
   #pieces: Piece<Value>[] = []
 
   /** Notes a value for an arc, except where a newer or equally new one is known. */
-  cover(arc: Arc, epoch: number, value: Value): void {
-    for (const [lo, hi] of unwrap(arc)) this.#coverPiece({ lo, hi, epoch, value })
+  cover(arc: Arc, { epoch, id }: Rank, value: Value): void {
+    const rank = { epoch, id }
+    for (const [lo, hi] of unwrap(arc)) this.#coverPiece({ lo, hi, rank, value })
   }
 
   /** The newest value at a position. */
@@ -34,8 +35,8 @@ export class ArcMap<Value> {
     return piece !== undefined && piece.lo < position ? piece.value : undefined
   }
 
-  /** The pieces that overlap an arc, each with its epoch. */
-  overlapping(arc: Arc): { readonly epoch: number; readonly value: Value }[] {
+  /** The pieces that overlap an arc, each with its rank. */
+  overlapping(arc: Arc): { readonly rank: Rank; readonly value: Value }[] {
     const found: Piece<Value>[] = []
     for (const [lo, hi] of unwrap(arc)) {
       for (let at = this.#firstAfter(lo); at < this.#pieces.length; at++) {
@@ -47,16 +48,16 @@ export class ArcMap<Value> {
     return found
   }
 
-  /** True when no position of the arc is without a piece of at least this epoch. */
-  covered(arc: Arc, epoch: number): boolean {
-    return unwrap(arc).every(([lo, hi]) => this.#isCovered(lo, hi, epoch))
+  /** True when no position of the arc is without a piece whose rank is high enough. */
+  covered(arc: Arc, isEnough: (rank: Rank) => boolean): boolean {
+    return unwrap(arc).every(([lo, hi]) => this.#isCovered(lo, hi, isEnough))
   }
 
-  #isCovered(lo: string, hi: string, epoch: number): boolean {
+  #isCovered(lo: string, hi: string, isEnough: (rank: Rank) => boolean): boolean {
     let reached = lo
     for (let at = this.#firstAfter(lo); reached < hi; at++) {
       const piece = this.#pieces[at]
-      if (piece === undefined || piece.lo > reached || piece.epoch < epoch) return false
+      if (piece === undefined || piece.lo > reached || !isEnough(piece.rank)) return false
       reached = piece.hi
     }
     return true
@@ -87,7 +88,7 @@ export class ArcMap<Value> {
 
   #coverPiece(added: Piece<Value>): void {
     // Most of what is told is known.
-    if (this.#isCovered(added.lo, added.hi, added.epoch)) return
+    if (this.#isCovered(added.lo, added.hi, rank => compareViews(rank, added.rank) >= 0)) return
     const pieces: Piece<Value>[] = []
     let from = added.lo
     for (const piece of this.#pieces) {
@@ -97,7 +98,7 @@ export class ArcMap<Value> {
         if (from < added.hi) pieces.push({ ...added, lo: from })
         from = added.hi
         pieces.push(piece)
-      } else if (piece.epoch >= added.epoch) {
+      } else if (compareViews(piece.rank, added.rank) >= 0) {
         if (from < piece.lo) pieces.push({ ...added, lo: from, hi: piece.lo })
         from = earlier(piece.hi, added.hi)
         pieces.push(piece)
@@ -120,7 +121,7 @@ export class RangeTable {
   readonly #views = new ArcMap<View>()
 
   learn(view: View): void {
-    this.#views.cover(view, view.epoch, view)
+    this.#views.cover(view, view, view)
   }
 
   covering(position: Identifier): View | undefined {
@@ -136,27 +137,39 @@ export class RangeTable {
   }
 }
 
-/** An arc all of whose views up to this epoch are superseded. */
+/** An arc all of whose views up to this epoch are superseded, and those of the next epoch before `id`, if that is given. */
 export interface SealMark extends Arc {
   readonly epoch: number
+  /** Of the view that superseded them; marks of before version 0.2 have none. */
+  readonly id?: ViewId | undefined
+}
+
+/** The mark of everything before a view, in its arc. */
+export function markBefore({ lo, hi, epoch, id }: Arc & Rank): SealMark {
+  return { lo, hi, epoch: epoch - 1, id }
+}
+
+/** Every view before this is superseded by the mark, and no other. */
+export function boundOf({ epoch, id }: SealMark): Rank {
+  return { epoch: epoch + 1, id: id ?? ('' as ViewId) }
 }
 
 /** The memory of superseded views whose headers may have been dropped. */
 export class SealMarks {
-  readonly #marks = new ArcMap<number>()
+  readonly #marks = new ArcMap<SealMark>()
 
   seal(mark: SealMark): void {
-    this.#marks.cover(mark, mark.epoch, mark.epoch)
+    this.#marks.cover(mark, boundOf(mark), mark)
   }
 
   /** True when the view, or a part of its range, is known to be superseded. */
-  covers(view: Arc & { readonly epoch: number }): boolean {
-    return this.#marks.overlapping(view).some(({ epoch }) => epoch >= view.epoch)
+  covers(view: Arc & Rank): boolean {
+    return this.#marks.overlapping(view).some(({ rank }) => compareViews(view, rank) < 0)
   }
 
   /** True when every part of the view's range is known to be superseded. */
-  coversAll(view: Arc & { readonly epoch: number }): boolean {
-    return this.#marks.covered(view, view.epoch)
+  coversAll(view: Arc & Rank): boolean {
+    return this.#marks.covered(view, rank => compareViews(view, rank) < 0)
   }
 }
 

@@ -3,11 +3,16 @@
  * survivor, decided by nobody's Paxos. It stands above every view that anybody who answers knows of, by so many epochs
  * that what the lost ones may have decided among themselves stays below it, too; whoever returns finds its own superseded.
  */
+import { hash } from 'node:crypto'
 import { type Arc, arcContains } from '../ring/arc.ts'
 import type { Identifier, NodeId } from '../ring/identifier.ts'
-import { asSource, majority, type Source, type View, type ViewId } from './view.ts'
+import { asSource, compareViews, majority, type Source, type View, type ViewId } from './view.ts'
 
-/** Epochs that are left out: far more than a range changes its view in an outage, and 4,294 times into 32 bits. */
+/**
+ * Epochs that are left out at least, and at the most twice as many: far more than a range changes its view in an outage,
+ * and 2,147 times into 32 bits. How many more differs from one recovery to the other, so that the lineages of two that do
+ * not know of each other do not come to the same epochs.
+ */
 export const EPOCHS_SKIPPED = 1_000_000
 
 /** What a node holds of one view. */
@@ -29,7 +34,8 @@ export interface Knowledge {
 
 /** A range that is lost. */
 export interface LostRange extends Arc {
-  /** The newest epoch that anybody who answers knows of in this range. */
+  /** The newest view that anybody who answers knows of in this range. */
+  readonly id: ViewId
   readonly epoch: number
   /** Members of its newest view that do not answer. */
   readonly silent: readonly NodeId[]
@@ -60,26 +66,37 @@ export function lostRanges(answers: ReadonlyMap<NodeId, Knowledge>): LostRange[]
     const votes = view.acceptors.filter(node => answers.has(node)).length
     const copies = view.replicas.filter(node => answers.has(node)).length
     if (votes >= majority(view.acceptors) && copies > 0) continue
-    lost.push({ ...arc, epoch: view.epoch, silent, survivor: survivorOf(arc, view, answers) })
+    lost.push({ ...arc, id: view.id, epoch: view.epoch, silent, survivor: survivorOf(arc, view, answers) })
   }
   return lost
 }
 
-/** The view that the survivor goes on with. @param nonce makes its id unlike any other. */
+/**
+ * The view that the survivor goes on with. Its writes begin at a number of their own among 2^52, which its children go on
+ * from: two recoveries of one range that do not know of each other never write one version, whatever epochs they come to.
+ * @param nonce unlike any other; it decides the id, the epoch and the number.
+ */
 export function recoveredView({ lo, hi, epoch, survivor }: LostRange, nonce: string): View {
   if (survivor === undefined) throw new TypeError('Nobody has anything to go on with.')
   const { node, source } = survivor
-  const next = epoch + EPOCHS_SKIPPED
+  const drawn = hash('sha256', nonce)
+  const next = epoch + EPOCHS_SKIPPED + (Number.parseInt(drawn.slice(0, 8), 16) % EPOCHS_SKIPPED)
+  const id = `${next}-${nonce}-forced` as ViewId
   return {
-    id: `${next}-${nonce}-forced` as ViewId,
+    id,
     epoch: next,
     lo,
     hi,
     replicas: [node],
     acceptors: [node],
     sources: [source],
+    root: id,
+    firstSeq: Number.parseInt(drawn.slice(8, 8 + SEQ_DIGITS), 16),
   }
 }
+
+/** Of the number that the writes of a recovered range begin at: 52 bits, so that 2^52 more fit behind it. */
+const SEQ_DIGITS = 13
 
 /** Who has adopted the newest state of all that cover the range; of equals, who is ahead. */
 function survivorOf(arc: Arc, newest: View, answers: ReadonlyMap<NodeId, Knowledge>): LostRange['survivor'] {
@@ -90,7 +107,7 @@ function survivorOf(arc: Arc, newest: View, answers: ReadonlyMap<NodeId, Knowled
   )
   candidates.sort(
     (a, b) =>
-      b.view.epoch - a.view.epoch ||
+      compareViews(b.view, a.view) ||
       Number(b.active) - Number(a.active) ||
       b.seq - a.seq ||
       b.records - a.records ||
@@ -110,9 +127,7 @@ function newestAt(views: readonly View[]): [Arc, View][] {
     const lo = points.at(index - 1) as Identifier
     const covering = views.filter(view => arcContains(view, hi))
     if (covering.length === 0) return
-    const newest = covering.reduce((a, b) =>
-      b.epoch > a.epoch || (b.epoch === a.epoch && b.id < a.id) ? b : a,
-    )
+    const newest = covering.reduce((a, b) => (compareViews(b, a) > 0 ? b : a))
     const last = parts.at(-1)
     if (last !== undefined && last[1].id === newest.id && last[0].hi === lo) last[0].hi = hi
     else parts.push([{ lo, hi }, newest])

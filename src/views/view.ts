@@ -20,11 +20,15 @@ export interface Boot {
   readonly nonce: string
 }
 
-/** A view as one from which state may be fetched. */
-export interface Source extends Arc {
+/** Where a view stands among all views (compareViews). */
+export interface Rank {
   readonly id: ViewId
   /** Grows by one from parent to child. */
   readonly epoch: number
+}
+
+/** A view as one from which state may be fetched. */
+export interface Source extends Arc, Rank {
   /** Head first, tail last; at least one. */
   readonly replicas: readonly NodeId[]
 }
@@ -38,6 +42,10 @@ export interface View extends Source {
    * to have all its bodies. Empty for a founding view.
    */
   readonly sources: readonly Source[]
+  /** The view by which an operator recovered this range by force; absent where nobody ever did. */
+  readonly root?: ViewId | undefined
+  /** Only in such a view itself: the number that its writes begin at (recovery.ts). */
+  readonly firstSeq?: number | undefined
 }
 
 /** What a proposer wants; it becomes a View by an id, an epoch and sources (childrenOf). */
@@ -102,6 +110,21 @@ export function bootName(boot: Boot): string {
   return `${boot.counter}.${boot.nonce}`
 }
 
+/**
+ * The one order of all views: negative when `a` is older. Of two views that share a position the newer one counts, and the
+ * older one is sealed wherever both are known. By epoch; two of one epoch share a position only when a range was
+ * recovered by force on both sides of a cut, and then the id decides, the same way everywhere.
+ */
+export function compareViews(a: Rank, b: Rank): number {
+  if (a.epoch !== b.epoch) return a.epoch - b.epoch
+  return a.id === b.id ? 0 : a.id < b.id ? -1 : 1
+}
+
+/** The rank of a view of which a node of an older program has said the epoch alone. */
+export function rankOf({ epoch, id }: { readonly epoch: number; readonly id?: ViewId | undefined }): Rank {
+  return { epoch, id: id ?? ('' as ViewId) }
+}
+
 /** Negative when `a` is older. Rounds first; node and boot only make different attempts different. */
 export function compareBallots(a: Ballot, b: Ballot): number {
   if (a.round !== b.round) return a.round - b.round
@@ -164,6 +187,7 @@ export function childrenOf(parent: View, plans: readonly Plan[], nonce: string, 
     id: `${parent.epoch + 1}-${nonce}-${index}` as ViewId,
     epoch: parent.epoch + 1,
     sources,
+    ...(parent.root !== undefined && { root: parent.root }),
   }))
   assertChildren(parent, children)
   return children

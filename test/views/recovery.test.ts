@@ -48,7 +48,8 @@ t.test('the one that is left goes on, far above whatever the others have decided
   t.match(lost, { lo: at('0'), hi: at('0'), epoch: 3, silent: ['a', 'b'] })
   t.match(lost?.survivor, { node: 'c', records: 7, isNewest: true, source: { id: 'v', epoch: 3 } })
   const next = recoveredView(lost as NonNullable<typeof lost>, 'x')
-  t.match(next, { epoch: 3 + EPOCHS_SKIPPED, replicas: ['c'], acceptors: ['c'], lo: at('0'), hi: at('0') })
+  t.ok(next.epoch >= 3 + EPOCHS_SKIPPED && next.epoch < 3 + 2 * EPOCHS_SKIPPED)
+  t.match(next, { root: next.id, replicas: ['c'], acceptors: ['c'], lo: at('0'), hi: at('0') })
   t.same(
     lostRanges(answers({ c: { holdings: [holds(whole), holds(next)] } })),
     [],
@@ -104,3 +105,30 @@ t.test('children that are known by name only are lost, and their parent is what 
     { lo: at('0'), hi: at('8'), survivor: { source: { id: 'parent' }, isNewest: false } },
   ])
 })
+
+t.test('each recovery has an epoch and a first number of its own', async t => {
+  const whole = view('v', 3, '0', '0', 'abc')
+  const [lost] = lostRanges(answers({ c: { holdings: [holds(whole)] } }))
+  const made = Array.from({ length: 50 }, (_, nonce) =>
+    recoveredView(lost as NonNullable<typeof lost>, `${nonce}`),
+  )
+  t.equal(new Set(made.map(({ epoch }) => epoch)).size, 50)
+  t.equal(new Set(made.map(({ firstSeq }) => firstSeq)).size, 50)
+  t.ok(
+    made.every(({ firstSeq = -1 }) => firstSeq >= 0 && firstSeq < 2 ** 52),
+    'with as much room behind it',
+  )
+})
+
+t.test(
+  'of two views of one epoch the greater id is the newer one, for those who look for a survivor, too',
+  async t => {
+    const [less, more] = [view('less', 3, '0', '0', 'a'), view('more', 3, '0', '0', 'b')]
+    const lost = lostRanges(answers({ b: { holdings: [holds(more, 1)], known: [less] }, c: {} }))
+    t.same(lost, [], 'the one with less is superseded')
+    const [again] = lostRanges(
+      answers({ c: { holdings: [holds(view('less', 3, '0', '0', 'ac'), 9)], known: [more] } }),
+    )
+    t.match(again, { id: 'more', survivor: { node: 'c', isNewest: false } })
+  },
+)

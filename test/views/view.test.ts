@@ -7,6 +7,7 @@ import {
   childrenOf,
   chooseAcceptors,
   compareBallots,
+  compareViews,
   headOf,
   majority,
   type NodeId,
@@ -120,4 +121,26 @@ t.test('the order of replicas is the chain', async t => {
   t.equal(successorIn(view, 'c' as NodeId), undefined)
   t.equal(predecessorIn(view, 'a' as NodeId), undefined)
   t.equal(predecessorIn(view, 'c' as NodeId), 'b')
+})
+
+t.test('views have one order, by epoch and then by id', async () => {
+  const rank = fc.record({ epoch: fc.nat(3), id: fc.constantFrom('a', 'b', 'c').map(id => id as ViewId) })
+  fc.assert(
+    fc.property(rank, rank, rank, (a, b, c) => {
+      const isSame = a.epoch === b.epoch && a.id === b.id
+      if ((compareViews(a, b) === 0) !== isSame) return false
+      if (Math.sign(compareViews(a, b)) !== -Math.sign(compareViews(b, a))) return false
+      if (a.epoch < b.epoch && compareViews(a, b) >= 0) return false
+      return !(compareViews(a, b) < 0 && compareViews(b, c) < 0) || compareViews(a, c) < 0
+    }),
+  )
+})
+
+t.test('what a range was recovered by goes on to its children', async t => {
+  const plan = { lo: view.lo, hi: view.hi, replicas: nodes('a'), acceptors: nodes('a') }
+  const forced = { ...view, root: 'forced' as ViewId, firstSeq: 7 }
+  const [child] = childrenOf(forced, [plan], 'n', true)
+  t.equal(child?.root, 'forced')
+  t.equal(child?.firstSeq, undefined, 'but its first number, which is the start of one view alone')
+  t.notHas(childrenOf(view, [plan], 'n', true)[0], { root: 'forced' })
 })

@@ -8,7 +8,7 @@ import { type ChainRecord, compareVersions } from '../../replication/chain/chain
 import { blobOf, type Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { overlaps } from '../../replication/chain/transfers.ts'
-import { arcContains } from '../../ring/arc.ts'
+import { type Arc, arcContains } from '../../ring/arc.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
@@ -18,6 +18,7 @@ import {
   assertChildren,
   type Ballot,
   compareBallots,
+  compareViews,
   majority,
   type NodeId,
   predecessorIn,
@@ -55,6 +56,8 @@ export class ChainInvariants {
   readonly #copies = new Map<string, { readonly path: PathName; readonly version: Version }>()
   readonly #removed = new Set<string>()
   readonly #lostBodies = new Set<BlobId>()
+  /** Ranges that were recovered by force: what was told there may be lost, and two views may serve until they meet. */
+  readonly #forced: Arc[] = []
 
   constructor(components: { readonly cluster: () => ChainCluster }) {
     this.#cluster = components.cluster
@@ -108,12 +111,23 @@ export class ChainInvariants {
 
   /** A client was told that a write has happened. */
   acknowledged(path: PathName, version: Version): void {
+    if (this.isForced(path)) return
     const before = this.#acknowledged.get(path)
     if (before === undefined || compareVersions(before, version) < 0) this.#acknowledged.set(path, version)
     const view = this.newestActive(path)
     if (view === undefined) return
     this.#assertHeld(view, path)
     if (view.epoch === version.epoch) for (const id of view.replicas) this.#assertBodyAt(id, path, version)
+  }
+
+  /** An operator has given up whatever others know of this range. */
+  forced({ lo, hi }: Arc): void {
+    this.#forced.push({ lo, hi })
+    for (const path of this.#acknowledged.keys()) if (this.isForced(path)) this.#acknowledged.delete(path)
+  }
+
+  isForced(path: PathName): boolean {
+    return this.#forced.some(arc => arcContains(arc, identifierOfPath(path)))
   }
 
   /** A body has rotted somewhere: it may be missing for a while. */
@@ -138,7 +152,8 @@ export class ChainInvariants {
     const position = identifierOfPath(path)
     let newest: View | undefined
     for (const view of this.active.values()) {
-      if (arcContains(view, position) && view.epoch > (newest?.epoch ?? 0)) newest = view
+      if (!arcContains(view, position)) continue
+      if (newest === undefined || compareViews(view, newest) > 0) newest = view
     }
     return newest
   }
@@ -183,7 +198,8 @@ export class ChainInvariants {
   /** Never two views that can both confirm one key. */
   #assertParentsSealed(view: View): void {
     for (const other of this.active.values()) {
-      if (other.epoch >= view.epoch || !overlaps(other, view)) continue
+      if (compareViews(other, view) >= 0 || !overlaps(other, view)) continue
+      if (this.#forced.some(arc => overlaps(arc, other) && overlaps(arc, view))) continue
       const open = other.acceptors.filter(id => this.#mayConfirm(id, other))
       if (open.length >= majority(other.acceptors)) {
         throw new InvariantBroken(`Views ${other.id} and ${view.id} can both confirm a key`, [
@@ -254,7 +270,7 @@ export class ChainInvariants {
   #isSuperseded(node: ChainNode, path: PathName, view: View): boolean {
     const position = identifierOfPath(path)
     const states = [...(node.machine?.views.values() ?? [])]
-    return states.some(state => state.view.epoch > view.epoch && arcContains(state.view, position))
+    return states.some(state => compareViews(state.view, view) > 0 && arcContains(state.view, position))
   }
 
   #recordAt(node: ChainNode, path: PathName): ChainRecord | undefined {
@@ -308,6 +324,8 @@ export class ChainInvariants {
     if (part !== 'remove' || this.#removed.has(moveId)) return
     this.#removed.add(moveId)
     const copy = this.#copies.get(moveId)
+    // Where force was used, the copy may have been among what was given up.
+    if (copy === undefined && this.#forced.length > 0) return
     if (copy === undefined)
       throw new InvariantBroken(`A move removed ${path} before there was a copy`, [path])
     this.acknowledged(copy.path, copy.version)

@@ -13,6 +13,7 @@ import { majority } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainInvariants } from './chain-invariants.ts'
 import type { ChainNode } from './chain-node.ts'
+import { drawForce, useForce } from './chain-operator.ts'
 import type { Order } from './chain-workload.ts'
 import type { NemesisAction } from './scenario.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -66,6 +67,7 @@ export class ChainNemesis {
   /** Draws trouble until then. */
   draw(untilMs: number): void {
     this.#settle(this.#links())
+    this.#drawForce(untilMs)
     const next = () => {
       const gapMs = this.#random.between(GAP_MS[0], GAP_MS[1])
       if (this.#components.clock.monotonicMs() + gapMs >= untilMs) return
@@ -75,6 +77,14 @@ export class ChainNemesis {
       })
     }
     next()
+  }
+
+  /** Few seeds have force, and one use of it each. */
+  #drawForce(untilMs: number): void {
+    const { clock, cluster, random } = this.#components
+    const names = cluster.nodes.map(({ name }) => name)
+    const force = drawForce(random.fork('force'), names, untilMs)
+    if (force !== undefined) clock.after(force.atMs, () => this.#settle(force))
   }
 
   /** Does what a schedule says. */
@@ -148,6 +158,7 @@ export class ChainNemesis {
     }
     if (action.kind === 'cut') return this.#cut(action)
     if (action.kind === 'partition') return this.#partition(action)
+    if (action.kind === 'force') return this.#force(action)
     if (action.kind === 'heal') return this.heal()
     if (action.kind === 'hold') return this.#hold(action)
     if (action.kind === 'ask') {
@@ -168,6 +179,11 @@ export class ChainNemesis {
     const { network } = this.#components.cluster
     network.partition(action.groups as unknown as NodeName[][])
     this.#after(action, () => network.healAll())
+  }
+
+  #force(action: NemesisAction): void {
+    this.#partition(action)
+    useForce(this.#components, action)
   }
 
   /** Only schedules do this: the next messages of one kind, all or `count` of them, arrive after the others. */
@@ -250,8 +266,8 @@ export class ChainNemesis {
     }
   }
 
-  #after(action: NemesisAction, then: () => void): void {
-    this.#components.clock.after((action.lastsMs as number | undefined) ?? 50, then)
+  #after({ lastsMs }: NemesisAction, then: () => void): void {
+    this.#components.clock.after((lastsMs as number | undefined) ?? 50, then)
   }
 
   #restart(node: ChainNode): void {

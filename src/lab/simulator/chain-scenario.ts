@@ -6,9 +6,11 @@
 import type { Member } from '../../replication/chain/machine-state.ts'
 import { ringOf } from '../../replication/chain/repair.ts'
 import { arcContains } from '../../ring/arc.ts'
+import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { placeReplicas } from '../../ring/placement.ts'
-import { acceptorCount, type View } from '../../views/view.ts'
+import { serves } from '../../views/install.ts'
+import { acceptorCount, type View, type ViewId } from '../../views/view.ts'
 import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
 import { ChainInvariants, InvariantBroken } from './chain-invariants.ts'
 import { MUTANTS, rulesOf } from './chain-mutants.ts'
@@ -211,6 +213,8 @@ class ChainRun {
     const views = serving.filter(view => arcContains(view, position))
     const view = views[0]
     if (view === undefined || views.length > 1) return `${views.length} views serve ${path}`
+    if (this.#invariants.isForced(path) && this.#activeAt(position).size > 1)
+      return `${[...this.#activeAt(position)].join(' and ')} are active for ${path}`
     const members = [...this.#cluster.members.values()]
     const wanted = placeReplicas(ringOf(members), view.hi, SIMULATED_SETTINGS.replicas)
     if (wanted.join() !== view.replicas.join())
@@ -225,6 +229,13 @@ class ChainRun {
     if (wrongAcceptors.length > 0 || view.acceptors.length !== count)
       return `${view.id} of ${path} has the acceptors ${view.acceptors}, of ${present.length} nodes`
     return this.#differs(path, view)
+  }
+
+  /** The views that any running node would serve a position in. */
+  #activeAt(position: Identifier): Set<ViewId> {
+    const states = this.#cluster.nodes.flatMap(node => [...(node.machine?.views.values() ?? [])])
+    const active = states.filter(state => serves(state) && arcContains(state.view, position))
+    return new Set(active.map(({ view }) => view.id))
   }
 
   /** All replicas have the same record and its body. */
@@ -245,7 +256,12 @@ class ChainRun {
   #verdict(): Failure | undefined {
     const node = this.#cluster.nodes.find(each => this.#cluster.isMember(each))
     if (node === undefined) return { reason: 'Nobody is left', subjects: '*' }
-    for (const path of this.#workload.paths) this.#workload.ask('last', node, { kind: 'get', path })
+    for (const path of this.#workload.paths) {
+      // What force has left is not what was told before, but everybody has to see the same of it.
+      const nodes = this.#invariants.isForced(path) ? this.#cluster.nodes : [node]
+      for (const each of nodes.filter(one => this.#cluster.isMember(one)))
+        this.#workload.ask('last', each, { kind: 'get', path })
+    }
     this.#clock.runUntil(this.#clock.monotonicMs() + 2 * SIMULATED_SETTINGS.requestTimeoutMs)
     if (this.#workload.busy) return { reason: 'A last read has no answer', subjects: '*' }
     const unread = this.#workload
@@ -254,7 +270,13 @@ class ChainRun {
     if (unread !== undefined)
       return { reason: `${unread.path} can't be read after healing`, subjects: [unread.path] }
     this.#invariants.assertBodies(this.#workload.paths)
-    const result = checkHistory(this.#workload.operations())
+    const operations = this.#workload.operations()
+    for (const path of this.#workload.paths) {
+      const last = operations.filter(each => each.client === 'last' && each.path === path)
+      const told = new Set(last.map(({ answer }) => JSON.stringify(answer)))
+      if (told.size > 1) return { reason: `${path} is read as ${[...told].join(' and ')}`, subjects: [path] }
+    }
+    const result = checkHistory(operations.filter(({ path }) => !this.#invariants.isForced(path as PathName)))
     if (!result.ok) return { reason: `${result.verdict}\n${result.explanation}`, subjects: [result.path] }
     return undefined
   }

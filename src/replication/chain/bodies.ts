@@ -10,7 +10,8 @@ import { arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import { serves, takesPasses } from '../../views/install.ts'
-import { headOf, type NodeId, successorIn, type View, type ViewId } from '../../views/view.ts'
+import { markBefore } from '../../views/range-table.ts'
+import { compareViews, headOf, type NodeId, successorIn, type View, type ViewId } from '../../views/view.ts'
 import type { BlobState } from './blob-table.ts'
 import { compareVersions, type Operation } from './chain-record.ts'
 import { newerViews, take } from './deciding.ts'
@@ -146,11 +147,13 @@ export function onComplete(m: Machine, view: View): void {
 
 /** Lets go of everything that was kept for a view: older views of its range, and records that are nobody's here. */
 export function release(m: Machine, view: View): void {
+  // What is older may be the source of a newer view of another recovery by force: the winner lets go of it.
+  if (newerViews(m, view).some(({ root }) => root !== view.root)) return
   const older = [...m.views.values()].filter(
     ({ view: other }) =>
-      other.epoch < view.epoch && (arcContains(view, other.hi) || arcContains(other, view.hi)),
+      compareViews(other, view) < 0 && (arcContains(view, other.hi) || arcContains(other, view.hi)),
   )
-  if (older.length > 0) sealMark(m, { lo: view.lo, hi: view.hi, epoch: view.epoch - 1 })
+  if (older.length > 0) sealMark(m, markBefore(view))
   for (const { view: other } of older) if (m.marks.coversAll(other)) dropView(m, other.id)
   const mine = [...m.views.values()].filter(state => state.view.replicas.includes(m.self))
   // The records of a replica's own view need not be looked at, which may be a million.
@@ -173,7 +176,7 @@ export function onPreCopy(m: Machine, from: NodeId, view: View): void {
   take(m, view)
   const busy = [...m.transfers.values()].some(({ view: { id } }) => id === view.id)
   const settled = [...m.views.values()].some(
-    state => state.view.epoch > view.epoch && overlaps(view, state.view),
+    state => compareViews(state.view, view) > 0 && overlaps(view, state.view),
   )
   if (settled && m.rules.currentPreCopies) send(m, from, { kind: 'teach', views: newerViews(m, view) })
   else if (!busy) startTransfer(m, 'pre-copy', view, view, from)

@@ -17,6 +17,7 @@ import {
 import {
   assertChildren,
   bootName,
+  compareViews,
   freshState,
   headOf,
   isMember,
@@ -52,7 +53,7 @@ export function hold(m: Machine, view: View): ViewState | undefined {
 
 /** Newer views that overlap this one's range, as far as this node knows. */
 export function newerViews(m: Machine, view: View): View[] {
-  return m.table.overlapping(view).filter(other => other.epoch > view.epoch)
+  return m.table.overlapping(view).filter(other => compareViews(other, view) > 0)
 }
 
 /**
@@ -67,7 +68,10 @@ export function take(m: Machine, view: View): void {
   if (held?.view.acceptors.length === 0) putView(m, { ...held, view })
   if (held !== undefined || !isMember(view, m.self)) return
   if (m.rules.knownViewsOnly && m.marks.covers(view)) return
-  putView(m, freshState(view))
+  // What was already superseded here when it was heard of is sealed from the beginning.
+  const sealed = m.rules.sealBeforeFetch && newerViews(m, view).length > 0
+  putView(m, { ...freshState(view), sealed })
+  if (sealed) return
   if (headOf(view) === m.self) startInstallation(m, view.id)
   else if (view.replicas.includes(m.self)) watch(m, view.id, 0)
   // Who has died while it was decided is not waited for.
@@ -77,7 +81,12 @@ export function take(m: Machine, view: View): void {
 /** An older view of the same range is superseded, also for one that has no part in the newer. */
 function sealOlder(m: Machine, view: View): void {
   for (const state of [...m.views.values()]) {
-    if (state.view.epoch < view.epoch && !state.sealed && overlaps(state.view, view)) seal(m, state)
+    if (state.sealed || compareViews(state.view, view) >= 0 || !overlaps(state.view, view)) continue
+    if (state.active && state.view.replicas.includes(m.self) && state.view.root !== view.root) {
+      const records = m.records.digest(state.view, '').count
+      m.effects.push({ kind: 'overruled', view: state.view, by: view, records })
+    }
+    seal(m, state)
   }
 }
 

@@ -279,8 +279,20 @@ export class ChainDriver {
         case 'halt':
           this.#init.halted()
           break
+        case 'overruled':
+          this.#tellOverruled(effect)
+          break
       }
     }
+  }
+
+  /** What a client was told here counts no more, which nobody shall have to find out by missing a file. */
+  #tellOverruled({ view, by, records }: Effect & { kind: 'overruled' }): void {
+    const { id, lo, hi, epoch } = view
+    this.#components.env.log.warn(
+      { op: 'overruled', lo, hi, epoch, view: id, by: by.id, records },
+      'a range was recovered by force elsewhere: what was written here since is given up',
+    )
   }
 
   #stretch(timer: TimerEvent): number {

@@ -82,7 +82,9 @@ function ownSource(m: Machine, source: Source): ViewState {
 
 /** Adopted, as one commit with the records that were put in place for it. */
 function install(m: Machine, state: ViewState, from: { floor: ViewState['floor']; seq: number }): void {
-  const installed = { ...state, installed: true, floor: from.floor, seq: from.seq }
+  // A recovery by force numbers its writes apart, so that no record of another one has the same version.
+  const seq = state.view.firstSeq ?? from.seq
+  const installed = { ...state, installed: true, floor: from.floor, seq }
   putView(m, installed)
   passDown(m, installed)
 }

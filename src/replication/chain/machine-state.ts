@@ -11,8 +11,17 @@ import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { RingPosition } from '../../ring/placement.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
-import { RangeTable, type SealMark, SealMarks } from '../../views/range-table.ts'
-import { type Boot, bootName, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
+import { boundOf, RangeTable, type SealMark, SealMarks } from '../../views/range-table.ts'
+import {
+  type Boot,
+  bootName,
+  compareViews,
+  type NodeId,
+  type View,
+  type ViewId,
+  type ViewState,
+} from '../../views/view.ts'
+import type { Effect, TimerEvent, Write } from './batch.ts'
 import { type BlobState, BlobTable } from './blob-table.ts'
 import type { ChainRecord, RequestId } from './chain-record.ts'
 import type { Confirms } from './confirm.ts'
@@ -25,6 +34,8 @@ import type { Flow, Task } from './requests.ts'
 import type { Rules } from './rules.ts'
 import type { Installation, Transfer } from './transfers.ts'
 import type { CounterWindow } from './writing.ts'
+
+export type { Batch, Effect, Outcome, TimerEvent, Write } from './batch.ts'
 
 /** Settings of the protocol: of the network (replicas, minReplicas) and of this process (waits). */
 export interface ChainSettings {
@@ -48,59 +59,6 @@ export interface ChainSettings {
   readonly differenceBytesMax: number
   /** How long a staged body waits for the write that names it, ms. */
   readonly stagedMs: number
-}
-
-/** One change of stable storage; `undefined` removes. */
-export type Write =
-  | { readonly kind: 'boot'; readonly boot: Boot }
-  | { readonly kind: 'view'; readonly id: ViewId; readonly state: ViewState | undefined }
-  | { readonly kind: 'record'; readonly path: PathName; readonly record: ChainRecord | undefined }
-  | { readonly kind: 'blob'; readonly id: BlobId; readonly blob: BlobState | undefined }
-  | { readonly kind: 'marks'; readonly marks: readonly SealMark[] }
-  | { readonly kind: 'peer'; readonly node: NodeId; readonly boot: Boot }
-
-/** Why a timer was set; the driver hands it back. Timers die with the process. */
-export type TimerEvent =
-  | { readonly kind: 'confirm'; readonly tag: Tag; readonly last: boolean }
-  | { readonly kind: 'proposal'; readonly viewId: ViewId; readonly round: number }
-  | { readonly kind: 'watch'; readonly viewId: ViewId; readonly tries: number }
-  | { readonly kind: 'transfer'; readonly tag: Tag; readonly steps: number }
-  | { readonly kind: 'resend'; readonly viewId: ViewId }
-  | { readonly kind: 'resume'; readonly viewId: ViewId }
-  | { readonly kind: 'back-fill'; readonly viewId: ViewId; readonly tries: number }
-  | { readonly kind: 'task'; readonly tag: Tag }
-  | { readonly kind: 'retry'; readonly flow: string; readonly tag: Tag }
-  | { readonly kind: 'deadline'; readonly flow: string }
-  | { readonly kind: 'repair'; readonly viewId: ViewId; readonly tries: number; readonly dueMs: number }
-  | { readonly kind: 'seek' }
-  | { readonly kind: 'forget' }
-  | { readonly kind: 'question'; readonly node: NodeId; readonly tag: Tag }
-
-/** What a client is told. */
-export type Outcome =
-  | { readonly kind: 'value'; readonly record: ChainRecord }
-  /** `replaced`: whether a file stood at the path before, where that is known. */
-  | { readonly kind: 'done'; readonly version: Version; readonly replaced?: boolean | undefined }
-  /** The condition did not hold. */
-  | {
-      readonly kind: 'failed'
-      readonly reason: 'condition' | 'no-source' | 'conflict' | 'key-reused' | 'too-many-keys' | 'no-body'
-    }
-  /** It may have happened, or may still. */
-  | { readonly kind: 'indeterminate' }
-  /** It has not happened and will not. */
-  | { readonly kind: 'unavailable' }
-
-export type Effect =
-  | { readonly kind: 'send'; readonly to: NodeId; readonly message: Message }
-  | { readonly kind: 'answer'; readonly request: string; readonly outcome: Outcome }
-  | { readonly kind: 'timer'; readonly afterMs: number; readonly timer: TimerEvent }
-  /** This disk was copied or restored, and others remember another start of it: it may not serve, and joins anew. */
-  | { readonly kind: 'halt' }
-
-export interface Batch {
-  readonly persist: readonly Write[]
-  readonly effects: readonly Effect[]
 }
 
 /** A node as others know it. A hint, kept by routing. */
@@ -317,7 +275,8 @@ export function dropBlob(m: Machine, id: BlobId): void {
 export function sealMark(m: Machine, mark: SealMark): void {
   m.marks.seal(mark)
   const isSame = (other: SealMark) => other.lo === mark.lo && other.hi === mark.hi
-  if (m.markList.some(other => isSame(other) && other.epoch >= mark.epoch)) return
+  const isKnown = (other: SealMark) => isSame(other) && compareViews(boundOf(other), boundOf(mark)) >= 0
+  if (m.markList.some(isKnown)) return
   m.markList = [...m.markList.filter(other => !isSame(other)), mark]
   m.persist.push({ kind: 'marks', marks: m.markList })
 }

@@ -5,7 +5,7 @@
 import type { Identifier } from '../../ring/identifier.ts'
 import { placeReplicas } from '../../ring/placement.ts'
 import type { BlobId } from '../../storage/record.ts'
-import { bootName, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
+import { bootName, freshState, type NodeId, type Rank, type View, type ViewId } from '../../views/view.ts'
 import {
   expireBodies,
   fillBodies,
@@ -96,8 +96,8 @@ export type MachineEvent =
   | { readonly kind: 'body-nowhere'; readonly tag: Tag }
   /** Another replica's good copy of a record that is damaged or missing here. */
   | { readonly kind: 'mend'; readonly record: ChainRecord }
-  /** An operator gives up those who held a range with this node; `basis` is the newest epoch that they knew of. */
-  | { readonly kind: 'recover'; readonly view: View; readonly basis: number }
+  /** An operator gives up those who held a range with this node; `basis` is the newest view that they knew of. */
+  | { readonly kind: 'recover'; readonly view: View; readonly basis: Rank }
   /** Someone wants a certain view replaced, whether or not it needs to be. */
   | { readonly kind: 'renew'; readonly viewId: ViewId }
   /** Walk over everything and heal it. */

@@ -64,12 +64,13 @@ const sourceFields = {
   replicas: is.both(nodes, atLeastOne),
 }
 const source = is.object<Source>(sourceFields)
-const view = is.object<View>({ ...sourceFields, acceptors: is.both(nodes, odd), sources: is.list(source) })
+const moreFields = { sources: is.list(source), root: is.absentOr(name), firstSeq: is.absentOr(is.integer()) }
+const view = is.object<View>({ ...sourceFields, ...moreFields, acceptors: is.both(nodes, odd) })
 const views = is.list(view)
 /** A superseded view of which only the replicas are known: its acceptors are asked no more. */
 const heldView = is.either(
   view,
-  is.object<View>({ ...sourceFields, acceptors: is.list(nodeId, 0), sources: is.list(source) }),
+  is.object<View>({ ...sourceFields, ...moreFields, acceptors: is.list(nodeId, 0) }),
 )
 
 /** Children are one or two views, side by side. Whether they partition their parent is asked where that is known. */

@@ -10,7 +10,14 @@
 import { type Arc, arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
-import { freshState, type NodeId, type Source, type View, type ViewState } from '../../views/view.ts'
+import {
+  compareViews,
+  freshState,
+  type NodeId,
+  type Source,
+  type View,
+  type ViewState,
+} from '../../views/view.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
 import { seal, take } from './deciding.ts'
 import { PREFIX_DIGITS } from './digest-tree.ts'
@@ -213,7 +220,8 @@ export interface HandedOut {
 export function stateOf(m: Machine, source: ViewState, range: View): HandedOut | undefined {
   let { floor, seq } = source
   for (const other of m.views.values()) {
-    if (!other.installed || other.view.epoch <= source.view.epoch || !overlaps(other.view, range)) continue
+    if (!other.installed || compareViews(other.view, source.view) <= 0) continue
+    if (!overlaps(other.view, range)) continue
     if (other.active) return undefined
     if (compareVersions(other.floor, floor) > 0) floor = other.floor
     seq = Math.max(seq, other.seq)

@@ -140,7 +140,7 @@ export class Bench {
         this.wire.push({ from: machine.self, boot: machine.boot, to: effect.to, message: effect.message })
       } else if (effect.kind === 'timer') this.timers.push({ node: name, timer: effect.timer })
       else if (effect.kind === 'answer') this.answers.set(effect.request, effect.outcome)
-      else this.log.push(`${name} halts`)
+      else this.log.push(`${name} ${effect.kind}`)
     }
     return persist
   }
