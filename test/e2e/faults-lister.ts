@@ -26,6 +26,11 @@ export interface FaultListerInit {
 
 const NAME = 'lister'
 
+interface Listed {
+  readonly path: string
+  readonly etag: string
+}
+
 export class FaultLister {
   /** Whole lists that were given. */
   lists = 0
@@ -57,21 +62,23 @@ export class FaultLister {
       const now = forced.pathNow(path)
       return { path: now, id: recorder.invoked(NAME, now, { kind: 'exists' }) }
     })
-    const listed = await this.#pathsAt(address)
+    const listed = await this.#listedAt(address)
     if (listed !== undefined) {
       this.lists++
-      const twice = listed.find((path, index) => listed.indexOf(path) !== index)
+      const paths = listed.map(({ path }) => path)
+      const twice = paths.find((path, index) => paths.indexOf(path) !== index)
       if (twice !== undefined) throw new Error(`${name} lists ${twice} twice among ${listed.length} files`)
     }
-    const there = new Set(listed)
+    const there = new Map(listed?.map(({ path, etag }) => [path, etag]))
     for (const { path, id } of asked) {
-      const kind = listed === undefined ? 'refused' : there.has(path) ? 'ok' : 'FILE_NOT_FOUND'
-      recorder.answered(id, { kind })
+      const etag = there.get(path)
+      if (etag !== undefined) recorder.answered(id, { kind: 'ok', etag })
+      else recorder.answered(id, { kind: listed === undefined ? 'refused' : 'FILE_NOT_FOUND' })
     }
   }
 
-  /** The paths that a node lists; undefined when it refuses, or its list breaks off. */
-  async #pathsAt(address: string): Promise<string[] | undefined> {
+  /** What a node lists; undefined when it refuses, or its list breaks off. */
+  async #listedAt(address: string): Promise<Listed[] | undefined> {
     try {
       const reply = await request(`http://${address}/list`, {
         dispatcher: this.#agent,
@@ -83,7 +90,7 @@ export class FaultLister {
       return text
         .split('\n')
         .filter(line => line !== '')
-        .map(line => (JSON.parse(line) as { path: string }).path)
+        .map(line => JSON.parse(line) as Listed)
     } catch (error) {
       if (error instanceof SyntaxError) throw error
       return undefined

@@ -1,9 +1,11 @@
 /**
- * `npm run faults -- [--seconds N | --minutes N] [--seed S] [--only KIND,KIND] [--large-mib N] [--clock-hours N]`: the long
- * form of faults.test.ts. Prints what it does to the nodes and what came of it, and ends with 0 when no promise was broken.
+ * `npm run faults -- [--seconds N | --minutes N] [--seed S] [--only KIND,KIND] [--large-mib N] [--clock-hours N]
+ * [--history FILE]`: the long form of faults.test.ts, judged by porcupine, too, where Go is there. Prints what it does to the
+ * nodes and what came of it, and ends with 0 when no promise was broken.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { Porcupine } from '../porcupine/porcupine.ts'
 import { runFaults } from './faults.ts'
 import { FAULT_KINDS, type FaultKind } from './faults-nemesis.ts'
 
@@ -15,6 +17,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     'large-mib': { type: 'string', default: '100' },
     'clock-hours': { type: 'string', default: '6' },
+    history: { type: 'string' },
   },
 })
 const seconds = Number(values.seconds ?? 60 * Number(values.minutes ?? 2))
@@ -28,6 +31,8 @@ if (!(seconds > 0) || !(largeMib > 0) || !(clockHours >= 0) || !Number.isInteger
 const unknown = kinds.filter(kind => !FAULT_KINDS.includes(kind))
 if (unknown.length > 0) throw new TypeError(`--only takes ${FAULT_KINDS.join(', ')}, not ${unknown}`)
 
+const porcupine = await Porcupine.build()
+if (typeof porcupine === 'string') console.log(`porcupine does not judge this run: ${porcupine}`)
 console.log(`${seconds} s, seed ${seed}`)
 const began = performance.now()
 const result = await runFaults({
@@ -36,8 +41,11 @@ const result = await runFaults({
   kinds,
   clockHours,
   largeBytes: largeMib * 1024 * 1024,
+  ...(values.history !== undefined && { historyFile: values.history }),
+  ...(typeof porcupine !== 'string' && { porcupine }),
   say: line => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s  ${line}`),
 })
+if (typeof porcupine !== 'string') await porcupine.close()
 const { faults, told, ...rest } = result
 console.table(faults)
 console.table(told)

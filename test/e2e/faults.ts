@@ -3,10 +3,13 @@
  * that crashes, pauses, cuts off and wipes nodes meanwhile, healing, and the verdict: every history linearizable, every
  * file the same at every node.
  */
+import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HistoryRecorder, type Operation } from '../../src/lab/simulator/history.ts'
+import { formatHistory } from '../../src/lab/simulator/history-file.ts'
 import { checkHistory } from '../../src/lab/simulator/linearizability.ts'
 import { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
+import type { Porcupine } from '../porcupine/porcupine.ts'
 import { Cluster, type ClusterNode } from './cluster.ts'
 import { FaultClient, type FaultClientInit } from './faults-client.ts'
 import { ForcedRanges } from './faults-eras.ts'
@@ -29,6 +32,10 @@ export interface FaultsOptions {
   readonly clockHours?: number
   /** Told what happens, line by line. */
   readonly say?: (line: string) => void
+  /** Where the history is written before it is judged. */
+  readonly historyFile?: string
+  /** Judges the history, too. */
+  readonly porcupine?: Porcupine
 }
 
 export interface FaultsResult {
@@ -128,8 +135,15 @@ async function run(
   const operations = recorder.operations()
   const reader = makeReader(cluster, recorder, forced, options.seed)
   const reads = await finalReads(cluster, reader, recorder, operations)
-  assertLinearizable(forced.judged([...operations, ...reads]))
+  const all = forced.judged([...operations, ...reads])
+  if (options.historyFile !== undefined)
+    writeFileSync(options.historyFile, formatHistory(`seed ${options.seed}`, all))
+  assertLinearizable(all)
   say('every history is linearizable')
+  if (options.porcupine !== undefined) {
+    await assertPorcupineAgrees(options.porcupine, all)
+    say('porcupine finds the same')
+  }
   const same = await assertSameEverywhere(cluster)
   const count = (kind: string) => operations.filter(({ answer }) => answer.kind === kind).length
   const [refused, unknown] = [count('refused'), count('unknown')]
@@ -234,6 +248,11 @@ async function finalReads(
 function assertLinearizable(operations: readonly Operation[]): void {
   const result = checkHistory(operations)
   if (!result.ok) throw new Error(`${result.verdict}:\n${result.explanation}`)
+}
+
+async function assertPorcupineAgrees(porcupine: Porcupine, operations: readonly Operation[]): Promise<void> {
+  const opinion = (await porcupine.judge(new Map([['run', operations]]))).get('run')
+  if (opinion?.verdict !== 'linearizable') throw new Error(`porcupine: ${JSON.stringify(opinion)}`)
 }
 
 /** Every node lists the same files, and gives out the bytes of each with the hash that the others have. */

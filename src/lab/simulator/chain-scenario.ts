@@ -133,6 +133,7 @@ class ChainRun {
 
   run(): RunResult {
     const failure = this.#failure()
+    this.#options.history?.(this.#workload.operations())
     const digest = this.#transcript.digest()
     const base = { steps: this.#clock.steps, virtualMs: Math.ceil(this.#clock.monotonicMs()), digest }
     const actions = this.#options.schedule === undefined ? { actions: this.#nemesis.done } : {}

@@ -18,7 +18,7 @@ export type Action =
 
 /** What a client was told. The codes are those of src/errors.ts. */
 export type Answer =
-  /** `value` for a get; `etag` of what was read or written, where it was told; `created`: nothing stood there before. */
+  /** `value` for a get; `etag` of what was read, listed or written, where it was told; `created`: nothing stood there before. */
   | { readonly kind: 'ok'; readonly value?: string; readonly etag?: string; readonly created?: boolean }
   | { readonly kind: 'FILE_NOT_FOUND' | 'FILE_EXISTS' | 'PRECONDITION_FAILED' }
   /** The action surely had no effect and never will have. */

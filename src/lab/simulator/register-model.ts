@@ -72,7 +72,8 @@ export class RegisterModel {
           ? state
           : IMPOSSIBLE
       case 'exists':
-        return (answer.kind === 'ok') === (state !== ABSENT) ? state : IMPOSSIBLE
+        if ((answer.kind === 'ok') !== (state !== ABSENT)) return IMPOSSIBLE
+        return answer.kind === 'ok' && this.#matches(answer.etag, state) === 'no' ? IMPOSSIBLE : state
       case 'put':
         if (answer.kind === 'ok' && answer.created !== undefined && answer.created !== (state === ABSENT)) {
           return IMPOSSIBLE

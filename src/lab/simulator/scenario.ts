@@ -4,6 +4,7 @@
  * A scenario is a whole simulated world: nodes, network, disks, clients, nemesis, invariants. The front-end
  * (simulate.ts) knows none of that: it hands out seeds, counts, and shows the transcript of a run that failed.
  */
+import type { Operation } from './history.ts'
 
 /** Names one broken variant of a scenario: a rule that is switched off, only here, to show that its loss is noticed. */
 export type MutantName = string & { readonly brand: 'MutantName' }
@@ -59,6 +60,8 @@ export interface RunOptions {
   readonly schedule?: Schedule
   /** Receives the transcript, line by line, when the run fails. Asking for it changes nothing else of the run. */
   readonly transcript?: (line: string) => void
+  /** Receives what the clients asked and were told, at the end of the run. Asking for it changes nothing of the run. */
+  readonly history?: (operations: readonly Operation[]) => void
 }
 
 export interface RunResult {

@@ -6,6 +6,7 @@
  */
 import { pathToFileURL } from 'node:url'
 import { ThreadPool } from '../thread-pool.ts'
+import type { Operation } from './history.ts'
 import type { MutantName, RunOptions, RunResult, Scenario, ScenarioModule } from './scenario.ts'
 
 /** Seeds that run one after the other before somebody looks: some tenths of a second. */
@@ -18,6 +19,8 @@ export interface Batch {
   readonly mutant?: MutantName | undefined
   /** Goes on after a failure. */
   readonly all?: boolean | undefined
+  /** Gives the history of each run. */
+  readonly histories?: boolean | undefined
 }
 
 /** A run that failed. */
@@ -33,6 +36,14 @@ export interface BatchResult {
   readonly virtualMs: number
   /** By their seeds. */
   readonly failures: readonly SeedFailure[]
+  /** Where they were asked for, by their seeds. */
+  readonly histories?: readonly SeedHistory[]
+}
+
+/** What the clients of one run asked and were told. */
+export interface SeedHistory {
+  readonly seed: number
+  readonly operations: readonly Operation[]
 }
 
 /** Runs batches; several at a time may be under way. */
@@ -65,21 +76,24 @@ export async function runOnce(scenario: Scenario, seed: number, options: RunOpti
 /** Runs a batch here and now. */
 export async function runBatch(
   scenario: Scenario,
-  { firstSeed, count, mutant, all }: Batch,
+  { firstSeed, count, mutant, all, histories: wanted }: Batch,
 ): Promise<BatchResult> {
   const failures: SeedFailure[] = []
+  const histories: SeedHistory[] = []
   let runs = 0
   let steps = 0
   let virtualMs = 0
   while (runs < count && (all || failures.length === 0)) {
     const seed = firstSeed + runs
-    const result = await runOnce(scenario, seed, mutant === undefined ? {} : { mutant })
+    const history = (operations: readonly Operation[]) => histories.push({ seed, operations })
+    const options = { ...(mutant !== undefined && { mutant }), ...(wanted && { history }) }
+    const result = await runOnce(scenario, seed, options)
     runs++
     steps += result.steps
     virtualMs += result.virtualMs
     if (!result.ok) failures.push({ seed, result })
   }
-  return { runs, steps, virtualMs, failures }
+  return { runs, steps, virtualMs, failures, ...(wanted && { histories }) }
 }
 
 /** Runs batches on this thread. */
@@ -99,12 +113,14 @@ export interface PoolInit extends Batch {
   readonly jobs: number
   /** Called after each batch with the runs so far. */
   readonly progress?: (runs: number) => void
+  /** Called with the histories of each batch, where they were asked for. */
+  readonly heard?: (histories: readonly SeedHistory[]) => void
 }
 
 /** Runs seeds up to the first that fails, or all. The sums are over the seeds up to that one. */
 export async function runSeeds(
   runner: BatchRunner,
-  { firstSeed, count, mutant, all, jobs, progress }: PoolInit,
+  { firstSeed, count, mutant, all, histories, jobs, progress, heard }: PoolInit,
 ): Promise<BatchResult> {
   const results: (BatchResult | undefined)[] = []
   const batches = Math.ceil(count / BATCH_SEEDS)
@@ -115,9 +131,10 @@ export async function runSeeds(
     while (next < batches && next < failed) {
       const index = next++
       const from = index * BATCH_SEEDS
-      const batch = { firstSeed: firstSeed + from, count: Math.min(BATCH_SEEDS, count - from), mutant, all }
-      const result = await runner.run(batch)
-      results[index] = result
+      const seeds = { firstSeed: firstSeed + from, count: Math.min(BATCH_SEEDS, count - from) }
+      const result = await runner.run({ ...seeds, mutant, all, histories })
+      heard?.(result.histories ?? [])
+      results[index] = { ...result, histories: [] }
       runs += result.runs
       if (result.failures.length > 0 && !all) failed = Math.min(failed, index)
       progress?.(runs)

@@ -4,12 +4,13 @@
  * 0: everything passed, and every broken variant was caught where that was asked. 1: not so; the transcript and the
  * command that replays it are on standard output. 2: the command line is wrong.
  */
-import { writeFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { SingleBar } from 'cli-progress'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { realEnv } from '../../env.ts'
+import { formatHistory } from './history-file.ts'
 import { judgeSchedule, readSchedule, readSchedules, SCHEDULES_FOLDER } from './kept-schedules.ts'
 import { formatMutantTable, judgeMutants } from './mutant-table.ts'
 import { formatSchedule, type MutantName, type RunOptions, type Scenario, SEED_MAX } from './scenario.ts'
@@ -20,6 +21,7 @@ import {
   runOnce,
   runSeeds,
   type SeedFailure,
+  type SeedHistory,
   threadRunner,
 } from './seed-pool.ts'
 import { shrinkSchedule } from './shrink-schedule.ts'
@@ -43,6 +45,7 @@ interface Options {
   readonly schedules: string
   readonly jobs: number
   readonly keep?: string
+  readonly history?: string
 }
 
 /** What every way of running needs. */
@@ -79,6 +82,7 @@ function simulateCommand(): Command {
     .option('--schedules <folder>', 'where they are kept, for --mutants', SCHEDULES_FOLDER)
     .option('--jobs <count>', 'threads', integer(1, 64), 2)
     .option('--keep <file>', 'write the schedule of the run that failed')
+    .option('--history <file>', 'write what the clients of all fresh seeds asked and were told, as NDJSON')
     .option('--scenario <file>', 'a module that exports another scenario')
 }
 
@@ -114,14 +118,16 @@ export async function simulate(argv: readonly string[], print: (line: string) =>
 
 async function runFreshSeeds(bench: Bench, runner: BatchRunner): Promise<number> {
   const { scenario, options, firstSeed, monotonicMs, print } = bench
-  const { seeds: count, jobs, mutant, all } = options
+  const { seeds: count, jobs, mutant, all, history } = options
   print(
     `${scenario.name}: ${count} runs from seed ${firstSeed}${mutant === undefined ? '' : `, with ${mutant}`}`,
   )
   const bar = progressBar(count)
   const startMs = monotonicMs()
   const progress = (runs: number) => bar?.update(runs)
-  const result = await runSeeds(runner, { firstSeed, count, mutant, all, jobs, progress })
+  const heard = history === undefined ? undefined : historyWriter(history)
+  const wanted = { histories: heard !== undefined, ...(heard && { heard }) }
+  const result = await runSeeds(runner, { firstSeed, count, mutant, all, jobs, progress, ...wanted })
   bar?.stop()
   const tookMs = monotonicMs() - startMs
   const perRun = `${((tookMs * jobs) / result.runs).toFixed(2)} ms a run`
@@ -138,6 +144,15 @@ async function runFreshSeeds(bench: Bench, runner: BatchRunner): Promise<number>
   if (all) for (const line of summarizeFailures(result.failures)) print(line)
   else await showFailure(bench, first.seed, {}, first.result.digest)
   return 1
+}
+
+/** Writes the histories of runs to a new file, one after the other. */
+function historyWriter(file: string): (histories: readonly SeedHistory[]) => void {
+  writeFileSync(file, '')
+  return histories => {
+    for (const { seed, operations } of histories)
+      appendFileSync(file, formatHistory(`seed ${seed}`, operations))
+  }
 }
 
 /** The failures by their first two lines, numbers aside; the most frequent first, each with some seeds. */

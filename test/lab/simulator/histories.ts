@@ -181,6 +181,15 @@ export const GOOD: readonly (readonly [string, readonly Line[]])[] = [
     ],
   ],
   [
+    'a list tells the etag of what stands there',
+    [
+      ['c1', 0, 1, create('v1'), wrote('e1')],
+      ['c1', 2, 9, put('v2'), wrote('e2')],
+      ['c2', 3, 4, exists, wrote('e1')],
+      ['c2', 5, 6, exists, wrote('e2')],
+    ],
+  ],
+  [
     'a refused write is no write',
     [
       ['c1', 0, 1, create('v1'), refused],
@@ -379,6 +388,15 @@ export const BAD: readonly (readonly [string, readonly Line[], readonly string[]
       ['c1', 4, 5, put('A2'), wrote('e1')],
     ],
     ['c1'],
+  ],
+  [
+    'a list shows a version that was replaced before it began',
+    [
+      ['c1', 0, 1, create('v1'), wrote('e1')],
+      ['c1', 2, 3, put('v2'), wrote('e2')],
+      ['c2', 4, 5, exists, wrote('e1')],
+    ],
+    ['c1', 'c2'],
   ],
   [
     'one version under two etags',
