@@ -4,7 +4,7 @@
  */
 
 import type { MachineEvent } from '../../replication/chain/machine.ts'
-import type { ChainSettings, Effect, Member, Write } from '../../replication/chain/machine-state.ts'
+import type { ChainSettings, Member, Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { ringOf } from '../../replication/chain/repair.ts'
 import type { Rules } from '../../replication/chain/rules.ts'
@@ -53,7 +53,6 @@ export interface ClusterComponents {
   readonly clock: VirtualClock
   readonly random: SeededRandom
   readonly transcript: Transcript
-  readonly answer: (node: ChainNode, effect: Effect & { kind: 'answer' }) => void
   readonly stepped: (node: ChainNode, event: MachineEvent, writes: readonly Write[]) => void
   readonly durable: (node: ChainNode, writes: readonly Write[]) => void
   /** A message leaves a node. */
@@ -119,7 +118,7 @@ export class ChainCluster {
 
   /** A member that runs; its boot may still be under way. */
   start(node: ChainNode): void {
-    if (node.machine !== undefined) return
+    if (node.driver !== undefined) return
     this.network.up(node.name)
     node.start(() => {
       this.#components.transcript.note(node.name, 'starts', '*', node.id)
@@ -146,12 +145,9 @@ export class ChainCluster {
   /** The node's disk is empty from now on; it comes back as somebody else. */
   wipe(node: ChainNode): void {
     this.crash(node)
-    const boot = node.disk.read('boot')
-    node.disk.wipe()
-    node.images = []
-    node.restored = false
-    if (this.#init.clusterRules.lostDiskIsNewNode) this.#renew(node)
-    else if (boot !== undefined) node.disk.restore({ entries: new Map([['boot', boot]]), rotten: new Set() })
+    const isNew = this.#init.clusterRules.lostDiskIsNewNode
+    node.wipe({ boot: !isNew })
+    if (isNew) this.#renew(node)
   }
 
   /** A new node of the network. */
@@ -216,15 +212,15 @@ export class ChainCluster {
   }
 
   #createNode(name: NodeName): ChainNode {
-    const { clock, random, answer, stepped, durable } = this.#components
+    const { clock, random, stepped, durable } = this.#components
     return new ChainNode(
       {
         clock,
         random: random.fork(`node ${name}`),
-        answer,
         stepped,
         durable,
         send: envelope => this.#send(name, envelope),
+        restarted: node => this.tell(node),
         stopped: (node, why) => this.#stopped(node, why),
       },
       { name, settings: this.#init.settings, rules: this.#init.rules },

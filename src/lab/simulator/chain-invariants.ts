@@ -3,16 +3,14 @@
  * once, as no node can; a node that is down is judged by its disk.
  */
 
-import type { BlobState } from '../../replication/chain/blob-table.ts'
 import { type ChainRecord, compareVersions } from '../../replication/chain/chain-record.ts'
 import { blobOf, type Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { overlaps } from '../../replication/chain/transfers.ts'
-import { type Arc, arcContains } from '../../ring/arc.ts'
+import { type Arc, arcContains, WHOLE_RING } from '../../ring/arc.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
-import type { SealMark } from '../../views/range-table.ts'
 import { SealMarks } from '../../views/range-table.ts'
 import {
   assertChildren,
@@ -51,6 +49,8 @@ export class ChainInvariants {
   readonly #promised = new Map<string, Ballot>()
   /** What each running node has at each path. */
   readonly #records = new Map<ChainNode, Map<PathName, ChainRecord>>()
+  /** The views that each running node has installed. */
+  readonly #installed = new Map<ChainNode, Set<ViewId>>()
   readonly #acknowledged = new Map<PathName, Version>()
   /** What each move has written at its destination, and the moves whose source is gone. */
   readonly #copies = new Map<string, { readonly path: PathName; readonly version: Version }>()
@@ -65,14 +65,10 @@ export class ChainInvariants {
 
   /** A node starts: what it has is what its disk has. */
   started(node: ChainNode): void {
-    const records = new Map<PathName, ChainRecord>()
-    for (const key of node.disk.keys('r/')) {
-      const record = node.disk.read(key) as ChainRecord
-      records.set(record.path, record)
-    }
-    this.#records.set(node, records)
-    for (const key of node.disk.keys('v/')) {
-      const state = node.disk.read(key) as ViewState
+    const { records, views } = node.stable()
+    this.#records.set(node, new Map([...records.within(WHOLE_RING)].map(record => [record.path, record])))
+    this.#installed.set(node, new Set([...views.values()].flatMap(idIfInstalled)))
+    for (const state of views.values()) {
       if (state.view.acceptors.length > 0) this.views.set(state.view.id, state.view)
       if (state.active) this.active.set(state.view.id, state.view)
     }
@@ -81,7 +77,15 @@ export class ChainInvariants {
   /** A node has made a step. */
   stepped(node: ChainNode, writes: readonly Write[]): void {
     if (node.restored) return
-    const installing = new Set(writes.flatMap(write => (this.#installs(node, write) ? [write.id] : [])))
+    const installed = this.#installed.get(node) ?? new Set()
+    this.#installed.set(node, installed)
+    const installing = new Set<ViewId>()
+    for (const write of writes) {
+      if (write.kind !== 'view') continue
+      if (!write.state?.installed) installed.delete(write.id)
+      else if (!installed.has(write.id)) installing.add(write.id)
+    }
+    for (const id of installing) installed.add(id)
     for (const write of writes) {
       if (write.kind === 'record') this.#recordWritten(node, write.path, write.record, installing)
     }
@@ -138,12 +142,11 @@ export class ChainInvariants {
   /** A replica that holds an acknowledged write of this view holds its body. */
   #assertBodyAt(id: NodeId, path: PathName, version: Version): void {
     const node = this.#nodeOf(id)
-    const record = node === undefined ? undefined : this.#recordAt(node, path)
+    const record = node?.recordAt(path)
     if (node === undefined || record === undefined || compareVersions(record.version, version) !== 0) return
     const blobId = blobOf(record)?.blobId
     if (blobId === undefined || this.#lostBodies.has(blobId)) return
-    const held = node.machine?.blobs.has(blobId) ?? node.disk.read(`b/${blobId}`) !== undefined
-    if (!held)
+    if (!node.blobs.has(blobId))
       throw new InvariantBroken(`${node.name} lacks the body of an acknowledged write of ${path}`, [path])
   }
 
@@ -160,10 +163,7 @@ export class ChainInvariants {
 
   /** The state of a view at a node, which may be down. */
   stateAt(id: NodeId, viewId: ViewId): ViewState | undefined {
-    const node = this.#nodeOf(id)
-    if (node === undefined) return undefined
-    if (node.machine !== undefined) return node.machine.views.get(viewId)
-    return node.disk.read(`v/${viewId}`) as ViewState | undefined
+    return this.#nodeOf(id)?.views.get(viewId)
   }
 
   #nodeOf(id: NodeId | undefined): ChainNode | undefined {
@@ -220,7 +220,7 @@ export class ChainInvariants {
     const paths = new Set(held.flatMap(node => [...(this.#records.get(node)?.keys() ?? [])]))
     for (const path of paths) {
       if (!arcContains(view, identifierOfPath(path))) continue
-      const records = held.map(node => this.#recordAt(node, path))
+      const records = held.map(node => node.recordAt(path))
       if (records.some(record => record !== undefined && record.version.epoch >= view.epoch)) continue
       const versions = records.map(record =>
         record?.body === undefined ? 'absent' : showVersion(record.version),
@@ -240,8 +240,7 @@ export class ChainInvariants {
     const node = this.#nodeOf(id)
     if (node === undefined) return false
     const marks = new SealMarks()
-    for (const mark of (node.disk.read('marks') as readonly SealMark[] | undefined) ?? []) marks.seal(mark)
-    for (const mark of node.machine?.markList ?? []) marks.seal(mark)
+    for (const mark of node.machine?.markList ?? node.stable().marks) marks.seal(mark)
     return !marks.covers(view)
   }
 
@@ -252,7 +251,7 @@ export class ChainInvariants {
     for (const id of view.replicas) {
       const node = this.#nodeOf(id)
       if (node === undefined) continue
-      const version = this.#recordAt(node, path)?.version ?? this.stateAt(id, view.id)?.floor
+      const version = node.recordAt(path)?.version ?? this.stateAt(id, view.id)?.floor
       if (
         version !== undefined &&
         compareVersions(version, acknowledged) < 0 &&
@@ -271,18 +270,6 @@ export class ChainInvariants {
     const position = identifierOfPath(path)
     const states = [...(node.machine?.views.values() ?? [])]
     return states.some(state => compareViews(state.view, view) > 0 && arcContains(state.view, position))
-  }
-
-  #recordAt(node: ChainNode, path: PathName): ChainRecord | undefined {
-    if (node.machine !== undefined) return node.machine.records.get(path)
-    return node.disk.read(`r/${path}`) as ChainRecord | undefined
-  }
-
-  /** Whether a write makes a view installed: with it, records may be put back or go. */
-  #installs(node: ChainNode, write: Write): write is Write & { kind: 'view' } {
-    if (write.kind !== 'view' || !write.state?.installed) return false
-    const before = node.disk.read(`v/${write.id}`) as ViewState | undefined
-    return !before?.installed
   }
 
   #recordWritten(
@@ -338,7 +325,7 @@ export class ChainInvariants {
     if (previous === undefined || upstream === undefined) return
     const state = this.stateAt(previous, serving.view.id)
     if (state === undefined || state.sealed) return
-    const version = this.#recordAt(upstream, record.path)?.version ?? state.floor
+    const version = upstream.recordAt(record.path)?.version ?? state.floor
     if (compareVersions(version, record.version) < 0) {
       throw new InvariantBroken(`${record.path} is newer at ${node.name} than upstream`, [record.path])
     }
@@ -371,20 +358,21 @@ export class ChainInvariants {
 
   #assertBody(id: NodeId, path: PathName, holders: readonly NodeId[]): void {
     const node = this.#nodeOf(id)
-    const record = node === undefined ? undefined : this.#recordAt(node, path)
+    const record = node?.recordAt(path)
     const acknowledged = this.#acknowledged.get(path)
     if (record === undefined || acknowledged === undefined) return
     if (compareVersions(record.version, acknowledged) > 0) return
     const blob = blobOf(record)
     if (blob === undefined) return
     const held = holders.some(holder => {
-      const other = this.#nodeOf(holder)
-      if (other === undefined) return false
-      if (other.machine !== undefined) return other.machine.blobs.has(blob.blobId)
-      return (other.disk.read(`b/${blob.blobId}`) as BlobState | undefined) !== undefined
+      return this.#nodeOf(holder)?.blobs.has(blob.blobId) === true
     })
     if (!held) throw new InvariantBroken(`Nobody has the body of ${path} any more`, [path])
   }
+}
+
+function idIfInstalled({ installed, view }: ViewState): ViewId[] {
+  return installed ? [view.id] : []
 }
 
 function showVersion({ epoch, seq }: Version): string {

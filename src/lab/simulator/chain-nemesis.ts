@@ -2,13 +2,13 @@
  * Owns the troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
  */
 
-import type { BlobState } from '../../replication/chain/blob-table.ts'
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
+import { diskBootOf } from '../../replication/chain/driver.ts'
 import { blobOf } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import type { BlobId } from '../../storage/record.ts'
-import type { NodeId, View, ViewState } from '../../views/view.ts'
+import type { NodeId, View } from '../../views/view.ts'
 import { majority } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainInvariants } from './chain-invariants.ts'
@@ -103,7 +103,7 @@ export class ChainNemesis {
     for (const node of cluster.nodes) {
       node.disk.setFault('none')
       if (node.paused) cluster.resume(node)
-      if (node.machine === undefined && cluster.members.has(node.id)) {
+      if (node.driver === undefined && cluster.members.has(node.id)) {
         if (cluster.members.get(node.id)?.status !== 'gone') cluster.start(node)
       }
     }
@@ -273,30 +273,24 @@ export class ChainNemesis {
   #restart(node: ChainNode): void {
     const { cluster } = this.#components
     const status = cluster.members.get(node.id)?.status
-    if (node.machine === undefined && status !== undefined && status !== 'gone') cluster.start(node)
+    if (node.driver === undefined && status !== undefined && status !== 'gone') cluster.start(node)
   }
 
   /** Puts an old disk back, of an earlier start than the others remember. */
   #restore(node: ChainNode, action: NemesisAction): void {
     const { cluster } = this.#components
     if (!this.#isExpendable(node)) return
-    const image = node.images.find(({ entries }) => {
-      const boot = entries.get('boot') as { counter: number } | undefined
+    const image = node.images.find(({ boot, views }) => {
       const known = cluster.nodes.every(other => {
         if (other === node || cluster.members.get(other.id)?.status === 'gone') return true
-        const peer = other.disk.read(`p/${node.id}`) as { counter: number } | undefined
-        return peer === undefined ? !cluster.members.has(other.id) : peer.counter > (boot?.counter ?? 0)
+        const peer = other.stable().peers.get(node.id)
+        return peer === undefined ? !cluster.members.has(other.id) : diskBootOf(peer) > boot
       })
-      const states = [...entries.entries()]
-        .filter(([key]) => key.startsWith('v/'))
-        .map(([, value]) => value as ViewState)
-      return (
-        boot !== undefined && known && states.every(state => state.sealed || state.view.acceptors.length >= 3)
-      )
+      return known && views.every(state => state.sealed || state.view.acceptors.length >= 3)
     })
     if (image === undefined) return
     cluster.crash(node)
-    node.disk.restore(image)
+    node.disk.restore(image.disk)
     node.restored = true
     this.#after(action, () => this.#restart(node))
   }
@@ -347,8 +341,8 @@ export class ChainNemesis {
   /** Whether a body that records name lies on this disk alone, because another replica's copy went bad. */
   #holdsLastBody(node: ChainNode): boolean {
     const others = this.#components.cluster.nodes.filter(other => other !== node && !other.restored)
-    const isElsewhere = (blobId: BlobId) => others.some(other => bodiesOf(other).has(blobId))
-    for (const [blobId, { stagedUntilMs }] of bodiesOf(node)) {
+    const isElsewhere = (blobId: BlobId) => others.some(other => other.blobs.has(blobId))
+    for (const [blobId, { stagedUntilMs }] of node.blobs) {
       if (stagedUntilMs === undefined && !isElsewhere(blobId)) return true
     }
     return false
@@ -358,9 +352,8 @@ export class ChainNemesis {
   #neededViews(): View[] {
     const { cluster, invariants } = this.#components
     const views = new Map(invariants.views)
-    for (const { machine, disk } of cluster.nodes) {
-      const states = machine?.views.values() ?? disk.keys('v/').map(key => disk.read(key) as ViewState)
-      for (const { accepted, next } of states) {
+    for (const { machine, views: held } of cluster.nodes) {
+      for (const { accepted, next } of held.values()) {
         for (const child of [...(accepted?.children ?? []), ...(next ?? [])]) views.set(child.id, child)
       }
       for (const { proposal } of machine?.proposals.values() ?? []) {
@@ -386,11 +379,4 @@ export class ChainNemesis {
     }
     return holders.length > 0 && named.every(isHeld)
   }
-}
-
-/** The bodies of a node, whether it runs or not. */
-function bodiesOf({ machine, disk }: ChainNode): ReadonlyMap<BlobId, BlobState> {
-  if (machine !== undefined) return machine.blobs
-  const states = disk.keys('b/').map(key => disk.read(key) as BlobState)
-  return new Map(states.map(state => [state.blob.blobId, state]))
 }

@@ -1,35 +1,38 @@
 /**
- * Owns one simulated node of the chain protocol: the machine, the disk under it, and the rule between the two that a
- * driver has to keep: no effect leaves before its own batch and all earlier ones are on stable storage.
+ * Owns one simulated node of the chain protocol: the driver of the program with its machine, on a simulated disk, with
+ * a clock, timers and randomness of its own.
  */
 
+import { Buffer } from 'node:buffer'
+import type { Env } from '../../env.ts'
 import type { BlobState } from '../../replication/chain/blob-table.ts'
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
-import { type MachineEvent, step } from '../../replication/chain/machine.ts'
-import {
-  type ChainSettings,
-  createMachine,
-  type Effect,
-  type Machine,
-  type StableState,
-  type Write,
+import { ChainDriver } from '../../replication/chain/driver.ts'
+import type { MachineEvent } from '../../replication/chain/machine.ts'
+import type {
+  ChainSettings,
+  Machine,
+  Outcome,
+  StableState,
+  Write,
 } from '../../replication/chain/machine-state.ts'
 import { isMessage } from '../../replication/chain/message-shapes.ts'
-import type { Envelope } from '../../replication/chain/messages.ts'
+import type { Envelope, Message } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'
+import type { ClientRequest } from '../../replication/chain/requests.ts'
 import type { Rules } from '../../replication/chain/rules.ts'
+import { batchOf, loadStableState } from '../../replication/chain/stable-state.ts'
+import { StoredRecords } from '../../replication/chain/stored-records.ts'
+import { WHOLE_RING } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
-import type { SealMark } from '../../views/range-table.ts'
-import type { Boot, NodeId, ViewId, ViewState } from '../../views/view.ts'
+import type { NodeId, ViewId, ViewState } from '../../views/view.ts'
 import type { SeededRandom } from './seeded-random.ts'
-import { type DiskChange, type DiskImage, SimulatedDisk } from './simulated-disk.ts'
+import { type DiskImage, SimulatedDisk } from './simulated-disk.ts'
 import type { NodeName } from './simulated-network.ts'
+import { SimulatedReplicaStore } from './simulated-replica-store.ts'
 import { TimerScope } from './timer-scope.ts'
 import type { VirtualClock } from './virtual-clock.ts'
-
-/** What a simulated disk holds under one key. All of it immutable. */
-export type Stored = Boot | ViewState | ChainRecord | BlobState | readonly SealMark[] | NodeId
 
 export interface ChainNodeInit {
   readonly name: NodeName
@@ -41,52 +44,73 @@ export interface ChainNodeComponents {
   readonly clock: VirtualClock
   readonly random: SeededRandom
   readonly send: (envelope: Envelope) => void
-  /** A client of this node is answered. */
-  readonly answer: (node: ChainNode, effect: Effect & { kind: 'answer' }) => void
-  /** After each step, before its writes are on the disk. `before` is what each written key was. */
+  /** After each step, before its writes are on the disk. */
   readonly stepped: (node: ChainNode, event: MachineEvent, writes: readonly Write[]) => void
   /** What a step has written is on stable storage; its effects follow. */
   readonly durable: (node: ChainNode, writes: readonly Write[]) => void
-  /** The node can't go on: its disk fails, or others have refused its identity. */
+  /** The machine is a new one, which knows nothing of the members. */
+  readonly restarted: (node: ChainNode) => void
+  /** The node can't go on: its disk refuses its start, or others have refused its identity. */
   readonly stopped: (node: ChainNode, why: 'disk' | 'impostor') => void
 }
 
-interface Outgoing {
-  readonly persist: readonly Write[]
-  readonly effects: readonly Effect[]
-  durable: boolean
+/** A disk as it was at the beginning of a start. */
+export interface StartImage {
+  readonly disk: DiskImage<Uint8Array>
+  /** How often it had been started. */
+  readonly boot: number
+  readonly views: readonly ViewState[]
 }
 
 /** Ms that a sync takes. */
 const SYNC_MS = [0.1, 3] as const
 
+/** Keys of the disk beside those of the replica store. */
+const ID = 'id'
+const BOOT = 'boot'
+
 export class ChainNode {
   readonly name: NodeName
-  readonly disk: SimulatedDisk<Stored>
+  readonly disk: SimulatedDisk<Uint8Array>
   /** Changes when the disk is lost. */
   id: NodeId
-  machine: Machine | undefined
+  /** While the process runs. */
+  driver: ChainDriver | undefined
   /** An old image was put on the disk: what the node says counts for nothing from now on. */
   restored = false
-  /** Disk images, each from the beginning of a start, oldest first. */
-  images: DiskImage<Stored>[] = []
+  /** Oldest first. */
+  images: StartImage[] = []
   readonly #components: ChainNodeComponents
   readonly #init: ChainNodeInit
   readonly #timers: TimerScope
-  #outgoing: Outgoing[] = []
+  readonly #store: SimulatedReplicaStore
+  readonly #env: Env
   /** Its boot is not stable yet. */
   #starting = false
+  #stable: { readonly version: number; readonly state: StableState } | undefined
 
   constructor(components: ChainNodeComponents, init: ChainNodeInit) {
     this.name = init.name
     this.id = `${init.name}.0` as NodeId
     this.#components = components
     this.#init = init
-    this.#timers = new TimerScope({ timers: components.clock })
+    const { clock, random } = components
+    this.#timers = new TimerScope({ timers: clock })
     this.disk = new SimulatedDisk(
-      { timers: this.#timers, random: components.random.fork(`disk ${init.name}`) },
+      { timers: this.#timers, random: random.fork(`disk ${init.name}`) },
       { syncMinMs: SYNC_MS[0], syncMaxMs: SYNC_MS[1], tear: 0.5 },
     )
+    this.#store = new SimulatedReplicaStore(this)
+    this.#env = clock.env({
+      timers: this.#timers,
+      randomness: { bytes: length => Uint8Array.from({ length }, () => random.int(0, 255)) },
+      log: { debug() {}, info() {}, warn() {}, error: fields => this.#logged(fields) },
+    })
+  }
+
+  /** What runs: nothing while the process is down, nor while its disk refuses writes. */
+  get machine(): Readonly<Machine> | undefined {
+    return this.driver?.fault === undefined ? this.driver?.machine : undefined
   }
 
   get running(): boolean {
@@ -97,63 +121,110 @@ export class ChainNode {
     return this.#timers.paused
   }
 
+  get views(): ReadonlyMap<ViewId, ViewState> {
+    return this.machine?.views ?? this.stable().views
+  }
+
+  get blobs(): ReadonlyMap<BlobId, BlobState> {
+    return this.machine?.blobs ?? this.stable().blobs
+  }
+
+  recordAt(path: PathName): ChainRecord | undefined {
+    return (this.machine ?? this.stable()).records.get(path)
+  }
+
   /** Puts an initial state on the empty disk. */
   format(state: readonly Write[]): void {
-    this.#write([['id', this.id], ...state.map(diskChange)])
-    this.disk.sync(() => {})
+    this.disk.write([[ID, Buffer.from(this.id)]])
+    void this.#store.apply({ records: [], ...batchOf(state) })
   }
 
   /** Starts from what the disk holds; the new boot is stable before anything else happens. */
   start(then: () => void): void {
-    if (this.#starting || this.machine !== undefined) return
+    if (this.#starting || this.driver !== undefined) return
     this.#starting = true
-    this.id = (this.disk.read('id') as NodeId | undefined) ?? this.id
-    const old = this.disk.read('boot') as Boot | undefined
-    const nonce = this.#components.random.next32().toString(16)
-    const boot = { counter: (old?.counter ?? 0) + 1, nonce }
-    if (
-      !this.#write([
-        ['id', this.id],
-        ['boot', boot],
+    const id = this.disk.read(ID)
+    if (id !== undefined) this.id = Buffer.from(id).toString() as NodeId
+    const boot = this.#boot() + 1
+    try {
+      this.disk.write([
+        [ID, Buffer.from(this.id)],
+        [BOOT, Buffer.from(`${boot}`)],
       ])
-    )
+    } catch {
       return this.#components.stopped(this, 'disk')
+    }
     this.disk.sync(error => {
       this.#starting = false
       if (error !== undefined) return this.#components.stopped(this, 'disk')
-      this.images.push(this.disk.snapshot())
-      const { settings, rules } = this.#init
-      this.machine = createMachine(this.stable(), { self: this.id, boot, rules, settings })
-      this.handle({ kind: 'start' })
+      this.#run(boot)
       then()
     })
   }
 
+  #run(boot: number): void {
+    const { settings, rules } = this.#init
+    const { clock, restarted, stopped } = this.#components
+    const driver = new ChainDriver(
+      {
+        env: this.#env,
+        store: this.#store,
+        send: (to, message) => this.#send(to, message),
+        observer: {
+          stepped: (event, writes) => clock.attempt(() => this.#components.stepped(this, event, writes)),
+          durable: writes => clock.attempt(() => this.#components.durable(this, writes)),
+        },
+      },
+      {
+        self: this.id,
+        diskBoot: boot,
+        settings,
+        rules,
+        halted: () => stopped(this, 'impostor'),
+        restarted: () => restarted(this),
+      },
+    )
+    this.driver = driver
+    this.images.push({ disk: this.disk.snapshot(), boot, views: [...driver.machine.views.values()] })
+    driver.start()
+  }
+
   /** One event, at once. */
   handle(event: MachineEvent): void {
-    const { machine } = this
-    if (machine === undefined) return
-    const { persist, effects } = step(machine, event, this.#components.clock.nowMs())
-    this.#components.stepped(this, event, persist)
-    if (persist.length === 0) return this.#queue({ persist, effects, durable: true })
-    if (!this.#write(persist.map(diskChange))) return this.#components.stopped(this, 'disk')
-    const outgoing = { persist, effects, durable: false }
-    this.#queue(outgoing)
-    this.disk.sync(error => {
-      if (this.machine !== machine) return
-      if (error !== undefined) return this.#components.stopped(this, 'disk')
-      outgoing.durable = true
-      this.#release()
-    })
+    this.driver?.dispatch(event)
+  }
+
+  /** A client asks. */
+  async ask(request: ClientRequest): Promise<Outcome> {
+    const { driver } = this
+    if (driver === undefined) return { kind: 'unavailable' }
+    const here = request.kind === 'get' ? driver.readAtOnce(request.path) : undefined
+    if (here !== undefined) return { kind: 'value', record: here }
+    try {
+      return await driver.request(request)
+    } catch (error) {
+      if ((error as { code?: string }).code === undefined) throw error
+      return { kind: 'unavailable' }
+    }
   }
 
   /** The process ends at this moment. */
   crash(): void {
-    this.machine = undefined
+    this.driver?.close()
+    this.driver = undefined
     this.#starting = false
-    this.#outgoing = []
     this.#timers.clear()
     this.disk.crash()
+  }
+
+  /** The disk is lost. @param kept its start counter is not. */
+  wipe(kept: { readonly boot: boolean }): void {
+    const boot = this.disk.read(BOOT)
+    this.disk.wipe()
+    this.images = []
+    this.restored = false
+    if (kept.boot && boot !== undefined)
+      this.disk.restore({ entries: new Map([[BOOT, boot]]), rotten: new Set() })
   }
 
   pause(): void {
@@ -164,86 +235,35 @@ export class ChainNode {
     this.#timers.resume()
   }
 
-  /** What the disk holds now, synced or not. */
+  /** What the disk would give to a start now. */
   stable(): StableState {
+    const { version } = this.disk
+    if (this.#stable?.version === version) return this.#stable.state
+    const boot = { counter: this.#boot(), nonce: '' }
+    const stored = loadStableState(this.#store, new StoredRecords({ store: this.#store }), boot)
     const records = new MemoryRecords()
-    for (const record of this.#all<ChainRecord>('r/')) records.put(record)
-    return {
-      boot: this.disk.read('boot') as Boot,
-      views: new Map(this.#all<ViewState>('v/').map(state => [state.view.id, state])),
-      records,
-      blobs: new Map(this.#all<BlobState>('b/').map(state => [state.blob.blobId, state])),
-      marks: (this.disk.read('marks') as readonly SealMark[] | undefined) ?? [],
-      peers: new Map(this.disk.keys('p/').map(key => [key.slice(2) as NodeId, this.disk.read(key) as Boot])),
-    }
+    for (const record of stored.records.within(WHOLE_RING)) records.put(record)
+    const state = { ...stored, records }
+    this.#stable = { version, state }
+    return state
   }
 
-  #all<Value extends Stored>(prefix: string): Value[] {
-    return this.disk.keys(prefix).map(key => this.disk.read(key) as Value)
+  #boot(): number {
+    const bytes = this.disk.read(BOOT)
+    return bytes === undefined ? 0 : Number(Buffer.from(bytes).toString())
   }
 
-  #write(changes: readonly DiskChange<Stored>[]): boolean {
-    try {
-      this.disk.write(changes)
-      return true
-    } catch (error) {
-      if ((error as { code?: string }).code === undefined) throw error
-      return false
-    }
+  #send(to: NodeId, message: Message): void {
+    this.#components.clock.attempt(() => {
+      if (!isMessage(message)) throw new Error(`Malformed: ${JSON.stringify(message)}`)
+      const { boot } = (this.driver as ChainDriver).machine
+      this.#components.send({ from: this.id, boot, to, message })
+    })
   }
 
-  #queue(outgoing: Outgoing): void {
-    this.#outgoing.push(outgoing)
-    this.#release()
-  }
-
-  /** Lets effects out in order, as far as everything before them is durable. */
-  #release(): void {
-    const ready: Outgoing[] = []
-    while (this.#outgoing[0]?.durable) ready.push(this.#outgoing.shift() as Outgoing)
-    for (const { persist, effects } of ready) {
-      if (persist.length > 0) this.#components.durable(this, persist)
-      for (const effect of effects) this.#carryOut(effect)
-    }
-  }
-
-  #carryOut(effect: Effect): void {
-    const { machine } = this
-    if (machine === undefined) return
-    switch (effect.kind) {
-      case 'send':
-        if (!isMessage(effect.message)) throw new Error(`Malformed: ${JSON.stringify(effect.message)}`)
-        return this.#components.send({
-          from: this.id,
-          boot: machine.boot,
-          to: effect.to,
-          message: effect.message,
-        })
-      case 'answer':
-        return this.#components.answer(this, effect)
-      case 'timer':
-        this.#timers.after(effect.afterMs, () => this.handle({ kind: 'timer', timer: effect.timer }))
-        return
-      case 'halt':
-        return this.#components.stopped(this, 'impostor')
-    }
-  }
-}
-
-/** The key and value under which a write is kept. */
-export function diskChange(write: Write): DiskChange<Stored> {
-  switch (write.kind) {
-    case 'boot':
-      return ['boot', write.boot]
-    case 'view':
-      return [`v/${write.id satisfies ViewId}`, write.state]
-    case 'record':
-      return [`r/${write.path satisfies PathName}`, write.record]
-    case 'blob':
-      return [`b/${write.id satisfies BlobId}`, write.blob]
-    case 'marks':
-      return ['marks', write.marks]
-    case 'peer':
-      return [`p/${write.node}`, write.boot]
+  /** What a step throws counts as a fault of the disk; here it is the end of the run. */
+  #logged(fields: object): void {
+    const { op, err } = fields as { op?: string; err?: unknown }
+    if (op === 'step') this.#components.clock.fail(err)
   }
 }

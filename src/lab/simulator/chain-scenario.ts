@@ -35,7 +35,7 @@ const AFTERWARDS_MS = 60
 export const scenario: Scenario = {
   name: 'chain',
   mutants: MUTANTS,
-  run: async (seed, options) => new ChainRun(seed, options).run(),
+  run: async (seed, options) => await new ChainRun(seed, options).run(),
 }
 
 /** The world of a run. A schedule may say some of it. */
@@ -90,7 +90,6 @@ class ChainRun {
         clock,
         random,
         transcript,
-        answer: (_node, { request, outcome }) => this.#workload.answered(request, outcome),
         stepped: (node, event, writes) => {
           if (event.kind === 'start') invariants.started(node)
           if (event.kind === 'body-lost') invariants.bodyLost(event.blobId)
@@ -131,8 +130,8 @@ class ChainRun {
     })
   }
 
-  run(): RunResult {
-    const failure = this.#failure()
+  async run(): Promise<RunResult> {
+    const failure = await this.#failure()
     this.#options.history?.(this.#workload.operations())
     const digest = this.#transcript.digest()
     const base = { steps: this.#clock.steps, virtualMs: Math.ceil(this.#clock.monotonicMs()), digest }
@@ -142,10 +141,10 @@ class ChainRun {
     return { ok: false, failure: failure.reason, ...base, ...actions }
   }
 
-  #failure(): Failure | undefined {
+  async #failure(): Promise<Failure | undefined> {
     try {
-      this.#trouble()
-      return this.#healing() ?? this.#verdict()
+      await this.#trouble()
+      return (await this.#healing()) ?? (await this.#verdict())
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       const subjects: Subjects = error instanceof InvariantBroken ? error.subjects : '*'
@@ -154,20 +153,20 @@ class ChainRun {
     }
   }
 
-  #trouble(): void {
+  async #trouble(): Promise<void> {
     this.#cluster.found()
     this.#workload.run()
     const { schedule } = this.#options
     if (schedule === undefined) this.#nemesis.draw(TROUBLE_MS)
     else this.#nemesis.follow(schedule.actions)
-    this.#clock.runUntil(TROUBLE_MS)
+    await this.#clock.runSettled(TROUBLE_MS)
     this.#invariants.assertBodies(this.#workload.paths)
     this.#nemesis.heal()
-    this.#clock.runUntil(TROUBLE_MS + AFTERWARDS_MS)
+    await this.#clock.runSettled(TROUBLE_MS + AFTERWARDS_MS)
   }
 
   /** After the trouble, every call finishes and the replicas are the successors. */
-  #healing(): Failure | undefined {
+  async #healing(): Promise<Failure | undefined> {
     const untilMs = TROUBLE_MS + AFTERWARDS_MS + HEALING_MS
     let wrong: string | undefined = 'nothing'
     for (let look = 0; this.#clock.monotonicMs() < untilMs; look++) {
@@ -177,7 +176,7 @@ class ChainRun {
         if (look % 2 === 0) node.handle({ kind: 'verify' })
         this.#retire()
       }
-      this.#clock.runUntil(this.#clock.monotonicMs() + LOOK_MS)
+      await this.#clock.runSettled(this.#clock.monotonicMs() + LOOK_MS)
       wrong = this.#workload.busy ? 'a call has no answer' : this.#unhealed()
       if (wrong === undefined) return undefined
     }
@@ -254,7 +253,7 @@ class ChainRun {
   }
 
   /** Reads everything once more, and judges the history. */
-  #verdict(): Failure | undefined {
+  async #verdict(): Promise<Failure | undefined> {
     const node = this.#cluster.nodes.find(each => this.#cluster.isMember(each))
     if (node === undefined) return { reason: 'Nobody is left', subjects: '*' }
     for (const path of this.#workload.paths) {
@@ -263,7 +262,7 @@ class ChainRun {
       for (const each of nodes.filter(one => this.#cluster.isMember(one)))
         this.#workload.ask('last', each, { kind: 'get', path })
     }
-    this.#clock.runUntil(this.#clock.monotonicMs() + 2 * SIMULATED_SETTINGS.requestTimeoutMs)
+    await this.#clock.runSettled(this.#clock.monotonicMs() + 2 * SIMULATED_SETTINGS.requestTimeoutMs)
     if (this.#workload.busy) return { reason: 'A last read has no answer', subjects: '*' }
     const unread = this.#workload
       .operations()

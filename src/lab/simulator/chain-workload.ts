@@ -1,8 +1,8 @@
 /**
  * Owns the clients of a simulated chain network: what they ask, what they are told, and the history of both.
  *
- * A value of the history is the name of the write that put a body there (its request id): a copy of a body is another
- * value, so every value is written once, as the checker wants it.
+ * A value of the history is the request that put a body there: a copy of a body is another value, so every value is
+ * written once, as the checker wants it.
  */
 
 import { type ChainRecord, etagOfRecord, type IdempotencyKey } from '../../replication/chain/chain-record.ts'
@@ -80,8 +80,10 @@ export class ChainWorkload {
   readonly #history: HistoryRecorder
   readonly #pending = new Map<string, Pending>()
   readonly #etags = new Map<PathName, ETag>()
-  /** The value of a write that was asked for again under its key, by the request id of each try. */
+  /** The value of a write, by the request id of each try. */
   readonly #aliases = new Map<string, string>()
+  /** The same by the entry of the history. */
+  readonly #values = new Map<string, string>()
   readonly answers = { total: 0, unknown: 0 }
   #count = 0
 
@@ -114,7 +116,7 @@ export class ChainWorkload {
     const { clock, cluster } = this.#components
     clock.after(this.#random.between(THINK_MS[0], THINK_MS[1]), () => {
       if (clock.monotonicMs() >= this.#init.untilMs) return
-      const running = cluster.nodes.filter(node => node.machine !== undefined)
+      const running = cluster.nodes.filter(node => node.driver !== undefined)
       if (running.length === 0) return this.#next(client)
       this.ask(client, this.#random.pick(running), this.#draw())
     })
@@ -135,18 +137,15 @@ export class ChainWorkload {
 
   /** One request of a client. */
   ask(client: string, node: ChainNode, request: ClientRequest, goesOn = true): void {
-    const { machine } = node
-    if (machine === undefined) return
+    if (node.driver === undefined) return
     const id = `${client}-${++this.#count}`
-    // The request names its writes by the next counter of the machine; the history needs the name beforehand.
-    const value = nextRequestId(machine)
-    const entries = this.#record(client, request, value)
+    const entries = this.#record(client, request, id)
     this.#pending.set(id, { node, request, client, entries, retries: 0, goesOn })
     this.#hand(id)
   }
 
   #hand(id: string): void {
-    const { node, request } = this.#pending.get(id) as Pending
+    const { node, request, entries } = this.#pending.get(id) as Pending
     this.#components.transcript.note(
       node.name,
       'asked',
@@ -154,19 +153,26 @@ export class ChainWorkload {
       () => `${id} ${JSON.stringify(request)}`,
     )
     if (request.kind === 'move' && request.key !== undefined) this.#takeStep(id, { kind: 'before' })
-    else node.handle({ kind: 'request', id, request })
+    else {
+      this.#isNamed(node, request.kind === 'move' ? ':copy' : '', entries.at(-1) as string)
+      this.#request(id, request)
+    }
+  }
+
+  #request(id: string, request: ClientRequest): void {
+    const { node } = this.#pending.get(id) as Pending
+    void node.ask(request).then(outcome => this.#components.clock.attempt(() => this.answered(id, outcome)))
   }
 
   /** The next thing that a node does for a move under a key. */
   #takeStep(id: string, step: KeyedStep): void {
     const pending = this.#pending.get(id) as Pending
     const { node, request, entries } = pending
-    if (request.kind !== 'move' || node.machine === undefined) return
+    if (request.kind !== 'move') return
     this.#pending.set(id, { ...pending, step })
-    if (step.kind !== 'carry-out')
-      return node.handle({ kind: 'request', id, request: { kind: 'get', path: request.to } })
-    this.#isNamed(`${nextRequestId(node.machine)}:copy`, entries[1] as string)
-    node.handle({ kind: 'request', id, request })
+    if (step.kind !== 'carry-out') return this.#request(id, { kind: 'get', path: request.to })
+    this.#isNamed(node, ':copy', entries[1] as string)
+    this.#request(id, request)
   }
 
   /** What the client is told of a move under a key; undefined when the node goes on. */
@@ -184,14 +190,20 @@ export class ChainWorkload {
     return undefined
   }
 
-  /** A write of this name is the one of an entry of the history. */
-  #isNamed(requestId: string, entry: string): void {
-    const operation = this.#history.operations().find(({ id }) => id === entry)
-    if (operation !== undefined && 'value' in operation.action)
-      this.#aliases.set(requestId, operation.action.value)
+  /** The write that the machine names next is the one of an entry of the history. */
+  #isNamed({ driver }: ChainNode, part: '' | ':copy', entry: string): void {
+    const value = this.#values.get(entry)
+    if (driver === undefined || value === undefined) return
+    this.#aliases.set(`${nextRequestId(driver.machine)}${part}`, value)
   }
 
   #record(client: string, request: ClientRequest, value: string): string[] {
+    const entries = this.#recordEntries(client, request, value)
+    this.#values.set(entries.at(-1) as string, value)
+    return entries
+  }
+
+  #recordEntries(client: string, request: ClientRequest, value: string): string[] {
     const history = this.#history
     switch (request.kind) {
       case 'get':
@@ -213,7 +225,7 @@ export class ChainWorkload {
       case 'move':
         return [
           history.invoked(client, request.from, { kind: 'remove' }),
-          history.invoked(client, request.to, { kind: 'create', value: `${value}:copy` }),
+          history.invoked(client, request.to, { kind: 'create', value }),
         ]
     }
   }
@@ -250,14 +262,13 @@ export class ChainWorkload {
 
   /** A client with an Idempotency-Key asks another node the same again: it counts as one operation. */
   #askAgain(id: string, pending: Pending): boolean {
-    const { request, retries, entries } = pending
+    const { request, retries } = pending
     const node = this.#components.cluster.nodes.find(each => each.running && each !== pending.node)
     const hasKey = 'key' in request && request.key !== undefined
-    if (!hasKey || retries >= 3 || node?.machine === undefined) return false
+    if (!hasKey || retries >= 3 || node === undefined) return false
     this.#pending.delete(id)
     const again = `${pending.client}-${++this.#count}`
     this.#pending.set(again, { ...pending, node, retries: retries + 1, step: undefined })
-    this.#isNamed(nextRequestId(node.machine), entries[0] as string)
     this.#hand(again)
     return true
   }

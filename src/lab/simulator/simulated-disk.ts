@@ -55,6 +55,7 @@ export class SimulatedDisk<Value> {
   #unsynced: (readonly DiskChange<Value>[])[] = []
   /** Number of commits that are durable, over the disk's whole life. */
   #durableCommits = 0
+  #version = 0
   /** Keys whose durable value is damaged, and keys that can't be read: a new write heals the one before the other. */
   #durableRot = new Set<string>()
   #visibleRot = new Set<string>()
@@ -74,6 +75,11 @@ export class SimulatedDisk<Value> {
     return this.#unsynced.length
   }
 
+  /** Grows with each change of what is durable. */
+  get version(): number {
+    return this.#version
+  }
+
   get fault(): DiskFault {
     return this.#fault
   }
@@ -86,6 +92,18 @@ export class SimulatedDisk<Value> {
     if (this.#visibleRot.has(key)) throw new StoreError('CORRUPT', `The checksum of ${key} does not match.`)
     const value = this.#visible.get(key)
     return value === undefined ? undefined : this.#copy(value)
+  }
+
+  /** The same of what a crash would leave. */
+  readDurable(key: string): Value | undefined {
+    if (this.#durableRot.has(key)) throw new StoreError('CORRUPT', `The checksum of ${key} does not match.`)
+    const value = this.#durable.get(key)
+    return value === undefined ? undefined : this.#copy(value)
+  }
+
+  /** The durable keys that begin with `prefix`, in the order in which they were first written. */
+  *durableKeys(prefix: string): Generator<string> {
+    for (const key of this.#durable.keys()) if (key.startsWith(prefix)) yield key
   }
 
   /** The keys that begin with `prefix`, in the order of their UTF-16 units, whether their values are good or not. */
@@ -171,6 +189,7 @@ export class SimulatedDisk<Value> {
   restore(image: DiskImage<Value>): void {
     if (this.#unsynced.length > 0 || this.#syncs.size > 0)
       throw new TypeError('The disk of a running node is not replaced.')
+    this.#version++
     this.#durable = new Map(image.entries)
     this.#visible = new Map(image.entries)
     this.#durableRot = new Set(image.rotten)
@@ -179,6 +198,7 @@ export class SimulatedDisk<Value> {
 
   #makeDurable(count: number): void {
     if (count <= 0) return
+    this.#version++
     for (const commit of this.#unsynced.splice(0, count)) {
       applyTo(this.#durable, commit)
       for (const [key] of commit) this.#durableRot.delete(key)

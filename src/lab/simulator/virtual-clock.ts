@@ -35,6 +35,7 @@ export class VirtualClock implements Clock, Timers {
   #order = 0
   #waiting = 0
   #steps = 0
+  #fault: { readonly error: unknown } | undefined
   readonly #heap: Event[] = []
   readonly #cancelled = () => {
     this.#waiting--
@@ -104,6 +105,39 @@ export class VirtualClock implements Clock, Timers {
   }
 
   /**
+   * As `runUntil`, for worlds in which async code runs: after each event, everything that it has set going in promises
+   * comes to rest before time moves on. Throws what `fail` was told of.
+   */
+  async runSettled(untilMs: number): Promise<void> {
+    await settled()
+    for (let dueMs = this.nextMs(); dueMs !== undefined && dueMs <= untilMs; dueMs = this.nextMs()) {
+      this.#throwFault()
+      this.step()
+      await settled()
+    }
+    this.#throwFault()
+    this.#nowMs = Math.max(this.#nowMs, untilMs)
+  }
+
+  /** For what nobody hears who throws, or somebody else would catch: the event under way was the last of the run. */
+  fail(error: unknown): void {
+    this.#fault ??= { error }
+  }
+
+  /** Carries something out; what it throws ends the run. */
+  attempt(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  #throwFault(): void {
+    if (this.#fault !== undefined) throw this.#fault.error
+  }
+
+  /**
    * Runs async code: after each event, everything that it has set going in promises comes to rest before time moves on.
    * Resolves with what `work` resolves with. When nothing is due and `work` still waits, it waits for nothing that
    * can come, and that is a TypeError.
@@ -164,6 +198,11 @@ export function sleepOn(timers: Pick<Timers, 'after'>, delayMs: number, signal?:
     })
     signal?.addEventListener('abort', onAbort, { once: true })
   })
+}
+
+/** Resolves when all that promises have set going is at rest: a tick comes after the last of them. */
+function settled(): Promise<void> {
+  return new Promise(resolve => process.nextTick(resolve))
 }
 
 function isBefore(a: Event, b: Event): boolean {

@@ -11,6 +11,7 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { Boot, NodeId } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
+import type { DriverObserver } from './driver-observer.ts'
 import { type MachineEvent, step } from './machine.ts'
 import {
   type Batch,
@@ -26,13 +27,18 @@ import type { Message } from './messages.ts'
 import { type RoundTripLimits, stretchOf } from './patience.ts'
 import { readAtOnce } from './reading.ts'
 import type { ClientRequest } from './requests.ts'
-import { ALL_RULES } from './rules.ts'
+import { ALL_RULES, type Rules } from './rules.ts'
 import { batchOf, loadStableState } from './stable-state.ts'
 import { StoredRecords } from './stored-records.ts'
-import { TimerQueues } from './timer-queues.ts'
+import { isMoot, TimerQueues } from './timer-queues.ts'
 
 /** Starts of the machine within one start of the process; more would be a disk that refuses everything. */
 const RESTARTS_MAX = 1_000_000
+
+/** Which start of its disk speaks. */
+export function diskBootOf(boot: Boot): number {
+  return Math.floor(boot.counter / RESTARTS_MAX)
+}
 
 /** After a refusal of the disk, ms, until it is tried; doubles with each refusal up to the second. */
 const RECOVER_MS_MIN = 500
@@ -63,6 +69,7 @@ export interface ChainDriverComponents {
   readonly send: (to: NodeId, message: Message) => void
   /** How long messages take; without, they are taken to be as fast as the settings expect. */
   readonly roundTrips?: RoundTripLimits
+  readonly observer?: DriverObserver | undefined
 }
 
 export interface ChainDriverInit {
@@ -74,10 +81,13 @@ export interface ChainDriverInit {
   readonly halted: () => void
   /** The machine is a new one that knows nothing of the members; called before its first step. */
   readonly restarted?: () => void
+  /** Of the machine; all of them, save in a broken variant of the simulator. */
+  readonly rules?: Rules | undefined
 }
 
 interface Step {
   durable: boolean
+  readonly writes: readonly Write[]
   readonly effects: readonly Effect[]
 }
 
@@ -182,13 +192,14 @@ export class ChainDriver {
     const batch = this.#step(event)
     if (batch === undefined) return
     const { persist, effects } = batch
+    this.#components.observer?.stepped(event, persist)
     this.#notice(persist)
     if (persist.length === 0) {
       if (this.#steps.length === 0) this.#release(effects)
-      else if (effects.length > 0) this.#steps.push({ durable: true, effects })
+      else if (effects.length > 0) this.#steps.push({ durable: true, writes: persist, effects })
       return
     }
-    this.#steps.push({ durable: false, effects })
+    this.#steps.push({ durable: false, writes: persist, effects })
     this.#writes.push(...persist)
     if (this.#writing) return
     this.#writing = true
@@ -259,9 +270,14 @@ export class ChainDriver {
       if (machine !== this.#machine) return
       this.#records.durable(number, records)
       for (const one of steps) one.durable = true
-      while (this.#steps[0]?.durable) this.#release(this.#steps.shift()?.effects ?? [])
+      while (this.#steps[0]?.durable) this.#releaseStep(this.#steps.shift() as Step)
     }
     if (machine === this.#machine) this.#writing = false
+  }
+
+  #releaseStep({ writes, effects }: Step): void {
+    if (writes.length > 0) this.#components.observer?.durable(writes)
+    this.#release(effects)
   }
 
   #release(effects: readonly Effect[]): void {
@@ -373,17 +389,8 @@ export class ChainDriver {
       counter: this.#init.diskBoot * RESTARTS_MAX + this.#restarts,
       nonce: Buffer.from(env.randomness.bytes(8)).toString('hex'),
     }
-    const { self, settings } = this.#init
+    const { self, settings, rules = ALL_RULES } = this.#init
     const stable = loadStableState(store, this.#records, boot)
-    return createMachine(stable, { self, boot, rules: ALL_RULES, settings })
+    return createMachine(stable, { self, boot, rules, settings })
   }
-}
-
-/** The timers that requests leave behind; the others are few. */
-function isMoot(machine: Readonly<Machine>, timer: TimerEvent): boolean {
-  if (timer.kind === 'deadline') return !machine.flows.has(timer.flow)
-  if (timer.kind === 'question') return machine.questions.get(timer.node) !== timer.tag
-  if (timer.kind === 'confirm') return !machine.confirms.rounds.has(timer.tag)
-  if (timer.kind === 'task' || timer.kind === 'retry') return !machine.tasks.has(timer.tag)
-  return false
 }

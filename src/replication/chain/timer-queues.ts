@@ -4,7 +4,7 @@
  * with one timer of the system for each queue, and those that have become pointless are dropped on the way.
  */
 import type { Clock, Timer, Timers } from '../../env.ts'
-import type { TimerEvent } from './machine-state.ts'
+import type { Machine, TimerEvent } from './machine-state.ts'
 
 export interface TimerQueuesInit {
   readonly fire: (timer: TimerEvent) => void
@@ -114,4 +114,13 @@ export class TimerQueues {
     if (queue.first > queue.entries.length / 2) this.#sweep(queue)
     this.#arm(afterMs, queue)
   }
+}
+
+/** The timers that requests leave behind; the others are few. */
+export function isMoot(machine: Readonly<Machine>, timer: TimerEvent): boolean {
+  if (timer.kind === 'deadline') return !machine.flows.has(timer.flow)
+  if (timer.kind === 'question') return machine.questions.get(timer.node) !== timer.tag
+  if (timer.kind === 'confirm') return !machine.confirms.rounds.has(timer.tag)
+  if (timer.kind === 'task' || timer.kind === 'retry') return !machine.tasks.has(timer.tag)
+  return false
 }

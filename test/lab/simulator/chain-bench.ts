@@ -9,7 +9,7 @@ import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import { Transcript } from '../../../src/lab/simulator/transcript.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
 
-export function chainBench(
+export async function chainBench(
   init: { nodes?: number; founders?: number; zones?: number; mutant?: string; untilMs?: number } = {},
 ) {
   const nodes = init.nodes ?? 3
@@ -22,7 +22,6 @@ export function chainBench(
       clock,
       random,
       transcript,
-      answer: (_node, { request, outcome }) => workload.answered(request, outcome),
       stepped: (node, event, writes) => {
         if (event.kind === 'start') invariants.started(node)
         invariants.stepped(node, writes)
@@ -58,6 +57,6 @@ export function chainBench(
     ask: (node, order) => workload.order(node, order),
   })
   cluster.found()
-  clock.runUntil(100)
+  await clock.runSettled(100)
   return { clock, cluster, invariants, workload, nemesis }
 }

@@ -4,7 +4,7 @@ import type { NodeName } from '../../../src/lab/simulator/simulated-network.ts'
 import { chainBench } from './chain-bench.ts'
 
 t.test('the founders stand in views over the whole ring', async t => {
-  const { cluster } = chainBench({ nodes: 5, founders: 4 })
+  const { cluster } = await chainBench({ nodes: 5, founders: 4 })
   const views = new Map(cluster.nodes.flatMap(node => [...(node.machine?.views ?? [])]))
   t.equal(views.size, 4)
   for (const { view } of views.values()) t.match(view, { replicas: { length: 3 }, acceptors: { length: 3 } })
@@ -12,7 +12,7 @@ t.test('the founders stand in views over the whole ring', async t => {
 })
 
 t.test('a lost disk is another node, and an admitted one is a member', async t => {
-  const { clock, cluster } = chainBench({ nodes: 4, founders: 3 })
+  const { clock, cluster } = await chainBench({ nodes: 4, founders: 3 })
   const node = cluster.node('n1')
   const before = node.id
   cluster.wipe(node)
@@ -20,7 +20,7 @@ t.test('a lost disk is another node, and an admitted one is a member', async t =
   t.equal(cluster.members.get(before)?.status, 'gone')
   cluster.start(node)
   cluster.join(cluster.node('n4'))
-  clock.runUntil(4_000)
+  await clock.runSettled(4_000)
   t.same([...(cluster.node('n2').machine?.members.keys() ?? [])].sort(), [
     'n1.0',
     'n1.1',
@@ -33,18 +33,18 @@ t.test('a lost disk is another node, and an admitted one is a member', async t =
 })
 
 t.test('with that rule broken it keeps its name', async t => {
-  const { cluster } = chainBench({ mutant: 'lost-disk-same-node' })
+  const { cluster } = await chainBench({ mutant: 'lost-disk-same-node' })
   const before = cluster.node('n1').id
   cluster.wipe(cluster.node('n1'))
   t.equal(cluster.node('n1').id, before)
 })
 
 t.test('a node that leaves is given nothing new, and goes when it holds nothing', async t => {
-  const { clock, cluster } = chainBench({ nodes: 4 })
+  const { clock, cluster } = await chainBench({ nodes: 4 })
   const node = cluster.node('n2')
   cluster.depart(node)
   for (let look = 0; look < 20 && (node.machine?.views.size ?? 0) > 0; look++) {
-    clock.runUntil(clock.monotonicMs() + 200)
+    await clock.runSettled(clock.monotonicMs() + 200)
     for (const each of cluster.nodes) each.handle({ kind: 'verify' })
   }
   t.equal(node.machine?.views.size, 0)

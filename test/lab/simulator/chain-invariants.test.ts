@@ -4,8 +4,8 @@ import type { Envelope } from '../../../src/replication/chain/messages.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import { chainBench } from './chain-bench.ts'
 
-function bench() {
-  const made = chainBench()
+async function bench() {
+  const made = await chainBench()
   const [path] = made.workload.paths as [never]
   const record = absentRecord(path, identifierOfPath(path), { epoch: 1, seq: 3 })
   const view = made.invariants.newestActive(path)
@@ -16,12 +16,12 @@ function bench() {
 }
 
 t.test('an acknowledged write has to be everywhere', async t => {
-  const { invariants, path } = bench()
+  const { invariants, path } = await bench()
   t.throws(() => invariants.acknowledged(path, { epoch: 1, seq: 1 }), /lacks the acknowledged write/)
 })
 
 t.test('no version goes back, and none is newer downstream', async t => {
-  const { invariants, path, record, head, middle } = bench()
+  const { invariants, path, record, head, middle } = await bench()
   const write = (seq: number) =>
     [{ kind: 'record', path, record: { ...record, version: { epoch: 1, seq } } }] as const
   invariants.stepped(head, write(3))
@@ -30,13 +30,13 @@ t.test('no version goes back, and none is newer downstream', async t => {
 })
 
 t.test('no tombstone goes above the floor', async t => {
-  const { invariants, path, record, head } = bench()
+  const { invariants, path, record, head } = await bench()
   invariants.stepped(head, [{ kind: 'record', path, record }])
   t.throws(() => invariants.stepped(head, [{ kind: 'record', path, record: undefined }]), /tombstone/)
 })
 
 t.test('promises never go back, and a view has one successor', async t => {
-  const { invariants, view, head } = bench()
+  const { invariants, view, head } = await bench()
   const state = head.machine?.views.get(view.id)
   if (state === undefined) throw new TypeError('The head holds its view.')
   const promise = (round: number) =>
@@ -53,7 +53,7 @@ t.test('promises never go back, and a view has one successor', async t => {
 })
 
 t.test('two views that can both confirm a key are found', async t => {
-  const { invariants, view, head } = bench()
+  const { invariants, view, head } = await bench()
   const state = head.machine?.views.get(view.id)
   if (state === undefined) throw new TypeError('The head holds its view.')
   const newer = { ...view, id: 'newer' as typeof view.id, epoch: 2 }
@@ -62,7 +62,7 @@ t.test('two views that can both confirm a key are found', async t => {
 })
 
 t.test('a move may not remove its source before there is a copy', async t => {
-  const { invariants, path, record, head } = bench()
+  const { invariants, path, record, head } = await bench()
   const history = [{ version: record.version, requestId: 'm:remove' as RequestId }]
   t.throws(
     () => invariants.durable(head, [{ kind: 'record', path, record: { ...record, history } }]),

@@ -6,29 +6,29 @@ import type { BlobId } from '../../../src/storage/record.ts'
 import { chainBench } from './chain-bench.ts'
 
 t.test('trouble is drawn, kept and ended', async t => {
-  const { clock, cluster, nemesis } = chainBench({ nodes: 5 })
+  const { clock, cluster, nemesis } = await chainBench({ nodes: 5 })
   nemesis.draw(3_000)
-  clock.runUntil(3_000)
+  await clock.runSettled(3_000)
   t.ok(nemesis.done.length > 20)
   t.ok(new Set(nemesis.done.map(({ kind }) => kind)).size > 6)
   nemesis.heal()
-  clock.runUntil(3_200)
+  await clock.runSettled(3_200)
   for (const node of cluster.nodes) t.ok(node.running || cluster.members.get(node.id)?.status === 'gone')
 })
 
 t.test('what a schedule says is done, and nothing that nobody knows', async t => {
-  const { clock, cluster, nemesis } = chainBench()
+  const { clock, cluster, nemesis } = await chainBench()
   nemesis.follow([{ atMs: 10, kind: 'crash', node: 'n1', lastsMs: 50 }])
-  clock.runUntil(clock.monotonicMs() + 20)
+  await clock.runSettled(clock.monotonicMs() + 20)
   t.notOk(cluster.node('n1').running)
-  clock.runUntil(clock.monotonicMs() + 100)
+  await clock.runSettled(clock.monotonicMs() + 100)
   t.ok(cluster.node('n1').running)
   nemesis.follow([{ atMs: 1, kind: 'meteor', node: 'n1' }])
-  t.throws(() => clock.runUntil(clock.monotonicMs() + 10), TypeError)
+  await t.rejects(clock.runSettled(clock.monotonicMs() + 10), TypeError)
 })
 
 t.test('a schedule keeps messages of one kind back, sets links, and has single clients ask', async t => {
-  const { clock, nemesis, workload } = chainBench({ nodes: 3, untilMs: 0 })
+  const { clock, nemesis, workload } = await chainBench({ nodes: 3, untilMs: 0 })
   const startMs = clock.monotonicMs()
   const ask = { kind: 'ask', client: 'c', node: 'n3' }
   nemesis.follow([
@@ -37,12 +37,12 @@ t.test('a schedule keeps messages of one kind back, sets links, and has single c
     { atMs: 2, ...ask, request: { kind: 'remove', path: 'p0', key: 'k' } },
     { atMs: 3, ...ask, request: { kind: 'get', path: 'p0' } },
   ])
-  clock.runUntil(startMs + 20)
+  await clock.runSettled(startMs + 20)
   const open = workload
     .operations()
     .filter(({ client, answer }) => client === 'c' && answer.kind === 'unknown')
   t.equal(open.length, 1, 'the removal waits, the read does not')
-  clock.runUntil(startMs + 2_000)
+  await clock.runSettled(startMs + 2_000)
   const asked = workload.operations().filter(({ client }) => client === 'c')
   t.same(
     asked.map(({ action, answer }) => [action.kind, answer.kind]),
@@ -54,24 +54,24 @@ t.test('a schedule keeps messages of one kind back, sets links, and has single c
 })
 
 t.test('no disk is taken that the network can not do without', async t => {
-  const { clock, cluster, nemesis } = chainBench()
+  const { clock, cluster, nemesis } = await chainBench()
   const ids = () => cluster.nodes.map(({ id }) => id)
   const before = ids()
   nemesis.follow(
     ['n1', 'n2', 'n3'].map((node, index) => ({ atMs: index + 1, kind: 'wipe', node, lastsMs: 5_000 })),
   )
-  clock.runUntil(clock.monotonicMs() + 10)
+  await clock.runSettled(clock.monotonicMs() + 10)
   t.equal(ids().filter(id => !before.includes(id)).length, 1)
 })
 
 t.test('a body that records name rots only where another replica of the serving view has it', async t => {
-  const { clock, cluster, invariants, workload, nemesis } = chainBench({ nodes: 4 })
+  const { clock, cluster, invariants, workload, nemesis } = await chainBench({ nodes: 4 })
   const path = workload.paths[0] as PathName
   const blobId = '7'.repeat(32) as BlobId
   const body = { size: 1, sha256: '7'.repeat(64), blockChecksums: [0], content: { blobId } }
   const meta = { mediaType: '' }
   workload.ask('c', cluster.node('n1'), { kind: 'put', path, body, meta, writtenAtMs: 0, condition: 'none' })
-  clock.runUntil(clock.monotonicMs() + 400)
+  await clock.runSettled(clock.monotonicMs() + 400)
   const replicas = invariants.newestActive(path)?.replicas ?? []
   const nodeOf = (id: string) => cluster.nodes.find(node => node.id === id) as ChainNode
   const [kept, ...others] = replicas.map(nodeOf) as [ChainNode, ...ChainNode[]]
@@ -89,7 +89,7 @@ t.test('a body that records name rots only where another replica of the serving 
 })
 
 t.test('a restored disk stays up until it is refused', async t => {
-  const { cluster, nemesis } = chainBench()
+  const { cluster, nemesis } = await chainBench()
   const node = cluster.node('n1')
   node.restored = true
   for (const kind of ['crash', 'fill', 'half-renew'])

@@ -3,9 +3,9 @@ import { checkHistory } from '../../../src/lab/simulator/linearizability.ts'
 import { chainBench } from './chain-bench.ts'
 
 t.test('clients ask and are told, and without trouble they are told everything', async t => {
-  const { clock, workload } = chainBench({ untilMs: 2_000 })
+  const { clock, workload } = await chainBench({ untilMs: 2_000 })
   workload.run()
-  clock.runUntil(4_000)
+  await clock.runSettled(4_000)
   t.notOk(workload.busy)
   t.ok(workload.answers.total > 50)
   t.equal(workload.answers.unknown, 0)
@@ -17,7 +17,7 @@ t.test('clients ask and are told, and without trouble they are told everything',
 })
 
 t.test('clients of a node that goes down do not know what became of their request', async t => {
-  const { cluster, workload } = chainBench()
+  const { cluster, workload } = await chainBench()
   const [path] = workload.paths
   workload.ask('c1', cluster.node('n1'), { kind: 'get', path: path as never })
   workload.ask('c2', cluster.node('n2'), { kind: 'remove', condition: 'exists', path: path as never })

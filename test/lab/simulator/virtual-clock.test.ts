@@ -117,3 +117,29 @@ t.test('a sleep ends early with its signal', async t => {
   await t.rejects(clock.sleep(10, control.signal), { message: 'enough' })
   t.equal(clock.waiting, 0)
 })
+
+t.test('with async code, time moves on when all promises are at rest', async t => {
+  const clock = new VirtualClock()
+  const seen: string[] = []
+  const work = async () => {
+    for (let turn = 0; turn < 3; turn++) await Promise.resolve()
+    seen.push(`work at ${clock.monotonicMs()}`)
+  }
+  clock.after(1, () => void work())
+  clock.after(2, () => seen.push('second'))
+  await clock.runSettled(5)
+  t.same(seen, ['work at 1', 'second'])
+  t.equal(clock.monotonicMs(), 5)
+})
+
+t.test('what an event throws, and what it is told of, ends a run', async t => {
+  const clock = new VirtualClock()
+  clock.after(1, () => clock.attempt(() => Buffer.from('x').readUInt32LE(9)))
+  clock.after(2, () => t.fail('nothing comes after it'))
+  await t.rejects(clock.runSettled(5), RangeError)
+  const other = new VirtualClock()
+  other.after(1, () => {
+    throw new TypeError('at once')
+  })
+  await t.rejects(other.runSettled(5), { message: 'at once' })
+})

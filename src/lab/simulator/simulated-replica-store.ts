@@ -1,0 +1,113 @@
+/**
+ * Owns what a replica keeps on a simulated disk: the bytes that LMDB would hold, under keys of one table. As there,
+ * nothing is shown before it is durable, and batches become durable in their order.
+ */
+import { Buffer } from 'node:buffer'
+import type { Readable } from 'node:stream'
+import { StoreError } from '../../errors.ts'
+import { arcContains } from '../../ring/arc.ts'
+import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { BlobId, Body } from '../../storage/record.ts'
+import { decodeRecord, encodeRecord, notesOfRecord } from '../../storage/record-codec.ts'
+import type { InspectedRecord, KeptRecord, ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
+import type { SimulatedDisk } from './simulated-disk.ts'
+
+const RECORD = 'record/'
+const TOMBSTONE = 'tombstone/'
+const VALUE = 'value/'
+
+export class SimulatedReplicaStore implements ReplicaStore {
+  readonly #disk: SimulatedDisk<Uint8Array>
+  /** Bytes on a simulated disk never change, so each is decoded once. */
+  readonly #decoded = new WeakMap<Uint8Array, KeptRecord>()
+
+  constructor(components: { readonly disk: SimulatedDisk<Uint8Array> }) {
+    this.#disk = components.disk
+  }
+
+  record(path: PathName): KeptRecord | undefined {
+    const bytes = this.#disk.readDurable(RECORD + path)
+    if (bytes !== undefined) return this.#decode(path, bytes, true)
+    const tombstone = this.#disk.readDurable(TOMBSTONE + path)
+    return tombstone && this.#decode(path, tombstone, false)
+  }
+
+  *records(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
+    yield* this.#within(RECORD, lo, hi)
+    yield* this.tombstones(lo, hi)
+  }
+
+  *tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
+    yield* this.#within(TOMBSTONE, lo, hi)
+  }
+
+  *inspect(lo: Identifier, hi: Identifier): Iterable<InspectedRecord> {
+    const files = [...this.#within(RECORD, lo, hi)]
+    const distance = ({ path }: KeptRecord) => {
+      const position = identifierOfPath(path)
+      return position > lo ? `0${position}` : `1${position}`
+    }
+    files.sort((a, b) => (distance(a) < distance(b) ? -1 : 1))
+    for (const kept of files) yield { path: kept.path, kept, listed: undefined }
+  }
+
+  *values(prefix: string): Iterable<readonly [string, Uint8Array]> {
+    for (const key of this.#disk.durableKeys(VALUE + prefix)) {
+      yield [key.slice(VALUE.length), this.#disk.readDurable(key) as Uint8Array]
+    }
+  }
+
+  async apply(batch: ReplicaBatch): Promise<void> {
+    const changes: [string, Uint8Array | undefined][] = []
+    for (const { path, record } of batch.records) {
+      const file = record?.file
+      changes.push([RECORD + path, file && encodeRecord(file, record?.notes)])
+      changes.push([TOMBSTONE + path, file === undefined ? record?.notes : undefined])
+    }
+    for (const [key, value] of batch.values) changes.push([VALUE + key, value])
+    this.#disk.write(changes)
+    await new Promise<void>((resolve, reject) => {
+      this.#disk.sync(error => (error === undefined ? resolve() : reject(error)))
+    })
+  }
+
+  receive(): Promise<Body> {
+    throw new TypeError('A simulated disk holds no bodies yet.')
+  }
+
+  replaceBlob(): Promise<void> {
+    throw new TypeError('A simulated disk holds no bodies yet.')
+  }
+
+  async openBlob(): Promise<Readable> {
+    throw new StoreError('FILE_NOT_FOUND', 'The body is not here.')
+  }
+
+  async hasBlob(_blobId: BlobId): Promise<boolean> {
+    return false
+  }
+
+  *#within(table: string, lo: Identifier, hi: Identifier): Generator<KeptRecord> {
+    for (const key of this.#disk.durableKeys(table)) {
+      const path = key.slice(table.length) as PathName
+      const bytes = this.#disk.readDurable(key)
+      if (bytes !== undefined && arcContains({ lo, hi }, identifierOfPath(path)))
+        yield this.#decode(path, bytes, table === RECORD)
+    }
+  }
+
+  #decode(path: PathName, bytes: Uint8Array, isFile: boolean): KeptRecord {
+    const known = this.#decoded.get(bytes)
+    if (known !== undefined) return known
+    const kept = isFile ? decodeFile(path, bytes) : { path, file: undefined, notes: bytes }
+    this.#decoded.set(bytes, kept)
+    return kept
+  }
+}
+
+function decodeFile(path: PathName, bytes: Uint8Array): KeptRecord {
+  const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const file = decodeRecord(path, value)
+  return { path, file, notes: notesOfRecord(file, value) }
+}
