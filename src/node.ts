@@ -269,7 +269,7 @@ export class StoreNode implements NodeControl {
   async #openWaitingDoor(init: JoinInit): Promise<Server> {
     const { host, tls } = this.#config
     const pem = tls && { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }
-    const door = waitingDoor({ credentials: newcomerCredentials(init), tls: pem })
+    const door = waitingDoor({ credentials: newcomerCredentials(this.#env, init), tls: pem })
     await listening(host, this.#port, async () => {
       door.listen(this.#port, host)
       await once(door, 'listening')

@@ -100,13 +100,14 @@ export class Connections {
   /** The text of an answer as a stream that ends (and with it the connection) only after a while of draining. */
   lingering(text: string, request: IncomingMessage): Readable {
     const drained = () => this.#drained(request)
-    return Readable.from(
+    const stream = Readable.from(
       (async function* () {
         yield text
         await drained()
       })(),
       { objectMode: false },
     )
+    return Object.assign(stream, { wholeText: text })
   }
 
   #drained(request: IncomingMessage): Promise<void> {

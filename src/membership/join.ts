@@ -5,6 +5,7 @@ import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import { PeerVersions, type ProtocolVersion } from '../peer/protocol.ts'
+import { Turns } from '../peer/turns.ts'
 import type { Credentials } from '../peer/wire.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
@@ -107,7 +108,7 @@ function newRecord({ nodeId, address, zone }: JoinInit): MapRecord {
 async function ask(env: Env, init: JoinInit): Promise<Joined | undefined> {
   const self = newRecord(init)
   const peers = new HttpPeers<never, PeerCall, PeerAnswer>(
-    { env, credentials: newcomerCredentials(init) },
+    { env, credentials: newcomerCredentials(env, init) },
     {
       scheme: init.scheme,
       unreachable: () => undefined,
@@ -126,6 +127,7 @@ async function ask(env: Env, init: JoinInit): Promise<Joined | undefined> {
 
 /** How a node shows itself that has a secret and no network yet. */
 export function newcomerCredentials(
+  env: Env,
   init: Pick<JoinInit, 'secret' | 'address' | 'nodeId' | 'diskBoot' | 'speaks'>,
 ): Credentials {
   const { secret, address, nodeId, diskBoot } = init
@@ -134,6 +136,7 @@ export function newcomerCredentials(
     networkId: () => undefined,
     self: () => ({ address, nodeId, boot: { counter: diskBoot, nonce: '0' } }),
     versions: new PeerVersions(init),
+    turns: new Turns(env),
   }
 }
 

@@ -10,6 +10,7 @@ import type { PeerReception } from '../peer/peer-routes.ts'
 import type { BodyAnnouncement, PeerIdentity, Unreachable } from '../peer/peers.ts'
 import { PeerVersions, type ProtocolVersion } from '../peer/protocol.ts'
 import { RoundTrips } from '../peer/round-trips.ts'
+import { Turns } from '../peer/turns.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
 import { holdersOf } from '../replication/chain/body-holders.ts'
@@ -100,6 +101,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         return { address: this.members.self.address, nodeId: this.#self, boot: this.driver.machine.boot }
       },
       versions: new PeerVersions(init),
+      turns: new Turns(env),
     }
     this.#peers = new HttpPeers(
       { env, credentials: this.credentials },

@@ -4,10 +4,12 @@
 import { Readable } from 'node:stream'
 import { Pool } from 'undici'
 import type { Env, Timer } from '../env.ts'
-import { ERROR_CODES, type ErrorCode, errorCode, StoreError } from '../errors.ts'
+import { StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import { exchange, type WholeAnswer } from './exchange.ts'
 import { Outbox } from './outbox.ts'
+import { howUnreachable, refusal } from './peer-errors.ts'
+import { PeerRequests } from './peer-requests.ts'
 import type {
   BodyAnnouncement,
   CallOptions,
@@ -16,16 +18,15 @@ import type {
   StageOptions,
   Unreachable,
 } from './peers.ts'
-import type { Dated, ProtocolVersion } from './protocol.ts'
+import { type Dated, FRESH_VERSION, type ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
+import { answeredBy, questionOf, wordSigner } from './signed-answer.ts'
 import {
-  authenticate,
   type Credentials,
-  decode,
   decodeBatch,
   encode,
   hearReply,
-  MESSAGE_BYTES_MAX,
+  identify,
   malformedMessage,
   peerHeaders,
 } from './wire.ts'
@@ -75,20 +76,32 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   readonly #init: HttpPeersInit<Message, Call | Stream>
   readonly #links = new Map<Address, Link>()
   readonly #refusals: Refusals
+  readonly #requests: PeerRequests
+  /** Messages that wait for a peer of which it is not known whether it understands them. */
+  readonly #newer = new WeakMap<Uint8Array, Dated>()
   #closed = false
 
   constructor(components: HttpPeersComponents, init: HttpPeersInit<Message, Call | Stream>) {
     this.#components = components
     this.#init = init
     this.#refusals = new Refusals(components.env)
+    const pool = (to: Address) => this.#link(to).pool
+    this.#requests = new PeerRequests(components, { unreachable: init.unreachable, pool })
   }
 
   send(to: Address, message: Message): void {
     if (this.#closed) return
-    const { kind, since } = this.#init.dated(message)
+    const dated = this.#init.dated(message)
     const { versions } = this.#components.credentials
-    if (since <= (versions.of(to) ?? versions.oldest)) this.#link(to).outbox.add(encode(message))
-    else this.#components.env.log.debug({ op: 'peer.send', peer: to, kind, since }, 'newer than the peer')
+    const known = versions.of(to) ?? (versions.newest < FRESH_VERSION ? versions.oldest : undefined)
+    if (known !== undefined && known < dated.since) return this.#drop(to, dated)
+    const encoded = encode(message)
+    if (known === undefined && dated.since > versions.oldest) this.#newer.set(encoded, dated)
+    this.#link(to).outbox.add(encoded)
+  }
+
+  #drop(to: Address, { kind, since }: Dated): void {
+    this.#components.env.log.debug({ op: 'peer.send', peer: to, kind, since }, 'newer than the peer')
   }
 
   async call(to: Address, call: Call, options: CallOptions): Promise<Answer> {
@@ -97,7 +110,10 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
       const timer = this.#components.env.timers.after(options.timeoutMs, expire)
       try {
         const ask = { to, method: 'POST', url: '/peer/call', body, options: { ...options, signal } } as const
-        return (await readAnswer(await this.#agree(ask, this.#init.dated(call)))) as Answer
+        return (await this.#requests.readAnswer(
+          to,
+          await this.#requests.agree(ask, this.#init.dated(call)),
+        )) as Answer
       } finally {
         timer.cancel()
       }
@@ -106,9 +122,10 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 
   async *stream(to: Address, call: Stream, options: CallOptions): AsyncGenerator<unknown> {
     const ask = { to, method: 'POST', url: '/peer/stream', body: encode(call), options } as const
-    const reply = await this.#agree(ask, this.#init.dated(call))
+    const { reply, question } = await this.#requests.agree(ask, this.#init.dated(call))
+    this.#requests.checkHead(to, reply, question)
     try {
-      yield* wordsOf(reply.body)
+      yield* wordsOf(reply.body, question && wordSigner(this.#components.credentials, question))
     } catch (cause) {
       options.signal?.throwIfAborted()
       if (cause instanceof StoreError) throw cause
@@ -118,7 +135,9 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 
   async fetchBody(from: Address, name: string, first: number, options: CallOptions): Promise<Readable> {
     const url = `/peer/bodies/${encodeURIComponent(name)}?first=${first}`
-    const reply = await this.#agree({ to: from, method: 'GET', url, body: undefined, options }, BODY)
+    const ask = { to: from, method: 'GET', url, body: undefined, options } as const
+    const { reply, question } = await this.#requests.agree(ask, BODY)
+    this.#requests.checkHead(from, reply, question)
     return reply.body
   }
 
@@ -132,15 +151,22 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     const isWhole = 'sha256' in announced
     const query = isWhole ? `sha256=${announced.sha256}` : `onward=${announced.onward.join()}`
     const url = `/peer/staging/${encodeURIComponent(name)}?${query}`
-    const { kind, since } = isWhole ? BODY : GROWING_BODY
-    // Bytes that have left are gone: when the version is refused, the next try is in the other one.
-    const version = this.#components.credentials.versions.versionFor(to, since, kind)
     return this.#untilExpired(to, options.signal, async (signal, expire) => {
       const { timers } = this.#components.env
       const pieces = watched(body, () => timers.after(options.stallMs, expire))
       const bytes = Readable.from(pieces, { objectMode: false })
       const ask = { to, method: 'PUT', url, body: bytes, options: { ...options, signal } } as const
-      return (await readAnswer(await this.#request(ask, version))) as Answer
+      const greeting = timers.after(options.stallMs, expire)
+      const manner = await this.#requests
+        .begin(to, isWhole ? BODY : GROWING_BODY, signal)
+        .finally(() => greeting.cancel())
+      try {
+        return (await this.#requests.readAnswer(to, await this.#requests.request(ask, manner))) as Answer
+      } catch (error) {
+        // Bytes that have left are gone: the next try is in the other version, or with a new greeting.
+        if (!this.#requests.mayAgree(to, manner, error)) throw error
+        throw new StoreError('UNAVAILABLE', `The node ${to} has started anew.`, { cause: error })
+      }
     })
   }
 
@@ -168,114 +194,67 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     }
   }
 
-  /** Asks in the newest version that both speak; one that is refused is tried once more in the other. */
-  async #agree(ask: Ask<Buffer | undefined>, { kind, since }: Dated): Promise<Reply> {
-    const { versions } = this.#components.credentials
-    const version = versions.versionFor(ask.to, since, kind)
-    try {
-      return await this.#request(ask, version)
-    } catch (error) {
-      const next = versions.of(ask.to)
-      if (errorCode(error) !== 'PROTOCOL_UNSUPPORTED' || next === undefined || next === version) throw error
-      return await this.#request(ask, versions.versionFor(ask.to, since, kind))
-    }
-  }
-
-  async #request(
-    { to, method, url, body, options }: Ask<Buffer | Readable | undefined>,
-    version: ProtocolVersion,
-  ) {
-    const { credentials } = this.#components
-    const signed = body instanceof Readable ? undefined : body
-    try {
-      const reply = await this.#link(to).pool.request({
-        method,
-        path: url,
-        headers: peerHeaders(credentials, method, url, signed, version),
-        body: body ?? null,
-        signal: options.signal ?? null,
-        headersTimeout: options.timeoutMs,
-        bodyTimeout: options.timeoutMs,
-      })
-      const speaks = hearReply(credentials, to, reply.headers)
-      if (reply.statusCode < 300) return reply
-      const error = refusal(reply.statusCode, await readLimited(reply))
-      throw this.#isOfVersion(error, to, version, speaks) ? unsupported(to, version, error) : error
-    } catch (error) {
-      if (error instanceof StoreError || options.signal?.aborted) throw error
-      const how = howUnreachable(error)
-      if (how === 'refused') credentials.versions.forget(to)
-      this.#init.unreachable(to, how)
-      throw new StoreError(
-        'UNAVAILABLE',
-        `The node ${to} ${how === 'refused' ? 'refused' : 'did not answer'}.`,
-        {
-          cause: error,
-        },
-      )
-    }
-  }
-
-  /** Whether a node has refused a request for its version, and not for what a third one said; that is noted. */
-  #isOfVersion(
-    error: StoreError,
-    to: Address,
-    version: ProtocolVersion,
-    speaks: number | undefined,
-  ): boolean {
-    const { versions } = this.#components.credentials
-    // A door that only newer programs have is not found at an older one.
-    const lacksDoor = error.code === 'ROUTE_NOT_FOUND' && version > versions.oldest
-    if (error.code !== 'PROTOCOL_UNSUPPORTED' && !lacksDoor) return false
-    if (speaks !== undefined && speaks >= version) return false
-    if (versions.of(to) === version)
-      this.#components.env.log.warn(
-        { op: 'peer.send', peer: to, version },
-        'peer refuses the version that it spoke',
-      )
-    if (speaks === undefined) versions.refused(to, version)
-    return true
-  }
-
   async #deliver(to: Address, pool: Pool, batch: readonly Uint8Array[]) {
-    const [first] = batch
-    const body = first !== undefined && batch.length === 1 ? first : Buffer.concat(batch)
     const url = '/peer/messages'
-    const { clock } = this.#components.env
+    const { clock, log } = this.#components.env
     const { credentials } = this.#components
-    const beganMs = clock.monotonicMs()
     try {
       for (let tries = 1; ; tries++) {
-        const version = credentials.versions.of(to) ?? credentials.versions.oldest
-        const headers = peerHeaders(credentials, 'POST', url, body, version)
+        const manner = await this.#requests.manner(to, MESSAGES)
+        const { version, turn } = manner
+        const body = this.#understood(to, batch, version)
+        const beganMs = clock.monotonicMs()
+        const headers = peerHeaders(credentials, 'POST', url, body, version, turn)
         const timeoutMs = DELIVERY_TIMEOUT_MS
         const answer = await exchange(pool, { method: 'POST', path: url, headers, body, timeoutMs })
         const { status } = answer
         const speaks = hearReply(credentials, to, answer.headers)
+        const question = questionOf(headers)
+        const from = question && answeredBy(credentials, question, answer)
         if (status < 300) {
           this.#init.took?.(to, clock.monotonicMs() - beganMs)
-          this.#takeReplies(url, answer)
+          this.#takeReplies(url, answer, version, from)
           return 'delivered'
         }
-        const error = refusal(status, answer.body)
-        if (tries === 1 && this.#isOfVersion(error, to, version, speaks)) continue
-        this.#components.env.log.warn({ op: 'peer.send', peer: to, status }, 'peer refused messages')
+        const error = refusal(to, status, answer.body, question === undefined || from !== undefined)
+        const isOfVersion = this.#requests.isOfVersion(error, to, version, speaks)
+        if (tries === 1 && (this.#requests.mayAgree(to, manner, error) || isOfVersion)) continue
+        log.warn({ op: 'peer.send', peer: to, status }, 'peer refused messages')
         return 'delivered'
       }
     } catch (error) {
-      const how = howUnreachable(error)
-      if (how === 'refused') credentials.versions.forget(to)
-      return how
+      if (!(error instanceof StoreError)) return this.#requests.lose(to, error)
+      if (error.cause !== undefined && !(error.cause instanceof StoreError))
+        return howUnreachable(error.cause)
+      log.warn({ op: 'peer.send', peer: to, code: error.code }, 'peer refused messages')
+      return 'delivered'
     }
   }
 
+  /** Messages as one body, without those that are newer than the peer has turned out to be. */
+  #understood(to: Address, batch: readonly Uint8Array[], version: ProtocolVersion): Uint8Array {
+    const understood = batch.filter(message => {
+      const dated = this.#newer.get(message)
+      if (dated === undefined || dated.since <= version) return true
+      this.#drop(to, dated)
+      return false
+    })
+    const [first] = understood
+    return first !== undefined && understood.length === 1 ? first : Buffer.concat(understood)
+  }
+
   /** Only what is signed as an answer counts: another program may have taken over the port. */
-  #takeReplies(url: string, { headers, body }: WholeAnswer): void {
+  #takeReplies(
+    url: string,
+    { headers, body }: WholeAnswer,
+    version: ProtocolVersion,
+    answered: PeerIdentity | undefined,
+  ): void {
     if (body.byteLength === 0) return
-    const head = { method: 'REPLY', url, headers }
-    const from = authenticate(this.#components.credentials, head, body)
+    const { credentials } = this.#components
+    const from = answered ?? identify(credentials, { method: 'REPLY', url, headers }, body)
     const messages = decodeBatch(body)
-    const malformed = messages.find(message => !this.#init.isMessage(message, from.version))
+    const malformed = messages.find(message => !this.#init.isMessage(message, version))
     if (malformed === undefined) return this.#init.messages(from, messages as Message[])
     const { code, message: reason } = malformedMessage(malformed)
     this.#refusals.note({ op: 'peer.refused', peer: from.address, url, code, reason })
@@ -320,16 +299,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   }
 }
 
-type Reply = Awaited<ReturnType<Pool['request']>>
-
-interface Ask<Body> {
-  readonly to: Address
-  readonly method: 'GET' | 'POST' | 'PUT'
-  readonly url: string
-  readonly body: Body
-  readonly options: CallOptions
-}
-
+const MESSAGES: Dated = { kind: 'messages', since: 1 }
 const BODY: Dated = { kind: 'body', since: 1 }
 const GROWING_BODY: Dated = { kind: 'growing body', since: 2 }
 
@@ -343,46 +313,4 @@ async function* watched(body: AsyncIterable<Uint8Array>, watch: () => Timer): As
       timer.cancel()
     }
   }
-}
-
-async function readAnswer(reply: Reply): Promise<unknown> {
-  return decode(await readLimited(reply))
-}
-
-async function readLimited(reply: Reply): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of reply.body) {
-    bytes += (chunk as Buffer).byteLength
-    if (bytes > MESSAGE_BYTES_MAX)
-      throw new StoreError('INVALID_REQUEST', 'The answer of a peer is too large.')
-    chunks.push(chunk as Buffer)
-  }
-  return Buffer.concat(chunks)
-}
-
-/** The error of a peer, as it said it: codes cross the wire unchanged. */
-function refusal(status: number, bytes: Buffer): StoreError {
-  const fault = parseRefusal(bytes.toString())
-  if (fault === undefined) return new StoreError('UNAVAILABLE', `A peer answered ${status} and no reason.`)
-  return new StoreError(fault.code, fault.message, fault.path === undefined ? {} : { path: fault.path })
-}
-
-function unsupported(to: Address, version: ProtocolVersion, cause: StoreError): StoreError {
-  const message = `The node ${to} does not speak the peer protocol ${version}: ${cause.message}`
-  return new StoreError('PROTOCOL_UNSUPPORTED', message, { cause })
-}
-
-function parseRefusal(text: string): { code: ErrorCode; message: string; path?: string } | undefined {
-  try {
-    const { error } = JSON.parse(text) as { error: { code: ErrorCode; message: string; path?: string } }
-    return Object.hasOwn(ERROR_CODES, error.code) && typeof error.message === 'string' ? error : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function howUnreachable(error: unknown): Unreachable {
-  const code = (error as { code?: string }).code
-  return code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET' ? 'refused' : 'silent'
 }

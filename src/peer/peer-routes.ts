@@ -4,7 +4,13 @@
  * and changes nothing.
  */
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest, onResponseHookHandler } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  onResponseHookHandler,
+  onSendHookHandler,
+} from 'fastify'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { BlobId } from '../storage/record.ts'
@@ -12,6 +18,7 @@ import { parseBodyName, parseNodes, parseSha256 } from './body-name.ts'
 import type { BodyAnnouncement, PeerIdentity } from './peers.ts'
 import type { ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
+import { answerGreeting, answerHeaders, questionOf, wordSigner } from './signed-answer.ts'
 import {
   authenticate,
   type Credentials,
@@ -20,6 +27,7 @@ import {
   encode,
   MESSAGE_BYTES_MAX,
   malformedMessage,
+  OtherStart,
   peerHeaders,
   spoken,
 } from './wire.ts'
@@ -69,20 +77,20 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
     const replies = reception.messages(from, messages as Message[])
     // Past the framework: most requests between nodes are of this kind.
     reply.hijack()
-    if (replies.length === 0) {
-      reply.raw.writeHead(204, from.version < credentials.versions.newest ? spoken(credentials) : {}).end()
-      return reply
-    }
     const answer = Buffer.concat(replies.map(encode))
-    const headers = peerHeaders(credentials, 'REPLY', '/peer/messages', answer, from.version)
-    const length = String(answer.length)
-    reply.raw.writeHead(200, { ...headers, 'content-type': 'application/msgpack', 'content-length': length })
+    const status = replies.length === 0 ? 204 : 200
+    reply.raw.writeHead(status, {
+      ...replyHeaders(credentials, request, status, answer, from.version),
+      ...(status === 200 && { 'content-type': 'application/msgpack', 'content-length': answer.length }),
+    })
     reply.raw.end(answer)
     return reply
   })
 
   app.post('/peer/call', doorOptions(components, '/peer/call'), async (request, reply) => {
     const body = await readBody(request)
+    const greeted = answerGreeting(credentials, headOf(request), body)
+    if (greeted !== undefined) return reply.type('application/msgpack').send(greeted)
     const from = authenticate(credentials, headOf(request), body)
     const call = decode(body)
     if (!reception.isCall(call, from.version)) throw unknownMessage()
@@ -94,7 +102,9 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
     const from = authenticate(credentials, headOf(request), body)
     const call = decode(body)
     if (!reception.isStream(call, from.version)) throw unknownMessage()
-    const lines = Readable.from(linesOf(reception.stream(from, call)), { objectMode: false })
+    const question = questionOf(request.headers)
+    const sign = question && wordSigner(credentials, question)
+    const lines = Readable.from(linesOf(reception.stream(from, call), sign), { objectMode: false })
     lines.on('error', error => {
       components.env.log.warn({ op: 'peer.stream', peer: from.address, err: error }, 'an answer broke off')
       if (reply.raw.headersSent) reply.raw.destroy()
@@ -120,15 +130,58 @@ function addHooks(
   app.addHook('onError', async (request, reply, error) => {
     if (request.routeOptions.config.peer !== true) return
     reply.headers(spoken(credentials))
+    if (error instanceof OtherStart) {
+      components.env.log.debug(
+        { op: 'peer.refused', peer: request.ip, reason: error.message },
+        'greeted again',
+      )
+      return
+    }
     const code = errorCode(error) ?? 'INTERNAL'
     refusals.note({ op: 'peer.refused', peer: request.ip, url: request.url, code, reason: error.message })
   })
 }
 
-/** How a door is told from those of clients, and counted. */
-function doorOptions({ metrics }: Pick<PeerRoutesComponents<never, never, never>, 'metrics'>, door: string) {
+/** How a door is told from those of clients, counted, and signs its answers. */
+function doorOptions(
+  { credentials, metrics }: Pick<PeerRoutesComponents<never, never, never>, 'credentials' | 'metrics'>,
+  door: string,
+) {
   const onResponse = metrics?.hookFor(door)
-  return { config: { peer: true }, ...(onResponse && { onResponse }) } as const
+  const onSend: onSendHookHandler = (request, reply, payload, done) => {
+    const question = request.signedPeer === true ? questionOf(request.headers) : undefined
+    if (question !== undefined)
+      reply.headers(answerHeaders(credentials, question, reply.statusCode, bytesOf(payload)))
+    done(null, payload)
+  }
+  return { config: { peer: true }, onSend, ...(onResponse && { onResponse }) } as const
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** A request of another node whose signature was found right. */
+    signedPeer?: boolean
+  }
+}
+
+/** What an answer signs of its body: all of it, unless it is a stream that only its reader can tell. */
+function bytesOf(payload: unknown): Uint8Array | string | undefined {
+  if (typeof payload === 'string' || payload instanceof Uint8Array) return payload
+  return (payload as { wholeText?: string } | null)?.wholeText
+}
+
+/** The headers of a reply that messages ride on. */
+function replyHeaders(
+  credentials: Credentials,
+  { headers }: FastifyRequest,
+  status: number,
+  answer: Buffer,
+  version: ProtocolVersion,
+): Record<string, string> {
+  const question = questionOf(headers)
+  if (question !== undefined) return answerHeaders(credentials, question, status, answer)
+  if (answer.length > 0) return peerHeaders(credentials, 'REPLY', '/peer/messages', answer, version)
+  return version < credentials.versions.newest ? spoken(credentials) : {}
 }
 
 /** Bodies are streams, so their doors look at headers only. */
@@ -169,7 +222,10 @@ function bodyRoutes<Message, Call, Answer, Stream>(
 }
 
 function headOf(request: FastifyRequest) {
-  return { method: request.method, url: request.raw.url ?? '', headers: request.headers }
+  const onSigned = () => {
+    request.signedPeer = true
+  }
+  return { method: request.method, url: request.raw.url ?? '', headers: request.headers, onSigned }
 }
 
 /** Aborts when the other side is gone before it was answered. */

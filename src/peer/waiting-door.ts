@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { ERROR_CODES, type ErrorCode, errorCode, StoreError } from '../errors.ts'
+import { answerGreeting, answerHeaders, type Question, questionOf } from './signed-answer.ts'
 import { authenticate, type Credentials, MESSAGE_BYTES_MAX } from './wire.ts'
 
 export interface WaitingDoorInit {
@@ -24,18 +25,32 @@ export function waitingDoor({ credentials, tls }: WaitingDoorInit): Server {
       request.socket.destroy()
       return
     }
-    answer(credentials, request).then(
-      () => send(response, 200, { status: 'ok' }),
-      (error: unknown) => refuse(response, error),
+    const asked: Asked = {}
+    const headersFor = (status: number, body: Uint8Array | string) =>
+      asked.question && answerHeaders(credentials, asked.question, status, body)
+    answer(credentials, request, asked).then(
+      bytes => send(response, 200, bytes, headersFor),
+      (error: unknown) => refuse(response, error, headersFor),
     )
   }
   return tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest)
 }
 
-/** Resolves for whoever asks whether this process is alive. @throws StoreError for everybody else. */
-async function answer(credentials: Credentials, request: IncomingMessage): Promise<void> {
+/** The question of another node, once its signature was found right. */
+interface Asked {
+  question?: Question | undefined
+}
+
+type HeadersFor = (status: number, body: Uint8Array | string) => Record<string, string> | undefined
+
+/** Resolves for whoever asks whether this process is alive, and for a greeting. @throws StoreError for everybody else. */
+async function answer(
+  credentials: Credentials,
+  request: IncomingMessage,
+  asked: Asked,
+): Promise<string | Uint8Array> {
   const { method = '', url = '', headers } = request
-  if (url === '/health' && (method === 'GET' || method === 'HEAD')) return
+  if (url === '/health' && (method === 'GET' || method === 'HEAD')) return JSON.stringify({ status: 'ok' })
   if (url !== '/peer/call' || method !== 'POST')
     throw new StoreError('UNAVAILABLE', 'This node waits for its network.')
   const chunks: Buffer[] = []
@@ -45,26 +60,39 @@ async function answer(credentials: Credentials, request: IncomingMessage): Promi
     if (bytes > MESSAGE_BYTES_MAX) throw new StoreError('INVALID_REQUEST', 'The message is too large.')
     chunks.push(chunk as Buffer)
   }
-  authenticate(credentials, { method, url, headers }, Buffer.concat(chunks))
+  const onSigned = () => {
+    asked.question = questionOf(headers)
+  }
+  const head = { method, url, headers, onSigned }
+  const greeted = answerGreeting(credentials, head, Buffer.concat(chunks))
+  if (greeted !== undefined) return greeted
+  authenticate(credentials, head, Buffer.concat(chunks))
   throw new StoreError('NO_NETWORK', 'This node has no network yet.')
 }
 
-function refuse(response: ServerResponse, error: unknown): void {
+function refuse(response: ServerResponse, error: unknown, headersFor: HeadersFor): void {
   const code = errorCode(error) ?? 'INTERNAL'
   const { message } = error as Error
   const { retryable } = ERROR_CODES[code]
-  send(response, STATUS[code] ?? 400, { error: { code, message, retryable } })
+  const text = JSON.stringify({ error: { code, message, retryable } })
+  send(response, STATUS[code] ?? 400, text, headersFor)
 }
 
-function send(response: ServerResponse, status: number, value: object): void {
-  const text = JSON.stringify(value)
+function send(
+  response: ServerResponse,
+  status: number,
+  body: string | Uint8Array,
+  headersFor: HeadersFor,
+): void {
+  const isText = typeof body === 'string'
   // Nobody keeps a connection to a door that is about to be replaced.
   const headers = {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(text),
+    ...headersFor(status, body),
+    'content-type': isText ? 'application/json; charset=utf-8' : 'application/msgpack',
+    'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     connection: 'close',
     ...(status === 503 && { 'retry-after': '1' }),
   }
-  response.writeHead(status, headers).end(text)
+  response.writeHead(status, headers).end(body)
 }

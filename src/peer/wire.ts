@@ -3,9 +3,10 @@
  * network and which node speaks, signed with the network's secret. Whatever does not fit is refused before its body
  * is looked at.
  *
- * The signature (HMAC-SHA-256, RFC 2104) covers method, URL, sender and body, so the secret never travels. It does not
- * hide anything and does not stop a replay: the protocol takes repeated messages by design, and TLS is what hides. A
- * streamed body is covered by its own SHA-256, which travels in a signed message.
+ * The signature (HMAC-SHA-256, RFC 2104) covers method, URL, sender and body, so the secret never travels. Since version 3
+ * it also covers the start of the node that is meant and the turn of the request (turns.ts), so that a request which was
+ * captured is good for nothing, and each answer is signed with the signature of its question. TLS is what hides. A streamed
+ * body is covered by its own SHA-256, which travels in a signed message.
  *
  * A request is in the newest version that both sides speak. Where that is not the sender's own newest, it says that one
  * beside it, signed on its own, because a program of the older version checks the signature as it knows it.
@@ -15,7 +16,9 @@ import { Packr } from 'msgpackr'
 import { StoreError } from '../errors.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { PeerIdentity } from './peers.ts'
-import type { PeerVersions, ProtocolVersion } from './protocol.ts'
+import { FRESH_VERSION, type PeerVersions, type ProtocolVersion } from './protocol.ts'
+import type { Turn } from './sessions.ts'
+import type { Turns } from './turns.ts'
 
 /**
  * Bytes of one request or reply of messages. Usual ones stay near 1 MiB (outbox.ts, differenceBytesMax); what needs more
@@ -31,6 +34,8 @@ export interface Credentials {
   self(): PeerIdentity
   /** Of this node and of the others; `authenticate` notes there what a sender speaks. */
   readonly versions: PeerVersions
+  /** The turns that were taken of others. */
+  readonly turns: Turns
 }
 
 /** Who sent a request, and in which version of the protocol. */
@@ -73,14 +78,16 @@ export function peerHeaders(
   url: string,
   body: Uint8Array | undefined,
   version: ProtocolVersion = credentials.versions.oldest,
+  turn?: Turn,
 ): Record<string, string> {
   const headers: Record<string, string> = {
     'ring-protocol': String(version),
     'ring-network': credentials.networkId() ?? '',
     'ring-node': nodeText(credentials),
     ...(version < credentials.versions.newest && spoken(credentials)),
+    ...(turn && { 'ring-to': turn.to, 'ring-turn': turn.turn }),
   }
-  const signature = sign(credentials.secret, method, url, headers, body)
+  const signature = sign(credentials.secret, method, url, name => headers[name] ?? '', body)
   if (signature !== undefined) headers['ring-signature'] = signature
   return headers
 }
@@ -97,7 +104,7 @@ export function spoken(credentials: Credentials): Record<string, string> {
   }
 }
 
-function nodeText(credentials: Credentials): string {
+export function nodeText(credentials: Credentials): string {
   const { address, nodeId, boot } = credentials.self()
   return `${nodeId}/${boot.counter}.${boot.nonce}/${address}`
 }
@@ -107,13 +114,41 @@ export interface PeerRequestHead {
   readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Called once the signature was found right: from there on, whatever is answered is signed as well. */
+  readonly onSigned?: () => void
 }
 
 /**
  * Who sent a request. What version that node speaks is noted.
- * @throws StoreError PROTOCOL_UNSUPPORTED, WRONG_NETWORK, UNAUTHORIZED or INVALID_REQUEST.
+ * @throws StoreError PROTOCOL_UNSUPPORTED, WRONG_NETWORK, UNAUTHORIZED (also for what was captured and comes again) or
+ *   INVALID_REQUEST.
  */
 export function authenticate(
+  credentials: Credentials,
+  head: PeerRequestHead,
+  body: Uint8Array | undefined,
+): PeerSender {
+  const sender = identify(credentials, head, body)
+  if (sender.version < FRESH_VERSION) return sender
+  const { turns } = credentials
+  const to = headerOf(head.headers, 'ring-to')
+  const [nodeId, start = ''] = to.split('.')
+  const taken = turns.take(start, headerOf(head.headers, 'ring-turn'))
+  if (taken === 'elsewhere' || nodeId !== credentials.self().nodeId)
+    throw new OtherStart('The request is meant for another node, or for an earlier start of this one.')
+  if (taken === 'again') throw new StoreError('UNAUTHORIZED', 'The request has come before.')
+  return sender
+}
+
+/** A request that is not for this start of this node. Its sender greets again, so it is no news. */
+export class OtherStart extends StoreError {
+  constructor(message: string) {
+    super('UNAUTHORIZED', message)
+  }
+}
+
+/** As authenticate, for a request that may come again without harm: the greeting, which asks for what others repeat. */
+export function identify(
   credentials: Credentials,
   head: PeerRequestHead,
   body: Uint8Array | undefined,
@@ -121,37 +156,40 @@ export function authenticate(
   const text = (name: string) => headerOf(head.headers, name)
   const { versions } = credentials
   const version = Number(text('ring-protocol'))
-  if (!versions.understands(version)) {
-    const { oldest, newest } = versions
-    const ours = oldest === newest ? `${newest}` : `${oldest} and ${newest}`
-    const theirs = text('ring-protocol').slice(0, VERSION_LENGTH_MAX)
-    throw new StoreError(
-      'PROTOCOL_UNSUPPORTED',
-      `This node speaks the peer protocol ${ours}, not "${theirs}".`,
-    )
-  }
-  const signed = {
-    'ring-protocol': text('ring-protocol'),
-    'ring-network': text('ring-network'),
-    'ring-node': text('ring-node'),
-  }
-  const expected = sign(credentials.secret, head.method, head.url, signed, body)
+  if (!versions.understands(version)) throw notSpoken(versions, text('ring-protocol'))
+  const expected = sign(credentials.secret, head.method, head.url, text, body)
   if (!sameSignature(expected, text('ring-signature'))) {
     throw new StoreError('UNAUTHORIZED', 'The request is not signed with the secret of this network.')
   }
+  head.onSigned?.()
   const network = credentials.networkId()
-  if (signed['ring-network'] !== '' && network !== undefined && signed['ring-network'] !== network) {
+  if (text('ring-network') !== '' && network !== undefined && text('ring-network') !== network) {
     throw new StoreError('WRONG_NETWORK', 'The request comes from a node of another network.')
   }
-  const from = parseIdentity(signed['ring-node'])
+  const from = parseIdentity(text('ring-node'))
   const speaks = versionSpoken(credentials, head.headers)
   if (speaks === 'forged')
     throw new StoreError(
       'UNAUTHORIZED',
       'What the node speaks is not signed with the secret of this network.',
     )
+  const isOutdated = versions.isOutdated(from, version)
   versions.heard(from.address, from, Math.max(version, speaks ?? 0))
+  if (isOutdated || versions.isOutdated(from, version))
+    throw new StoreError(
+      'PROTOCOL_UNSUPPORTED',
+      `The sender speaks the peer protocol ${FRESH_VERSION}, and nothing older is taken from it.`,
+    )
   return { ...from, version }
+}
+
+function notSpoken({ oldest, newest }: PeerVersions, given: string): StoreError {
+  const ours = oldest === newest ? `${newest}` : `${oldest} and ${newest}`
+  const theirs = given.slice(0, VERSION_LENGTH_MAX)
+  return new StoreError(
+    'PROTOCOL_UNSUPPORTED',
+    `This node speaks the peer protocol ${ours}, not "${theirs}".`,
+  )
 }
 
 /** Notes what the node speaks that has answered at that address, and gives it; undefined when the reply does not show it. */
@@ -178,7 +216,7 @@ function versionSpoken(
   return sameSignature(signSpoken(credentials.secret, version, node), signature) ? Number(version) : 'forged'
 }
 
-function headerOf(headers: PeerRequestHead['headers'], name: string): string {
+export function headerOf(headers: PeerRequestHead['headers'], name: string): string {
   const value = headers[name]
   return typeof value === 'string' ? value : ''
 }
@@ -188,7 +226,7 @@ const VERSION_LENGTH_MAX = 20
 
 const identityPattern = /^([0-9a-f]{32})\/(\d{1,15})\.([0-9a-f]{1,32})\/([\x21-\x7e]{1,300})$/
 
-function parseIdentity(text: string): PeerIdentity {
+export function parseIdentity(text: string): PeerIdentity {
   const match = identityPattern.exec(text)
   if (match === null) throw new StoreError('INVALID_REQUEST', 'The header Ring-Node does not name a node.')
   const [, nodeId, counter, nonce, address] = match
@@ -203,14 +241,14 @@ function sign(
   secret: string | undefined,
   method: string,
   url: string,
-  headers: Readonly<Record<string, string>>,
+  text: (name: string) => string,
   body: Uint8Array | undefined,
 ): string | undefined {
   if (secret === undefined) return undefined
   const hmac = createHmac('sha256', secret)
-  hmac.update(
-    `${method}\n${url}\n${headers['ring-protocol']}\n${headers['ring-network']}\n${headers['ring-node']}\n`,
-  )
+  const version = text('ring-protocol')
+  hmac.update(`${method}\n${url}\n${version}\n${text('ring-network')}\n${text('ring-node')}\n`)
+  if (Number(version) >= FRESH_VERSION) hmac.update(`${text('ring-to')}\n${text('ring-turn')}\n`)
   if (body !== undefined) hmac.update(body)
   return hmac.digest('base64url')
 }
@@ -221,7 +259,7 @@ function signSpoken(secret: string | undefined, version: number | string, node: 
   return createHmac('sha256', secret).update(`SPEAKS\n${version}\n${node}\n`).digest('base64url')
 }
 
-function sameSignature(expected: string | undefined, given: string): boolean {
+export function sameSignature(expected: string | undefined, given: string): boolean {
   if (expected === undefined) return given === ''
   const a = Buffer.from(expected)
   const b = Buffer.from(given)

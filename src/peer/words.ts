@@ -7,21 +7,45 @@ import { StoreError } from '../errors.ts'
 /** Characters of one word; the longest one names a path and says a sentence about it. */
 const WORD_LENGTH_MAX = 64 * 1024
 
-/** @throws StoreError INVALID_REQUEST for what is no line of JSON; whatever `chunks` throws. */
-export async function* wordsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
+/** The signature of a word, by its text and its number. */
+type Sign = (text: string, index: number) => string
+
+/**
+ * With `sign`, each line ends with a tab and its signature, and an empty word comes last.
+ * @throws StoreError INVALID_REQUEST for what is no line of JSON or not signed; whatever `chunks` throws.
+ */
+export async function* wordsOf(chunks: AsyncIterable<Uint8Array>, sign?: Sign): AsyncGenerator<unknown> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let rest = ''
+  let index = 0
+  let isWhole = sign === undefined
   for await (const chunk of chunks) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
     if (rest.length > WORD_LENGTH_MAX) throw malformed()
-    for (const line of lines) yield parse(line)
+    for (const line of lines) {
+      const text = sign === undefined ? line : unsigned(line, index++, sign)
+      if (text === '' && sign !== undefined) isWhole = true
+      else yield parse(text)
+    }
   }
-  if (rest !== '') throw malformed()
+  if (rest !== '' || !isWhole) throw malformed()
 }
 
-export async function* linesOf(words: AsyncIterable<object>): AsyncGenerator<string> {
-  for await (const word of words) yield `${JSON.stringify(word)}\n`
+export async function* linesOf(words: AsyncIterable<object>, sign?: Sign): AsyncGenerator<string> {
+  let index = 0
+  for await (const word of words) {
+    const text = JSON.stringify(word)
+    yield sign === undefined ? `${text}\n` : `${text}\t${sign(text, index++)}\n`
+  }
+  if (sign !== undefined) yield `\t${sign('', index)}\n`
+}
+
+function unsigned(line: string, index: number, sign: Sign): string {
+  const tab = line.indexOf('\t')
+  const text = line.slice(0, Math.max(0, tab))
+  if (tab === -1 || line.slice(tab + 1) !== sign(text, index)) throw malformed()
+  return text
 }
 
 function parse(line: string): unknown {

@@ -3,7 +3,9 @@
  */
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { realEnv } from '../../src/env.ts'
 import { PeerVersions } from '../../src/peer/protocol.ts'
+import { Turns } from '../../src/peer/turns.ts'
 import { encode, peerHeaders } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import { openClient } from './client.ts'
@@ -100,6 +102,7 @@ function requestOf(url: string, stranger: (typeof strangers)[number]) {
       boot: { counter: 1, nonce: '0' },
     }),
     versions: new PeerVersions(),
+    turns: new Turns(realEnv()),
   }
   return { body, headers: { ...peerHeaders(credentials, 'POST', url, body), ...stranger.headers } }
 }

@@ -7,6 +7,7 @@ import { type JoinInit, joinNetwork } from '../../src/membership/join.ts'
 import { readNetwork } from '../../src/membership/network-config.ts'
 import { peerRoutes } from '../../src/peer/peer-routes.ts'
 import { PeerVersions } from '../../src/peer/protocol.ts'
+import { Turns } from '../../src/peer/turns.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { record } from '../routing/any.ts'
@@ -35,6 +36,7 @@ async function bootNode(t: { teardown(end: () => unknown): unknown }, answer: ()
         networkId: () => NETWORK.networkId,
         self: () => ({ address: 'boot:1' as Address, nodeId: NODE_ID, boot: { counter: 1, nonce: 'b' } }),
         versions: new PeerVersions(),
+        turns: new Turns(realEnv()),
       },
       reception: {
         isMessage: (value): value is never => value === never,

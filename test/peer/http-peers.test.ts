@@ -9,6 +9,7 @@ import { HttpPeers } from '../../src/peer/http-peers.ts'
 import { type PeerReception, peerRoutes } from '../../src/peer/peer-routes.ts'
 import type { Unreachable } from '../../src/peer/peers.ts'
 import { PeerVersions, type ProtocolVersion } from '../../src/peer/protocol.ts'
+import { Turns } from '../../src/peer/turns.ts'
 import type { Credentials } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 
@@ -28,6 +29,7 @@ function credentialsOf(
     networkId: () => 'net-1',
     self: () => ({ address: 'me:1' as Address, nodeId: NODE_ID, boot }),
     versions: new PeerVersions(init),
+    turns: new Turns(realEnv()),
   }
 }
 
@@ -47,7 +49,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?
     isMessage: (value): value is Message => (value as Message | null)?.kind === 'note',
     isCall: (value, version): value is { kind: string } =>
       typeof (value as { kind?: unknown } | null)?.kind === 'string' &&
-      (version === 2 || (value as { kind: string }).kind !== 'new'),
+      (version === 3 || (value as { kind: string }).kind !== 'new'),
     messages(_from, messages) {
       received.push(...messages)
       return messages.filter(({ text }) => text === 'echo')
@@ -101,7 +103,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?
       isMessage: (value): value is Message => typeof (value as Message | null)?.kind === 'string',
       dated: what => {
         const kind = 'kind' in what ? what.kind : 'count'
-        return { kind, since: kind === 'new' || ('text' in what && what.text === 'new') ? 2 : 1 }
+        return { kind, since: kind === 'new' || ('text' in what && what.text === 'new') ? 3 : 1 }
       },
       messages: (from, messages) => replies.push([from.address, messages]),
     },
@@ -169,7 +171,7 @@ t.test('bodies stream in both directions', async t => {
 })
 
 t.test('a peer that takes no more of a body is given up, and the body is let go', async t => {
-  const { peers, unreachable } = await peerUnderTest(t)
+  const { peers, unreachable, versions } = await peerUnderTest(t)
   const stalled = createServer(socket => socket.pause()).listen(0, '127.0.0.1')
   await once(stalled, 'listening')
   t.teardown(() => stalled.close())
@@ -183,10 +185,11 @@ t.test('a peer that takes no more of a body is given up, and the body is let go'
     }
   }
   const limits = { timeoutMs: 60_000, stallMs: 50 }
-  await t.rejects(peers.stageBody(address, 'ab', { sha256: 'cd' }, endless(), limits), {
-    code: 'UNAVAILABLE',
-  })
+  const stage = () => peers.stageBody(address, 'ab', { sha256: 'cd' }, endless(), limits)
+  await t.rejects(stage(), { code: 'UNAVAILABLE' }, 'one that does not even answer a greeting')
   t.same(unreachable, [[address, 'silent']])
+  versions.refused(address, 3)
+  await t.rejects(stage(), { code: 'UNAVAILABLE' })
   await until(() => letGo)
 })
 
@@ -247,13 +250,14 @@ t.test('an answer of many words comes word by word', async t => {
 })
 
 t.test('two nodes find the newest version that both speak, and a call needs the one that has it', async t => {
-  const outdated = { code: 'PROTOCOL_UNSUPPORTED', message: /"new" exists since 2: it has to be upgraded/ }
+  const outdated = { code: 'PROTOCOL_UNSUPPORTED', message: /"new" exists since 3: it has to be upgraded/ }
   const rows: [ours: ProtocolVersion, theirs: ProtocolVersion, calls: string[], asked: string[]][] = [
-    [2, 2, ['x', 'x', 'new'], ['1', '2', '2']],
-    [2, 2, ['new', 'x', 'x'], ['2', '1', '2']],
-    [1, 2, ['x', 'x', '!new'], ['1', '1']],
-    [2, 1, ['x', 'x'], ['1', '1']],
-    [2, 1, ['!new', '!new', 'x'], ['2', '1']],
+    // The first of them is a greeting.
+    [3, 3, ['x', 'x', 'new'], ['3', '3', '3', '3']],
+    [3, 3, ['new', 'x', 'x'], ['3', '3', '3', '3']],
+    [2, 3, ['x', 'x', '!new'], ['1', '2', '2']],
+    [3, 2, ['x', 'x'], ['3', '2', '2']],
+    [3, 2, ['!new', '!new', 'x'], ['3', '2']],
   ]
   for (const [speaks, theirs, calls, asked] of rows) {
     const init = { speaks, credentials: credentialsOf({ speaks: theirs }) }
@@ -268,8 +272,9 @@ t.test('two nodes find the newest version that both speak, and a call needs the 
 
 t.test('a call that is newer than the version it comes in is none', async t => {
   const { address } = await peerUnderTest(t)
+  const credentials = credentialsOf({ speaks: 2 })
   const asOld = new HttpPeers<Message, { kind: string }, unknown>(
-    { env: realEnv({ debug() {}, info() {}, warn() {}, error() {} }), credentials: credentialsOf() },
+    { env: realEnv({ debug() {}, info() {}, warn() {}, error() {} }), credentials },
     {
       scheme: 'http',
       unreachable() {},
@@ -283,7 +288,7 @@ t.test('a call that is newer than the version it comes in is none', async t => {
 })
 
 t.test('a peer that is replaced by an older or a newer program is found out at the next word', async t => {
-  let theirs = credentialsOf({ speaks: 2 })
+  let theirs = credentialsOf({ speaks: 3 })
   const credentials: Credentials = {
     secret: 'secret',
     networkId: () => 'net-1',
@@ -291,40 +296,78 @@ t.test('a peer that is replaced by an older or a newer program is found out at t
     get versions() {
       return theirs.versions
     },
+    get turns() {
+      return theirs.turns
+    },
   }
-  const { address, asked, peers, received, versions, warnings } = await peerUnderTest(t, { credentials })
+  const { address, asked, peers, received, versions } = await peerUnderTest(t, { credentials })
   const tell = async (text: string) => {
     peers.send(address, { kind: 'note', text })
     await until(() => received.at(-1)?.text === text)
   }
   await tell('unknown yet')
-  await until(() => versions.of(address) === 2)
+  await until(() => versions.of(address) === 3)
   await tell('known')
-  theirs = credentialsOf({ speaks: 1, start: 2 })
+  theirs = credentialsOf({ speaks: 2, start: 2 })
   await tell('downgraded')
-  t.same(asked, ['1', '2', '2', '1'], 'messages that were refused for their version are not lost')
-  t.match(
-    warnings.filter(fields => (fields as { op: string }).op === 'peer.send'),
-    [{ peer: address, version: 2 }],
-    'and it is told',
-  )
+  t.same(asked, ['3', '3', '3', '3', '2'], 'messages that were refused for their version are not lost')
   peers.send(address, { kind: 'note', text: 'new' })
   await tell('after one that is too new')
   t.notOk(received.some(({ text }) => text === 'new'))
-  theirs = credentialsOf({ speaks: 2, start: 3 })
+  theirs = credentialsOf({ speaks: 3, start: 3 })
   t.match(await peers.call(address, { kind: 'x' }, options), { from: 'me:1' })
   t.match(await peers.call(address, { kind: 'new' }, options), { from: 'me:1' })
-  theirs = credentialsOf({ speaks: 1, start: 4 })
+  theirs = credentialsOf({ speaks: 2, start: 4 })
   t.match(await peers.call(address, { kind: 'x' }, options), { from: 'me:1' })
-  t.same(asked.slice(-4), ['1', '2', '2', '1'])
+})
+
+t.test('messages that are newer than a peer of which nothing was known are not sent to it', async t => {
+  for (const [speaks, seen] of [
+    [2, ['old']],
+    [3, ['new', 'old']],
+  ] as const) {
+    const { address, peers, received } = await peerUnderTest(t, { credentials: credentialsOf({ speaks }) })
+    peers.send(address, { kind: 'note', text: 'new' })
+    peers.send(address, { kind: 'note', text: 'old' })
+    await until(() => received.some(({ text }) => text === 'old'))
+    t.same(
+      received.map(({ text }) => text),
+      seen,
+    )
+  }
+})
+
+t.test('a peer that has started anew is greeted anew, and nobody notices', async t => {
+  let theirs = credentialsOf()
+  const credentials: Credentials = {
+    ...theirs,
+    get turns() {
+      return theirs.turns
+    },
+  }
+  const { address, peers, received } = await peerUnderTest(t, { credentials })
+  for (const text of ['1', '2', '3']) {
+    peers.send(address, { kind: 'note', text })
+    t.match(await peers.call(address, { kind: 'double', n: 1 }, options), { twice: 2 })
+    const words: unknown[] = []
+    for await (const word of peers.stream(address, { count: 3 }, options)) words.push(word)
+    t.equal(words.length, 3)
+    await until(() => received.at(-1)?.text === text)
+    theirs = credentialsOf({ start: 1 + Number(text) })
+  }
+  const body = Readable.from([Buffer.from('x')])
+  const limits = { ...options, stallMs: 5000 }
+  const stage = () => peers.stageBody(address, 'ab'.repeat(16), { onward: [] }, body, limits)
+  await t.rejects(stage(), { code: 'UNAVAILABLE' }, 'a body that has left is not sent twice')
+  t.match(await stage(), { bytes: 0 })
 })
 
 t.test('what a third node refused does not count against the one that was asked', async t => {
   const { address, asked, peers, versions } = await peerUnderTest(t)
   await peers.call(address, { kind: 'x' }, options)
   await t.rejects(peers.call(address, { kind: 'third' }, options), { message: 'A third node is too old.' })
-  t.equal(versions.of(address), 2)
-  t.same(asked, ['1', '2'], 'and it is not asked again')
+  t.equal(versions.of(address), 3)
+  t.same(asked, ['3', '3', '3'], 'and it is not asked again')
 })
 
 t.test('where nothing listens any more, nothing is known', async t => {
@@ -332,8 +375,8 @@ t.test('where nothing listens any more, nothing is known', async t => {
   await peers.call(address, { kind: 'x' }, options)
   const nowhere = '127.0.0.1:1' as Address
   const { nodeId, boot } = credentialsOf().self()
-  versions.heard(nowhere, { address: nowhere, nodeId, boot }, 2)
+  versions.heard(nowhere, { address: nowhere, nodeId, boot }, 3)
   await t.rejects(peers.call(nowhere, { kind: 'x' }, options), { code: 'UNAVAILABLE' })
   t.equal(versions.of(nowhere), undefined)
-  t.equal(versions.of(address), 2)
+  t.equal(versions.of(address), 3)
 })

@@ -3,8 +3,12 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { peerRoutes } from '../../src/peer/peer-routes.ts'
 import { PeerVersions } from '../../src/peer/protocol.ts'
+import { Turns } from '../../src/peer/turns.ts'
 import { type Credentials, encode, peerHeaders } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
+
+const turns = new Turns(realEnv())
+let requests = 0
 
 const credentials = (change: { secret?: string; network?: string } = {}): Credentials => ({
   secret: change.secret ?? 'secret',
@@ -15,6 +19,7 @@ const credentials = (change: { secret?: string; network?: string } = {}): Creden
     boot: { counter: 1, nonce: 'b' },
   }),
   versions: new PeerVersions(),
+  turns,
 })
 
 async function doors() {
@@ -46,16 +51,18 @@ async function doors() {
       },
     }),
   )
-  const send = (method: 'GET' | 'POST' | 'PUT', url: string, body?: Buffer, by = credentials()) =>
-    app.inject({
+  const send = (method: 'GET' | 'POST' | 'PUT', url: string, body?: Buffer, by = credentials()) => {
+    const turn = { to: `${by.self().nodeId}.${turns.start}`, turn: `${'c'.repeat(32)}.${++requests}` }
+    return app.inject({
       method,
       url,
       headers: {
-        ...peerHeaders(by, method, url, method === 'PUT' ? undefined : body),
+        ...peerHeaders(by, method, url, method === 'PUT' ? undefined : body, 3, turn),
         'content-type': 'x/y',
       },
       ...(body && { payload: body }),
     })
+  }
   return { send, warnings, reached }
 }
 

@@ -4,6 +4,7 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { HttpPeers } from '../../src/peer/http-peers.ts'
 import { PeerVersions } from '../../src/peer/protocol.ts'
+import { Turns } from '../../src/peer/turns.ts'
 import { waitingDoor } from '../../src/peer/waiting-door.ts'
 import type { Credentials } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
@@ -17,6 +18,7 @@ const credentials = (secret: string | undefined): Credentials => ({
     boot: { counter: 1, nonce: '0' },
   }),
   versions: new PeerVersions(),
+  turns: new Turns(realEnv()),
 })
 
 async function openDoor(t: { teardown(then: () => unknown): unknown }, secret?: string) {

@@ -1,5 +1,7 @@
 import t from 'tap'
+import { realEnv } from '../../src/env.ts'
 import { PeerVersions, type ProtocolVersion } from '../../src/peer/protocol.ts'
+import { Turns } from '../../src/peer/turns.ts'
 import {
   authenticate,
   type Credentials,
@@ -24,7 +26,13 @@ function credentials(
   networkId: string | undefined,
   speaks: ProtocolVersion = 2,
 ): Credentials {
-  return { secret, networkId: () => networkId, self: () => identity, versions: new PeerVersions({ speaks }) }
+  return {
+    secret,
+    networkId: () => networkId,
+    self: () => identity,
+    versions: new PeerVersions({ speaks }),
+    turns: new Turns(realEnv()),
+  }
 }
 
 function request(
@@ -67,7 +75,7 @@ t.test('other networks, other protocols and nameless senders are refused', async
   const check = (sender: Credentials, changes: Record<string, string | undefined> = {}) =>
     authenticate(ours, request(sender, undefined, changes), undefined)
   t.throws(() => check(credentials(undefined, 'net-2')), { code: 'WRONG_NETWORK' })
-  for (const version of ['0', '3', '1.5', '', 'x', 'NaN', '1e9', undefined]) {
+  for (const version of ['0', '4', '1.5', '', 'x', 'NaN', '1e9', undefined]) {
     t.throws(
       () => check(ours, { 'ring-protocol': version }),
       { code: 'PROTOCOL_UNSUPPORTED' },
@@ -171,4 +179,49 @@ t.test('a malformed message is named by its kind, and no more of it is shown', a
   for (const other of [undefined, null, 7, 'text', [], ['to'], ['to', null]]) {
     t.equal(malformedMessage(other).message, 'A message is not as the peer protocol has it.')
   }
+})
+
+const now = (turns: Turns, number: number) => ({
+  to: `${identity.nodeId}.${turns.start}`,
+  turn: `${'c'.repeat(32)}.${number}`,
+})
+
+t.test('since version 3 a request counts once, at the one start of the node that it is for', async t => {
+  const ours = credentials('secret', 'net-1', 3)
+  const sender = credentials('secret', 'net-1', 3)
+  const other = new Turns(realEnv())
+  const ask = (turn: ReturnType<typeof now> | undefined, changes: Record<string, string> = {}) => {
+    const headers = { ...peerHeaders(sender, 'POST', '/x', undefined, 3, turn), ...changes }
+    return () => authenticate(ours, { method: 'POST', url: '/x', headers }, undefined)
+  }
+  const refused = (message: RegExp) => ({ code: 'UNAUTHORIZED', message })
+  const first = ask(now(ours.turns, 1))
+  t.match(first(), { ...identity, version: 3 })
+  t.throws(first, refused(/has come before/), 'a captured one comes too late')
+  t.match(ask(now(ours.turns, 3))(), identity)
+  t.match(ask(now(ours.turns, 2))(), identity, 'one that was overtaken does not')
+  t.throws(ask(now(other, 4)), refused(/another node, or for an earlier start/))
+  t.throws(
+    ask({ ...now(ours.turns, 4), to: `${'f'.repeat(32)}.${ours.turns.start}` }),
+    refused(/another node/),
+  )
+  t.throws(ask(undefined), refused(/another node/), 'without a turn it is none')
+  for (const change of [
+    { 'ring-turn': `${'c'.repeat(32)}.5` },
+    { 'ring-to': `${'f'.repeat(32)}.${ours.turns.start}` },
+    { 'ring-protocol': '2' },
+  ])
+    t.throws(ask(now(ours.turns, 6), change), refused(/not signed/), JSON.stringify(change))
+})
+
+t.test('who speaks version 3 can not be made to have spoken version 2', async t => {
+  const ours = credentials('secret', 'net-1', 3)
+  const older = credentials('secret', 'net-1', 2)
+  const captured = peerHeaders(older, 'POST', '/x', undefined, 2)
+  const ask = () => authenticate(ours, { method: 'POST', url: '/x', headers: captured }, undefined)
+  t.match(ask(), { version: 2 }, 'as long as its program is the older one')
+  ours.versions.heard(identity.address, identity, 3)
+  t.throws(ask, { code: 'PROTOCOL_UNSUPPORTED' })
+  ours.versions.heard(identity.address, { ...identity, boot: { counter: 5, nonce: 'ab' } }, 3)
+  t.throws(ask, { code: 'PROTOCOL_UNSUPPORTED' }, 'whatever is heard of an earlier start')
 })

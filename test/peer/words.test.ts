@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { linesOf, wordsOf } from '../../src/peer/words.ts'
 
@@ -30,4 +31,28 @@ t.test('what is no line of JSON, is cut off or never ends is refused', async t =
   for (const text of ['{\n', '{"a":1}', `${'x'.repeat(70_000)}`]) {
     await t.rejects(all(wordsOf(chunksOf(text))), { code: 'INVALID_REQUEST' })
   }
+})
+
+t.test('signed words come back in order and whole, or not at all', async t => {
+  const sign = (text: string, index: number) => `${index}${text.length}`
+  const said = [{ a: 1 }, { b: '\t' }]
+  const lines: string[] = []
+  for await (const line of linesOf(Readable.from(said), sign)) lines.push(line)
+  const heard = async (these: readonly string[]) => {
+    const words: unknown[] = []
+    for await (const word of wordsOf(Readable.from(these.map(line => Buffer.from(line))), sign))
+      words.push(word)
+    return words
+  }
+  const [first = '', second = '', end = ''] = lines
+  t.same(await heard(lines), said)
+  for (const broken of [
+    [first, second],
+    [second, first, end],
+    [first, end],
+    [first, first, end],
+    [first.replace('1', '2'), second.replace('b', 'ab'), end],
+    ['{"a":1}\n', end],
+  ])
+    await t.rejects(heard(broken), { code: 'INVALID_REQUEST' }, JSON.stringify(broken))
 })

@@ -1,0 +1,230 @@
+/**
+ * Owns how one request to another node is made: in the version that both speak, as one that counts once where there is such,
+ * and with an answer that is that of the node that was asked.
+ */
+import { Readable } from 'node:stream'
+import type { Pool } from 'undici'
+import type { Env } from '../env.ts'
+import { errorCode, StoreError } from '../errors.ts'
+import type { Address } from '../ring/identifier.ts'
+import { exchange } from './exchange.ts'
+import { howUnreachable, notSigned, refusal, unsupported } from './peer-errors.ts'
+import type { CallOptions, Unreachable } from './peers.ts'
+import { type Dated, FRESH_VERSION, type ProtocolVersion } from './protocol.ts'
+import { Sessions, type Turn } from './sessions.ts'
+import { answeredBy, greeting, parseGreeted, type Question, questionOf } from './signed-answer.ts'
+import { drawName } from './turns.ts'
+import { type Credentials, decode, hearReply, MESSAGE_BYTES_MAX, peerHeaders } from './wire.ts'
+
+/** From a greeting to its answer, ms. A peer that takes longer counts as silent. */
+const GREETING_TIMEOUT_MS = 5_000
+
+type Reply = Awaited<ReturnType<Pool['request']>>
+
+/** The version of a request, and its turn since there are such. */
+export interface Manner {
+  readonly version: ProtocolVersion
+  readonly turn?: Turn
+}
+
+export interface Asked {
+  readonly reply: Reply
+  /** Undefined in a version whose answers are not signed. */
+  readonly question: Question | undefined
+}
+
+export interface Ask<Body> {
+  readonly to: Address
+  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly url: string
+  readonly body: Body
+  readonly options: CallOptions
+}
+
+export interface PeerRequestsInit {
+  readonly unreachable: (peer: Address, how: Unreachable) => void
+  /** The connections to a peer. */
+  readonly pool: (to: Address) => Pool
+}
+
+export class PeerRequests {
+  readonly #components: { readonly env: Env; readonly credentials: Credentials }
+  readonly #init: PeerRequestsInit
+  readonly #sessions: Sessions
+
+  constructor(components: { readonly env: Env; readonly credentials: Credentials }, init: PeerRequestsInit) {
+    this.#components = components
+    this.#init = init
+    this.#sessions = new Sessions(components.env)
+  }
+
+  /** Asks in the newest version that both speak; what is refused for its version or its turn is tried once more. */
+  async agree(ask: Ask<Buffer | undefined>, dated: Dated): Promise<Asked> {
+    for (let tries = 1; ; tries++) {
+      const manner = await this.begin(ask.to, dated, ask.options.signal)
+      try {
+        return await this.request(ask, manner)
+      } catch (error) {
+        if (tries === 2 || !this.mayAgree(ask.to, manner, error)) throw error
+      }
+    }
+  }
+
+  /** Whether the same request may be taken when it is made once more: the peer has started anew, or speaks another version. */
+  mayAgree(to: Address, { version, turn }: Manner, error: unknown): boolean {
+    const code = errorCode(error)
+    if (code === 'UNAUTHORIZED' && turn !== undefined) {
+      this.#sessions.drop(to, turn)
+      return true
+    }
+    if (code !== 'PROTOCOL_UNSUPPORTED') return false
+    this.#sessions.drop(to)
+    const next = this.#components.credentials.versions.of(to)
+    return next !== undefined && next !== version
+  }
+
+  /** As manner; a peer that can't be greeted is told, and thrown as UNAVAILABLE. */
+  begin(to: Address, dated: Dated, signal: AbortSignal | undefined): Promise<Manner> {
+    return this.#reaching(to, signal, () => this.manner(to, dated, signal))
+  }
+
+  /** How the next request to that peer is made; greets it first where that is needed. */
+  async manner(to: Address, { kind, since }: Dated, signal?: AbortSignal): Promise<Manner> {
+    const { versions } = this.#components.credentials
+    const isFresh = () => (versions.of(to) ?? versions.newest) >= FRESH_VERSION
+    if (versions.newest >= FRESH_VERSION && isFresh()) {
+      try {
+        const turn = await this.#sessions.next(to, () => this.#greet(to), signal)
+        return { version: versions.newest, turn }
+      } catch (error) {
+        if (errorCode(error) !== 'PROTOCOL_UNSUPPORTED' || isFresh()) throw error
+      }
+    }
+    return { version: versions.versionFor(to, since, kind) }
+  }
+
+  /** Asks for the name of the peer's present start. */
+  async #greet(to: Address): Promise<string> {
+    const { credentials, env } = this.#components
+    const url = '/peer/call'
+    const body = greeting(drawName(env.randomness))
+    const headers = peerHeaders(credentials, 'POST', url, body, credentials.versions.newest)
+    const timeoutMs = GREETING_TIMEOUT_MS
+    const question = { method: 'POST', path: url, headers, body, timeoutMs } as const
+    const answer = await exchange(this.#init.pool(to), question)
+    const from = answeredBy(credentials, questionOf(headers) as Question, answer)
+    if (answer.status === 200 && from !== undefined) {
+      credentials.versions.heard(to, from, credentials.versions.newest)
+      return parseGreeted(answer.body)
+    }
+    if (answer.status < 300) throw notSigned(to)
+    const speaks = hearReply(credentials, to, answer.headers)
+    const error = refusal(to, answer.status, answer.body, from !== undefined)
+    const version = credentials.versions.newest
+    throw this.isOfVersion(error, to, version, speaks) ? unsupported(to, version, error) : error
+  }
+
+  async request(
+    { to, method, url, body, options }: Ask<Buffer | Readable | undefined>,
+    { version, turn }: Manner,
+  ): Promise<Asked> {
+    const { credentials } = this.#components
+    const signed = body instanceof Readable ? undefined : body
+    const headers = peerHeaders(credentials, method, url, signed, version, turn)
+    const question = questionOf(headers)
+    return this.#reaching(to, options.signal, async () => {
+      const reply = await this.#init.pool(to).request({
+        method,
+        path: url,
+        headers,
+        body: body ?? null,
+        signal: options.signal ?? null,
+        headersTimeout: options.timeoutMs,
+        bodyTimeout: options.timeoutMs,
+      })
+      const speaks = hearReply(credentials, to, reply.headers)
+      if (reply.statusCode < 300) return { reply, question }
+      const bytes = await readLimited(reply)
+      const error = refusal(to, reply.statusCode, bytes, this.#isSigned(reply, question, bytes))
+      throw this.isOfVersion(error, to, version, speaks) ? unsupported(to, version, error) : error
+    })
+  }
+
+  /** Runs a request; what happens to its connection is told, and thrown as UNAVAILABLE. */
+  async #reaching<Result>(
+    to: Address,
+    signal: AbortSignal | undefined,
+    run: () => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await run()
+    } catch (error) {
+      if (error instanceof StoreError || signal?.aborted) throw error
+      const how = this.lose(to, error)
+      this.#init.unreachable(to, how)
+      throw new StoreError(
+        'UNAVAILABLE',
+        `The node ${to} ${how === 'refused' ? 'refused' : 'did not answer'}.`,
+        { cause: error },
+      )
+    }
+  }
+
+  /** Whatever answers there next may be another start, of another program. */
+  lose(to: Address, error: unknown): Unreachable {
+    const how = howUnreachable(error)
+    if (how === 'refused') {
+      this.#components.credentials.versions.forget(to)
+      this.#sessions.drop(to)
+    }
+    return how
+  }
+
+  /** Whether a peer has signed an answer to this question; `body` is undefined where it comes as a stream. */
+  #isSigned(reply: Reply, question: Question | undefined, body: Buffer | undefined): boolean {
+    if (question === undefined) return true
+    const answer = { status: reply.statusCode, headers: reply.headers, body }
+    return answeredBy(this.#components.credentials, question, answer) !== undefined
+  }
+
+  /** @throws StoreError UNAVAILABLE for a streamed answer that nobody knows who gave. */
+  checkHead(to: Address, reply: Reply, question: Question | undefined): void {
+    if (this.#isSigned(reply, question, undefined)) return
+    reply.body.destroy()
+    throw notSigned(to)
+  }
+
+  async readAnswer(to: Address, { reply, question }: Asked): Promise<unknown> {
+    const bytes = await readLimited(reply)
+    if (!this.#isSigned(reply, question, bytes)) throw notSigned(to)
+    return decode(bytes)
+  }
+
+  /** Whether a node has refused a request for its version, and not for what a third one said; that is noted. */
+  isOfVersion(error: StoreError, to: Address, version: ProtocolVersion, speaks: number | undefined): boolean {
+    const { versions } = this.#components.credentials
+    // A door that only newer programs have is not found at an older one.
+    const lacksDoor = error.code === 'ROUTE_NOT_FOUND' && version > versions.oldest
+    if (error.code !== 'PROTOCOL_UNSUPPORTED' && !lacksDoor) return false
+    if (speaks !== undefined && speaks >= version) return false
+    if (versions.of(to) === version)
+      this.#components.env.log.warn(
+        { op: 'peer.send', peer: to, version },
+        'peer refuses the version that it spoke',
+      )
+    if (speaks === undefined) versions.refused(to, version)
+    return true
+  }
+}
+
+async function readLimited(reply: Reply): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of reply.body) {
+    bytes += (chunk as Buffer).byteLength
+    if (bytes > MESSAGE_BYTES_MAX)
+      throw new StoreError('INVALID_REQUEST', 'The answer of a peer is too large.')
+    chunks.push(chunk as Buffer)
+  }
+  return Buffer.concat(chunks)
+}
