@@ -101,8 +101,8 @@ function requestOf(url: string, stranger: (typeof strangers)[number]) {
       nodeId: 'ab'.repeat(16) as NodeId,
       boot: { counter: 1, nonce: '0' },
     }),
-    versions: new PeerVersions(),
+    versions: new PeerVersions({ speaks: 2 }),
     turns: new Turns(realEnv()),
   }
-  return { body, headers: { ...peerHeaders(credentials, 'POST', url, body), ...stranger.headers } }
+  return { body, headers: { ...peerHeaders(credentials, 'POST', url, body, 2), ...stranger.headers } }
 }
