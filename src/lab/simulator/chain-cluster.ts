@@ -13,6 +13,7 @@ import { identifiersOfAddress } from '../../ring/identifier.ts'
 import { placeReplicas, spreadOverZones, successorsOf } from '../../ring/placement.ts'
 import { chooseAcceptors, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
 import { ChainNode } from './chain-node.ts'
+import { drawClock } from './chain-troubles.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { type NodeName, SimulatedNetwork } from './simulated-network.ts'
 import type { Transcript } from './transcript.ts'
@@ -212,10 +213,11 @@ export class ChainCluster {
   }
 
   #createNode(name: NodeName): ChainNode {
-    const { clock, random, stepped, durable } = this.#components
+    const { random, stepped, durable } = this.#components
+    const clock = drawClock(random.fork('clocks'), random.fork(`clock ${name}`))
     return new ChainNode(
       {
-        clock,
+        clock: this.#components.clock,
         random: random.fork(`node ${name}`),
         stepped,
         durable,
@@ -223,7 +225,7 @@ export class ChainCluster {
         restarted: node => this.tell(node),
         stopped: (node, why) => this.#stopped(node, why),
       },
-      { name, settings: this.#init.settings, rules: this.#init.rules },
+      { name, clock, settings: this.#init.settings, rules: this.#init.rules },
     )
   }
 
@@ -269,6 +271,8 @@ const LINK = {
   reorder: 1,
   late: 0,
   lateMaxMs: 0,
+  again: 0,
+  againMaxMs: 0,
   held: 0,
 }
 

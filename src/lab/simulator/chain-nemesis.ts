@@ -14,6 +14,7 @@ import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainInvariants } from './chain-invariants.ts'
 import type { ChainNode } from './chain-node.ts'
 import { drawForce, useForce } from './chain-operator.ts'
+import { drawCutOff, drawLinks, drawTrouble, isCut } from './chain-troubles.ts'
 import type { Order } from './chain-workload.ts'
 import type { NemesisAction } from './scenario.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -31,33 +32,16 @@ export interface NemesisComponents {
   readonly ask: (node: ChainNode, order: Order) => void
 }
 
-/** The kinds of trouble that a seed draws from, with their weights. */
-const KINDS: readonly (readonly [string, number])[] = [
-  ['crash', 10],
-  ['pause', 6],
-  ['cut', 6],
-  ['partition', 5],
-  ['wipe', 3],
-  ['restore', 2],
-  ['join', 4],
-  ['depart', 3],
-  ['renew', 8],
-  ['half-renew', 5],
-  ['collect', 6],
-  ['expire', 3],
-  ['fill', 2],
-  ['rot', 3],
-]
-
-/** Ms between two troubles, and how long one lasts. */
+/** Ms between two troubles. */
 const GAP_MS = [5, 140] as const
-const LASTS_MS = [5, 250] as const
 
 export class ChainNemesis {
   readonly #components: NemesisComponents
   readonly #random: SeededRandom
   /** What was done, for a schedule. */
   readonly done: NemesisAction[] = []
+  /** A part of the network is cut off for long: there are no other cuts, whose ends would end that. */
+  #cutsOff = false
 
   constructor(components: NemesisComponents) {
     this.#components = components
@@ -66,13 +50,16 @@ export class ChainNemesis {
 
   /** Draws trouble until then. */
   draw(untilMs: number): void {
-    this.#settle(this.#links())
+    const { clock } = this.#components
+    this.#settle(drawLinks(this.#random, clock.monotonicMs()))
     this.#drawForce(untilMs)
+    this.#drawCutOff(untilMs)
     const next = () => {
       const gapMs = this.#random.between(GAP_MS[0], GAP_MS[1])
-      if (this.#components.clock.monotonicMs() + gapMs >= untilMs) return
-      this.#components.clock.after(gapMs, () => {
-        this.#drawOne()
+      if (clock.monotonicMs() + gapMs >= untilMs) return
+      clock.after(gapMs, () => {
+        const action = drawTrouble(this.#random, this.#names(), clock.monotonicMs())
+        if (!this.#cutsOff || !isCut(action)) this.#settle(action)
         next()
       })
     }
@@ -81,10 +68,17 @@ export class ChainNemesis {
 
   /** Few seeds have force, and one use of it each. */
   #drawForce(untilMs: number): void {
-    const { clock, cluster, random } = this.#components
-    const names = cluster.nodes.map(({ name }) => name)
-    const force = drawForce(random.fork('force'), names, untilMs)
+    const { clock, random } = this.#components
+    const force = drawForce(random.fork('force'), this.#names(), untilMs)
     if (force !== undefined) clock.after(force.atMs, () => this.#settle(force))
+  }
+
+  #drawCutOff(untilMs: number): void {
+    const { clock, random } = this.#components
+    const cutOff = drawCutOff(random.fork('cut off'), this.#names(), untilMs)
+    if (cutOff === undefined) return
+    this.#cutsOff = true
+    clock.after(cutOff.atMs, () => this.#settle(cutOff))
   }
 
   /** Does what a schedule says. */
@@ -98,10 +92,11 @@ export class ChainNemesis {
   /** Ends all trouble: everybody who has a disk is up, and can talk. */
   heal(): void {
     const { cluster } = this.#components
-    cluster.network.setAllLinks({ loss: 0, repeat: 0, late: 0 })
+    cluster.network.setAllLinks({ loss: 0, repeat: 0, late: 0, again: 0 })
     cluster.network.healAll()
     for (const node of cluster.nodes) {
       node.disk.setFault('none')
+      node.disk.setSlow(0)
       if (node.paused) cluster.resume(node)
       if (node.driver === undefined && cluster.members.has(node.id)) {
         if (cluster.members.get(node.id)?.status !== 'gone') cluster.start(node)
@@ -109,39 +104,8 @@ export class ChainNemesis {
     }
   }
 
-  #links(): NemesisAction {
-    const atMs = this.#components.clock.monotonicMs()
-    const bad = this.#random.chance(0.7)
-    const share = (most: number) => (bad && this.#random.chance(0.6) ? this.#random.between(0, most) : 0)
-    const held = share(1)
-    const [loss, repeat, late] = [share(0.06), share(0.15), share(0.12)]
-    return { atMs, kind: 'links', loss, repeat, late, lateMaxMs: 400, held }
-  }
-
-  #drawOne(): void {
-    const { clock, cluster } = this.#components
-    const atMs = clock.monotonicMs()
-    const kind = this.#pickKind()
-    const node = this.#random.pick(cluster.nodes).name
-    const others = this.#random.shuffle(cluster.nodes.map(({ name }) => name))
-    const lastsMs = this.#random.between(LASTS_MS[0], LASTS_MS[1])
-    const pick = this.#random.next32()
-    if (kind === 'cut') return this.#settle({ atMs, kind, from: others[0], to: others[1], lastsMs })
-    if (kind === 'partition') {
-      const size = this.#random.int(1, others.length - 1)
-      return this.#settle({ atMs, kind, groups: [others.slice(0, size), others.slice(size)], lastsMs })
-    }
-    this.#settle({ atMs, kind, node, lastsMs, pick })
-  }
-
-  #pickKind(): string {
-    const total = KINDS.reduce((sum, [, weight]) => sum + weight, 0)
-    let left = this.#random.between(0, total)
-    for (const [kind, weight] of KINDS) {
-      left -= weight
-      if (left < 0) return kind
-    }
-    return 'crash'
+  #names(): NodeName[] {
+    return this.#components.cluster.nodes.map(({ name }) => name)
   }
 
   #settle(action: NemesisAction): void {
@@ -226,6 +190,11 @@ export class ChainNemesis {
           node.disk.setFault('none')
           this.#restart(node)
         })
+      case 'skew':
+        return node.wallClock.jump(action.byMs as number)
+      case 'slow':
+        node.disk.setSlow(action.syncMs as number)
+        return this.#after(action, () => node.disk.setSlow(0))
       default:
         return this.#trouble(node, action)
     }

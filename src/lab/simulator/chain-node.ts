@@ -31,11 +31,14 @@ import type { SeededRandom } from './seeded-random.ts'
 import { type DiskImage, SimulatedDisk } from './simulated-disk.ts'
 import type { NodeName } from './simulated-network.ts'
 import { SimulatedReplicaStore } from './simulated-replica-store.ts'
+import { SkewedClock } from './skewed-clock.ts'
 import { TimerScope } from './timer-scope.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 export interface ChainNodeInit {
   readonly name: NodeName
+  /** How its wall clock is off. */
+  readonly clock: { readonly aheadMs: number; readonly drift: number }
   readonly settings: ChainSettings
   readonly rules: Rules
 }
@@ -72,6 +75,7 @@ const BOOT = 'boot'
 export class ChainNode {
   readonly name: NodeName
   readonly disk: SimulatedDisk<Uint8Array>
+  readonly wallClock: SkewedClock
   /** Changes when the disk is lost. */
   id: NodeId
   /** While the process runs. */
@@ -101,7 +105,9 @@ export class ChainNode {
       { syncMinMs: SYNC_MS[0], syncMaxMs: SYNC_MS[1], tear: 0.5 },
     )
     this.#store = new SimulatedReplicaStore(this)
+    this.wallClock = new SkewedClock({ world: clock }, init.clock)
     this.#env = clock.env({
+      clock: this.wallClock,
       timers: this.#timers,
       randomness: { bytes: length => Uint8Array.from({ length }, () => random.int(0, 255)) },
       log: { debug() {}, info() {}, warn() {}, error: fields => this.#logged(fields) },

@@ -61,6 +61,7 @@ export class SimulatedDisk<Value> {
   #visibleRot = new Set<string>()
   readonly #syncs = new Set<Timer>()
   #fault: DiskFault = 'none'
+  #slowMs = 0
 
   /** `timers` are the node's own, so that a sync of a paused node is not seen to end. */
   constructor(components: { readonly timers: Timers; readonly random: SeededRandom }, init: DiskInit<Value>) {
@@ -136,7 +137,9 @@ export class SimulatedDisk<Value> {
    */
   sync(then: (error?: StoreError) => void): void {
     const upTo = this.#durableCommits + this.#unsynced.length
-    const timer = this.#timers.after(this.#random.between(this.#init.syncMinMs, this.#init.syncMaxMs), () => {
+    const { syncMinMs, syncMaxMs } = this.#init
+    const slowMs = this.#slowMs === 0 ? 0 : this.#random.between(0, this.#slowMs)
+    const timer = this.#timers.after(slowMs + this.#random.between(syncMinMs, syncMaxMs), () => {
       this.#syncs.delete(timer)
       if (this.#fault === 'broken')
         return then(new StoreError('INTERNAL', 'The disk does not sync any more.'))
@@ -158,6 +161,11 @@ export class SimulatedDisk<Value> {
     this.#visible = new Map(this.#durable)
     this.#visibleRot = new Set(this.#durableRot)
     return { lostCommits: written - survivors, torn }
+  }
+
+  /** From now on a sync takes up to so many virtual ms longer; 0 ends that. */
+  setSlow(mostMs: number): void {
+    this.#slowMs = mostMs
   }
 
   setFault(fault: DiskFault): void {

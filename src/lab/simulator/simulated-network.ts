@@ -25,6 +25,10 @@ export interface LinkSettings {
   readonly late: number
   /** Virtual ms. */
   readonly lateMaxMs: number
+  /** That a message arrives once more, up to `againMaxMs` later: when views and starts of its receiver have gone by. */
+  readonly again: number
+  /** Virtual ms. */
+  readonly againMaxMs: number
   /** That a message which meets a cut or a receiver that is down waits for the end of that, instead of being lost. */
   readonly held: number
 }
@@ -38,6 +42,8 @@ export const QUIET_LINK: LinkSettings = {
   reorder: 1,
   late: 0,
   lateMaxMs: 0,
+  again: 0,
+  againMaxMs: 0,
   held: 0,
 }
 
@@ -125,6 +131,7 @@ export class SimulatedNetwork<Message> {
     }
     const lost = this.#random.chance(link.settings.loss)
     const repeated = this.#random.chance(link.settings.repeat)
+    if (link.settings.again > 0) this.#carryAgain(link, message)
     if (link.cut) {
       this.#meet(link, message, 'cut')
     } else if (lost) {
@@ -242,6 +249,13 @@ export class SimulatedNetwork<Message> {
       this.#links.set(key, link)
     }
     return link
+  }
+
+  #carryAgain(link: Link<Message>, message: Message): void {
+    const { again, againMaxMs } = link.settings
+    if (!this.#random.chance(again)) return
+    this.#counts.repeated++
+    this.#clock.after(this.#random.between(0, againMaxMs), () => this.#arrive(link, message))
   }
 
   #carry(link: Link<Message>, message: Message): void {

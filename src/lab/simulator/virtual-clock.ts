@@ -23,8 +23,8 @@ export const WAITING_EVENTS_MAX = 1_000_000
 export interface VirtualEnvInit {
   readonly randomness: Randomness
   readonly log: Log
-  /** How far this node's wall clock is ahead of the virtual one, ms. 0 by default. */
-  readonly skewMs?: number
+  /** This node's wall clock. The virtual one by default. */
+  readonly clock?: Clock
   /** Where its timers run. The clock itself by default. */
   readonly timers?: Timers
 }
@@ -157,9 +157,8 @@ export class VirtualClock implements Clock, Timers {
 
   /** The ports of src/env.ts for one simulated node. */
   env(init: VirtualEnvInit): Env {
-    const skewMs = init.skewMs ?? 0
     return {
-      clock: { nowMs: () => this.nowMs() + skewMs, monotonicMs: () => this.monotonicMs() },
+      clock: init.clock ?? this,
       randomness: init.randomness,
       timers: init.timers ?? this,
       log: init.log,

@@ -100,3 +100,21 @@ t.test('a restored disk stays up until it is refused', async t => {
   nemesis.follow([{ atMs: 0, kind: 'crash', node: 'n1', lastsMs: 10 }])
   t.notOk(node.running)
 })
+
+t.test('a clock is set by hours, and a slow disk answers late', async t => {
+  const { clock, cluster, nemesis } = await chainBench()
+  const node = cluster.node('n1')
+  const before = node.wallClock.nowMs() - clock.nowMs()
+  nemesis.follow([
+    { atMs: 0, kind: 'skew', node: 'n1', byMs: 3_600_000 },
+    { atMs: 0, kind: 'slow', node: 'n1', syncMs: 100_000, lastsMs: 1 },
+  ])
+  t.ok(node.wallClock.nowMs() - clock.nowMs() - before > 3_599_000)
+  let synced = false
+  node.disk.sync(() => {
+    synced = true
+  })
+  await clock.runSettled(clock.monotonicMs() + 10)
+  t.notOk(synced)
+  nemesis.heal()
+})

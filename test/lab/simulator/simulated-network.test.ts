@@ -258,3 +258,15 @@ t.test('no message is lost from the books, and equal seeds give equal runs', asy
     { numRuns: 200 },
   )
 })
+
+t.test('a message may come once more when much has happened since', async t => {
+  const { clock, arrived, network, sendMany, finish } = world({ again: 0.5, againMaxMs: 10_000 })
+  sendMany(n1, n2, 100)
+  clock.runUntil(10)
+  const soon = arrived.length
+  finish()
+  t.ok(soon >= 100)
+  t.ok(arrived.length > soon + 20, `${arrived.length - soon} again`)
+  const { sent, delivered, repeated } = network.counts
+  t.equal(delivered, sent + repeated)
+})

@@ -81,7 +81,8 @@ t.test('what an event throws comes out of the step', async t => {
 
 t.test('ordinary async code runs in virtual time', async t => {
   const clock = new VirtualClock()
-  const env = clock.env({ randomness: new SeededRandom(1), log, skewMs: 250 })
+  const wall = { nowMs: () => clock.nowMs() + 250, monotonicMs: () => clock.monotonicMs() }
+  const env = clock.env({ randomness: new SeededRandom(1), log, clock: wall })
   const seen: string[] = []
   const client = async (name: string, everyMs: number) => {
     for (let round = 0; round < 3; round++) {
