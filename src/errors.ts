@@ -48,6 +48,8 @@ export interface StoreErrorInit {
   readonly cause?: unknown
   /** Seconds after which a retry makes sense (only with OVERLOADED and UNAVAILABLE). */
   readonly retryAfterSeconds?: number
+  /** Addresses of nodes that are missing, where that is why nothing can be done (only with UNAVAILABLE and INDETERMINATE). */
+  readonly missing?: readonly string[]
 }
 
 /** The error of this store. `message` is one sentence for a person; `code` is for programs and never changes. */
@@ -57,6 +59,7 @@ export class StoreError extends Error {
   readonly path: string | undefined
   readonly retryable: boolean
   readonly retryAfterSeconds: number | undefined
+  readonly missing: readonly string[] | undefined
 
   constructor(code: ErrorCode, message: string, init: StoreErrorInit = {}) {
     super(message, init.cause === undefined ? undefined : { cause: init.cause })
@@ -64,6 +67,7 @@ export class StoreError extends Error {
     this.path = init.path
     this.retryable = ERROR_CODES[code].retryable
     this.retryAfterSeconds = init.retryAfterSeconds
+    this.missing = init.missing
   }
 }
 

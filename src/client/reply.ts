@@ -25,14 +25,23 @@ export async function errorOfReply(reply: Reply, path: string | undefined): Prom
   const message =
     typeof fields.message === 'string' ? fields.message : `The node answered ${reply.statusCode}.`
   const retryAfter = Number(reply.headers['retry-after'])
+  const { missing } = fields
   const shownPath = typeof fields.path === 'string' ? fields.path : path
   return new StoreError(code, message, {
     ...(shownPath === undefined ? {} : { path: shownPath }),
     ...(Number.isFinite(retryAfter) && retryAfter >= 0 ? { retryAfterSeconds: retryAfter } : {}),
+    ...(Array.isArray(missing) && { missing: missing.map(String) }),
   })
 }
 
-async function readErrorFields(reply: Reply): Promise<{ code?: unknown; message?: unknown; path?: unknown }> {
+interface ErrorFields {
+  readonly code?: unknown
+  readonly message?: unknown
+  readonly path?: unknown
+  readonly missing?: unknown
+}
+
+async function readErrorFields(reply: Reply): Promise<ErrorFields> {
   try {
     const parsed = JSON.parse(await readText(limited(reply.body, ANSWER_BYTES_MAX))) as {
       error?: object

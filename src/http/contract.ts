@@ -122,6 +122,11 @@ export const errorSchema: Schema = {
         message: { type: 'string', description: 'One sentence for a person.' },
         path: { type: 'string', description: 'The file concerned.' },
         retryable: { type: 'boolean', description: 'Whether the same request can succeed later.' },
+        missing: {
+          type: 'array',
+          items: address,
+          description: 'The nodes without which it can not be done, where that is the reason.',
+        },
       },
     },
   },

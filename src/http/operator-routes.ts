@@ -109,7 +109,10 @@ function statusOf({ files, ring, slots, limits, env }: Doors, facts: NodeFacts, 
 function networkOf({ network, members, driver }: Doors['ring']) {
   const nodes = { alive: 0, left: 0, dead: 0 }
   for (const { status } of members.map.records()) nodes[status] += 1
-  const suspects = [...driver.machine.suspects].map(node => members.addressOf(node) ?? node)
+  // Of a disk that is gone for good the address may be another one's by now.
+  const suspects = [...driver.machine.suspects]
+    .filter(node => members.isThere(node))
+    .map(node => members.addressOf(node) ?? node)
   const { networkId, replicas, minReplicas, virtualNodes } = network
   return { networkId, replicas, minReplicas, virtualNodes, nodes, suspects }
 }

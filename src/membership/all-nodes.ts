@@ -15,6 +15,7 @@ import { HOPS_MAX, type LookupReply } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { NodeId, View } from '../views/view.ts'
 import type { Answers } from './answers.ts'
+import type { AskedNode, Asking } from './asking.ts'
 import type { ListAnswer, ListAsk, PeerAnswer, PeerCall, PeerStream } from './calls.ts'
 import { handOver } from './departure.ts'
 import type { Members } from './members.ts'
@@ -25,17 +26,11 @@ import { isFreeOf, mergeRanges, type OverlayRange, ownRanges, type RangeReport }
 import { isRecovery, type Recovery } from './recoveries.ts'
 import { carryOut, planRecovery, type RecoveryComponents, type RecoveryPlan } from './recovery.ts'
 
-/** One call, ms. */
-const CALL_TIMEOUT_MS = 5_000
-
 /** Between two words of an answer that comes piece by piece, ms: a check says one each second. */
 const WORD_TIMEOUT_MS = 60_000
 
 /** Until a node that comes back has heard what was recovered, ms: it starts that much later when others are silent. */
 const RECOVERIES_TIMEOUT_MS = 1_000
-
-/** Nodes that are asked the same at the same time. */
-const ASK_AT_ONCE = 16
 
 /** Until another node has answered a lookup, ms, and how many are tried: an orchestrator asks every few seconds. */
 const READY_TIMEOUT_MS = 1_000
@@ -47,6 +42,8 @@ export interface AllNodesComponents {
   readonly driver: ChainDriver
   /** One call to one node. */
   readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
+  /** The same with patience for those alone that are there. */
+  readonly asking: Asking
   readonly stream: (to: Address, call: PeerStream, options: CallOptions) => AsyncIterable<unknown>
   /** What this node answers itself. */
   readonly own: Answers
@@ -69,14 +66,14 @@ export class AllNodes {
   async announce(): Promise<void> {
     const { members } = this.#components
     const call = { kind: 'learn', records: [members.self] } as const
-    const answers = await this.#askEach<{ record: MapRecord }>(call)
+    const { answers } = await this.#askEach<{ record: MapRecord }>(call, { dead: true })
     members.learn(answers.map(([, { record }]) => record))
   }
 
-  /** The parts of a list; one that a node did not give shows when the ranges do not cover the ring. */
-  async list(ask: ListAsk): Promise<ListAnswer[]> {
-    const answers = await this.#askEach<ListAnswer>({ kind: 'list', ...ask })
-    return answers.map(([, answer]) => answer)
+  /** The parts of a list, and who gave none; whether one is missed shows when the ranges do not cover the ring. */
+  async list(ask: ListAsk): Promise<{ parts: ListAnswer[]; silent: readonly AskedNode[] }> {
+    const { answers, silent } = await this.#askEach<ListAnswer>({ kind: 'list', ...ask })
+    return { parts: answers.map(([, answer]) => answer), silent }
   }
 
   /** The ring as all nodes that can be reached see it. */
@@ -132,9 +129,9 @@ export class AllNodes {
   async learnRecoveries(from?: readonly NodeId[]): Promise<void> {
     const { own, members } = this.#components
     const asked = members.others().filter(({ nodeId }) => from === undefined || from.includes(nodeId))
-    const answers = await this.#askEach<{ recoveries: readonly unknown[] }>(
+    const { answers } = await this.#askEach<{ recoveries: readonly unknown[] }>(
       { kind: 'recoveries' },
-      RECOVERIES_TIMEOUT_MS,
+      { dead: true, timeoutMs: RECOVERIES_TIMEOUT_MS },
       asked,
     )
     const known = new Map<string, Recovery>()
@@ -168,10 +165,10 @@ export class AllNodes {
 
   /** One call to one node, this one included. @throws StoreError. */
   async ask(node: NodeId, asked: PeerCall): Promise<PeerAnswer> {
-    const { members, own, call, signal, driver } = this.#components
+    const { members, own, asking, signal, driver } = this.#components
     const { self, boot } = driver.machine
     if (node === self) return own.answer({ ...members.self, boot }, asked, signal)
-    return call(this.#addressOf(node), asked, { timeoutMs: CALL_TIMEOUT_MS, signal })
+    return asking.ask({ nodeId: node, address: this.#addressOf(node) }, asked)
   }
 
   /** What another replica has at a path; undefined when it has nothing. @throws StoreError. */
@@ -184,7 +181,7 @@ export class AllNodes {
   #stream(node: NodeId, asked: PeerStream): AsyncIterable<CheckWord> {
     const { own, stream, signal, driver } = this.#components
     if (node === driver.machine.self) return own.stream(asked)
-    const options = { timeoutMs: WORD_TIMEOUT_MS, signal }
+    const options = { timeoutMs: WORD_TIMEOUT_MS, signal, node }
     return stream(this.#addressOf(node), asked, options) as AsyncIterable<CheckWord>
   }
 
@@ -230,7 +227,7 @@ export class AllNodes {
   }
 
   /** The peer is asked for a position of its own, which it can answer without anybody's help. */
-  async #answersLookup({ address, ringAddress }: MapRecord): Promise<boolean> {
+  async #answersLookup({ nodeId, address, ringAddress }: MapRecord): Promise<boolean> {
     const { members, call, signal } = this.#components
     const [key] = identifiersOfAddress(ringAddress, 1) as [Identifier]
     const request = {
@@ -241,7 +238,7 @@ export class AllNodes {
       suspects: [],
     }
     try {
-      const options = { timeoutMs: READY_TIMEOUT_MS, signal }
+      const options = { timeoutMs: READY_TIMEOUT_MS, signal, node: nodeId }
       const reply = (await call(address, { kind: 'lookup', request }, options)) as LookupReply<View>
       return reply.view !== undefined
     } catch {
@@ -250,25 +247,16 @@ export class AllNodes {
   }
 
   async #ranges(): Promise<[NodeId, readonly RangeReport[]][]> {
-    const answers = await this.#askEach<{ ranges: readonly RangeReport[] }>({ kind: 'ranges' })
+    const { answers } = await this.#askEach<{ ranges: readonly RangeReport[] }>({ kind: 'ranges' })
     return answers.map(([node, { ranges }]) => [node, ranges])
   }
 
-  /** One call to each of some nodes, or of all others that live, some at a time; those that answered, in no order. */
-  async #askEach<Answer>(
+  /** One call to each of some nodes, or of all others that live. */
+  #askEach<Answer>(
     asked: PeerCall,
-    timeoutMs = CALL_TIMEOUT_MS,
+    options: { readonly dead: boolean; readonly timeoutMs?: number } = { dead: false },
     others: readonly MapRecord[] = this.#components.members.others(),
-  ): Promise<[NodeId, Answer][]> {
-    const { call, signal } = this.#components
-    const answers: [NodeId, Answer][] = []
-    for (let at = 0; at < others.length; at += ASK_AT_ONCE) {
-      const some = others.slice(at, at + ASK_AT_ONCE).map(async ({ nodeId, address }) => {
-        const options = { timeoutMs, signal }
-        answers.push([nodeId, (await call(address, asked, options)) as Answer])
-      })
-      await Promise.allSettled(some)
-    }
-    return answers
+  ) {
+    return this.#components.asking.askEach<Answer>(others, asked, options)
   }
 }

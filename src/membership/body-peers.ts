@@ -37,21 +37,21 @@ export function bodyPeers({ peers, addressOf, signal }: BodyPeersComponents): Bo
   }
   return {
     async hasBody(node, blobId) {
-      const question = { timeoutMs: QUESTION_TIMEOUT_MS, signal }
+      const question = { timeoutMs: QUESTION_TIMEOUT_MS, signal, node }
       const answer = await peers.call(address(node), { kind: 'has-body', blobId }, question)
       return (answer as { has: boolean }).has
     },
     async pushBody(node, { blobId, sha256 }, bytes) {
-      const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal }
+      const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal, node }
       await peers.stageBody(address(node), blobId, { sha256 }, bytes, limits)
     },
     async sendAhead(node, blobId, bytes, onward, ended) {
       const ends = AbortSignal.any([signal, ended])
-      const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal: ends }
+      const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal: ends, node }
       await peers.stageBody(address(node), blobId, { onward }, bytes, limits)
     },
     async pullBody(node, blobId, first) {
-      return peers.fetchBody(address(node), blobId, first, { timeoutMs: PIECE_TIMEOUT_MS, signal })
+      return peers.fetchBody(address(node), blobId, first, { timeoutMs: PIECE_TIMEOUT_MS, signal, node })
     },
   }
 }

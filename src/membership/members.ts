@@ -24,6 +24,8 @@ export interface MembersComponents {
   readonly died: (record: MapRecord) => void
   /** A node that was believed dead is not. */
   readonly returned: (record: MapRecord) => void
+  /** Of this address two nodes are believed to be alive there; whoever lives there can say who is not. */
+  readonly contested: (address: Address) => void
 }
 
 export interface MembersInit {
@@ -98,6 +100,15 @@ export class Members {
       .map(record => ({ ...record, status: 'dead' }))
   }
 
+  /** Addresses at which somebody is alive by a record that has changed, and somebody else by another one. */
+  #contested(changed: readonly MapRecord[]): Address[] {
+    const news = changed.filter(({ status }) => status === 'alive').map(({ address }) => address)
+    if (news.length === 0) return []
+    const times = new Map<Address, number>()
+    for (const { address } of this.alive()) times.set(address, (times.get(address) ?? 0) + 1)
+    return [...new Set(news)].filter(address => (times.get(address) ?? 0) > 1)
+  }
+
   /** Takes in records that somebody told as news. */
   learn(records: readonly MapRecord[]): void {
     const nowMs = this.#components.env.clock.monotonicMs()
@@ -145,6 +156,7 @@ export class Members {
       env.log.warn({ op: 'members.keep', err: error }, 'the network map was not kept'),
     )
     this.#components.changed()
+    for (const address of this.#contested(changed)) this.#components.contested(address)
     for (const record of died) this.#components.died(record)
     for (const record of returned) this.#components.returned(record)
     if (this.self.incarnation <= this.#ownIncarnation) return

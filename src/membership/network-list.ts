@@ -3,24 +3,32 @@
  * is complete or an error: the ranges of the parts have to cover the ring.
  */
 import type { Env } from '../env.ts'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 import type { Machine } from '../replication/chain/machine-state.ts'
 import { type Arc, arcContains } from '../ring/arc.ts'
-import { identifierOfPath } from '../ring/identifier.ts'
+import { type Address, identifierOfPath } from '../ring/identifier.ts'
 import { comparePathNames } from '../ring/path-name.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
 import { compareViews, headOf, rankOf } from '../views/view.ts'
+import type { AskedNode } from './asking.ts'
 import type { ListAnswer, ListAsk, ListedArc } from './calls.ts'
 
 /** Lines that a node looks at for one part, whatever it finds: about 5 ms of the event loop. */
 const LINES_LOOKED_AT_MAX = 5_000
 
-/** How often a list is tried whose parts did not fit together because a view was changing. */
-const LIST_TRIES_MAX = 5
+/**
+ * How long a list is tried whose parts did not fit together, ms: because a view was changing, or because a node fell silent,
+ * which is found in three seconds and made good in less than one.
+ */
+const PATIENCE_MS = 8_000
 
-/** Before the second try, ms; it doubles. */
+/** The same when some range can't be served by anybody, ms: a node that was only paused is back by then. */
+const LOST_PATIENCE_MS = 1_000
+
+/** Before the second try, ms; it doubles up to the second. */
 const RETRY_MS = 100
+const RETRY_MS_MAX = 800
 
 export interface NetworkListComponents {
   readonly env: Env
@@ -28,7 +36,11 @@ export interface NetworkListComponents {
   readonly signal: AbortSignal
   readonly own: (ask: ListAsk) => ListAnswer
   /** The parts of all other live nodes; one that does not answer has none. */
-  readonly askOthers: (ask: ListAsk) => Promise<readonly ListAnswer[]>
+  readonly askOthers: (
+    ask: ListAsk,
+  ) => Promise<{ readonly parts: readonly ListAnswer[]; readonly silent: readonly AskedNode[] }>
+  /** Nodes without which some range can't be served at the moment. */
+  readonly missing: () => readonly Address[]
 }
 
 export class NetworkList {
@@ -52,18 +64,29 @@ export class NetworkList {
   }
 
   async #part(ask: ListAsk): Promise<ListAnswer> {
-    const { env, signal, own, askOthers } = this.#components
+    const { env, signal, own, askOthers, missing } = this.#components
+    const sinceMs = env.clock.monotonicMs()
     for (let tries = 1; ; tries++) {
+      const { parts, silent } = await askOthers(ask)
       try {
         // Whether a part is missed shows when the ranges do not cover the ring.
-        const others = await askOthers(ask)
-        return mergeParts([own(ask), ...others], ask.limit)
+        return mergeParts([own(ask), ...parts], ask.limit)
       } catch (error) {
-        if (tries === LIST_TRIES_MAX) throw error
-        await env.timers.sleep(RETRY_MS * 2 ** (tries - 1), signal)
+        const lost = missing()
+        const patienceMs = lost.length > 0 ? LOST_PATIENCE_MS : PATIENCE_MS
+        if (env.clock.monotonicMs() - sinceMs >= patienceMs)
+          throw naming(error, lost.length > 0 ? lost : silent.map(({ address }) => address))
+        await env.timers.sleep(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (tries - 1)), signal)
       }
     }
   }
+}
+
+/** The same error with the nodes that are missing. */
+function naming(error: unknown, missing: readonly Address[]): unknown {
+  if (errorCode(error) !== 'UNAVAILABLE' || missing.length === 0) return error
+  const message = `${(error as Error).message} Missing: ${missing.join(', ')}.`
+  return new StoreError('UNAVAILABLE', message, { missing })
 }
 
 /** This node's part: the files of the ranges that it is the head of. */
@@ -101,6 +124,8 @@ export function mergeParts(parts: readonly ListAnswer[], limit: number): ListAns
   const all = parts
     .flatMap(part => (fits ? part.lines : part.lines.filter(line => isNewest(line, part.arcs, arcs))))
     .sort((a, b) => comparePathNames(a.path, b.path))
+    // Whatever two nodes believe of a range, a path is one file.
+    .filter(({ path }, index, sorted) => path !== sorted[index - 1]?.path)
   const reached = end === undefined ? all : all.filter(line => comparePathNames(line.path, end) <= 0)
   if (reached.length <= limit) return { lines: reached, upTo: end, arcs }
   const lines = reached.slice(0, limit)

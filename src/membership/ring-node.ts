@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
+import type { Whereabouts } from '../peer/peer-requests.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
 import type { BodyAnnouncement, PeerIdentity, Unreachable } from '../peer/peers.ts'
 import { PeerVersions, type ProtocolVersion } from '../peer/protocol.ts'
@@ -16,6 +17,7 @@ import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier
 import { holdersOf } from '../replication/chain/body-holders.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
+import { LostRanges } from '../replication/chain/lost-ranges.ts'
 import { contradicts, isMessage } from '../replication/chain/message-shapes.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
@@ -23,20 +25,21 @@ import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
 import { type Address, type Identifier, identifierOfPath, identifiersOfAddress } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { LearningMode } from '../routing/learning.ts'
-import { type LookupResult, Lookups, type Responsible } from '../routing/lookup.ts'
+import type { LookupResult, Lookups } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { Storage } from '../storage/storage.ts'
-import { serves } from '../views/install.ts'
 import type { NodeId, View } from '../views/view.ts'
 import { AllNodes } from './all-nodes.ts'
 import { Answers } from './answers.ts'
+import { Asking, type AskingComponents } from './asking.ts'
 import { bodyPeers } from './body-peers.ts'
 import { isPeerCall, isPeerStream, type PeerAnswer, type PeerCall, type PeerStream } from './calls.ts'
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { NetworkList, ownPart } from './network-list.ts'
+import { ringLookups } from './ring-lookups.ts'
 import { datedOf } from './since.ts'
 import { Strangers } from './strangers.ts'
 
@@ -111,6 +114,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         isMessage: (value, version): value is Envelope => this.isMessage(value, version),
         dated: what => datedOf('kind' in what ? what : what[1]),
         messages: (from, messages) => this.#onMessages(from, messages),
+        replaced: there => this.#onReplaced(there),
         took: (peer, ms) => this.#roundTrips.took(peer, ms),
       },
     )
@@ -131,22 +135,23 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     )
     this.members = this.#makeMembers(init)
     this.#carrier = this.#makeCarrier()
-    this.#lookups = this.#makeLookups()
+    this.replication = this.#makeReplication()
     const { driver, members } = this
-    const asking = { env, members, call: this.#peers.call.bind(this.#peers), signal: this.#closing.signal }
-    this.#strangers = new Strangers(asking)
-    const lookups = this.#lookups
-    const rangeCheck = this.#makeRangeCheck()
-    this.#answers = new Answers({ env, members, driver, lookups, storage, rangeCheck }, init)
+    const calling = { env, members, call: this.#peers.call.bind(this.#peers), signal: this.#closing.signal }
+    this.#strangers = new Strangers(calling)
+    const observe = (record: MapRecord) => this.#strangers.observe(record)
+    this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
+    const answering = { env, members, driver, storage, lookups: this.#lookups }
+    this.#answers = new Answers({ ...answering, rangeCheck: this.#makeRangeCheck() }, init)
     this.allNodes = new AllNodes({
-      ...asking,
+      ...calling,
       driver,
+      asking: this.#makeAsking(calling.call),
       stream: (to, call, options) => this.#peers.stream(to, call, options),
       own: this.#answers,
       network: init.network,
       files: () => storage.statistics().files,
     })
-    this.replication = this.#makeReplication()
   }
 
   /** Begins to take part. A founder makes the network's first views. */
@@ -289,6 +294,12 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     if (await this.#carrier.hasBody(message)) then()
   }
 
+  /** An address that answers as another disk proves the one dead that was meant. */
+  #onReplaced(there: Whereabouts): void {
+    this.members.learn(this.members.replacedBy(there))
+    this.#strangers.heardFrom(there)
+  }
+
   /** A hop that failed is the occasion on which the machine finds out whether the node is gone. */
   #onUnreachable(address: Address, how: Unreachable): void {
     const record = this.members.alive().find(one => one.address === address)
@@ -298,9 +309,13 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #makeReplication(): ChainReplication {
+    const addressOf = (node: NodeId) => this.members.addressOf(node)
+    const lost = new LostRanges({ env: this.#env, driver: this.driver, addressOf })
+    this.#closing.signal.addEventListener('abort', () => lost.close())
     const list = new NetworkList({
       env: this.#env,
       signal: this.#closing.signal,
+      missing: () => lost.addresses(lost.missing()),
       own: ask => ownPart(this.driver.machine, this.#storage, ask),
       askOthers: ask => this.allNodes.list(ask),
     })
@@ -311,11 +326,33 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         driver: this.driver,
         carrier: this.#carrier,
         lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
-        addressOf: node => this.members.addressOf(node),
+        addressOf,
+        lost,
         list: (prefix, after, limit) => list.list(prefix, after, limit),
       },
       { self: this.#self },
     )
+  }
+
+  #makeAsking(call: AskingComponents['call']): Asking {
+    return new Asking({
+      env: this.#env,
+      call,
+      countsAsDead: node => this.driver.machine.suspects.has(node),
+      doubt: node => this.#doubt(node),
+      signal: this.#closing.signal,
+    })
+  }
+
+  /** Those who share a range with a node replace it when it is gone; this one may have nothing to do with it. */
+  #doubt(node: NodeId): void {
+    const { table, self } = this.driver.machine
+    const sharing = table.all().filter(view => [...view.replicas, ...view.acceptors].includes(node))
+    const known = new Set(sharing.flatMap(({ replicas }) => replicas))
+    const told = known.size > 0 ? [...known] : this.members.others().map(({ nodeId }) => nodeId)
+    for (const other of told)
+      if (other !== self && other !== node) this.#sendNow(other, { kind: 'suspect', node })
+    this.driver.tellMyself({ kind: 'suspect', node })
   }
 
   #makeMembers(init: RingNodeInit): Members {
@@ -327,6 +364,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       // Who is told of its own death can refute it.
       died: ({ nodeId, address }: MapRecord) => void this.#strangers.meet(nodeId, address),
       returned: ({ nodeId }: MapRecord) => this.allNodes.meetAgain(nodeId),
+      contested: (address: Address) => void this.#strangers.askWhoLivesAt(address),
     }
     return new Members(components, init)
   }
@@ -355,37 +393,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const { driver } = this
     const carrier = this.#carrier
     return new RangeCheck({ env: this.#env, storage: this.#storage, driver, carrier, askRecord })
-  }
-
-  #makeLookups(): Lookups<View> {
-    const { map, learning, suspects } = this.members
-    return new Lookups<View>({
-      map,
-      learning,
-      suspects,
-      clock: this.#env.clock,
-      responsible: key => this.#responsible(key),
-      keepView: view => this.#keepView(view),
-      observe: record => this.#strangers.observe(record),
-      peers: {
-        lookup: async (to, request, signal) => {
-          const call = { kind: 'lookup', request } as const
-          const answer = await this.#peers.call(to.address, call, { timeoutMs: request.budgetMs, signal })
-          return answer as Awaited<ReturnType<Lookups<View>['answer']>>
-        },
-      },
-    })
-  }
-
-  #responsible(key: Identifier): Responsible<View> | undefined {
-    const { machine } = this.driver
-    const view = machine.table.covering(key)
-    if (view === undefined) return undefined
-    const state = machine.views.get(view.id)
-    if (state !== undefined && serves(state) && view.replicas.includes(this.#self))
-      return { here: true, view }
-    const replicas = view.replicas.map(node => this.members.map.record(node))
-    return { here: false, replicas: replicas.filter(record => record !== undefined) }
   }
 
   #keepView(view: View): void {

@@ -26,6 +26,8 @@ const OBSERVE_TIMEOUT_MS = 5_000
 /** A stranger whom nobody knew is not asked about again for so long, ms. */
 const REST_MS = 1_000
 
+type LearnAnswer = PeerCalls['learn']['answer']
+
 export interface StrangersComponents {
   readonly env: Env
   readonly members: Members
@@ -43,7 +45,7 @@ export class Strangers {
   }
 
   /** A node has said something: so it is there, whatever is known of it. */
-  heardFrom({ nodeId, address }: PeerIdentity): void {
+  heardFrom({ nodeId, address }: Pick<PeerIdentity, 'nodeId' | 'address'>): void {
     if (!this.#components.members.isThere(nodeId)) void this.meet(nodeId, address)
   }
 
@@ -64,11 +66,25 @@ export class Strangers {
     return asked
   }
 
+  /** Asks who lives at an address: a disk that had it before is not there any more. Never rejects. */
+  async askWhoLivesAt(address: Address): Promise<void> {
+    const { members, call, signal } = this.#components
+    if (address === members.self.address) return members.learn(members.replacedBy(members.self))
+    try {
+      const ask = { kind: 'learn', records: [members.self] } as const
+      const { record } = (await call(address, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })) as LearnAnswer
+      members.learn([record, ...members.replacedBy(record)])
+    } catch {
+      // Nobody answers there: neither of them does any harm, and whoever comes back says who it is.
+    }
+  }
+
   /** Tries a node that somebody else could not reach. */
   observe(suspect: MapRecord): void {
     const { env, members, call, signal } = this.#components
     const { suspects, self } = members
-    call(suspect.address, { kind: 'learn', records: [] }, { timeoutMs: OBSERVE_TIMEOUT_MS, signal }).then(
+    const options = { timeoutMs: OBSERVE_TIMEOUT_MS, signal, node: suspect.nodeId }
+    call(suspect.address, { kind: 'learn', records: [] }, options).then(
       () => suspects.clear(suspect.nodeId),
       () => {
         const outcome = suspects.observe(suspect, self.nodeId, env.clock.monotonicMs())
@@ -87,7 +103,7 @@ export class Strangers {
     const answers = await Promise.allSettled(
       addresses.map(async to => {
         const answer = await call(to, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })
-        const { record, records } = answer as PeerCalls['learn']['answer']
+        const { record, records } = answer as LearnAnswer
         members.learn([record, ...(records ?? [])].filter(({ nodeId }) => nodeId === node))
       }),
     )

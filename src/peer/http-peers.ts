@@ -9,7 +9,7 @@ import type { Address } from '../ring/identifier.ts'
 import { exchange, type WholeAnswer } from './exchange.ts'
 import { Outbox } from './outbox.ts'
 import { howUnreachable, refusal } from './peer-errors.ts'
-import { PeerRequests } from './peer-requests.ts'
+import { PeerRequests, type Whereabouts } from './peer-requests.ts'
 import type {
   BodyAnnouncement,
   CallOptions,
@@ -60,6 +60,8 @@ export interface HttpPeersInit<Message, Asked> {
   readonly dated: (what: Message | Asked) => Dated
   /** Messages that rode on the reply of a peer. */
   readonly messages: (from: PeerIdentity, messages: readonly Message[]) => void
+  /** A node was meant that lives at this address no more: another one does. */
+  readonly replaced?: (there: Whereabouts) => void
   /** A batch of messages was acknowledged after this time, ms. */
   readonly took?: (peer: Address, ms: number) => void
 }
@@ -86,7 +88,8 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     this.#init = init
     this.#refusals = new Refusals(components.env)
     const pool = (to: Address) => this.#link(to).pool
-    this.#requests = new PeerRequests(components, { unreachable: init.unreachable, pool })
+    const { unreachable, replaced } = init
+    this.#requests = new PeerRequests(components, { unreachable, pool, ...(replaced && { replaced }) })
   }
 
   send(to: Address, message: Message): void {
@@ -158,7 +161,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
       const ask = { to, method: 'PUT', url, body: bytes, options: { ...options, signal } } as const
       const greeting = timers.after(options.stallMs, expire)
       const manner = await this.#requests
-        .begin(to, isWhole ? BODY : GROWING_BODY, signal)
+        .begin(to, isWhole ? BODY : GROWING_BODY, ask.options)
         .finally(() => greeting.cancel())
       try {
         return (await this.#requests.readAnswer(to, await this.#requests.request(ask, manner))) as Answer

@@ -6,10 +6,10 @@ import { Readable } from 'node:stream'
 import type { Pool } from 'undici'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import type { Address } from '../ring/identifier.ts'
+import type { Address, NodeId } from '../ring/identifier.ts'
 import { exchange } from './exchange.ts'
 import { howUnreachable, notSigned, refusal, unsupported } from './peer-errors.ts'
-import type { CallOptions, Unreachable } from './peers.ts'
+import type { CallOptions, PeerIdentity, Unreachable } from './peers.ts'
 import { type Dated, FRESH_VERSION, type ProtocolVersion } from './protocol.ts'
 import { Sessions, type Turn } from './sessions.ts'
 import { answeredBy, greeting, parseGreeted, type Question, questionOf } from './signed-answer.ts'
@@ -41,8 +41,13 @@ export interface Ask<Body> {
   readonly options: CallOptions
 }
 
+/** Which node lives where. */
+export type Whereabouts = Pick<PeerIdentity, 'nodeId' | 'address'>
+
 export interface PeerRequestsInit {
   readonly unreachable: (peer: Address, how: Unreachable) => void
+  /** A node was meant that lives at this address no more: another one does. */
+  readonly replaced?: (there: Whereabouts) => void
   /** The connections to a peer. */
   readonly pool: (to: Address) => Pool
 }
@@ -61,7 +66,7 @@ export class PeerRequests {
   /** Asks in the newest version that both speak; what is refused for its version or its turn is tried once more. */
   async agree(ask: Ask<Buffer | undefined>, dated: Dated): Promise<Asked> {
     for (let tries = 1; ; tries++) {
-      const manner = await this.begin(ask.to, dated, ask.options.signal)
+      const manner = await this.begin(ask.to, dated, ask.options)
       try {
         return await this.request(ask, manner)
       } catch (error) {
@@ -83,9 +88,25 @@ export class PeerRequests {
     return next !== undefined && next !== version
   }
 
-  /** As manner; a peer that can't be greeted is told, and thrown as UNAVAILABLE. */
-  begin(to: Address, dated: Dated, signal: AbortSignal | undefined): Promise<Manner> {
-    return this.#reaching(to, signal, () => this.manner(to, dated, signal))
+  /**
+   * As manner, where the node lives that is meant; a peer that can't be greeted is told, and thrown as UNAVAILABLE. A peer
+   * of an older version does not say who it is before it is asked, and answers for whoever is meant.
+   */
+  async begin(
+    to: Address,
+    dated: Dated,
+    { node, signal }: Pick<CallOptions, 'node' | 'signal'>,
+  ): Promise<Manner> {
+    for (let tries = 1; ; tries++) {
+      const manner = await this.#reaching(to, signal, () => this.manner(to, dated, signal))
+      const there = manner.turn?.to.split('.')[0] as NodeId | undefined
+      if (node === undefined || there === undefined || there === node) return manner
+      // The session may be that with the node of before.
+      this.#sessions.drop(to, manner.turn)
+      if (tries === 1) continue
+      this.#init.replaced?.({ nodeId: there, address: to })
+      throw new StoreError('UNAVAILABLE', `Another node lives at ${to} by now.`)
+    }
   }
 
   /** How the next request to that peer is made; greets it first where that is needed. */

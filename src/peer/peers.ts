@@ -24,6 +24,8 @@ export interface CallOptions {
   /** From now until the answer is complete, ms. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal
+  /** Who is meant: another disk that has taken over the address refuses. Without, whoever is there answers. */
+  readonly node?: NodeId
 }
 
 /**
@@ -38,6 +40,8 @@ export interface StageOptions {
   /** The longest that the peer may take no piece of the body, ms. */
   readonly stallMs: number
   readonly signal?: AbortSignal
+  /** See CallOptions. */
+  readonly node?: NodeId
 }
 
 export interface Peers<Message, Call, Answer, Stream = never> {

@@ -2,6 +2,7 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
 import { AllNodes, type AllNodesComponents } from '../../src/membership/all-nodes.ts'
+import { Asking } from '../../src/membership/asking.ts'
 import type { PeerAnswer, PeerCall } from '../../src/membership/calls.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
@@ -29,16 +30,20 @@ function allNodes(
     learn: (records: MapRecord[]) => learned.push(...records),
     changeSelf: () => record('a'),
   }
+  const env = realEnv()
+  const { signal } = new AbortController()
+  const call = async (to: Address, asked: PeerCall) => {
+    calls.push([to, asked])
+    return answer(to, asked) as PeerAnswer
+  }
   const components = {
-    env: realEnv(),
+    env,
     members,
     driver,
-    call: async (to: Address, call: PeerCall) => {
-      calls.push([to, call])
-      return answer(to, call) as PeerAnswer
-    },
+    call,
+    asking: new Asking({ env, call, countsAsDead: () => false, doubt: () => undefined, signal }),
     files: () => 0,
-    signal: new AbortController().signal,
+    signal,
   }
   return { nodes: new AllNodes(components as unknown as AllNodesComponents), calls, learned }
 }
@@ -92,7 +97,8 @@ t.test('a peer that is given up proves nothing, and a faulty disk is not ready',
 t.test('the parts of a list are those that were given', async t => {
   const part = { lines: [], upTo: undefined, arcs: [] }
   const { nodes, calls } = allNodes(['b', 'c'], to => (to === 'b:1' ? silent() : part))
-  t.same(await nodes.list({ prefix: 'p', after: undefined, limit: 5 }), [part])
+  const { parts, silent: gone } = await nodes.list({ prefix: 'p', after: undefined, limit: 5 })
+  t.same([parts, gone.map(({ nodeId }) => nodeId)], [[part], ['b']])
   t.match(calls[0]?.[1], { kind: 'list', prefix: 'p', limit: 5 })
 })
 

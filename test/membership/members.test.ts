@@ -24,11 +24,12 @@ function membersOf(others = [record('b')]) {
   const returned = ({ nodeId }: MapRecord) => {
     news.push(`${nodeId} returned`)
   }
+  const contested: string[] = []
   const members = new Members(
-    { env, store, changed, refuted, died, returned },
+    { env, store, changed, refuted, died, returned, contested: address => contested.push(address) },
     { network: NETWORK, self: record('a'), records: others, learn: 'path' },
   )
-  return { env, store, members, changes: () => changes, news }
+  return { env, store, members, changes: () => changes, news, contested }
 }
 
 const statuses = (members: Members) =>
@@ -120,4 +121,21 @@ t.test('a disk that speaks from an address puts an end to the one that was there
   })
   t.same(members.replacedBy(again), [], 'which is no news a second time')
   t.same(members.replacedBy(record('c')), [], 'nor is a node its own successor')
+})
+
+t.test('of an address at which two nodes seem to live it is asked who does', async t => {
+  const old = record('b')
+  const { env, members, contested } = membersOf([old, record('c')])
+  await env.advance(0)
+  t.same(contested, [])
+  members.learn([{ ...record('d'), address: old.address }])
+  await env.advance(0)
+  t.same(contested, [old.address], 'the disk of before may not know that it is gone')
+  members.learn([{ ...record('e'), address: members.self.address }])
+  await env.advance(0)
+  t.same(contested.slice(1), [members.self.address])
+  members.learn([{ ...old, status: 'dead' }])
+  members.learn([{ ...record('f'), address: record('c').address, status: 'dead' }])
+  await env.advance(0)
+  t.equal(contested.length, 2, 'one that is dead contests nothing')
 })

@@ -3,13 +3,14 @@ import fc from 'fast-check'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import type { ListAnswer, ListedArc } from '../../src/membership/calls.ts'
-import { coverRing, mergeParts, ownPart } from '../../src/membership/network-list.ts'
+import { coverRing, mergeParts, NetworkList, ownPart } from '../../src/membership/network-list.ts'
 import { arcContains } from '../../src/ring/arc.ts'
-import { type Identifier, identifierOfPath } from '../../src/ring/identifier.ts'
+import { type Address, type Identifier, identifierOfPath, type NodeId } from '../../src/ring/identifier.ts'
 import { comparePathNames, parsePathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { ETag } from '../../src/storage/record.ts'
 import type { ListEntry } from '../../src/storage/storage.ts'
+import { manualEnv } from '../manual-env.ts'
 import { anyIdentifier } from '../ring/any.ts'
 import { put } from '../storage/conformance.ts'
 import { foundedRing } from './founded-ring.ts'
@@ -130,4 +131,51 @@ t.test('a node lists the files of the ranges that it is the head of', async t =>
   t.same(names('a/', 5, 'a/1'), [['a/2'], undefined])
   const foreign = { ...machine, self: 'another' } as unknown as typeof machine
   t.same(ownPart(foreign, storage, { prefix: '', after: undefined, limit: 5 }).lines, [])
+})
+
+t.test('a path is listed once, whoever lists it twice', async () => {
+  fc.assert(
+    fc.property(anyFiles, anyPoints, fc.integer({ min: 1, max: 40 }), (files, points, limit) => {
+      const part = partOf(files, arcsBetween(points), 100)
+      assert.deepEqual(mergeParts([part, part], limit).lines, files.slice(0, limit))
+    }),
+  )
+})
+
+/** A list of a network in which this node has one half of the ring, and the other one is answered for now and then. */
+function listOf(answers: () => 'whole' | 'half', missing: string[] = []) {
+  const env = manualEnv()
+  const [near, far] = arcsBetween(['0'.repeat(40), '8'.repeat(40)] as Identifier[])
+  const part = (arcs: unknown[]) => ({ lines: [], upTo: undefined, arcs }) as ListAnswer
+  const silent = [{ nodeId: 'n2' as NodeId, address: 'n2:1' as Address }]
+  const list = new NetworkList({
+    env,
+    signal: new AbortController().signal,
+    own: () => part([near]),
+    askOthers: async () =>
+      answers() === 'whole' ? { parts: [part([far])], silent: [] } : { parts: [], silent },
+    missing: () => missing as Address[],
+  })
+  return { env, list }
+}
+
+t.test('a list goes on as soon as somebody answers for the range of a silent node', async t => {
+  let answer: 'whole' | 'half' = 'half'
+  const { env, list } = listOf(() => answer)
+  const listed = list.list('', undefined, 10)
+  await env.advance(3_000)
+  answer = 'whole'
+  await env.advance(1_000)
+  t.same(await listed, [])
+})
+
+t.test('a list that stays incomplete is refused, and names who is missing', async t => {
+  const { env, list } = listOf(() => 'half')
+  const refused = t.rejects(list.list('', undefined, 10), { code: 'UNAVAILABLE', missing: ['n2:1'] })
+  await env.advance(10_000)
+  await refused
+  const lost = listOf(() => 'half', ['n3:1'])
+  const atOnce = t.rejects(lost.list.list('', undefined, 10), { code: 'UNAVAILABLE', missing: ['n3:1'] })
+  await lost.env.advance(1_900)
+  await atOnce
 })

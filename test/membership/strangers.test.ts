@@ -28,6 +28,10 @@ function strangersOf(known: readonly string[], knowing: readonly string[]) {
     others: () => [...map.values()].filter(({ nodeId }) => nodeId !== 'a'),
     isThere: (node: NodeId) => map.get(node)?.status === 'alive',
     map: { record: (node: NodeId) => map.get(node) },
+    replacedBy: ({ nodeId, address }: MapRecord) =>
+      [...map.values()]
+        .filter(one => one.address === address && one.nodeId !== nodeId)
+        .map(one => ({ ...one, status: 'dead' as const })),
     learn: (records: MapRecord[]) => {
       for (const one of records) map.set(one.nodeId, one)
     },
@@ -120,4 +124,17 @@ t.test('one that somebody else could not reach is tried: it answers, or is dead 
   t.equal(map.get('silent' as NodeId)?.status, 'dead')
   t.equal(map.get('b' as NodeId)?.status, 'alive')
   t.notOk(suspects.isSuspect('b' as NodeId, nowMs))
+})
+
+t.test('who lives at an address proves dead who was there before', async t => {
+  const { strangers, map, calls } = strangersOf(['b', 'silent', 'ghost'], [])
+  map.set('ghost' as NodeId, { ...record('ghost'), address: 'b:1' as Address })
+  await strangers.askWhoLivesAt('b:1' as Address)
+  t.same([map.get('ghost' as NodeId)?.status, map.get('b' as NodeId)?.status], ['dead', 'alive'])
+  await strangers.askWhoLivesAt('silent:1' as Address)
+  t.equal(map.get('silent' as NodeId)?.status, 'alive', 'silence proves nothing')
+  t.equal(calls.length, 2)
+  map.set('own' as NodeId, { ...record('own'), address: 'a:1' as Address })
+  await strangers.askWhoLivesAt('a:1' as Address)
+  t.same([map.get('own' as NodeId)?.status, calls.length], ['dead', 2], 'a node knows who lives here')
 })

@@ -95,6 +95,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?
   const address = `127.0.0.1:${port}` as Address
   const replies: [Address, readonly Message[]][] = []
   const unreachable: [Address, Unreachable][] = []
+  const replaced: NodeId[] = []
   const peers = new HttpPeers<Message, { kind: string; n?: number }, unknown, { count: number }>(
     { env, credentials: sender },
     {
@@ -106,6 +107,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?
         return { kind, since: kind === 'new' || ('text' in what && what.text === 'new') ? 3 : 1 }
       },
       messages: (from, messages) => replies.push([from.address, messages]),
+      replaced: ({ nodeId }) => replaced.push(nodeId),
     },
   )
   t.teardown(() => peers.close())
@@ -113,6 +115,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?
     address,
     asked,
     replies,
+    replaced,
     peers,
     received,
     staged,
@@ -136,6 +139,22 @@ t.test('messages arrive in order', async t => {
     received.map(message => message.text),
     Array.from({ length: 500 }, (_, i) => String(i)),
   )
+})
+
+t.test('another node than the one that is meant refuses, and says who it is', async t => {
+  const { address, peers, replaced, unreachable } = await peerUnderTest(t)
+  const call = { kind: 'double', n: 2 }
+  t.match(await peers.call(address, call, { ...options, node: NODE_ID }), { twice: 4 })
+  const node = NODE_ID.replace('a', 'b') as NodeId
+  await t.rejects(peers.call(address, call, { ...options, node }), { code: 'UNAVAILABLE' })
+  await t.rejects(peers.fetchBody(address, 'b', 0, { ...options, node }), { code: 'UNAVAILABLE' })
+  const words = async () => {
+    for await (const _word of peers.stream(address, { count: 1 }, { ...options, node }))
+      t.fail('it has no words')
+  }
+  await t.rejects(words(), { code: 'UNAVAILABLE' })
+  t.same(replaced, [NODE_ID, NODE_ID, NODE_ID])
+  t.same(unreachable, [], 'somebody is there')
 })
 
 t.test('what is said at once in return rides on the reply', async t => {

@@ -34,6 +34,7 @@ import {
 import { type BodyCarrier, blobRefOf } from './body-carrier.ts'
 import type { ChainDriver } from './driver.ts'
 import { isAlive } from './liveness.ts'
+import type { LostRanges } from './lost-ranges.ts'
 import type { Outcome } from './machine-state.ts'
 import { fileOf } from './record-notes.ts'
 import type { ClientRequest } from './requests.ts'
@@ -50,6 +51,7 @@ export interface ChainReplicationComponents {
   readonly storage: Storage
   readonly driver: ChainDriver
   readonly carrier: BodyCarrier
+  readonly lost: LostRanges
   /** Finds the view that covers a key by a lookup; undefined when nobody who can be reached knows. */
   readonly lookup: (path: PathName) => Promise<readonly Address[]>
   readonly addressOf: (node: NodeId) => Address | undefined
@@ -115,10 +117,10 @@ export class ChainReplication implements Replication {
   }
 
   async kept(path: PathName, { key, fingerprint }: Idempotency): Promise<Done | undefined> {
-    const { env, driver } = this.#components
+    const { env } = this.#components
     const visited = await this.#reach(path)
-    const outcome = await driver.request({ kind: 'get', path })
-    if (outcome.kind !== 'value') throw unavailable(path)
+    const outcome = await this.#components.lost.request({ kind: 'get', path })
+    if (outcome.kind !== 'value') throw this.#components.lost.refusal(path)
     const known = keptOutcome(outcome.record, key, env.clock.nowMs())
     if (known === undefined) return undefined
     if (known.fingerprint !== fingerprint) throw refusal('key-reused', path)
@@ -132,8 +134,8 @@ export class ChainReplication implements Replication {
     const here = this.#components.driver.readAtOnce(path)
     if (here !== undefined) return { record: fileOf(here), ...this.#placementAt(here.position, []) }
     const visited = await this.#reach(path)
-    const outcome = await this.#components.driver.request({ kind: 'get', path })
-    if (outcome.kind !== 'value') throw unavailable(path)
+    const outcome = await this.#components.lost.request({ kind: 'get', path })
+    if (outcome.kind !== 'value') throw this.#components.lost.refusal(path)
     return { record: fileOf(outcome.record), ...this.#placement(path, visited) }
   }
 
@@ -202,10 +204,9 @@ export class ChainReplication implements Replication {
     const visited = await this.#reach(change.path)
     if (change.kind === 'put') await this.#distribute(change.path, change.body)
     const request = this.#requestOf(change, options)
-    const { version, replaced = change.condition !== 'absent' } = doneOr(
-      await this.#components.driver.request(request),
-      change,
-    )
+    const outcome = await this.#components.lost.request(request)
+    if (outcome.kind === 'unavailable') throw this.#components.lost.refusal(change.path)
+    const { version, replaced = change.condition !== 'absent' } = doneOr(outcome, change)
     const record = await this.#recordAfter(change, request, version)
     return { record, replaced, ...this.#placement(change.path, visited) }
   }
@@ -315,7 +316,7 @@ export class ChainReplication implements Replication {
       const { path, body } = request
       return { path, version, body }
     }
-    const outcome = await this.#components.driver.request({ kind: 'get', path: change.path })
+    const outcome = await this.#components.lost.request({ kind: 'get', path: change.path })
     return outcome.kind === 'value' ? fileOf(outcome.record) : undefined
   }
 
@@ -333,7 +334,6 @@ export class ChainReplication implements Replication {
 function doneOr(outcome: Outcome, change: Change): Outcome & { kind: 'done' } {
   if (outcome.kind === 'done') return outcome
   if (outcome.kind === 'failed') throw failure(outcome.reason, change)
-  if (outcome.kind === 'unavailable') throw unavailable(change.path)
   throw indeterminate(change.path)
 }
 
@@ -374,8 +374,4 @@ function conditionFailed(condition: Condition, path: PathName): StoreError {
     return new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
   }
   return new StoreError('PRECONDITION_FAILED', 'The file is not in a version that If-Match names.', { path })
-}
-
-function unavailable(path: PathName): StoreError {
-  return new StoreError('UNAVAILABLE', 'Too few nodes that keep this path can be reached.', { path })
 }

@@ -158,14 +158,21 @@ export class ChainDriver {
     return readAtOnce(this.#machine, path, this.#records.positionOf(path))
   }
 
-  /** Asks for something on behalf of a client. @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL. */
-  async request(request: ClientRequest): Promise<Outcome> {
+  /**
+   * Asks for something on behalf of a client.
+   * @param signal gives the request up; what became of it is answered as at its deadline.
+   * @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL.
+   */
+  async request(request: ClientRequest, signal?: AbortSignal): Promise<Outcome> {
     if (this.#fault !== undefined) throw this.#fault
     if (this.#closed) throw new StoreError('UNAVAILABLE', 'This node is stopping.')
     if (this.#requests.size >= REQUESTS_MAX) {
       throw new StoreError('OVERLOADED', 'Too many requests are under way.', { retryAfterSeconds: 1 })
     }
     const id = `${++this.#lastRequest}`
+    signal?.addEventListener('abort', () => {
+      if (this.#requests.has(id)) this.dispatch({ kind: 'timer', timer: { kind: 'deadline', flow: id } })
+    })
     return new Promise(resolve => {
       this.#requests.set(id, resolve)
       if (request.kind !== 'get') return this.dispatch({ kind: 'request', id, request })

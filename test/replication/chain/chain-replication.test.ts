@@ -6,6 +6,7 @@ import { StoreError } from '../../../src/errors.ts'
 import type { BodyCarrier } from '../../../src/replication/chain/body-carrier.ts'
 import { ChainReplication } from '../../../src/replication/chain/chain-replication.ts'
 import type { ChainDriver } from '../../../src/replication/chain/driver.ts'
+import { LostRanges } from '../../../src/replication/chain/lost-ranges.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../../src/storage/record.ts'
 import type { ByteRange, Storage } from '../../../src/storage/storage.ts'
@@ -38,6 +39,8 @@ class Rotten extends MemoryStorage {
     return Readable.from(cut(), { objectMode: false })
   }
 }
+
+const lostOf = (driver: ChainDriver) => new LostRanges({ env, driver, addressOf: () => undefined })
 
 async function alone() {
   const storage = new Rotten({ env })
@@ -131,13 +134,13 @@ t.test('the same at once is one', async t => {
 t.test('what a key has done is told when it can be read, and never guessed', async t => {
   const outcomes: object[] = []
   const driver = {
-    machine: { table: { covering: () => ({ replicas: [] }) } },
+    machine: { suspects: new Set(), table: { covering: () => ({ replicas: [] }) } },
     request: async () => outcomes.shift(),
   } as unknown as ChainDriver
   const replication = new ChainReplication(
     {
       ...{ env, driver, storage: {} as Storage, carrier: {} as BodyCarrier },
-      ...{ lookup: async () => [], addressOf: () => undefined, list: async () => [] },
+      ...{ lookup: async () => [], addressOf: () => undefined, list: async () => [], lost: lostOf(driver) },
     },
     { self: 'n1' as NodeId },
   )
@@ -157,7 +160,7 @@ t.test('what a key has done is told when it can be read, and never guessed', asy
 t.test('a replica that falls silent while a large body is on its way to it is not waited for', async t => {
   const [self, other] = ['n1', 'n2'] as NodeId[] as [NodeId, NodeId]
   const suspects = new Set<NodeId>()
-  const view = { replicas: [self, other] }
+  const view = { replicas: [self, other], acceptors: [] }
   const machine = { suspects, members: new Map(), blobs: new Map(), table: { covering: () => view } }
   const driver = {
     machine,
@@ -179,7 +182,7 @@ t.test('a replica that falls silent while a large body is on its way to it is no
   const replication = new ChainReplication(
     {
       ...{ env, storage, driver, carrier },
-      ...{ lookup: async () => [], addressOf: () => undefined, list: async () => [] },
+      ...{ lookup: async () => [], addressOf: () => undefined, list: async () => [], lost: lostOf(driver) },
     },
     { self },
   )

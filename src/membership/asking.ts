@@ -1,0 +1,134 @@
+/**
+ * Owns one question to one node, or the same one to many, so that nobody is waited for in vain: a node that does not answer for
+ * a second is asked whether it is there at all, and is waited for no longer once it counts as dead.
+ */
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import type { CallOptions } from '../peer/peers.ts'
+import type { Address, NodeId } from '../ring/identifier.ts'
+import type { PeerAnswer, PeerCall } from './calls.ts'
+
+/** One call, ms. */
+export const CALL_TIMEOUT_MS = 5_000
+
+/** One call to a node that counts as dead, ms: that belief may be over, and nobody shall wait long for it. */
+const DEAD_TIMEOUT_MS = 1_000
+
+/** Without an answer for so long, ms, it is asked whether a node is there; an answer on one site takes less. */
+const DOUBT_MS = 1_000
+
+/** How often it is looked at whether a node that is waited for has come to count as dead, ms. */
+const LOOK_MS = 50
+
+/** Nodes that are asked the same at the same time. */
+const ASK_AT_ONCE = 16
+
+/** Between two doubts of one node, ms. */
+const DOUBT_AGAIN_MS = 1_000
+
+export interface AskingComponents {
+  readonly env: Env
+  readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
+  /** What this node believes; it may be wrong. */
+  readonly countsAsDead: (node: NodeId) => boolean
+  /** Makes this node, and those that share ranges with that one, find out whether it is there. */
+  readonly doubt: (node: NodeId) => void
+  /** Aborts when the node stops. */
+  readonly signal: AbortSignal
+}
+
+export interface AskedNode {
+  readonly nodeId: NodeId
+  readonly address: Address
+}
+
+export interface Asked<Answer> {
+  readonly answers: readonly (readonly [NodeId, Answer])[]
+  /** Those that have not answered. */
+  readonly silent: readonly AskedNode[]
+}
+
+export class Asking {
+  readonly #components: AskingComponents
+  readonly #doubtedAtMs = new Map<NodeId, number>()
+
+  constructor(components: AskingComponents) {
+    this.#components = components
+  }
+
+  /** @throws StoreError, UNAVAILABLE as soon as the node counts as dead. */
+  async ask(
+    { nodeId, address }: AskedNode,
+    asked: PeerCall,
+    timeoutMs = CALL_TIMEOUT_MS,
+  ): Promise<PeerAnswer> {
+    const { env, call, countsAsDead, signal } = this.#components
+    const wasDead = countsAsDead(nodeId)
+    if (wasDead) this.#doubt(nodeId)
+    const ended = new AbortController()
+    const limitMs = wasDead ? Math.min(timeoutMs, DEAD_TIMEOUT_MS) : timeoutMs
+    const options = { timeoutMs: limitMs, signal: AbortSignal.any([signal, ended.signal]), node: nodeId }
+    const watching = env.timers.after(Math.min(DOUBT_MS, limitMs), () => this.#watch(nodeId, ended, wasDead))
+    try {
+      return await call(address, asked, options)
+    } finally {
+      watching.cancel()
+      ended.abort()
+    }
+  }
+
+  /**
+   * Asks each of the nodes, some at a time.
+   * @param options.dead whether those are asked that count as dead; else they are silent at once.
+   */
+  async askEach<Answer>(
+    nodes: readonly AskedNode[],
+    asked: PeerCall,
+    options: { readonly dead: boolean; readonly timeoutMs?: number },
+  ): Promise<Asked<Answer>> {
+    const { countsAsDead } = this.#components
+    const answers: [NodeId, Answer][] = []
+    const silent: AskedNode[] = []
+    const waiting = [...nodes]
+    const askNext = async () => {
+      for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+        if (!options.dead && countsAsDead(node.nodeId)) {
+          this.#doubt(node.nodeId)
+          silent.push(node)
+          continue
+        }
+        try {
+          answers.push([node.nodeId, (await this.ask(node, asked, options.timeoutMs)) as Answer])
+        } catch {
+          silent.push(node)
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: ASK_AT_ONCE }, askNext))
+    return { answers, silent }
+  }
+
+  /** Looks after a node that does not answer until it does, or counts as dead. */
+  #watch(node: NodeId, ended: AbortController, wasDead: boolean): void {
+    const { env, countsAsDead } = this.#components
+    if (ended.signal.aborted) return
+    this.#doubt(node)
+    const isDead = countsAsDead(node)
+    if (isDead && !wasDead) {
+      ended.abort(new StoreError('UNAVAILABLE', `The node ${node} does not answer.`))
+      return
+    }
+    env.timers.after(LOOK_MS, () => this.#watch(node, ended, wasDead))
+  }
+
+  #doubt(node: NodeId): void {
+    const { env, doubt } = this.#components
+    const nowMs = env.clock.monotonicMs()
+    if (nowMs - (this.#doubtedAtMs.get(node) ?? Number.NEGATIVE_INFINITY) < DOUBT_AGAIN_MS) return
+    // Of those that nobody has doubted for longest nothing need be kept.
+    for (const [other, atMs] of this.#doubtedAtMs)
+      if (nowMs - atMs >= DOUBT_AGAIN_MS) this.#doubtedAtMs.delete(other)
+    this.#doubtedAtMs.set(node, nowMs)
+    doubt(node)
+  }
+}

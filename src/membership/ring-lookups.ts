@@ -1,0 +1,58 @@
+/**
+ * Owns the lookups of one node: who answers for a key as far as its machine knows, and how the next node is asked.
+ */
+import type { Env } from '../env.ts'
+import type { CallOptions } from '../peer/peers.ts'
+import type { ChainDriver } from '../replication/chain/driver.ts'
+import type { Address, Identifier } from '../ring/identifier.ts'
+import { Lookups, type Responsible } from '../routing/lookup.ts'
+import type { MapRecord } from '../routing/map-record.ts'
+import { serves } from '../views/install.ts'
+import type { View } from '../views/view.ts'
+import type { PeerAnswer, PeerCall } from './calls.ts'
+import type { Members } from './members.ts'
+
+export interface RingLookupsComponents {
+  readonly env: Env
+  readonly members: Members
+  readonly driver: ChainDriver
+  readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
+  /** Somebody could not reach that node: it is tried from here. */
+  readonly observe: (record: MapRecord) => void
+  readonly keepView: (view: View) => void
+}
+
+export function ringLookups(components: RingLookupsComponents): Lookups<View> {
+  const { env, members, call, observe, keepView } = components
+  const { map, learning, suspects } = members
+  return new Lookups<View>({
+    map,
+    learning,
+    suspects,
+    clock: env.clock,
+    responsible: key => responsibleFor(components, key),
+    keepView,
+    observe,
+    peers: {
+      lookup: async ({ address, nodeId }, request, signal) => {
+        const options = { timeoutMs: request.budgetMs, signal, node: nodeId }
+        const answer = await call(address, { kind: 'lookup', request }, options)
+        return answer as Awaited<ReturnType<Lookups<View>['answer']>>
+      },
+    },
+  })
+}
+
+function responsibleFor(
+  { driver, members }: RingLookupsComponents,
+  key: Identifier,
+): Responsible<View> | undefined {
+  const { machine } = driver
+  const view = machine.table.covering(key)
+  if (view === undefined) return undefined
+  const state = machine.views.get(view.id)
+  if (state !== undefined && serves(state) && view.replicas.includes(machine.self))
+    return { here: true, view }
+  const replicas = view.replicas.map(node => members.map.record(node))
+  return { here: false, replicas: replicas.filter(record => record !== undefined) }
+}

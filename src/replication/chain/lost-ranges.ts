@@ -1,0 +1,154 @@
+/**
+ * Owns the requests of clients to the machine, and ranges that nobody can serve, because no majority of their acceptors is there, or no replica: whoever asks for something
+ * in one is refused soon and told which nodes are missing, rather than kept waiting for a node that may be gone for hours.
+ */
+import type { Env, Timer } from '../../env.ts'
+import { StoreError } from '../../errors.ts'
+import { type Address, type Identifier, identifierOfPath } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import { majority, type NodeId, type View } from '../../views/view.ts'
+import type { ChainDriver } from './driver.ts'
+import { isAlive } from './liveness.ts'
+import type { Machine, Outcome } from './machine-state.ts'
+import type { ClientRequest } from './requests.ts'
+
+/**
+ * How long a range may look lost until whoever waits for it is refused, ms: a node that was only paused, or that restarts,
+ * is asked at once whether it is back, and people are told within two seconds.
+ */
+const PATIENCE_MS = 1_000
+
+/** How often it is looked at what those wait for who wait, ms. */
+const LOOK_MS = 100
+
+export interface LostRangesComponents {
+  readonly env: Env
+  readonly driver: Pick<ChainDriver, 'machine' | 'tellMyself' | 'request'>
+  readonly addressOf: (node: NodeId) => Address | undefined
+}
+
+interface Waiting {
+  readonly positions: readonly Identifier[]
+  readonly onLost: () => void
+  lostSinceMs: number | undefined
+}
+
+export class LostRanges {
+  readonly #components: LostRangesComponents
+  readonly #waiting = new Set<Waiting>()
+  #looking: Timer | undefined
+
+  constructor(components: LostRangesComponents) {
+    this.#components = components
+  }
+
+  /** Asks the machine, and waits no longer than there is somebody who can do it. @throws StoreError UNAVAILABLE. */
+  async request(request: ClientRequest): Promise<Outcome> {
+    const paths = 'from' in request ? [request.from, request.to] : [request.path]
+    const positions = paths.map(identifierOfPath)
+    // What was never begun is certainly not done.
+    if ((await this.whenLost(positions)).length > 0) throw this.refusal(...paths)
+    const ended = new AbortController()
+    const unwatch = this.watch(positions, () => ended.abort())
+    try {
+      return await this.#components.driver.request(request, ended.signal)
+    } finally {
+      unwatch()
+    }
+  }
+
+  /** Why nothing can be done at a path; names the nodes without which it can't. */
+  refusal(...paths: readonly PathName[]): StoreError {
+    const path = paths[0]
+    const message = 'Too few nodes that keep this path can be reached.'
+    const missing = this.addresses(this.missingAt(paths.map(identifierOfPath)))
+    const named = missing.length === 0 ? '' : ` Missing: ${missing.join(', ')}.`
+    return new StoreError('UNAVAILABLE', message + named, {
+      ...(path !== undefined && { path }),
+      ...(missing.length > 0 && { missing }),
+    })
+  }
+
+  addresses(nodes: readonly NodeId[]): Address[] {
+    return nodes.flatMap(node => this.#components.addressOf(node) ?? [])
+  }
+
+  /** Nodes that count as dead here and without which one of these positions can't be served; none when all can be. */
+  missingAt(positions: readonly Identifier[]): NodeId[] {
+    const { machine } = this.#components.driver
+    if (machine.suspects.size === 0) return []
+    const views = positions.flatMap(position => machine.table.covering(position) ?? [])
+    return [...new Set(views.flatMap(view => missingOf(machine, view)))]
+  }
+
+  /** The same of every range that this node knows. */
+  missing(): NodeId[] {
+    const { machine } = this.#components.driver
+    if (machine.suspects.size === 0) return []
+    return [...new Set(machine.table.all().flatMap(view => missingOf(machine, view)))]
+  }
+
+  /** Resolves to those that are missing once positions have been lost for a while; at once to none when they are not. */
+  async whenLost(positions: readonly Identifier[]): Promise<NodeId[]> {
+    const { env } = this.#components
+    const sinceMs = env.clock.monotonicMs()
+    let missing = this.missingAt(positions)
+    if (missing.length > 0) this.#seek(missing)
+    while (missing.length > 0 && env.clock.monotonicMs() - sinceMs < PATIENCE_MS) {
+      await env.timers.sleep(LOOK_MS)
+      missing = this.missingAt(positions)
+    }
+    return missing
+  }
+
+  /** Calls `onLost` once when the positions are lost for a while before the returned function is called. */
+  watch(positions: readonly Identifier[], onLost: () => void): () => void {
+    const waiting: Waiting = { positions, onLost, lostSinceMs: undefined }
+    this.#waiting.add(waiting)
+    this.#lookLater()
+    return () => {
+      this.#waiting.delete(waiting)
+    }
+  }
+
+  close(): void {
+    this.#looking?.cancel()
+    this.#waiting.clear()
+  }
+
+  #lookLater(): void {
+    this.#looking ??= this.#components.env.timers.after(LOOK_MS, () => {
+      this.#looking = undefined
+      this.#look()
+      if (this.#waiting.size > 0) this.#lookLater()
+    })
+  }
+
+  #look(): void {
+    const nowMs = this.#components.env.clock.monotonicMs()
+    for (const waiting of this.#waiting) {
+      if (this.missingAt(waiting.positions).length === 0) waiting.lostSinceMs = undefined
+      else {
+        waiting.lostSinceMs ??= nowMs
+        if (nowMs - waiting.lostSinceMs < PATIENCE_MS) continue
+        this.#waiting.delete(waiting)
+        waiting.onLost()
+      }
+    }
+  }
+
+  /** Asks those that count as dead whether they are back. */
+  #seek(nodes: readonly NodeId[]): void {
+    for (const node of nodes) this.#components.driver.tellMyself({ kind: 'suspect', node })
+  }
+}
+
+/** Members of a view that count as dead, when it can't go on without them. */
+function missingOf(machine: Readonly<Machine>, view: View): NodeId[] {
+  // Of some views the replicas alone are known.
+  if (view.acceptors.length === 0) return []
+  const isThere = (node: NodeId) => node === machine.self || isAlive(machine as Machine, node)
+  const votes = view.acceptors.filter(isThere).length
+  if (votes >= majority(view.acceptors) && view.replicas.some(isThere)) return []
+  return [...view.replicas, ...view.acceptors].filter(node => !isThere(node))
+}

@@ -1,0 +1,89 @@
+import t from 'tap'
+import type { ChainDriver } from '../../../src/replication/chain/driver.ts'
+import { LostRanges } from '../../../src/replication/chain/lost-ranges.ts'
+import type { Outcome } from '../../../src/replication/chain/machine-state.ts'
+import type { Address, NodeId } from '../../../src/ring/identifier.ts'
+import { parsePathName } from '../../../src/ring/path-name.ts'
+import type { View } from '../../../src/views/view.ts'
+import { manualEnv } from '../../manual-env.ts'
+
+const nodes = (...names: string[]) => names as NodeId[]
+const viewOf = (replicas: NodeId[], acceptors = replicas) =>
+  ({ id: 'v', replicas, acceptors }) as unknown as View
+const GET = { kind: 'get', path: parsePathName('f') } as const
+
+/** What node `a` knows of one range, and a machine that answers when it is told to. */
+function lostRanges(view: View | undefined) {
+  const env = manualEnv()
+  const suspects = new Set<NodeId>()
+  const asked: NodeId[] = []
+  const all = () => (view === undefined ? [] : [view])
+  const machine = { self: 'a', suspects, members: new Map(), table: { covering: () => view, all } }
+  let answer: (outcome: Outcome) => void = () => undefined
+  const driver = {
+    machine,
+    tellMyself: ({ node }: { node: NodeId }) => void asked.push(node),
+    request: (_request: unknown, signal: AbortSignal) =>
+      new Promise<Outcome>(resolve => {
+        answer = resolve
+        signal.addEventListener('abort', () => resolve({ kind: 'indeterminate' }))
+      }),
+  } as unknown as ChainDriver
+  const lost = new LostRanges({ env, driver, addressOf: node => `${node}:1` as Address })
+  t.teardown(() => lost.close())
+  return { env, lost, suspects, asked, answer: () => answer({ kind: 'unavailable' }) }
+}
+
+t.test('a range is lost without a majority of its acceptors, or without a replica', async t => {
+  const { lost, suspects } = lostRanges(viewOf(nodes('b', 'c'), nodes('a', 'b', 'c', 'd', 'e')))
+  t.same(lost.missing(), [])
+  suspects.add('d' as NodeId).add('e' as NodeId)
+  t.same(lost.missing(), [], 'three of five are there')
+  suspects.add('b' as NodeId)
+  t.same(lost.missing(), ['b', 'd', 'e'])
+  suspects.clear()
+  suspects.add('b' as NodeId).add('c' as NodeId)
+  t.same(lost.missing(), ['b', 'c'], 'the acceptors are there, and nobody has the files')
+  t.same(lostRanges(undefined).lost.missing(), [])
+})
+
+t.test('a request for a lost range is refused within two seconds, and names who is missing', async t => {
+  const { env, lost, suspects, asked } = lostRanges(viewOf(nodes('a', 'b')))
+  suspects.add('b' as NodeId)
+  const refused = t.rejects(lost.request(GET), { code: 'UNAVAILABLE', path: 'f', missing: ['b:1'] })
+  await env.advance(1_900)
+  await refused
+  t.same(asked, ['b'], 'it was asked whether it is back')
+})
+
+t.test('one that comes back meanwhile is waited for', async t => {
+  const { env, lost, suspects, answer } = lostRanges(viewOf(nodes('a', 'b')))
+  suspects.add('b' as NodeId)
+  const outcome = lost.request(GET)
+  await env.advance(500)
+  suspects.clear()
+  await env.advance(200)
+  answer()
+  t.same(await outcome, { kind: 'unavailable' })
+  t.same(lost.refusal(GET.path).missing, undefined)
+})
+
+t.test('a request under way is given up once its range is lost for a while, and no sooner', async t => {
+  const { env, lost, suspects } = lostRanges(viewOf(nodes('a', 'b')))
+  let outcome: Outcome | undefined
+  void lost.request(GET).then(got => {
+    outcome = got
+  })
+  await env.advance(5_000)
+  suspects.add('b' as NodeId)
+  await env.advance(800)
+  suspects.clear()
+  await env.advance(800)
+  suspects.add('b' as NodeId)
+  await env.advance(900)
+  t.equal(outcome, undefined)
+  await env.advance(300)
+  t.same(outcome, { kind: 'indeterminate' })
+  await env.advance(200)
+  t.equal(env.waiting, 0, 'nothing is looked at while nobody waits')
+})
