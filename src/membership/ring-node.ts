@@ -100,9 +100,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.credentials = {
       secret: init.secret,
       networkId: () => init.network.networkId,
-      self: () => {
-        return { address: this.members.self.address, nodeId: this.#self, boot: this.driver.machine.boot }
-      },
+      self: () => this.#identity(),
       versions: new PeerVersions(init),
       turns: new Turns(env),
     }
@@ -152,6 +150,10 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       network: init.network,
       files: () => storage.statistics().files,
     })
+  }
+
+  #identity(): PeerIdentity {
+    return { address: this.members.self.address, nodeId: this.#self, boot: this.driver.machine.boot }
   }
 
   /** Begins to take part. A founder makes the network's first views. */
