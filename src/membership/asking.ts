@@ -5,8 +5,11 @@
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { CallOptions } from '../peer/peers.ts'
+import type { ChainDriver } from '../replication/chain/driver.ts'
+import type { Message } from '../replication/chain/messages.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { PeerAnswer, PeerCall } from './calls.ts'
+import type { Members } from './members.ts'
 
 /** One call, ms. */
 export const CALL_TIMEOUT_MS = 5_000
@@ -29,10 +32,9 @@ const DOUBT_AGAIN_MS = 1_000
 export interface AskingComponents {
   readonly env: Env
   readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
-  /** What this node believes; it may be wrong. */
-  readonly countsAsDead: (node: NodeId) => boolean
-  /** Makes this node, and those that share ranges with that one, find out whether it is there. */
-  readonly doubt: (node: NodeId) => void
+  readonly members: Pick<Members, 'others'>
+  readonly driver: Pick<ChainDriver, 'machine' | 'tellMyself'>
+  readonly send: (to: NodeId, message: Message) => void
   /** Aborts when the node stops. */
   readonly signal: AbortSignal
 }
@@ -62,8 +64,8 @@ export class Asking {
     asked: PeerCall,
     timeoutMs = CALL_TIMEOUT_MS,
   ): Promise<PeerAnswer> {
-    const { env, call, countsAsDead, signal } = this.#components
-    const wasDead = countsAsDead(nodeId)
+    const { env, call, signal } = this.#components
+    const wasDead = this.#countsAsDead(nodeId)
     if (wasDead) this.#doubt(nodeId)
     const ended = new AbortController()
     const limitMs = wasDead ? Math.min(timeoutMs, DEAD_TIMEOUT_MS) : timeoutMs
@@ -86,13 +88,12 @@ export class Asking {
     asked: PeerCall,
     options: { readonly dead: boolean; readonly timeoutMs?: number },
   ): Promise<Asked<Answer>> {
-    const { countsAsDead } = this.#components
     const answers: [NodeId, Answer][] = []
     const silent: AskedNode[] = []
     const waiting = [...nodes]
     const askNext = async () => {
       for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
-        if (!options.dead && countsAsDead(node.nodeId)) {
+        if (!options.dead && this.#countsAsDead(node.nodeId)) {
           this.#doubt(node.nodeId)
           silent.push(node)
           continue
@@ -110,10 +111,10 @@ export class Asking {
 
   /** Looks after a node that does not answer until it does, or counts as dead. */
   #watch(node: NodeId, ended: AbortController, wasDead: boolean): void {
-    const { env, countsAsDead } = this.#components
+    const { env } = this.#components
     if (ended.signal.aborted) return
     this.#doubt(node)
-    const isDead = countsAsDead(node)
+    const isDead = this.#countsAsDead(node)
     if (isDead && !wasDead) {
       ended.abort(new StoreError('UNAVAILABLE', `The node ${node} does not answer.`))
       return
@@ -122,13 +123,29 @@ export class Asking {
   }
 
   #doubt(node: NodeId): void {
-    const { env, doubt } = this.#components
+    const { env } = this.#components
     const nowMs = env.clock.monotonicMs()
     if (nowMs - (this.#doubtedAtMs.get(node) ?? Number.NEGATIVE_INFINITY) < DOUBT_AGAIN_MS) return
     // Of those that nobody has doubted for longest nothing need be kept.
     for (const [other, atMs] of this.#doubtedAtMs)
       if (nowMs - atMs >= DOUBT_AGAIN_MS) this.#doubtedAtMs.delete(other)
     this.#doubtedAtMs.set(node, nowMs)
-    doubt(node)
+    this.#seek(node)
+  }
+
+  /** Those who share a range with a node replace it when it is gone; this one may have nothing to do with it. */
+  #seek(node: NodeId): void {
+    const { driver, members, send } = this.#components
+    const { table, self } = driver.machine
+    const sharing = table.all().filter(view => [...view.replicas, ...view.acceptors].includes(node))
+    const known = new Set(sharing.flatMap(({ replicas }) => replicas))
+    const told = known.size > 0 ? [...known] : members.others().map(({ nodeId }) => nodeId)
+    for (const other of told) if (other !== self && other !== node) send(other, { kind: 'suspect', node })
+    driver.tellMyself({ kind: 'suspect', node })
+  }
+
+  /** What this node believes; it may be wrong. */
+  #countsAsDead(node: NodeId): boolean {
+    return this.#components.driver.machine.suspects.has(node)
   }
 }

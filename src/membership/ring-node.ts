@@ -33,7 +33,7 @@ import type { Storage } from '../storage/storage.ts'
 import type { NodeId, View } from '../views/view.ts'
 import { AllNodes } from './all-nodes.ts'
 import { Answers } from './answers.ts'
-import { Asking, type AskingComponents } from './asking.ts'
+import { Asking } from './asking.ts'
 import { bodyPeers } from './body-peers.ts'
 import { isPeerCall, isPeerStream, type PeerAnswer, type PeerCall, type PeerStream } from './calls.ts'
 import { Members } from './members.ts'
@@ -144,7 +144,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.allNodes = new AllNodes({
       ...calling,
       driver,
-      asking: this.#makeAsking(calling.call),
+      asking: new Asking({ ...calling, driver, send: (to, message) => this.#sendNow(to, message) }),
       stream: (to, call, options) => this.#peers.stream(to, call, options),
       own: this.#answers,
       network: init.network,
@@ -334,27 +334,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       },
       { self: this.#self },
     )
-  }
-
-  #makeAsking(call: AskingComponents['call']): Asking {
-    return new Asking({
-      env: this.#env,
-      call,
-      countsAsDead: node => this.driver.machine.suspects.has(node),
-      doubt: node => this.#doubt(node),
-      signal: this.#closing.signal,
-    })
-  }
-
-  /** Those who share a range with a node replace it when it is gone; this one may have nothing to do with it. */
-  #doubt(node: NodeId): void {
-    const { table, self } = this.driver.machine
-    const sharing = table.all().filter(view => [...view.replicas, ...view.acceptors].includes(node))
-    const known = new Set(sharing.flatMap(({ replicas }) => replicas))
-    const told = known.size > 0 ? [...known] : this.members.others().map(({ nodeId }) => nodeId)
-    for (const other of told)
-      if (other !== self && other !== node) this.#sendNow(other, { kind: 'suspect', node })
-    this.driver.tellMyself({ kind: 'suspect', node })
   }
 
   #makeMembers(init: RingNodeInit): Members {

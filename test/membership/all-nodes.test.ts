@@ -2,7 +2,7 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
 import { AllNodes, type AllNodesComponents } from '../../src/membership/all-nodes.ts'
-import { Asking } from '../../src/membership/asking.ts'
+import { Asking, type AskingComponents } from '../../src/membership/asking.ts'
 import type { PeerAnswer, PeerCall } from '../../src/membership/calls.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
@@ -41,7 +41,14 @@ function allNodes(
     members,
     driver,
     call,
-    asking: new Asking({ env, call, countsAsDead: () => false, doubt: () => undefined, signal }),
+    asking: new Asking({
+      env,
+      call,
+      members,
+      driver,
+      send: () => undefined,
+      signal,
+    } as unknown as AskingComponents),
     files: () => 0,
     signal,
   }

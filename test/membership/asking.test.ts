@@ -3,16 +3,18 @@ import { StoreError } from '../../src/errors.ts'
 import { Asking } from '../../src/membership/asking.ts'
 import type { PeerAnswer } from '../../src/membership/calls.ts'
 import type { CallOptions } from '../../src/peer/peers.ts'
+import type { ChainDriver } from '../../src/replication/chain/driver.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
+import type { MapRecord } from '../../src/routing/map-record.ts'
 import { manualEnv } from '../manual-env.ts'
 
 const node = (name: string) => ({ nodeId: name as NodeId, address: `${name}:1` as Address })
 const ASKED = { kind: 'ranges' } as const
 
 /** Nodes named "silent" never answer; those that are doubted for a while count as dead. */
-function askingOf(init: { dead?: string[] } = {}) {
+function askingOf(init: { dead?: string[]; views?: object[] } = {}) {
   const env = manualEnv()
-  const dead = new Set(init.dead)
+  const dead = new Set<string>(init.dead)
   const doubted: string[] = []
   const asked: (CallOptions & { to: string })[] = []
   const call = (to: Address, _call: unknown, options: CallOptions) => {
@@ -28,24 +30,29 @@ function askingOf(init: { dead?: string[] } = {}) {
       })
     })
   }
+  const told: string[] = []
+  const view = { replicas: ['a', 'b', 'silent'], acceptors: ['a', 'b', 'silent'] }
+  const machine = { self: 'a', suspects: dead, table: { all: () => init.views ?? [view] } }
+  const tellMyself = (message: { node: NodeId }) => void doubted.push(message.node)
   const asking = new Asking({
     env,
     call,
-    countsAsDead: name => dead.has(name),
-    doubt: name => void doubted.push(name),
+    members: { others: () => [node('b'), node('c')] as MapRecord[] },
+    driver: { machine, tellMyself } as unknown as ChainDriver,
+    send: to => void told.push(to),
     signal: new AbortController().signal,
   })
-  return { env, asking, dead, doubted, asked }
+  return { env, asking, dead, doubted, asked, told }
 }
 
 t.test('a node that does not answer is doubted, and waited for no longer once it counts as dead', async t => {
-  const { env, asking, dead, doubted, asked } = askingOf()
+  const { env, asking, dead, doubted, asked, told } = askingOf()
   const answer = asking.ask(node('silent'), ASKED)
   const refused = t.rejects(answer, { code: 'UNAVAILABLE' })
   await env.advance(900)
   t.same(doubted, [])
   await env.advance(200)
-  t.same(doubted, ['silent'])
+  t.same([doubted, told], [['silent'], ['b']], 'and those who share a range with it are told')
   dead.add('silent')
   await env.advance(100)
   await refused
@@ -76,4 +83,12 @@ t.test('of many, those that count as dead are asked whether they are back, and n
   const all = asking.askEach(nodes, ASKED, { dead: true })
   await env.advance(1_100)
   t.equal((await all).silent.length, 1, 'whoever has to reach it waits for a second')
+})
+
+t.test('whoever knows of no range of a silent node tells everybody', async t => {
+  const { env, asking, told } = askingOf({ views: [] })
+  const refused = t.rejects(asking.ask(node('silent'), ASKED))
+  await env.advance(5_100)
+  await refused
+  t.same([...new Set(told)], ['b', 'c'])
 })

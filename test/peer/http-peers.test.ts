@@ -141,22 +141,6 @@ t.test('messages arrive in order', async t => {
   )
 })
 
-t.test('another node than the one that is meant refuses, and says who it is', async t => {
-  const { address, peers, replaced, unreachable } = await peerUnderTest(t)
-  const call = { kind: 'double', n: 2 }
-  t.match(await peers.call(address, call, { ...options, node: NODE_ID }), { twice: 4 })
-  const node = NODE_ID.replace('a', 'b') as NodeId
-  await t.rejects(peers.call(address, call, { ...options, node }), { code: 'UNAVAILABLE' })
-  await t.rejects(peers.fetchBody(address, 'b', 0, { ...options, node }), { code: 'UNAVAILABLE' })
-  const words = async () => {
-    for await (const _word of peers.stream(address, { count: 1 }, { ...options, node }))
-      t.fail('it has no words')
-  }
-  await t.rejects(words(), { code: 'UNAVAILABLE' })
-  t.same(replaced, [NODE_ID, NODE_ID, NODE_ID])
-  t.same(unreachable, [], 'somebody is there')
-})
-
 t.test('what is said at once in return rides on the reply', async t => {
   const { address, peers, replies } = await peerUnderTest(t)
   peers.send(address, { kind: 'note', text: 'echo' })
@@ -398,4 +382,20 @@ t.test('where nothing listens any more, nothing is known', async t => {
   await t.rejects(peers.call(nowhere, { kind: 'x' }, options), { code: 'UNAVAILABLE' })
   t.equal(versions.of(nowhere), undefined)
   t.equal(versions.of(address), 3)
+})
+
+t.test('another node than the one that is meant is asked nothing, and is told of', async t => {
+  const { address, peers, replaced, unreachable } = await peerUnderTest(t)
+  const call = { kind: 'double', n: 2 }
+  t.match(await peers.call(address, call, { ...options, node: NODE_ID }), { twice: 4 })
+  const node = NODE_ID.replace('a', 'b') as NodeId
+  await t.rejects(peers.call(address, call, { ...options, node }), { code: 'UNAVAILABLE' })
+  await t.rejects(peers.fetchBody(address, 'b', 0, { ...options, node }), { code: 'UNAVAILABLE' })
+  const words = async () => {
+    for await (const _word of peers.stream(address, { count: 1 }, { ...options, node }))
+      t.fail('it has no words')
+  }
+  await t.rejects(words(), { code: 'UNAVAILABLE' })
+  t.same(replaced, [NODE_ID, NODE_ID, NODE_ID])
+  t.same(unreachable, [], 'somebody is there')
 })

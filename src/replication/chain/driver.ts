@@ -158,11 +158,7 @@ export class ChainDriver {
     return readAtOnce(this.#machine, path, this.#records.positionOf(path))
   }
 
-  /**
-   * Asks for something on behalf of a client.
-   * @param signal gives the request up; what became of it is answered as at its deadline.
-   * @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL.
-   */
+  /** Asks for something on behalf of a client; `signal` brings its deadline. @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL. */
   async request(request: ClientRequest, signal?: AbortSignal): Promise<Outcome> {
     if (this.#fault !== undefined) throw this.#fault
     if (this.#closed) throw new StoreError('UNAVAILABLE', 'This node is stopping.')
@@ -170,9 +166,8 @@ export class ChainDriver {
       throw new StoreError('OVERLOADED', 'Too many requests are under way.', { retryAfterSeconds: 1 })
     }
     const id = `${++this.#lastRequest}`
-    signal?.addEventListener('abort', () => {
-      if (this.#requests.has(id)) this.dispatch({ kind: 'timer', timer: { kind: 'deadline', flow: id } })
-    })
+    const deadline = { kind: 'timer', timer: { kind: 'deadline', flow: id } } as const
+    signal?.addEventListener('abort', () => this.dispatch(deadline))
     return new Promise(resolve => {
       this.#requests.set(id, resolve)
       if (request.kind !== 'get') return this.dispatch({ kind: 'request', id, request })
