@@ -7,7 +7,6 @@ import type { MachineEvent } from '../../replication/chain/machine.ts'
 import type { ChainSettings, Member, Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { ringOf } from '../../replication/chain/repair.ts'
-import type { Rules } from '../../replication/chain/rules.ts'
 import type { Address, Identifier } from '../../ring/identifier.ts'
 import { identifiersOfAddress } from '../../ring/identifier.ts'
 import { placeReplicas, spreadOverZones, successorsOf } from '../../ring/placement.ts'
@@ -33,20 +32,12 @@ export const SIMULATED_SETTINGS: ChainSettings = {
   stagedMs: 400,
 }
 
-/** Rules of how a node is started, beside those of the machine. */
-export interface ClusterRules {
-  /** A node whose disk was lost gets a new identity. */
-  readonly lostDiskIsNewNode: boolean
-}
-
 export interface ClusterInit {
   /** Of the nodes, n1, n2, …; those after `founders` are admitted later. */
   readonly nodes: number
   readonly founders: number
   /** How many zones there are, taken in turn; 0 where nobody knows of any. */
   readonly zones: number
-  readonly rules: Rules
-  readonly clusterRules: ClusterRules
   readonly settings: ChainSettings
 }
 
@@ -146,9 +137,8 @@ export class ChainCluster {
   /** The node's disk is empty from now on; it comes back as somebody else. */
   wipe(node: ChainNode): void {
     this.crash(node)
-    const isNew = this.#init.clusterRules.lostDiskIsNewNode
-    node.wipe({ boot: !isNew })
-    if (isNew) this.#renew(node)
+    node.wipe()
+    this.#renew(node)
   }
 
   /** A new node of the network. */
@@ -225,7 +215,7 @@ export class ChainCluster {
         restarted: node => this.tell(node),
         stopped: (node, why) => this.#stopped(node, why),
       },
-      { name, clock, settings: this.#init.settings, rules: this.#init.rules },
+      { name, clock, settings: this.#init.settings },
     )
   }
 

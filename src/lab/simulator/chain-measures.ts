@@ -9,7 +9,6 @@ import { type MachineEvent, step } from '../../replication/chain/machine.ts'
 import { createMachine, type Machine } from '../../replication/chain/machine-state.ts'
 import type { Envelope, Message } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'
-import { ALL_RULES } from '../../replication/chain/rules.ts'
 import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import { type PathName, parsePathName } from '../../ring/path-name.ts'
 import { asSource, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
@@ -93,7 +92,7 @@ class Wire {
     const boot = { counter: 1, nonce: 'x' }
     const peers = new Map([A, B, C, D].map(node => [node, boot]))
     const stable = { boot, views, records: table, blobs: new Map(), marks: [], peers }
-    const init = { self, boot, rules: ALL_RULES, settings: SIMULATED_SETTINGS }
+    const init = { self, boot, settings: SIMULATED_SETTINGS }
     this.#machines.set(self, createMachine(stable, init))
   }
 

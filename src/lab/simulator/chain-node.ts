@@ -20,7 +20,6 @@ import { isMessage } from '../../replication/chain/message-shapes.ts'
 import type { Envelope, Message } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
-import type { Rules } from '../../replication/chain/rules.ts'
 import { batchOf, loadStableState } from '../../replication/chain/stable-state.ts'
 import { StoredRecords } from '../../replication/chain/stored-records.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
@@ -40,7 +39,6 @@ export interface ChainNodeInit {
   /** How its wall clock is off. */
   readonly clock: { readonly aheadMs: number; readonly drift: number }
   readonly settings: ChainSettings
-  readonly rules: Rules
 }
 
 export interface ChainNodeComponents {
@@ -169,7 +167,7 @@ export class ChainNode {
   }
 
   #run(boot: number): void {
-    const { settings, rules } = this.#init
+    const { settings } = this.#init
     const { clock, restarted, stopped } = this.#components
     const driver = new ChainDriver(
       {
@@ -185,7 +183,6 @@ export class ChainNode {
         self: this.id,
         diskBoot: boot,
         settings,
-        rules,
         halted: () => stopped(this, 'impostor'),
         restarted: () => restarted(this),
       },
@@ -223,14 +220,11 @@ export class ChainNode {
     this.disk.crash()
   }
 
-  /** The disk is lost. @param kept its start counter is not. */
-  wipe(kept: { readonly boot: boolean }): void {
-    const boot = this.disk.read(BOOT)
+  /** The disk is lost. */
+  wipe(): void {
     this.disk.wipe()
     this.images = []
     this.restored = false
-    if (kept.boot && boot !== undefined)
-      this.disk.restore({ entries: new Map([[BOOT, boot]]), rotten: new Set() })
   }
 
   pause(): void {

@@ -13,7 +13,6 @@ import { serves } from '../../views/install.ts'
 import { acceptorCount, type View, type ViewId } from '../../views/view.ts'
 import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
 import { ChainInvariants, InvariantBroken } from './chain-invariants.ts'
-import { MUTANTS, rulesOf } from './chain-mutants.ts'
 import { ChainNemesis } from './chain-nemesis.ts'
 import { ChainWorkload } from './chain-workload.ts'
 import { checkHistory } from './linearizability.ts'
@@ -34,7 +33,8 @@ const AFTERWARDS_MS = 60
 
 export const scenario: Scenario = {
   name: 'chain',
-  mutants: MUTANTS,
+  // test/mutants changes the sources instead.
+  mutants: [],
   run: async (seed, options) => await new ChainRun(seed, options).run(),
 }
 
@@ -101,7 +101,6 @@ class ChainRun {
       },
       {
         ...world,
-        ...rulesOf(options.mutant),
         settings: {
           ...SIMULATED_SETTINGS,
           listedMax: world.listedMax,

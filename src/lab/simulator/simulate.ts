@@ -172,6 +172,10 @@ function summarizeFailures(failures: readonly SeedFailure[]): string[] {
 
 async function tryMutants(bench: Bench, runner: BatchRunner): Promise<number> {
   const { scenario, options, firstSeed, monotonicMs, print } = bench
+  if (scenario.mutants.length === 0)
+    throw new TypeError(
+      `${scenario.name} has no broken variants; npm run mutants changes the sources instead.`,
+    )
   const schedules = readSchedules(options.schedules, scenario.name)
   print(`${scenario.name}: ${scenario.mutants.length} broken variants, fresh seeds from ${firstSeed}`)
   const bar = progressBar(scenario.mutants.length, 1)

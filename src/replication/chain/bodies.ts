@@ -178,7 +178,7 @@ export function onPreCopy(m: Machine, from: NodeId, view: View): void {
   const settled = [...m.views.values()].some(
     state => compareViews(state.view, view) > 0 && overlaps(view, state.view),
   )
-  if (settled && m.rules.currentPreCopies) send(m, from, { kind: 'teach', views: newerViews(m, view) })
+  if (settled) send(m, from, { kind: 'teach', views: newerViews(m, view) })
   else if (!busy) startTransfer(m, 'pre-copy', view, view, from)
 }
 

@@ -8,10 +8,10 @@
  * acceptors than are needed, unless one is slow. (A quorum in place of the leases of CRAQ's and Chubby's kind: no clock
  * decides.)
  */
-import type { NodeId, View, ViewId, ViewState } from '../../views/view.ts'
+import { majority, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
 import { hold, meetSealed, newerViews, sealedView } from './deciding.ts'
 import { probe } from './liveness.ts'
-import { type Machine, newTag, quorumOf, send, setTimer } from './machine-state.ts'
+import { type Machine, newTag, send, setTimer } from './machine-state.ts'
 import type { ConfirmMessage, Message, RefusalReason, SealedView, Tag } from './messages.ts'
 import { avoid, preferredOf } from './preference.ts'
 
@@ -63,7 +63,7 @@ export function confirmThen(
 export function confirmMeanwhile(m: Machine, view: View, tag: Tag, replica: NodeId): Unconfirmed {
   const vote = view.acceptors.includes(replica) ? replica : undefined
   const unconfirmed: Unconfirmed = { to: m.self, tag, message: undefined, vote, round: undefined }
-  if (m.rules.confirm) enqueue(m, view, unconfirmed)
+  enqueue(m, view, unconfirmed)
   return unconfirmed
 }
 
@@ -126,7 +126,7 @@ function newRound(m: Machine, view: View, answers: readonly Unconfirmed[]): View
   for (const answer of answers) {
     answer.round = part
     if (answer.vote !== undefined) expected.add(answer.vote)
-    wanted = Math.max(wanted, quorumOf(m, view) - votesFor(part, answer))
+    wanted = Math.max(wanted, majority(view.acceptors) - votesFor(part, answer))
   }
   part.over = wanted === 0
   if (part.over) return part
@@ -222,7 +222,7 @@ export function onVoterUnreachable(m: Machine, node: NodeId): void {
 /** Lets out what has its majority; the round is over when nothing in it needs another vote, or none is to come. */
 function settle(m: Machine, tag: Tag, part: ViewRound): void {
   const { view, votes, pending } = part
-  const quorum = quorumOf(m, view)
+  const quorum = majority(view.acceptors)
   let isOpen = false
   for (const answer of pending) {
     if (letOut(m, view, votes, answer)) pending.delete(answer)
@@ -236,7 +236,7 @@ function settle(m: Machine, tag: Tag, part: ViewRound): void {
 /** Sends an answer that is there and has a majority. */
 function letOut(m: Machine, view: View, votes: ReadonlySet<NodeId>, answer: Unconfirmed): boolean {
   if (answer.message === undefined) return false
-  if (m.rules.confirm && votesFor({ votes }, answer) < quorumOf(m, view)) return false
+  if (votesFor({ votes }, answer) < majority(view.acceptors)) return false
   send(m, answer.to, answer.message)
   return true
 }

@@ -21,6 +21,7 @@ import {
   freshState,
   headOf,
   isMember,
+  majority,
   type NodeId,
   type View,
   type ViewId,
@@ -30,7 +31,7 @@ import { refuseUnconfirmed } from './confirm.ts'
 import { refuseWaiting } from './dirty.ts'
 import { startInstallation, watch } from './installing.ts'
 import { isAlive, probe } from './liveness.ts'
-import { backOffMs, type Machine, putView, quorumOf, send, setTimer } from './machine-state.ts'
+import { backOffMs, type Machine, putView, send, setTimer } from './machine-state.ts'
 import type { PaxosMessage, SealedView } from './messages.ts'
 import { planRepair } from './repair.ts'
 import { overlaps } from './transfers.ts'
@@ -63,13 +64,13 @@ export function newerViews(m: Machine, view: View): View[] {
 export function take(m: Machine, view: View): void {
   const isNews = m.table.covering(view.hi)?.id !== view.id
   m.table.learn(view)
-  if (isNews && m.rules.sealBeforeFetch) sealOlder(m, view)
+  if (isNews) sealOlder(m, view)
   const held = m.views.get(view.id)
   if (held?.view.acceptors.length === 0) putView(m, { ...held, view })
   if (held !== undefined || !isMember(view, m.self)) return
-  if (m.rules.knownViewsOnly && m.marks.covers(view)) return
+  if (m.marks.covers(view)) return
   // What was already superseded here when it was heard of is sealed from the beginning.
-  const sealed = m.rules.sealBeforeFetch && newerViews(m, view).length > 0
+  const sealed = newerViews(m, view).length > 0
   putView(m, { ...freshState(view), sealed })
   if (sealed) return
   if (headOf(view) === m.self) startInstallation(m, view.id)
@@ -110,7 +111,7 @@ export function startProposal(m: Machine, view: View, children: readonly View[],
   const old = m.proposals.get(view.id)
   if (old !== undefined && tries === 0) return
   const round = (old?.proposal.roundSeen ?? 0) + 1
-  const ballot = { round, node: m.self, boot: m.rules.bootInNonces ? bootName(m.boot) : '' }
+  const ballot = { round, node: m.self, boot: bootName(m.boot) }
   m.proposals.set(view.id, { proposal: propose(view, ballot, children), tries })
   for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'prepare', view, ballot })
   setTimer(m, m.settings.answerTimeoutMs + backOffMs(m, tries), { kind: 'proposal', viewId: view.id, round })
@@ -132,8 +133,7 @@ export function onPrepare(m: Machine, from: NodeId, message: Paxos<'prepare'>): 
   const state = hold(m, view)
   if (!mayVote(m, from, message, state)) return
   const step = prepare(state, ballot)
-  if (m.rules.stablePromises) keep(m, state, step)
-  else m.views.set(view.id, step.state)
+  keep(m, state, step)
   const { answer } = step
   if (answer.kind === 'promise') {
     send(m, from, { kind: 'promise', viewId: view.id, ballot, accepted: answer.accepted })
@@ -184,7 +184,7 @@ export function onPromised(m: Machine, from: NodeId, message: Paxos<'promise'>):
   const proposing = m.proposals.get(message.viewId)
   if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
   const before = proposing.proposal
-  const after = onPromise(before, from, message.accepted, quorumOf(m, before.view))
+  const after = onPromise(before, from, message.accepted, majority(before.view.acceptors))
   proposing.proposal = after
   if (before.phase !== 'prepare' || after.phase !== 'accept') return
   const { view, ballot, value: children } = after
@@ -194,7 +194,7 @@ export function onPromised(m: Machine, from: NodeId, message: Paxos<'promise'>):
 export function onAcceptedAt(m: Machine, from: NodeId, message: Paxos<'accepted'>): void {
   const proposing = m.proposals.get(message.viewId)
   if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
-  const after = onAccepted(proposing.proposal, from, quorumOf(m, proposing.proposal.view))
+  const after = onAccepted(proposing.proposal, from, majority(proposing.proposal.view.acceptors))
   proposing.proposal = after
   if (after.phase !== 'decided') return
   const { view, value: children } = after

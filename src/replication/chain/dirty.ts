@@ -37,7 +37,7 @@ export function answerWhenClean(
   answer: Omit<Waiter, 'version'>,
 ) {
   const waiter = { ...answer, version: record.version }
-  if (!m.rules.cleanBeforeRevealing || isClean(m, state, record)) return letOut(m, state, waiter)
+  if (isClean(m, state, record)) return letOut(m, state, waiter)
   wait(m, state, record.path, waiter)
 }
 

@@ -27,7 +27,6 @@ import type { Message } from './messages.ts'
 import { type RoundTripLimits, stretchOf } from './patience.ts'
 import { readAtOnce } from './reading.ts'
 import type { ClientRequest } from './requests.ts'
-import { ALL_RULES, type Rules } from './rules.ts'
 import { batchOf, loadStableState } from './stable-state.ts'
 import { StoredRecords } from './stored-records.ts'
 import { isMoot, TimerQueues } from './timer-queues.ts'
@@ -81,8 +80,6 @@ export interface ChainDriverInit {
   readonly halted: () => void
   /** The machine is a new one that knows nothing of the members; called before its first step. */
   readonly restarted?: () => void
-  /** Of the machine; all of them, save in a broken variant of the simulator. */
-  readonly rules?: Rules | undefined
 }
 
 interface Step {
@@ -391,8 +388,8 @@ export class ChainDriver {
       counter: this.#init.diskBoot * RESTARTS_MAX + this.#restarts,
       nonce: Buffer.from(env.randomness.bytes(8)).toString('hex'),
     }
-    const { self, settings, rules = ALL_RULES } = this.#init
+    const { self, settings } = this.#init
     const stable = loadStableState(store, this.#records, boot)
-    return createMachine(stable, { self, boot, rules, settings })
+    return createMachine(stable, { self, boot, settings })
   }
 }

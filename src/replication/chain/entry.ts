@@ -151,8 +151,7 @@ function again(m: Machine, task: Task, afterMs: number): void {
   task.atTail = false
   const { write } = task
   if (write?.phase === 'first' && write.lower !== undefined) {
-    if (m.rules.requestIds) write.phase = 'burn'
-    else renew(m, write)
+    write.phase = 'burn'
   }
   if (afterMs === 0) return drive(m, task)
   later(m, task, afterMs)
@@ -163,11 +162,6 @@ function later(m: Machine, task: Task, afterMs: number): void {
   task.tag = newTag(m)
   m.tasks.set(task.tag, task)
   setTimer(m, afterMs, { kind: 'retry', flow: task.flow, tag: task.tag })
-}
-
-/** Only a broken variant does this: the same write again, as if it were another one. */
-function renew(m: Machine, write: WriteTask): void {
-  Object.assign(write, { counter: ++m.counter })
 }
 
 export function onRetry(m: Machine, tag: Tag): void {

@@ -25,7 +25,7 @@ import {
   type ViewId,
   type ViewState,
 } from '../../views/view.ts'
-import { announceComplete, fillBodies, preCopied } from './bodies.ts'
+import { fillBodies, preCopied } from './bodies.ts'
 import { hold, newerViews, seal, startProposal } from './deciding.ts'
 import { probe } from './liveness.ts'
 import { backOffMs, type Machine, putView, send, setTimer } from './machine-state.ts'
@@ -60,7 +60,7 @@ function searchSource(m: Machine, state: ViewState, from: SourceSearch): void {
       return
     }
     const own = ownSource(m, source)
-    if (own.installed || !m.rules.installedSources) {
+    if (own.installed) {
       m.installations.delete(state.view.id)
       endPreCopies(m, state.view)
       const handedOut = stateOf(m, own, state.view)
@@ -161,7 +161,6 @@ export function onActive(m: Machine, from: NodeId, viewId: ViewId): void {
 /** All replicas are installed: the view serves. */
 export function activate(m: Machine, state: ViewState): void {
   putView(m, { ...state, active: true })
-  if (!m.rules.keepBodies && headOf(state.view) === m.self) announceComplete(m, state.view)
   fillBodies(m, state.view.id, 0)
   planRepair(m, state.view.id)
 }

@@ -17,7 +17,6 @@ import {
   bootName,
   compareViews,
   type NodeId,
-  type View,
   type ViewId,
   type ViewState,
 } from '../../views/view.ts'
@@ -31,7 +30,6 @@ import type { Forgetting } from './forgetting.ts'
 import type { BlobRef, Envelope, Message, Tag } from './messages.ts'
 import type { RecordTable } from './record-table.ts'
 import type { Flow, Task } from './requests.ts'
-import type { Rules } from './rules.ts'
 import type { Installation, Transfer } from './transfers.ts'
 import type { CounterWindow } from './writing.ts'
 
@@ -98,7 +96,6 @@ export interface Chain {
 
 /** Everything one node knows. Changed by step() alone. */
 export interface Machine {
-  readonly rules: Rules
   readonly settings: ChainSettings
   readonly self: NodeId
   readonly boot: Boot
@@ -168,7 +165,6 @@ export interface MachineInit {
   readonly self: NodeId
   /** This start: a counter above the one on the disk, and a new nonce. The caller has made it stable. */
   readonly boot: Boot
-  readonly rules: Rules
   readonly settings: ChainSettings
 }
 
@@ -299,9 +295,7 @@ export function setTimer(m: Machine, afterMs: number, timer: TimerEvent): void {
 /** A name that no other question of any node has, in any of its starts. */
 export function newTag(m: Machine): Tag {
   m.counter++
-  return (
-    m.rules.bootInNonces ? `${m.self}/${bootName(m.boot)}/${m.counter}` : `${m.self}/${m.counter}`
-  ) as Tag
+  return `${m.self}/${bootName(m.boot)}/${m.counter}` as Tag
 }
 
 export function newRequestId(m: Machine): RequestId {
@@ -314,7 +308,7 @@ export function chainOf(m: Machine, state: ViewState): Chain {
   const chain: Chain = {
     dirty: new Map(),
     acknowledged: new Map(),
-    cleanSeq: firstCleanSeq(m, state),
+    cleanSeq: firstCleanSeq(state),
     waiting: new Map(),
     windows: new Map(),
     blocked: new Map(),
@@ -327,8 +321,7 @@ export function chainOf(m: Machine, state: ViewState): Chain {
 }
 
 /** After a restart only the marks in the view's state tell what is acknowledged. */
-function firstCleanSeq(m: Machine, state: ViewState): number {
-  if (!m.rules.dirtyAfterRestart) return state.seq
+function firstCleanSeq(state: ViewState): number {
   const floorSeq = state.floor.epoch === state.view.epoch ? state.floor.seq : 0
   return Math.max(floorSeq, state.clean ?? 0)
 }
@@ -341,10 +334,6 @@ export function blobOf(record: ChainRecord): BlobRef | undefined {
 /** Doubling waits, so that two who get in each other's way part; at most sixteen times the first. */
 export function backOffMs(m: Machine, tries: number): number {
   return m.settings.retryMs * 2 ** Math.min(tries, 4)
-}
-
-export function quorumOf(m: Machine, view: View): number {
-  return m.rules.majorities ? Math.floor(view.acceptors.length / 2) + 1 : 1
 }
 
 function refer(m: Machine, record: ChainRecord, by: 1 | -1): void {

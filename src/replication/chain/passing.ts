@@ -19,7 +19,7 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { dropReplacedBody } from './bodies.ts'
-import { type ChainRecord, compareVersions, VERSION_ZERO } from './chain-record.ts'
+import { type ChainRecord, compareVersions } from './chain-record.ts'
 import { sealedView } from './deciding.ts'
 import { DIGITS, PREFIX_DIGITS } from './digest-tree.ts'
 import { acknowledgedUpTo, advanceClean, isClean, markAcknowledged } from './dirty.ts'
@@ -37,11 +37,6 @@ import {
   type Unacknowledged,
 } from './machine-state.ts'
 import type { ChainMessage, Tag } from './messages.ts'
-
-/** The version at which a path without a record stands. */
-export function floorOf(m: Machine, state: ViewState): Version {
-  return m.rules.floor ? state.floor : VERSION_ZERO
-}
 
 /** Records that the head passes on again at a time. */
 const RESENDS_MAX = 64
@@ -67,22 +62,21 @@ export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind:
   const { record } = message
   let state = m.views.get(message.viewId)
   if (state === undefined || predecessorIn(state.view, m.self) !== from) return
-  if (!takesPasses(state) && (state.sealed || m.rules.installedBeforeServing))
-    return refusePass(m, from, state)
+  if (!takesPasses(state)) return refusePass(m, from, state)
   if (!state.active) {
     activate(m, state)
     state = m.views.get(message.viewId) ?? state
   }
   const chain = chainOf(m, state)
   const blob = blobOf(record)
-  if (blob !== undefined && !m.blobs.has(blob.blobId) && m.rules.bodyBeforePass) {
+  if (blob !== undefined && !m.blobs.has(blob.blobId)) {
     send(m, from, { kind: 'blob-wanted', blobs: [blob] })
     chain.blocked.set(blob.blobId, [{ from, message }])
     return
   }
   advanceClean(chain, message.cleanSeq)
   const own = m.records.get(record.path)
-  const order = compareVersions(record.version, own?.version ?? floorOf(m, state))
+  const order = compareVersions(record.version, own?.version ?? state.floor)
   if (order > 0) {
     putRecord(m, record)
     state = { ...state, seq: Math.max(state.seq, record.version.seq), clean: chain.cleanSeq }
@@ -98,8 +92,9 @@ export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind:
 function passFurther(m: Machine, state: ViewState, record: ChainRecord): void {
   const isTail = tailOf(state.view) === m.self
   if (!isTail) passOn(m, state, record)
-  if (isTail || !m.rules.tailAcknowledges) acknowledgeUp(m, state, record.path, record.version)
-  if (isTail) dropReplacedBody(m, record.path)
+  if (!isTail) return
+  acknowledgeUp(m, state, record.path, record.version)
+  dropReplacedBody(m, record.path)
 }
 
 /** A sealed replica says so, that somebody finishes what sealed it. */
@@ -231,7 +226,7 @@ export function onFloor(m: Machine, from: NodeId, message: ChainMessage & { kind
 
 function lowerTombstones(m: Machine, before: ViewState, floor: Version, nowMs: number): void {
   let state = before
-  if (m.rules.floor && compareVersions(floor, state.floor) > 0) {
+  if (compareVersions(floor, state.floor) > 0) {
     state = { ...state, floor, seq: Math.max(state.seq, floor.seq) }
     putView(m, state)
   }

@@ -4,13 +4,14 @@
  */
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { serves } from '../../views/install.ts'
 import { type NodeId, tailOf } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { confirmThen } from './confirm.ts'
 import { isClean } from './dirty.ts'
-import { blobOf, type Machine, quorumOf, send } from './machine-state.ts'
+import { blobOf, type Machine, send } from './machine-state.ts'
 import type { RequestMessage } from './messages.ts'
-import { currentRecord, mayServe, refuse } from './writing.ts'
+import { currentRecord, refuse } from './writing.ts'
 
 export function onRead(m: Machine, from: NodeId, message: RequestMessage & { kind: 'read' }): void {
   const { tag, viewId, path, position } = message
@@ -19,9 +20,9 @@ export function onRead(m: Machine, from: NodeId, message: RequestMessage & { kin
     return refuse(m, from, tag, 'unknown-view', viewId, position)
   }
   if (state.sealed) return refuse(m, from, tag, 'sealed', viewId)
-  if (!mayServe(m, state)) return refuse(m, from, tag, 'not-active', viewId)
+  if (!serves(state)) return refuse(m, from, tag, 'not-active', viewId)
   const record = currentRecord(m, state, path, position)
-  const readable = !m.rules.cleanReads || tailOf(state.view) === m.self || isClean(m, state, record)
+  const readable = tailOf(state.view) === m.self || isClean(m, state, record)
   if (!readable) return refuse(m, from, tag, 'dirty', viewId)
   const blob = blobOf(record)
   if (blob !== undefined && !m.blobs.has(blob.blobId)) return refuse(m, from, tag, 'body-missing', viewId)
@@ -41,8 +42,8 @@ export function onRead(m: Machine, from: NodeId, message: RequestMessage & { kin
 export function readAtOnce(m: Machine, path: PathName, position: Identifier): ChainRecord | undefined {
   const view = m.table.covering(position)
   const state = view === undefined ? undefined : m.views.get(view.id)
-  if (view === undefined || state === undefined || state.sealed || !mayServe(m, state)) return undefined
-  if (!view.replicas.includes(m.self) || !view.acceptors.includes(m.self) || quorumOf(m, view) > 1)
+  if (view === undefined || state === undefined || !serves(state)) return undefined
+  if (!view.replicas.includes(m.self) || !view.acceptors.includes(m.self) || view.acceptors.length > 1)
     return undefined
   const record = currentRecord(m, state, path, position)
   if (record.intent !== undefined || !isClean(m, state, record)) return undefined

@@ -102,7 +102,6 @@ function end(m: Machine, { tag, purpose }: Transfer): void {
  * to a copy that comes late would put older records over those of the view (docs/decisions/0100).
  */
 export function endPreCopies(m: Machine, range: View): void {
-  if (!m.rules.endedPreCopies) return
   for (const other of [...m.transfers.values()]) {
     if (other.purpose === 'pre-copy' && overlaps(other.view, range)) end(m, other)
   }
@@ -200,8 +199,8 @@ function mayHandOut(
     putView(m, state)
   }
   take(m, view)
-  if (m.rules.sealBeforeFetch) state = seal(m, state)
-  if (!state.installed && m.rules.installedSources) return 'not-installed'
+  state = seal(m, state)
+  if (!state.installed) return 'not-installed'
   return stateOf(m, state, view) ?? 'elsewhere'
 }
 
@@ -278,8 +277,6 @@ export function onTransferTimeout(m: Machine, tag: Tag, steps: number): void {
 export function applyChanges(m: Machine, transfer: Transfer): void {
   for (const [path, record] of transfer.changes) {
     const own = m.records.get(path)
-    const keepsNewest = !m.rules.replaceOnInstall && own !== undefined
-    if (keepsNewest && (record === undefined || compareVersions(own.version, record.version) > 0)) continue
     if (record !== undefined) putRecord(m, record)
     else if (own !== undefined) dropRecord(m, own)
   }

@@ -30,7 +30,7 @@ import { answerWhenClean, wait } from './dirty.ts'
 import { isAlive } from './liveness.ts'
 import { chainOf, type Machine, putRecord, putView, send } from './machine-state.ts'
 import type { RefusalReason, RequestMessage, Tag, WriteRequest } from './messages.ts'
-import { floorOf, passOn } from './passing.ts'
+import { passOn } from './passing.ts'
 
 /** The counters that the head has seen of one start of an entry node. */
 export interface CounterWindow {
@@ -53,7 +53,7 @@ export function currentRecord(
   path: PathName,
   position: Identifier,
 ): ChainRecord {
-  return m.records.get(path) ?? absentRecord(path, position, floorOf(m, state))
+  return m.records.get(path) ?? absentRecord(path, position, state.floor)
 }
 
 export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMessage): void {
@@ -61,7 +61,7 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
   const state = headState(m, from, message, request.position)
   if (state === undefined) return
   if (binding.kind === 'first') {
-    const bound = binding.headBoot === bootName(m.boot) || !m.rules.boundFirstTry
+    const bound = binding.headBoot === bootName(m.boot)
     if (!bound || !use(m, state, from, boot, binding.counter)) {
       return refuse(m, from, tag, 'burnt', state.view.id)
     }
@@ -75,8 +75,7 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
   if (decided !== undefined) {
     return answer({ kind: 'written', tag, ...decided, current: record.version }, false)
   }
-  const expects = binding.kind === 'expected' && m.rules.requestIds
-  if (expects && compareVersions(binding.version, record.version) !== 0) {
+  if (binding.kind === 'expected' && compareVersions(binding.version, record.version) !== 0) {
     return answer({ kind: 'stale', tag, record }, false)
   }
   if (record.intent !== undefined && request.settles !== record.intent.moveId) {
@@ -84,8 +83,7 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
   }
   const holds = conditionHolds(request.condition, record)
   const isRefused = !holds || (request.operation.kind === 'remove' && record.body === undefined)
-  if (isRefused && (request.key === undefined || !m.rules.keptRefusals))
-    return answer({ kind: 'failed', tag, record }, true)
+  if (isRefused && request.key === undefined) return answer({ kind: 'failed', tag, record }, true)
   const asked: WriteRequest = isRefused ? { ...request, operation: { kind: 'refuse' } } : request
   const refusal = cannotStore(m, state, record, asked)
   if (refusal === 'too-many') return send(m, from, { kind: 'key-refused', tag, reason: 'too-many' })
@@ -116,8 +114,7 @@ function store(
     request.operation.kind === 'refuse'
       ? ({ kind: 'failed', tag, record: written } as const)
       : ({ kind: 'written', tag, version, current: version, replaced: record.body !== undefined } as const)
-  if (m.rules.tailBeforeAnswer) wait(m, state, request.path, { version, to: from, message, confirm: false })
-  else send(m, from, message)
+  wait(m, state, request.path, { version, to: from, message, confirm: false })
   passOn(m, state, written)
 }
 
@@ -145,7 +142,6 @@ function decidedBefore(m: Machine, record: ChainRecord, request: WriteRequest) {
     if (known?.refused) return 'refused'
     if (known !== undefined) return { version: known.version, replaced: known.replaced }
   }
-  if (!m.rules.requestIds) return undefined
   const version = inHistory(record, request.requestId)
   return version && { version }
 }
@@ -184,7 +180,7 @@ export function onBurn(
   const { tag, requestId, counter, path, position } = message
   const state = headState(m, from, message, position)
   if (state === undefined) return
-  if (m.rules.burntCounters) use(m, state, from, boot, counter)
+  use(m, state, from, boot, counter)
   const record = currentRecord(m, state, path, position)
   const version = inHistory(record, requestId)
   const reply =
@@ -247,14 +243,7 @@ function headFault(m: Machine, state: ViewState | undefined): RefusalReason | un
   if (state === undefined) return 'unknown-view'
   if (headOf(state.view) !== m.self) return 'not-head'
   if (state.sealed) return 'sealed'
-  return mayServe(m, state) ? undefined : 'not-active'
-}
-
-/** serves(), as far as the rules in force ask for it. */
-export function mayServe(m: Machine, state: ViewState): boolean {
-  if (serves(state)) return true
-  if (state.sealed) return false
-  return !m.rules.installedBeforeServing || (state.installed && !m.rules.activeBeforeServing)
+  return serves(state) ? undefined : 'not-active'
 }
 
 /** Refuses, and says what this node knows that is newer. */

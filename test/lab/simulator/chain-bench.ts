@@ -1,16 +1,14 @@
 /** Owns a small cluster for the tests of the chain simulator's parts: all of it, but no trouble and no clients. */
 import { ChainCluster, SIMULATED_SETTINGS } from '../../../src/lab/simulator/chain-cluster.ts'
 import { ChainInvariants } from '../../../src/lab/simulator/chain-invariants.ts'
-import { rulesOf } from '../../../src/lab/simulator/chain-mutants.ts'
 import { ChainNemesis } from '../../../src/lab/simulator/chain-nemesis.ts'
 import { ChainWorkload } from '../../../src/lab/simulator/chain-workload.ts'
-import type { MutantName } from '../../../src/lab/simulator/scenario.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import { Transcript } from '../../../src/lab/simulator/transcript.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
 
 export async function chainBench(
-  init: { nodes?: number; founders?: number; zones?: number; mutant?: string; untilMs?: number } = {},
+  init: { nodes?: number; founders?: number; zones?: number; untilMs?: number } = {},
 ) {
   const nodes = init.nodes ?? 3
   const clock = new VirtualClock()
@@ -34,7 +32,6 @@ export async function chainBench(
       nodes,
       founders: init.founders ?? nodes,
       zones: init.zones ?? 0,
-      ...rulesOf(init.mutant as MutantName | undefined),
       settings: SIMULATED_SETTINGS,
     },
   )

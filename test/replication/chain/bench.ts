@@ -17,7 +17,6 @@ import {
 import type { Envelope, Message } from '../../../src/replication/chain/messages.ts'
 import { MemoryRecords } from '../../../src/replication/chain/record-table.ts'
 import type { ClientRequest } from '../../../src/replication/chain/requests.ts'
-import { ALL_RULES, type Rules } from '../../../src/replication/chain/rules.ts'
 import type { Condition } from '../../../src/replication/replication.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
@@ -69,7 +68,6 @@ interface Disk {
 export interface BenchInit {
   readonly nodes: string[]
   readonly view?: View
-  readonly rules?: Partial<Rules>
   readonly settings?: Partial<ChainSettings>
 }
 
@@ -121,7 +119,6 @@ export class Bench {
         {
           self: node(name),
           boot,
-          rules: { ...ALL_RULES, ...this.#init.rules },
           settings: { ...SETTINGS, ...this.#init.settings },
         },
       ),
