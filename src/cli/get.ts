@@ -10,7 +10,7 @@ import { formatQuantity } from '../quantity.ts'
 import { addPathConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { note, noteFailure, print, type Session, usageError } from './session.ts'
-import { conflictFinder, TargetFolder, writeWhole } from './target-folder.ts'
+import { conflictFinder, TargetFolder, writeTo } from './target-folder.ts'
 import { forEachAtOnce, PARALLEL_DEFAULT, parseParallel } from './transfers.ts'
 
 interface GetCommandOptions extends ConnectionOptions {
@@ -83,7 +83,7 @@ async function getFiles(job: Job, paths: readonly string[], target: string | und
     const body = progress.metered(file.body)
     if (target === '-') await pipeline(body, session.stdout, { end: false, signal: session.signal })
     else if (intoFolder) await folder.write(basename(file.path), body, session.signal)
-    else await writeWhole(session.env, target, body, session.signal)
+    else await writeTo(session.env, target, body, session.signal)
     progress.fileDone()
   }
   // Standard output takes one file after the other, in the order that was asked for.

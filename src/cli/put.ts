@@ -4,6 +4,7 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { Readable } from 'node:stream'
 import { type Command, Option } from 'commander'
 import mime from 'mime'
 import type { Receipt, StoreClient } from '../client/client.ts'
@@ -14,6 +15,12 @@ import { receiptLine } from './one-request.ts'
 import { type Progress, startProgress } from './progress.ts'
 import { note, noteFailure, print, type Session, usageError } from './session.ts'
 import { forEachAtOnce, PARALLEL_DEFAULT, parseParallel } from './transfers.ts'
+
+/** RFC 9110, section 8.3.1: type, subtype, and parameters whose value is a token or quoted. */
+const token = "[\\w!#$%&'*+.^`|~-]+"
+const mediaTypePattern = new RegExp(
+  `^${token}/${token}(?:[ \\t]*;[ \\t]*${token}=(?:${token}|"(?:[^"\\\\]|\\\\.)*"))*$`,
+)
 
 interface PutCommandOptions extends ConnectionOptions {
   readonly recursive?: boolean
@@ -75,6 +82,8 @@ async function put(session: Session, args: readonly string[], options: PutComman
     throw usageError(`Say what to store and where: altered-chord put ${target} PATH`)
   }
   if (options.ifMatch !== undefined && sources.length > 1) throw usageError('--if-match is for one file.')
+  if (options.type !== undefined && !mediaTypePattern.test(options.type))
+    throw usageError(`--type takes a media type such as text/plain, not ${JSON.stringify(options.type)}.`)
   const uploads = await plan(session, sources, target, options)
   await withClient(session, options, client => run(session, client, uploads, options))
 }
@@ -129,19 +138,28 @@ async function putOne(
     // A repeated try starts from the first byte again.
     progress.advance(-sent)
     sent = 0
-    const body =
-      upload.file === '-' ? (session.stdin as AsyncIterable<Uint8Array>) : createReadStream(upload.file)
+    const body = upload.file === '-' ? (session.stdin as AsyncIterable<Uint8Array>) : beginningOf(upload)
     return progress.metered(body, bytes => {
       sent += bytes
     })
   }
-  return client.put(upload.path, upload.file === '-' ? open() : open, {
+  const receipt = await client.put(upload.path, upload.file === '-' ? open() : open, {
     mediaType: options.type ?? mime.getType(upload.path) ?? 'application/octet-stream',
     signal: session.signal,
     ...(options.overwrite ? { overwrite: true } : {}),
     ...(options.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }),
     ...(upload.size === undefined ? {} : { size: upload.size }),
   })
+  const sizeNow = upload.file === '-' ? undefined : (await stat(upload.file).catch(() => undefined))?.size
+  if (sizeNow !== undefined && sizeNow > receipt.size)
+    note(session, `${upload.file} has grown meanwhile; stored are its first ${receipt.size} bytes`)
+  return receipt
+}
+
+/** The bytes that a file had when it was looked at: a log that is written to has no end. */
+function beginningOf({ file, size }: Upload): AsyncIterable<Uint8Array> {
+  if (size === 0) return Readable.from([])
+  return createReadStream(file, size === undefined ? {} : { end: size - 1 })
 }
 
 /** Every file that is to be sent; what is left out is said on stderr at once. */

@@ -4,8 +4,8 @@
  * The paths come from a node, which is not trusted here: they are checked again, and a symbolic link that lies in the
  * folder is not followed. A file appears under its name by a rename, once it is complete.
  */
-import { createWriteStream } from 'node:fs'
-import { lstat, mkdir, rename, stat, unlink } from 'node:fs/promises'
+import { constants, createWriteStream } from 'node:fs'
+import { chmod, type FileHandle, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Env } from '../env.ts'
@@ -43,7 +43,45 @@ export class TargetFolder {
 
   /** Writes a body to the file with this relative path, replacing what is there. */
   async write(path: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
-    await writeWhole(this.#env, await this.place(path), body, signal)
+    const place = await this.place(path)
+    const info = await lstat(place).catch(() => undefined)
+    if (info && !info.isFile() && !info.isDirectory() && !info.isSymbolicLink())
+      throw new Error(`${place} is not a regular file`)
+    await writeWhole(this.#env, place, body, signal)
+  }
+}
+
+/**
+ * Writes to the file that a person named: through a symbolic link to what it leads to, and into a FIFO or a device as it
+ * stands, since those are there to be written to and not to be replaced.
+ */
+export async function writeTo(
+  env: Env,
+  file: string,
+  body: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const info = await stat(file).catch(() => undefined)
+  if (info === undefined && (await lstat(file).catch(() => undefined)) !== undefined)
+    throw new Error(`${file} is a symbolic link to nothing`)
+  if (info === undefined || info.isDirectory()) return writeWhole(env, file, body, signal)
+  if (info.isFile()) return writeWhole(env, await realpath(file), body, signal)
+  if (!info.isFIFO() && !info.isCharacterDevice()) throw new Error(`${file} is not a regular file`)
+  const reader = info.isFIFO() ? await findReader(file) : undefined
+  try {
+    await pipeline(body, createWriteStream(file, { flags: 'r+' }), { signal })
+  } finally {
+    await reader?.close()
+  }
+}
+
+/** Without a reader, the bytes would be gone when the FIFO is closed. @throws when there is none. */
+async function findReader(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error
+    throw new Error(`nobody reads from the FIFO ${file}`, { cause: error })
   }
 }
 
@@ -56,11 +94,17 @@ export async function writeWhole(
   body: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
 ): Promise<void> {
-  if ((await stat(file).catch(() => undefined))?.isDirectory()) throw new Error(`${file} is a folder`)
+  const info = await lstat(file).catch(() => undefined)
+  if (info?.isDirectory() || (await stat(file).catch(() => undefined))?.isDirectory())
+    throw new Error(`${file} is a folder`)
+  const folder = await stat(dirname(file)).catch(() => undefined)
+  if (folder === undefined) throw new Error(`there is no folder ${dirname(file)}`)
   const random = Buffer.from(env.randomness.bytes(8)).toString('hex')
   const temporary = join(dirname(file), `.altered-chord-${random}.part`)
   try {
     await pipeline(body, createWriteStream(temporary, { flags: 'wx' }), { signal })
+    // Who may read a file does not change because its content does.
+    if (info?.isFile()) await chmod(temporary, info.mode & 0o777)
     await rename(temporary, file)
   } catch (error) {
     await unlink(temporary).catch(() => {})

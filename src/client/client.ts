@@ -16,7 +16,7 @@ import type {
   StoreClientInit,
   WriteOptions,
 } from './call-options.ts'
-import { type ExchangeComponents, signalOf, type WireRequest } from './exchange.ts'
+import { type ExchangeComponents, exactly, signalOf, type WireRequest } from './exchange.ts'
 import { fetchFile } from './fetched-file.ts'
 import { linesOf } from './json-lines.ts'
 import { listLines } from './listing.ts'
@@ -101,7 +101,8 @@ export class StoreClient {
           hash.update(bytes)
           return bytes
         }
-        return hashed(typeof bytes === 'function' ? bytes() : bytes, hash)
+        const source = typeof bytes === 'function' ? bytes() : bytes
+        return hashed(options.size === undefined ? source : exactly(source, options.size), hash)
       },
       quick: bytes instanceof Uint8Array && bytes.length <= SMALL_BODY_BYTES_MAX,
       goal: { path: name, writes: true },

@@ -72,7 +72,8 @@ export class Exchange {
     const signal = request.signal ? AbortSignal.any([request.signal, stall.signal]) : stall.signal
     const body = request.body?.()
     const dispatcher = route.named ? this.#toNamed : this.#toLearned
-    return dispatcher.request({
+    const source: Source = {}
+    const answer = dispatcher.request({
       origin: route.origin,
       method: request.method,
       path: request.target,
@@ -84,10 +85,13 @@ export class Exchange {
       body:
         body === undefined || body instanceof Uint8Array
           ? (body ?? null)
-          : Readable.from(this.#watch(body, stall, began), { objectMode: false }),
+          : Readable.from(this.#watch(body, stall, began, source), { objectMode: false }),
       signal,
       headersTimeout: this.#answerTimeoutMs(request, route),
       bodyTimeout: idleTimeoutMs,
+    })
+    return answer.catch(error => {
+      throw source.failure ?? error
     })
   }
 
@@ -105,19 +109,65 @@ export class Exchange {
     body: AsyncIterable<Uint8Array>,
     stall: AbortController,
     began: () => void,
+    source: Source,
   ): AsyncGenerator<Uint8Array> {
     began()
-    for await (const chunk of body) {
-      const timer = this.#env.timers.after(this.#init.idleTimeoutMs, () =>
-        stall.abort(new StoreError('REQUEST_TIMEOUT', 'The node stopped taking the body.')),
-      )
-      try {
-        yield chunk
-      } finally {
-        timer.cancel()
+    let isReading = true
+    try {
+      for await (const chunk of body) {
+        isReading = false
+        const timer = this.#env.timers.after(this.#init.idleTimeoutMs, () =>
+          stall.abort(new StoreError('REQUEST_TIMEOUT', 'The node stopped taking the body.')),
+        )
+        try {
+          yield chunk
+        } finally {
+          timer.cancel()
+        }
+        isReading = true
       }
+    } catch (error) {
+      if (isReading) source.failure = new SourceFailure(error)
+      throw error
     }
   }
+}
+
+/** What became of the bytes that are sent, on this side. */
+interface Source {
+  failure?: SourceFailure
+}
+
+/** The body could not be read where it comes from. No node has all of it, and none is to blame. */
+export class SourceFailure extends Error {
+  constructor(cause: unknown) {
+    super('The body could not be read.', { cause })
+  }
+}
+
+/**
+ * The bytes of a body that was announced as `size` bytes, the last of them only once it is clear that there are no more: a
+ * node that has them all stores them.
+ * @throws StoreError INVALID_REQUEST when there are more or fewer.
+ */
+export async function* exactly(body: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  let held: Uint8Array | undefined
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > size) throw changed(`more than the ${size} bytes`)
+    if (held !== undefined) yield held
+    held = chunk
+  }
+  if (bytes < size) throw changed(`${bytes} of the ${size} bytes`)
+  if (held !== undefined) yield held
+}
+
+function changed(what: string): StoreError {
+  return new StoreError(
+    'INVALID_REQUEST',
+    `The body has ${what} that were announced; it changed while it was read.`,
+  )
 }
 
 /** The field `signal` of a request, when there is one. */

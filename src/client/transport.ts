@@ -8,7 +8,13 @@
  */
 import type { Env } from '../env.ts'
 import { type ErrorCode, errorCode, StoreError } from '../errors.ts'
-import { Exchange, type ExchangeComponents, type ExchangeInit, type WireRequest } from './exchange.ts'
+import {
+  Exchange,
+  type ExchangeComponents,
+  type ExchangeInit,
+  SourceFailure,
+  type WireRequest,
+} from './exchange.ts'
 import { errorOfReply, type Reply } from './reply.ts'
 import { type Route, Routes } from './routes.ts'
 
@@ -63,7 +69,7 @@ export class Transport {
    * What `take` makes of the reply to a request, once its header is there and says success; `take` reads or destroys
    * the body, or hands it on. When it fails, the request has failed.
    * @throws StoreError with the code of the node; UNAVAILABLE when no node answers; INDETERMINATE when a write was sent
-   *   and no answer came; REQUEST_TIMEOUT; or the reason of the signal.
+   *   and no answer came; REQUEST_TIMEOUT; what the source of the body threw; or the reason of the signal.
    */
   async send<T>(request: WireRequest, take: (reply: Reply) => T | Promise<T>): Promise<T> {
     const sending: Sending = { request, mayHaveHappened: false, bodyBegan: false }
@@ -98,6 +104,10 @@ export class Transport {
       } catch (cause) {
         if (request.signal?.aborted) this.#routes.unknown(route)
         request.signal?.throwIfAborted()
+        if (cause instanceof SourceFailure) {
+          this.#routes.unknown(route)
+          throw cause.cause
+        }
         failure = this.#judge(cause, route, sending)
         if (failure.how !== 'spoken') this.#routes.failed(route)
         if (failure.how === 'spoken' || failure.how === 'silent') unable += 1

@@ -11,19 +11,26 @@ import type { PathName } from '../ring/path-name.ts'
 export const RANGES_MAX = 32
 
 const spec = '(?:\\d+-\\d*|-\\d+)'
-const byteRangesPattern = new RegExp(`^bytes=[ \\t]*${spec}(?:[ \\t]*,[ \\t]*${spec})*[ \\t]*$`, 'i')
+// Elements of a list may be empty (section 5.6.1.2).
+const byteRangesPattern = new RegExp(`^bytes=[ \\t,]*${spec}(?:[ \\t]*,[ \\t]*(?:${spec})?)*[ \\t]*$`, 'i')
 
 /**
  * The ranges that a Range header asks for, overlapping and adjacent ones joined, in the order of the request;
- * undefined when its unit is none that we know, so that it is to be ignored.
+ * undefined when it is to be ignored: its unit is none that we know, or the file is empty, where caches and players that put
+ * a range on every request want to hear of a success.
  * @throws StoreError RANGE_NOT_SATISFIABLE also for malformed and for too many ranges (section 15.5.17).
  */
 export function parseRanges(header: string, size: number, path: PathName): FileRange[] | undefined {
   if (!/^bytes=/i.test(header)) return undefined
   if (!byteRangesPattern.test(header)) throw refused('The Range header is malformed.', path)
-  const specs = header.slice('bytes='.length).split(',')
+  const specs = header
+    .slice('bytes='.length)
+    .split(',')
+    .map(text => text.trim())
+    .filter(text => text !== '')
   if (specs.length > RANGES_MAX) throw refused(`At most ${RANGES_MAX} ranges are sent at once.`, path)
-  const ranges = specs.map(text => resolve(text.trim(), size)).filter(range => range !== undefined)
+  if (size === 0) return undefined
+  const ranges = specs.map(text => resolve(text, size)).filter(range => range !== undefined)
   if (ranges.length === 0) throw refused(`The file has ${size} bytes and none in the requested range.`, path)
   return joined(ranges)
 }

@@ -25,7 +25,8 @@ export function parseHttpDate(text: string): number | undefined {
 }
 
 // An opaque tag, with its weakness; RFC 9110, section 8.8.3.
-const etagPattern = /[ \t]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,|$)/y
+// Elements of a list may be empty (section 5.6.1.2).
+const etagPattern = /[ \t,]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,[ \t,]*|$)/y
 
 /** Tags of one header: a client that names more is not comparing versions. */
 const ETAGS_MAX = 1000
@@ -59,7 +60,8 @@ function badETags(field: string): StoreError {
  * not modified.
  * @throws StoreError PRECONDITION_FAILED, INVALID_REQUEST.
  */
-export function isWanted(headers: IncomingHttpHeaders, record: FileRecord, modifiedMs: number): boolean {
+export function isWanted(headers: IncomingHttpHeaders, record: FileRecord, nowMs: number): boolean {
+  const modifiedMs = Math.floor(record.writtenAtMs / 1000) * 1000
   const etag = etagOf(record)
   const ifMatch = headers['if-match']
   const ifUnmodifiedSince = headers['if-unmodified-since']
@@ -78,7 +80,8 @@ export function isWanted(headers: IncomingHttpHeaders, record: FileRecord, modif
   }
   if (ifModifiedSince === undefined) return true
   const since = parseHttpDate(ifModifiedSince)
-  return since === undefined || modifiedMs > since
+  // A date of the future comes from a clock that went back, and says nothing of what was written since.
+  return since === undefined || since > nowMs || modifiedMs > since
 }
 
 /**

@@ -11,20 +11,25 @@ export const FILE_NAME_BYTES_MAX = 255
 // Windows opens a device for these, whatever the extension; a file of this name could not be fetched there.
 const deviceName = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i
 
+// Controls, line separators, marks of direction, byte order marks, soft hyphens and joiners of words. The other characters of
+// the category Cf are letters of a name: emoji, flags and words of Persian or Hindi differ by them alone.
+const unseen =
+  /[\p{Cc}\p{Zl}\p{Zp}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0001}]/gu
+
 /**
  * A name that is safe everywhere, as near as possible to the one given: the last segment (of either slash), in Unicode
- * form NFC, without control and invisible formatting characters, without dots in front, without dots and spaces behind,
+ * form NFC, without control characters and marks that only hide or turn text, without dots in front, without dots and spaces behind,
  * no Windows device, at most 255 bytes with its extension kept. Undefined when nothing is left of it.
  */
 export function safeFileName(given: string): string | undefined {
   const segment = given.toWellFormed().split(/[/\\]/).at(-1) ?? ''
   const name = segment
     .normalize('NFC')
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '')
+    .replace(unseen, '')
     .replace(/[<>:"|?*]/g, '_')
     .replace(/^[.\s]+/, '')
     .replace(/[.\s]+$/, '')
-  if (name === '') return undefined
+  if (name.replace(/\p{Cf}/gu, '') === '') return undefined
   return shortened(deviceName.test(name) ? `_${name}` : name)
 }
 

@@ -173,10 +173,25 @@ class FormReader {
   }
 }
 
+const token = "[\\w!#$%&'*+.^`|~-]+"
+const quotedText = '"(?:\\\\"|[^"])*"'
+const dispositionPattern = new RegExp(
+  `^[ \\t]*${token}(?:[ \\t]*;[ \\t]*${token}[ \\t]*=[ \\t]*(?:${quotedText}|${token}))*[ \\t]*;?[ \\t]*$`,
+)
+const quoted = /"((?:\\"|[^"])*)"(?=[ \t]*(?:;|$))/g
+
+/** A backslash at the end belongs to a name as well: some browsers of old send whole paths of Windows. */
+function escapedMarks(_whole: string, inner: string): string {
+  return `"${inner.replace(/\\"/g, '%22')}"`
+}
+
 function partOf(header: Record<string, string[]>, bytes: AsyncIterable<Uint8Array>): FormPart {
   const disposition = header['content-disposition']?.[0]
   if (disposition === undefined) throw invalid('A part of the form has no Content-Disposition.')
-  const { type, parameters } = parseDisposition(utf8(disposition), { multipart: true })
+  const text = utf8(disposition)
+  if (!dispositionPattern.test(text)) throw invalid('A Content-Disposition in the form is malformed.')
+  // Browsers write a quotation mark in a name as %22; others escape it.
+  const { type, parameters } = parseDisposition(text.replace(quoted, escapedMarks), { multipart: true })
   const { name, filename: fileName } = parameters
   if (type !== 'form-data' || name === undefined) throw invalid('A part of the form has no name.')
   return { name, fileName, mediaType: header['content-type']?.[0], bytes }

@@ -18,7 +18,7 @@ import {
 import { allPairs, getPair, putPair, removePair } from '../files/pairs.ts'
 import { decodeUrlText } from '../ring/path-name.ts'
 import { etagOf } from '../storage/record.ts'
-import { isWanted, lastModifiedMs, writeCondition } from './conditions.ts'
+import { isWanted, writeCondition } from './conditions.ts'
 import { addDoor, type Doors, idempotencyOf, ringHeaders } from './doors.ts'
 import {
   deleteContract,
@@ -148,10 +148,10 @@ async function get(
   if (word === 'message' && restOf(url) === ALL) return sendAll(doors, request, reply)
   const key = keyOf(url)
   const { value, file } = await getPair(doors.files, key)
-  const modifiedMs = lastModifiedMs(file.record, doors.env.clock.nowMs())
+  const nowMs = doors.env.clock.nowMs()
   ringHeaders(reply, file.chain)
   reply.header('etag', etagOf(file.record)).header('cache-control', 'no-cache')
-  if (!isWanted(request.raw.headers, file.record, modifiedMs)) return reply.code(304).send()
+  if (!isWanted(request.raw.headers, file.record, nowMs)) return reply.code(304).send()
   return sendPair(reply, { key, value }, word, 'found')
 }
 

@@ -116,8 +116,9 @@ async function answer(
   const { record } = found
   const { headers, method } = request.raw
   const { size } = record.body
-  const modifiedMs = lastModifiedMs(record, doors.env.clock.nowMs())
-  const wanted = isWanted(headers, record, modifiedMs)
+  const nowMs = doors.env.clock.nowMs()
+  const modifiedMs = lastModifiedMs(record, nowMs)
+  const wanted = isWanted(headers, record, nowMs)
   const etag = etagOf(record)
   const rangeHeader = method === 'GET' && wanted ? headers.range : undefined
   const ranges =

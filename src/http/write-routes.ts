@@ -113,13 +113,38 @@ function refuseLength(announced: number | undefined, { limits }: Doors, path: Pa
   throw new StoreError('FILE_TOO_LARGE', `A file may have ${limits.fileBytesMax} bytes here.`, { path })
 }
 
-const digestPattern = /(?:^|,)[ \t]*sha-256=:([A-Za-z0-9+/]{43}=):/
+// A dictionary (RFC 9651) of byte sequences, as RFC 9530 has it. One that can't be read is no proof of anything.
+const digestMember = /^[ \t]*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]+={0,2}):(?:;[ -+.-~]*)?[ \t]*$/
+const sha256Base64 = /^[A-Za-z0-9+/]{43}=$/
 
-/** The SHA-256 that the client says the body has (RFC 9530; without Content-Encoding both fields mean the same). */
+/**
+ * The SHA-256 that the client says the body has (RFC 9530; without Content-Encoding both fields mean the same). Hashes of
+ * another kind are passed over.
+ * @throws StoreError INVALID_REQUEST for a field that can't be read, and for two hashes that differ.
+ */
 function announcedHash(headers: IncomingHttpHeaders): string | undefined {
-  const field = headers['repr-digest'] ?? headers['content-digest']
-  const base64 = typeof field === 'string' ? digestPattern.exec(field)?.[1] : undefined
-  return base64 === undefined ? undefined : Buffer.from(base64, 'base64').toString('hex')
+  let hash: string | undefined
+  for (const field of ['repr-digest', 'content-digest'] as const) {
+    const text = headers[field]
+    if (text === undefined) continue
+    for (const member of String(text).split(',')) {
+      const [, kind, base64 = ''] = digestMember.exec(member) ?? []
+      if (kind === undefined) throw badDigest(field)
+      if (kind !== 'sha-256') continue
+      if (!sha256Base64.test(base64)) throw badDigest(field)
+      if (hash !== undefined && hash !== base64)
+        throw new StoreError('INVALID_REQUEST', 'Two digests of the request contradict each other.')
+      hash = base64
+    }
+  }
+  return hash === undefined ? undefined : Buffer.from(hash, 'base64').toString('hex')
+}
+
+function badDigest(field: string): StoreError {
+  return new StoreError(
+    'INVALID_REQUEST',
+    `${field} can't be read; it looks like ${field}: sha-256=:BASE64: (RFC 9530).`,
+  )
 }
 
 const putContract = {

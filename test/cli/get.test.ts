@@ -1,4 +1,15 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { runCli } from '../../src/cli/main.ts'
@@ -84,4 +95,28 @@ t.test('a file that arrives damaged does not appear, and the old one stays', asy
   t.match(await getFrom(origin, ['a', join(folder, 'file')]), { code: 1, err: /\(CORRUPT\)/ })
   t.same(readdirSync(folder), ['file'])
   t.equal(readFileSync(join(folder, 'file'), 'utf8'), 'old')
+})
+
+t.test('a link is followed, a FIFO is written into, and the mode of a file stays', async t => {
+  const get = await store(t, { a: 'new bytes' })
+  const folder = t.testdir({ real: 'old' })
+  const at = (name: string) => join(folder, name)
+  chmodSync(at('real'), 0o600)
+  symlinkSync('real', at('link'))
+  symlinkSync('nothing', at('dangling'))
+  t.match(await get(['a', at('link')]), { code: 0 })
+  t.ok(lstatSync(at('link')).isSymbolicLink())
+  t.equal(readFileSync(at('real'), 'utf8'), 'new bytes')
+  t.equal(lstatSync(at('real')).mode & 0o777, 0o600)
+  t.match(await get(['a', at('dangling')]), { code: 1, err: /symbolic link to nothing/ })
+  t.match(await get(['a', join(folder, 'no/x')]), { code: 1, err: /there is no folder .*no/ })
+  execFileSync('mkfifo', [at('fifo')])
+  t.match(await get(['a', at('fifo')]), { code: 1, err: /nobody reads from the FIFO/ })
+  const reader = openSync(at('fifo'), constants.O_RDONLY | constants.O_NONBLOCK)
+  t.match(await get(['a', at('fifo')]), { code: 0 })
+  t.equal(readFileSync(reader, 'utf8'), 'new bytes')
+  closeSync(reader)
+  t.ok(lstatSync(at('fifo')).isFIFO())
+  t.match(await get(['a', '/dev/null']), { code: 0, err: '' })
+  t.ok(lstatSync('/dev/null').isCharacterDevice())
 })

@@ -123,3 +123,13 @@ t.test(
     t.match(await put([file, 'a']), { code: 1, err: /EACCES/ })
   },
 )
+
+t.test('a media type that is none is refused before anything is sent', async t => {
+  const { put, contents } = await store(t)
+  const file = join(t.testdir({ a: 'x' }), 'a')
+  for (const type of ['nonsense', 'text/', 'text/plain; x', 'a b/c', ''])
+    t.match(await put(['--type', type, file, 'a']), { code: 2, err: /--type takes a media type/ }, type)
+  for (const type of ['text/plain', 'text/plain; charset=utf-8', 'a/b;c="d;\\"e"'])
+    t.match(await put(['--overwrite', '--type', type, file, 'a']), { code: 0 }, type)
+  t.same(await contents(), { a: 'x' })
+})

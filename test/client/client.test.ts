@@ -190,3 +190,32 @@ t.test('what is no path, and what is no node', async t => {
     t.throws(() => new StoreClient({ node }), { code: 'INVALID_REQUEST' }, node)
   }
 })
+
+t.test(
+  'a source that fails, shrinks or grows while it is put is told as that, and nothing is stored',
+  async t => {
+    const { url } = await runningNode(t)
+    const client = new StoreClient({ node: url })
+    t.teardown(() => client.close())
+    const piece = Buffer.alloc(100_000, 1)
+    async function* failing() {
+      yield piece
+      throw new Error('EIO: the disk fails')
+    }
+    async function* pieces(count: number) {
+      for (let i = 0; i < count; i++) yield piece
+    }
+    await t.rejects(client.put('a', failing), { message: 'EIO: the disk fails' })
+    await t.rejects(client.put('a', failing, { size: 300_000 }), { message: 'EIO: the disk fails' })
+    await t.rejects(
+      client.put('a', () => pieces(2), { size: 300_000 }),
+      { code: 'INVALID_REQUEST', message: /changed/ },
+    )
+    await t.rejects(
+      client.put('a', () => pieces(4), { size: 300_000 }),
+      { code: 'INVALID_REQUEST', message: /changed/ },
+    )
+    await t.rejects(client.get('a'), { code: 'FILE_NOT_FOUND' })
+    t.match(await client.put('a', () => pieces(3), { size: 300_000 }), { size: 300_000 })
+  },
+)

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { Exchange, signalOf, type WireRequest } from '../../src/client/exchange.ts'
+import { Exchange, exactly, signalOf, type WireRequest } from '../../src/client/exchange.ts'
 import type { Route } from '../../src/client/routes.ts'
 import { realEnv } from '../../src/env.ts'
 import { json, scriptedServer, silence } from './scripted-server.ts'
@@ -77,4 +77,24 @@ t.test('the signal of a call', async t => {
   const { signal } = new AbortController()
   t.same(Object.keys(signalOf({})), [])
   t.equal(signalOf({ signal }).signal, signal)
+})
+
+t.test('a body is what was announced, or it is not sent to its end', async t => {
+  const taken = async (pieces: readonly string[], size: number) => {
+    const seen: string[] = []
+    async function* source() {
+      for (const piece of pieces) yield Buffer.from(piece)
+    }
+    try {
+      for await (const chunk of exactly(source(), size)) seen.push(Buffer.from(chunk).toString())
+    } catch (error) {
+      return [seen.join(''), (error as { code?: string }).code]
+    }
+    return [seen.join('')]
+  }
+  t.same(await taken(['ab', 'c'], 3), ['abc'])
+  t.same(await taken([], 0), [''])
+  t.same(await taken(['ab', 'c', 'd'], 3), ['ab', 'INVALID_REQUEST'], 'the last byte is held back')
+  t.same(await taken(['abcd'], 3), ['', 'INVALID_REQUEST'])
+  t.same(await taken(['ab', 'c'], 4), ['ab', 'INVALID_REQUEST'])
 })

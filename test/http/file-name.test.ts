@@ -24,6 +24,11 @@ t.test('names are made safe', async t => {
     ['e\u0301.txt', 'é.txt'],
     ['\u202egpj.exe', 'gpj.exe'],
     ['日本 😀.txt', '日本 😀.txt'],
+    ['👨\u200d👩\u200d👧.png', '👨\u200d👩\u200d👧.png'],
+    ['می\u200cخواهم.txt', 'می\u200cخواهم.txt'],
+    ['🏴\u{e0067}\u{e007f}', '🏴\u{e0067}\u{e007f}'],
+    ['a\u200eb\ufeff', 'ab'],
+    ['\u200d\u200c', undefined],
     ['x\ud800y', 'x\ufffdy'],
   ]
   for (const [given, safe] of cases) t.equal(safeFileName(given), safe, JSON.stringify(given))

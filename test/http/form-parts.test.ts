@@ -151,3 +151,21 @@ t.test('who stops in the middle of a part stops the body', async t => {
   t.equal(stopped, true)
   t.equal(ended, true)
 })
+
+t.test(
+  'a quotation mark in a name is understood when it is escaped, and refused when it stands bare',
+  async t => {
+    const rows: [string, string][] = [
+      ['q\\"uote.txt', 'q"uote.txt'],
+      ['q%22uote.txt', 'q"uote.txt'],
+      ['C:\\dir\\', 'C:\\dir\\'],
+      ['a; b="c', ''],
+    ]
+    for (const [written, fileName] of rows) {
+      const text = `${part('file', written, 'x')}--B--\r\n`
+      if (fileName === '') await t.rejects(read(text), { code: 'INVALID_REQUEST' }, written)
+      else t.match(await read(text), [{ name: 'file', fileName }], written)
+    }
+    await t.rejects(read(`${part('file', 'te"st.png', 'x')}--B--\r\n`), { code: 'INVALID_REQUEST' })
+  },
+)

@@ -128,7 +128,7 @@ t.test('a range that can not be had is a 416 that says how long the file is', as
     t.equal(get.headers.etag, undefined)
     t.equal(codeOf(get), 'RANGE_NOT_SATISFIABLE')
   }
-  t.equal((await server.inject({ url: '/get/empty', headers: { range: 'bytes=0-' } })).statusCode, 416)
+  t.equal((await server.inject({ url: '/get/empty', headers: { range: 'bytes=0-' } })).statusCode, 200)
 })
 
 t.test('conditions', async t => {

@@ -156,3 +156,30 @@ t.test('a client that asks first sends its body only when it is wanted', async t
   t.equal((await server.inject('/get/new')).body, 'abc')
   t.equal(storage.statistics().staged, 0)
 })
+
+t.test('a digest counts wherever it stands, and one that can not be read is no proof', async t => {
+  const { server } = await runServer(t)
+  const of = (algorithm: string, text: string) => createHash(algorithm).update(text).digest('base64')
+  const [good, bad, sha512] = [of('sha256', 'x'), of('sha256', 'y'), of('sha512', 'x')]
+  const refused: Record<string, string>[] = [
+    { 'repr-digest': `sha-512=:${sha512}:`, 'content-digest': `sha-256=:${bad}:` },
+    { 'repr-digest': `sha-256=:${good}:`, 'content-digest': `sha-256=:${bad}:` },
+    { 'repr-digest': `sha-512=:${sha512}:, sha-256=:${bad}:` },
+    { 'repr-digest': `sha-256=:${Buffer.from(bad, 'base64').toString('hex')}:` },
+    { 'repr-digest': `sha-256=${good}` },
+    { 'repr-digest': 'nonsense' },
+    { 'content-digest': 'sha-256=:AAAA:' },
+    { 'repr-digest': '' },
+  ]
+  for (const headers of refused)
+    t.equal((await server.inject(put('/put/a', headers))).statusCode, 400, JSON.stringify(headers))
+  const taken: Record<string, string>[] = [
+    { 'repr-digest': `sha-512=:${sha512}:`, 'content-digest': `sha-256=:${good}:` },
+    { 'repr-digest': `sha-256=:${good}:;q=1, sha-512=:${sha512}:` },
+  ]
+  for (const headers of taken)
+    t.ok(
+      (await server.inject(put('/put/a?overwrite=true', headers))).statusCode < 300,
+      JSON.stringify(headers),
+    )
+})

@@ -150,7 +150,13 @@ export function applyOperation(
   switch (operation.kind) {
     case 'put': {
       const { body, meta, writtenAtMs } = operation
-      return { ...base, body, meta, writtenAtMs, written: decided }
+      return {
+        ...base,
+        body,
+        meta,
+        writtenAtMs: notBefore(record.writtenAtMs, writtenAtMs),
+        written: decided,
+      }
     }
     case 'remove':
       return { ...base, body: undefined, meta: undefined, written: undefined }
@@ -161,6 +167,16 @@ export function applyOperation(
     case 'refuse':
       return { ...base, history: record.history, historyFloor: record.historyFloor, intent: record.intent }
   }
+}
+
+/**
+ * When a write counts as written, ms: never before what it replaces, by clocks that differ or for a move of an older file.
+ * Clients see whole seconds, and one that has seen the former bytes has to see another second.
+ */
+function notBefore(beforeMs: number, atMs: number): number {
+  if (beforeMs <= atMs) return atMs
+  const second = Math.floor(beforeMs / 1000)
+  return Math.floor(atMs / 1000) === second ? beforeMs : (second + 1) * 1000
 }
 
 /** Refusals make room for each other; what was done under a key is kept as long as was promised. */

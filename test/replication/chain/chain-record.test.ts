@@ -110,3 +110,14 @@ t.test('only a large body is a blob', async t => {
   t.equal(blobOfOperation(put), undefined)
   t.match(blobOfOperation({ ...put, body: large('b') }), { blobId: 'b', sha256: 'b' })
 })
+
+t.test('a file never counts as older than the one that it replaces', async t => {
+  const at = (beforeMs: number, atMs: number) => {
+    const before = applyOperation(none, { ...put, writtenAtMs: beforeMs }, decided(6), undefined, 0)
+    return applyOperation(before, { ...put, writtenAtMs: atMs }, decided(7), undefined, 0).writtenAtMs
+  }
+  t.equal(at(1_500, 1_600), 1_600)
+  t.equal(at(1_500, 9_000), 9_000)
+  t.equal(at(1_500, 1_400), 1_500, 'within a second clients can not tell')
+  t.equal(at(3_600_500, 1_000), 3_601_000, 'a clock that went back, or a move of an older file')
+})
