@@ -13,6 +13,7 @@ import { StoreError } from './errors.ts'
 import { FileService } from './files/file-service.ts'
 import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
+import { logDefect } from './invariant.ts'
 import { type Joined, type JoinInit, joinNetwork, newcomerCredentials } from './membership/join.ts'
 import { RingNode } from './membership/ring-node.ts'
 import type { ProtocolVersion } from './peer/protocol.ts'
@@ -31,8 +32,8 @@ const IDLE_SWEEP_MS = 50
 /** How long a node that was told to join tries the other, ms: whoever asked is waiting, and so are its clients. */
 const RUNTIME_JOIN_TIMEOUT_MS = 10_000
 
-/** Why a node ended: it was told to, it has left its network for good, or its disk is not its own any more. */
-export type NodeEnd = 'stopped' | 'departed' | 'halted'
+/** Why a node ended: it was told to, has left its network for good, its disk is not its own, or the program is wrong. */
+export type NodeEnd = 'stopped' | 'departed' | 'halted' | 'broken'
 
 /** What runs between a start and a stop; joining another network replaces all of it. */
 interface Running {
@@ -90,7 +91,7 @@ export class StoreNode implements NodeControl {
     return this.#open.ring
   }
 
-  /** Resolves when the node has stopped, whoever wanted it. */
+  /** Resolves when the node has stopped, whoever wanted it, or is broken. */
   get ended(): Promise<NodeEnd> {
     return this.#ended
   }
@@ -290,12 +291,15 @@ export class StoreNode implements NodeControl {
         scheme: tls === undefined ? 'http' : 'https',
         learn,
         halted: () => {
-          this.#env.log.error(
-            { op: 'halt' },
-            'this data directory is a copy, or was restored: it has to join anew',
-          )
+          const because = 'this data directory is a copy, or was restored: it has to join anew'
+          this.#env.log.error({ op: 'halt' }, because)
           this.#end = 'halted'
           void this.stop()
+        },
+        // What is in memory can't be trusted: nothing of it is saved, and nobody is waited for.
+        broken: defect => {
+          logDefect(this.#env, defect)
+          this.#resolveEnded('broken')
         },
       },
     )

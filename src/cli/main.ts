@@ -3,6 +3,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { realEnv } from '../env.ts'
+import { isDefect } from '../invariant.ts'
 import { VERSION } from '../version.ts'
 import { addDepartCommand } from './depart.ts'
 import { addExperimentCommand } from './experiment.ts'
@@ -30,8 +31,8 @@ export async function runCli(argv: readonly string[], session: Session): Promise
   } catch (error) {
     if (session.signal.aborted) return EXIT_CODE_INTERRUPTED
     if (error instanceof CommanderError) return exitCodeOf(error, session)
-    // Programmer errors are not dressed up as refusals.
-    if (error instanceof TypeError || error instanceof ReferenceError) throw error
+    // A defect is not dressed up as a refusal.
+    if (isDefect(error)) throw error
     note(session, describeError(error))
     return EXIT_CODES.refused
   }
@@ -58,7 +59,7 @@ Examples:
   altered-chord list --level
   altered-chord get docs/report.pdf
 
-Exit codes: 0 done, 1 refused (the reason is on standard error), 2 wrongly called.
+Exit codes: 0 done, 1 refused (the reason is on standard error), 2 wrongly called, 70 a defect of this program.
 A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS to its certificate.`,
     )
   addStartCommand(program, session)
@@ -86,13 +87,16 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => onStop(name))
   const crash = (error: unknown) => {
     onCrash(error)
-    process.exit(EXIT_CODES.refused)
+    process.exit(EXIT_CODES.defect)
   }
+  // A rejection that nobody handles comes here, too.
   process.on('uncaughtException', crash)
-  // Who reads the first ten lines of a list and closes the pipe has what they wanted.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-    error.code === 'EPIPE' ? process.exit(EXIT_CODES.done) : crash(error),
-  )
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Who reads the first ten lines of a list and closes the pipe has what they wanted.
+    if (error.code === 'EPIPE') process.exit(EXIT_CODES.done)
+    console.error(error)
+    process.exit(EXIT_CODES.refused)
+  })
   const { stdin, stdout, stderr, env: environment } = process
   const code = await runCli(argv, {
     env: realEnv(),

@@ -7,8 +7,11 @@ import type { Env } from '../env.ts'
 import { errorCode } from '../errors.ts'
 import type { Environment } from '../read-config.ts'
 
-/** Done; refused by the store, or by this machine's disk; wrongly called. */
-export const EXIT_CODES = { done: 0, refused: 1, usage: 2 } as const
+/**
+ * Done; refused by the store, or by this machine's disk; wrongly called; a defect of this program (the EX_SOFTWARE of
+ * sysexits.h), which a supervisor may start again and somebody should report.
+ */
+export const EXIT_CODES = { done: 0, refused: 1, usage: 2, defect: 70 } as const
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'
 
@@ -25,7 +28,7 @@ export interface Session {
   readonly signal: AbortSignal
   /** Calls back at every SIGINT and SIGTERM, which from then on do not abort `signal` any more. */
   onStopSignal(then: (name: StopSignal) => void): void
-  /** Calls back with an error that nobody caught, before the process ends with exit code 1. */
+  /** Calls back with an error that nobody caught, before the process ends as after a defect. */
   onCrash(then: (error: unknown) => void): void
   /** Ends the process without waiting for anything. */
   exitNow(code: number): void

@@ -5,6 +5,7 @@ import { type Command, Option } from 'commander'
 import type { NodeConfig } from '../config.ts'
 import { type Log, realEnv } from '../env.ts'
 import { errorCode } from '../errors.ts'
+import { logDefect } from '../invariant.ts'
 import type { StoreNode } from '../node.ts'
 import { type Flags, readNodeConfig } from '../read-config.ts'
 import { SETTINGS, type Setting } from '../settings.ts'
@@ -59,7 +60,10 @@ async function start(session: Session, flags: Flags): Promise<void> {
   // Only here: the other commands come up in half the time without a server and a database.
   const { StoreNode } = await import('../node.ts')
   const node = new StoreNode({ env: realEnv(log) }, config)
-  session.onCrash(error => log.error({ err: error }, 'a defect ends this node'))
+  session.onCrash(error => logDefect({ log }, { error, event: 'uncaught' }))
+  void node.ended.then(end => {
+    if (end === 'broken') session.exitNow(EXIT_CODES.defect)
+  })
   const stopping = stopAtSignal(session, node, log)
   try {
     const url = await node.start()

@@ -15,6 +15,7 @@ import type { NodeConfig } from '../config.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { FileService } from '../files/file-service.ts'
+import { InvariantError, raise } from '../invariant.ts'
 import type { RingNode } from '../membership/ring-node.ts'
 import { peerRoutes } from '../peer/peer-routes.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -172,6 +173,7 @@ async function serverOptions(config: ServerConfig, connections: Connections): Pr
 function failureHandler({ connections, env, ring }: Doors) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const error = asStoreError(thrown)
+    if (thrown instanceof InvariantError) raise(thrown)
     if (error.code === 'INTERNAL' || error.code === 'CORRUPT') {
       env.log.error(
         { op: doorOf(request.raw.url ?? ''), path: error.path, err: error.cause ?? error },

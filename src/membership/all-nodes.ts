@@ -78,8 +78,8 @@ export class AllNodes {
 
   /** The ring as all nodes that can be reached see it. */
   async overlay(): Promise<OverlayRange[]> {
-    const { members, driver } = this.#components
-    return mergeRanges([[members.self.nodeId, ownRanges(driver.machine)], ...(await this.#ranges())])
+    const { members } = this.#components
+    return mergeRanges([[members.self.nodeId, await this.#ownRanges()], ...(await this.#ranges())])
   }
 
   /**
@@ -244,6 +244,16 @@ export class AllNodes {
     } catch {
       return false
     }
+  }
+
+  /** A node whose disk fails says nothing, as to the others. */
+  async #ownRanges(): Promise<readonly RangeReport[]> {
+    const { driver } = this.#components
+    const ranges = ownRanges(driver.machine)
+    return driver.durable().then(
+      () => ranges,
+      () => [],
+    )
   }
 
   async #ranges(): Promise<[NodeId, readonly RangeReport[]][]> {

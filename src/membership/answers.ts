@@ -24,6 +24,16 @@ import { ownRanges } from './overlay.ts'
 import { Recoveries } from './recoveries.ts'
 import { knowledgeOf } from './recovery.ts'
 
+/** Calls that show nothing of the machine's: who is in the network, and what lies on the disk. */
+const OF_THE_NETWORK: ReadonlySet<PeerCall['kind']> = new Set<PeerCall['kind']>([
+  'join',
+  'learn',
+  'has-body',
+  'mend',
+  'recovered',
+  'recoveries',
+])
+
 /** Checks of ranges under way here; one more is refused. Each reads the disk as fast as it can. */
 const CHECKS_MAX = 4
 
@@ -48,8 +58,18 @@ export class Answers {
     this.recoveries = new Recoveries({ ...components, store: components.storage.replica })
   }
 
-  /** @throws StoreError, whose code the asking node is told. */
+  /**
+   * What shows views or records leaves when it is durable: an answer that a crash takes back would make others rely on
+   * what never was (docs/decisions/0151-nothing-is-shown-before-it-is-durable.md).
+   * @throws StoreError, whose code the asking node is told.
+   */
   async answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
+    const answer = await this.#answer(from, call, signal)
+    if (!OF_THE_NETWORK.has(call.kind)) await this.#components.driver.durable()
+    return answer
+  }
+
+  async #answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
     const { env, members, driver, lookups, storage, rangeCheck } = this.#components
     switch (call.kind) {
       case 'join':

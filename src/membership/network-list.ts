@@ -4,6 +4,7 @@
  */
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
+import type { ChainDriver } from '../replication/chain/driver.ts'
 import type { Machine } from '../replication/chain/machine-state.ts'
 import { type Arc, arcContains } from '../ring/arc.ts'
 import { type Address, identifierOfPath } from '../ring/identifier.ts'
@@ -34,7 +35,7 @@ export interface NetworkListComponents {
   readonly env: Env
   /** Aborts when the node stops. */
   readonly signal: AbortSignal
-  readonly own: (ask: ListAsk) => ListAnswer
+  readonly own: (ask: ListAsk) => Promise<ListAnswer>
   /** The parts of all other live nodes; one that does not answer has none. */
   readonly askOthers: (
     ask: ListAsk,
@@ -70,7 +71,7 @@ export class NetworkList {
       const { parts, silent } = await askOthers(ask)
       try {
         // Whether a part is missed shows when the ranges do not cover the ring.
-        return mergeParts([own(ask), ...parts], ask.limit)
+        return mergeParts([await own(ask), ...parts], ask.limit)
       } catch (error) {
         const lost = missing()
         const patienceMs = lost.length > 0 ? LOST_PATIENCE_MS : PATIENCE_MS
@@ -107,6 +108,17 @@ export function ownPart(
     if (lines.length >= ask.limit || lookedAt >= LINES_LOOKED_AT_MAX) return { lines, upTo: line.path, arcs }
   }
   return { lines, upTo: undefined, arcs }
+}
+
+/** The same when it is durable that this node is their head. @throws StoreError UNAVAILABLE, DISK_FULL. */
+export async function durablePart(
+  driver: Pick<ChainDriver, 'machine' | 'durable'>,
+  storage: Pick<Storage, 'list'>,
+  ask: ListAsk,
+): Promise<ListAnswer> {
+  const part = ownPart(driver.machine, storage, ask)
+  await driver.durable()
+  return part
 }
 
 /**

@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
+import type { Defect } from '../invariant.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import type { Whereabouts } from '../peer/peer-requests.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
@@ -38,7 +39,7 @@ import { bodyPeers } from './body-peers.ts'
 import { isPeerCall, isPeerStream, type PeerAnswer, type PeerCall, type PeerStream } from './calls.ts'
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
-import { NetworkList, ownPart } from './network-list.ts'
+import { durablePart, NetworkList } from './network-list.ts'
 import { ringLookups } from './ring-lookups.ts'
 import { datedOf } from './since.ts'
 import { Strangers } from './strangers.ts'
@@ -69,6 +70,8 @@ export interface RingNodeInit {
   readonly learn: LearningMode
   /** The disk is a copy or was restored: the node has to stop. */
   readonly halted: () => void
+  /** The program is wrong: nothing leaves this node any more, and its process has to end. */
+  readonly broken: (defect: Defect) => void
 }
 
 export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, PeerStream> {
@@ -127,7 +130,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         self: this.#self,
         diskBoot: storage.boot,
         settings: { ...CHAIN_DEFAULTS, ...init.network },
-        halted: init.halted,
+        ...{ halted: init.halted, broken: init.broken },
         restarted: () => this.#membersChanged(),
       },
     )
@@ -139,8 +142,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#strangers = new Strangers(calling)
     const observe = (record: MapRecord) => this.#strangers.observe(record)
     this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
-    const answering = { env, members, driver, storage, lookups: this.#lookups }
-    this.#answers = new Answers({ ...answering, rangeCheck: this.#makeRangeCheck() }, init)
+    const rangeCheck = this.#makeRangeCheck()
+    this.#answers = new Answers({ env, members, driver, storage, lookups: this.#lookups, rangeCheck }, init)
     this.allNodes = new AllNodes({
       ...calling,
       driver,
@@ -318,7 +321,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       env: this.#env,
       signal: this.#closing.signal,
       missing: () => lost.addresses(lost.missing()),
-      own: ask => ownPart(this.driver.machine, this.#storage, ask),
+      own: ask => durablePart(this.driver, this.#storage, ask),
       askOthers: ask => this.allNodes.list(ask),
     })
     return new ChainReplication(

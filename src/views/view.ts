@@ -5,6 +5,7 @@
  * single-decree Paxos among its acceptors (reconfigure.ts), as in Vertical Paxos (Lamport, Malkhi & Zhou, PODC 2009)
  * and CATS (Arad, Shafaat & Haridi, 2013). A View that exists outside of a Paxos value has been decided.
  */
+import { assert } from '../invariant.ts'
 import type { Arc } from '../ring/arc.ts'
 import type { Version } from '../storage/record.ts'
 
@@ -193,11 +194,12 @@ export function childrenOf(parent: View, plans: readonly Plan[], nonce: string, 
   return children
 }
 
-/** @throws TypeError when the children do not partition their parent: the same range, or two cut inside it. */
+/** @throws InvariantError when the children do not partition their parent: the same range, or two cut inside it. */
 export function assertChildren(parent: Arc, children: readonly View[]): void {
-  if (!isPartition(parent, children)) throw new TypeError('The children of a view partition its range.')
-  if (children.some(child => child.replicas.length === 0 || child.acceptors.length % 2 === 0)) {
-    throw new TypeError('A view has at least one replica and an odd number of acceptors.')
+  assert(isPartition(parent, children), 'the children of a view partition its range')
+  for (const { id, replicas, acceptors } of children) {
+    assert(replicas.length > 0, 'a view has a replica', id)
+    assert(acceptors.length % 2 === 1, 'acceptors are odd in number', id)
   }
 }
 

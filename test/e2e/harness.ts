@@ -315,7 +315,11 @@ function launch(
   return { child, exited, streams, output: () => [...streams.stdout, ...streams.stderr].join('') }
 }
 
-async function withDeadline<T>(promise: Promise<T>, timeoutMs: number, message: () => string): Promise<T> {
+export async function withDeadline<T>(
+  promise: Promise<T>,
+  timeoutMs: number,
+  message: () => string,
+): Promise<T> {
   const timer = new AbortController()
   try {
     return await Promise.race([

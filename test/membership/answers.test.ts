@@ -5,6 +5,7 @@ import type { PeerCall } from '../../src/membership/calls.ts'
 import type { Address, Identifier, NodeId } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import type { ViewId } from '../../src/views/view.ts'
 import { foundedRing } from './founded-ring.ts'
 
 const ZERO = '0'.repeat(40) as Identifier
@@ -12,7 +13,8 @@ const from = { address: 'x:1' as Address, nodeId: 'd'.repeat(32) as NodeId, boot
 
 async function node() {
   const env = realEnv()
-  const ring = foundedRing(env, new MemoryStorage({ env }))
+  const storage = new MemoryStorage({ env })
+  const ring = foundedRing(env, storage)
   t.teardown(() => ring.close())
   for (const path of ['a', 'b']) {
     const body = await ring.replication.stage(Readable.from([Buffer.from(path)]), { sizeMax: 100 })
@@ -20,7 +22,7 @@ async function node() {
     await ring.replication.commit({ ...put, meta: { mediaType: 'a/b' } })
   }
   const ask = (call: PeerCall) => ring.call(from, call, new AbortController().signal)
-  return { ring, ask }
+  return { ring, ask, storage }
 }
 
 t.test('what a check asks is answered from what is kept', async t => {
@@ -52,4 +54,46 @@ t.test('as many checks at once as the disk can bear', async t => {
   t.match(firsts[4], { reason: { code: 'OVERLOADED' } })
   for (const word of words) await word.return?.()
   t.match(await ring.stream(from, call)[Symbol.asyncIterator]().next(), { value: { kind: 'end', files: 2 } })
+})
+
+t.test('what shows views or records leaves only when it is durable', async t => {
+  const { ring, ask, storage } = await node()
+  const { apply } = storage.replica
+  let open = () => {}
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  Object.assign(storage.replica, {
+    apply: async (...given: Parameters<typeof apply>) => {
+      await opened
+      return apply.apply(storage.replica, given)
+    },
+  })
+  const [view] = ring.driver.machine.table.all()
+  ring.driver.dispatch({ kind: 'renew', viewId: view?.id as ViewId })
+  const arc = { lo: ZERO, hi: ZERO }
+  const request = { key: view?.hi as Identifier, visited: [], hopsLeft: 4, budgetMs: 1_000, suspects: [] }
+  const calls: PeerCall[] = [
+    { kind: 'lookup', request },
+    { kind: 'ranges' },
+    { kind: 'holdings' },
+    { kind: 'digests', ...arc, prefixes: [''] },
+    { kind: 'versions', ...arc, prefix: '' },
+    { kind: 'record', path: parsePathName('a') },
+    { kind: 'list', prefix: '', after: undefined, limit: 1 },
+    { kind: 'heal', silent: [] },
+  ]
+  const answered: string[] = []
+  const answers = calls.map(async call => {
+    await ask(call)
+    answered.push(call.kind)
+  })
+  const listing = ring.replication.list('', undefined, 1).then(() => answered.push('own list'))
+  const overlay = ring.allNodes.overlay().then(() => answered.push('overlay'))
+  await ask({ kind: 'recoveries' })
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(answered, [], 'a crash at this moment takes back the view that they show')
+  open()
+  await Promise.all([...answers, listing, overlay])
+  t.equal(answered.length, calls.length + 2)
 })

@@ -23,7 +23,18 @@ export function foundedRing(
   } as const
   const ring = new RingNode(
     { env, storage },
-    { network: NETWORK, self, records: [], secret: undefined, scheme: 'http', learn: 'path', halted() {} },
+    {
+      network: NETWORK,
+      self,
+      records: [],
+      secret: undefined,
+      scheme: 'http',
+      learn: 'path',
+      halted() {},
+      broken: ({ error }) => {
+        throw error
+      },
+    },
   )
   ring.start({ founds: true })
   return ring

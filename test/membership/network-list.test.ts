@@ -151,7 +151,7 @@ function listOf(answers: () => 'whole' | 'half', missing: string[] = []) {
   const list = new NetworkList({
     env,
     signal: new AbortController().signal,
-    own: () => part([near]),
+    own: async () => part([near]),
     askOthers: async () =>
       answers() === 'whole' ? { parts: [part([far])], silent: [] } : { parts: [], silent },
     missing: () => missing as Address[],

@@ -22,6 +22,7 @@ export const FILE_LINES_MAX = 400
 const OPEN_TO_ALL = new Set([
   'src/errors.ts',
   'src/env.ts',
+  'src/invariant.ts',
   'src/quantity.ts',
   'src/views/view.ts',
   'src/storage/record.ts',
@@ -62,6 +63,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   errors: [],
   env: [],
+  invariant: ['version'],
   quantity: [],
   version: [],
   // The laboratory drives everything, and nothing imports it but one command.

@@ -111,7 +111,7 @@ t.test('children that do not partition their parent are refused', async t => {
     [{ ...plan, replicas: [] }],
     [{ ...plan, acceptors: nodes('a', 'b') }],
   ]
-  for (const plans of wrong) t.throws(() => childrenOf(view, plans, 'n', true), TypeError)
+  for (const plans of wrong) t.throws(() => childrenOf(view, plans, 'n', true), { name: 'InvariantError' })
 })
 
 t.test('the order of replicas is the chain', async t => {

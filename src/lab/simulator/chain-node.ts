@@ -184,6 +184,10 @@ export class ChainNode {
         diskBoot: boot,
         settings,
         halted: () => stopped(this, 'impostor'),
+        broken: ({ error }) =>
+          clock.attempt(() => {
+            throw error
+          }),
         restarted: () => restarted(this),
       },
     )

@@ -5,6 +5,8 @@
  * A View that travels outside of a Paxos value is decided. So a member that does not hold it yet may take it in, unless
  * it once held it and has dropped the header since; that is what the seal marks are for.
  */
+import { assert } from '../../invariant.ts'
+import { agree } from '../../views/lawful.ts'
 import {
   type AcceptorStep,
   accept,
@@ -66,7 +68,7 @@ export function take(m: Machine, view: View): void {
   m.table.learn(view)
   if (isNews) sealOlder(m, view)
   const held = m.views.get(view.id)
-  if (held?.view.acceptors.length === 0) putView(m, { ...held, view })
+  if (held?.view.acceptors.length === 0 && agree(held.view, view)) putView(m, { ...held, view })
   if (held !== undefined || !isMember(view, m.self)) return
   if (m.marks.covers(view)) return
   // What was already superseded here when it was heard of is sealed from the beginning.
@@ -217,9 +219,8 @@ export function onOutbid(m: Machine, message: Paxos<'outbid'>): void {
 export function learnDecided(m: Machine, view: View, children: readonly View[]): void {
   assertChildren(view, children)
   const state = m.views.get(view.id)
-  if (state?.next !== undefined && state.next[0]?.id !== children[0]?.id) {
-    throw new TypeError(`View ${view.id} has two successors.`)
-  }
+  const isSame = state?.next === undefined || state.next[0]?.id === children[0]?.id
+  assert(isSame, 'a view has one succession', view.id)
   if (state !== undefined && state.next === undefined) {
     putView(m, { ...state, sealed: true, next: children })
     turnAway(m, view.id)

@@ -3,18 +3,20 @@
  * lets a step's effects out when that step and all before it are durable (the order that machine-state.ts asks for).
  *
  * A write that the disk refuses leaves the machine ahead of its disk. That is a crash like any other: what was under way
- * ends without an answer, and the machine starts again from what is durable, under a boot of its own.
+ * ends, and the machine starts again from what is durable. A step that fails by itself is no such fault but a defect.
  */
 import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
+import { type Defect, isDefect } from '../../invariant.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { Boot, NodeId } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
+import { faultOf, logOverruled, nameOf } from './driver-faults.ts'
 import type { DriverObserver } from './driver-observer.ts'
+import { DurableViews } from './durable-views.ts'
 import { type MachineEvent, step } from './machine.ts'
 import {
-  type Batch,
   type ChainSettings,
   createMachine,
   type Effect,
@@ -29,6 +31,7 @@ import { readAtOnce } from './reading.ts'
 import type { ClientRequest } from './requests.ts'
 import { batchOf, loadStableState } from './stable-state.ts'
 import { StoredRecords } from './stored-records.ts'
+import { Tidying } from './tidying.ts'
 import { isMoot, TimerQueues } from './timer-queues.ts'
 
 /** Starts of the machine within one start of the process; more would be a disk that refuses everything. */
@@ -44,18 +47,9 @@ const RECOVER_MS_MIN = 500
 const RECOVER_MS_MAX = 60_000
 
 /** A machine that has run for this long, ms, has recovered: the next refusal begins with the shortest wait again. */
-const RECOVERED_MS = 5 * 60 * 1000
+const RECOVERED_MS = 300_000
 
-/** How often bodies are looked at that wait for their end, as long as there are any, ms; local, no message leaves. */
-const EXPIRE_MS = 60_000
-
-/** Removals after which tombstones are collected: about 200 KiB of them, and one message to each replica of a range. */
-const COLLECT_REMOVALS = 1_000
-
-/** After the last of those removals, ms: time for it to be acknowledged. The network is not idle yet. */
-const COLLECT_AFTER_MS = 1_000
-
-/** What is written to see whether the disk takes writes again. */
+/** Written to see whether the disk takes writes again. */
 const TRIAL = 'trial'
 
 /** Requests of clients under way in the machine; one more is OVERLOADED. */
@@ -78,6 +72,8 @@ export interface ChainDriverInit {
   readonly settings: ChainSettings
   /** This disk is a copy, or was restored: it may not serve under its name any more. */
   readonly halted: () => void
+  /** The program is wrong: its process has to end. */
+  readonly broken: (defect: Defect) => void
   /** The machine is a new one that knows nothing of the members; called before its first step. */
   readonly restarted?: () => void
 }
@@ -86,6 +82,8 @@ interface Step {
   durable: boolean
   readonly writes: readonly Write[]
   readonly effects: readonly Effect[]
+  /** Called when this step and all before it are durable, or never will be. */
+  readonly settled?: (fault: StoreError | undefined) => void
 }
 
 export class ChainDriver {
@@ -93,6 +91,7 @@ export class ChainDriver {
   readonly #init: ChainDriverInit
   #machine: Machine
   #records: StoredRecords
+  #durableViews = new DurableViews()
   #restarts = 0
   #lastRequest = 0
   #steps: Step[] = []
@@ -102,9 +101,7 @@ export class ChainDriver {
   #requests = new Map<string, (outcome: Outcome) => void>()
   /** Reads that have arrived in this turn of the event loop: they take one step together. */
   #reads = new Map<string, ClientRequest>()
-  #expiring: Timer | undefined
-  #collecting: Timer | undefined
-  #removals = 0
+  readonly #tidying: Tidying
   /** Why nothing is served: the disk refuses writes. */
   #fault: StoreError | undefined
   #recovering: Timer | undefined
@@ -119,6 +116,10 @@ export class ChainDriver {
       fire: timer => this.dispatch({ kind: 'timer', timer }),
       isMoot: timer => isMoot(this.#machine, timer),
     })
+    this.#tidying = new Tidying(components.env, {
+      tidy: what => this.dispatch({ kind: what }),
+      hasTransient: () => this.#machine.blobs.hasTransient,
+    })
     this.#records = new StoredRecords(components)
     this.#machine = this.#newMachine()
   }
@@ -128,7 +129,7 @@ export class ChainDriver {
     return this.#machine
   }
 
-  /** Why this node serves nothing at the moment: DISK_FULL, or UNAVAILABLE when its disk fails otherwise. */
+  /** Why this node serves nothing at the moment. */
   get fault(): StoreError | undefined {
     return this.#fault
   }
@@ -141,7 +142,7 @@ export class ChainDriver {
   start(): void {
     this.#startedAtMs = this.#components.env.clock.monotonicMs()
     this.dispatch({ kind: 'start' })
-    if (this.#machine.blobs.hasTransient) this.#expireLater()
+    this.#tidying.notice([])
   }
 
   /** True while a write at this path is not durable yet. */
@@ -152,13 +153,28 @@ export class ChainDriver {
   /** What is at a path, where that needs nobody else and nothing that is not durable yet; else undefined. */
   readAtOnce(path: PathName): ChainRecord | undefined {
     if (this.#closed || this.#fault || this.#records.isCovering(path)) return undefined
-    return readAtOnce(this.#machine, path, this.#records.positionOf(path))
+    const position = this.#records.positionOf(path)
+    // A crash may take back a view that began a moment ago, and what it made of its records.
+    if (!this.#durableViews.serves(this.#machine.table.covering(position)?.id)) return undefined
+    return this.#guarded('read', () => readAtOnce(this.#machine, path, position))
+  }
+
+  /**
+   * Resolves when all that the machine knows by now is durable: whoever tells of it otherwise than by effects waits for
+   * this. @throws StoreError UNAVAILABLE, DISK_FULL when it never will be.
+   */
+  async durable(): Promise<void> {
+    this.#assertServing()
+    if (this.#steps.length === 0) return
+    const fault = await new Promise<StoreError | undefined>(settled => {
+      this.#steps.push({ durable: true, writes: [], effects: [], settled })
+    })
+    if (fault !== undefined) throw fault
   }
 
   /** Asks for something on behalf of a client; `signal` brings its deadline. @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL. */
   async request(request: ClientRequest, signal?: AbortSignal): Promise<Outcome> {
-    if (this.#fault !== undefined) throw this.#fault
-    if (this.#closed) throw new StoreError('UNAVAILABLE', 'This node is stopping.')
+    this.#assertServing()
     if (this.#requests.size >= REQUESTS_MAX) {
       throw new StoreError('OVERLOADED', 'Too many requests are under way.', { retryAfterSeconds: 1 })
     }
@@ -179,6 +195,11 @@ export class ChainDriver {
     this.dispatch({ kind: 'message', envelope: { from: self, boot, to: self, message } })
   }
 
+  #assertServing(): void {
+    if (this.#fault) throw this.#fault
+    if (this.#closed) throw stopping()
+  }
+
   #read(): void {
     const requests = this.#reads
     this.#reads = new Map()
@@ -188,11 +209,12 @@ export class ChainDriver {
   /** Takes one step. Effects that need no write, and wait for none, are out when this returns. */
   dispatch(event: MachineEvent): void {
     if (this.#closed || this.#fault) return
-    const batch = this.#step(event)
+    const nowMs = this.#components.env.clock.nowMs()
+    const batch = this.#guarded(event, () => step(this.#machine, event, nowMs))
     if (batch === undefined) return
     const { persist, effects } = batch
     this.#components.observer?.stepped(event, persist)
-    this.#notice(persist)
+    this.#tidying.notice(persist)
     if (persist.length === 0) {
       if (this.#steps.length === 0) this.#release(effects)
       else if (effects.length > 0) this.#steps.push({ durable: true, writes: persist, effects })
@@ -206,48 +228,28 @@ export class ChainDriver {
     queueMicrotask(() => void this.#write())
   }
 
-  /** Ends without another effect. What was under way is answered with INDETERMINATE. */
+  /** Ends without another effect. What was under way is INDETERMINATE. */
   close(): void {
     this.#closed = true
     this.#recovering?.cancel()
     this.#abandon()
   }
 
-  /** A step that throws has changed the machine by half, which is no better than a disk that fails. */
-  #step(event: MachineEvent): Batch | undefined {
+  /** What the machine does, unless the disk fails under it or it is wrong: then it may be changed by half. */
+  #guarded<Result>(event: MachineEvent | 'read', act: () => Result): Result | undefined {
     try {
-      return step(this.#machine, event, this.#components.env.clock.nowMs())
+      return act()
     } catch (error) {
-      this.#components.env.log.error(
-        { op: 'step', event: event.kind, err: error },
-        'a step of the machine failed',
-      )
-      this.#fail(error)
+      // Only the store throws errors with a code: it could not read what it holds.
+      if (errorCode(error) !== undefined) this.#fail(error)
+      else this.#break({ error, event: event === 'read' ? 'read at once' : nameOf(event) })
       return undefined
     }
   }
 
-  /** Looks at what is written for what has to be tidied up later. */
-  #notice(writes: readonly Write[]): void {
-    for (const write of writes) {
-      if (write.kind === 'record' && write.record !== undefined && write.record.body === undefined)
-        this.#removals++
-    }
-    if (this.#machine.blobs.hasTransient) this.#expireLater()
-    if (this.#removals < COLLECT_REMOVALS || this.#collecting !== undefined) return
-    this.#collecting = this.#components.env.timers.after(COLLECT_AFTER_MS, () => {
-      this.#collecting = undefined
-      this.#removals = 0
-      this.dispatch({ kind: 'collect' })
-    })
-  }
-
-  #expireLater(): void {
-    this.#expiring ??= this.#components.env.timers.after(EXPIRE_MS, () => {
-      this.#expiring = undefined
-      this.dispatch({ kind: 'expire' })
-      if (this.#machine.blobs.hasTransient) this.#expireLater()
-    })
+  #break(defect: Defect): void {
+    this.close()
+    this.#init.broken(defect)
   }
 
   /**
@@ -258,25 +260,28 @@ export class ChainDriver {
     const machine = this.#machine
     while (this.#writes.length > 0 && machine === this.#machine) {
       const steps = [...this.#steps]
-      const batch = batchOf(this.#writes.splice(0))
+      const writes = this.#writes.splice(0)
+      const batch = batchOf(writes)
       const { number, records, values } = this.#records.takeBatch()
       try {
         await this.#components.store.apply({ ...batch, records, values: [...values, ...batch.values] })
       } catch (error) {
-        if (machine === this.#machine) this.#fail(error)
-        return
+        if (machine !== this.#machine || this.#closed) return
+        return isDefect(error) ? this.#break({ error, event: 'commit' }) : this.#fail(error)
       }
       if (machine !== this.#machine) return
       this.#records.durable(number, records)
+      this.#durableViews.apply(writes)
       for (const one of steps) one.durable = true
       while (this.#steps[0]?.durable) this.#releaseStep(this.#steps.shift() as Step)
     }
     if (machine === this.#machine) this.#writing = false
   }
 
-  #releaseStep({ writes, effects }: Step): void {
+  #releaseStep({ writes, effects, settled }: Step): void {
     if (writes.length > 0) this.#components.observer?.durable(writes)
     this.#release(effects)
+    settled?.(undefined)
   }
 
   #release(effects: readonly Effect[]): void {
@@ -295,19 +300,10 @@ export class ChainDriver {
           this.#init.halted()
           break
         case 'overruled':
-          this.#tellOverruled(effect)
+          logOverruled(this.#components.env, effect)
           break
       }
     }
-  }
-
-  /** What a client was told here counts no more, which nobody shall have to find out by missing a file. */
-  #tellOverruled({ view, by, records }: Effect & { kind: 'overruled' }): void {
-    const { id, lo, hi, epoch } = view
-    this.#components.env.log.warn(
-      { op: 'overruled', lo, hi, epoch, view: id, by: by.id, records },
-      'a range was recovered by force elsewhere: what was written here since is given up',
-    )
   }
 
   #stretch(timer: TimerEvent): number {
@@ -325,11 +321,7 @@ export class ChainDriver {
   #fail(error: unknown): void {
     const { env } = this.#components
     env.log.error({ op: 'persist', err: error }, 'nothing is served until the disk takes writes again')
-    const isFull = errorCode(error) === 'DISK_FULL'
-    const message = isFull
-      ? 'No space is left on the disk of this node.'
-      : 'The disk of this node refuses writes.'
-    this.#fault = new StoreError(isFull ? 'DISK_FULL' : 'UNAVAILABLE', message, { cause: error })
+    this.#fault = faultOf(error)
     this.#abandon()
     if (env.clock.monotonicMs() - this.#startedAtMs > RECOVERED_MS) this.#recoveries = 0
     this.#recoverLater()
@@ -369,13 +361,12 @@ export class ChainDriver {
 
   /** Drops whatever has not left yet. */
   #abandon(): void {
+    for (const { settled } of this.#steps) settled?.(this.#fault ?? stopping())
     this.#steps = []
     this.#writes = []
     this.#reads = new Map()
     this.#timers.clear()
-    for (const timer of [this.#expiring, this.#collecting]) timer?.cancel()
-    this.#expiring = undefined
-    this.#collecting = undefined
+    this.#tidying.cancel()
     for (const resolve of this.#requests.values()) resolve({ kind: 'indeterminate' })
     this.#requests.clear()
   }
@@ -390,6 +381,11 @@ export class ChainDriver {
     }
     const { self, settings } = this.#init
     const stable = loadStableState(store, this.#records, boot)
+    this.#durableViews = new DurableViews(stable.views)
     return createMachine(stable, { self, boot, settings })
   }
+}
+
+function stopping(): StoreError {
+  return new StoreError('UNAVAILABLE', 'This node is stopping.')
 }

@@ -11,6 +11,7 @@ import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { RingPosition } from '../../ring/placement.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
+import { assertAdvance } from '../../views/lawful.ts'
 import { boundOf, RangeTable, type SealMark, SealMarks } from '../../views/range-table.ts'
 import {
   type Boot,
@@ -217,6 +218,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
 }
 
 export function putView(m: Machine, state: ViewState): void {
+  assertAdvance(m.views.get(state.view.id), state)
   m.views.set(state.view.id, state)
   m.persist.push({ kind: 'view', id: state.view.id, state })
 }

@@ -5,6 +5,7 @@
 import * as is from '../../peer/shape.ts'
 import { PATH_BYTES_MAX, parsePathName } from '../../ring/path-name.ts'
 import { BLOCK_BYTES, type Body, INLINE_BYTES_MAX, type Version } from '../../storage/record.ts'
+import { viewFault } from '../../views/lawful.ts'
 import {
   type Accepted,
   type Ballot,
@@ -53,24 +54,31 @@ const version = is.object<Version>({ epoch: is.integer(0, EPOCH_MAX), seq: is.in
 const boot = is.object<Boot>({ counter: is.integer(), nonce: is.text(NODE_ID_LENGTH_MAX) })
 const ballot = is.object<Ballot>({ round: is.integer(), node: nodeId, boot: is.text(NODE_ID_LENGTH_MAX) })
 
-const atLeastOne: is.Shape = value => (value as unknown[]).length > 0
+const distinct: is.Shape = value => {
+  const some = value as readonly unknown[]
+  return some.length > 0 && new Set(some).size === some.length
+}
 const odd: is.Shape = value => (value as unknown[]).length % 2 === 1
 
 const sourceFields = {
   id: name,
-  epoch: is.integer(0, EPOCH_MAX),
+  epoch: is.integer(1, EPOCH_MAX),
   lo: identifier,
   hi: identifier,
-  replicas: is.both(nodes, atLeastOne),
+  replicas: is.both(nodes, distinct),
 }
 const source = is.object<Source>(sourceFields)
 const moreFields = { sources: is.list(source), root: is.absentOr(name), firstSeq: is.absentOr(is.integer()) }
-const view = is.object<View>({ ...sourceFields, ...moreFields, acceptors: is.both(nodes, odd) })
+const lawful: is.Shape = value => viewFault(value as View) === undefined
+const view = is.both(
+  is.object<View>({ ...sourceFields, ...moreFields, acceptors: is.both(nodes, odd) }),
+  lawful,
+)
 const views = is.list(view)
 /** A superseded view of which only the replicas are known: its acceptors are asked no more. */
 const heldView = is.either(
   view,
-  is.object<View>({ ...sourceFields, ...moreFields, acceptors: is.list(nodeId, 0) }),
+  is.both(is.object<View>({ ...sourceFields, ...moreFields, acceptors: is.list(nodeId, 0) }), lawful),
 )
 
 /** Children are one or two views, side by side. Whether they partition their parent is asked where that is known. */
@@ -79,11 +87,16 @@ const children: is.Shape = is.both(views, value => {
   const [first, last] = [some[0], some.at(-1)]
   return first !== undefined && last !== undefined && isPartition({ lo: first.lo, hi: last.hi }, some)
 })
+
+/** Children have the range of their parent, and are newer. */
+function areChildren(parent: View, some: readonly View[]): boolean {
+  return isPartition(parent, some) && some.every(({ epoch }) => epoch > parent.epoch)
+}
 const accepted = is.object<Accepted>({ ballot, children })
 
 const partitioned: is.Shape = value => {
   const { view, children } = value as { view: View; children: readonly View[] }
-  return isPartition(view, children)
+  return areChildren(view, children)
 }
 
 /** What is known to be newer than a view need not be its children: `next` is any views. */
@@ -91,7 +104,7 @@ const sealedView = is.both(
   is.object<SealedView>({ view: heldView, accepted: is.absentOr(children), next: is.absentOr(views) }),
   value => {
     const { view, accepted } = value as SealedView
-    return accepted === undefined || (view.acceptors.length > 0 && isPartition(view, accepted))
+    return accepted === undefined || (view.acceptors.length > 0 && areChildren(view, accepted))
   },
 )
 
@@ -315,13 +328,13 @@ export function contradicts(m: Readonly<Machine>, message: Message): boolean {
   if (message.kind === 'promise') {
     const view = m.proposals.get(message.viewId)?.proposal.view
     return (
-      view !== undefined && message.accepted !== undefined && !isPartition(view, message.accepted.children)
+      view !== undefined && message.accepted !== undefined && !areChildren(view, message.accepted.children)
     )
   }
   if (message.kind === 'accept' || message.kind === 'decided') {
     const held = m.views.get(message.view.id)
     if (held === undefined) return false
-    if (!isPartition(held.view, message.children)) return true
+    if (!areChildren(held.view, message.children)) return true
     return (
       message.kind === 'decided' && held.next !== undefined && held.next[0]?.id !== message.children[0]?.id
     )

@@ -81,7 +81,9 @@ export class RangeCheck {
         if (word) break
       }
     }
-    yield { kind: 'end', ...count, epoch: this.#epochOf(range) }
+    const epoch = this.#epochOf(range)
+    await this.#components.driver.durable()
+    yield { kind: 'end', ...count, epoch }
   }
 
   /** The same record with a good body, from another replica, becomes durable here. @throws StoreError. */

@@ -5,11 +5,13 @@
  * Digests and counts are kept in the store with the records, so that a start reads 65,536 small values at the most and
  * no record.
  */
+import { errorCode, StoreError } from '../../errors.ts'
+import { isDefect } from '../../invariant.ts'
 import { type Arc, arcContains } from '../../ring/arc.ts'
 import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
-import type { RecordWrite, ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
+import type { KeptRecord, RecordWrite, ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { type Digest, DigestTree, PREFIX_DIGITS } from './digest-tree.ts'
 import { RecordCache } from './record-cache.ts'
@@ -84,9 +86,9 @@ export class StoredRecords implements RecordTable {
 
   *within(arc: Arc, prefix = ''): Iterable<ChainRecord> {
     const { lo, hi } = prefix === '' ? arc : arcOfPrefix(prefix)
-    for (const kept of this.#store.records(lo, hi)) {
+    for (const kept of reading(this.#store.records(lo, hi))) {
       if (this.#covering.has(kept.path)) continue
-      const record = chainRecordOf(kept)
+      const record = decoded(kept)
       if (prefix === '' || arcContains(arc, record.position)) yield record
     }
     for (const { record } of [...this.#covering.values()]) {
@@ -95,8 +97,8 @@ export class StoredRecords implements RecordTable {
   }
 
   *tombstones(arc: Arc): Iterable<ChainRecord> {
-    for (const kept of this.#store.tombstones(arc.lo, arc.hi)) {
-      if (!this.#covering.has(kept.path)) yield chainRecordOf(kept)
+    for (const kept of reading(this.#store.tombstones(arc.lo, arc.hi))) {
+      if (!this.#covering.has(kept.path)) yield decoded(kept)
     }
     for (const { record } of [...this.#covering.values()]) {
       if (record !== undefined && record.body === undefined && arcContains(arc, record.position)) yield record
@@ -128,8 +130,13 @@ export class StoredRecords implements RecordTable {
   }
 
   #load(path: PathName): ChainRecord | undefined {
-    const kept = this.#store.record(path)
-    return kept && chainRecordOf(kept)
+    let kept: KeptRecord | undefined
+    try {
+      kept = this.#store.record(path)
+    } catch (error) {
+      throw readFault(error)
+    }
+    return kept && decoded(kept)
   }
 
   #cover(path: PathName, record: ChainRecord | undefined, before: ChainRecord | undefined): void {
@@ -160,6 +167,29 @@ export class StoredRecords implements RecordTable {
     else this.#references.set(blobId, count)
     this.#changedBodies.add(blobId)
   }
+}
+
+/** What the store gives; where it can't be read, the error is one of the disk and not of the program. */
+function* reading<Kept>(stored: Iterable<Kept>): Iterable<Kept> {
+  try {
+    yield* stored
+  } catch (error) {
+    throw readFault(error)
+  }
+}
+
+/** @throws StoreError CORRUPT: tombstones are on the disk without a checksum. */
+function decoded(kept: KeptRecord): ChainRecord {
+  try {
+    return chainRecordOf(kept)
+  } catch (cause) {
+    throw new StoreError('CORRUPT', 'A stored record can not be decoded.', { cause })
+  }
+}
+
+function readFault(error: unknown): unknown {
+  if (errorCode(error) !== undefined || isDefect(error)) return error
+  return new StoreError('CORRUPT', 'The stored records can not be read.', { cause: error })
 }
 
 function encodeCount(count: number): Uint8Array {

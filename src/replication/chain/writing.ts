@@ -7,6 +7,7 @@
  * acknowledged; one that reveals that a condition did not hold is a read, and is confirmed like one.
  */
 
+import { assert } from '../../invariant.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
@@ -105,6 +106,7 @@ function store(
 ): void {
   const state = { ...before, seq: before.seq + 1, clean: chainOf(m, before).cleanSeq }
   const version = { epoch: state.view.epoch, seq: state.seq }
+  assert(compareVersions(version, record.version) > 0, 'the versions of a path grow', state.view.id)
   const decided = { version, requestId: request.requestId }
   const outcome = request.key && outcomeOf(request.key, request.operation, version, record)
   const written = applyOperation(record, request.operation, decided, outcome, m.nowMs)

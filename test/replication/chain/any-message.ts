@@ -28,7 +28,7 @@ const anyView: fc.Arbitrary<View> = fc
   .tuple(
     fc.constantFrom(...edges),
     fc.constantFrom(...edges),
-    fc.nat(9),
+    fc.integer({ min: 1, max: 9 }),
     anyNodes,
     anyNode,
     fc.boolean(),
@@ -43,7 +43,15 @@ const anyView: fc.Arbitrary<View> = fc
       hi: edges[0] as Identifier,
       replicas,
     }
-    return { id, epoch, lo, hi, replicas, acceptors: [acceptor], sources: hasSource ? [source] : [] }
+    return {
+      id,
+      epoch,
+      lo,
+      hi,
+      replicas,
+      acceptors: [acceptor],
+      sources: hasSource && epoch > 1 ? [source] : [],
+    }
   })
 /** Often the one that the nodes hold. */
 const heldOrAny = fc.oneof(fc.constant(wholeView(['n1', 'n2', 'n3'])), anyView)

@@ -71,7 +71,7 @@ t.test('a newer view seals the older one, also where this node has no part in th
 t.test('two successors of one view end the process', async t => {
   const machine = new Bench({ nodes: ['n1', 'n2', 'n3'] }).machine('n1')
   learnDecided(machine, V1, [V2])
-  t.throws(() => learnDecided(machine, V1, [{ ...V2, id: 'other' as ViewId }]), TypeError)
+  t.throws(() => learnDecided(machine, V1, [{ ...V2, id: 'other' as ViewId }]), { name: 'InvariantError' })
 })
 
 t.test('an unstable promise is no promise: it is written before it is sent', async t => {

@@ -1,11 +1,13 @@
 import t from 'tap'
 import { StoreError } from '../../../src/errors.ts'
+import type { Defect } from '../../../src/invariant.ts'
 import { ChainDriver } from '../../../src/replication/chain/driver.ts'
 import type { Message } from '../../../src/replication/chain/messages.ts'
 import type { ClientRequest } from '../../../src/replication/chain/requests.ts'
+import { batchOf } from '../../../src/replication/chain/stable-state.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
 import type { BlobId, Body } from '../../../src/storage/record.ts'
-import type { NodeId } from '../../../src/views/view.ts'
+import { freshState, type NodeId } from '../../../src/views/view.ts'
 import { manualEnv } from '../../manual-env.ts'
 import { path, SETTINGS, wholeView } from './bench.ts'
 import { type GatedStore, gatedStore } from './gated-store.ts'
@@ -28,6 +30,7 @@ function driverOn(store: GatedStore, diskBoot = 1) {
   const env = manualEnv()
   const sent: [NodeId, Message['kind']][] = []
   const restarts: number[] = []
+  const defects: Defect[] = []
   const driver: ChainDriver = new ChainDriver(
     { env, store, send: (to, { kind }) => sent.push([to, kind]) },
     {
@@ -35,10 +38,11 @@ function driverOn(store: GatedStore, diskBoot = 1) {
       diskBoot,
       settings: { ...SETTINGS, minReplicas: 1 },
       halted() {},
+      broken: defect => defects.push(defect),
       restarted: () => restarts.push(driver.machine.boot.counter),
     },
   )
-  return { env, driver, sent, restarts }
+  return { env, driver, sent, restarts, defects }
 }
 
 /** A network of one that has taken its first writes. */
@@ -191,13 +195,98 @@ t.test('a disk that fails otherwise is UNAVAILABLE; closing ends what is under w
   t.equal(second.env.waiting, 0, 'no timer is left')
 })
 
-t.test('a step that throws leaves no half-changed machine behind', async t => {
-  const { driver, env, restarts } = await founded()
+t.test('a step that throws is a defect and no fault of the disk: nothing leaves any more', async t => {
+  const { driver, env, restarts, defects, sent, store } = await founded({ open: false })
+  const writing = driver.request(put('a'))
+  const telling = t.rejects(driver.durable(), { code: 'UNAVAILABLE' })
   driver.dispatch(message({ kind: 'confirm', tag: 't', views: undefined } as never))
+  t.match(defects, [{ error: { name: 'TypeError' }, event: 'message confirm' }])
+  t.equal(driver.fault, undefined)
+  t.equal((await writing).kind, 'indeterminate')
+  await telling
+  await t.rejects(driver.request(put('a')), { code: 'UNAVAILABLE' })
+  t.equal(driver.readAtOnce(path('a')), undefined)
+  driver.dispatch(message({ kind: 'ping' }))
+  await store.pass()
+  await env.advance(100_000)
+  t.same([sent, restarts], [[], []])
+  t.equal(defects.length, 1)
+})
+
+t.test('a store that refuses a batch because the program is wrong is a defect, too', async t => {
+  const { driver, store, defects } = await founded({ open: false })
+  const writing = driver.request(put('a'))
+  await store.refuse(new TypeError('a is not new'))
+  t.match(defects, [{ event: 'commit' }])
+  t.equal(driver.fault, undefined)
+  t.equal((await writing).kind, 'indeterminate')
+})
+
+t.test('a record that the disk does not give is a fault of the disk', async t => {
+  const { driver, env, store, restarts, defects } = await founded()
+  const { record } = store
+  Object.assign(store, {
+    record() {
+      throw Object.assign(new Error('MDB_CORRUPTED'), { code: -30796 })
+    },
+  })
+  t.equal((await driver.request(put('a'))).kind, 'indeterminate')
   t.match(driver.fault, { code: 'UNAVAILABLE' })
+  t.same(defects, [])
+  Object.assign(store, { record })
   await env.advance(1_000)
   t.equal(restarts.length, 1)
   t.equal((await driver.request(put('a'))).kind, 'done')
+})
+
+/** A node whose vote alone decides, with another one that has not acknowledged a write and is dead since. */
+async function aloneAfterDeath() {
+  const store = gatedStore({ open: true })
+  const view = wholeView([self, other], [self], 'v5', 5)
+  const state = { ...freshState(view), installed: true, active: true, complete: true }
+  await store.apply({ records: [], ...batchOf([{ kind: 'view', id: view.id, state }]) })
+  const running = driverOn(store)
+  const { driver, env } = running
+  const members = [self, other].map((node, index) => {
+    return { node, identifiers: [`${index}`.repeat(40) as Identifier], status: 'member' } as const
+  })
+  driver.dispatch({ kind: 'members', members })
+  driver.start()
+  void driver.request(put('a'))
+  await env.advance(1)
+  store.open = false
+  for (let signs = 0; signs <= SETTINGS.silencesMax; signs++)
+    driver.dispatch({ kind: 'unreachable', node: other })
+  return { store, ...running }
+}
+
+t.test('nothing is read at once in a view that is not durable', async t => {
+  const { driver, env, store } = await aloneAfterDeath()
+  t.equal(driver.readAtOnce(path('a')), undefined, 'the other replica has not acknowledged it')
+  await env.advance(SETTINGS.retryMs)
+  t.same(driver.machine.table.all()[0]?.replicas, [self], 'decided, installed and active within one step')
+  t.equal(driver.readAtOnce(path('a')), undefined, 'a crash at this moment takes the view back')
+  let isTold = false
+  const told = driver.durable().then(() => {
+    isTold = true
+  })
+  await new Promise(resolve => setImmediate(resolve))
+  t.notOk(isTold)
+  while (store.waiting.length > 0) await store.pass()
+  await told
+  t.match(driver.readAtOnce(path('a')), { body: { size: 1 } })
+})
+
+t.test('writes at other paths do not hold up reads at once', async t => {
+  const { driver, store } = await founded()
+  await driver.request(put('a'))
+  store.open = false
+  void driver.request(put('b'))
+  await new Promise(resolve => setImmediate(resolve))
+  t.equal(store.waiting.length, 1)
+  t.match(driver.readAtOnce(path('a')), { body: { size: 1 } })
+  t.equal(driver.readAtOnce(path('b')), undefined)
+  driver.close()
 })
 
 t.test('staged bodies expire by themselves; nothing ticks when there are none', async t => {
