@@ -17,7 +17,7 @@ export interface Mutant {
   readonly replace: string
   /** What may go wrong without the guard, as a few words. */
   readonly loss: string
-  /** Test files that are tried, beside the twin of the source file. */
+  /** Test files that are tried, beside those of the source file. */
   readonly tests?: readonly string[]
   /** The name of a kept schedule that aims at it. */
   readonly schedule?: string
@@ -43,10 +43,11 @@ export function mutatedSource({ id, file, find, replace }: Mutant, root = ROOT):
   return parts.join(replace)
 }
 
-/** Test files in the order in which they are tried. */
+/** Test files in the order in which they are tried: what it names, its twin, and `guards.test.ts` beside that. */
 export function testsOf({ file, tests = [] }: Mutant, exists: (path: string) => boolean): string[] {
   const twin = file.replace(/^src\//, 'test/').replace(/\.ts$/, '.test.ts')
-  return [...new Set([...tests, ...(exists(twin) ? [twin] : [])])]
+  const guards = twin.replace(/[^/]+$/, 'guards.test.ts')
+  return [...new Set([...tests, ...[twin, guards].filter(exists)])]
 }
 
 /** Changes when a verdict on the mutant may change: with its text, its source file or a test of it. */

@@ -55,6 +55,25 @@ t.test('accepting seals, and is remembered in later promises', async t => {
   t.match(accept(promised, ballot(4), child('v2')), { state: { sealed: false }, answer: { kind: 'outbid' } })
 })
 
+t.test(
+  'who has accepted a ballot promises nothing older, though it never saw a PREPARE of that ballot',
+  async t => {
+    const { state } = accept(freshState(view), ballot(5), child('v2'))
+    t.match(prepare(state, ballot(4)).answer, { kind: 'outbid', promised: ballot(5) })
+    t.match(accept(state, ballot(4), child('v3')).answer, { kind: 'outbid', promised: ballot(5) })
+  },
+)
+
+t.test('only acceptors decide', async t => {
+  let proposal = propose(view, ballot(1), child('mine'))
+  for (const node of ['a', 'b'] as NodeId[]) proposal = onPromise(proposal, node, undefined, 2)
+  t.equal(proposal.phase, 'accept')
+  for (const node of ['x', 'y'] as NodeId[]) proposal = onAccepted(proposal, node, 2)
+  t.equal(proposal.phase, 'accept')
+  for (const node of ['a', 'b'] as NodeId[]) proposal = onAccepted(proposal, node, 2)
+  t.equal(proposal.phase, 'decided')
+})
+
 // Paxos Made Simple, 2.2: "the value of the highest-numbered proposal among the responses".
 t.test('a proposer finishes what has the highest ballot', async t => {
   let proposal = propose(view, ballot(7, 'c'), child('mine'))

@@ -132,3 +132,21 @@ t.test(
     t.match(again, { id: 'more', survivor: { node: 'c', isNewest: false } })
   },
 )
+
+t.test('a range whose acceptors answer is lost when no replica does', async t => {
+  const witnessed = view('v', 3, '0', '0', 'ab', 'abcde')
+  const lost = lostRanges(answers({ c: { known: [witnessed] }, d: {}, e: {} }))
+  t.match(lost, [{ epoch: 3, silent: ['a', 'b'], survivor: undefined }])
+})
+
+t.test('a lost range over position zero is one', async t => {
+  const over = view('v', 3, 'c', '4', 'abc')
+  const other = view('w', 3, '4', 'c', 'd')
+  const lost = lostRanges(
+    answers({ d: { holdings: [holds(other)], known: [over, view('x', 2, '0', '8', 'd')] } }),
+  )
+  t.same(
+    lost.map(({ lo, hi }) => [lo, hi]),
+    [[at('c'), at('4')]],
+  )
+})

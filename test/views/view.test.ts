@@ -9,6 +9,7 @@ import {
   compareBallots,
   compareViews,
   headOf,
+  isMember,
   majority,
   type NodeId,
   predecessorIn,
@@ -143,4 +144,10 @@ t.test('what a range was recovered by goes on to its children', async t => {
   t.equal(child?.root, 'forced')
   t.equal(child?.firstSeq, undefined, 'but its first number, which is the start of one view alone')
   t.notHas(childrenOf(view, [plan], 'n', true)[0], { root: 'forced' })
+})
+
+t.test('replicas and witnesses are members, nobody else is', async t => {
+  t.ok(isMember(view, 'a' as NodeId))
+  t.ok(isMember(view, 'd' as NodeId), 'a witness')
+  t.notOk(isMember(view, 'x' as NodeId), 'who was a replica of its source')
 })

@@ -103,6 +103,7 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     replace: '',
     loss: 'a source goes on taking writes after it was copied',
     seeds: 500,
+    equivalent: 'the newer view is taken in one line above, which seals all older ones',
   },
   {
     id: 'pass-without-body',
@@ -155,6 +156,7 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     find: '{ ...state, sealed: true, next: children }',
     replace: '{ ...state, next: children }',
     loss: 'a view serves though its successor is known',
+    equivalent: 'taking the children in, two lines below, seals every older view of the range',
   },
   {
     id: 'seal-turns-nobody-away',
@@ -248,6 +250,7 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     find: 'if (held !== undefined) return seal(m, held)',
     replace: 'if (held !== undefined) return held',
     loss: 'a view takes its own state while it still changes',
+    equivalent: 'the newer view was taken in before its installation began, which sealed all older ones',
   },
   {
     id: 'install-from-anyone',
