@@ -43,11 +43,11 @@ export function mutatedSource({ id, file, find, replace }: Mutant, root = ROOT):
   return parts.join(replace)
 }
 
-/** Test files in the order in which they are tried: what it names, its twin, and `guards.test.ts` beside that. */
+/** Test files in the order in which they are tried: what it names, its twin, and the guards beside that. */
 export function testsOf({ file, tests = [] }: Mutant, exists: (path: string) => boolean): string[] {
   const twin = file.replace(/^src\//, 'test/').replace(/\.ts$/, '.test.ts')
-  const guards = twin.replace(/[^/]+$/, 'guards.test.ts')
-  return [...new Set([...tests, ...[twin, guards].filter(exists)])]
+  const guards = ['guards.test.ts', 'request-guards.test.ts'].map(name => twin.replace(/[^/]+$/, name))
+  return [...new Set([...tests, ...[twin, ...guards].filter(exists)])]
 }
 
 /** Changes when a verdict on the mutant may change: with its text, its source file or a test of it. */
