@@ -2,9 +2,14 @@
  * All mutants. Each takes one guard out of the sources.
  */
 import type { Mutant } from '../mutant.ts'
-import { VIEW_MUTANTS } from './views.ts'
-import { CHAIN_VIEW_MUTANTS } from './chain-views.ts'
 import { CHAIN_REQUEST_MUTANTS } from './chain-requests.ts'
+import { CHAIN_VIEW_MUTANTS } from './chain-views.ts'
 import { NETWORK_MUTANTS } from './network.ts'
+import { VIEW_MUTANTS } from './views.ts'
 
-export const MUTANTS: readonly Mutant[] = [...VIEW_MUTANTS, ...CHAIN_VIEW_MUTANTS, ...CHAIN_REQUEST_MUTANTS, ...NETWORK_MUTANTS]
+export const MUTANTS: readonly Mutant[] = [
+  ...VIEW_MUTANTS,
+  ...CHAIN_VIEW_MUTANTS,
+  ...CHAIN_REQUEST_MUTANTS,
+  ...NETWORK_MUTANTS,
+]

@@ -178,7 +178,7 @@ t.test('a view that was superseded before it was heard of never serves', async t
 t.test('a node that learns of two successors ends', async t => {
   const machine = new Bench({ nodes: THREE }).machine('n1')
   learnDecided(machine, V1, [V2])
-  t.throws(() => learnDecided(machine, V1, [{ ...V2, id: 'other' as ViewId }]), /two successors/)
+  t.throws(() => learnDecided(machine, V1, [{ ...V2, id: 'other' as ViewId }]), /one succession/)
 })
 
 t.test('a proposer goes above what it was told, and gives up at last', async t => {
