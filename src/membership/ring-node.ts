@@ -333,10 +333,16 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
         addressOf,
         lost,
+        refused: error => this.#bodyRefused(error),
         list: (prefix, after, limit) => list.list(prefix, after, limit),
       },
       { self: this.#self },
     )
+  }
+
+  /** A node that is alone does what it can. */
+  #bodyRefused(error: unknown): void {
+    if (this.members.others().length > 0) this.driver.bodyRefused(error)
   }
 
   #makeMembers(init: RingNodeInit): Members {
@@ -368,6 +374,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         if (message.kind === 'stage') driver.dispatch({ kind: 'body-nowhere', tag: message.tag })
       },
       isKept: blobId => driver.machine.blobs.has(blobId),
+      refused: error => this.#bodyRefused(error),
       holders: path => holdersOf(driver.machine, path),
     })
   }

@@ -6,7 +6,7 @@
  * that a start after a crash unlinks exactly those and never has to look through all files.
  */
 import { createHash } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StoreError } from '../errors.ts'
 import { syncDirectory } from './data-directory.ts'
@@ -31,7 +31,8 @@ export class BlobFiles {
   static async open(directory: string): Promise<BlobFiles> {
     const files = new BlobFiles(directory)
     await mkdir(files.#staging, { recursive: true })
-    for (const name of await readdir(files.#staging)) await unlink(join(files.#staging, name))
+    for (const name of await readdir(files.#staging))
+      await rm(join(files.#staging, name), { recursive: true, force: true })
     await mkdir(files.#blobs, { recursive: true })
     await syncDirectory(directory)
     // A folder that a crash kept from becoming durable may be among them.
@@ -44,7 +45,32 @@ export class BlobFiles {
   async begin(blobId: BlobId): Promise<StagingFile> {
     const temporary = join(this.#staging, blobId)
     await this.#ensureFolder(blobId)
-    return new StagingFile(await open(temporary, 'wx'), temporary, this.#path(blobId), this.#folder(blobId))
+    const file = await this.#openStaging(temporary, 'wx')
+    return new StagingFile(file, temporary, this.#path(blobId), this.#folder(blobId))
+  }
+
+  /** Does with a few bytes all that has to be done for a body. @throws what the disk says. */
+  async tryBody(blobId: BlobId): Promise<void> {
+    const file = await this.begin(blobId)
+    try {
+      await file.write(Buffer.from('trial'))
+      await file.finish(Promise.resolve())
+    } catch (error) {
+      await file.abandon()
+      throw error
+    }
+    await this.remove([blobId])
+  }
+
+  /** Somebody may have removed the folder under a running node; then it is made again. */
+  async #openStaging(temporary: string, flags: 'w' | 'wx'): Promise<FileHandle> {
+    try {
+      return await open(temporary, flags)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      await mkdir(this.#staging, { recursive: true })
+      return open(temporary, flags)
+    }
   }
 
   /**
@@ -52,12 +78,10 @@ export class BlobFiles {
    * @throws StoreError CORRUPT when they have not; the blob is as before then.
    */
   async replace(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void> {
-    // The folder may be what is missing.
-    await mkdir(this.#staging, { recursive: true })
     const temporary = join(this.#staging, `${blobId}.good`)
     await this.#ensureFolder(blobId)
     const file = new StagingFile(
-      await open(temporary, 'wx'),
+      await this.#openStaging(temporary, 'w'),
       temporary,
       this.#path(blobId),
       this.#folder(blobId),
@@ -84,7 +108,7 @@ export class BlobFiles {
 
   async has(blobId: BlobId): Promise<boolean> {
     return stat(this.#path(blobId)).then(
-      () => true,
+      found => found.isFile(),
       () => false,
     )
   }
@@ -164,9 +188,13 @@ export class StagingFile implements BodySink {
     try {
       await rename(this.#temporary, this.#path)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      await mkdir(this.#folder, { recursive: true })
-      await syncDirectory(dirname(this.#folder))
+      const { code } = error as NodeJS.ErrnoException
+      // A folder that has the name of a body holds nothing that any body needs.
+      if (code === 'EISDIR' || code === 'ENOTEMPTY') await rm(this.#path, { recursive: true })
+      else if (code === 'ENOENT') {
+        await mkdir(this.#folder, { recursive: true })
+        await syncDirectory(dirname(this.#folder))
+      } else throw error
       await rename(this.#temporary, this.#path)
     }
   }
@@ -198,6 +226,8 @@ async function unlinkIfThere(path: string): Promise<void> {
   try {
     await unlink(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EISDIR' || code === 'EPERM') await rm(path, { recursive: true, force: true })
+    else if (code !== 'ENOENT') throw error
   }
 }

@@ -4,8 +4,18 @@
  * The lock is one of the operating system (open file description locks on Linux), so that a killed process has let go
  * of it at once, and two containers that share a volume see each other's (docs/decisions/0011-directory-lock.md).
  */
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import locks from 'fs-native-extensions'
 import { StoreError } from '../errors.ts'
 import { diskError } from './disk-errors.ts'
@@ -15,6 +25,9 @@ export const FORMAT = 1
 
 const LOCK_FILE = 'lock'
 const FORMAT_FILE = 'altered-chord.json'
+
+/** There while a directory is emptied. */
+const ERASING_FILE = 'erasing'
 
 export class DataDirectory {
   readonly path: string
@@ -32,10 +45,11 @@ export class DataDirectory {
    */
   static async open(path: string): Promise<DataDirectory> {
     try {
-      await mkdir(path, { recursive: true })
+      await makeDurably(path)
       await refuseForeign(path)
       const lock = await takeLock(path)
       try {
+        if (await isThere(join(path, ERASING_FILE))) await eraseStorage(path)
         await writeFormat(path)
       } catch (error) {
         await lock.close()
@@ -56,21 +70,38 @@ export class DataDirectory {
 }
 
 /** Everything that a store keeps in its directory, in an order that leaves a store or nothing whenever it breaks off. */
-const CONTENTS = ['index.mdb', 'index.mdb-lock', 'blobs', 'staging', 'reserve', FORMAT_FILE]
+const CONTENTS = ['index.mdb', 'index.mdb-lock', 'blobs', 'staging', 'reserve', FORMAT_FILE, ERASING_FILE]
 
 /**
  * Empties a data directory that nobody has open; the next start finds a fresh disk. What others have put there stays.
  */
 export async function eraseStorage(path: string): Promise<void> {
+  // What is left when this breaks off is no store that has lost its index: the next start goes on with it.
+  await writeFile(join(path, ERASING_FILE), '')
+  await syncDirectory(path)
   for (const name of CONTENTS) await rm(join(path, name), { recursive: true, force: true })
   await syncDirectory(path)
+}
+
+/** Makes a directory and those above it that are missing, with names that outlast a power cut. */
+async function makeDurably(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true })
+  if (first === undefined) return
+  for (let made = resolve(path); ; made = dirname(made)) {
+    await syncDirectory(dirname(made))
+    if (made === resolve(first) || made === dirname(made)) return
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined
 }
 
 async function refuseForeign(path: string): Promise<void> {
   const format = await readFormat(path)
   if (format === undefined) {
     // A fresh volume has a lost+found, and a start that broke off before the format was written leaves the lock.
-    const own = new Set(['lost+found', LOCK_FILE, `${FORMAT_FILE}.new`])
+    const own = new Set(['lost+found', LOCK_FILE, ERASING_FILE, `${FORMAT_FILE}.new`])
     const foreign = (await readdir(path)).find(name => !own.has(name))
     if (foreign === undefined) return
     throw unusable(path, `it holds something else, "${foreign}"; choose an empty one or one of altered-chord`)

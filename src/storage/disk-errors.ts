@@ -6,20 +6,30 @@ import { errorCode, StoreError } from '../errors.ts'
 /** "No space" of the file system, of a quota, of a file's largest size, and of LMDB's map (MDB_MAP_FULL). */
 const FULL = new Set<unknown>(['ENOSPC', 'EDQUOT', 'EFBIG', 28, 122, 27, -30792])
 
-/** What the system says of a disk that fails or may not be written: EIO, EROFS, EACCES, EPERM, ENOTDIR, EMFILE. */
+/**
+ * What the system says of a disk that fails, or that may not be written: by name, and by number where LMDB says it. Something
+ * else in the place of a file or a folder of ours is one of these, and so is a network disk that is gone.
+ */
 const FAILING = new Set<unknown>([
-  'EIO',
-  'EROFS',
-  'EACCES',
-  'EPERM',
-  'ENOTDIR',
-  'EMFILE',
-  'ENFILE',
-  5,
-  30,
-  13,
-  1,
+  ...[
+    'EIO',
+    'EROFS',
+    'EACCES',
+    'EPERM',
+    'ENOTDIR',
+    'EISDIR',
+    'ENOENT',
+    'EEXIST',
+    'ENOTEMPTY',
+    'ELOOP',
+    'EXDEV',
+  ],
+  ...['ESTALE', 'ENXIO', 'ENODEV', 'ENOTCONN', 'ETIMEDOUT', 'EREMOTEIO', 'EUCLEAN', 'EBUSY'],
+  ...[5, 30, 13, 1, 2, 20, 21, 116, 117],
 ])
+
+/** Not the disk, but this process has no file descriptor left. */
+const EXHAUSTED = new Set<unknown>(['EMFILE', 'ENFILE'])
 
 /**
  * The error to throw for one that a write met: DISK_FULL or UNAVAILABLE for what the disk says, the error itself when
@@ -29,8 +39,14 @@ export function diskError(error: unknown, what: string): unknown {
   if (errorCode(error)) return error
   const code = (error as { code?: unknown } | null)?.code
   if (FULL.has(code)) return new StoreError('DISK_FULL', 'No space is left on the disk.', { cause: error })
-  if (FAILING.has(code)) {
+  if (FAILING.has(code) || EXHAUSTED.has(code)) {
     return new StoreError('UNAVAILABLE', `${what}: ${(error as Error).message}.`, { cause: error })
   }
   return error
+}
+
+/** True for an error of ours that says that the disk failed; false for one that says that it is full. */
+export function isDiskFailure(error: unknown): boolean {
+  const cause = (error as { cause?: { code?: unknown } } | null)?.cause
+  return errorCode(error) === 'UNAVAILABLE' && FAILING.has(cause?.code)
 }

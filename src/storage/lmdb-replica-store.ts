@@ -108,6 +108,15 @@ export class LmdbReplicaStore implements ReplicaStore {
     return !this.#dropping.has(blobId) && (await this.#components.files.has(blobId))
   }
 
+  async tryBody(): Promise<void> {
+    const { env, files } = this.#components
+    try {
+      await files.tryBody(Buffer.from(env.randomness.bytes(16)).toString('hex') as BlobId)
+    } catch (error) {
+      throw diskError(error, 'The disk takes no bodies')
+    }
+  }
+
   /** The files go in the background. Until they have gone, nothing of the same name comes in, which would go with them. */
   async #remove(blobIds: readonly BlobId[]): Promise<void> {
     if (blobIds.length === 0) return

@@ -16,9 +16,10 @@ import { BlobRemover } from './blob-remover.ts'
 import { blobStream } from './blob-stream.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { checkedInline, wholeRange } from './checked-blocks.ts'
-import { DataDirectory } from './data-directory.ts'
+import { DataDirectory, syncDirectory } from './data-directory.ts'
 import { diskError } from './disk-errors.ts'
 import { assertFree } from './free-space.ts'
+import { refuseLostIndex } from './index-file.ts'
 import { PIECE_BYTES, receive } from './intake.ts'
 import { LmdbIndex } from './lmdb-index.ts'
 import { LmdbReplicaStore } from './lmdb-replica-store.ts'
@@ -85,18 +86,21 @@ export class LmdbStorage implements Storage {
 
   /**
    * Opens the data directory, and drops what a crash has left unfinished: O(what was unfinished), not O(files).
-   * @throws StoreError UNAVAILABLE (in use, foreign, of a newer format, not writable), DISK_FULL, CORRUPT; the message
-   *   names the directory.
+   * @throws StoreError UNAVAILABLE (in use, foreign, of a newer format, not writable), DISK_FULL, CORRUPT (also when the
+   *   index is gone); the message names the directory.
    */
   static async open(components: { readonly env: Env }, init: LmdbStorageInit): Promise<LmdbStorage> {
     const { env } = components
     const directory = await DataDirectory.open(init.directory)
     let index: LmdbIndex | undefined
     try {
+      await refuseLostIndex(directory.path)
       const files = await BlobFiles.open(directory.path)
       index = await LmdbIndex.open(join(directory.path, 'index.mdb'), randomHex(env))
       const reserve = new SpaceReserve({ randomness: env.randomness }, { directory: directory.path })
       await reserve.tryTake()
+      // What is in these files is of use after a power cut only when their names are there as well.
+      await syncDirectory(directory.path)
       const storage = new LmdbStorage({ env, directory, index, files, reserve })
       await storage.#remover.add(index.unsettledBlobs())
       await storage.#remover.idle()
@@ -197,7 +201,7 @@ export class LmdbStorage implements Storage {
   #missing(record: FileRecord, error: unknown): StoreError | undefined {
     const code = (error as NodeJS.ErrnoException).code
     const { path } = record
-    if (code === 'EIO')
+    if (code !== undefined && UNREADABLE.has(code))
       return new StoreError('CORRUPT', "The disk can't read the stored file.", { path, cause: error })
     if (code !== 'ENOENT') return undefined
     const current = this.#index.record(path)?.body.content
@@ -206,6 +210,9 @@ export class LmdbStorage implements Storage {
     return new StoreError('CORRUPT', 'The stored bytes of the file are missing.', { path, cause: error })
   }
 }
+
+/** What the system says of a file that is there and can't be read; others may have the body. */
+const UNREADABLE = new Set(['EIO', 'EISDIR', 'EACCES', 'EPERM', 'ENOTDIR', 'ELOOP', 'EUCLEAN', 'ESTALE'])
 
 function blobsOf(body: Pick<Body, 'content'> | undefined): BlobId[] {
   return body && 'blobId' in body.content ? [body.content.blobId] : []

@@ -93,6 +93,8 @@ export class MemoryReplicaStore implements ReplicaStore {
   async hasBlob(blobId: BlobId): Promise<boolean> {
     return this.#parts.hasBlob(blobId)
   }
+
+  async tryBody(): Promise<void> {}
 }
 
 /** The bytes from `first` on. */

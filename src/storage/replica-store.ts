@@ -89,4 +89,7 @@ export interface ReplicaStore {
   openBlob(blobId: BlobId, first: number): Promise<Readable>
 
   hasBlob(blobId: BlobId): Promise<boolean>
+
+  /** Does with a few bytes all that has to be done for a body. @throws StoreError UNAVAILABLE, DISK_FULL. */
+  tryBody(): Promise<void>
 }

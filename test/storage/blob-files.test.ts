@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { BlobFiles, type StagingFile } from '../../src/storage/blob-files.ts'
@@ -92,3 +92,29 @@ t.test('a good copy takes the place of a blob at once, or of nothing; a bad one 
   await another.finish(Promise.resolve())
   t.ok(bytes.equals(await readFile(path)), 'as a new blob is')
 })
+
+t.test(
+  'folders that are gone from a running node are made again, and one in the place of a body goes',
+  async t => {
+    const directory = t.testdir()
+    const files = await BlobFiles.open(directory)
+    await files.tryBody(blobId)
+    for (const name of ['staging', 'blobs']) {
+      await rm(join(directory, name), { recursive: true })
+      await files.tryBody(blobId)
+    }
+    const place = join(directory, 'blobs', 'ab', blobId)
+    await mkdir(join(place, 'deep'), { recursive: true })
+    t.equal(await files.has(blobId), false)
+    const good = Buffer.from('good')
+    await files.replace(blobId, sha256Of(good), chunksOf(good))
+    t.equal(await readFile(place, 'utf8'), 'good')
+    await rm(place)
+    await mkdir(place)
+    await files.remove([blobId])
+    await t.rejects(stat(place), { code: 'ENOENT' })
+    await rm(join(directory, 'staging'), { recursive: true })
+    await writeFile(join(directory, 'staging'), 'a file')
+    await t.rejects(files.tryBody(blobId), { code: 'ENOTDIR' }, 'what can not be put right is told')
+  },
+)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { DataDirectory, FORMAT, syncDirectory } from '../../src/storage/data-directory.ts'
+import { DataDirectory, eraseStorage, FORMAT, syncDirectory } from '../../src/storage/data-directory.ts'
 
 const formatFile = 'altered-chord.json'
 
@@ -86,4 +86,22 @@ t.test('a lock file without a process in it is still a lock', async t => {
   await writeFile(join(path, 'lock'), '')
   await t.rejects(DataDirectory.open(path), { message: /another process is using it/ })
   await directory.close()
+})
+
+t.test('an erasure that broke off is gone on with at the next start', async t => {
+  const path = t.testdir({
+    [formatFile]: '{"format":1}',
+    blobs: { ab: { abcd: 'x' } },
+    reserve: 'x',
+    erasing: '',
+    lock: '',
+  })
+  const directory = await DataDirectory.open(path)
+  await directory.close()
+  t.same((await readdir(path)).sort(), [formatFile, 'lock'])
+  await eraseStorage(path)
+  t.same(await readdir(path), ['lock'])
+  const rest = t.testdir({ erasing: '', lock: '' })
+  await (await DataDirectory.open(rest)).close()
+  t.same((await readdir(rest)).sort(), [formatFile, 'lock'], 'whatever was left')
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { StoreError } from '../../src/errors.ts'
-import { diskError } from '../../src/storage/disk-errors.ts'
+import { diskError, isDiskFailure } from '../../src/storage/disk-errors.ts'
 
 const withCode = (code: string | number) => Object.assign(new Error('as the system says'), { code })
 
@@ -8,7 +8,7 @@ t.test('what the disk says becomes a code of ours', async t => {
   for (const code of ['ENOSPC', 'EDQUOT', 28, -30792]) {
     t.match(diskError(withCode(code), 'x'), { code: 'DISK_FULL' }, String(code))
   }
-  for (const code of ['EIO', 'EROFS', 'EACCES', 5]) {
+  for (const code of ['EIO', 'EROFS', 'EACCES', 'ENOENT', 'EISDIR', 'ENOTDIR', 5, 2]) {
     t.match(diskError(withCode(code), 'It failed'), {
       code: 'UNAVAILABLE',
       message: /^It failed: as the system says/,
@@ -20,10 +20,22 @@ t.test('what is not about the disk stays what it is', async t => {
   for (const error of [
     new TypeError('no'),
     new StoreError('CORRUPT', 'no'),
-    withCode('ENOENT'),
+    withCode('ECONNRESET'),
     'text',
     undefined,
   ]) {
     t.equal(diskError(error, 'x'), error)
   }
+})
+
+t.test('a disk that fails is told from one that is full, and from everything else', async t => {
+  t.ok(isDiskFailure(diskError(withCode('EROFS'), 'x')))
+  for (const error of [
+    diskError(withCode('ENOSPC'), 'x'),
+    diskError(withCode('EMFILE'), 'x'),
+    withCode('EROFS'),
+    new StoreError('UNAVAILABLE', 'The sender of a body stands still.'),
+    undefined,
+  ])
+    t.notOk(isDiskFailure(error))
 })

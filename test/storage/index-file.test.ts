@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { checkIndexFile } from '../../src/storage/index-file.ts'
+import { checkIndexFile, refuseLostIndex } from '../../src/storage/index-file.ts'
 import { LmdbIndex } from '../../src/storage/lmdb-index.ts'
 
 t.test('a missing, an empty and a real index are fine', async t => {
@@ -33,4 +33,17 @@ t.test('what LMDB would die of is refused by name', async t => {
     await t.rejects(checkIndexFile(file), { code: 'CORRUPT', message }, name)
     await t.rejects(LmdbIndex.open(file, 'node'), { code: 'CORRUPT', message: /index\.mdb/ }, name)
   }
+})
+
+t.test('an index that is gone is missed, and one that never was is not', async t => {
+  const blobs = { ab: { abcd: 'x' } }
+  for (const lost of [{ blobs }, { blobs, 'index.mdb': '' }, { blobs: { ab: {} }, reserve: 'x' }]) {
+    const directory = t.testdir(lost)
+    await t.rejects(refuseLostIndex(directory), {
+      code: 'CORRUPT',
+      message: /index\.mdb is (missing|empty).*move/,
+    })
+  }
+  for (const fine of [{}, { blobs: { ab: {} }, staging: {} }, { blobs, 'index.mdb': 'something' }])
+    await refuseLostIndex(t.testdir(fine))
 })

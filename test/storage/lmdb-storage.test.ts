@@ -1,4 +1,4 @@
-import { cp, open as openFile, readdir, truncate, unlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, open as openFile, readdir, rm, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
@@ -290,3 +290,29 @@ async function checkAgainst(storage: LmdbStorage, model: Map<string, Buffer>): P
   if (files !== model.size || bytes !== sum || staged !== 0) throw new Error('the statistics differ')
   if (recordsOf(storage).length !== model.size) throw new Error('the records differ')
 }
+
+t.test('a data directory that has lost its index is not taken for a new disk', async t => {
+  const directory = join(t.testdir(), 'data')
+  const storage = await LmdbStorage.open({ env: realEnv() }, { directory })
+  await storage.close()
+  await rm(join(directory, 'index.mdb'))
+  await t.rejects(open(t, directory), { code: 'CORRUPT', message: /index\.mdb is missing/ })
+  await t.rejects(open(t, directory), { code: 'CORRUPT' }, 'the refusal has changed nothing')
+})
+
+t.test('a body in whose place a folder lies is corrupt here, and its good copy takes the place', async t => {
+  const directory = join(t.testdir(), 'data')
+  const storage = await open(t, directory)
+  const bytes = bodyOf(200_000)
+  const record = await put(storage, 'a', bytes)
+  const file = fileOf(directory, record)
+  await rm(file)
+  await mkdir(file)
+  await t.rejects(storage.read(record), { code: 'CORRUPT' })
+  const { content, sha256 } = record.body
+  const { blobId } = content as { blobId: BlobId }
+  t.equal(await storage.replica.hasBlob(blobId), false)
+  await storage.replica.replaceBlob(blobId, sha256, chunksOf(bytes))
+  await storage.replica.tryBody()
+  t.same(await whole(await storage.read(record)), bytes)
+})

@@ -72,6 +72,8 @@ export class SimulatedReplicaStore implements ReplicaStore {
     })
   }
 
+  async tryBody(): Promise<void> {}
+
   receive(): Promise<Body> {
     throw new TypeError('A simulated disk holds no bodies yet.')
   }

@@ -51,6 +51,8 @@ export interface BodyCarrierComponents {
   readonly nowhere: (message: BodyMessage) => void
   /** Whether the machine keeps the body. */
   readonly isKept: (blobId: BlobId) => boolean
+  /** A body was not stored here. */
+  readonly refused: (error: unknown) => void
   /** Other nodes that should have the body of a path, or of one that is not known, the best first. */
   readonly holders: (path: PathName | undefined) => readonly NodeId[]
 }
@@ -129,7 +131,7 @@ export class BodyCarrier {
     await this.#endReceiptAhead(blob.blobId)
     const options = { sizeMax: BODY_BYTES_MAX, ...(signal && { signal }) }
     if (!(await store.hasBlob(blob.blobId))) {
-      const { sha256 } = await store.receive(blob.blobId, bytes, options)
+      const { sha256 } = await this.#store(blob.blobId, bytes, options)
       this.#expire(blob.blobId)
       if (sha256 === blob.sha256) return
       await this.#drop(blob.blobId)
@@ -247,7 +249,7 @@ export class BodyCarrier {
       sent = this.#ahead.send(growing, onward, sha256, signal)
     }
     const options = { sizeMax: BODY_BYTES_MAX, signal, onGrowing }
-    const { sha256 } = await store.receive(blobId, body.bytes(), options)
+    const { sha256 } = await this.#store(blobId, body.bytes(), options)
     if (!body.isWhole) throw new StoreError('UNAVAILABLE', 'The body is coming in another way.')
     this.#expire(blobId)
     try {
@@ -264,6 +266,16 @@ export class BodyCarrier {
     const ahead = this.#arriving.get(blobId)
     ahead?.stop()
     await ahead?.ended
+  }
+
+  async #store(...receipt: Parameters<ReplicaStore['receive']>): Promise<Body> {
+    const { store, refused } = this.#components
+    try {
+      return await store.receive(...receipt)
+    } catch (error) {
+      refused(error)
+      throw error
+    }
   }
 
   #expire(blobId: BlobId): void {

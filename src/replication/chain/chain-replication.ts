@@ -52,6 +52,8 @@ export interface ChainReplicationComponents {
   readonly driver: ChainDriver
   readonly carrier: BodyCarrier
   readonly lost: LostRanges
+  /** A body was not stored here. */
+  readonly refused: (error: unknown) => void
   /** Finds the view that covers a key by a lookup; undefined when nobody who can be reached knows. */
   readonly lookup: (path: PathName) => Promise<readonly Address[]>
   readonly addressOf: (node: NodeId) => Address | undefined
@@ -69,9 +71,15 @@ export class ChainReplication implements Replication {
     this.#self = init.self
   }
 
-  stage(body: AsyncIterable<Uint8Array>, { path, ...options }: ReceiveOptions): Promise<StagedBody> {
+  async stage(body: AsyncIterable<Uint8Array>, { path, ...options }: ReceiveOptions): Promise<StagedBody> {
+    const { storage, refused } = this.#components
     const onGrowing = (growing: GrowingBody) => this.#sendAhead(path, growing)
-    return this.#components.storage.stage(body, { ...options, onGrowing })
+    try {
+      return await storage.stage(body, { ...options, onGrowing })
+    } catch (error) {
+      refused(error)
+      throw error
+    }
   }
 
   /** While a large body comes in here it goes on to those who will have to have it, as far as that is known. */

@@ -9,6 +9,7 @@ import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
 import { type Defect, isDefect } from '../../invariant.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { isDiskFailure } from '../../storage/disk-errors.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { Boot, NodeId } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
@@ -189,6 +190,11 @@ export class ChainDriver {
     })
   }
 
+  /** The disk has refused a body: others shall go on without this node, which can't do its part. */
+  bodyRefused(error: unknown): void {
+    if (!this.#closed && !this.#fault && isDiskFailure(error)) this.#fail(error)
+  }
+
   /** Takes a message as if another node had sent it, such as a doubt whether a node is there. */
   tellMyself(message: Message): void {
     const { self, boot } = this.#machine
@@ -339,12 +345,8 @@ export class ChainDriver {
   async #recover(): Promise<void> {
     const value = Buffer.from(this.#components.env.randomness.bytes(8))
     try {
-      await this.#components.store.apply({
-        records: [],
-        values: [[TRIAL, value]],
-        keepBlobs: [],
-        dropBlobs: [],
-      })
+      await this.#components.store.apply({ ...batchOf([]), records: [], values: [[TRIAL, value]] })
+      await this.#components.store.tryBody()
     } catch {
       if (!this.#closed) this.#recoverLater()
       return

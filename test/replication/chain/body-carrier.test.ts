@@ -33,6 +33,7 @@ function network(
   const pushes: string[] = []
   const sent: [NodeId, string][] = []
   const kept = new Set<BlobId>()
+  const refusals: unknown[] = []
   const reach = (name: NodeId) => {
     if (lost.has(name)) throw new StoreError('UNAVAILABLE', 'lost')
     return stores.get(name) as ReplicaStore
@@ -45,6 +46,7 @@ function network(
       store,
       send: (to, { kind }) => sent.push([to, kind]),
       isKept: blobId => kept.has(blobId),
+      refused: error => refusals.push(error),
       nowhere: ({ kind }) => sent.push([name, `${kind} nowhere`]),
       holders: () => names.map(node).filter(other => other !== name),
       peers: {

@@ -140,7 +140,13 @@ t.test('what a key has done is told when it can be read, and never guessed', asy
   const replication = new ChainReplication(
     {
       ...{ env, driver, storage: {} as Storage, carrier: {} as BodyCarrier },
-      ...{ lookup: async () => [], addressOf: () => undefined, list: async () => [], lost: lostOf(driver) },
+      ...{
+        lookup: async () => [],
+        addressOf: () => undefined,
+        list: async () => [],
+        refused: () => undefined,
+        lost: lostOf(driver),
+      },
     },
     { self: 'n1' as NodeId },
   )
@@ -182,7 +188,13 @@ t.test('a replica that falls silent while a large body is on its way to it is no
   const replication = new ChainReplication(
     {
       ...{ env, storage, driver, carrier },
-      ...{ lookup: async () => [], addressOf: () => undefined, list: async () => [], lost: lostOf(driver) },
+      ...{
+        lookup: async () => [],
+        addressOf: () => undefined,
+        list: async () => [],
+        refused: () => undefined,
+        lost: lostOf(driver),
+      },
     },
     { self },
   )

@@ -333,3 +333,23 @@ t.test('the timers of requests that are done do not add up', async t => {
   for (let i = 0; i < 20_000; i++) await driver.request({ kind: 'get', path: path('a') })
   t.ok(driver.timers < 5_000, `${driver.timers} wait`)
 })
+
+t.test('a body that the disk refuses takes the node out until a body is taken again', async t => {
+  let tries = 0
+  const store = {
+    ...gatedStore({ open: true }),
+    tryBody: async () => {
+      if (++tries < 3) throw new StoreError('UNAVAILABLE', 'still')
+    },
+  }
+  const { driver, env } = driverOn(store)
+  driver.bodyRefused(new StoreError('UNAVAILABLE', 'The sender of a body stands still.'))
+  t.equal(driver.fault, undefined)
+  driver.bodyRefused(
+    new StoreError('UNAVAILABLE', 'x', { cause: Object.assign(new Error('x'), { code: 'EROFS' }) }),
+  )
+  t.match(driver.fault, { code: 'UNAVAILABLE' })
+  await env.advance(10_000)
+  t.same([driver.fault, tries], [undefined, 3])
+  driver.close()
+})

@@ -40,6 +40,7 @@ export function gatedStore(init: { readonly open: boolean }): GatedStore {
     receive: (blobId, body, options) => store.receive(blobId, body, options),
     openBlob: (blobId, first) => store.openBlob(blobId, first),
     hasBlob: blobId => store.hasBlob(blobId),
+    tryBody: () => store.tryBody(),
     apply,
     open: init.open,
     applied,
