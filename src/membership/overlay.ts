@@ -3,6 +3,7 @@
  * tells the ranges that it has a part in; the newest word about a position counts.
  */
 import type { Machine } from '../replication/chain/machine-state.ts'
+import { isSuperseded } from '../replication/chain/spares.ts'
 import type { Arc } from '../ring/arc.ts'
 import { type Identifier, type NodeId, RING_SIZE } from '../ring/identifier.ts'
 import { serves } from '../views/install.ts'
@@ -112,13 +113,13 @@ export function isFreeOf(ranges: readonly OverlayRange[], node: NodeId): boolean
   return ranges.length > 0 && ranges.every(free)
 }
 
-/** How many views this node holds, and how far they have come. */
+/** How many views this node holds, and how far they have come; `spare` are those that others have gone on with. */
 export function countViews(machine: Readonly<Machine>) {
-  const current = [...machine.views.values()].filter(
-    ({ view, next }) => next === undefined && view.replicas.includes(machine.self),
-  )
+  const replicated = [...machine.views.values()].filter(({ view }) => view.replicas.includes(machine.self))
+  const current = replicated.filter(state => !isSuperseded(machine, state))
   return {
     held: current.length,
+    spare: replicated.filter(state => state.installed && isSuperseded(machine, state)).length,
     asHead: current.filter(({ view }) => headOf(view) === machine.self).length,
     asWitness: [...machine.views.values()].filter(
       ({ view, next }) => next === undefined && !view.replicas.includes(machine.self),

@@ -179,10 +179,17 @@ export function asSource(view: View): Source {
 
 /**
  * The children that a proposer proposes. `complete` says that the parent is known to have been active and to have all
- * bodies: then nobody will ever ask further up.
+ * bodies, and that nobody else has a copy of the range to offer: then nobody will ever ask further up.
  */
-export function childrenOf(parent: View, plans: readonly Plan[], nonce: string, complete: boolean): View[] {
-  const sources = complete ? [asSource(parent)] : [asSource(parent), ...parent.sources]
+export function childrenOf(
+  parent: View,
+  plans: readonly Plan[],
+  nonce: string,
+  complete: boolean,
+  active = complete,
+): View[] {
+  const before = complete ? [] : active ? sparesOf(parent) : parent.sources
+  const sources = [asSource(parent), ...before]
   const children = plans.map((plan, index) => ({
     ...plan,
     id: `${parent.epoch + 1}-${nonce}-${index}` as ViewId,
@@ -192,6 +199,22 @@ export function childrenOf(parent: View, plans: readonly Plan[], nonce: string, 
   }))
   assertChildren(parent, children)
   return children
+}
+
+/**
+ * Of a view that was active, the sources that somebody may still need, which is for the bodies and copies of nodes that
+ * no newer one names: so their number has a limit, though a range may change its view many times before it is complete.
+ * How many replicas it has had at the most is remembered, too.
+ */
+function sparesOf(parent: View): Source[] {
+  const named = new Set(parent.replicas)
+  let most = parent.replicas.length
+  return parent.sources.filter(({ replicas }) => {
+    if (replicas.length <= most && replicas.every(node => named.has(node))) return false
+    for (const node of replicas) named.add(node)
+    most = Math.max(most, replicas.length)
+    return true
+  })
 }
 
 /** @throws InvariantError when the children do not partition their parent: the same range, or two cut inside it. */

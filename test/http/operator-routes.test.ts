@@ -48,7 +48,7 @@ t.test('status says what an operator asks', async t => {
     durable: false,
     consistency: 'chain',
     network: { networkId: 'net-1', replicas: 3, nodes: { alive: 1, left: 0, dead: 0 }, suspects: [] },
-    views: { held: 8, asHead: 8, asWitness: 0, notActive: 0, backFilling: 0 },
+    views: { held: 8, spare: 0, asHead: 8, asWitness: 0, notActive: 0, backFilling: 0 },
     replication: 'running',
     uploads: { receiving: 0, waiting: 0 },
     limits: { uploadsMax: 256 },

@@ -9,6 +9,7 @@ import {
 } from '../../src/membership/overlay.ts'
 import type { Machine } from '../../src/replication/chain/machine-state.ts'
 import type { Identifier, NodeId } from '../../src/ring/identifier.ts'
+import { RangeTable } from '../../src/views/range-table.ts'
 import { freshState, type View, type ViewId, type ViewState } from '../../src/views/view.ts'
 
 const at = (digit: string) => digit.padEnd(40, '0') as Identifier
@@ -30,7 +31,7 @@ const running = { installed: true, active: true, complete: true }
 
 function machine(self: string, states: [View, Partial<ViewState>][]): Machine {
   const views = new Map(states.map(([one, change]) => [one.id, { ...freshState(one), ...change }]))
-  return { self: node(self), views } as unknown as Machine
+  return { self: node(self), views, table: new RangeTable() } as unknown as Machine
 }
 
 t.test('what a node says of the ranges that it has a part in', async t => {
@@ -125,5 +126,5 @@ t.test('how many views there are', async t => {
       [view('5', '6', 5, ['a']), { ...running, sealed: true, next: [view('5', '6', 6, ['b'])] }],
     ]),
   )
-  t.same(counted, { held: 3, asHead: 2, asWitness: 1, notActive: 1, backFilling: 1 })
+  t.same(counted, { held: 3, spare: 1, asHead: 2, asWitness: 1, notActive: 1, backFilling: 1 })
 })

@@ -3,6 +3,7 @@ import t from 'tap'
 import type { Identifier } from '../../src/ring/identifier.ts'
 import {
   acceptorCount,
+  asSource,
   type Ballot,
   childrenOf,
   chooseAcceptors,
@@ -151,3 +152,32 @@ t.test('replicas and witnesses are members, nobody else is', async t => {
   t.ok(isMember(view, 'd' as NodeId), 'a witness')
   t.notOk(isMember(view, 'x' as NodeId), 'who was a replica of its source')
 })
+
+t.test(
+  'a view that was active and is not complete keeps the sources that somebody may need, and no others',
+  async t => {
+    const plan = { lo: view.lo, hi: view.hi, replicas: nodes('a'), acceptors: nodes('a') }
+    const source = (id: string, ...replicas: string[]) => ({
+      ...asSource(view),
+      id: id as ViewId,
+      replicas: nodes(...replicas),
+    })
+    const parent = {
+      ...view,
+      replicas: nodes('a', 'b'),
+      sources: [source('5', 'a'), source('4', 'a', 'c'), source('3', 'c', 'b'), source('2', 'a', 'b', 'c')],
+    }
+    const idsOf = (complete: boolean, active: boolean) =>
+      childrenOf(parent, [plan], 'n', complete, active)[0]?.sources.map(({ id }) => id)
+    t.same(idsOf(false, true), [view.id, '4', '2'], 'each node once, and the most replicas there were')
+    t.same(idsOf(false, false), [view.id, '5', '4', '3', '2'])
+    t.same(idsOf(true, true), [view.id])
+    let range = parent
+    for (let changes = 0; changes < 1_000; changes++) {
+      const names = ['abc', 'ab', 'bd', 'cde', 'e'][changes % 5] ?? ''
+      const replicas = nodes(...names)
+      range = childrenOf(range, [{ ...plan, replicas }], `${changes}`, false, true)[0] as typeof parent
+    }
+    t.ok(range.sources.length <= 7, 'however often the range changes its view')
+  },
+)

@@ -30,6 +30,7 @@ export const SIMULATED_SETTINGS: ChainSettings = {
   listedMax: 16,
   differenceBytesMax: 512 * 1024,
   stagedMs: 400,
+  spareMs: 200,
 }
 
 export interface ClusterInit {

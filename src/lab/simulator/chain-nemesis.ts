@@ -2,20 +2,15 @@
  * Owns the troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
  */
 
-import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import { diskBootOf } from '../../replication/chain/driver.ts'
-import { blobOf } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
-import { WHOLE_RING } from '../../ring/arc.ts'
-import type { BlobId } from '../../storage/record.ts'
-import type { NodeId, View } from '../../views/view.ts'
-import { majority } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainInvariants } from './chain-invariants.ts'
 import type { ChainNode } from './chain-node.ts'
 import { drawForce, useForce } from './chain-operator.ts'
 import { drawCutOff, drawLinks, drawTrouble, isCut } from './chain-troubles.ts'
 import type { Order } from './chain-workload.ts'
+import { Expendables } from './expendables.ts'
 import type { NemesisAction } from './scenario.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { LinkSettings, NodeName } from './simulated-network.ts'
@@ -38,6 +33,7 @@ const GAP_MS = [5, 140] as const
 export class ChainNemesis {
   readonly #components: NemesisComponents
   readonly #random: SeededRandom
+  readonly #expendables: Expendables
   /** What was done, for a schedule. */
   readonly done: NemesisAction[] = []
   /** A part of the network is cut off for long: there are no other cuts, whose ends would end that. */
@@ -46,6 +42,7 @@ export class ChainNemesis {
   constructor(components: NemesisComponents) {
     this.#components = components
     this.#random = components.random.fork('nemesis')
+    this.#expendables = new Expendables(components)
   }
 
   /** Draws trouble until then. */
@@ -172,7 +169,7 @@ export class ChainNemesis {
           if (node.paused) cluster.resume(node)
         })
       case 'wipe':
-        if (!this.#isExpendable(node)) return
+        if (!this.#expendables.hasDisk(node)) return
         cluster.wipe(node)
         return this.#after(action, () => this.#restart(node))
       case 'restore':
@@ -225,7 +222,9 @@ export class ChainNemesis {
       case 'expire':
         return node.handle({ kind: 'expire' })
       case 'rot': {
-        const blobs = [...(node.machine?.blobs.keys() ?? [])].filter(blobId => this.#isSpare(node, blobId))
+        const blobs = [...(node.machine?.blobs.keys() ?? [])].filter(blobId =>
+          this.#expendables.hasBody(node, blobId),
+        )
         const chosen = action.all === true ? blobs : blobs.slice(pick % Math.max(1, blobs.length)).slice(0, 1)
         for (const blobId of chosen) node.handle({ kind: 'body-lost', blobId })
         return
@@ -248,7 +247,7 @@ export class ChainNemesis {
   /** Puts an old disk back, of an earlier start than the others remember. */
   #restore(node: ChainNode, action: NemesisAction): void {
     const { cluster } = this.#components
-    if (!this.#isExpendable(node)) return
+    if (!this.#expendables.hasDisk(node)) return
     const image = node.images.find(({ boot, views }) => {
       const known = cluster.nodes.every(other => {
         if (other === node || cluster.members.get(other.id)?.status === 'gone') return true
@@ -276,76 +275,5 @@ export class ChainNemesis {
     const { cluster } = this.#components
     const members = [...cluster.members.values()].filter(({ status }) => status === 'member')
     return cluster.isMember(node) && members.length > 3
-  }
-
-  /**
-   * Whether the network promises to survive the loss of this disk now: of every view that may still be needed, another
-   * replica and a majority of the acceptors are left.
-   */
-  #isExpendable(node: ChainNode): boolean {
-    const { cluster, invariants } = this.#components
-    if (!cluster.members.has(node.id) || cluster.members.get(node.id)?.status === 'gone') return false
-    const here = new Set<NodeId>(
-      cluster.nodes.filter(each => each !== node && !each.restored).map(({ id }) => id),
-    )
-    for (const view of this.#neededViews()) {
-      const states = cluster.nodes
-        .map(({ id }) => invariants.stateAt(id, view.id))
-        .filter(state => state !== undefined)
-      if (states.length === 0 && invariants.views.has(view.id)) continue
-      const left = view.replicas.filter(id => here.has(id))
-      const held = left.filter(id => invariants.stateAt(id, view.id)?.installed)
-      const wasActive = invariants.active.has(view.id)
-      if (left.length === 0 || (wasActive && held.length === 0)) return false
-      // What only this disk knows is lost with it, a decision as well.
-      const known = [...here].map(id => invariants.stateAt(id, view.id))
-      const decided = known.some(state => state?.next !== undefined)
-      if (!decided && view.acceptors.filter(id => here.has(id)).length < majority(view.acceptors))
-        return false
-      if (wasActive && !known.some(state => state?.complete)) return false
-    }
-    return !this.#holdsLastBody(node)
-  }
-
-  /** Whether a body that records name lies on this disk alone, because another replica's copy went bad. */
-  #holdsLastBody(node: ChainNode): boolean {
-    const others = this.#components.cluster.nodes.filter(other => other !== node && !other.restored)
-    const isElsewhere = (blobId: BlobId) => others.some(other => other.blobs.has(blobId))
-    for (const [blobId, { stagedUntilMs }] of node.blobs) {
-      if (stagedUntilMs === undefined && !isElsewhere(blobId)) return true
-    }
-    return false
-  }
-
-  /** Views that anybody holds, and those that are on their way to be decided. */
-  #neededViews(): View[] {
-    const { cluster, invariants } = this.#components
-    const views = new Map(invariants.views)
-    for (const { machine, views: held } of cluster.nodes) {
-      for (const { accepted, next } of held.values()) {
-        for (const child of [...(accepted?.children ?? []), ...(next ?? [])]) views.set(child.id, child)
-      }
-      for (const { proposal } of machine?.proposals.values() ?? []) {
-        for (const child of proposal.value) views.set(child.id, child)
-      }
-    }
-    return [...views.values()]
-  }
-
-  /**
-   * Whether the network can do without this copy of a body. What records name has to lie at another replica of the view
-   * that serves: an older one may let go of it at any moment, since this node has told that it has it.
-   */
-  #isSpare(node: ChainNode, blobId: BlobId): boolean {
-    const { cluster, invariants } = this.#components
-    const holders = cluster.nodes.filter(other => other !== node && other.machine?.blobs.has(blobId))
-    const named = [...(node.machine?.records.within(WHOLE_RING) ?? [])].filter(
-      record => blobOf(record)?.blobId === blobId,
-    )
-    const isHeld = ({ path }: ChainRecord) => {
-      const replicas = invariants.newestActive(path)?.replicas
-      return holders.some(({ id }) => replicas === undefined || replicas.includes(id))
-    }
-    return holders.length > 0 && named.every(isHeld)
   }
 }

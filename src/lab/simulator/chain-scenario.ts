@@ -3,7 +3,8 @@
  * a nemesis, invariants after every event and a verdict on the history at the end.
  */
 
-import type { Member } from '../../replication/chain/machine-state.ts'
+import type { MachineEvent } from '../../replication/chain/machine.ts'
+import type { Member, Write } from '../../replication/chain/machine-state.ts'
 import { ringOf } from '../../replication/chain/repair.ts'
 import { arcContains } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
@@ -14,7 +15,9 @@ import { acceptorCount, type View, type ViewId } from '../../views/view.ts'
 import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
 import { ChainInvariants, InvariantBroken } from './chain-invariants.ts'
 import { ChainNemesis } from './chain-nemesis.ts'
+import type { ChainNode } from './chain-node.ts'
 import { ChainWorkload } from './chain-workload.ts'
+import { DiskCopies } from './disk-copies.ts'
 import { checkHistory } from './linearizability.ts'
 import type { RunOptions, RunResult, Scenario } from './scenario.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -68,6 +71,13 @@ class ChainRun {
   readonly #transcript: Transcript
   readonly #cluster: ChainCluster
   readonly #invariants: ChainInvariants
+  readonly #copies = new DiskCopies<ChainNode>(
+    {
+      members: () => this.#cluster.nodes.filter(node => /member|leaving/.test(this.#statusOf(node))),
+      isLeaving: node => this.#statusOf(node) === 'leaving',
+    },
+    { copies: SIMULATED_SETTINGS.replicas },
+  )
   readonly #workload: ChainWorkload
   readonly #nemesis: ChainNemesis
   readonly #options: RunOptions
@@ -90,12 +100,11 @@ class ChainRun {
         clock,
         random,
         transcript,
-        stepped: (node, event, writes) => {
-          if (event.kind === 'start') invariants.started(node)
-          if (event.kind === 'body-lost') invariants.bodyLost(event.blobId)
-          invariants.stepped(node, writes)
+        stepped: (node, event, writes) => this.#stepped(node, event, writes),
+        durable: (node, writes) => {
+          invariants.durable(node, writes)
+          this.#copies.durable(node, writes)
         },
-        durable: (node, writes) => invariants.durable(node, writes),
         sent: envelope => invariants.sent(envelope),
         wentDown: node => this.#workload.lost(node),
       },
@@ -115,7 +124,10 @@ class ChainRun {
         random,
         transcript,
         cluster,
-        acknowledged: (path, version) => invariants.acknowledged(path, version),
+        acknowledged: (path, version) => {
+          invariants.acknowledged(path, version)
+          this.#copies.acknowledged(path, version)
+        },
       },
       { ...world, untilMs: TROUBLE_MS + AFTERWARDS_MS },
     )
@@ -127,6 +139,21 @@ class ChainRun {
       invariants,
       ask: (node, order) => this.#workload.order(node, order),
     })
+  }
+
+  #stepped(node: ChainNode, event: MachineEvent, writes: readonly Write[]): void {
+    const lost = event.kind === 'body-lost' ? event.blobId : undefined
+    if (event.kind === 'start') {
+      this.#invariants.started(node)
+      this.#copies.started(node)
+    }
+    if (lost !== undefined) this.#invariants.bodyLost(lost)
+    this.#invariants.stepped(node, writes)
+    this.#copies.stepped(node, writes, lost)
+  }
+
+  #statusOf(node: ChainNode): string {
+    return this.#cluster.members.get(node.id)?.status ?? ''
   }
 
   async run(): Promise<RunResult> {

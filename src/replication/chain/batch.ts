@@ -33,6 +33,7 @@ export type TimerEvent =
   | { readonly kind: 'repair'; readonly viewId: ViewId; readonly tries: number; readonly dueMs: number }
   | { readonly kind: 'seek' }
   | { readonly kind: 'forget' }
+  | { readonly kind: 'spare'; readonly viewId: ViewId; readonly tries: number }
   | { readonly kind: 'question'; readonly node: NodeId; readonly tag: Tag }
 
 /** What a client is told. */

@@ -10,26 +10,12 @@ import { arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import { serves, takesPasses } from '../../views/install.ts'
-import { markBefore } from '../../views/range-table.ts'
 import { compareViews, headOf, type NodeId, successorIn, type View, type ViewId } from '../../views/view.ts'
 import type { BlobState } from './blob-table.ts'
 import { compareVersions, type Operation } from './chain-record.ts'
 import { newerViews, take } from './deciding.ts'
 import { isClean } from './dirty.ts'
-import { forget } from './forgetting.ts'
-import {
-  backOffMs,
-  blobOf,
-  chainOf,
-  dropBlob,
-  dropView,
-  type Machine,
-  putBlob,
-  putView,
-  sealMark,
-  send,
-  setTimer,
-} from './machine-state.ts'
+import { backOffMs, blobOf, dropBlob, type Machine, putBlob, send, setTimer } from './machine-state.ts'
 import type { BlobMessage, BlobRef, RequestMessage } from './messages.ts'
 import { onPass } from './passing.ts'
 import { overlaps, startTransfer } from './transfers.ts'
@@ -40,6 +26,9 @@ const WANTED_MAX = 64
 
 /** How often a body is asked for in a row before the replica waits to be told to verify. */
 const FILLS_MAX = 40
+
+/** For `tries`: looks once, and does not come back to it. */
+export const ONE_LOOK = FILLS_MAX
 
 /** At the head: a body that a client has sent. It goes down the chain; the tail tells the entry node. */
 export function onStage(m: Machine, from: NodeId, message: RequestMessage & { kind: 'stage' }): void {
@@ -122,43 +111,10 @@ function wantFrom(m: Machine, nodes: readonly NodeId[], missing: readonly BlobRe
   if (holder !== undefined) send(m, holder, { kind: 'blob-wanted', blobs: missing.slice(0, WANTED_MAX) })
 }
 
-/** At the head: when every replica has every body, sources may let go. */
-export function onBackFilled(m: Machine, from: NodeId, viewId: ViewId): void {
-  const state = m.views.get(viewId)
-  if (state === undefined || headOf(state.view) !== m.self || !state.active) return
-  if (state.complete) return send(m, from, { kind: 'complete', view: state.view })
-  const { filled } = chainOf(m, state)
-  filled.add(from)
-  if (state.view.replicas.every(node => filled.has(node))) announceComplete(m, state.view)
-}
-
 /** Tells everybody who keeps something for the view's sake. */
 export function announceComplete(m: Machine, view: View): void {
   const keepers = [view, ...view.sources].flatMap(source => source.replicas)
   for (const node of new Set([...keepers, ...view.acceptors])) send(m, node, { kind: 'complete', view })
-}
-
-export function onComplete(m: Machine, view: View): void {
-  take(m, view)
-  const state = m.views.get(view.id)
-  if (state !== undefined && !state.complete && state.active) putView(m, { ...state, complete: true })
-  release(m, view)
-}
-
-/** Lets go of everything that was kept for a view: older views of its range, and records that are nobody's here. */
-export function release(m: Machine, view: View): void {
-  // What is older may be the source of a newer view of another recovery by force: the winner lets go of it.
-  if (newerViews(m, view).some(({ root }) => root !== view.root)) return
-  const older = [...m.views.values()].filter(
-    ({ view: other }) =>
-      compareViews(other, view) < 0 && (arcContains(view, other.hi) || arcContains(other, view.hi)),
-  )
-  if (older.length > 0) sealMark(m, markBefore(view))
-  for (const { view: other } of older) if (m.marks.coversAll(other)) dropView(m, other.id)
-  const mine = [...m.views.values()].filter(state => state.view.replicas.includes(m.self))
-  // The records of a replica's own view need not be looked at, which may be a million.
-  if (mine.some(state => state.view.id === view.id)) return
-  forget(m, view)
 }
 
 /** The records of a range are here: now their bodies; when the head asks again and all is here, it is told. */

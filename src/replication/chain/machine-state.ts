@@ -58,6 +58,8 @@ export interface ChainSettings {
   readonly differenceBytesMax: number
   /** How long a staged body waits for the write that names it, ms. */
   readonly stagedMs: number
+  /** How long a former replica keeps its copy at least, ms, though others have it. */
+  readonly spareMs: number
 }
 
 /** A node as others know it. A hint, kept by routing. */
@@ -134,6 +136,8 @@ export interface Machine {
   /** When each range is looked at next, ms of this node's clock. */
   readonly repairing: Map<ViewId, number>
   readonly forgetting: Forgetting
+  /** Sealed views whose replica this node was, and whether their time is over. */
+  readonly spares: Map<ViewId, boolean>
   readonly tasks: Map<Tag, Task>
   readonly flows: Map<string, Flow>
   /** How many records name a body. */
@@ -194,6 +198,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     transfers: new Map(),
     repairing: new Map(),
     forgetting: { arcs: [], wanted: [] },
+    spares: new Map(),
     tasks: new Map(),
     flows: new Map(),
     references: new Map(stable.references),

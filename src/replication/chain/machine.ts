@@ -9,11 +9,9 @@ import { bootName, freshState, type NodeId, type Rank, type View, type ViewId } 
 import {
   expireBodies,
   fillBodies,
-  onBackFilled,
   onBlob,
   onBlobWanted,
   onBodyLost,
-  onComplete,
   onPreCopy,
   onStage,
   stageOn,
@@ -55,7 +53,15 @@ import {
   type TimerEvent,
 } from './machine-state.ts'
 import { mend } from './mending.ts'
-import type { Envelope, Message, Tag } from './messages.ts'
+import type {
+  Envelope,
+  InstallMessage,
+  LivenessMessage,
+  Message,
+  PaxosMessage,
+  Tag,
+  TeachMessage,
+} from './messages.ts'
 import {
   collectTombstones,
   onAcknowledge,
@@ -69,6 +75,16 @@ import { onRead } from './reading.ts'
 import { recover } from './recovering.ts'
 import { onPreCopied, onRepair, planRepair, renewView, ringAt } from './repair.ts'
 import type { ClientRequest } from './requests.ts'
+import {
+  hurrySpares,
+  isLeaving,
+  noteSpare,
+  noteSpares,
+  onAskComplete,
+  onBackFilled,
+  onComplete,
+  onSpareTimeout,
+} from './spares.ts'
 import { onCompare, onDifference, onNoDifference, onTransferTimeout } from './transfers.ts'
 import { onBurn, onWrite } from './writing.ts'
 
@@ -88,6 +104,8 @@ export type MachineEvent =
   | { readonly kind: 'unreachable'; readonly node: NodeId }
   /** Tombstones may go. */
   | { readonly kind: 'collect' }
+  /** The disk has no room for more: what is only kept as a spare goes as soon as others have it. */
+  | { readonly kind: 'short-of-space' }
   /** Staged bodies whose time is over go. */
   | { readonly kind: 'expire' }
   /** The bytes of a body fail their checksum, or are gone. */
@@ -113,6 +131,7 @@ export function step(m: Machine, event: MachineEvent, nowMs: number): Batch {
     if (!m.halted) receive(m, next.from, bootName(next.boot), next.message)
   }
   if (!m.halted) startRounds(m)
+  noteSpares(m)
   return { persist: m.persist, effects: m.effects }
 }
 
@@ -142,6 +161,8 @@ function handle(m: Machine, event: MachineEvent): void {
     case 'collect':
       for (const viewId of [...m.views.keys()]) collectTombstones(m, viewId)
       return
+    case 'short-of-space':
+      return hurrySpares(m)
     case 'expire':
       return expireBodies(m)
     case 'body-lost':
@@ -161,7 +182,10 @@ function handle(m: Machine, event: MachineEvent): void {
 
 /** Whatever a restart has interrupted: passes, elections, installations, back-fills. */
 function start(m: Machine): void {
-  for (const state of [...m.views.values()]) resumeChain(m, state)
+  for (const state of [...m.views.values()]) {
+    resumeChain(m, state)
+    noteSpare(m, state)
+  }
   resume(m)
   forgetStrays(m)
   for (const node of m.peers.keys()) send(m, node, { kind: 'ping' })
@@ -207,6 +231,7 @@ function found(m: Machine, identifiers: readonly Identifier[]): void {
 function onMembers(m: Machine, members: readonly Member[]): void {
   m.members = new Map(members.map(member => [member.node, member]))
   for (const viewId of [...m.views.keys()]) planRepair(m, viewId)
+  if (isLeaving(m)) hurrySpares(m)
 }
 
 /** A disk shows that it was copied or restored by a boot that others know better; its messages count for nothing. */
@@ -260,6 +285,8 @@ function onTimer(m: Machine, timer: TimerEvent): void {
       return onSeek(m)
     case 'forget':
       return onForget(m)
+    case 'spare':
+      return onSpareTimeout(m, timer.viewId, timer.tries)
     case 'question':
       return onQuestionTimeout(m, timer.node, timer.tag)
   }
@@ -312,35 +339,9 @@ function receive(m: Machine, from: NodeId, boot: string, message: Message): void
   }
 }
 
-type ChainKind = Exclude<
-  Message['kind'],
-  | 'prepare'
-  | 'promise'
-  | 'accept'
-  | 'accepted'
-  | 'outbid'
-  | 'decided'
-  | 'teach'
-  | 'install'
-  | 'installed'
-  | 'active'
-  | 'pre-copy'
-  | 'pre-copied'
-  | 'back-filled'
-  | 'complete'
-  | 'ask-complete'
-  | 'ping'
-  | 'pong'
-  | 'suspect'
-  | 'impostor'
->
+type OfViews = PaxosMessage | TeachMessage | InstallMessage | LivenessMessage
 
-function receiveChain(
-  m: Machine,
-  from: NodeId,
-  boot: string,
-  message: Extract<Message, { kind: ChainKind }>,
-): void {
+function receiveChain(m: Machine, from: NodeId, boot: string, message: Exclude<Message, OfViews>): void {
   switch (message.kind) {
     case 'read':
       seekSuspects(m)
@@ -384,14 +385,5 @@ function receiveChain(
       return onStaged(m, message)
     default:
       return onReply(m, from, message)
-  }
-}
-
-/** Views of this node's that are complete and newer than the one asked about. */
-function onAskComplete(m: Machine, from: NodeId, asked: View): void {
-  // Of a superseded view the asking node may know the replicas alone; nothing can be learned from that.
-  if (asked.acceptors.length > 0) take(m, asked)
-  for (const newer of newerViews(m, asked)) {
-    if (m.views.get(newer.id)?.complete) send(m, from, { kind: 'complete', view: newer })
   }
 }

@@ -15,6 +15,7 @@ export const CHAIN_DEFAULTS = {
   listedMax: 16,
   differenceBytesMax: 256 * 1024,
   stagedMs: 15 * 60 * 1000,
+  spareMs: 60 * 60 * 1000,
 }
 
 /** How long messages take at the moment. */

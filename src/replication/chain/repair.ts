@@ -33,6 +33,7 @@ import {
   setTimer,
   type TimerEvent,
 } from './machine-state.ts'
+import { completeView, isSettled } from './spares.ts'
 
 /** What to do next with a range. */
 export type RepairStep =
@@ -140,7 +141,7 @@ export function onRepair(m: Machine, { viewId, tries, dueMs }: TimerEvent & { ki
   const step = stepFor(m, viewId)
   if (state.sealed) finishSealed(m, state)
   else {
-    if (step === undefined) return
+    if (step === undefined) return completeView(m, state)
     if (step.kind === 'propose') proposePlans(m, viewId, step.plans)
     else {
       send(m, step.node, { kind: 'pre-copy', view: state.view })
@@ -173,7 +174,7 @@ function stepFor(m: Machine, viewId: ViewId): RepairStep | undefined {
 function proposePlans(m: Machine, viewId: ViewId, plans: readonly Plan[]): void {
   const state = m.views.get(viewId)
   if (state === undefined) return
-  startProposal(m, state.view, childrenOf(state.view, plans, newTag(m), state.active && state.complete))
+  startProposal(m, state.view, childrenOf(state.view, plans, newTag(m), isSettled(m, state), state.active))
 }
 
 /** Replaces a view by its like, as an operator or a test may want. */

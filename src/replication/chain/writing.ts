@@ -28,10 +28,10 @@ import {
 } from './chain-record.ts'
 import { newerViews, sealedView } from './deciding.ts'
 import { answerWhenClean, wait } from './dirty.ts'
-import { isAlive } from './liveness.ts'
 import { chainOf, type Machine, putRecord, putView, send } from './machine-state.ts'
 import type { RefusalReason, RequestMessage, Tag, WriteRequest } from './messages.ts'
 import { passOn } from './passing.ts'
+import { liveNodes } from './spares.ts'
 
 /** The counters that the head has seen of one start of an entry node. */
 export interface CounterWindow {
@@ -201,13 +201,6 @@ function hasTooFew(m: Machine, { replicas, sources }: View): boolean {
   return (
     had > replicas.length && replicas.length < Math.min(m.settings.minReplicas, Math.max(1, liveNodes(m)))
   )
-}
-
-/** Nodes that could hold a copy now, as far as this one knows: of two, one goes on when the other has crashed. */
-function liveNodes(m: Machine): number {
-  return [...m.members.values()].filter(
-    ({ node, status }) => status === 'member' && (node === m.self || isAlive(m, node)),
-  ).length
 }
 
 /** Uses a counter up. False when it was used before, or is too old to know. */

@@ -173,15 +173,15 @@ export const VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'children-name-parent-only',
     file: 'src/views/view.ts',
-    find: 'complete ? [asSource(parent)] : [asSource(parent), ...parent.sources]',
-    replace: '[asSource(parent)]',
+    find: 'complete ? [] : active ? sparesOf(parent) : parent.sources',
+    replace: '[] as Source[]',
     loss: 'the state of a view that was never installed is lost',
   },
   {
     id: 'children-name-all-sources',
     file: 'src/views/view.ts',
-    find: 'complete ? [asSource(parent)] : [asSource(parent), ...parent.sources]',
-    replace: '[asSource(parent), ...parent.sources]',
+    find: 'complete ? [] : active ? sparesOf(parent) : parent.sources',
+    replace: 'parent.sources',
     loss: 'sources grow without end',
   },
   {

@@ -43,6 +43,7 @@ export const SETTINGS: ChainSettings = {
   listedMax: 16,
   differenceBytesMax: 512 * 1024,
   stagedMs: 1000,
+  spareMs: 60_000,
 }
 
 const ZERO = '0'.repeat(40) as Identifier

@@ -97,7 +97,9 @@ t.test('a body that was replaced is kept until its successor is acknowledged', a
 })
 
 t.test('replicas of a parent keep bodies until every replica of the child has them', async t => {
-  const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: V1 })
+  const names = ['n1', 'n2', 'n3', 'n4']
+  const bench = new Bench({ nodes: names, view: V1, settings: { replicas: 2 } })
+  for (const name of names) bench.event(name, { kind: 'members', members: bench.members(...names) })
   bench.put('n1', 'w', 'a', 'none', large('b1'))
   const child: View = { ...wholeView(['n2', 'n4'], ['n1', 'n2', 'n3'], 'v2', 2), sources: [asSource(V1)] }
   bench.lose = ({ message }) => message.kind === 'blob'
@@ -107,6 +109,8 @@ t.test('replicas of a parent keep bodies until every replica of the child has th
   t.same(holders(bench), ['n1', 'n2', 'n3'])
   bench.lose = () => false
   for (let round = 0; round < 4; round++) bench.fire('back-fill')
+  t.same(holders(bench), ['n1', 'n2', 'n3', 'n4'])
+  bench.fire('spare')
   t.same(holders(bench), ['n2', 'n4'])
   t.ok(bench.state('n2', 'v2').complete)
   t.equal(bench.machine('n1').records.get(path('a')), undefined)

@@ -20,7 +20,7 @@ const HALF = { lo: '0'.repeat(40) as Identifier, hi: '8'.padEnd(40, '0') as Iden
 
 /** n1 holds the ring and is told that n2 has taken it over; turns are let go off by `turn`. */
 function giveUp(view = V1, child = CHILD) {
-  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], view })
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], view, settings: { replicas: 1 } })
   for (let name = 0; name < FILES; name++) {
     const at = path(`p${name}`)
     const record = absentRecord(at, identifierOfPath(at), { epoch: 1, seq: 1 })
@@ -36,6 +36,9 @@ function giveUp(view = V1, child = CHILD) {
   }
   const tell = () => {
     const before = left()
+    // Its time as a spare is over.
+    bench.deliver('n2', 'n1', { kind: 'teach', views: [child] })
+    bench.fire('spare', 'n1')
     bench.deliver('n2', 'n1', { kind: 'complete', view: child })
     return before - left()
   }

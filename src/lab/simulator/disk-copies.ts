@@ -1,0 +1,226 @@
+/**
+ * Owns the promise of a chain network about disks: what was acknowledged lies on so many of them, whatever is suspected,
+ * and nothing but the loss of a disk takes one away.
+ *
+ * A write that is acknowledged lies on every replica of its view, which may have fewer than k. From then on the number of
+ * disks with it, up to k, never goes down by itself: a node may only give up its copy when k others have it. A disk that
+ * is lost takes its copy with it, and so does a node that leaves. A disk has a write when it has its record with its
+ * body, or something newer at the path, as a replica of some view, be it superseded.
+ */
+import { type ChainRecord, compareVersions } from '../../replication/chain/chain-record.ts'
+import { blobOf, type Machine, type Write } from '../../replication/chain/machine-state.ts'
+import { arcContains, WHOLE_RING } from '../../ring/arc.ts'
+import { identifierOfPath } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { BlobId, Version } from '../../storage/record.ts'
+import type { NodeId, ViewState } from '../../views/view.ts'
+import { InvariantBroken } from './chain-invariants.ts'
+
+/** A simulated node, as far as its disk matters here. */
+export interface NodeWithDisk {
+  readonly id: NodeId
+  readonly machine: Machine | undefined
+  /** An old image was put on the disk: it counts for nothing. */
+  readonly restored: boolean
+}
+
+export interface DiskCopiesComponents<Node extends NodeWithDisk> {
+  /** Nodes that are not gone, running or not. */
+  readonly members: () => readonly Node[]
+  readonly isLeaving: (node: Node) => boolean
+}
+
+/** What a node has, on its disk or as far as its machine knows. */
+interface Holdings {
+  readonly record: (path: PathName) => ChainRecord | undefined
+  readonly hasBody: (blobId: BlobId) => boolean
+  readonly views: () => Iterable<ViewState>
+}
+
+interface Disk extends Holdings {
+  readonly id: NodeId
+  readonly apply: (write: Write) => void
+}
+
+interface Owed {
+  readonly version: Version
+  /** On how many disks it has to be. */
+  disks: number
+  /** On which it is. */
+  holders: ReadonlySet<NodeId>
+}
+
+export class DiskCopies<Node extends NodeWithDisk> {
+  readonly #components: DiskCopiesComponents<Node>
+  readonly #copies: number
+  /** What is durable at each node. */
+  readonly #disks = new Map<Node, Disk>()
+  readonly #owed = new Map<PathName, Owed>()
+  readonly #removals = new Map<PathName, Version[]>()
+  #counted = new Set<NodeId>()
+
+  constructor(components: DiskCopiesComponents<Node>, init: { readonly copies: number }) {
+    this.#components = components
+    this.#copies = init.copies
+  }
+
+  /** A node starts: its machine has what its disk has. */
+  started(node: Node): void {
+    if (node.machine === undefined) return
+    this.#noticeLosses()
+    this.#disks.set(node, diskOf(node.id, node.machine))
+    this.#update('given up')
+  }
+
+  /** A node has made a step; nothing of it is durable yet. `lost`: a body that its disk has lost, by no step of its own. */
+  stepped(node: Node, writes: readonly Write[], lost?: BlobId): void {
+    this.#noticeLosses()
+    for (const write of writes) {
+      if (write.kind === 'record' && write.record !== undefined) this.#noteRemoval(write.record)
+      if (write.kind === 'view' && write.state !== undefined) this.#noteFloor(node, write.state)
+    }
+    const disk = this.#disks.get(node)
+    if (lost !== undefined) disk?.apply({ kind: 'blob', id: lost, blob: undefined })
+    // Who leaves gives all to those who stay, be they fewer.
+    const isLeaving = this.#components.isLeaving(node)
+    if (isLeaving && disk?.id === node.id) for (const write of writes) if (isDrop(write)) disk.apply(write)
+    if (lost !== undefined || isLeaving) this.#update('lost')
+    else if (disk !== undefined && writes.some(({ kind }) => kind === 'record' || kind === 'blob'))
+      this.#judge()
+  }
+
+  /** What a step has written is durable. */
+  durable(node: Node, writes: readonly Write[]): void {
+    const disk = this.#disks.get(node)
+    if (disk === undefined || disk.id !== node.id) return
+    this.#noticeLosses()
+    for (const write of writes) disk.apply(write)
+    this.#update('given up')
+  }
+
+  /** A client was told that a write has happened. */
+  acknowledged(path: PathName, version: Version): void {
+    this.#noticeLosses()
+    const before = this.#owed.get(path)
+    if (before !== undefined && compareVersions(before.version, version) >= 0) return
+    const holders = this.#holders(path, version)
+    this.#owed.set(path, { version, disks: Math.min(this.#copies, holders.size), holders })
+  }
+
+  #noteRemoval({ path, version, body }: ChainRecord): void {
+    if (body !== undefined) return
+    const removals = this.#removals.get(path) ?? []
+    removals.push(version)
+    this.#removals.set(path, removals)
+  }
+
+  /** A path without a record stands at the floor of its view: a removal up to there is acknowledged, told or not. */
+  #noteFloor(node: Node, { view, installed, floor }: ViewState): void {
+    if (!installed || !view.replicas.includes(node.id)) return
+    for (const [path, { version }] of this.#owed) {
+      if (!arcContains(view, identifierOfPath(path)) || node.machine?.records.get(path) !== undefined)
+        continue
+      for (const removal of this.#removals.get(path) ?? []) {
+        const isMeant = compareVersions(removal, version) > 0 && compareVersions(removal, floor) <= 0
+        if (isMeant) this.acknowledged(path, removal)
+      }
+    }
+  }
+
+  /** Who is new to it counts at once; who has it no longer counts until then, unless it has lost it. */
+  #update(how: 'lost' | 'given up'): void {
+    for (const [path, owed] of this.#owed) {
+      const holders = this.#holders(path, owed.version)
+      const gone = how === 'lost' ? [...owed.holders].filter(id => !holders.has(id)).length : 0
+      const added = [...holders].filter(id => !owed.holders.has(id)).length
+      owed.disks = Math.min(this.#copies, Math.max(0, owed.disks - gone) + added)
+      owed.holders = holders
+    }
+  }
+
+  /** Disks that are gone, and nodes that are to leave, take what they had with them. */
+  #noticeLosses(): void {
+    const now = new Set(this.#counting().map(([, disk]) => disk.id))
+    const isSmaller = [...this.#counted].some(id => !now.has(id))
+    this.#counted = now
+    if (isSmaller) this.#update('lost')
+  }
+
+  #judge(): void {
+    for (const [path, { version, disks }] of this.#owed) {
+      const now = this.#counting().filter(
+        ([{ id, machine }, disk]) =>
+          // What a step has taken away is as good as gone; what it has brought is there when it is durable.
+          has(disk, id, path, version) &&
+          (machine === undefined || has(holdingsOf(machine), id, path, version)),
+      ).length
+      if (now >= disks) continue
+      const what = `${version.epoch}.${version.seq} of ${path}`
+      throw new InvariantBroken(`The acknowledged write ${what} was on ${disks} disks and is on ${now}`, [
+        path,
+      ])
+    }
+  }
+
+  /** The nodes whose disks have it; nobody needs to have what is removed. */
+  #holders(path: PathName, version: Version): Set<NodeId> {
+    if (this.#removals.get(path)?.some(removal => compareVersions(removal, version) === 0)) return new Set()
+    const holding = this.#counting().filter(([{ id }, disk]) => has(disk, id, path, version))
+    return new Set(holding.map(([{ id }]) => id))
+  }
+
+  #counting(): [Node, Disk][] {
+    return this.#components.members().flatMap(node => {
+      const disk = this.#disks.get(node)
+      return disk === undefined || disk.id !== node.id || node.restored ? [] : [[node, disk] as [Node, Disk]]
+    })
+  }
+}
+
+function isDrop(write: Write): boolean {
+  if (write.kind === 'record') return write.record === undefined
+  return write.kind === 'blob' ? write.blob === undefined : write.kind === 'view' && write.state === undefined
+}
+
+/** Whether it is there as the copy of a replica, or of one that was: what is copied ahead may go again. */
+function has(holdings: Holdings, id: NodeId, path: PathName, version: Version): boolean {
+  const own = holdings.record(path)
+  if (own === undefined) return false
+  const order = compareVersions(own.version, version)
+  const blob = blobOf(own)
+  if (order < 0 || (order === 0 && blob !== undefined && !holdings.hasBody(blob.blobId))) return false
+  return [...holdings.views()].some(
+    ({ view, installed }) => installed && view.replicas.includes(id) && arcContains(view, own.position),
+  )
+}
+
+function holdingsOf({ records, blobs, views }: Machine): Holdings {
+  return {
+    record: path => records.get(path),
+    hasBody: blobId => blobs.has(blobId),
+    views: () => views.values(),
+  }
+}
+
+/** A disk with what a machine has that has just started from it. */
+function diskOf(id: NodeId, machine: Machine): Disk {
+  const records = new Map<PathName, ChainRecord>()
+  for (const record of machine.records.within(WHOLE_RING)) records.set(record.path, record)
+  const bodies = new Set(machine.blobs.keys())
+  const views = new Map(machine.views)
+  const apply = (write: Write) => {
+    if (write.kind === 'record' && write.record === undefined) records.delete(write.path)
+    if (write.kind === 'record' && write.record !== undefined) records.set(write.path, write.record)
+    if (write.kind === 'view' && write.state === undefined) views.delete(write.id)
+    if (write.kind === 'view' && write.state !== undefined) views.set(write.id, write.state)
+    if (write.kind === 'blob' && write.blob === undefined) bodies.delete(write.id)
+    if (write.kind === 'blob' && write.blob !== undefined) bodies.add(write.id)
+  }
+  return {
+    id,
+    apply,
+    record: path => records.get(path),
+    hasBody: blobId => bodies.has(blobId),
+    views: () => views.values(),
+  }
+}
