@@ -356,9 +356,11 @@ export class ChainDriver {
     this.#records = new StoredRecords(this.#components)
     this.#machine = this.#newMachine()
     this.#writing = false
+    const wasFull = errorCode(this.#fault) === 'DISK_FULL'
     this.#fault = undefined
     this.#init.restarted?.()
     this.start()
+    if (wasFull) this.dispatch({ kind: 'short-of-space' })
   }
 
   /** Drops whatever has not left yet. */
