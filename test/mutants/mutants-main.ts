@@ -36,10 +36,13 @@ const chosen = MUTANTS.filter(
   ({ id, file, equivalent }) =>
     equivalent === undefined && (id.includes(values.only) || file.includes(values.only)),
 )
-// What was not caught is tried again: there may be new tests of other files, and other seeds.
+// What was not caught is tried again, and first: there may be new tests of other files, and other seeds.
+const wasCaught = ({ id }: Mutant) => Number((results.latest(id)?.by ?? 'nobody') !== 'nobody')
 const waiting = values.page
   ? []
-  : chosen.filter(mutant => values.again || (known(mutant)?.by ?? 'nobody') === 'nobody')
+  : chosen
+      .filter(mutant => values.again || (known(mutant)?.by ?? 'nobody') === 'nobody')
+      .sort((a, b) => wasCaught(a) - wasCaught(b))
 console.log(`${MUTANTS.length} mutants, ${waiting.length} to be tried`)
 
 async function work(): Promise<void> {
