@@ -4,9 +4,10 @@
  */
 
 import type { MachineEvent } from '../../replication/chain/machine.ts'
-import type { ChainSettings, Member, Write } from '../../replication/chain/machine-state.ts'
+import type { ChainSettings, Member, Outcome, Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { ringOf } from '../../replication/chain/repair.ts'
+import type { ClientRequest } from '../../replication/chain/requests.ts'
 import type { Address, Identifier } from '../../ring/identifier.ts'
 import { identifiersOfAddress } from '../../ring/identifier.ts'
 import { placeReplicas, spreadOverZones, successorsOf } from '../../ring/placement.ts'
@@ -48,6 +49,8 @@ export interface ClusterComponents {
   readonly transcript: Transcript
   readonly stepped: (node: ChainNode, event: MachineEvent, writes: readonly Write[]) => void
   readonly durable: (node: ChainNode, writes: readonly Write[]) => void
+  readonly asked: (node: ChainNode, request: ClientRequest) => void
+  readonly answered: (request: ClientRequest, outcome: Outcome) => void
   /** A message leaves a node. */
   readonly sent: (envelope: Envelope) => void
   /** A node went down, so that its clients learn nothing more. */
@@ -204,7 +207,7 @@ export class ChainCluster {
   }
 
   #createNode(name: NodeName): ChainNode {
-    const { random, stepped, durable } = this.#components
+    const { random, stepped, durable, asked, answered } = this.#components
     const clock = drawClock(random.fork('clocks'), random.fork(`clock ${name}`))
     return new ChainNode(
       {
@@ -212,6 +215,8 @@ export class ChainCluster {
         random: random.fork(`node ${name}`),
         stepped,
         durable,
+        asked,
+        answered,
         send: envelope => this.#send(name, envelope),
         restarted: node => this.tell(node),
         stopped: (node, why) => this.#stopped(node, why),

@@ -6,8 +6,15 @@
 import { Buffer } from 'node:buffer'
 import type { Env } from '../../env.ts'
 import type { BlobState } from '../../replication/chain/blob-table.ts'
+import type { BodyCarrier } from '../../replication/chain/body-carrier.ts'
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
-import { ChainDriver } from '../../replication/chain/driver.ts'
+import { ChainReplication } from '../../replication/chain/chain-replication.ts'
+import {
+  ChainDriver,
+  type ChainDriverComponents,
+  type ChainDriverInit,
+} from '../../replication/chain/driver.ts'
+import { LostRanges } from '../../replication/chain/lost-ranges.ts'
 import type { MachineEvent } from '../../replication/chain/machine.ts'
 import type {
   ChainSettings,
@@ -25,7 +32,9 @@ import { StoredRecords } from '../../replication/chain/stored-records.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
+import type { Storage } from '../../storage/storage.ts'
 import type { NodeId, ViewId, ViewState } from '../../views/view.ts'
+import { askDoor, type Told } from './chain-door.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { type DiskImage, SimulatedDisk } from './simulated-disk.ts'
 import type { NodeName } from './simulated-network.ts'
@@ -49,6 +58,9 @@ export interface ChainNodeComponents {
   readonly stepped: (node: ChainNode, event: MachineEvent, writes: readonly Write[]) => void
   /** What a step has written is on stable storage; its effects follow. */
   readonly durable: (node: ChainNode, writes: readonly Write[]) => void
+  /** Something is asked of the machine, and it answers. */
+  readonly asked: (node: ChainNode, request: ClientRequest) => void
+  readonly answered: (request: ClientRequest, outcome: Outcome) => void
   /** The machine is a new one, which knows nothing of the members. */
   readonly restarted: (node: ChainNode) => void
   /** The node can't go on: its disk refuses its start, or others have refused its identity. */
@@ -70,6 +82,28 @@ const SYNC_MS = [0.1, 3] as const
 const ID = 'id'
 const BOOT = 'boot'
 
+interface DriverWatch {
+  readonly asked: (request: ClientRequest) => void
+  readonly answered: (request: ClientRequest, outcome: Outcome) => void
+}
+
+/** The driver of the program, with somebody who hears what it is asked. */
+class AskedDriver extends ChainDriver {
+  readonly #watch: DriverWatch
+
+  constructor(components: ChainDriverComponents, init: ChainDriverInit, watch: DriverWatch) {
+    super(components, init)
+    this.#watch = watch
+  }
+
+  override async request(request: ClientRequest, signal?: AbortSignal): Promise<Outcome> {
+    this.#watch.asked(request)
+    const outcome = await super.request(request, signal)
+    this.#watch.answered(request, outcome)
+    return outcome
+  }
+}
+
 export class ChainNode {
   readonly name: NodeName
   readonly disk: SimulatedDisk<Uint8Array>
@@ -78,6 +112,7 @@ export class ChainNode {
   id: NodeId
   /** While the process runs. */
   driver: ChainDriver | undefined
+  replication: ChainReplication | undefined
   /** An old image was put on the disk: what the node says counts for nothing from now on. */
   restored = false
   /** Oldest first. */
@@ -169,7 +204,8 @@ export class ChainNode {
   #run(boot: number): void {
     const { settings } = this.#init
     const { clock, restarted, stopped } = this.#components
-    const driver = new ChainDriver(
+    const asked = this.#components
+    const driver = new AskedDriver(
       {
         env: this.#env,
         store: this.#store,
@@ -190,10 +226,36 @@ export class ChainNode {
           }),
         restarted: () => restarted(this),
       },
+      {
+        asked: request => clock.attempt(() => asked.asked(this, request)),
+        answered: (request, outcome) => clock.attempt(() => asked.answered(request, outcome)),
+      },
     )
     this.driver = driver
+    this.replication = this.#replicationOn(driver)
     this.images.push({ disk: this.disk.snapshot(), boot, views: [...driver.machine.views.values()] })
     driver.start()
+  }
+
+  /** Bodies travel in messages, so their carrier has nothing to do. */
+  #replicationOn(driver: ChainDriver): ChainReplication {
+    const storage = { discard: async () => {}, handOver() {} } as unknown as Storage
+    const nothing = async () => {}
+    const carrier = { push: nothing, fetch: nothing, leaveWays() {} } as unknown as BodyCarrier
+    return new ChainReplication(
+      {
+        env: this.#env,
+        storage,
+        driver,
+        carrier,
+        lost: new LostRanges({ env: this.#env, driver, addressOf: () => undefined }),
+        refused: () => {},
+        lookup: async () => [],
+        addressOf: () => undefined,
+        list: async () => [],
+      },
+      { self: this.id },
+    )
   }
 
   /** One event, at once. */
@@ -202,23 +264,18 @@ export class ChainNode {
   }
 
   /** A client asks. */
-  async ask(request: ClientRequest): Promise<Outcome> {
-    const { driver } = this
-    if (driver === undefined) return { kind: 'unavailable' }
-    const here = request.kind === 'get' ? driver.readAtOnce(request.path) : undefined
-    if (here !== undefined) return { kind: 'value', record: here }
-    try {
-      return await driver.request(request)
-    } catch (error) {
-      if ((error as { code?: string }).code === undefined) throw error
-      return { kind: 'unavailable' }
-    }
+  async ask(id: string, request: ClientRequest): Promise<Told> {
+    const { replication } = this
+    if (replication === undefined) return { kind: 'unavailable' }
+    const body = request.kind === 'put' ? { ...request.body, stageId: '' } : undefined
+    return askDoor(replication, id, request, body)
   }
 
   /** The process ends at this moment. */
   crash(): void {
     this.driver?.close()
     this.driver = undefined
+    this.replication = undefined
     this.#starting = false
     this.#timers.clear()
     this.disk.crash()

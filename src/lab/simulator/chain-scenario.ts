@@ -4,8 +4,9 @@
  */
 
 import type { MachineEvent } from '../../replication/chain/machine.ts'
-import type { Member, Write } from '../../replication/chain/machine-state.ts'
+import { blobOf, type Member, type Outcome, type Write } from '../../replication/chain/machine-state.ts'
 import { ringOf } from '../../replication/chain/repair.ts'
+import type { ClientRequest } from '../../replication/chain/requests.ts'
 import { arcContains } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
@@ -81,6 +82,8 @@ class ChainRun {
   readonly #workload: ChainWorkload
   readonly #nemesis: ChainNemesis
   readonly #options: RunOptions
+  /** Paths in ranges that stay with few replicas, because force gave up a body there. */
+  readonly #crippled = new Set<string>()
 
   constructor(seed: number, options: RunOptions) {
     if (options.schedule !== undefined && options.schedule.scenario !== 'chain') {
@@ -105,6 +108,8 @@ class ChainRun {
           invariants.durable(node, writes)
           this.#copies.durable(node, writes)
         },
+        asked: (node, request) => this.#workload.asked(node, request),
+        answered: (request, outcome) => this.#answered(request, outcome),
         sent: envelope => invariants.sent(envelope),
         wentDown: node => this.#workload.lost(node),
       },
@@ -119,16 +124,7 @@ class ChainRun {
     )
     const cluster = this.#cluster
     this.#workload = new ChainWorkload(
-      {
-        clock,
-        random,
-        transcript,
-        cluster,
-        acknowledged: (path, version) => {
-          invariants.acknowledged(path, version)
-          this.#copies.acknowledged(path, version)
-        },
-      },
+      { clock, random, transcript, cluster },
       { ...world, untilMs: TROUBLE_MS + AFTERWARDS_MS },
     )
     this.#nemesis = new ChainNemesis({
@@ -150,10 +146,18 @@ class ChainRun {
     if (lost !== undefined) this.#invariants.bodyLost(lost)
     this.#invariants.stepped(node, writes)
     this.#copies.stepped(node, writes, lost)
+    this.#workload.stepped(writes)
   }
 
   #statusOf(node: ChainNode): string {
     return this.#cluster.members.get(node.id)?.status ?? ''
+  }
+
+  #answered(request: ClientRequest, outcome: Outcome): void {
+    this.#workload.machineAnswered(outcome)
+    if (outcome.kind !== 'done' || !('path' in request)) return
+    this.#invariants.acknowledged(request.path, outcome.version)
+    this.#copies.acknowledged(request.path, outcome.version)
   }
 
   async run(): Promise<RunResult> {
@@ -221,6 +225,7 @@ class ChainRun {
     const { members } = this.#cluster
     if ([...members.values()].some(({ status }) => status === 'leaving')) return 'a node cannot leave'
     const nodes = this.#cluster.nodes.filter(node => this.#cluster.isMember(node))
+    if (nodes.some(({ running }) => !running)) return 'a node waits for its disk'
     const serving = new Map<string, View>()
     for (const node of nodes) {
       for (const { view, active, sealed, complete } of node.machine?.views.values() ?? []) {
@@ -241,6 +246,10 @@ class ChainRun {
     if (view === undefined || views.length > 1) return `${views.length} views serve ${path}`
     if (this.#invariants.isForced(path) && this.#activeAt(position).size > 1)
       return `${[...this.#activeAt(position)].join(' and ')} are active for ${path}`
+    if (this.#invariants.isForced(path) && this.#lacksBodies(view)) {
+      this.#crippled.add(path)
+      return undefined
+    }
     const members = [...this.#cluster.members.values()]
     const wanted = placeReplicas(ringOf(members), view.hi, SIMULATED_SETTINGS.replicas)
     if (wanted.join() !== view.replicas.join())
@@ -255,6 +264,14 @@ class ChainRun {
     if (wrongAcceptors.length > 0 || view.acceptors.length !== count)
       return `${view.id} of ${path} has the acceptors ${view.acceptors}, of ${present.length} nodes`
     return this.#differs(path, view)
+  }
+
+  /** Force gave up the only copies of a body that a record still names: nobody can take the range over whole. */
+  #lacksBodies(view: View): boolean {
+    const { nodes } = this.#cluster
+    const records = nodes.flatMap(({ machine }) => [...(machine?.records.within(view) ?? [])])
+    const named = records.flatMap(record => blobOf(record)?.blobId ?? [])
+    return named.some(blobId => !nodes.some(({ blobs }) => blobs.has(blobId)))
   }
 
   /** The views that any running node would serve a position in. */
@@ -292,12 +309,14 @@ class ChainRun {
     if (this.#workload.busy) return { reason: 'A last read has no answer', subjects: '*' }
     const unread = this.#workload
       .operations()
+      .filter(({ path }) => !this.#crippled.has(path))
       .find(({ client, answer }) => client === 'last' && answer.kind === 'refused')
     if (unread !== undefined)
       return { reason: `${unread.path} can't be read after healing`, subjects: [unread.path] }
     this.#invariants.assertBodies(this.#workload.paths)
     const operations = this.#workload.operations()
     for (const path of this.#workload.paths) {
+      if (this.#crippled.has(path)) continue
       const last = operations.filter(each => each.client === 'last' && each.path === path)
       const told = new Set(last.map(({ answer }) => JSON.stringify(answer)))
       if (told.size > 1) return { reason: `${path} is read as ${[...told].join(' and ')}`, subjects: [path] }

@@ -5,15 +5,22 @@
  * written once, as the checker wants it.
  */
 
-import { type ChainRecord, etagOfRecord, type IdempotencyKey } from '../../replication/chain/chain-record.ts'
-import type { Machine, Outcome } from '../../replication/chain/machine-state.ts'
+import type { IdempotencyKey } from '../../replication/chain/chain-record.ts'
+import type { Outcome, Write } from '../../replication/chain/machine-state.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
-import { keptOutcome } from '../../replication/chain/writing.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import { type PathName, parsePathName } from '../../ring/path-name.ts'
-import type { BlobId, Body, ETag, Version } from '../../storage/record.ts'
+import {
+  type BlobId,
+  type Body,
+  type ETag,
+  etagOf,
+  type FileRecord,
+  type Version,
+} from '../../storage/record.ts'
 import type { ChainCluster } from './chain-cluster.ts'
+import { askedFor, type Told } from './chain-door.ts'
 import type { ChainNode } from './chain-node.ts'
 import { type Answer, HistoryRecorder, type Operation } from './history.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -25,8 +32,6 @@ export interface WorkloadComponents {
   readonly random: SeededRandom
   readonly transcript: Transcript
   readonly cluster: ChainCluster
-  /** A client was told that a write of a path has happened. */
-  readonly acknowledged: (path: PathName, version: Version) => void
 }
 
 export interface WorkloadInit {
@@ -46,17 +51,7 @@ interface Pending {
   readonly retries: number
   /** The client asks something else when it has its answer. */
   readonly goesOn: boolean
-  /** Of a move under a key: what the node asks the machine for now. */
-  readonly step?: KeyedStep | undefined
 }
-
-/**
- * A node asks for the outcome of a key before it carries a change out, and again when that has failed: somebody else may
- * have carried it out meanwhile (docs/decisions/0056). Of puts and removals the machine knows by itself.
- */
-type KeyedStep =
-  | { readonly kind: 'before' | 'carry-out' }
-  | { readonly kind: 'after'; readonly failed: Outcome }
 
 /** What a schedule has a client ask. */
 export interface Order {
@@ -82,7 +77,11 @@ export class ChainWorkload {
   readonly #etags = new Map<PathName, ETag>()
   /** The value of a write, by the request id of each try. */
   readonly #aliases = new Map<string, string>()
-  /** The same by the entry of the history. */
+  /** The request id of a write, by its path and version. */
+  readonly #writers = new Map<string, string>()
+  /** What the machine has answered to the latest write of each request. */
+  readonly #outcomes = new Map<string, Outcome>()
+  /** The value of a write by the entry of the history. */
   readonly #values = new Map<string, string>()
   readonly answers = { total: 0, unknown: 0 }
   #count = 0
@@ -145,56 +144,38 @@ export class ChainWorkload {
   }
 
   #hand(id: string): void {
-    const { node, request, entries } = this.#pending.get(id) as Pending
-    this.#components.transcript.note(
-      node.name,
-      'asked',
-      pathsOf(request),
-      () => `${id} ${JSON.stringify(request)}`,
+    const { node, request } = this.#pending.get(id) as Pending
+    const { clock, transcript } = this.#components
+    transcript.note(node.name, 'asked', pathsOf(request), () => `${id} ${JSON.stringify(request)}`)
+    void node.ask(id, request).then(
+      told => clock.attempt(() => this.answered(id, told)),
+      error => clock.fail(error),
     )
-    if (request.kind === 'move' && request.key !== undefined) this.#takeStep(id, { kind: 'before' })
-    else {
-      this.#isNamed(node, request.kind === 'move' ? ':copy' : '', entries.at(-1) as string)
-      this.#request(id, request)
+  }
+
+  /** A node asks its machine for something, perhaps on behalf of a client: the next write that the machine names is that. */
+  asked({ driver }: ChainNode, request: ClientRequest): void {
+    const pending = this.#pending.get(askedFor() ?? '')
+    const value = pending && this.#values.get(pending.entries.at(-1) as string)
+    if (driver === undefined || value === undefined || request.kind === 'get') return
+    const { self, boot, counter } = driver.machine
+    const requestId = `${self}/${boot.counter}.${boot.nonce}/r${counter + 1}`
+    this.#aliases.set(request.kind === 'move' ? `${requestId}:copy` : requestId, value)
+  }
+
+  /** The machine has answered what it was asked on behalf of a client. */
+  machineAnswered(outcome: Outcome): void {
+    const id = askedFor()
+    if (id !== undefined && outcome.kind !== 'value') this.#outcomes.set(id, outcome)
+  }
+
+  /** A node writes records: readers know a write by its version alone. */
+  stepped(writes: readonly Write[]): void {
+    for (const write of writes) {
+      const written = write.kind === 'record' ? write.record?.written : undefined
+      if (write.kind !== 'record' || written === undefined) continue
+      this.#writers.set(`${write.path} ${showVersion(written.version)}`, written.requestId)
     }
-  }
-
-  #request(id: string, request: ClientRequest): void {
-    const { node } = this.#pending.get(id) as Pending
-    void node.ask(request).then(outcome => this.#components.clock.attempt(() => this.answered(id, outcome)))
-  }
-
-  /** The next thing that a node does for a move under a key. */
-  #takeStep(id: string, step: KeyedStep): void {
-    const pending = this.#pending.get(id) as Pending
-    const { node, request, entries } = pending
-    if (request.kind !== 'move') return
-    this.#pending.set(id, { ...pending, step })
-    if (step.kind !== 'carry-out') return this.#request(id, { kind: 'get', path: request.to })
-    this.#isNamed(node, ':copy', entries[1] as string)
-    this.#request(id, request)
-  }
-
-  /** What the client is told of a move under a key; undefined when the node goes on. */
-  #afterStep(id: string, step: KeyedStep, key: IdempotencyKey, outcome: Outcome): Outcome | undefined {
-    if (step.kind === 'carry-out') {
-      if (outcome.kind !== 'failed') return outcome
-      this.#takeStep(id, { kind: 'after', failed: outcome })
-      return undefined
-    }
-    if (outcome.kind !== 'value') return { kind: 'indeterminate' }
-    const kept = keptOutcome(outcome.record, key.key, this.#components.clock.nowMs())
-    if (kept !== undefined) return { kind: 'done', version: kept.version }
-    if (step.kind === 'after') return step.failed
-    this.#takeStep(id, { kind: 'carry-out' })
-    return undefined
-  }
-
-  /** The write that the machine names next is the one of an entry of the history. */
-  #isNamed({ driver }: ChainNode, part: '' | ':copy', entry: string): void {
-    const value = this.#values.get(entry)
-    if (driver === undefined || value === undefined) return
-    this.#aliases.set(`${nextRequestId(driver.machine)}${part}`, value)
   }
 
   #record(client: string, request: ClientRequest, value: string): string[] {
@@ -231,13 +212,10 @@ export class ChainWorkload {
   }
 
   /** A node has answered. */
-  answered(id: string, answer: Outcome): void {
+  answered(id: string, outcome: Told): void {
     const pending = this.#pending.get(id)
     if (pending === undefined) return
-    const { client, request, entries, step } = pending
-    const isKeyedMove = request.kind === 'move' && request.key !== undefined && step !== undefined
-    const outcome = isKeyedMove ? this.#afterStep(id, step, request.key, answer) : answer
-    if (outcome === undefined) return
+    const { client, request, entries } = pending
     this.#components.transcript.note(
       client,
       'told',
@@ -250,12 +228,11 @@ export class ChainWorkload {
     this.answers.total++
     if (unknown) this.answers.unknown++
     // What the last node surely has not done, an earlier one may have.
-    const told: Outcome =
-      outcome.kind === 'unavailable' && pending.retries > 0 ? { kind: 'indeterminate' } : outcome
+    const said = meantBy(outcome, this.#outcomes.get(id))
+    const told: Told =
+      outcome.kind === 'unavailable' && pending.retries > 0 ? { kind: 'indeterminate' } : said
     const answers = answersOf(request, told, record => this.#read(record))
-    if (outcome.kind === 'done' && 'path' in request) {
-      this.#components.acknowledged(request.path, outcome.version)
-    }
+    this.#outcomes.delete(id)
     for (const [index, answer] of answers.entries()) this.#history.answered(entries[index] as string, answer)
     if (pending.goesOn) this.#next(client)
   }
@@ -268,7 +245,7 @@ export class ChainWorkload {
     if (!hasKey || retries >= 3 || node === undefined) return false
     this.#pending.delete(id)
     const again = `${pending.client}-${++this.#count}`
-    this.#pending.set(again, { ...pending, node, retries: retries + 1, step: undefined })
+    this.#pending.set(again, { ...pending, node, retries: retries + 1 })
     this.#hand(again)
     return true
   }
@@ -280,11 +257,12 @@ export class ChainWorkload {
     }
   }
 
-  #read(record: ChainRecord): Answer {
-    const etag = etagOfRecord(record)
-    if (etag === undefined || record.written === undefined) return { kind: 'FILE_NOT_FOUND' }
+  #read(record: FileRecord | undefined): Answer {
+    if (record === undefined) return { kind: 'FILE_NOT_FOUND' }
+    const etag = etagOf(record)
     this.#etags.set(record.path, etag)
-    const { requestId } = record.written
+    const requestId = this.#writers.get(`${record.path} ${showVersion(record.version)}`)
+    if (requestId === undefined) throw new Error(`Nobody has written ${etag} at ${record.path}.`)
     return { kind: 'ok', value: this.#aliases.get(requestId) ?? requestId, etag }
   }
 
@@ -312,9 +290,19 @@ export class ChainWorkload {
   }
 }
 
-/** The next name that a machine gives; the history needs it before the machine is asked. */
-function nextRequestId({ self, boot, counter }: Machine): string {
-  return `${self}/${boot.counter}.${boot.nonce}/r${counter + 1}`
+/**
+ * What a client may conclude from what it is told: that a file was replaced is said, too, where nobody knows whether one
+ * was; and that a file exists is said where another change got in the way of a move.
+ */
+function meantBy(told: Told, machine: Outcome | undefined): Told {
+  if (told.kind === 'done')
+    return { kind: 'done', replaced: machine?.kind === 'done' ? machine.replaced : undefined }
+  const isConflict = machine?.kind === 'failed' && machine.reason === 'conflict'
+  return told.kind === 'failed' && isConflict ? machine : told
+}
+
+function showVersion({ epoch, seq }: Version): string {
+  return `${epoch}.${seq}`
 }
 
 function keyOf(key: string): IdempotencyKey {
@@ -328,11 +316,11 @@ function pathsOf(request: ClientRequest): string[] {
 /** What the history is told: one answer for each of its entries. */
 function answersOf(
   request: ClientRequest,
-  outcome: Outcome,
-  read: (record: ChainRecord) => Answer,
+  outcome: Told,
+  read: (record: FileRecord | undefined) => Answer,
 ): Answer[] {
   const unknown: Answer = { kind: 'unknown' }
-  if (request.kind === 'get') return [outcome.kind === 'value' ? read(outcome.record) : { kind: 'refused' }]
+  if (request.kind === 'get') return [outcome.kind === 'found' ? read(outcome.record) : { kind: 'refused' }]
   const two = request.kind === 'copy' || request.kind === 'move'
   if (outcome.kind === 'unavailable' && !two) return [{ kind: 'refused' }]
   if (outcome.kind === 'done' && two) return [{ kind: 'ok' }, { kind: 'ok' }]

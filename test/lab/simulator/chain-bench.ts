@@ -23,8 +23,15 @@ export async function chainBench(
       stepped: (node, event, writes) => {
         if (event.kind === 'start') invariants.started(node)
         invariants.stepped(node, writes)
+        workload.stepped(writes)
       },
       durable: (node, writes) => invariants.durable(node, writes),
+      asked: (node, request) => workload.asked(node, request),
+      answered: (request, outcome) => {
+        workload.machineAnswered(outcome)
+        if (outcome.kind === 'done' && 'path' in request)
+          invariants.acknowledged(request.path, outcome.version)
+      },
       sent: envelope => invariants.sent(envelope),
       wentDown: node => workload.lost(node),
     },
@@ -41,7 +48,6 @@ export async function chainBench(
       random,
       transcript,
       cluster,
-      acknowledged: (path, version) => invariants.acknowledged(path, version),
     },
     { clients: 2, paths: 3, untilMs: init.untilMs ?? 300 },
   )

@@ -1,0 +1,106 @@
+/**
+ * Owns what a simulated node does for its clients: it asks replication as the file service of the program does, and turns
+ * what that gives or throws into outcomes.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { errorCode, type StoreError } from '../../errors.ts'
+import type { Outcome } from '../../replication/chain/machine-state.ts'
+import type { ClientRequest } from '../../replication/chain/requests.ts'
+import type { Change, ChangeOptions, Replication } from '../../replication/replication.ts'
+import type { FileRecord } from '../../storage/record.ts'
+import type { StagedBody } from '../../storage/storage.ts'
+
+/** What a client is told. */
+export type Told =
+  | Exclude<Outcome, { kind: 'value' | 'done' }>
+  | { readonly kind: 'done'; readonly replaced?: boolean | undefined }
+  | { readonly kind: 'found'; readonly record: FileRecord | undefined }
+
+/** For which request of a client the program works at the moment: it hands none of our names down. */
+const asking = new AsyncLocalStorage<string>()
+
+/** The request of a client for which this code runs, if it does for one. */
+export function askedFor(): string | undefined {
+  return asking.getStore()
+}
+
+/** Asks on behalf of a client. */
+export function askDoor(
+  replication: Replication,
+  id: string,
+  request: ClientRequest,
+  body: StagedBody | undefined,
+): Promise<Told> {
+  return asking.run(id, async () => {
+    try {
+      return await ask(replication, request, body)
+    } catch (error) {
+      return outcomeOf(error, request)
+    }
+  })
+}
+
+async function ask(
+  replication: Replication,
+  request: ClientRequest,
+  staged: StagedBody | undefined,
+): Promise<Told> {
+  switch (request.kind) {
+    case 'get':
+      return { kind: 'found', record: (await replication.find(request.path)).record }
+    case 'copy': {
+      const { record } = await replication.find(request.from)
+      if (record === undefined) return { kind: 'failed', reason: 'no-source' }
+      const body = await replication.stageCopy(record)
+      const { meta } = record
+      return commit(replication, { kind: 'put', path: request.to, condition: 'absent', body, meta })
+    }
+    case 'put': {
+      const { path, condition, meta } = request
+      const body = staged as StagedBody
+      return commit(replication, { kind: 'put', path, condition, body, meta }, keyOf(request))
+    }
+    case 'remove':
+      return commit(
+        replication,
+        { kind: 'remove', path: request.path, condition: request.condition },
+        keyOf(request),
+      )
+    case 'move': {
+      const { from, to, condition } = request
+      return commit(replication, { kind: 'move', from, path: to, condition }, keyOf(request))
+    }
+  }
+}
+
+async function commit(replication: Replication, change: Change, options: ChangeOptions = {}): Promise<Told> {
+  await replication.commit(change, options)
+  return { kind: 'done' }
+}
+
+function keyOf({ key }: ClientRequest & { kind: 'put' | 'remove' | 'move' }): ChangeOptions {
+  return key === undefined ? {} : { idempotency: { key: key.key, fingerprint: key.fingerprint } }
+}
+
+/** What a client may conclude from an error: only its code counts. */
+function outcomeOf(error: unknown, { kind }: ClientRequest): Told {
+  switch (errorCode(error)) {
+    case 'FILE_EXISTS':
+    case 'PRECONDITION_FAILED':
+      return { kind: 'failed', reason: 'condition' }
+    case 'FILE_NOT_FOUND':
+      if (kind === 'put' || kind === 'copy') return { kind: 'failed', reason: 'no-body' }
+      return { kind: 'failed', reason: kind === 'move' ? 'no-source' : 'condition' }
+    case 'IDEMPOTENCY_KEY_REUSED':
+      return { kind: 'failed', reason: 'key-reused' }
+    case 'OVERLOADED':
+      return { kind: 'failed', reason: 'too-many-keys' }
+    case 'UNAVAILABLE':
+    case 'DISK_FULL':
+      return { kind: 'unavailable' }
+    case 'INDETERMINATE':
+      return { kind: 'indeterminate' }
+    default:
+      throw error as StoreError
+  }
+}
