@@ -157,7 +157,8 @@ class ChainRun {
     this.#workload.machineAnswered(outcome)
     if (outcome.kind !== 'done' || !('path' in request)) return
     this.#invariants.acknowledged(request.path, outcome.version)
-    this.#copies.acknowledged(request.path, outcome.version)
+    // Where force was used nothing is promised, of a view that gives way to another neither.
+    if (!this.#invariants.isForced(request.path)) this.#copies.acknowledged(request.path, outcome.version)
   }
 
   async run(): Promise<RunResult> {
