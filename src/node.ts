@@ -175,7 +175,7 @@ export class StoreNode implements NodeControl {
     this.#open.server = server
     this.#refuseWhenStopping()
     await listening(config.host, this.#port, () => server.listen({ host: config.host, port: this.#port }))
-    ring.start({ founds: joined.how === 'founded' })
+    ring.start({ founds: joined.how === 'founded', boots: joined.boots })
     if (joined.how !== 'founded') await ring.allNodes.announce()
   }
 

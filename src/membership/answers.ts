@@ -76,7 +76,11 @@ export class Answers {
         assertWish(call.wish ?? {}, this.#network)
         env.log.info({ op: 'join', peer: from.address }, 'a node joins')
         members.learn([call.record, ...members.replacedBy(call.record)])
-        return { network: this.#network, records: [...members.map.records()] }
+        return {
+          network: this.#network,
+          records: [...members.map.records()],
+          boots: [...driver.machine.peers, [driver.machine.self, driver.machine.boot]],
+        }
       case 'learn':
         this.#heardFrom(from)
         members.learn([...call.records, ...members.replacedBy(from)])

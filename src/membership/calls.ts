@@ -14,7 +14,7 @@ import { INCARNATION_MAX, type MapRecord, NODE_STATUSES } from '../routing/map-r
 import type { BlobId } from '../storage/record.ts'
 import type { ListEntry } from '../storage/storage.ts'
 import type { Knowledge } from '../views/recovery.ts'
-import type { NodeId, View, ViewId } from '../views/view.ts'
+import type { Boot, NodeId, View, ViewId } from '../views/view.ts'
 import type { NetworkConfig, NetworkWish } from './network-config.ts'
 import type { RangeReport } from './overlay.ts'
 import { isRecovery, type Recovery } from './recoveries.ts'
@@ -79,10 +79,14 @@ export interface VersionsAnswer {
   readonly versions: readonly (readonly [path: PathName, epoch: number, seq: number, isFile: boolean])[]
 }
 
+export type KnownBoots = readonly (readonly [NodeId, Boot])[]
+
 export interface JoinAnswer {
   readonly network: NetworkConfig
   /** The whole map: it makes the start easy. */
   readonly records: readonly MapRecord[]
+  /** The latest start of each node that is remembered: a disk restored from an earlier one is refused. Since version 3. */
+  readonly boots?: KnownBoots | undefined
 }
 
 export interface ListAsk {

@@ -7,10 +7,11 @@ import { HttpPeers } from '../peer/http-peers.ts'
 import { PeerVersions, type ProtocolVersion } from '../peer/protocol.ts'
 import { Turns } from '../peer/turns.ts'
 import type { Credentials } from '../peer/wire.ts'
+import { noteStart } from '../replication/chain/starts.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
-import type { JoinAnswer, PeerAnswer, PeerCall } from './calls.ts'
+import type { JoinAnswer, KnownBoots, PeerAnswer, PeerCall } from './calls.ts'
 import {
   assertWish,
   keepNetwork,
@@ -56,6 +57,8 @@ export interface Joined {
   readonly self: MapRecord
   /** What is known of the others. */
   readonly records: readonly MapRecord[]
+  /** Starts of the others that the network remembers. */
+  readonly boots?: KnownBoots | undefined
   readonly how: 'founded' | 'joined' | 'resumed'
 }
 
@@ -69,6 +72,7 @@ export async function joinNetwork(
   init: JoinInit,
 ): Promise<Joined> {
   const { env, store } = components
+  await noteStart(components, init.diskBoot)
   const joined =
     resume(store, init) ?? (init.boots.length > 0 ? await ask(env, init) : undefined) ?? found(env, init)
   assertWish(init.wish, joined.network)
@@ -119,7 +123,9 @@ async function ask(env: Env, init: JoinInit): Promise<Joined | undefined> {
   )
   try {
     const answer = await askUntilAnswered(env, init, peers, self)
-    return answer && { network: answer.network, self, records: answer.records, how: 'joined' }
+    if (answer === undefined) return undefined
+    const { network, records, boots } = answer
+    return { network, self, records, boots, how: 'joined' }
   } finally {
     await peers.close()
   }

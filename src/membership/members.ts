@@ -11,6 +11,7 @@ import { NetworkMap } from '../routing/network-map.ts'
 import { Roster } from '../routing/roster.ts'
 import { Suspects } from '../routing/suspects.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
+import type { ViewMember } from '../views/view.ts'
 import { keepNetwork, type NetworkConfig } from './network-config.ts'
 
 export interface MembersComponents {
@@ -116,6 +117,14 @@ export class Members {
     this.notice()
   }
 
+  /** Takes in those whom a view names; whatever is known of them already is newer, or the same. */
+  meet(members: readonly ViewMember[]): void {
+    const records = members.flatMap(({ node: nodeId, contact, zone }): MapRecord[] =>
+      contact === undefined ? [] : [{ nodeId, ...contact, status: 'alive', zone }],
+    )
+    this.learn(records)
+  }
+
   /** This node's own news. */
   changeSelf(change: Partial<Pick<MapRecord, 'address' | 'zone' | 'status'>>): MapRecord {
     const record = this.map.changeSelf(change, this.#components.env.clock.monotonicMs())
@@ -133,8 +142,9 @@ export class Members {
 
   /** The nodes as the machine sees them. */
   chainMembers(): ChainMember[] {
-    return [...this.map.records()].map(({ nodeId, ringAddress, status, zone }) => ({
+    return [...this.map.records()].map(({ nodeId, address, ringAddress, incarnation, status, zone }) => ({
       node: nodeId,
+      contact: { address, ringAddress, incarnation },
       identifiers: identifiersOfAddress(ringAddress, this.#network.virtualNodes),
       status: CHAIN_STATUS[status],
       zone,

@@ -37,12 +37,13 @@ import { Answers } from './answers.ts'
 import { Asking } from './asking.ts'
 import { bodyPeers } from './body-peers.ts'
 import { isPeerCall, isPeerStream, type PeerAnswer, type PeerCall, type PeerStream } from './calls.ts'
+import type { Joined } from './join.ts'
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { durablePart, NetworkList } from './network-list.ts'
 import { ringLookups } from './ring-lookups.ts'
 import { datedOf } from './since.ts'
-import { Strangers } from './strangers.ts'
+import { Strangers, strangersTo } from './strangers.ts'
 
 /** A lookup from this node until its answer, ms. */
 const LOOKUP_BUDGET_MS = 5_000
@@ -100,13 +101,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#storage = storage
     this.#self = init.self.nodeId
     this.network = init.network
-    this.credentials = {
-      secret: init.secret,
-      networkId: () => init.network.networkId,
-      self: () => this.#identity(),
-      versions: new PeerVersions(init),
-      turns: new Turns(env),
-    }
+    this.credentials = this.#makeCredentials(init)
     this.#peers = new HttpPeers(
       { env, credentials: this.credentials },
       {
@@ -124,6 +119,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         env,
         store: storage.replica,
         send: (to, message) => this.#send(to, message),
+        meet: members => this.members.meet(members),
         roundTrips: { limitMs: node => this.#roundTrips.limitMs(node && this.members.addressOf(node)) },
       },
       {
@@ -139,11 +135,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.replication = this.#makeReplication()
     const { driver, members } = this
     const calling = { env, members, call: this.#peers.call.bind(this.#peers), signal: this.#closing.signal }
-    this.#strangers = new Strangers(calling)
+    this.#strangers = new Strangers({ ...calling, ...strangersTo(driver) })
     const observe = (record: MapRecord) => this.#strangers.observe(record)
     this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
-    const rangeCheck = this.#makeRangeCheck()
-    this.#answers = new Answers({ env, members, driver, storage, lookups: this.#lookups, rangeCheck }, init)
+    const answering = { env, members, driver, storage, lookups: this.#lookups }
+    this.#answers = new Answers({ ...answering, rangeCheck: this.#makeRangeCheck() }, init)
     this.allNodes = new AllNodes({
       ...calling,
       driver,
@@ -155,17 +151,28 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     })
   }
 
+  #makeCredentials(init: RingNodeInit): Credentials {
+    return {
+      secret: init.secret,
+      networkId: () => init.network.networkId,
+      self: () => this.#identity(),
+      versions: new PeerVersions(init),
+      turns: new Turns(this.#env),
+    }
+  }
+
   #identity(): PeerIdentity {
     return { address: this.members.self.address, nodeId: this.#self, boot: this.driver.machine.boot }
   }
 
   /** Begins to take part. A founder makes the network's first views. */
-  start(init: { readonly founds: boolean }): void {
+  start(init: { readonly founds: boolean; readonly boots?: Joined['boots'] | undefined }): void {
     if (init.founds) {
       const { ringAddress } = this.members.self
       const identifiers = identifiersOfAddress(ringAddress, this.network.virtualNodes)
       this.driver.dispatch({ kind: 'found', identifiers })
     }
+    this.driver.dispatch({ kind: 'boots', boots: init.boots ?? [] })
     this.driver.dispatch({ kind: 'members', members: this.members.chainMembers() })
     this.driver.start()
   }

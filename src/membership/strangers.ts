@@ -6,6 +6,8 @@
  */
 import type { Env } from '../env.ts'
 import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
+import { sharersOf } from '../replication/chain/acquaintance.ts'
+import type { ChainDriver } from '../replication/chain/driver.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { PeerAnswer, PeerCall, PeerCalls } from './calls.ts'
@@ -32,8 +34,20 @@ export interface StrangersComponents {
   readonly env: Env
   readonly members: Members
   readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
+  /** Nodes that share a view with it, who are asked first. */
+  readonly sharers: (node: NodeId) => ReadonlySet<NodeId>
+  /** A node stays unknown: these have answered, and do not know it either. */
+  readonly unknown: (node: NodeId, by: readonly NodeId[]) => void
   /** Aborts when the node stops. */
   readonly signal: AbortSignal
+}
+
+/** What the machine of this node has to do with those whom it does not know. */
+export function strangersTo(driver: ChainDriver): Pick<StrangersComponents, 'sharers' | 'unknown'> {
+  return {
+    sharers: node => sharersOf(driver.machine, node),
+    unknown: (node, by) => driver.dispatch({ kind: 'unknown', node, by }),
+  }
 }
 
 export class Strangers {
@@ -95,8 +109,13 @@ export class Strangers {
 
   async #ask(node: NodeId, address: Address | undefined): Promise<boolean> {
     const { members, call, signal } = this.#components
-    const others = members.others().map(record => record.address)
-    const addresses = address === undefined ? others.slice(0, ASKED_MAX) : [address]
+    const sharers = this.#components.sharers(node)
+    const others = members
+      .others()
+      .sort((a, b) => Number(sharers.has(b.nodeId)) - Number(sharers.has(a.nodeId)))
+    const asked = others.slice(0, ASKED_MAX).map(record => record.address)
+    const addresses = address === undefined ? asked : [address]
+    const by: NodeId[] = []
     const obituary = members.map.record(node)
     const records = obituary === undefined ? [members.self] : [members.self, obituary]
     const ask = { kind: 'learn', records, about: [node] } as const
@@ -104,9 +123,12 @@ export class Strangers {
       addresses.map(async to => {
         const answer = await call(to, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })
         const { record, records } = answer as LearnAnswer
-        members.learn([record, ...(records ?? [])].filter(({ nodeId }) => nodeId === node))
+        const news = [record, ...(records ?? [])].filter(({ nodeId }) => nodeId === node)
+        if (news.length === 0) by.push(record.nodeId)
+        members.learn(news)
       }),
     )
+    if (members.map.record(node) === undefined && by.length > 0) this.#components.unknown(node, by)
     return answers.length > 0 && members.isThere(node)
   }
 }

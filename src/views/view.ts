@@ -7,6 +7,7 @@
  */
 import { assert } from '../invariant.ts'
 import type { Arc } from '../ring/arc.ts'
+import type { Address } from '../ring/identifier.ts'
 import type { Version } from '../storage/record.ts'
 
 /** A node is its disk: the uuid that was written when the disk was first used. A lost disk is a new node. */
@@ -15,10 +16,29 @@ export type NodeId = string & { readonly brand: 'NodeId' }
 /** Unique for each proposal, so that two proposals never share an id even when they name the same children. */
 export type ViewId = string & { readonly brand: 'ViewId' }
 
-/** One start of a node: how often its disk was started, and a nonce by which two copies of a disk differ. */
+/** One start of a node: how often its disk was started, and a nonce by which two copies of a disk differ (boot.ts). */
 export interface Boot {
   readonly counter: number
   readonly nonce: string
+}
+
+/** Where a node is reached, as of some time. */
+export interface Contact {
+  readonly address: Address
+  /** Where it was first admitted, which its places on the ring come from. */
+  readonly ringAddress: Address
+  /** Of two contacts of a node that with the greater one is the newer one. */
+  readonly incarnation: number
+}
+
+/** What a view says of one of its members. */
+export interface ViewMember {
+  readonly node: NodeId
+  /** Absent where the proposer did not know it. */
+  readonly contact?: Contact | undefined
+  readonly zone?: string | undefined
+  /** The latest start of it that the proposer knew: of an earlier one nothing is taken. */
+  readonly boot?: Boot | undefined
 }
 
 /** Where a view stands among all views (compareViews). */
@@ -43,6 +63,8 @@ export interface View extends Source {
    * to have all its bodies. Empty for a founding view.
    */
   readonly sources: readonly Source[]
+  /** Its replicas and acceptors; views of before version 0.2 have none. */
+  readonly members?: readonly ViewMember[] | undefined
   /** The view by which an operator recovered this range by force; absent where nobody ever did. */
   readonly root?: ViewId | undefined
   /** Only in such a view itself: the number that its writes begin at (recovery.ts). */
@@ -53,6 +75,7 @@ export interface View extends Source {
 export interface Plan extends Arc {
   readonly replicas: readonly NodeId[]
   readonly acceptors: readonly NodeId[]
+  readonly members?: readonly ViewMember[] | undefined
 }
 
 /** Orders attempts. The boot keeps a restarted proposer, who has forgotten, from using a ballot twice. */
@@ -107,9 +130,17 @@ export function freshState(view: View): ViewState {
   }
 }
 
-export function bootName(boot: Boot): string {
-  return `${boot.counter}.${boot.nonce}`
+/** What comes before the start is left out (boot.ts): the name is part of every tag and request id. */
+export function bootName({ counter, nonce }: Boot): string {
+  return `${counter}.${nonce.slice(0, NAMED_DIGITS)}`
 }
+
+/** Whether a name is that of this start; programs of before version 0.2 name it by its whole nonce. */
+export function isNameOf(name: string, boot: Boot): boolean {
+  return name === bootName(boot) || name === `${boot.counter}.${boot.nonce}`
+}
+
+const NAMED_DIGITS = 16
 
 /**
  * The one order of all views: negative when `a` is older. Of two views that share a position the newer one counts, and the

@@ -22,6 +22,7 @@ function strangersOf(known: readonly string[], knowing: readonly string[]) {
   const calls: [Address, PeerCall][] = []
   const map = new Map(['a', ...known].map(name => [name as NodeId, record(name)]))
   const rests: (() => void)[] = []
+  const unknown: [NodeId, readonly NodeId[]][] = []
   const members = {
     suspects: new Suspects(),
     self: record('a'),
@@ -52,9 +53,11 @@ function strangersOf(known: readonly string[], knowing: readonly string[]) {
       const about = (call as { about: readonly NodeId[] }).about
       return { record: record(name), records: knowing.includes(name) ? about.map(record) : [] } as PeerAnswer
     },
+    sharers: () => new Set(['z' as NodeId]),
+    unknown: (node, by) => unknown.push([node, [...by].sort()]),
     signal: new AbortController().signal,
   })
-  return { strangers, calls, map, rests, suspects: members.suspects }
+  return { strangers, calls, map, rests, unknown, suspects: members.suspects }
 }
 
 t.test('others are asked about a node that one does not know', async t => {
@@ -137,4 +140,21 @@ t.test('who lives at an address proves dead who was there before', async t => {
   map.set('own' as NodeId, { ...record('own'), address: 'a:1' as Address })
   await strangers.askWhoLivesAt('a:1' as Address)
   t.same([map.get('own' as NodeId)?.status, calls.length], ['dead', 2], 'a node knows who lives here')
+})
+
+t.test('who has answered that it does not know a node either is told', async t => {
+  const { strangers, unknown } = strangersOf(['b', 'silent', 'c'], [])
+  t.notOk(await strangers.meet('x' as NodeId))
+  t.same(unknown, [['x', ['b', 'c']]], 'without the one that did not answer')
+  const found = strangersOf(['b', 'c'], ['c'])
+  await found.strangers.meet('x' as NodeId)
+  t.same(found.unknown, [], 'one word is enough')
+})
+
+t.test('of many, those that share a view with the node are asked', async t => {
+  const many = Array.from({ length: 30 }, (_, at) => `n${at}`)
+  const { strangers, calls } = strangersOf([...many, 'z'], [])
+  await strangers.meet('x' as NodeId)
+  t.equal(calls.length, 16)
+  t.ok(calls.some(([to]) => to === 'z:1'))
 })

@@ -96,8 +96,8 @@ t.test('a change that breaks nothing is caught by nobody', async t => {
   const mutant: Mutant = {
     id: 'nothing',
     file: 'src/views/view.ts',
-    find: 'export function bootName(boot: Boot): string {',
-    replace: 'export function bootName(boot: Boot): string {\n  void boot',
+    find: 'export function bootName({ counter, nonce }: Boot): string {',
+    replace: 'export function bootName({ counter, nonce }: Boot): string {\n  void counter',
     loss: 'nothing',
   }
   t.same(await judgeMutant(mutant, { testsOnly: true }), { by: 'nobody', seeds: 0 })

@@ -70,6 +70,7 @@ export class ChainCluster {
   /** Identities that each node has had. */
   readonly #lives = new Map<NodeName, number>()
   readonly #byId = new Map<NodeId, NodeName>()
+  readonly #joining = new Set<NodeId>()
 
   constructor(components: ClusterComponents, init: ClusterInit) {
     this.#components = components
@@ -118,6 +119,7 @@ export class ChainCluster {
     this.network.up(node.name)
     node.start(() => {
       this.#components.transcript.note(node.name, 'starts', '*', node.id)
+      if (this.#joining.delete(node.id)) this.#tellBoots(node)
       this.#tell(node)
     })
   }
@@ -148,6 +150,7 @@ export class ChainCluster {
   /** A new node of the network. */
   join(node: ChainNode): void {
     this.#admit(node)
+    this.#joining.add(node.id)
     this.start(node)
     this.tellAll()
   }
@@ -165,6 +168,14 @@ export class ChainCluster {
     this.#gone(node.id)
     this.crash(node)
     this.tellAll()
+  }
+
+  /** A node that joins is told the starts that one of the others remembers. */
+  #tellBoots(node: ChainNode): void {
+    const running = this.nodes.filter(other => other !== node && other.running && this.isMember(other))
+    const { machine } = running.length === 0 ? node : this.#random.pick(running)
+    if (machine === undefined) return
+    node.handle({ kind: 'boots', boots: [...machine.peers, [machine.self, machine.boot]] })
   }
 
   /** Tells a node who the members are, at once. */
@@ -203,6 +214,7 @@ export class ChainCluster {
     this.#lives.set(node.name, life)
     node.id = `${node.name}.${life}` as NodeId
     if (wasMember) this.#admit(node)
+    if (wasMember) this.#joining.add(node.id)
     this.tellAll()
   }
 

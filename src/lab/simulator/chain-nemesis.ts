@@ -2,8 +2,9 @@
  * Owns the troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
  */
 
-import { diskBootOf } from '../../replication/chain/driver.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
+import { diskBootOf, STARTS_NOTED } from '../../views/boot.ts'
+import { isMember } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainInvariants } from './chain-invariants.ts'
 import type { ChainNode } from './chain-node.ts'
@@ -181,7 +182,7 @@ export class ChainNemesis {
         if (this.#mayDepart(node)) cluster.depart(node)
         return
       case 'fill':
-        if (node.restored) return
+        if (!this.#mayCrash(node)) return
         node.disk.setFault('full')
         return this.#after(action, () => {
           node.disk.setFault('none')
@@ -248,11 +249,18 @@ export class ChainNemesis {
   #restore(node: ChainNode, action: NemesisAction): void {
     const { cluster } = this.#components
     if (!this.#expendables.hasDisk(node)) return
+    const needed = this.#expendables.neededViews().filter(view => isMember(view, node.id))
+    // Who has never met it is told by every view that they share.
+    const isTold = (other: ChainNode, boot: number) =>
+      needed.every(view => {
+        const said = view.members?.find(member => member.node === node.id)?.boot
+        return !isMember(view, other.id) || (said !== undefined && diskBootOf(said) > boot)
+      })
     const image = node.images.find(({ boot, views }) => {
       const known = cluster.nodes.every(other => {
         if (other === node || cluster.members.get(other.id)?.status === 'gone') return true
         const peer = other.stable().peers.get(node.id)
-        return peer === undefined ? !cluster.members.has(other.id) : diskBootOf(peer) > boot
+        return peer === undefined ? isTold(other, boot) : diskBootOf(peer) > boot
       })
       return known && views.every(state => state.sealed || state.view.acceptors.length >= 3)
     })
@@ -260,15 +268,17 @@ export class ChainNemesis {
     cluster.crash(node)
     node.disk.restore(image.disk)
     node.restored = true
+    node.restoredBoot = image.boot
     this.#after(action, () => this.#restart(node))
   }
 
   /**
-   * A restored disk that starts again before anybody has refused it looks like one that has only crashed, which
-   * docs/decisions/0023 does not promise to notice.
+   * A restored disk that was started more often than a nonce goes back, before anybody has refused it, is not noticed any
+   * more (docs/decisions/0132). The start at the end of all trouble counts, too.
    */
-  #mayCrash(node: ChainNode): boolean {
-    return node.machine !== undefined && !node.restored
+  #mayCrash({ machine, restored, restoredBoot }: ChainNode): boolean {
+    if (machine === undefined) return false
+    return !restored || diskBootOf(machine.boot) - restoredBoot < STARTS_NOTED
   }
 
   #mayDepart(node: ChainNode): boolean {

@@ -28,6 +28,7 @@ import type { Envelope, Message } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
 import { batchOf, loadStableState } from '../../replication/chain/stable-state.ts'
+import { startValue } from '../../replication/chain/starts.ts'
 import { StoredRecords } from '../../replication/chain/stored-records.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
@@ -38,7 +39,7 @@ import { askDoor, type Told } from './chain-door.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { type DiskImage, SimulatedDisk } from './simulated-disk.ts'
 import type { NodeName } from './simulated-network.ts'
-import { SimulatedReplicaStore } from './simulated-replica-store.ts'
+import { SimulatedReplicaStore, VALUE } from './simulated-replica-store.ts'
 import { SkewedClock } from './skewed-clock.ts'
 import { TimerScope } from './timer-scope.ts'
 import type { VirtualClock } from './virtual-clock.ts'
@@ -115,6 +116,8 @@ export class ChainNode {
   replication: ChainReplication | undefined
   /** An old image was put on the disk: what the node says counts for nothing from now on. */
   restored = false
+  /** How often a disk that was put back had been started by then. */
+  restoredBoot = 0
   /** Oldest first. */
   images: StartImage[] = []
   readonly #components: ChainNodeComponents
@@ -185,10 +188,12 @@ export class ChainNode {
     const id = this.disk.read(ID)
     if (id !== undefined) this.id = Buffer.from(id).toString() as NodeId
     const boot = this.#boot() + 1
+    const [key, value] = startValue({ store: this.#store, env: this.#env }, boot)
     try {
       this.disk.write([
         [ID, Buffer.from(this.id)],
         [BOOT, Buffer.from(`${boot}`)],
+        [VALUE + key, value],
       ])
     } catch {
       return this.#components.stopped(this, 'disk')

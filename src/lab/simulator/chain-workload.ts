@@ -19,6 +19,7 @@ import {
   type FileRecord,
   type Version,
 } from '../../storage/record.ts'
+import { bootName } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import { askedFor, type Told } from './chain-door.ts'
 import type { ChainNode } from './chain-node.ts'
@@ -159,7 +160,7 @@ export class ChainWorkload {
     const value = pending && this.#values.get(pending.entries.at(-1) as string)
     if (driver === undefined || value === undefined || request.kind === 'get') return
     const { self, boot, counter } = driver.machine
-    const requestId = `${self}/${boot.counter}.${boot.nonce}/r${counter + 1}`
+    const requestId = `${self}/${bootName(boot)}/r${counter + 1}`
     this.#aliases.set(request.kind === 'move' ? `${requestId}:copy` : requestId, value)
   }
 

@@ -30,7 +30,7 @@ export class Expendables {
     const here = new Set<NodeId>(
       cluster.nodes.filter(each => each !== node && !each.restored).map(({ id }) => id),
     )
-    for (const view of this.#neededViews()) {
+    for (const view of this.neededViews()) {
       const states = cluster.nodes
         .map(({ id }) => invariants.stateAt(id, view.id))
         .filter(state => state !== undefined)
@@ -75,7 +75,7 @@ export class Expendables {
   }
 
   /** Views that anybody holds, and those that are on their way to be decided. */
-  #neededViews(): View[] {
+  neededViews(): View[] {
     const { cluster, invariants } = this.#components
     const views = new Map(invariants.views)
     for (const { machine, views: held } of cluster.nodes) {

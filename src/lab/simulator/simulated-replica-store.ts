@@ -15,7 +15,8 @@ import type { SimulatedDisk } from './simulated-disk.ts'
 
 const RECORD = 'record/'
 const TOMBSTONE = 'tombstone/'
-const VALUE = 'value/'
+/** Before the keys of values. */
+export const VALUE = 'value/'
 
 export class SimulatedReplicaStore implements ReplicaStore {
   readonly #disk: SimulatedDisk<Uint8Array>

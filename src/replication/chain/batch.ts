@@ -4,7 +4,7 @@
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import type { SealMark } from '../../views/range-table.ts'
-import type { Boot, NodeId, View, ViewId, ViewState } from '../../views/view.ts'
+import type { Boot, NodeId, View, ViewId, ViewMember, ViewState } from '../../views/view.ts'
 import type { BlobState } from './blob-table.ts'
 import type { ChainRecord } from './chain-record.ts'
 import type { Message, Tag } from './messages.ts'
@@ -57,6 +57,8 @@ export type Effect =
   | { readonly kind: 'timer'; readonly afterMs: number; readonly timer: TimerEvent }
   /** This disk was copied or restored, and others remember another start of it: it may not serve, and joins anew. */
   | { readonly kind: 'halt' }
+  /** A view names nodes that this one has not heard of. */
+  | { readonly kind: 'meet'; readonly members: readonly ViewMember[] }
   /** A view that this node has served is given up for one of another recovery by force; `records` were kept in it. */
   | { readonly kind: 'overruled'; readonly view: View; readonly by: View; readonly records: number }
 

@@ -9,6 +9,7 @@
  * decides.)
  */
 import { majority, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
+import { isShortened, withoutMembers } from './acquaintance.ts'
 import { hold, meetSealed, newerViews, sealedView } from './deciding.ts'
 import { probe } from './liveness.ts'
 import { type Machine, newTag, send, setTimer } from './machine-state.ts'
@@ -144,10 +145,11 @@ function newRound(m: Machine, view: View, answers: readonly Unconfirmed[]): View
 function ask(m: Machine, tag: Tag, questions: readonly (readonly [ViewRound, Iterable<NodeId>])[]): void {
   const views = new Map<NodeId, View[]>()
   for (const [{ view }, acceptors] of questions) {
+    const bare = withoutMembers(view)
     for (const acceptor of acceptors) {
       const known = views.get(acceptor)
-      if (known === undefined) views.set(acceptor, [view])
-      else known.push(view)
+      if (known === undefined) views.set(acceptor, [bare])
+      else known.push(bare)
     }
   }
   for (const [acceptor, some] of views) send(m, acceptor, { kind: 'confirm', tag, views: some })
@@ -168,7 +170,7 @@ export function onConfirm(m: Machine, from: NodeId, message: ConfirmMessage & { 
   const viewIds: ViewId[] = []
   const sealed: SealedView[] = []
   for (const view of message.views) {
-    const state = hold(m, view)
+    const state = isShortened(view) ? m.views.get(view.id) : hold(m, view)
     if (state !== undefined && !state.sealed) viewIds.push(view.id)
     else sealed.push(sealedView(m, view, state))
   }
@@ -184,9 +186,14 @@ export function onConfirmed(m: Machine, from: NodeId, message: ConfirmMessage & 
     settle(m, message.tag, part)
   }
   for (const sealed of message.sealed) {
-    meetSealed(m, sealed)
     const part = rounds.get(message.tag)?.get(sealed.view.id)
+    // What was shown without its members comes back so: nobody shall take it in like that.
+    const view = part?.view ?? m.views.get(sealed.view.id)?.view ?? sealed.view
+    if (!isShortened(view) || sealed.next !== undefined) meetSealed(m, { ...sealed, view })
     if (part === undefined) continue
+    // One that has not heard of the view could not take it in as it was shown: now it can.
+    const isUnheard = sealed.next === undefined && sealed.accepted === undefined && isShortened(sealed.view)
+    if (isUnheard) send(m, from, { kind: 'teach', views: [part.view] })
     // Where this node has learned of a newer view, that one is to be read; else the others may still be a majority.
     if (m.table.covering(part.view.hi)?.id !== part.view.id) refuseUnconfirmed(m, part.view.id, 'sealed')
     else askEverybody(m, message.tag, [part])

@@ -29,6 +29,7 @@ import {
   type ViewId,
   type ViewState,
 } from '../../views/view.ts'
+import { meetMembers, saysMembers } from './acquaintance.ts'
 import { refuseUnconfirmed } from './confirm.ts'
 import { refuseWaiting } from './dirty.ts'
 import { startInstallation, watch } from './installing.ts'
@@ -68,7 +69,10 @@ export function take(m: Machine, view: View): void {
   m.table.learn(view)
   if (isNews) sealOlder(m, view)
   const held = m.views.get(view.id)
-  if (held?.view.acceptors.length === 0 && agree(held.view, view)) putView(m, { ...held, view })
+  const isFuller = saysMembers(view) && held !== undefined && !saysMembers(held.view)
+  if (isNews || isFuller) meetMembers(m, view)
+  if (held !== undefined && (isFuller || held.view.acceptors.length === 0) && agree(held.view, view))
+    putView(m, { ...held, view })
   if (held !== undefined || !isMember(view, m.self)) return
   if (m.marks.covers(view)) return
   // What was already superseded here when it was heard of is sealed from the beginning.

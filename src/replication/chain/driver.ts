@@ -11,7 +11,8 @@ import { type Defect, isDefect } from '../../invariant.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { isDiskFailure } from '../../storage/disk-errors.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
-import type { Boot, NodeId } from '../../views/view.ts'
+import { diskBootOf, RESTARTS_MAX } from '../../views/boot.ts'
+import type { Boot, NodeId, ViewMember } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { faultOf, logOverruled, nameOf } from './driver-faults.ts'
 import type { DriverObserver } from './driver-observer.ts'
@@ -31,17 +32,10 @@ import { type RoundTripLimits, stretchOf } from './patience.ts'
 import { readAtOnce } from './reading.ts'
 import type { ClientRequest } from './requests.ts'
 import { batchOf, loadStableState } from './stable-state.ts'
+import { drawnNonce, lastStart } from './starts.ts'
 import { StoredRecords } from './stored-records.ts'
 import { Tidying } from './tidying.ts'
 import { isMoot, TimerQueues } from './timer-queues.ts'
-
-/** Starts of the machine within one start of the process; more would be a disk that refuses everything. */
-const RESTARTS_MAX = 1_000_000
-
-/** Which start of its disk speaks. */
-export function diskBootOf(boot: Boot): number {
-  return Math.floor(boot.counter / RESTARTS_MAX)
-}
 
 /** After a refusal of the disk, ms, until it is tried; doubles with each refusal up to the second. */
 const RECOVER_MS_MIN = 500
@@ -64,6 +58,8 @@ export interface ChainDriverComponents {
   /** How long messages take; without, they are taken to be as fast as the settings expect. */
   readonly roundTrips?: RoundTripLimits
   readonly observer?: DriverObserver | undefined
+  /** Takes in where nodes are reached that a view has named and the machine has not heard of. */
+  readonly meet?: (members: readonly ViewMember[]) => void
 }
 
 export interface ChainDriverInit {
@@ -305,6 +301,9 @@ export class ChainDriver {
         case 'halt':
           this.#init.halted()
           break
+        case 'meet':
+          this.#components.meet?.(effect.members)
+          break
         case 'overruled':
           logOverruled(this.#components.env, effect)
           break
@@ -378,12 +377,14 @@ export class ChainDriver {
   #newMachine(): Machine {
     if (this.#restarts >= RESTARTS_MAX) throw new TypeError('A disk that refuses everything is of no use.')
     const { env, store } = this.#components
+    const { self, settings, diskBoot } = this.#init
+    const start = lastStart(store)
+    const isNoted = start !== undefined && diskBootOf(start) === diskBoot
     // A start of the process leaves room for those of the machine within it.
     const boot: Boot = {
-      counter: this.#init.diskBoot * RESTARTS_MAX + this.#restarts,
-      nonce: Buffer.from(env.randomness.bytes(8)).toString('hex'),
+      counter: diskBoot * RESTARTS_MAX + this.#restarts,
+      nonce: isNoted ? start.nonce : drawnNonce(env.randomness),
     }
-    const { self, settings } = this.#init
     const stable = loadStableState(store, this.#records, boot)
     this.#durableViews = new DurableViews(stable.views)
     return createMachine(stable, { self, boot, settings })

@@ -56,6 +56,7 @@ function doubt(m: Machine, node: NodeId, signsMax: number): void {
 }
 
 export function heardFrom(m: Machine, node: NodeId): void {
+  m.unknown.delete(node)
   m.questions.delete(node)
   m.silences.delete(node)
   if (!m.suspects.delete(node)) return

@@ -16,6 +16,7 @@ import { boundOf, RangeTable, type SealMark, SealMarks } from '../../views/range
 import {
   type Boot,
   bootName,
+  type Contact,
   compareViews,
   type NodeId,
   type ViewId,
@@ -68,6 +69,8 @@ export interface Member {
   readonly identifiers: readonly Identifier[]
   /** What fails together with it (a rack, a site); undefined where nobody said so. */
   readonly zone?: string | undefined
+  /** Where it is reached, for those who have never heard of it; only routing acts on it. */
+  readonly contact?: Contact | undefined
   /** `leaving` still serves, and is given nothing new; `gone` never comes back under this name. */
   readonly status: 'member' | 'leaving' | 'gone'
 }
@@ -122,6 +125,8 @@ export interface Machine {
   readonly silences: Map<NodeId, number>
   /** Nodes that are asked last, until so many tasks have begun. */
   readonly slow: Map<NodeId, number>
+  /** Nodes that nobody here has heard of, and who has said so when they were asked. */
+  readonly unknown: Map<NodeId, ReadonlySet<NodeId>>
   /** Suspects have been asked lately whether they are back. */
   seeking: boolean
   /** How often in a row that was for nothing. */
@@ -188,6 +193,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     suspects: new Set(),
     silences: new Map(),
     slow: new Map(),
+    unknown: new Map(),
     seeking: false,
     seeks: 0,
     questions: new Map(),

@@ -5,7 +5,16 @@
 import type { Identifier } from '../../ring/identifier.ts'
 import { placeReplicas } from '../../ring/placement.ts'
 import type { BlobId } from '../../storage/record.ts'
-import { bootName, freshState, type NodeId, type Rank, type View, type ViewId } from '../../views/view.ts'
+import {
+  type Boot,
+  bootName,
+  freshState,
+  type NodeId,
+  type Rank,
+  type View,
+  type ViewId,
+} from '../../views/view.ts'
+import { admit, learnBoot, onRemembered, onUnknown } from './acquaintance.ts'
 import {
   expireBodies,
   fillBodies,
@@ -43,15 +52,7 @@ import { onDeadline, startRequest } from './flows.ts'
 import { forgetStrays, onForget } from './forgetting.ts'
 import { finishSealed, onActive, onInstall, onInstalled, onWatch, watch } from './installing.ts'
 import { askAgain, heardFrom, onQuestionTimeout, onRefusal, onSeek, probe, seekSuspects } from './liveness.ts'
-import {
-  type Batch,
-  type Machine,
-  type Member,
-  putView,
-  rememberPeer,
-  send,
-  type TimerEvent,
-} from './machine-state.ts'
+import { type Batch, type Machine, type Member, putView, send, type TimerEvent } from './machine-state.ts'
 import { mend } from './mending.ts'
 import type {
   Envelope,
@@ -100,6 +101,10 @@ export type MachineEvent =
   | { readonly kind: 'requests'; readonly requests: ReadonlyMap<string, ClientRequest> }
   /** What routing has learned of the network. */
   | { readonly kind: 'members'; readonly members: readonly Member[] }
+  /** Starts of nodes that somebody else remembers: what a node is told when it joins. */
+  | { readonly kind: 'boots'; readonly boots: readonly (readonly [NodeId, Boot])[] }
+  /** Nodes were asked about one of which nothing is known here, and do not know it. */
+  | { readonly kind: 'unknown'; readonly node: NodeId; readonly by: readonly NodeId[] }
   /** A node can't be reached: its machine refuses connections. */
   | { readonly kind: 'unreachable'; readonly node: NodeId }
   /** Tombstones may go. */
@@ -132,7 +137,9 @@ export function step(m: Machine, event: MachineEvent, nowMs: number): Batch {
   }
   if (!m.halted) startRounds(m)
   noteSpares(m)
-  return { persist: m.persist, effects: m.effects }
+  // Whoever finds out in a step that its disk was restored says nothing more, not even of that step.
+  const effects = m.halted ? m.effects.filter(({ kind }) => kind === 'halt') : m.effects
+  return { persist: m.persist, effects }
 }
 
 function handle(m: Machine, event: MachineEvent): void {
@@ -154,6 +161,11 @@ function handle(m: Machine, event: MachineEvent): void {
       return
     case 'members':
       return onMembers(m, event.members)
+    case 'boots':
+      for (const [node, boot] of event.boots) learnBoot(m, node, boot)
+      return
+    case 'unknown':
+      return onUnknown(m, event.node, event.by)
     case 'unreachable':
       onRefusal(m, event.node)
       onVoterUnreachable(m, event.node)
@@ -230,6 +242,7 @@ function found(m: Machine, identifiers: readonly Identifier[]): void {
 
 function onMembers(m: Machine, members: readonly Member[]): void {
   m.members = new Map(members.map(member => [member.node, member]))
+  for (const node of m.unknown.keys()) if (m.members.has(node)) m.unknown.delete(node)
   for (const viewId of [...m.views.keys()]) planRepair(m, viewId)
   if (isLeaving(m)) hurrySpares(m)
 }
@@ -238,23 +251,10 @@ function onMembers(m: Machine, members: readonly Member[]): void {
 function onEnvelope(m: Machine, envelope: Envelope): void {
   const { from, boot, to, message } = envelope
   if (to !== m.self) return
-  const known = m.peers.get(from)
-  if (message.kind === 'impostor') return onImpostor(m, message.remembered.counter, message.remembered.nonce)
-  if (known === undefined || known.counter < boot.counter) rememberPeer(m, from, boot)
-  else if (known.counter > boot.counter || known.nonce !== boot.nonce) {
-    send(m, from, { kind: 'impostor', remembered: known })
-    return
-  }
+  if (message.kind === 'impostor') return onRemembered(m, message.remembered)
+  if (!admit(m, from, boot)) return
   heardFrom(m, from)
   receive(m, from, bootName(boot), message)
-}
-
-/** Others may only not have heard of this start yet; they may not have heard of a later one. */
-function onImpostor(m: Machine, counter: number, nonce: string): void {
-  const older = counter < m.boot.counter || (counter === m.boot.counter && nonce === m.boot.nonce)
-  if (older) return
-  m.halted = true
-  m.effects.push({ kind: 'halt' })
 }
 
 function onTimer(m: Machine, timer: TimerEvent): void {

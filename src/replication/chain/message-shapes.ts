@@ -10,9 +10,11 @@ import {
   type Accepted,
   type Ballot,
   type Boot,
+  type Contact,
   isPartition,
   type Source,
   type View,
+  type ViewMember,
 } from '../../views/view.ts'
 import type { ChainRecord, IdempotencyKey, Intent, KeyOutcome } from './chain-record.ts'
 import { KEYS_PER_PATH_MAX } from './chain-record.ts'
@@ -23,6 +25,13 @@ import type { BlobRef, Comparison, Message, SealedView, WriteRequest } from './m
 /** Characters of a nodeId (32 in use), and of the names made of one, a boot and some counters. */
 const NODE_ID_LENGTH_MAX = 64
 const NAME_LENGTH_MAX = 180
+
+/** A host name with its port; what the map of the network takes (routing/map-record.ts). */
+const ADDRESS_LENGTH_MAX = 259
+const INCARNATION_MAX = 2 ** 30 - 1
+
+/** Replicas and acceptors of one view: at most 15 and 29. */
+const MEMBERS_MAX = 64
 
 /** An epoch is kept in 32 bits. */
 const EPOCH_MAX = 2 ** 32 - 1
@@ -51,7 +60,6 @@ function isPath(value: unknown): boolean {
 }
 
 const version = is.object<Version>({ epoch: is.integer(0, EPOCH_MAX), seq: is.integer() })
-const boot = is.object<Boot>({ counter: is.integer(), nonce: is.text(NODE_ID_LENGTH_MAX) })
 const ballot = is.object<Ballot>({ round: is.integer(), node: nodeId, boot: is.text(NODE_ID_LENGTH_MAX) })
 
 const distinct: is.Shape = value => {
@@ -68,7 +76,25 @@ const sourceFields = {
   replicas: is.both(nodes, distinct),
 }
 const source = is.object<Source>(sourceFields)
-const moreFields = { sources: is.list(source), root: is.absentOr(name), firstSeq: is.absentOr(is.integer()) }
+const boot = is.object<Boot>({ counter: is.integer(), nonce: is.text(NODE_ID_LENGTH_MAX) })
+const address = is.text(ADDRESS_LENGTH_MAX, 1)
+const contact = is.object<Contact>({
+  address,
+  ringAddress: address,
+  incarnation: is.integer(0, INCARNATION_MAX),
+})
+const viewMember = is.object<ViewMember>({
+  node: nodeId,
+  contact: is.absentOr(contact),
+  zone: is.absentOr(is.text(NODE_ID_LENGTH_MAX)),
+  boot: is.absentOr(boot),
+})
+const moreFields = {
+  members: is.absentOr(is.list(viewMember, MEMBERS_MAX)),
+  sources: is.list(source),
+  root: is.absentOr(name),
+  firstSeq: is.absentOr(is.integer()),
+}
 const lawful: is.Shape = value => viewFault(value as View) === undefined
 const view = is.both(
   is.object<View>({ ...sourceFields, ...moreFields, acceptors: is.both(nodes, odd) }),

@@ -21,6 +21,7 @@ import {
   type View,
   type ViewId,
 } from '../../views/view.ts'
+import { askAboutStrangers, isMissing, membersOf } from './acquaintance.ts'
 import { startProposal } from './deciding.ts'
 import { finishSealed } from './installing.ts'
 import { isAlive, probe } from './liveness.ts'
@@ -49,6 +50,8 @@ export interface RepairInput {
   readonly isAlive: (node: NodeId) => boolean
   /** Whether this node has heard of another one at all, be it that it is gone. */
   readonly isKnown: (node: NodeId) => boolean
+  /** Whether a majority of the acceptors has said that it has never heard of it. */
+  readonly isMissing: (node: NodeId) => boolean
   readonly copies: number
 }
 
@@ -77,7 +80,7 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   const successors = nodesOf(spreadOverZones(successorsOf(ring, view.hi)))
   const dead = input.ring.filter(({ nodeId }) => !isAlive(nodeId))
   // One that was never heard of here may well live: whoever chose it knew more of the network.
-  const strangers = view.acceptors.filter(node => !input.isKnown(node))
+  const strangers = view.acceptors.filter(node => !input.isKnown(node) && !input.isMissing(node))
   const doubtful = [...strangers, ...nodesOf(successorsOf(dead, view.hi))]
   const plan = (arc: Arc, replicas: readonly NodeId[]): Plan => ({
     lo: arc.lo,
@@ -141,7 +144,10 @@ export function onRepair(m: Machine, { viewId, tries, dueMs }: TimerEvent & { ki
   const step = stepFor(m, viewId)
   if (state.sealed) finishSealed(m, state)
   else {
-    if (step === undefined) return completeView(m, state)
+    if (step === undefined) {
+      askAboutStrangers(m, state.view)
+      return completeView(m, state)
+    }
     if (step.kind === 'propose') proposePlans(m, viewId, step.plans)
     else {
       send(m, step.node, { kind: 'pre-copy', view: state.view })
@@ -167,6 +173,7 @@ function stepFor(m: Machine, viewId: ViewId): RepairStep | undefined {
     ring: ringAt(m),
     isAlive: node => isAlive(m, node),
     isKnown: node => m.members.has(node),
+    isMissing: node => isMissing(m, state.view, node),
     copies: m.settings.replicas,
   })
 }
@@ -174,7 +181,10 @@ function stepFor(m: Machine, viewId: ViewId): RepairStep | undefined {
 function proposePlans(m: Machine, viewId: ViewId, plans: readonly Plan[]): void {
   const state = m.views.get(viewId)
   if (state === undefined) return
-  startProposal(m, state.view, childrenOf(state.view, plans, newTag(m), isSettled(m, state), state.active))
+  const known = plans.map(plan => {
+    return { ...plan, members: membersOf(m, state.view, [...plan.replicas, ...plan.acceptors]) }
+  })
+  startProposal(m, state.view, childrenOf(state.view, known, newTag(m), isSettled(m, state), state.active))
 }
 
 /** Replaces a view by its like, as an operator or a test may want. */

@@ -12,7 +12,7 @@ import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { serves } from '../../views/install.ts'
-import { bootName, headOf, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
+import { headOf, isNameOf, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
 import { missingBodyOf } from './bodies.ts'
 import {
   absentRecord,
@@ -62,7 +62,7 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
   const state = headState(m, from, message, request.position)
   if (state === undefined) return
   if (binding.kind === 'first') {
-    const bound = binding.headBoot === bootName(m.boot)
+    const bound = isNameOf(binding.headBoot, m.boot)
     if (!bound || !use(m, state, from, boot, binding.counter)) {
       return refuse(m, from, tag, 'burnt', state.view.id)
     }

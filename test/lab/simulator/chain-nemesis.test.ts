@@ -3,6 +3,8 @@ import type { ChainNode } from '../../../src/lab/simulator/chain-node.ts'
 import type { BlobState } from '../../../src/replication/chain/blob-table.ts'
 import type { PathName } from '../../../src/ring/path-name.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
+import { diskBootOf, STARTS_NOTED } from '../../../src/views/boot.ts'
+import type { Boot } from '../../../src/views/view.ts'
 import { chainBench } from './chain-bench.ts'
 
 t.test('trouble is drawn, kept and ended', async t => {
@@ -88,15 +90,17 @@ t.test('a body that records name rots only where another replica of the serving 
   t.notOk(kept.machine?.blobs.has(blobId))
 })
 
-t.test('a restored disk stays up until it is refused', async t => {
+t.test('a restored disk is started as often as that can be told', async t => {
   const { cluster, nemesis } = await chainBench()
   const node = cluster.node('n1')
   node.restored = true
+  const boot = diskBootOf(node.machine?.boot as Boot)
+  node.restoredBoot = boot - STARTS_NOTED
   for (const kind of ['crash', 'fill', 'half-renew'])
     nemesis.follow([{ atMs: 0, kind, node: 'n1', lastsMs: 10, pick: 1 }])
   t.ok(node.running)
   t.equal(node.disk.fault, 'none')
-  node.restored = false
+  node.restoredBoot = boot - 1
   nemesis.follow([{ atMs: 0, kind: 'crash', node: 'n1', lastsMs: 10 }])
   t.notOk(node.running)
 })

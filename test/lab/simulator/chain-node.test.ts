@@ -1,5 +1,5 @@
 import t from 'tap'
-import { diskBootOf } from '../../../src/replication/chain/driver.ts'
+import { diskBootOf } from '../../../src/views/boot.ts'
 import type { ViewId } from '../../../src/views/view.ts'
 import { chainBench } from './chain-bench.ts'
 

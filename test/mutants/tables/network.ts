@@ -324,8 +324,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     id: 'strangers-answers-taken-whole',
     file: 'src/membership/strangers.ts',
-    find: '.filter(({ nodeId }) => nodeId === node))',
-    replace: ')',
+    find: '.filter(({ nodeId }) => nodeId === node)\n',
+    replace: '\n',
     loss: 'who is asked about one node tells of others',
   },
   {

@@ -20,12 +20,14 @@ function view(replicas: string, acceptors: string, lo = '2', hi = '4'): View {
   return { id: 'v' as ViewId, epoch: 1, lo: at(lo), hi: at(hi), sources: [], ...nodes }
 }
 
-function input(change: Partial<RepairInput> & { dead?: string }): RepairInput {
+/** `missing`: whom a majority of the acceptors has never heard of. */
+function input(change: Partial<RepairInput> & { dead?: string; missing?: string }): RepairInput {
   const dead = change.dead ?? ''
   const isAlive = (each: NodeId) => !dead.includes(each)
   const isKnown = (each: NodeId) => 'abcdef'.includes(each)
+  const isMissing = (each: NodeId) => change.missing?.includes(each) === true
   const ring = ringOf(MEMBERS)
-  return { view: view('bcd', 'bcdea'), active: true, ring, isAlive, isKnown, copies: 3, ...change }
+  return { view: view('bcd', 'bcdea'), active: true, ring, isAlive, isKnown, isMissing, copies: 3, ...change }
 }
 
 t.test('only members may be given something, each at all of its positions', async t => {
@@ -42,7 +44,7 @@ const ZONED = ringOf(
   [...'abcdef'].map((name, index) => member(name, '2468ac'[index] as string, 'member', 'zxxxyz'[index])),
 )
 
-const STEPS: [string, Partial<RepairInput> & { dead?: string }, unknown][] = [
+const STEPS: [string, Parameters<typeof input>[0], unknown][] = [
   ['nothing', {}, undefined],
   ['the survivors, at once', { dead: 'c' }, { kind: 'propose', plans: [{ replicas: ['b', 'd'] }] }],
   ['the survivors, even of a view that never served', { dead: 'b', active: false }, { kind: 'propose' }],
@@ -53,6 +55,11 @@ const STEPS: [string, Partial<RepairInput> & { dead?: string }, unknown][] = [
     'no other acceptor in the place of one that was never heard of',
     { view: view('bcd', 'bcdez') },
     undefined,
+  ],
+  [
+    'others in the place of two whom nobody has ever heard of',
+    { view: view('bcd', 'bcdyz'), dead: 'yz', missing: 'yz' },
+    { kind: 'propose', plans: [{ replicas: ['b', 'c', 'd'], acceptors: ['b', 'c', 'd', 'e', 'a'] }] },
   ],
   [
     'a stranger sooner than the dead, when too few are known to live',
