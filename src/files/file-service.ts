@@ -129,11 +129,12 @@ export class FileService {
    */
   async copy(source: PathName, destination: PathName, options: WriteOptions): Promise<Written> {
     refuseSamePath(source, destination)
-    const keyed = this.#keyed(destination, options, ['copy', source])
-    // The source of a copy that is done may be gone.
-    const done = keyed && (await this.#replication.kept(destination, keyed))
-    if (done !== undefined) return this.#written(done)
-    return this.#copy(source, destination, options.condition, keyed)
+    return this.#copy(
+      source,
+      destination,
+      options.condition,
+      this.#keyed(destination, options, ['copy', source]),
+    )
   }
 
   async #copy(
@@ -144,7 +145,12 @@ export class FileService {
   ): Promise<Written> {
     for (let tries = 1; ; tries++) {
       const { record } = await this.#replication.find(source)
-      if (record === undefined) throw notFound(source)
+      if (record === undefined) {
+        // The source of a copy that is done may be gone.
+        const done = keyed && (await this.#replication.kept(path, keyed))
+        if (done === undefined) throw notFound(source)
+        return this.#written(done)
+      }
       // A retry of a copy that is done meets its own file: the commit knows, by the key, that it is.
       if (keyed === undefined) refuse(path, condition, (await this.#replication.find(path)).record)
       try {

@@ -51,6 +51,7 @@ export const SINCE: { readonly [K in Kind]: ProtocolVersion } = {
   pass: 1,
   acknowledge: 1,
   floor: 1,
+  settled: 3,
   confirm: 1,
   confirmed: 1,
   read: 1,

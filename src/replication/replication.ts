@@ -23,7 +23,7 @@ export type Change =
   | { readonly kind: 'remove'; readonly path: PathName; readonly condition: Condition }
   | { readonly kind: 'move'; readonly from: PathName; readonly path: PathName; readonly condition: Condition }
 
-/** How long the outcome of an Idempotency-Key is kept, in ms: 24 hours, the usual promise for retries of a client. */
+/** How long the outcome of an Idempotency-Key is kept at least, in ms: 24 hours, the usual promise for retries of a client. */
 export const OUTCOME_KEPT_MS = 24 * 60 * 60 * 1000
 
 /** Where a request went, and who keeps the file. */
@@ -88,8 +88,8 @@ export interface Replication {
   commit(change: Change, options?: ChangeOptions): Promise<Done>
 
   /**
-   * What an earlier change of the path under this key did; undefined when there was none, or more than 24 hours ago.
-   * @throws StoreError IDEMPOTENCY_KEY_REUSED when it was another change; UNAVAILABLE.
+   * What this change of the path did under its key, as long as that is remembered: 24 hours at least.
+   * @throws StoreError UNAVAILABLE.
    */
   kept(path: PathName, idempotency: Idempotency): Promise<Done | undefined>
 

@@ -112,6 +112,8 @@ export interface ViewState {
   readonly seq: number
   /** Writes of this view up to here are known to be acknowledged: after a restart only later ones are in doubt. */
   readonly clean?: number
+  /** For how long the range had been served at the latest write, ms; 0 where nothing says so. */
+  readonly timeMs?: number
 }
 
 /** What a node knows of a view that it has just heard of. */

@@ -32,6 +32,7 @@ export const SIMULATED_SETTINGS: ChainSettings = {
   differenceBytesMax: 512 * 1024,
   stagedMs: 400,
   spareMs: 200,
+  outcomesKeptMs: 2_500,
 }
 
 export interface ClusterInit {
@@ -266,7 +267,7 @@ function subjectsOf(message: Envelope['message']): string[] {
   if ('viewId' in message) found.push(message.viewId)
   if ('view' in message) found.push(message.view.id)
   if ('path' in message) found.push(message.path)
-  if ('record' in message) found.push(message.record.path)
+  if ('record' in message && message.record !== undefined) found.push(message.record.path)
   if ('request' in message) found.push(message.request.path)
   return found
 }

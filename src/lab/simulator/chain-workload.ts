@@ -262,7 +262,9 @@ export class ChainWorkload {
     if (record === undefined) return { kind: 'FILE_NOT_FOUND' }
     const etag = etagOf(record)
     this.#etags.set(record.path, etag)
-    const requestId = this.#writers.get(`${record.path} ${showVersion(record.version)}`)
+    const written = this.#writers.get(`${record.path} ${showVersion(record.version)}`)
+    // A move that began again is the same to its client.
+    const requestId = written?.replace(/\+\d+:/, ':')
     if (requestId === undefined) throw new Error(`Nobody has written ${etag} at ${record.path}.`)
     return { kind: 'ok', value: this.#aliases.get(requestId) ?? requestId, etag }
   }

@@ -6,7 +6,7 @@ import type { BlobId, Version } from '../../storage/record.ts'
 import type { SealMark } from '../../views/range-table.ts'
 import type { Boot, NodeId, View, ViewId, ViewMember, ViewState } from '../../views/view.ts'
 import type { BlobState } from './blob-table.ts'
-import type { ChainRecord } from './chain-record.ts'
+import type { ChainRecord, KeyOutcome } from './chain-record.ts'
 import type { Message, Tag } from './messages.ts'
 
 /** One change of stable storage; `undefined` removes. */
@@ -40,11 +40,17 @@ export type TimerEvent =
 export type Outcome =
   | { readonly kind: 'value'; readonly record: ChainRecord }
   /** `replaced`: whether a file stood at the path before, where that is known. */
-  | { readonly kind: 'done'; readonly version: Version; readonly replaced?: boolean | undefined }
+  | {
+      readonly kind: 'done'
+      readonly version: Version
+      readonly replaced?: boolean | undefined
+      /** Of a move: the file that it left at its destination in this version. */
+      readonly file?: KeyOutcome['file']
+    }
   /** The condition did not hold. */
   | {
       readonly kind: 'failed'
-      readonly reason: 'condition' | 'no-source' | 'conflict' | 'key-reused' | 'too-many-keys' | 'no-body'
+      readonly reason: 'condition' | 'no-source' | 'key-reused' | 'too-many-keys' | 'no-body'
     }
   /** It may have happened, or may still. */
   | { readonly kind: 'indeterminate' }

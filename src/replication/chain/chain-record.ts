@@ -27,8 +27,10 @@ export interface Decided {
 export interface Intent {
   readonly moveId: RequestId
   readonly destination: PathName
-  /** The version at which the destination was seen free: the copy is made from exactly there, so at most once. */
+  /** The version at which the destination was seen before the move began: no copy is made below `movesFloor` there. */
   readonly destinationVersion: Version
+  /** What must hold of the destination when the copy is made; absent in what a node of protocol 2 has written. */
+  readonly condition?: Condition
   /** Of the client: its outcome is kept at the destination, whoever brings the move to its end. */
   readonly key?: IdempotencyKey
 }
@@ -38,7 +40,7 @@ export interface IdempotencyKey {
   readonly key: string
   /** Stands for everything that decides what the request does. */
   readonly fingerprint: string
-  /** Wall clock, ms since 1970. */
+  /** Wall clock, ms since 1970; what decides is `decidedAtMs`, except where a node of protocol 2 wrote the outcome. */
   readonly expiresAtMs: number
 }
 
@@ -51,6 +53,23 @@ export interface KeyOutcome extends IdempotencyKey {
   readonly replaced: boolean
   /** Of a put; a removal has none. */
   readonly file: { readonly size: number; readonly sha256: string } | undefined
+  /** The time of the range when this was decided (range-time.ts), ms. */
+  readonly decidedAtMs?: number
+  /** Of a refused move: there was no file to move. */
+  readonly noSource?: boolean
+  /** What was decided of a move whose destination this is; its key is the move's own and no client's. */
+  readonly move?: MoveDecision
+}
+
+/** Why a copy that a move needs will never be made. `yielded`: something else was in the way, and it may begin again. */
+export type MoveRefusal = 'condition' | 'yielded' | 'key-reused' | 'too-many-keys'
+
+export interface MoveDecision {
+  readonly moveId: RequestId
+  readonly source: PathName
+  readonly refusal?: MoveRefusal
+  /** The source holds the intent no more: nobody needs to be told the decision again, except the mover perhaps. */
+  readonly settled?: boolean
 }
 
 export interface ChainRecord {
@@ -70,6 +89,11 @@ export interface ChainRecord {
   readonly historyFloor: Version
   readonly intent: Intent | undefined
   readonly outcomes: readonly KeyOutcome[]
+  /**
+   * A move that saw the path before this version is decided in `outcomes`, or never will be done. Absent in what a node of
+   * protocol 2 has written, which forgets such decisions: there it is the version of the record.
+   */
+  readonly movesFloor?: Version
 }
 
 /** What a write does. `intend` and `abandon` change only the intent of a move. */
@@ -79,16 +103,13 @@ export type Operation =
   | { readonly kind: 'intend'; readonly intent: Intent }
   | { readonly kind: 'abandon' }
   /** Changes nothing but what is remembered: a write under a key was refused. */
-  | { readonly kind: 'refuse' }
+  | { readonly kind: 'refuse'; readonly noSource?: boolean }
 
 /** Writes that a record remembers: enough for a retry that comes late among a handful of racing clients. */
 export const HISTORY_MAX = 8
 
-/** Idempotency-Keys that one path remembers; one more is refused. About 200 bytes each, and they travel with each write. */
-export const KEYS_PER_PATH_MAX = 256
-
-/** Of these, refusals: a client that polls with create-only writes must not use the others' room up. The oldest goes. */
-export const REFUSALS_PER_PATH_MAX = 64
+/** Outcomes that one path remembers. About 200 bytes each, and they travel with each write. */
+export const OUTCOMES_PER_PATH_MAX = 256
 
 export const VERSION_ZERO: Version = { epoch: 0, seq: 0 }
 
@@ -111,6 +132,7 @@ export function absentRecord(path: PathName, position: Identifier, floor: Versio
     historyFloor: floor,
     intent: undefined,
     outcomes: [],
+    movesFloor: floor,
   }
 }
 
@@ -128,23 +150,27 @@ export function etagOfRecord({ body, written }: ChainRecord): ETag | undefined {
   return etagOf({ version: written.version, body })
 }
 
-/** The record after a write. `outcome` is kept with it, and outcomes that have expired are not. */
+/** Below which no copy of a move is made here. */
+export function movesFloorOf(record: ChainRecord): Version {
+  return record.movesFloor ?? record.version
+}
+
+/** The record after a write; `outcomes` are those that it has from then on. */
 export function applyOperation(
   record: ChainRecord,
   operation: Operation,
   decided: Decided,
-  outcome: KeyOutcome | undefined,
-  nowMs: number,
+  outcomes: readonly KeyOutcome[] = record.outcomes,
 ): ChainRecord {
   const all = [...record.history, decided]
   const dropped = all.length > HISTORY_MAX ? all[0] : undefined
-  const kept = record.outcomes.filter(({ expiresAtMs }) => expiresAtMs > nowMs)
   const base = {
     ...record,
     version: decided.version,
     history: dropped === undefined ? all : all.slice(1),
     historyFloor: dropped?.version ?? record.historyFloor,
-    outcomes: outcome === undefined ? kept : [...withinLimits(kept, outcome), outcome],
+    outcomes,
+    movesFloor: movesFloorOf(record),
     intent: undefined,
   }
   switch (operation.kind) {
@@ -177,13 +203,6 @@ function notBefore(beforeMs: number, atMs: number): number {
   if (beforeMs <= atMs) return atMs
   const second = Math.floor(beforeMs / 1000)
   return Math.floor(atMs / 1000) === second ? beforeMs : (second + 1) * 1000
-}
-
-/** Refusals make room for each other; what was done under a key is kept as long as was promised. */
-function withinLimits(outcomes: readonly KeyOutcome[], added: KeyOutcome): readonly KeyOutcome[] {
-  const refusals = outcomes.filter(({ refused }) => refused)
-  if (!added.refused || refusals.length < REFUSALS_PER_PATH_MAX) return outcomes
-  return outcomes.filter(outcome => outcome !== refusals[0])
 }
 
 /** The body that a write names, when it is not inline. */

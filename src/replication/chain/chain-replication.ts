@@ -29,22 +29,24 @@ import {
   type Placement,
   type ReceiveOptions,
   type Replication,
-  type WrittenFile,
 } from '../replication.ts'
 import { type BodyCarrier, blobRefOf } from './body-carrier.ts'
 import type { ChainDriver } from './driver.ts'
 import { isAlive } from './liveness.ts'
 import type { LostRanges } from './lost-ranges.ts'
 import type { Outcome } from './machine-state.ts'
+import { keptOutcome } from './outcomes.ts'
 import { fileOf } from './record-notes.ts'
 import type { ClientRequest } from './requests.ts'
-import { keptOutcome } from './writing.ts'
 
 /** How often it is looked at whether a node to which a body is on its way counts as dead, ms. */
 const LOOK_MS = 250
 
 /** Every so many looks the node is asked whether it is there: each second. */
 const LOOKS_PER_DOUBT = 4
+
+/** What the head says of a key itself. */
+const KEY_ERRORS: ReadonlySet<string | undefined> = new Set(['IDEMPOTENCY_KEY_REUSED', 'OVERLOADED'])
 
 export interface ChainReplicationComponents {
   readonly env: Env
@@ -106,13 +108,12 @@ export class ChainReplication implements Replication {
     try {
       const { idempotency } = options
       if (idempotency === undefined) return await this.#commit(change, options)
-      const before = await this.kept(change.path, idempotency)
-      if (before !== undefined) return before
       try {
         const done = await this.#commit(change, options)
         // Of several requests under one key one was made; all of them answer what it did.
         return (await this.kept(change.path, idempotency).catch(() => undefined)) ?? done
       } catch (error) {
+        if (KEY_ERRORS.has(errorCode(error))) throw error
         const after = await this.kept(change.path, idempotency).catch(() => 'unknown' as const)
         if (after !== undefined && after !== 'unknown') return after
         // Another request under the key may have done what this one was refused for.
@@ -125,15 +126,12 @@ export class ChainReplication implements Replication {
   }
 
   async kept(path: PathName, { key, fingerprint }: Idempotency): Promise<Done | undefined> {
-    const { env } = this.#components
     const visited = await this.#reach(path)
     const outcome = await this.#components.lost.request({ kind: 'get', path })
     if (outcome.kind !== 'value') throw this.#components.lost.refusal(path)
-    const known = keptOutcome(outcome.record, key, env.clock.nowMs())
-    if (known === undefined) return undefined
-    if (known.fingerprint !== fingerprint) throw refusal('key-reused', path)
-    // The commit tells the refusal again.
-    if (known.refused) return undefined
+    const known = keptOutcome(outcome.record, key)
+    // The commit tells a refusal again, and whether a key that stands for something else still counts.
+    if (known === undefined || known.fingerprint !== fingerprint || known.refused) return undefined
     const { file, version, replaced } = known
     return { record: file && { path, version, body: file }, replaced, ...this.#placement(path, visited) }
   }
@@ -214,8 +212,10 @@ export class ChainReplication implements Replication {
     const request = this.#requestOf(change, options)
     const outcome = await this.#components.lost.request(request)
     if (outcome.kind === 'unavailable') throw this.#components.lost.refusal(change.path)
-    const { version, replaced = change.condition !== 'absent' } = doneOr(outcome, change)
-    const record = await this.#recordAfter(change, request, version)
+    const done = doneOr(outcome, change)
+    const { version, replaced = change.condition !== 'absent' } = done
+    const body = request.kind === 'put' ? request.body : done.file
+    const record = body && { path: change.path, version, body }
     return { record, replaced, ...this.#placement(change.path, visited) }
   }
 
@@ -314,20 +314,6 @@ export class ChainReplication implements Replication {
     }
   }
 
-  async #recordAfter(
-    change: Change,
-    request: ClientRequest,
-    version: FileRecord['version'],
-  ): Promise<WrittenFile | undefined> {
-    if (change.kind === 'remove') return undefined
-    if (request.kind === 'put') {
-      const { path, body } = request
-      return { path, version, body }
-    }
-    const outcome = await this.#components.lost.request({ kind: 'get', path: change.path })
-    return outcome.kind === 'value' ? fileOf(outcome.record) : undefined
-  }
-
   /** The staging's own copy of a body goes, unless the machine keeps it. */
   async #release(staged: StagedBody): Promise<void> {
     const { storage, driver } = this.#components
@@ -363,8 +349,6 @@ function refusal(reason: Exclude<Reason, 'condition'>, path: PathName): StoreErr
     case 'no-source':
     case 'no-body':
       return new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
-    case 'conflict':
-      return new StoreError('FILE_EXISTS', 'Another write reached the destination first.', { path })
     case 'key-reused':
       return new StoreError(
         'IDEMPOTENCY_KEY_REUSED',

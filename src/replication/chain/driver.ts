@@ -211,8 +211,8 @@ export class ChainDriver {
   /** Takes one step. Effects that need no write, and wait for none, are out when this returns. */
   dispatch(event: MachineEvent): void {
     if (this.#closed || this.#fault) return
-    const nowMs = this.#components.env.clock.nowMs()
-    const batch = this.#guarded(event, () => step(this.#machine, event, nowMs))
+    const { clock } = this.#components.env
+    const batch = this.#guarded(event, () => step(this.#machine, event, clock.nowMs(), clock.monotonicMs()))
     if (batch === undefined) return
     const { persist, effects } = batch
     this.#components.observer?.stepped(event, persist)

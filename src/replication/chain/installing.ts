@@ -28,7 +28,7 @@ import {
 import { fillBodies, preCopied } from './bodies.ts'
 import { hold, newerViews, seal, startProposal } from './deciding.ts'
 import { probe } from './liveness.ts'
-import { backOffMs, type Machine, putView, send, setTimer } from './machine-state.ts'
+import { backOffMs, chainOf, type Machine, putView, send, setTimer } from './machine-state.ts'
 import { planRepair } from './repair.ts'
 import {
   applyChanges,
@@ -81,10 +81,11 @@ function ownSource(m: Machine, source: Source): ViewState {
 }
 
 /** Adopted, as one commit with the records that were put in place for it. */
-function install(m: Machine, state: ViewState, from: { floor: ViewState['floor']; seq: number }): void {
+function install(m: Machine, state: ViewState, from: Omit<HandedOut, 'active'>): void {
   // A recovery by force numbers its writes apart, so that no record of another one has the same version.
   const seq = state.view.firstSeq ?? from.seq
-  const installed = { ...state, installed: true, floor: from.floor, seq }
+  const time = from.timeMs === undefined ? {} : { timeMs: from.timeMs }
+  const installed = { ...state, installed: true, floor: from.floor, seq, ...time }
   putView(m, installed)
   passDown(m, installed)
 }
@@ -161,6 +162,8 @@ export function onActive(m: Machine, from: NodeId, viewId: ViewId): void {
 /** All replicas are installed: the view serves. */
 export function activate(m: Machine, state: ViewState): void {
   putView(m, { ...state, active: true })
+  // Only while it serves does a range get older.
+  chainOf(m, state).timedAtMs = m.activeMs
   fillBodies(m, state.view.id, 0)
   planRepair(m, state.view.id)
 }

@@ -61,6 +61,8 @@ export interface ChainSettings {
   readonly stagedMs: number
   /** How long a former replica keeps its copy at least, ms, though others have it. */
   readonly spareMs: number
+  /** How long the outcome of an Idempotency-Key is kept, ms of the time of its range. */
+  readonly outcomesKeptMs: number
 }
 
 /** A node as others know it. A hint, kept by routing. */
@@ -98,6 +100,8 @@ export interface Chain {
   resuming: { readonly prefixes: string[]; readonly open: [PathName, number][] } | undefined
   /** Head: replicas that have every body. */
   readonly filled: Set<NodeId>
+  /** Head: what the machine's activeMs was when the time of the range was as the view's state says. */
+  timedAtMs: number
 }
 
 /** Everything one node knows. Changed by step() alone. */
@@ -151,6 +155,10 @@ export interface Machine {
   /** Tasks begun so far. */
   turns: number
   halted: boolean
+  /** How long this start has been at work, ms of its monotonic clock; late steps count for less (range-time.ts). */
+  activeMs: number
+  /** Monotonic clock at the last step, ms. */
+  steppedAtMs: number | undefined
 
   // Of the step under way.
   nowMs: number
@@ -211,6 +219,8 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     counter: 0,
     turns: 0,
     halted: false,
+    activeMs: 0,
+    steppedAtMs: undefined,
     nowMs: 0,
     persist: [],
     effects: [],
@@ -328,6 +338,7 @@ export function chainOf(m: Machine, state: ViewState): Chain {
     resending: false,
     resuming: undefined,
     filled: new Set(),
+    timedAtMs: m.activeMs,
   }
   m.chains.set(state.view.id, chain)
   return chain

@@ -63,6 +63,7 @@ import type {
   Tag,
   TeachMessage,
 } from './messages.ts'
+import { onSettled } from './move-decision.ts'
 import {
   collectTombstones,
   onAcknowledge,
@@ -72,6 +73,7 @@ import {
   onResume,
   resumeChain,
 } from './passing.ts'
+import { passTime } from './range-time.ts'
 import { onRead } from './reading.ts'
 import { recover } from './recovering.ts'
 import { onPreCopied, onRepair, planRepair, renewView, ringAt } from './repair.ts'
@@ -126,9 +128,13 @@ export type MachineEvent =
   /** Walk over everything and heal it. */
   | { readonly kind: 'verify' }
 
-/** @param nowMs wall clock, ms since 1970; only for stamps and expiry, nothing else depends on it. */
-export function step(m: Machine, event: MachineEvent, nowMs: number): Batch {
+/**
+ * @param nowMs wall clock, ms since 1970; only for stamps and the expiry of staged bodies, nothing else depends on it.
+ * @param monotonicMs of the clock that never jumps; it ages what is kept for a time.
+ */
+export function step(m: Machine, event: MachineEvent, nowMs: number, monotonicMs = nowMs): Batch {
   m.nowMs = nowMs
+  passTime(m, monotonicMs)
   m.persist = []
   m.effects = []
   if (!m.halted) handle(m, event)
@@ -363,6 +369,8 @@ function receiveChain(m: Machine, from: NodeId, boot: string, message: Exclude<M
       return onAcknowledge(m, from, message)
     case 'floor':
       return onFloor(m, from, message)
+    case 'settled':
+      return onSettled(m, from, message)
     case 'confirm':
       return onConfirm(m, from, message)
     case 'confirmed':

@@ -16,8 +16,8 @@ import {
   type View,
   type ViewMember,
 } from '../../views/view.ts'
-import type { ChainRecord, IdempotencyKey, Intent, KeyOutcome } from './chain-record.ts'
-import { KEYS_PER_PATH_MAX } from './chain-record.ts'
+import type { ChainRecord, IdempotencyKey, Intent, KeyOutcome, MoveDecision } from './chain-record.ts'
+import { OUTCOMES_PER_PATH_MAX } from './chain-record.ts'
 import { PREFIX_DIGITS } from './digest-tree.ts'
 import type { Machine } from './machine-state.ts'
 import type { BlobRef, Comparison, Message, SealedView, WriteRequest } from './messages.ts'
@@ -164,12 +164,27 @@ const outcome = is.object<KeyOutcome>({
   refused: is.flag,
   replaced: is.flag,
   file: is.absentOr(is.object({ size: is.integer(), sha256: is.text(64) })),
+  decidedAtMs: is.absentOr(is.finite),
+  noSource: is.absentOr(is.flag),
+  move: is.absentOr(
+    is.object<MoveDecision>({
+      moveId: name,
+      source: isPath,
+      refusal: is.absentOr(is.oneOf('condition', 'yielded', 'key-reused', 'too-many-keys')),
+      settled: is.absentOr(is.flag),
+    }),
+  ),
 })
+const condition = is.either(
+  is.oneOf('none', 'absent', 'exists'),
+  is.object({ etags: is.list(is.text(TEXT_LENGTH_MAX)) }),
+)
 const decided = is.object({ version, requestId: name })
 const intent = is.object<Intent>({
   moveId: name,
   destination: isPath,
   destinationVersion: version,
+  condition: is.absentOr(condition),
   key: is.absentOr(key),
 })
 const record = is.both(
@@ -184,7 +199,8 @@ const record = is.both(
     history: is.list(decided, HISTORY_LENGTH_MAX),
     historyFloor: version,
     intent: is.absentOr(intent),
-    outcomes: is.list(outcome, KEYS_PER_PATH_MAX),
+    outcomes: is.list(outcome, OUTCOMES_PER_PATH_MAX),
+    movesFloor: is.absentOr(version),
   }),
   value => {
     const { body, meta, written, intent } = value as ChainRecord
@@ -196,12 +212,9 @@ const record = is.both(
 
 const operation = is.either(
   is.object({ kind: is.oneOf('put'), body, meta, writtenAtMs: is.finite }),
-  is.object({ kind: is.oneOf('remove', 'abandon', 'refuse') }),
+  is.object({ kind: is.oneOf('remove', 'abandon') }),
+  is.object({ kind: is.oneOf('refuse'), noSource: is.absentOr(is.flag) }),
   is.object({ kind: is.oneOf('intend'), intent }),
-)
-const condition = is.either(
-  is.oneOf('none', 'absent', 'exists'),
-  is.object({ etags: is.list(is.text(TEXT_LENGTH_MAX)) }),
 )
 const writeRequest = is.object<WriteRequest>({
   path: isPath,
@@ -211,6 +224,7 @@ const writeRequest = is.object<WriteRequest>({
   condition,
   settles: is.absentOr(name),
   key: is.absentOr(key),
+  move: is.absentOr(is.object({ source: isPath, condition })),
 })
 const binding = is.either(
   is.object({ kind: is.oneOf('first'), headBoot: is.text(NAME_LENGTH_MAX), counter: is.integer() }),
@@ -259,15 +273,17 @@ const TABLE: Table = {
     floor: version,
     seq: is.integer(),
     active: is.flag,
+    timeMs: is.absentOr(is.finite),
     descend: is.list(prefix),
     again: is.list(prefix),
     records: is.list(record),
     missing: is.list(isPath),
   },
   'no-difference': { tag: name, reason: is.oneOf('not-installed', 'elsewhere') },
-  pass: { viewId: name, record, cleanSeq: is.integer() },
+  pass: { viewId: name, record, cleanSeq: is.integer(), timeMs: is.absentOr(is.finite) },
   acknowledge: { viewId: name, path: isPath, version },
-  floor: { viewId: name, floor: version, nowMs: is.finite },
+  floor: { viewId: name, floor: version, nowMs: is.finite, timeMs: is.absentOr(is.finite) },
+  settled: { viewId: name, path: isPath, position: identifier, moveId: name },
   confirm: { tag: name, views },
   confirmed: { tag: name, viewIds: is.list(name), sealed: is.list(sealedView) },
   read: {
@@ -290,7 +306,13 @@ const TABLE: Table = {
   stage: { tag: name, viewId: name, blob },
   where: { position: identifier },
   value: { tag: name, record, vote: is.absentOr(is.flag) },
-  written: { tag: name, version, current: version, replaced: is.absentOr(is.flag) },
+  written: {
+    tag: name,
+    version,
+    current: version,
+    replaced: is.absentOr(is.flag),
+    record: is.absentOr(record),
+  },
   failed: { tag: name, record },
   'key-refused': { tag: name, reason: is.oneOf('reused', 'too-many') },
   stale: { tag: name, record },

@@ -106,6 +106,8 @@ export type DifferenceMessage =
       readonly floor: Version
       readonly seq: number
       readonly active: boolean
+      /** For how long the range has been served, ms; absent from a node of protocol 2. */
+      readonly timeMs?: number | undefined
       /** Prefixes whose parts have to be compared one by one. */
       readonly descend: readonly string[]
       /** Prefixes that this answer had no room for. */
@@ -125,6 +127,8 @@ export type ChainMessage =
       readonly record: ChainRecord
       /** Every write of the view up to this number is acknowledged. */
       readonly cleanSeq: number
+      /** For how long the range has been served, ms; absent from a node of protocol 2. */
+      readonly timeMs?: number | undefined
     }
   | {
       readonly kind: 'acknowledge'
@@ -132,8 +136,25 @@ export type ChainMessage =
       readonly path: PathName
       readonly version: Version
     }
-  /** Tombstones at or below the floor go, unless they hold outcomes that expire after `nowMs` of the head. */
-  | { readonly kind: 'floor'; readonly viewId: ViewId; readonly floor: Version; readonly nowMs: number }
+  /**
+   * Tombstones at or below the floor go, unless they hold outcomes that are kept: the head tells both of its times, and a
+   * node of protocol 2 knows only `nowMs`.
+   */
+  | {
+      readonly kind: 'floor'
+      readonly viewId: ViewId
+      readonly floor: Version
+      readonly nowMs: number
+      readonly timeMs?: number | undefined
+    }
+  /** The source of a move holds its intent no more: its destination need not keep what was decided. */
+  | {
+      readonly kind: 'settled'
+      readonly viewId: ViewId
+      readonly path: PathName
+      readonly position: Identifier
+      readonly moveId: RequestId
+    }
 
 export type ConfirmMessage =
   | { readonly kind: 'confirm'; readonly tag: Tag; readonly views: readonly View[] }
@@ -154,6 +175,8 @@ export interface WriteRequest {
   /** The move whose intent this write may touch. */
   readonly settles?: RequestId
   readonly key?: IdempotencyKey
+  /** Of the copy that a move makes: a head of protocol 3 decides the move, once, whatever was written meanwhile. */
+  readonly move?: { readonly source: PathName; readonly condition: Condition }
 }
 
 /** The first try is bound to one start of the head and one counter; every other names the version that it expects. */
@@ -212,6 +235,8 @@ export type ReplyMessage =
       readonly version: Version
       readonly current: Version
       readonly replaced?: boolean | undefined
+      /** Of the intent of a move: what it stands on. */
+      readonly record?: ChainRecord | undefined
     }
   | { readonly kind: 'failed'; readonly tag: Tag; readonly record: ChainRecord }
   /** A key that was used before for something else, or one too many. */

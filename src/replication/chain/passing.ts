@@ -37,6 +37,8 @@ import {
   type Unacknowledged,
 } from './machine-state.ts'
 import type { ChainMessage, Tag } from './messages.ts'
+import { isOver, type Moment } from './outcomes.ts'
+import { momentOf } from './writing.ts'
 
 /** Records that the head passes on again at a time. */
 const RESENDS_MAX = 64
@@ -55,7 +57,8 @@ export function passOn(m: Machine, state: ViewState, record: ChainRecord): void 
     chain.dirty.set(path, { first: chain.dirty.get(path)?.first ?? version.seq, last: version.seq })
     armResend(m, view.id, chain)
   }
-  send(m, next, { kind: 'pass', viewId: view.id, record, cleanSeq: chain.cleanSeq })
+  const { timeMs } = state
+  send(m, next, { kind: 'pass', viewId: view.id, record, cleanSeq: chain.cleanSeq, timeMs })
 }
 
 export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind: 'pass' }): void {
@@ -79,7 +82,8 @@ export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind:
   const order = compareVersions(record.version, own?.version ?? state.floor)
   if (order > 0) {
     putRecord(m, record)
-    state = { ...state, seq: Math.max(state.seq, record.version.seq), clean: chain.cleanSeq }
+    const timeMs = Math.max(state.timeMs ?? 0, message.timeMs ?? 0)
+    state = { ...state, seq: Math.max(state.seq, record.version.seq), clean: chain.cleanSeq, timeMs }
     putView(m, state)
     passFurther(m, state, record)
   } else if (own === undefined || isClean(m, state, own)) {
@@ -214,31 +218,34 @@ export function collectTombstones(m: Machine, viewId: ViewId): void {
   const state = m.views.get(viewId)
   if (state === undefined || !serves(state) || headOf(state.view) !== m.self) return
   const floor = { epoch: state.view.epoch, seq: acknowledgedUpTo(state, chainOf(m, state)) }
-  if (!tombstones(m, state, floor, m.nowMs).some(() => true)) return
-  lowerTombstones(m, state, floor, m.nowMs)
+  const now = momentOf(m, state)
+  if (!tombstones(m, state, floor, now).some(() => true)) return
+  lowerTombstones(m, state, floor, now)
 }
 
 export function onFloor(m: Machine, from: NodeId, message: ChainMessage & { kind: 'floor' }): void {
   const state = m.views.get(message.viewId)
   if (state === undefined || !takesPasses(state) || predecessorIn(state.view, m.self) !== from) return
-  lowerTombstones(m, state, message.floor, message.nowMs)
+  const { floor, nowMs: wallMs, timeMs: rangeMs = 0 } = message
+  lowerTombstones(m, state, floor, { rangeMs, wallMs, keptMs: m.settings.outcomesKeptMs })
 }
 
-function lowerTombstones(m: Machine, before: ViewState, floor: Version, nowMs: number): void {
+function lowerTombstones(m: Machine, before: ViewState, floor: Version, now: Moment): void {
   let state = before
   if (compareVersions(floor, state.floor) > 0) {
     state = { ...state, floor, seq: Math.max(state.seq, floor.seq) }
     putView(m, state)
   }
   advanceClean(chainOf(m, state), floor.seq)
-  for (const record of tombstones(m, state, floor, nowMs)) dropRecord(m, record)
+  for (const record of tombstones(m, state, floor, now)) dropRecord(m, record)
   const next = successorIn(state.view, m.self)
-  if (next !== undefined) send(m, next, { kind: 'floor', viewId: state.view.id, floor, nowMs })
+  const { wallMs: nowMs, rangeMs: timeMs } = now
+  if (next !== undefined) send(m, next, { kind: 'floor', viewId: state.view.id, floor, nowMs, timeMs })
 }
 
-function tombstones(m: Machine, state: ViewState, floor: Version, nowMs: number): ChainRecord[] {
+function tombstones(m: Machine, state: ViewState, floor: Version, now: Moment): ChainRecord[] {
   return [...m.records.tombstones(state.view)].filter(
     ({ version, outcomes }) =>
-      compareVersions(version, floor) <= 0 && outcomes.every(({ expiresAtMs }) => expiresAtMs <= nowMs),
+      compareVersions(version, floor) <= 0 && outcomes.every(outcome => isOver(outcome, now)),
   )
 }

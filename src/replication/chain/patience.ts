@@ -3,6 +3,7 @@
  * machine that has time, and a busy one would take every wait for a death, which makes it busier still.
  */
 import type { NodeId } from '../../views/view.ts'
+import { OUTCOME_KEPT_MS } from '../replication.ts'
 import type { TimerEvent } from './machine-state.ts'
 
 /** Waits of the protocol, ms, and bounds of its messages. An answer on one site takes less than a tenth of the first; see statement.md. */
@@ -16,6 +17,8 @@ export const CHAIN_DEFAULTS = {
   differenceBytesMax: 256 * 1024,
   stagedMs: 15 * 60 * 1000,
   spareMs: 60 * 60 * 1000,
+  // An hour more than is promised, for a clock that runs fast by up to a twenty-fifth.
+  outcomesKeptMs: OUTCOME_KEPT_MS + 60 * 60 * 1000,
 }
 
 /** How long messages take at the moment. */

@@ -17,10 +17,12 @@ type Notes = [
   writtenAtMs: number,
   intent: ChainRecord['intent'] | null,
   outcomes: ChainRecord['outcomes'],
+  /** Not in what a program of peer protocol 2 has written. */
+  movesFloor?: readonly [epoch: number, seq: number],
 ]
 
 export function keptRecordOf(record: ChainRecord): KeptRecord {
-  const { path, version, written, writtenAtMs, history, historyFloor, intent, outcomes } = record
+  const { path, version, written, writtenAtMs, history, historyFloor, intent, outcomes, movesFloor } = record
   const notes: Notes = [
     [version.epoch, version.seq],
     history.map(({ version: { epoch, seq }, requestId }) => [epoch, seq, requestId]),
@@ -30,11 +32,14 @@ export function keptRecordOf(record: ChainRecord): KeptRecord {
     intent ?? null,
     outcomes,
   ]
+  if (movesFloor !== undefined) notes.push([movesFloor.epoch, movesFloor.seq])
   return { path, file: fileOf(record), notes: packr.pack(notes) }
 }
 
 export function chainRecordOf({ path, file, notes }: KeptRecord): ChainRecord {
-  const [version, history, floor, writtenBy, writtenAtMs, intent, outcomes] = packr.unpack(notes) as Notes
+  const [version, history, floor, writtenBy, writtenAtMs, intent, outcomes, movesFloor] = packr.unpack(
+    notes,
+  ) as Notes
   return {
     path,
     position: identifierOfPath(path),
@@ -47,6 +52,7 @@ export function chainRecordOf({ path, file, notes }: KeptRecord): ChainRecord {
     historyFloor: versionOf(floor),
     intent: intent ?? undefined,
     outcomes,
+    ...(movesFloor !== undefined && { movesFloor: versionOf(movesFloor) }),
   }
 }
 

@@ -6,9 +6,10 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { Body, FileMeta, Version } from '../../storage/record.ts'
 import type { NodeId, View } from '../../views/view.ts'
 import type { Condition } from '../replication.ts'
-import type { ChainRecord, IdempotencyKey } from './chain-record.ts'
+import type { ChainRecord, IdempotencyKey, MoveRefusal } from './chain-record.ts'
 import type { Unconfirmed } from './confirm.ts'
 import type { BlobRef, Tag, WriteRequest } from './messages.ts'
+import type { Tidying } from './moves.ts'
 
 /** What a client asks its entry node for. `position` is the key of the path. */
 export type ClientRequest =
@@ -83,6 +84,7 @@ export type TaskResult =
       readonly version: Version
       readonly current: Version
       readonly replaced?: boolean | undefined
+      readonly record?: ChainRecord | undefined
     }
   | { readonly kind: 'failed'; readonly record: ChainRecord }
   | { readonly kind: 'stale'; readonly record: ChainRecord }
@@ -105,20 +107,38 @@ export interface Flow {
   task: Task | undefined
   /** A write that waits for a move to be settled. */
   held: Task | undefined
-  /** A move: the names of its writes begin with this. */
-  readonly moveId: WriteRequest['requestId']
+  /** A move: the names of its writes begin with this. Each attempt has its own. */
+  moveId: WriteRequest['requestId']
+  /** A move: how often it has begun again. */
+  attempts: number
   /** A move: what was read at its source and at its destination. */
   source: ChainRecord | undefined
   destination: ChainRecord | undefined
+  /** No client's request: the destination of a move that may be settled has begun it. */
+  tidies: Tidying | undefined
 }
 
 /** Where a flow stands: which answer it waits for. */
-export type FlowStep = 'read' | 'write' | 'read-source' | 'read-destination' | 'intend' | 'copy'
+export type FlowStep =
+  | 'read'
+  | 'write'
+  | 'copy'
+  | 'read-source'
+  | 'read-destination'
+  | 'intend'
+  | 'read-intent'
+  | 'read-outcome'
+  | 'refuse'
 
 export interface Settling {
   /** The source record with its intent. */
-  readonly record: ChainRecord
-  step: 'copy' | 'remove' | 'abandon'
+  record: ChainRecord
+  step: 'copy' | 'refuse' | 'remove' | 'abandon'
+  /** What was decided at the destination: the copy, or why there will be none. */
+  copied: { readonly version: Version; readonly replaced?: boolean | undefined } | undefined
+  refusal: MoveRefusal | undefined
   /** The flow's own move, whose end is the flow's answer; otherwise the flow goes on where it was. */
   readonly own: boolean
+  /** The move that this one is in the way of. */
+  readonly below: Settling | undefined
 }

@@ -148,8 +148,9 @@ export function onCompare(m: Machine, from: NodeId, message: DifferenceMessage &
       descend.push(comparison.prefix)
     } else bytes += list(m, message.view, comparison, records, missing)
   }
-  const { floor, seq, active } = state
-  send(m, from, { kind: 'difference', tag, step, floor, seq, active, descend, again, records, missing })
+  const { floor, seq, active, timeMs } = state
+  const adopted = { floor, seq, active, timeMs }
+  send(m, from, { kind: 'difference', tag, step, ...adopted, descend, again, records, missing })
 }
 
 /** The records of one part that the other side has not, or has otherwise; gives about how many bytes they are. */
@@ -209,6 +210,8 @@ export interface HandedOut {
   readonly floor: Version
   readonly seq: number
   readonly active: boolean
+  /** For how long the range has been served, ms. */
+  readonly timeMs?: number | undefined
 }
 
 /**
@@ -217,15 +220,16 @@ export interface HandedOut {
  * and the higher floor goes with them. Once a newer view was active here, the source's state is gone.
  */
 export function stateOf(m: Machine, source: ViewState, range: View): HandedOut | undefined {
-  let { floor, seq } = source
+  let { floor, seq, timeMs = 0 } = source
   for (const other of m.views.values()) {
     if (!other.installed || compareViews(other.view, source.view) <= 0) continue
     if (!overlaps(other.view, range)) continue
     if (other.active) return undefined
     if (compareVersions(other.floor, floor) > 0) floor = other.floor
     seq = Math.max(seq, other.seq)
+    timeMs = Math.max(timeMs, other.timeMs ?? 0)
   }
-  return { floor, seq, active: source.active }
+  return { floor, seq, active: source.active, timeMs }
 }
 
 /** Whether two ranges share a position. */

@@ -20,17 +20,25 @@ import {
   type ChainRecord,
   compareVersions,
   conditionHolds,
-  type IdempotencyKey,
-  KEYS_PER_PATH_MAX,
   type KeyOutcome,
-  type Operation,
+  type MoveRefusal,
   type RequestId,
 } from './chain-record.ts'
 import { newerViews, sealedView } from './deciding.ts'
 import { answerWhenClean, wait } from './dirty.ts'
 import { chainOf, type Machine, putRecord, putView, send } from './machine-state.ts'
-import type { RefusalReason, RequestMessage, Tag, WriteRequest } from './messages.ts'
+import type { RefusalReason, ReplyMessage, RequestMessage, Tag, WriteRequest } from './messages.ts'
+import {
+  decisionOf,
+  hasRoom,
+  isMoveWrite,
+  knownDecision,
+  type MoveWrite,
+  refusalOf,
+} from './move-decision.ts'
+import { hasRoomForKey, keptOutcome, type Moment, moveOutcome, withoutExpired } from './outcomes.ts'
 import { passOn } from './passing.ts'
+import { timeOf, withTime } from './range-time.ts'
 import { liveNodes } from './spares.ts'
 
 /** The counters that the head has seen of one start of an entry node. */
@@ -67,16 +75,21 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
       return refuse(m, from, tag, 'burnt', state.view.id)
     }
   }
-  const record = currentRecord(m, state, request.path, request.position)
+  const record = withoutExpired(currentRecord(m, state, request.path, request.position), momentOf(m, state))
   const answer = (reply: Parameters<typeof send>[2], confirm: boolean) =>
     answerWhenClean(m, state, record, { to: from, message: reply, confirm })
-  const decided = decidedBefore(m, record, request)
+  if (isMoveWrite(request)) {
+    const known = knownDecision(record, request, binding, tag)
+    return known === undefined ? decideMove(m, state, from, tag, record, request) : answer(known, false)
+  }
+  const decided = decidedBefore(record, request)
   if (decided === 'reused') return answer({ kind: 'key-refused', tag, reason: 'reused' }, false)
   if (decided === 'refused') return answer({ kind: 'failed', tag, record }, false)
   if (decided !== undefined) {
     return answer({ kind: 'written', tag, ...decided, current: record.version }, false)
   }
   if (binding.kind === 'expected' && compareVersions(binding.version, record.version) !== 0) {
+    if (isOldCopy(request)) return forbidOlderMoves(m, state, from, tag, record, request)
     return answer({ kind: 'stale', tag, record }, false)
   }
   if (record.intent !== undefined && request.settles !== record.intent.moveId) {
@@ -89,7 +102,53 @@ export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMe
   const refusal = cannotStore(m, state, record, asked)
   if (refusal === 'too-many') return send(m, from, { kind: 'key-refused', tag, reason: 'too-many' })
   if (refusal !== undefined) return refuse(m, from, tag, refusal, state.view.id)
-  store(m, state, from, tag, record, asked)
+  if (!isOldCopy(request)) return store(m, state, from, tag, record, asked)
+  const movesFloor = { epoch: state.view.epoch, seq: state.seq + 1 }
+  store(m, state, from, tag, { ...record, movesFloor }, asked)
+}
+
+/** The copy of a move whose settler, or whose mover, runs a program of protocol 2: it counts at one version only. */
+function isOldCopy({ settles, operation, move }: WriteRequest): boolean {
+  return settles !== undefined && operation.kind === 'put' && move === undefined
+}
+
+/** A node of protocol 2 will give a move up, since the path has been written: nobody else may make the copy after that. */
+function forbidOlderMoves(
+  m: Machine,
+  state: ViewState,
+  from: NodeId,
+  tag: Tag,
+  record: ChainRecord,
+  request: WriteRequest,
+): void {
+  const message: ReplyMessage = { kind: 'stale', tag, record }
+  const isForbidden = moveOutcome(record, request.settles as RequestId)?.refused
+  if (isForbidden) return answerWhenClean(m, state, record, { to: from, message, confirm: false })
+  if (hasTooFew(m, state.view)) return refuse(m, from, tag, 'too-few-replicas', state.view.id)
+  const { settles: _, ...refused } = { ...request, operation: { kind: 'refuse' } as const }
+  store(m, state, from, tag, { ...record, movesFloor: record.version }, refused)
+}
+
+/** The move is decided here and now: its copy is made, or it is kept that it will never be. */
+function decideMove(
+  m: Machine,
+  state: ViewState,
+  from: NodeId,
+  tag: Tag,
+  record: ChainRecord,
+  request: MoveWrite,
+): void {
+  const refusal = refusalOf(record, request)
+  const asked: MoveWrite =
+    refusal === undefined ? request : { ...request, operation: { kind: 'refuse' }, condition: 'none' }
+  const reason = hasRoom(m, record) ? cannotStore(m, state, record, asked) : 'overloaded'
+  if (reason !== undefined && reason !== 'too-many') return refuse(m, from, tag, reason, state.view.id)
+  store(m, state, from, tag, record, asked, refusal)
+}
+
+/** When the outcomes of a range are looked at by its head. */
+export function momentOf(m: Machine, state: ViewState): Moment {
+  return { rangeMs: timeOf(m, state), wallMs: m.nowMs, keptMs: m.settings.outcomesKeptMs }
 }
 
 /**
@@ -103,54 +162,75 @@ function store(
   tag: Tag,
   record: ChainRecord,
   request: WriteRequest,
+  refusal?: MoveRefusal,
 ): void {
-  const state = { ...before, seq: before.seq + 1, clean: chainOf(m, before).cleanSeq }
-  const version = { epoch: state.view.epoch, seq: state.seq }
-  assert(compareVersions(version, record.version) > 0, 'the versions of a path grow', state.view.id)
+  const version = { epoch: before.view.epoch, seq: before.seq + 1 }
+  assert(compareVersions(version, record.version) > 0, 'the versions of a path grow', before.view.id)
   const decided = { version, requestId: request.requestId }
-  const outcome = request.key && outcomeOf(request.key, request.operation, version, record)
-  const written = applyOperation(record, request.operation, decided, outcome, m.nowMs)
-  putRecord(m, written)
-  putView(m, state)
-  const message =
-    request.operation.kind === 'refuse'
-      ? ({ kind: 'failed', tag, record: written } as const)
-      : ({ kind: 'written', tag, version, current: version, replaced: record.body !== undefined } as const)
-  wait(m, state, request.path, { version, to: from, message, confirm: false })
-  passOn(m, state, written)
+  const added = outcomesOf(request, version, record, timeOf(m, before), refusal)
+  const written = applyOperation(record, request.operation, decided, [...record.outcomes, ...added])
+  const base = {
+    kind: 'written',
+    tag,
+    version,
+    current: version,
+    replaced: record.body !== undefined,
+  } as const
+  let message: ReplyMessage = base
+  if (request.operation.kind === 'refuse') message = { kind: 'failed', tag, record: written }
+  else if (request.operation.kind === 'intend') message = { ...base, record: written }
+  wait(m, before, request.path, { version, to: from, message, confirm: false })
+  storeRecord(m, before, written)
 }
 
-function outcomeOf(
-  key: IdempotencyKey,
-  operation: Operation,
+/** The record has its next version, the highest of its range: it is stored here and passed on. */
+export function storeRecord(m: Machine, before: ViewState, record: ChainRecord): void {
+  const clean = chainOf(m, before).cleanSeq
+  const state = withTime(m, { ...before, seq: record.version.seq, clean })
+  putRecord(m, record)
+  putView(m, state)
+  passOn(m, state, record)
+}
+
+/** What is remembered of the request: under the client's key, and of a move under its own name. */
+function outcomesOf(
+  request: WriteRequest,
   version: Version,
   before: ChainRecord,
-): KeyOutcome {
+  decidedAtMs: number,
+  refusal: MoveRefusal | undefined,
+): KeyOutcome[] {
+  const { key, operation } = request
   const file = operation.kind === 'put' ? operation.body : undefined
-  const replaced = before.body !== undefined
-  const refused = operation.kind === 'refuse'
-  return { ...key, version, refused, replaced, file: file && { size: file.size, sha256: file.sha256 } }
+  const outcome = {
+    version,
+    refused: operation.kind === 'refuse',
+    replaced: before.body !== undefined,
+    file: file && { size: file.size, sha256: file.sha256 },
+    decidedAtMs,
+    ...(operation.kind === 'refuse' && operation.noSource && { noSource: true }),
+  }
+  const outcomes: KeyOutcome[] = []
+  if (key && (refusal === undefined || refusal === 'condition')) outcomes.push({ ...key, ...outcome })
+  if (isMoveWrite(request)) outcomes.push(decisionOf(request, outcome, refusal))
+  return outcomes
 }
 
-/**
- * What this request was given before, by its id or by its client's key. The copy of a move goes by its id alone: its
- * source may be another file than the one that was moved under the same key before.
- */
-function decidedBefore(m: Machine, record: ChainRecord, request: WriteRequest) {
-  if (request.key !== undefined && request.settles === undefined) {
+/** What this request was given before, by its id or by its client's key; a move has a name of its own (move-decision.ts). */
+function decidedBefore(record: ChainRecord, request: WriteRequest) {
+  if (request.settles !== undefined) {
+    const known = moveOutcome(record, request.settles)
+    if (isOldCopy(request) && known && !known.refused)
+      return { version: known.version, replaced: known.replaced }
+  } else if (request.key !== undefined) {
     const { key, fingerprint } = request.key
-    const known = keptOutcome(record, key, m.nowMs)
+    const known = keptOutcome(record, key)
     if (known !== undefined && known.fingerprint !== fingerprint) return 'reused'
     if (known?.refused) return 'refused'
     if (known !== undefined) return { version: known.version, replaced: known.replaced }
   }
   const version = inHistory(record, request.requestId)
   return version && { version }
-}
-
-/** What is kept for a key, as long as it is. */
-export function keptOutcome(record: ChainRecord, key: string, nowMs: number): KeyOutcome | undefined {
-  return record.outcomes.find(outcome => outcome.key === key && outcome.expiresAtMs > nowMs)
 }
 
 export function inHistory(record: ChainRecord, requestId: RequestId) {
@@ -165,9 +245,9 @@ function cannotStore(
 ): RefusalReason | 'too-many' | undefined {
   if (hasTooFew(m, state.view)) return 'too-few-replicas'
   if (chainOf(m, state).dirty.size >= UNACKNOWLEDGED_MAX) return 'overloaded'
-  const isCounted =
-    request.key !== undefined && request.settles === undefined && request.operation.kind !== 'refuse'
-  if (isCounted && record.outcomes.length >= KEYS_PER_PATH_MAX) return 'too-many'
+  const isRefusal = request.operation.kind === 'refuse'
+  const isCounted = request.key !== undefined && request.settles === undefined
+  if (isCounted && !hasRoomForKey(record, isRefusal)) return 'too-many'
   if (missingBodyOf(m, request.operation)) return 'body-missing'
   return undefined
 }

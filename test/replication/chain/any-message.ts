@@ -3,6 +3,7 @@
  * meet, and the same with one of their fields spoilt.
  */
 import fc from 'fast-check'
+import type { RequestId } from '../../../src/replication/chain/chain-record.ts'
 import { MESSAGE_KINDS } from '../../../src/replication/chain/message-shapes.ts'
 import type { Message, Tag } from '../../../src/replication/chain/messages.ts'
 import { type Identifier, identifierOfPath } from '../../../src/ring/identifier.ts'
@@ -133,9 +134,15 @@ const SOME: { readonly [Kind in Message['kind']]: Record<string, fc.Arbitrary<un
     missing: fc.array(anyPath, { maxLength: 3 }),
   },
   'no-difference': { tag: anyTag, reason: fc.constantFrom('not-installed', 'elsewhere') },
-  pass: { viewId: anyViewId, record: anyRecord, cleanSeq: fc.nat(99) },
+  pass: { viewId: anyViewId, record: anyRecord, cleanSeq: fc.nat(99), timeMs: fc.nat() },
   acknowledge: { viewId: anyViewId, path: anyPath, version: anyVersion },
-  floor: { viewId: anyViewId, floor: anyVersion, nowMs: fc.nat() },
+  floor: { viewId: anyViewId, floor: anyVersion, nowMs: fc.nat(), timeMs: fc.nat() },
+  settled: {
+    viewId: anyViewId,
+    path: anyPath,
+    position: anyPosition,
+    moveId: fc.constant('n1/1.x/r1' as RequestId),
+  },
   confirm: { tag: anyTag, views: fc.array(heldOrAny, { maxLength: 3 }) },
   confirmed: {
     tag: anyTag,

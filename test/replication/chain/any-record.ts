@@ -50,12 +50,14 @@ export function anyRecordAt(name: ChainRecord['path']): fc.Arbitrary<ChainRecord
         writtenAtMs: fc.nat(),
         history: fc.array(anyDecided, { maxLength: 8 }),
         historyFloor: anyVersion,
+        movesFloor: anyVersion,
         intent: fc.option(
           fc.record(
             {
               moveId: anyId,
               destination: fc.constantFrom(...NAMES),
               destinationVersion: anyVersion,
+              condition: fc.constantFrom('none' as const, 'absent' as const),
               key: anyKey,
             },
             PLAIN,
@@ -69,6 +71,8 @@ export function anyRecordAt(name: ChainRecord['path']): fc.Arbitrary<ChainRecord
             refused: false,
             replaced,
             file: replaced ? { size: 5, sha256: 'ef' } : undefined,
+            ...(replaced && { decidedAtMs: 7 }),
+            ...(key.key < 'm' && { move: { moveId: 'n/1.a/r1' as RequestId, source: path('p1') } }),
           })),
           { maxLength: 3 },
         ),

@@ -5,8 +5,8 @@
 
 import type { BlobState } from '../../../src/replication/chain/blob-table.ts'
 import { type MachineEvent, step } from '../../../src/replication/chain/machine.ts'
+import type { ChainSettings } from '../../../src/replication/chain/machine-state.ts'
 import {
-  type ChainSettings,
   createMachine,
   type Machine,
   type Member,
@@ -44,6 +44,7 @@ export const SETTINGS: ChainSettings = {
   differenceBytesMax: 512 * 1024,
   stagedMs: 1000,
   spareMs: 60_000,
+  outcomesKeptMs: 25_000,
 }
 
 const ZERO = '0'.repeat(40) as Identifier
@@ -83,6 +84,7 @@ export class Bench {
   /** Messages that never arrive. */
   lose: (envelope: Envelope) => boolean = () => false
   nowMs = 1_000
+  monotonicMs = 0
   readonly #init: BenchInit
 
   constructor(init: BenchInit) {
@@ -131,7 +133,7 @@ export class Bench {
   /** One event; its messages are put on the wire. */
   event(name: string, event: MachineEvent): readonly Write[] {
     const machine = this.machine(name)
-    const { persist, effects } = step(machine, event, this.nowMs)
+    const { persist, effects } = step(machine, event, this.nowMs, this.monotonicMs)
     for (const write of persist) this.#keep(name, write)
     for (const effect of effects) {
       if (effect.kind === 'send') {

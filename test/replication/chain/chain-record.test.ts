@@ -7,8 +7,8 @@ import {
   conditionHolds,
   etagOfRecord,
   HISTORY_MAX,
+  movesFloorOf,
   type Operation,
-  REFUSALS_PER_PATH_MAX,
   type RequestId,
 } from '../../../src/replication/chain/chain-record.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
@@ -27,31 +27,30 @@ t.test('a path without a record stands at the floor', async t => {
 
 t.test('the history keeps the latest writes, and knows from where on it is whole', async t => {
   let record = none
-  for (let seq = 6; seq < 6 + HISTORY_MAX; seq++)
-    record = applyOperation(record, put, decided(seq), undefined, 0)
+  for (let seq = 6; seq < 6 + HISTORY_MAX; seq++) record = applyOperation(record, put, decided(seq))
   t.equal(record.history.length, HISTORY_MAX)
   t.same(record.historyFloor, { epoch: 2, seq: 5 })
-  record = applyOperation(record, { kind: 'remove' }, decided(99), undefined, 0)
+  record = applyOperation(record, { kind: 'remove' }, decided(99))
   t.equal(record.history.length, HISTORY_MAX)
   t.same(record.historyFloor, { epoch: 2, seq: 6 }, 'the oldest write is forgotten, and that is known')
 })
 
 t.test('an intent changes the version and not the file', async t => {
-  const file = applyOperation(none, put, decided(6), undefined, 0)
+  const file = applyOperation(none, put, decided(6))
   const intent = {
     moveId: 'm' as RequestId,
     destination: path('b'),
     destinationVersion: { epoch: 1, seq: 1 },
   }
-  const intended = applyOperation(file, { kind: 'intend', intent }, decided(7), undefined, 0)
+  const intended = applyOperation(file, { kind: 'intend', intent }, decided(7))
   t.equal(etagOfRecord(intended), etagOfRecord(file))
   t.ok(intended.intent)
-  t.equal(applyOperation(intended, { kind: 'abandon' }, decided(8), undefined, 0).intent, undefined)
-  t.equal(etagOfRecord(applyOperation(intended, { kind: 'remove' }, decided(8), undefined, 0)), undefined)
+  t.equal(applyOperation(intended, { kind: 'abandon' }, decided(8)).intent, undefined)
+  t.equal(etagOfRecord(applyOperation(intended, { kind: 'remove' }, decided(8))), undefined)
 })
 
 t.test('conditions', async t => {
-  const file = applyOperation(none, put, decided(6), undefined, 0)
+  const file = applyOperation(none, put, decided(6))
   const etag = etagOfRecord(file)
   t.same(
     [none, file].map(record => conditionHolds('none', record)),
@@ -69,41 +68,19 @@ t.test('conditions', async t => {
   t.notOk(etag !== undefined && conditionHolds({ etags: [etag] }, none))
 })
 
-t.test('outcomes of keys go when their time is over', async t => {
-  const outcome = {
-    key: 'k',
-    fingerprint: 'f',
-    version: { epoch: 2, seq: 6 },
-    expiresAtMs: 100,
-    refused: false,
-    replaced: false,
-    file: undefined,
-  }
-  const file = applyOperation(none, put, decided(6), outcome, 0)
-  t.same(applyOperation(file, put, decided(7), undefined, 99).outcomes, [outcome])
-  t.same(applyOperation(file, put, decided(7), undefined, 100).outcomes, [])
+t.test('a refusal changes nothing but what is remembered', async t => {
+  const outcome = { key: 'k', fingerprint: 'f', version: { epoch: 2, seq: 7 }, expiresAtMs: 100 }
+  const refusal = { ...outcome, refused: true, replaced: false, file: undefined }
+  const file = applyOperation(none, put, decided(6))
+  const record = applyOperation(file, { kind: 'refuse' }, decided(7), [refusal])
+  t.same(record, { ...file, version: { epoch: 2, seq: 7 }, outcomes: [refusal] })
 })
 
-t.test('a refusal changes nothing but what is remembered, and refusals make room for each other', async t => {
-  const file = applyOperation(none, put, decided(6), undefined, 0)
-  const about = {
-    fingerprint: 'f',
-    version: { epoch: 2, seq: 6 },
-    expiresAtMs: 100,
-    replaced: false,
-    file: undefined,
-  }
-  const done = { ...about, key: 'done', refused: false }
-  let record = applyOperation(file, put, decided(7), done, 0)
-  const etag = etagOfRecord(record)
-  for (let seq = 8; seq < 8 + REFUSALS_PER_PATH_MAX + 3; seq++) {
-    const refusal = { ...about, key: `refused-${seq}`, refused: true }
-    record = applyOperation(record, { kind: 'refuse' }, decided(seq), refusal, 0)
-  }
-  t.equal(etagOfRecord(record), etag)
-  t.same(record.history, applyOperation(file, put, decided(7), undefined, 0).history)
-  t.equal(record.outcomes.length, REFUSALS_PER_PATH_MAX + 1)
-  t.same([record.outcomes[0]?.key, record.outcomes[1]?.key], ['done', 'refused-11'])
+t.test('a record of an older program makes a move only at the version that was seen', async t => {
+  const { movesFloor: _, ...older } = applyOperation(none, put, decided(6))
+  t.same(movesFloorOf(older), { epoch: 2, seq: 6 })
+  const written = applyOperation(older, put, decided(7))
+  t.same(movesFloorOf(written), { epoch: 2, seq: 6 }, 'and goes on from there')
 })
 
 t.test('only a large body is a blob', async t => {
@@ -113,8 +90,8 @@ t.test('only a large body is a blob', async t => {
 
 t.test('a file never counts as older than the one that it replaces', async t => {
   const at = (beforeMs: number, atMs: number) => {
-    const before = applyOperation(none, { ...put, writtenAtMs: beforeMs }, decided(6), undefined, 0)
-    return applyOperation(before, { ...put, writtenAtMs: atMs }, decided(7), undefined, 0).writtenAtMs
+    const before = applyOperation(none, { ...put, writtenAtMs: beforeMs }, decided(6))
+    return applyOperation(before, { ...put, writtenAtMs: atMs }, decided(7)).writtenAtMs
   }
   t.equal(at(1_500, 1_600), 1_600)
   t.equal(at(1_500, 9_000), 9_000)

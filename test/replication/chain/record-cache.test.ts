@@ -102,7 +102,7 @@ function recordOf(name: string, seq: number, size: number): ChainRecord {
   const nothing = absentRecord(path(name), identifierOfPath(path(name)), VERSION_ZERO)
   const body = { size, sha256: '0'.repeat(64), blockChecksums: [], content: { inline: Buffer.alloc(size) } }
   const operation = { kind: 'put', body, meta: { mediaType: 'text/plain' }, writtenAtMs: 0 } as const
-  return applyOperation(nothing, operation, { version, requestId: `r${seq}` as RequestId }, undefined, 0)
+  return applyOperation(nothing, operation, { version, requestId: `r${seq}` as RequestId })
 }
 
 function withBytes(record: ChainRecord, inline: Buffer): ChainRecord {

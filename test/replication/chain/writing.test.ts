@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { RequestId } from '../../../src/replication/chain/chain-record.ts'
 import type { Envelope, Message, Tag, WriteBinding } from '../../../src/replication/chain/messages.ts'
+import { REFUSALS_PER_PATH_MAX } from '../../../src/replication/chain/outcomes.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { ETag } from '../../../src/storage/record.ts'
 import { asSource, type NodeId, type View, type ViewId } from '../../../src/views/view.ts'
@@ -129,9 +130,13 @@ t.test('no answer reveals what the tail has not acknowledged', async t => {
   )
 })
 
-t.test('a key is answered as it was, and refused for something else', async t => {
-  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
-  const remove = (id: string, fingerprint: string, expiresAtMs = 5_000) =>
+const HOUR_MS = 3_600_000
+const KEPT_MS = 25 * HOUR_MS
+
+/** Three nodes that keep outcomes for 25 hours, and removals of one path under one key. */
+function keyedRemovals() {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], settings: { outcomesKeptMs: KEPT_MS } })
+  const remove = (id: string, fingerprint = 'f', expiresAtMs = 5_000) =>
     bench.ask('n2', id, {
       kind: 'remove',
       condition: 'exists',
@@ -139,11 +144,75 @@ t.test('a key is answered as it was, and refused for something else', async t =>
       key: { key: 'k', fingerprint, expiresAtMs },
     })
   bench.put('n1', 'w1', 'a')
-  t.match(remove('d1', 'f'), { kind: 'done', version: { epoch: 1, seq: 2 } })
-  t.match(remove('d2', 'f'), { kind: 'done', version: { epoch: 1, seq: 2 } })
+  return { bench, remove }
+}
+
+/** So many hours pass, in which the nodes are at work. */
+function passHours(bench: Bench, hours: number): void {
+  for (let hour = 0; hour < hours; hour++) {
+    bench.monotonicMs += HOUR_MS
+    for (const name of bench.machines.keys()) bench.event(name, { kind: 'collect' })
+  }
+}
+
+t.test('a key is answered as it was, and refused for something else', async t => {
+  const { bench, remove } = keyedRemovals()
+  t.match(remove('d1'), { kind: 'done', version: { epoch: 1, seq: 2 } })
+  t.match(remove('d2'), { kind: 'done', version: { epoch: 1, seq: 2 } })
   t.match(remove('d3', 'g'), { kind: 'failed', reason: 'key-reused' })
-  bench.nowMs = 5_000
-  t.match(remove('d4', 'f'), { kind: 'failed', reason: 'condition' })
+  passHours(bench, 24)
+  t.match(remove('d4'), { kind: 'done', version: { epoch: 1, seq: 2 } })
+  passHours(bench, 1)
+  t.match(remove('d5'), { kind: 'failed', reason: 'condition' })
+})
+
+t.test('no wall clock decides whether a key still counts', async t => {
+  for (const [jumpMs, expiresAtMs] of [
+    [30 * HOUR_MS, 24 * HOUR_MS],
+    [-30 * HOUR_MS, 24 * HOUR_MS],
+    [0, -HOUR_MS],
+  ] as const) {
+    const { bench, remove } = keyedRemovals()
+    t.match(remove('d1', 'f', expiresAtMs), { kind: 'done', version: { epoch: 1, seq: 2 } })
+    bench.nowMs += jumpMs
+    bench.put('n3', 'w2', 'a')
+    bench.nowMs -= jumpMs
+    t.match(remove('d2', 'f', expiresAtMs), { kind: 'done', version: { epoch: 1, seq: 2 } })
+    t.equal(bench.get('n1', 'r', 'a'), 'w2', 'it is not done twice, over what came between')
+  }
+})
+
+t.test('the time that a key is kept is counted on by the next head, and not while nobody serves', async t => {
+  const { bench, remove } = keyedRemovals()
+  remove('d1')
+  passHours(bench, 20)
+  bench.put('n3', 'w2', 'a')
+  for (const name of ['n1', 'n2', 'n3']) t.equal(bench.state(name).timeMs, 20 * HOUR_MS)
+  bench.restart('n1')
+  bench.monotonicMs += 90 * HOUR_MS
+  t.match(remove('d2'), { kind: 'done', version: { epoch: 1, seq: 2 } })
+  passHours(bench, 5)
+  t.match(remove('d3'), { kind: 'done', version: { epoch: 1, seq: 4 } }, 'it counts no more')
+})
+
+t.test('a path that remembers as many refusals as it may takes no other key for one', async t => {
+  const { bench, remove } = keyedRemovals()
+  const create = (key: string) => {
+    const put = { kind: 'put', path: path('a'), body: inline('w'), meta: { mediaType: 'a/b' } } as const
+    const request = { key, fingerprint: 'f', expiresAtMs: 0 }
+    return bench.ask('n2', `${key} ${Math.random()}`, {
+      ...put,
+      writtenAtMs: 0,
+      condition: 'absent',
+      key: request,
+    })
+  }
+  for (let count = 0; count < REFUSALS_PER_PATH_MAX; count++)
+    t.match(create(`k${count}`), { kind: 'failed', reason: 'condition' })
+  t.match(create('more'), { kind: 'failed', reason: 'too-many-keys' })
+  remove('d')
+  t.match(create('k0'), { kind: 'failed', reason: 'condition' }, 'what was told stays so')
+  t.match(create('more'), { kind: 'done' }, 'and what was not told may happen')
 })
 
 /**
