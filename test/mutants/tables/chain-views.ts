@@ -262,15 +262,15 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'installed-without-floor',
     file: 'src/replication/chain/installing.ts',
-    find: 'installed: true, floor: from.floor, seq }',
-    replace: 'installed: true, seq }',
+    find: 'installed: true, floor: from.floor, seq, ...time }',
+    replace: 'installed: true, seq, ...time }',
     loss: 'removed files return after a change of the view',
   },
   {
     id: 'installed-without-seq',
     file: 'src/replication/chain/installing.ts',
-    find: 'installed: true, floor: from.floor, seq }',
-    replace: 'installed: true, floor: from.floor }',
+    find: 'installed: true, floor: from.floor, seq, ...time }',
+    replace: 'installed: true, floor: from.floor, ...time }',
     loss: 'numbers of writes are given twice',
   },
   {
@@ -444,8 +444,8 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'floor-from-anyone',
     file: 'src/replication/chain/passing.ts',
-    find: '!takesPasses(state) || predecessorIn(state.view, m.self) !== from) return\n  lowerTombstones',
-    replace: '!takesPasses(state)) return\n  lowerTombstones',
+    find: '!takesPasses(state) || predecessorIn(state.view, m.self) !== from) return\n  const { floor,',
+    replace: '!takesPasses(state)) return\n  const { floor,',
     loss: 'tombstones go that the replica before still needs',
   },
   {
