@@ -6,12 +6,12 @@ import { expireBodies, preCopied } from '../../../src/replication/chain/bodies.t
 import {
   absentRecord,
   type ChainRecord,
-  KEYS_PER_PATH_MAX,
   type KeyOutcome,
   type RequestId,
 } from '../../../src/replication/chain/chain-record.ts'
 import { chainOf, dropRecord, putRecord } from '../../../src/replication/chain/machine-state.ts'
 import type { Message, Tag, WriteRequest } from '../../../src/replication/chain/messages.ts'
+import { KEYS_PER_PATH_MAX } from '../../../src/replication/chain/outcomes.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import { asSource, freshState, type View, type ViewState } from '../../../src/views/view.ts'
