@@ -293,15 +293,10 @@ export class ChainWorkload {
   }
 }
 
-/**
- * What a client may conclude from what it is told: that a file was replaced is said, too, where nobody knows whether one
- * was; and that a file exists is said where another change got in the way of a move.
- */
+/** What a client may conclude from what it is told: that a file was replaced is said, too, where nobody knows whether one was. */
 function meantBy(told: Told, machine: Outcome | undefined): Told {
-  if (told.kind === 'done')
-    return { kind: 'done', replaced: machine?.kind === 'done' ? machine.replaced : undefined }
-  const isConflict = machine?.kind === 'failed' && machine.reason === 'conflict'
-  return told.kind === 'failed' && isConflict ? machine : told
+  if (told.kind !== 'done') return told
+  return { kind: 'done', replaced: machine?.kind === 'done' ? machine.replaced : undefined }
 }
 
 function showVersion({ epoch, seq }: Version): string {

@@ -212,7 +212,7 @@ t.test('a state is handed out until a newer view was active over it', async t =>
   const source = { ...freshState(V1), installed: true, active: true, floor: { epoch: 1, seq: 2 }, seq: 3 }
   const newer = { ...freshState(V2), installed: true, floor: { epoch: 1, seq: 5 }, seq: 7 }
   machine.views.set(V2.id, newer)
-  t.same(stateOf(machine, source, V3), { floor: { epoch: 1, seq: 5 }, seq: 7, active: true })
+  t.same(stateOf(machine, source, V3), { floor: { epoch: 1, seq: 5 }, seq: 7, active: true, timeMs: 0 })
   machine.views.set(V2.id, { ...newer, active: true })
   t.equal(stateOf(machine, source, V3), undefined)
 })
