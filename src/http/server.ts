@@ -64,6 +64,9 @@ const HEADER_CHECK_MS = 1000
 /** How long a connection may wait for its next request, ms: longer than the pause of usual connection pools. */
 const KEEP_ALIVE_MS = 72_000
 
+/** Bytes that wait for a socket before its response is told to wait: one small piece of a download (blob-stream.ts). */
+const SOCKET_BYTES = 16 * 1024
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Lets no client in any more, and resolves when those who are in have their answers; other nodes still get in. */
@@ -149,6 +152,7 @@ async function serverOptions(config: ServerConfig, connections: Connections): Pr
     connectionsCheckingInterval: Math.min(HEADER_CHECK_MS, limits.headerTimeoutMs),
     // The missing Host is refused in gate(), as JSON.
     requireHostHeader: false,
+    highWaterMark: SOCKET_BYTES,
   }
   const options = {
     logger: false,

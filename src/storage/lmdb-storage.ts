@@ -18,6 +18,7 @@ import { BufferPool } from './buffer-pool.ts'
 import { checkedInline, wholeRange } from './checked-blocks.ts'
 import { DataDirectory, syncDirectory } from './data-directory.ts'
 import { diskError } from './disk-errors.ts'
+import { DownloadRoom } from './download-room.ts'
 import { assertFree } from './free-space.ts'
 import { refuseLostIndex } from './index-file.ts'
 import { PIECE_BYTES, receive } from './intake.ts'
@@ -62,6 +63,7 @@ export class LmdbStorage implements Storage {
   readonly #files: BlobFiles
   readonly #reserve: SpaceReserve
   readonly #remover: BlobRemover
+  readonly #room = new DownloadRoom()
   readonly #staged = new StagedBodies()
   readonly #pieces = new BufferPool({ bufferBytes: PIECE_BYTES, freeMax: PIECES_KEPT })
   #closing: Promise<void> | undefined
@@ -159,7 +161,8 @@ export class LmdbStorage implements Storage {
     const { content } = record.body
     if ('inline' in content) return checkedInline(record, content.inline, wanted)
     try {
-      return await blobStream(record, wanted, await this.#files.open(content.blobId))
+      const file = await this.#files.open(content.blobId)
+      return await blobStream({ record, range: wanted, file, room: this.#room })
     } catch (error) {
       throw this.#missing(record, error) ?? error
     }

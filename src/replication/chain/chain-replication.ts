@@ -178,7 +178,8 @@ export class ChainReplication implements Replication {
       }
       yield* await readElsewhere({ first: next, last })
     }
-    return Readable.from(all(), { objectMode: false })
+    // What waits, waits in the stream below, which knows how much may.
+    return Readable.from(all(), { objectMode: false, highWaterMark: 1 })
   }
 
   /**

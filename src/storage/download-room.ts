@@ -1,0 +1,57 @@
+/**
+ * Owns how much memory the downloads of one storage hold together, and how many of them read at once. A few streams hold whole blocks and are the fastest.
+ * The others hold no block while they wait for their readers, so that a crowd of readers that stand still costs little.
+ */
+import type { Buffer } from 'node:buffer'
+import { BufferPool } from './buffer-pool.ts'
+import { BLOCK_BYTES } from './record.ts'
+
+/** Downloads that hold whole blocks: more of them at once would not be faster, and each that stands still holds 4 MiB. */
+const WHOLE_MAX = 16
+
+/** Reads at once for all other downloads: as many as there are threads that read. More would hold up small requests. */
+const READS_MAX = 4
+
+export class DownloadRoom {
+  readonly #blocks = new BufferPool({ bufferBytes: BLOCK_BYTES, freeMax: READS_MAX })
+  /** Waits in order of arrival; each is one open download, and none waits for a reader. */
+  readonly #queue: (() => void)[] = []
+  #whole = 0
+  #reads = 0
+
+  /** Whether one more download may hold whole blocks. Who was told so calls `giveWhole` once. */
+  tryTakeWhole(): boolean {
+    if (this.#whole >= WHOLE_MAX) return false
+    this.#whole++
+    return true
+  }
+
+  giveWhole(): void {
+    this.#whole--
+  }
+
+  /** Does `work` with a buffer for one block, in turn. `work` keeps nothing of the buffer. */
+  withBlock<T>(work: (block: Buffer) => Promise<T>): Promise<T> {
+    return this.inTurn(async () => {
+      const block = this.#blocks.take()
+      try {
+        return await work(block)
+      } finally {
+        this.#blocks.give(block)
+      }
+    })
+  }
+
+  /** Does `work` when its turn has come. It waits for the disk only. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#reads < READS_MAX) this.#reads++
+    else await new Promise<void>(resolve => this.#queue.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = this.#queue.shift()
+      if (next) next()
+      else this.#reads--
+    }
+  }
+}

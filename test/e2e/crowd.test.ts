@@ -1,0 +1,20 @@
+import t from 'tap'
+import { runCrowd } from './crowd.ts'
+import { startNode } from './harness.ts'
+
+t.setTimeout(300_000)
+
+const noProc = process.platform === 'linux' ? false : 'reads /proc'
+
+t.test('clients that stand still hold nobody else up and leave nothing behind', { skip: noProc }, async t => {
+  const dataDirectory = t.testdir()
+  const node = await startNode({ dataDirectory })
+  t.teardown(() => node.kill())
+  const crowd = { idle: 200, uploads: 40, downloads: 100, fileBytes: 20 * 1024 * 1024, stayMs: 2_000 }
+  const result = await runCrowd({ node, ...crowd })
+  t.comment(JSON.stringify(result))
+  t.equal(result.refused, 0, 'the well-behaved client was refused nothing')
+  const grown = result.anonymousBytes.most - result.anonymousBytes.before
+  t.ok(grown < 256 * 1024 * 1024, `the node grew by ${Math.round(grown / 1024 / 1024)} MiB`)
+  t.ok(result.descriptors.most > crowd.idle, 'the crowd was there')
+})
