@@ -62,7 +62,14 @@ function recover(random: SeededRandom, invariants: ChainInvariants, side: readon
     const view = recoveredView(range, `${random.next32().toString(16)}${random.next32().toString(16)}`)
     invariants.forced(view)
     survivor.handle({ kind: 'recover', view, basis: { epoch: range.epoch, id: range.id } })
-    for (const node of side) tell(node, view)
+    // Nobody is told before the survivor has it on its disk.
+    const { driver } = survivor
+    const told = () => {
+      if (survivor.driver === driver && survivor.stable().views.has(view.id))
+        for (const node of side) tell(node, view)
+    }
+    // A survivor that ends meanwhile has recovered nothing.
+    driver?.durable().then(told, () => {})
   }
 }
 
