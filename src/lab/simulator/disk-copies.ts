@@ -13,7 +13,7 @@ import { arcContains, WHOLE_RING } from '../../ring/arc.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
-import type { NodeId, ViewState } from '../../views/view.ts'
+import type { NodeId, View, ViewState } from '../../views/view.ts'
 import { InvariantBroken } from './chain-invariants.ts'
 
 /** A simulated node, as far as its disk matters here. */
@@ -57,6 +57,8 @@ export class DiskCopies<Node extends NodeWithDisk> {
   readonly #disks = new Map<Node, Disk>()
   readonly #owed = new Map<PathName, Owed>()
   readonly #removals = new Map<PathName, Version[]>()
+  /** Ranges that an operator has recovered by force: what was written there may be lost. */
+  readonly #recovered: View[] = []
   #counted = new Set<NodeId>()
 
   constructor(components: DiskCopiesComponents<Node>, init: { readonly copies: number }) {
@@ -77,14 +79,19 @@ export class DiskCopies<Node extends NodeWithDisk> {
     this.#noticeLosses()
     for (const write of writes) {
       if (write.kind === 'record' && write.record !== undefined) this.#noteRemoval(write.record)
-      if (write.kind === 'view' && write.state !== undefined) this.#noteFloor(node, write.state)
+      if (write.kind !== 'view' || write.state === undefined) continue
+      this.#noteFloor(node, write.state)
+      this.#noteRecovery(write.state.view)
     }
     const disk = this.#disks.get(node)
     if (lost !== undefined) disk?.apply({ kind: 'blob', id: lost, blob: undefined })
+    // What was newer and never acknowledged is put back, and the older body may be gone with it.
+    const putBack = writes.filter(write => disk !== undefined && isOlder(disk, write))
+    for (const write of putBack) disk?.apply(write)
     // Who leaves gives all to those who stay, be they fewer.
     const isLeaving = this.#components.isLeaving(node)
     if (isLeaving && disk?.id === node.id) for (const write of writes) if (isDrop(write)) disk.apply(write)
-    if (lost !== undefined || isLeaving) this.#update('lost')
+    if (lost !== undefined || isLeaving || putBack.length > 0) this.#update('lost')
     else if (disk !== undefined && writes.some(({ kind }) => kind === 'record' || kind === 'blob'))
       this.#judge()
   }
@@ -103,8 +110,17 @@ export class DiskCopies<Node extends NodeWithDisk> {
     this.#noticeLosses()
     const before = this.#owed.get(path)
     if (before !== undefined && compareVersions(before.version, version) >= 0) return
+    if (this.#recovered.some(view => arcContains(view, identifierOfPath(path)))) return
     const holders = this.#holders(path, version)
     this.#owed.set(path, { version, disks: Math.min(this.#copies, holders.size), holders })
+  }
+
+  #noteRecovery(view: View): void {
+    if (view.root === undefined || this.#recovered.some(({ root }) => root === view.root)) return
+    this.#recovered.push(view)
+    for (const path of this.#owed.keys()) {
+      if (arcContains(view, identifierOfPath(path))) this.#owed.delete(path)
+    }
   }
 
   #noteRemoval({ path, version, body }: ChainRecord): void {
@@ -175,6 +191,12 @@ export class DiskCopies<Node extends NodeWithDisk> {
       return disk === undefined || disk.id !== node.id || node.restored ? [] : [[node, disk] as [Node, Disk]]
     })
   }
+}
+
+function isOlder(disk: Disk, write: Write): boolean {
+  if (write.kind !== 'record' || write.record === undefined) return false
+  const before = disk.record(write.path)
+  return before !== undefined && compareVersions(write.record.version, before.version) < 0
 }
 
 function isDrop(write: Write): boolean {
