@@ -154,6 +154,8 @@ function release(m: Machine, view: View): void {
 function mayGiveUp(m: Machine, older: readonly ViewState[], newer: View): boolean {
   const spares = older.filter(({ view, installed }) => installed && view.replicas.includes(m.self))
   if (spares.length === 0) return true
+  // What is copied ahead for a newer view, which may have fewer replicas, lies among the rest.
+  if (newerViews(m, newer).length > 0) return false
   const wanted = isLeaving(m) ? Math.min(m.settings.replicas, liveNodes(m)) : m.settings.replicas
   if (staying(m, newer) < wanted) return false
   return isLeaving(m) || spares.every(({ view }) => m.spares.get(view.id))
