@@ -291,7 +291,8 @@ export class StoreNode implements NodeControl {
         scheme: tls === undefined ? 'http' : 'https',
         learn,
         halted: () => {
-          const because = 'this data directory is a copy, or was restored: it has to join anew'
+          const because =
+            'this data directory is a copy, or was restored, and has missed what was promised since: empty it and start again, and the node joins anew and gets its files from the others'
           this.#env.log.error({ op: 'halt' }, because)
           this.#end = 'halted'
           void this.stop()

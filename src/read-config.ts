@@ -16,7 +16,7 @@ import {
   type NodeConfig,
 } from './config.ts'
 import { StoreError } from './errors.ts'
-import { parseQuantity } from './quantity.ts'
+import { parseQuantity, type Unit } from './quantity.ts'
 import { addressOfTarget, parseTarget } from './ring/address.ts'
 import type { Address } from './ring/identifier.ts'
 import { longFlag, SECRET_LENGTH_MIN, SETTINGS, type Setting, type SettingName } from './settings.ts'
@@ -201,7 +201,8 @@ function readJoinTimeout(found: Found | undefined): number {
   if (found === undefined) return JOIN_TIMEOUT.default
   const value = parseQuantity(found.text, JOIN_TIMEOUT.unit)
   if (value !== undefined && value >= JOIN_TIMEOUT.min && value <= JOIN_TIMEOUT.max) return value
-  throw refusal(`${found.label} is "${found.text}", and can be ${SETTINGS.joinTimeout.bounds}.`)
+  const hint = unitHint(found.text, JOIN_TIMEOUT.unit)
+  throw refusal(`${found.label} is "${found.text}", and can be ${SETTINGS.joinTimeout.bounds}${hint}.`)
 }
 
 function readTokens(find: Find): NodeConfig['tokens'] {
@@ -317,7 +318,9 @@ function readLimits(find: Find): Limits {
     const { unit, min, max } = LIMITS[setting.limit]
     const value = parseQuantity(found.text, unit)
     if (value === undefined || value < min || value > max) {
-      throw refusal(`${found.label} is "${found.text}", and can be ${setting.bounds}.`)
+      throw refusal(
+        `${found.label} is "${found.text}", and can be ${setting.bounds}${unitHint(found.text, unit)}.`,
+      )
     }
     limits[setting.limit] = value
   }
@@ -326,4 +329,11 @@ function readLimits(find: Find): Limits {
 
 function refusal(message: string, cause?: unknown): StoreError {
   return new StoreError('INVALID_REQUEST', message, cause === undefined ? {} : { cause })
+}
+
+/** A bare number is a frequent slip where a unit is needed. */
+function unitHint(text: string, unit: Unit): string {
+  const example = unit === 'ms' ? '10s' : unit === 'bytes' ? '4GiB' : undefined
+  if (example === undefined) return ''
+  return /^\s*[\d.]+\s*$/.test(text) ? `: add a unit, as in ${example}` : `, as in ${example}`
 }

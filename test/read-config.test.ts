@@ -140,7 +140,11 @@ t.test('every refusal says which setting is wrong and what to do', async t => {
     [{ allowExtensions: '' }, {}, /has ""/],
     [{ logLevel: 'verbose' }, {}, /can be debug, info/],
     [{ maxFileSize: '0' }, {}, /--max-file-size is "0", and can be 1 B to 1 PiB/],
-    [{ headerTimeout: '10' }, {}, /--header-timeout is "10", and can be 100 ms to 10 min/],
+    [
+      { headerTimeout: '10' },
+      {},
+      /--header-timeout is "10", and can be 100 ms to 10 min: add a unit, as in 10s/,
+    ],
     [{ maxUploads: '1.5' }, {}, /can be 1 to 100,000/],
     [{}, { ALTERED_CHORD_MAX_CONNECTIONS: '0' }, /^ALTERED_CHORD_MAX_CONNECTIONS is "0"/],
   ]

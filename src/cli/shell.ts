@@ -76,6 +76,8 @@ class Shell {
   readonly #run: Run
   readonly #interactive: boolean
   #node: string
+  /** A script goes on at no other node than the one that it names. */
+  #left = false
   /** Of the command that runs. */
   #running: AbortController | undefined
 
@@ -101,6 +103,7 @@ class Shell {
         const words = this.#wordsOf(line)
         if (words?.[0] === 'exit') break
         if (words !== undefined && words.length > 0) await this.#perform(words)
+        if (this.#left) break
         signal.throwIfAborted()
         lines.setPrompt(this.#prompt())
         lines.prompt()
@@ -232,9 +235,16 @@ class Shell {
   async #setNode(rest: readonly string[], session: Session): Promise<void> {
     const [text] = rest
     if (text === undefined) return print(session, this.#node)
-    const node = nodeUrl(text)
-    await withClient({ ...session }, { node }, client => client.health({ signal: session.signal }))
-    this.#node = node
+    try {
+      const node = nodeUrl(text)
+      await withClient({ ...session }, { node }, client => client.health({ signal: session.signal }))
+      this.#node = node
+    } catch (error) {
+      // What follows in a script is meant for that node, and for no other.
+      if (this.#interactive) throw error
+      this.#left = true
+      throw new Error(`${describeError(error)} (what follows is not run)`)
+    }
   }
 
   async #listNodes(session: Session): Promise<void> {

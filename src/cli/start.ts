@@ -55,6 +55,8 @@ function optionOf(setting: Setting): Option {
 
 async function start(session: Session, flags: Flags): Promise<void> {
   setHeapGrowth()
+  // All files of a node are its own, whatever the machine's umask.
+  process.umask(0o077)
   const config = configOf(session, flags)
   const log = openNodeLog(session.stderr, config.logLevel)
   // Only here: the other commands come up in half the time without a server and a database.

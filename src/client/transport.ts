@@ -154,6 +154,8 @@ export class Transport {
       const message = `${origin} did not answer (${reason}), so whether it was done is unknown.`
       return new StoreError('INDETERMINATE', message, init)
     }
+    if (certificateCode.test(codeOfSystem(cause)))
+      return new StoreError('UNAVAILABLE', `The certificate of ${origin} is not trusted (${reason}).`, init)
     return new StoreError('UNAVAILABLE', `No node answers at ${origin} (${reason}).`, init)
   }
 
@@ -189,6 +191,8 @@ function isWrite(request: WireRequest): boolean {
   return request.method !== 'GET' && request.method !== 'HEAD'
 }
 
+const certificateCode = /^(?:ERR_TLS_CERT_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
+
 /** True when no byte of the request can have reached a node: there was no connection, or no trust in who is at its end. */
 function neverLeft(cause: unknown): boolean {
   const code = codeOfSystem(cause)
@@ -201,7 +205,9 @@ function neverLeft(cause: unknown): boolean {
       'ENETUNREACH',
       'EADDRNOTAVAIL',
       'UND_ERR_CONNECT_TIMEOUT',
-    ].includes(code) || /^(ERR_TLS_CERT_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code)
+    ].includes(code) ||
+    code.startsWith('ERR_SSL_') ||
+    certificateCode.test(code)
   )
 }
 

@@ -127,6 +127,7 @@ export const joinContract: DoorContract = {
       type: 'object',
       required: ['boot'],
       properties: { boot: { type: 'string', description: 'A port, HOST:PORT or a URL.' } },
+      additionalProperties: false,
     }),
   },
   responses: {

@@ -38,9 +38,16 @@ export class Connections {
     this.#idleTimeoutMs = init.bodyIdleTimeoutMs
   }
 
-  /** Every request is announced before anything else is done with it. */
-  begin(request: IncomingMessage, response: ServerResponse): void {
-    ;(request.socket as WithResponse)[lastResponse] = response
+  /**
+   * Every request is announced before anything else is done with it. Gives the answer that it has to wait for: of requests
+   * that come one behind the other, only safe ones are carried out at once (RFC 9112, section 9.3.2).
+   */
+  begin(request: IncomingMessage, response: ServerResponse): ServerResponse | undefined {
+    const socket = request.socket as WithResponse
+    const previous = socket[lastResponse]
+    socket[lastResponse] = response
+    if (previous === undefined || previous.writableFinished || previous.destroyed) return undefined
+    return isSafe(previous.req?.method) && isSafe(request.method) ? undefined : previous
   }
 
   /** A body is being received; `isWaiting` tells whether it is the client who is to move. The result ends that. */
@@ -143,7 +150,14 @@ export class Connections {
   }
 }
 
-function refusalOf(error: Error & { code?: string }): StoreError | undefined {
+function isSafe(method: string | undefined): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
+
+/** A request of a method that the parser does not know, and no garbage. */
+const unknownMethod = /^[A-Z][A-Z-]{0,30} [!-~]+ HTTP\/1\.[01]\r\n/
+
+function refusalOf(error: Error & { code?: string; rawPacket?: Buffer }): StoreError | undefined {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
       return new StoreError('HEADERS_TOO_LARGE', 'The header of the request is too large.')
@@ -152,6 +166,8 @@ function refusalOf(error: Error & { code?: string }): StoreError | undefined {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new StoreError('REQUEST_TIMEOUT', 'The header of the request did not come in time.')
     default:
+      if (error.code === 'HPE_INVALID_METHOD' && unknownMethod.test(String(error.rawPacket ?? '')))
+        return new StoreError('METHOD_NOT_ALLOWED', 'No door answers to this method.')
       return error.code?.startsWith('HPE_')
         ? new StoreError('INVALID_REQUEST', 'These bytes are no HTTP/1.1 request.')
         : undefined

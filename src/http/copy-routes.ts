@@ -191,6 +191,7 @@ const twoNames = {
     destination_path: { type: 'string' },
     overwrite: { type: 'boolean' },
   },
+  additionalProperties: false,
 }
 
 const copyByNameContract = {

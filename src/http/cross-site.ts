@@ -11,14 +11,22 @@ import { StoreError } from '../errors.ts'
  * the user typed the address). Browsers that do not send Sec-Fetch-Site send Origin.
  * @throws StoreError FORBIDDEN.
  */
-export function refuseCrossSite(headers: IncomingHttpHeaders): void {
+export function refuseCrossSite(headers: IncomingHttpHeaders, method = 'POST'): void {
   const site = headers['sec-fetch-site']
   if (site !== undefined) {
     if (site === 'same-origin' || site === 'none') return
     throw new StoreError('FORBIDDEN', 'A page of another site may not change anything here.')
   }
   const { origin, host } = headers
-  if (origin === undefined) return
+  if (origin === undefined) {
+    // For an image, browsers send neither to plain HTTP of another machine; and a Referer may be a stored page of our own.
+    if (
+      method !== 'GET' ||
+      !(headers.referer !== undefined || /^Mozilla\//i.test(headers['user-agent'] ?? ''))
+    )
+      return
+    throw new StoreError('FORBIDDEN', 'A page of another site may have sent this; it has to be a POST.')
+  }
   if (host !== undefined && /^https?:\/\//.test(origin) && origin.slice(origin.indexOf('//') + 2) === host)
     return
   throw new StoreError('FORBIDDEN', 'A page of another origin may not change anything here.')

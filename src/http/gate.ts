@@ -2,6 +2,7 @@
  * Owns what every request passes before its door: who it is for, who sends it and from where. Nothing of its body has
  * been looked at.
  */
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { NodeConfig } from '../config.ts'
@@ -55,15 +56,19 @@ export class Gate {
   /** The hook of a door. It is made once for each, because the framework's way to ask a request for its door is slow. */
   hookFor(access: Access): RequestHook {
     return (request, reply, done) => {
-      this.#connections.begin(request.raw, reply.raw)
-      try {
-        this.#check(request, access)
-      } catch (error) {
-        done(error as Error)
-        return
+      const enter = () => {
+        try {
+          this.#check(request, access)
+        } catch (error) {
+          done(error as Error)
+          return
+        }
+        this.#enter(request.raw.socket, reply)
+        done()
       }
-      this.#enter(request.raw.socket, reply)
-      done()
+      const previous = this.#connections.begin(request.raw, reply.raw)
+      if (previous === undefined) enter()
+      else previous.once('close', enter)
     }
   }
 
@@ -108,6 +113,7 @@ export class Gate {
       throw new StoreError('UNAVAILABLE', 'The node is stopping; ask another one.')
     const { raw } = request
     const { headers, method } = raw
+    refuseOddMessage(raw)
     const { host } = headers
     if (host === undefined) {
       if (raw.httpVersion !== '1.0') throw new StoreError('INVALID_REQUEST', 'The Host header is missing.')
@@ -123,6 +129,21 @@ export class Gate {
       request.declaredType = headers['content-type']
       delete headers['content-type']
     }
-    if (access === 'write') refuseCrossSite(headers)
+    if (access === 'write') refuseCrossSite(headers, method)
   }
+}
+
+/** What some servers on the way read otherwise than we do. @throws StoreError INVALID_REQUEST. */
+function refuseOddMessage({ httpVersionMajor, rawHeaders, headers }: IncomingMessage): void {
+  if (httpVersionMajor !== 1)
+    throw new StoreError('INVALID_REQUEST', 'This node speaks HTTP/1.1 and HTTP/1.0.')
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  if (hosts > 1) throw new StoreError('INVALID_REQUEST', 'The Host header comes twice.')
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
+    throw new StoreError('INVALID_REQUEST', 'Of transfer codings, this node takes chunked alone.')
 }

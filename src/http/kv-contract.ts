@@ -70,6 +70,7 @@ export const kvPostContract: DoorContract = {
       type: 'object',
       required: ['key', 'value'],
       properties: { key: { description: 'Usually a string; 1 to 256 bytes.' }, value: anyValue },
+      additionalProperties: false,
     }),
   },
   responses: { 200: pairResponse('status', stored, 'The pair is stored.') },

@@ -18,7 +18,7 @@ export function describeDoors(
     const operations = paths[shownUrl] ?? {}
     paths[shownUrl] = operations
     for (const each of [method].flat()) {
-      operations[each.toLowerCase()] = operationOf(contract, config?.open === true)
+      operations[each.toLowerCase()] = operationOf(contract, each, config?.open === true)
     }
   })
   return () => ({
@@ -38,14 +38,19 @@ export function describeDoors(
   })
 }
 
-function operationOf(contract: DoorContract, open: boolean): object {
+/** What comes of a body, also at a door that only takes it in and throws it away. */
+const BODY_ERRORS = ['FILE_TOO_LARGE', 'REQUEST_TIMEOUT'] as const
+
+function operationOf(contract: DoorContract, method: string, open: boolean): object {
   const { summary, description, parameters, requestBody, responses, errors } = contract
+  const hasBody = method !== 'GET' && method !== 'HEAD'
+  const all = hasBody ? [...new Set([...errors, ...BODY_ERRORS])] : errors
   return {
     summary,
     ...(description !== undefined && { description }),
     ...(open && { security: [] }),
     ...(parameters && { parameters }),
     ...(requestBody && { requestBody }),
-    responses: { ...responses, ...errorResponses(errors) },
+    responses: { ...responses, ...errorResponses(all) },
   }
 }

@@ -247,6 +247,7 @@ const existsContract = {
       headers: ringResponseHeaders,
       content: json({ type: 'boolean' }),
     },
+    404: { description: 'To HEAD: no file has this path.', headers: ringResponseHeaders },
   },
   errors: ['INVALID_PATH'] as const,
 }

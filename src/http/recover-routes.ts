@@ -97,7 +97,12 @@ const recoverContract = {
   requestBody: {
     description: 'The plan that was shown.',
     required: false,
-    content: json({ type: 'object', required: ['force'], properties: { force: text } }),
+    content: json({
+      type: 'object',
+      required: ['force'],
+      properties: { force: text },
+      additionalProperties: false,
+    }),
   },
   responses: {
     200: {

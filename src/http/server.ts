@@ -18,6 +18,7 @@ import type { FileService } from '../files/file-service.ts'
 import { InvariantError, raise } from '../invariant.ts'
 import type { RingNode } from '../membership/ring-node.ts'
 import { peerRoutes } from '../peer/peer-routes.ts'
+import { TLS_OPTIONS } from '../peer/tls-options.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { clusterRoutes, type NodeControl } from './cluster-routes.ts'
 import { Connections } from './connections.ts'
@@ -171,7 +172,7 @@ async function serverOptions(config: ServerConfig, connections: Connections): Pr
   }
   if (tls === undefined) return { ...options, http } as FastifyServerOptions
   const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)])
-  return { ...options, https: { ...http, cert, key } } as FastifyServerOptions
+  return { ...options, https: { ...http, ...TLS_OPTIONS, cert, key } } as FastifyServerOptions
 }
 
 function failureHandler({ connections, env, ring }: Doors) {

@@ -47,3 +47,11 @@ export function howUnreachable(error: unknown): Unreachable {
   const code = (error as { code?: string }).code
   return code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET' ? 'refused' : 'silent'
 }
+
+/** What nobody trusts of the certificate that was shown, in the words of the system; undefined for any other failure. */
+export function distrust(error: unknown): string | undefined {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: string }
+  const isOfCertificate =
+    typeof code === 'string' && /^(?:ERR_TLS_CERT_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code)
+  return isOfCertificate ? `${message}` : undefined
+}

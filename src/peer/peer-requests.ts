@@ -8,7 +8,7 @@ import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import { exchange } from './exchange.ts'
-import { howUnreachable, notSigned, refusal, unsupported } from './peer-errors.ts'
+import { distrust, howUnreachable, notSigned, refusal, unsupported } from './peer-errors.ts'
 import type { CallOptions, PeerIdentity, Unreachable } from './peers.ts'
 import { type Dated, FRESH_VERSION, type ProtocolVersion } from './protocol.ts'
 import { Sessions, type Turn } from './sessions.ts'
@@ -183,11 +183,14 @@ export class PeerRequests {
       if (error instanceof StoreError || signal?.aborted) throw error
       const how = this.lose(to, error)
       this.#init.unreachable(to, how)
-      throw new StoreError(
-        'UNAVAILABLE',
-        `The node ${to} ${how === 'refused' ? 'refused' : 'did not answer'}.`,
-        { cause: error },
-      )
+      const distrusted = distrust(error)
+      const what =
+        distrusted !== undefined
+          ? `shows a certificate that is not trusted (${distrusted})`
+          : how === 'refused'
+            ? 'refused'
+            : 'did not answer'
+      throw new StoreError('UNAVAILABLE', `The node ${to} ${what}.`, { cause: error })
     }
   }
 

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import { ERROR_CODES, type ErrorCode, errorCode, StoreError } from '../errors.ts'
 import { answerGreeting, answerHeaders, type Question, questionOf } from './signed-answer.ts'
+import { TLS_OPTIONS } from './tls-options.ts'
 import { authenticate, type Credentials, MESSAGE_BYTES_MAX } from './wire.ts'
 
 export interface WaitingDoorInit {
@@ -33,7 +34,7 @@ export function waitingDoor({ credentials, tls }: WaitingDoorInit): Server {
       (error: unknown) => refuse(response, error, headersFor),
     )
   }
-  return tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest)
+  return tls === undefined ? createServer(onRequest) : createTlsServer({ ...TLS_OPTIONS, ...tls }, onRequest)
 }
 
 /** The question of another node, once its signature was found right. */

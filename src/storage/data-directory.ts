@@ -4,7 +4,10 @@
  * The lock is one of the operating system (open file description locks on Linux), so that a killed process has let go
  * of it at once, and two containers that share a volume see each other's (docs/decisions/0011-directory-lock.md).
  */
+import { constants } from 'node:fs'
 import {
+  access,
+  chmod,
   type FileHandle,
   mkdir,
   open,
@@ -13,6 +16,7 @@ import {
   rename,
   rm,
   stat,
+  statfs,
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
@@ -45,10 +49,11 @@ export class DataDirectory {
    */
   static async open(path: string): Promise<DataDirectory> {
     try {
-      await makeDurably(path)
+      await makePrivate(path)
       await refuseForeign(path)
       const lock = await takeLock(path)
       try {
+        await hideFromOthers(path)
         if (await isThere(join(path, ERASING_FILE))) await eraseStorage(path)
         await writeFormat(path)
       } catch (error) {
@@ -85,7 +90,7 @@ export async function eraseStorage(path: string): Promise<void> {
 
 /** Makes a directory and those above it that are missing, with names that outlast a power cut. */
 async function makeDurably(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true })
+  const first = await mkdir(path, { recursive: true, mode: 0o700 })
   if (first === undefined) return
   for (let made = resolve(path); ; made = dirname(made)) {
     await syncDirectory(dirname(made))
@@ -95,6 +100,49 @@ async function makeDurably(path: string): Promise<void> {
 
 async function isThere(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined
+}
+
+/** Whatever the umask: the directory holds all files, tokens or not. */
+async function makePrivate(path: string): Promise<void> {
+  const before = await stat(path).catch(() => undefined)
+  if (before !== undefined && !before.isDirectory()) throw unusable(path, 'it is a file, and not a folder')
+  if (before !== undefined) return
+  const parent = await existingParent(dirname(resolve(path)))
+  if (!(await stat(parent)).isDirectory()) throw unusable(path, `${parent} is a file, and not a folder`)
+  // The system's own word on the parent: of a disk that is read-only, mkdir says ENOENT.
+  await access(parent, constants.W_OK)
+  if ((await statfs(parent)).type === PROC_MAGIC) throw unusable(path, `${parent} takes no folders`)
+  await makeDurably(path)
+}
+
+/** The file system of /proc (statfs(2)): mkdir below it never returns in Node.js. */
+const PROC_MAGIC = 0x9fa0
+
+async function existingParent(path: string): Promise<string> {
+  if ((await stat(path).catch(() => undefined)) !== undefined || dirname(path) === path) return path
+  return existingParent(dirname(path))
+}
+
+/**
+ * Takes the directory and what is in it from everybody but its owner. The directory comes last, so that a start that was
+ * cut off is made good by the next; what belongs to somebody else is left, and what is in it is still repaired.
+ */
+async function hideFromOthers(path: string): Promise<void> {
+  if (((await stat(path)).mode & 0o077) === 0) return
+  const hide = async (folder: string): Promise<void> => {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const place = join(folder, entry.name)
+      if (entry.isDirectory()) {
+        if (entry.name === 'lost+found') continue
+        await chmod(place, 0o700)
+        await hide(place)
+      } else if (entry.isFile()) await chmod(place, 0o600)
+    }
+  }
+  await hide(path)
+  await chmod(path, 0o700).catch(error => {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
+  })
 }
 
 async function refuseForeign(path: string): Promise<void> {

@@ -108,7 +108,7 @@ export class LmdbIndex {
     } catch (cause) {
       await root?.close()
       const error = diskError(cause, `The index ${file} can't be opened`)
-      if (error !== cause) throw error
+      if (error !== cause || cause instanceof StoreError) throw error
       throw new StoreError('CORRUPT', `The index ${file} can't be read: ${(cause as Error).message}.`, {
         cause,
       })

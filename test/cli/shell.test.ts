@@ -68,8 +68,6 @@ t.test('what fails is said on stderr, the rest goes on, and the exit code is 1',
     ['shell', /"shell" is no command of the shell/],
     ['list "a', /a quote is not closed/],
     ['list a\\', /a quote is not closed, or a backslash stands at the end/],
-    ['setnode 1', /No node answers at http:\/\/127\.0\.0\.1:1 /],
-    ['setnode a/b', /a node is a URL/],
     ['help nonsense', /there is no command "nonsense"/],
     ['put - x', /would read what the shell itself reads/],
     ['list --nonsense', /unknown option/],
@@ -144,4 +142,13 @@ t.test('an interrupt ends a shell in a pipe', async t => {
   const session = scriptedSession({ stdin: 'list\n', environment: { ALTERED_CHORD_NODE: url } })
   session.interrupt(new Error('interrupted by SIGINT'))
   t.equal(await runCli(['shell'], session), 130)
+})
+
+t.test('a script does not go on at another node than the one that it names', async t => {
+  const { run } = await openShell(t)
+  for (const [line, err] of [
+    ['setnode 1', /No node answers at http:\/\/127\.0\.0\.1:1 .*what follows is not run/],
+    ['setnode a/b', /a node is a URL/],
+  ] as const)
+    t.match(await run([line, 'insert after it']), { code: 1, out: '', err }, line)
 })

@@ -116,7 +116,7 @@ t.test('requests that are none', async t => {
       `PUT /put/a HTTP/1.1\r\n${host}Content-Length: 9007199254740993\r\n\r\nx`,
       413,
     ],
-    ['an unknown method', request('/get/a', 'BREW'), 400],
+    ['an unknown method', request('/get/a', 'BREW'), 405],
     ['a method for others', request('/get/a', 'PROPFIND'), 405],
     ['a star', request('*', 'OPTIONS'), 404],
     ['a bad range', request('/get/a').replace(host, `${host}Range: bytes=9-1\r\n`), 404],

@@ -62,7 +62,6 @@ t.test('what is no HTTP gets a 400 as JSON', async t => {
     'hello\r\n\r\n',
     'GET\r\n\r\n',
     'GET /get/a HTTP/9.9\r\n\r\n',
-    'FOO /get/a HTTP/1.1\r\nHost: a\r\n\r\n',
     'GET /get/a HTTP/1.1\r\nHost: localhost\r\nX\r\n\r\n',
     'GET /get/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n',
     'PUT /put/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
@@ -78,6 +77,10 @@ t.test('what is no HTTP gets a 400 as JSON', async t => {
       JSON.stringify(bytes.toString('latin1')).slice(0, 60),
     )
   }
+  t.match(
+    await exchange(port, 'BREW /get/a HTTP/1.1\r\nHost: a\r\n\r\n'),
+    /^HTTP\/1\.1 405 [\s\S]*allow: GET[\s\S]*METHOD_NOT_ALLOWED/,
+  )
   t.match(
     await exchange(port, 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n'),
     /^HTTP\/1\.1 405 [\s\S]*METHOD_NOT_ALLOWED/,

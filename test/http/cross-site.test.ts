@@ -56,3 +56,15 @@ t.test('loopback is what only this machine can reach', async t => {
   for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.evil.example', 'example'])
     t.notOk(isLoopback(host), host)
 })
+
+t.test('a GET that changes something is no browser that hides where it comes from', async t => {
+  const host = 'files.example:5000'
+  const page = { host, 'user-agent': 'Mozilla/5.0 (X11)' }
+  t.throws(() => refuseCrossSite(page, 'GET'), { code: 'FORBIDDEN' })
+  t.throws(() => refuseCrossSite({ host, referer: `http://${host}/get/a.html` }, 'GET'), {
+    code: 'FORBIDDEN',
+  })
+  t.doesNotThrow(() => refuseCrossSite({ ...page, 'sec-fetch-site': 'none' }, 'GET'))
+  t.doesNotThrow(() => refuseCrossSite({ host, 'user-agent': 'curl/8.5' }, 'GET'))
+  t.doesNotThrow(() => refuseCrossSite(page, 'POST'), 'a browser says the origin of a POST')
+})

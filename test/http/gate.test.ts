@@ -15,12 +15,17 @@ function passing(
   method: string,
   headers: Record<string, string>,
   access: Access,
-  { httpVersion = '1.1', socket = new EventEmitter() } = {},
+  {
+    httpVersion = '1.1',
+    httpVersionMajor = 1,
+    rawHeaders = [] as string[],
+    socket = new EventEmitter(),
+  } = {},
 ) {
-  const raw = { method, headers: { ...headers }, httpVersion, socket }
+  const raw = { method, headers: { ...headers }, httpVersion, httpVersionMajor, rawHeaders, socket }
   const request = { raw } as unknown as FastifyRequest
   let refusal: unknown
-  const reply = new EventEmitter()
+  const reply = Object.assign(new EventEmitter(), { req: raw })
   gate.hookFor(access)(request, { raw: reply } as unknown as FastifyReply, error => {
     refusal = (error as { code?: string } | undefined)?.code
   })
@@ -112,3 +117,44 @@ t.test('the declared type is kept from the framework, which would refuse a malfo
   t.equal(request.declaredType, 'nonsense')
   t.notOk('content-type' in request.raw.headers)
 })
+
+t.test('what others on the way may read otherwise is refused', async t => {
+  const gate = new Gate({ connections, ring }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
+  const host = { host: 'localhost' }
+  const rows: [Record<string, string>, Parameters<typeof passing>[4]][] = [
+    [host, { httpVersion: '2.0', httpVersionMajor: 2 }],
+    [host, { rawHeaders: ['Host', 'localhost', 'hOST', 'localhost'] }],
+    [{ ...host, 'transfer-encoding': 'gzip, chunked' }, {}],
+  ]
+  for (const [headers, message] of rows)
+    t.equal(passing(gate, 'PUT', headers, 'write', message).refusal, 'INVALID_REQUEST')
+  t.equal(passing(gate, 'PUT', { ...host, 'transfer-encoding': 'Chunked' }, 'write').refusal, undefined)
+})
+
+t.test(
+  'of requests one behind the other, one that changes something waits, and so does what follows it',
+  async t => {
+    const gate = new Gate({ connections, ring }, { host: '127.0.0.1', advertise: undefined, tokens: {} })
+    const begun: number[] = []
+    const socket = new EventEmitter()
+    const replies = ['GET', 'GET', 'PUT', 'GET'].map((method, at) => {
+      const raw = {
+        method,
+        headers: { host: 'localhost' },
+        httpVersion: '1.1',
+        httpVersionMajor: 1,
+        rawHeaders: [],
+        socket,
+      }
+      const reply = Object.assign(new EventEmitter(), { req: raw })
+      const hook = gate.hookFor(method === 'PUT' ? 'write' : 'read')
+      hook({ raw } as unknown as FastifyRequest, { raw: reply } as unknown as FastifyReply, () =>
+        begun.push(at),
+      )
+      return reply
+    })
+    t.same(begun, [0, 1])
+    for (const reply of replies) reply.emit('close')
+    t.same(begun, [0, 1, 2, 3])
+  },
+)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { DataDirectory, eraseStorage, FORMAT, syncDirectory } from '../../src/storage/data-directory.ts'
@@ -104,4 +104,34 @@ t.test('an erasure that broke off is gone on with at the next start', async t =>
   const rest = t.testdir({ erasing: '', lock: '' })
   await (await DataDirectory.open(rest)).close()
   t.same((await readdir(rest)).sort(), [formatFile, 'lock'], 'whatever was left')
+})
+
+t.test("a directory is its owner's alone, and one that was not is repaired", async t => {
+  const before = process.umask(0)
+  t.teardown(() => process.umask(before))
+  const path = join(t.testdir(), 'data')
+  await (await DataDirectory.open(path)).close()
+  const modes = async () =>
+    Promise.all(
+      ['', formatFile, 'blobs', 'blobs/ab', 'blobs/ab/c'].map(async name => {
+        return ((await stat(join(path, name))).mode & 0o777).toString(8)
+      }),
+    )
+  t.equal((await stat(path)).mode & 0o777, 0o700)
+  await mkdir(join(path, 'blobs/ab'), { recursive: true })
+  await writeFile(join(path, 'blobs/ab/c'), 'x')
+  await chmod(path, 0o755)
+  await (await DataDirectory.open(path)).close()
+  t.same(await modes(), ['700', '600', '700', '700', '600'])
+})
+
+t.test('what is in the way of a new directory is named', async t => {
+  const folder = t.testdir({ file: '' })
+  const rows: [string, RegExp][] = [
+    [join(folder, 'file'), /it is a file, and not a folder/],
+    [join(folder, 'file/data'), /file is a file, and not a folder/],
+    ['/proc/nowhere/data', /\/proc/],
+  ]
+  for (const [path, message] of rows)
+    await t.rejects(DataDirectory.open(path), { code: 'UNAVAILABLE', message }, path)
 })
