@@ -19,7 +19,7 @@ import { RingNode } from './membership/ring-node.ts'
 import type { ProtocolVersion } from './peer/protocol.ts'
 import { waitingDoor } from './peer/waiting-door.ts'
 import type { Address, NodeId } from './ring/identifier.ts'
-import { eraseStorage } from './storage/data-directory.ts'
+import { COPY_REFUSED, eraseStorage } from './storage/data-directory.ts'
 import { LmdbStorage } from './storage/lmdb-storage.ts'
 import { MemoryStorage } from './storage/memory-storage.ts'
 import { VERSION } from './version.ts'
@@ -291,9 +291,7 @@ export class StoreNode implements NodeControl {
         scheme: tls === undefined ? 'http' : 'https',
         learn,
         halted: () => {
-          const because =
-            'this data directory is a copy, or was restored, and has missed what was promised since: empty it and start again, and the node joins anew and gets its files from the others'
-          this.#env.log.error({ op: 'halt' }, because)
+          this.#env.log.error({ op: 'halt' }, COPY_REFUSED)
           this.#end = 'halted'
           void this.stop()
         },

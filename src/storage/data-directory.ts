@@ -219,3 +219,7 @@ export async function syncDirectory(path: string): Promise<void> {
     await directory.close()
   }
 }
+
+/** Why a node whose disk is a copy ends, and how a person goes on. */
+export const COPY_REFUSED =
+  'this data directory is a copy, or was restored, and has missed what was promised since: empty it and start again, and the node joins anew and gets its files from the others'
