@@ -26,17 +26,8 @@ import {
 } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainNode } from './chain-node.ts'
-import type { Subjects } from './transcript.ts'
-
-/** A rule was broken. */
-export class InvariantBroken extends Error {
-  readonly subjects: Subjects
-
-  constructor(reason: string, subjects: Subjects) {
-    super(reason)
-    this.subjects = subjects
-  }
-}
+import { InvariantBroken } from './invariant-broken.ts'
+import { MessageInvariants } from './message-invariants.ts'
 
 export class ChainInvariants {
   readonly #cluster: () => ChainCluster
@@ -56,6 +47,7 @@ export class ChainInvariants {
   readonly #copies = new Map<string, { readonly path: PathName; readonly version: Version }>()
   readonly #removed = new Set<string>()
   readonly #lostBodies = new Set<BlobId>()
+  readonly #messages = new MessageInvariants()
   /** Ranges that were recovered by force: what was told there may be lost, and two views may serve until they meet. */
   readonly #forced: Arc[] = []
 
@@ -94,6 +86,7 @@ export class ChainInvariants {
   /** What a step has written is stable, so others may learn of it. */
   durable(node: ChainNode, writes: readonly Write[]): void {
     if (node.restored) return
+    this.#messages.durable(node.id, writes)
     for (const write of writes) {
       if (write.kind === 'view' && write.state !== undefined) this.#viewWritten(write.state)
       else if (write.kind === 'record' && write.record !== undefined) this.#noteMove(write.record)
@@ -104,6 +97,7 @@ export class ChainInvariants {
   sent(envelope: Envelope): void {
     const { message, from } = envelope
     if (this.#nodeOf(from) === undefined) return
+    this.#messages.sent(envelope)
     if (message.kind !== 'promise' && message.kind !== 'accepted') return
     const key = `${from} ${message.viewId}`
     const before = this.#promised.get(key)

@@ -14,7 +14,7 @@ import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import type { NodeId, View, ViewState } from '../../views/view.ts'
-import { InvariantBroken } from './chain-invariants.ts'
+import { InvariantBroken } from './invariant-broken.ts'
 
 /** A simulated node, as far as its disk matters here. */
 export interface NodeWithDisk {

@@ -8,6 +8,7 @@
  * acceptors than are needed, unless one is slow. (A quorum in place of the leases of CRAQ's and Chubby's kind: no clock
  * decides.)
  */
+import { assert } from '../../invariant.ts'
 import { majority, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
 import { isShortened, withoutMembers } from './acquaintance.ts'
 import { hold, meetSealed, newerViews, sealedView } from './deciding.ts'
@@ -119,6 +120,7 @@ export function startRounds(m: Machine): void {
 
 /** Asks as many acceptors as the votes that are sure to come, or not to be needed, leave open. */
 function newRound(m: Machine, view: View, answers: readonly Unconfirmed[]): ViewRound {
+  assert(!m.confirms.inFlight.has(view.id), 'a view has one round of votes at a time', view.id)
   const votes = ownVote(m, view)
   const pending = new Set(answers)
   const part: ViewRound = { view, asked: new Set(), votes, pending, over: false }
@@ -243,6 +245,7 @@ function settle(m: Machine, tag: Tag, part: ViewRound): void {
 /** Sends an answer that is there and has a majority. */
 function letOut(m: Machine, view: View, votes: ReadonlySet<NodeId>, answer: Unconfirmed): boolean {
   if (answer.message === undefined) return false
+  assert(votesFor({ votes }, answer) <= view.acceptors.length, 'only acceptors have votes', view.id)
   if (votesFor({ votes }, answer) < majority(view.acceptors)) return false
   send(m, answer.to, answer.message)
   return true
@@ -265,6 +268,7 @@ function close(m: Machine, tag: Tag, part: ViewRound): void {
   const parts = m.confirms.rounds.get(tag)
   parts?.delete(part.view.id)
   if (parts?.size === 0) m.confirms.rounds.delete(tag)
+  assert(m.confirms.inFlight.get(part.view.id) === tag, 'a round ends once', part.view.id)
   m.confirms.inFlight.delete(part.view.id)
 }
 

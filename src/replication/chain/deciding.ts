@@ -110,13 +110,16 @@ export function seal(m: Machine, state: ViewState): ViewState {
 function turnAway(m: Machine, viewId: ViewId): void {
   refuseUnconfirmed(m, viewId, 'sealed')
   refuseWaiting(m, viewId)
+  assert(!m.confirms.waiting.has(viewId), 'no answer waits for the votes of a sealed view', viewId)
 }
 
 /** Begins to propose children, unless an attempt for this view is under way. */
 export function startProposal(m: Machine, view: View, children: readonly View[], tries = 0): void {
   const old = m.proposals.get(view.id)
   if (old !== undefined && tries === 0) return
+  assertChildren(view, children)
   const round = (old?.proposal.roundSeen ?? 0) + 1
+  assert(old === undefined || round > old.proposal.ballot.round, 'the ballots of a proposer grow', view.id)
   const ballot = { round, node: m.self, boot: bootName(m.boot) }
   m.proposals.set(view.id, { proposal: propose(view, ballot, children), tries })
   for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'prepare', view, ballot })

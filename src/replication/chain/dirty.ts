@@ -2,6 +2,7 @@
  * Owns clean and dirty: a record is clean at a replica when the tail is known to have it (CRAQ, section 2.3), so when
  * every replica has.
  */
+import { assert } from '../../invariant.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { type NodeId, tailOf, type ViewId, type ViewState } from '../../views/view.ts'
@@ -43,6 +44,8 @@ export function answerWhenClean(
 
 /** Makes an answer wait for the acknowledgement of a version. */
 export function wait(m: Machine, state: ViewState, path: PathName, waiter: Waiter): void {
+  assert(!state.sealed, 'nobody waits in a sealed view', state.view.id)
+  assert(state.view.replicas.includes(m.self), 'answers wait at replicas', state.view.id)
   const { waiting } = chainOf(m, state)
   const waiters = waiting.get(path)
   if (waiters === undefined) waiting.set(path, [waiter])
@@ -92,7 +95,10 @@ export function markAcknowledged(m: Machine, state: ViewState, path: PathName, v
  */
 export function acknowledgedUpTo(state: ViewState, chain: Chain): number {
   if (chain.resuming !== undefined) return chain.cleanSeq
-  for (const { first } of chain.dirty.values()) return first - 1
+  for (const { first, last } of chain.dirty.values()) {
+    assert(first <= last && last <= state.seq, 'what is dirty was numbered', state.view.id)
+    return first - 1
+  }
   return state.seq
 }
 

@@ -1,6 +1,7 @@
 /**
  * Owns what a client's request is made of: one read or write, a copy (read, then a create-only write), or a move (moves.ts).
  */
+import { assert } from '../../invariant.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
@@ -79,6 +80,7 @@ function isUndone({ request, step, settling, task }: Flow): boolean {
 }
 
 export function answer(m: Machine, flow: Flow, outcome: Outcome): void {
+  assert(m.flows.get(flow.id) === flow, 'a request is answered once')
   if (flow.task !== undefined) m.tasks.delete(flow.task.tag)
   m.flows.delete(flow.id)
   if (flow.tidies === undefined) m.effects.push({ kind: 'answer', request: flow.id, outcome })

@@ -5,6 +5,7 @@
  * anything is missing, the replicas of the view keep at it (watch); nothing here runs for a view that is active.
  */
 
+import { assert } from '../../invariant.ts'
 import {
   afterNotInstalled,
   afterSilence,
@@ -84,6 +85,10 @@ function ownSource(m: Machine, source: Source): ViewState {
 function install(m: Machine, state: ViewState, from: Omit<HandedOut, 'active'>): void {
   // A recovery by force numbers its writes apart, so that no record of another one has the same version.
   const seq = state.view.firstSeq ?? from.seq
+  const { id, replicas } = state.view
+  assert(!state.sealed && !state.installed, 'a view is installed once, before it is sealed', id)
+  assert(replicas.includes(m.self), 'a view is installed at its replicas', id)
+  assert(!m.installations.has(id), 'no transfer goes on over an installed view', id)
   const time = from.timeMs === undefined ? {} : { timeMs: from.timeMs }
   const installed = { ...state, installed: true, floor: from.floor, seq, ...time }
   putView(m, installed)
@@ -93,6 +98,7 @@ function install(m: Machine, state: ViewState, from: Omit<HandedOut, 'active'>):
 /** The next replica adopts the same; the tail reports to the head. */
 function passDown(m: Machine, state: ViewState): void {
   const { view } = state
+  assert(state.installed, 'only what is installed is passed down', view.id)
   const next = successorIn(view, m.self)
   if (next !== undefined) send(m, next, { kind: 'install', view })
   else send(m, headOf(view), { kind: 'installed', viewId: view.id })
@@ -161,6 +167,7 @@ export function onActive(m: Machine, from: NodeId, viewId: ViewId): void {
 
 /** All replicas are installed: the view serves. */
 export function activate(m: Machine, state: ViewState): void {
+  assert(state.installed && !state.active, 'a view becomes active once, after it is installed', state.view.id)
   putView(m, { ...state, active: true })
   // Only while it serves does a range get older.
   chainOf(m, state).timedAtMs = m.activeMs

@@ -6,6 +6,8 @@
  * the Ready of etcd/raft). Since stable state is changed only through the functions here, which note a Write each, no
  * message can leave before what it depends on. Reads need this too: they show what an earlier batch has written.
  */
+
+import { assert } from '../../invariant.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
@@ -245,6 +247,12 @@ export function putView(m: Machine, state: ViewState): void {
 }
 
 export function dropView(m: Machine, id: ViewId): void {
+  const state = m.views.get(id)
+  assert(
+    state !== undefined && m.marks.coversAll(state.view),
+    'a dropped view is remembered as superseded',
+    id,
+  )
   m.views.delete(id)
   m.chains.delete(id)
   m.proposals.delete(id)
@@ -254,6 +262,13 @@ export function dropView(m: Machine, id: ViewId): void {
 
 /** Puts a record in the place of another; the body that it replaces is kept until the write is acknowledged. */
 export function putRecord(m: Machine, record: ChainRecord): void {
+  const hasFile = record.body !== undefined
+  assert(
+    hasFile === (record.written !== undefined),
+    'a file was written by somebody, a tombstone has no file',
+  )
+  assert(hasFile === (record.meta !== undefined), 'a file has its meta data, a tombstone has none')
+  assert(hasFile || record.intent === undefined, 'nothing that is not there is moved')
   const old = m.records.get(record.path)
   refer(m, record, 1)
   if (old !== undefined) refer(m, old, -1)
@@ -281,6 +296,8 @@ export function dropRecord(m: Machine, record: ChainRecord): void {
 }
 
 export function putBlob(m: Machine, blob: BlobState): void {
+  const isWanted = m.references.has(blob.blob.blobId)
+  assert(!isWanted || blob.stagedUntilMs === undefined, 'a body that a record names does not expire')
   m.blobs.set(blob.blob.blobId, blob)
   m.persist.push({ kind: 'blob', id: blob.blob.blobId, blob })
 }
@@ -301,6 +318,7 @@ export function sealMark(m: Machine, mark: SealMark): void {
 }
 
 export function rememberPeer(m: Machine, node: NodeId, boot: Boot): void {
+  assert((m.peers.get(node)?.counter ?? -1) < boot.counter, 'the starts of a node grow', node)
   m.peers.set(node, boot)
   m.persist.push({ kind: 'peer', node, boot })
 }
@@ -312,6 +330,7 @@ export function send(m: Machine, to: NodeId, message: Message): void {
 }
 
 export function setTimer(m: Machine, afterMs: number, timer: TimerEvent): void {
+  assert(Number.isFinite(afterMs) && afterMs >= 0, 'a wait has a length', timer.kind)
   m.effects.push({ kind: 'timer', afterMs, timer })
 }
 
@@ -328,6 +347,7 @@ export function newRequestId(m: Machine): RequestId {
 export function chainOf(m: Machine, state: ViewState): Chain {
   const known = m.chains.get(state.view.id)
   if (known !== undefined) return known
+  assert(m.views.has(state.view.id), 'a chain is one of a view that is held', state.view.id)
   const chain: Chain = {
     dirty: new Map(),
     acknowledged: new Map(),
@@ -364,6 +384,7 @@ function refer(m: Machine, record: ChainRecord, by: 1 | -1): void {
   const blob = blobOf(record)
   if (blob === undefined) return
   const count = (m.references.get(blob.blobId) ?? 0) + by
+  assert(count >= 0, 'a body is named by no fewer than no records')
   if (count === 0) m.references.delete(blob.blobId)
   else m.references.set(blob.blobId, count)
 }

@@ -2,6 +2,7 @@
  * Owns step(state, event) → effects: the one door into a node's protocol. Synchronous and pure in that it reads no clock,
  * draws no random number and waits for nothing; everything comes in with the event, everything goes out in the Batch.
  */
+import { assert } from '../../invariant.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { placeReplicas } from '../../ring/placement.ts'
 import type { BlobId } from '../../storage/record.ts'
@@ -133,6 +134,7 @@ export type MachineEvent =
  * @param monotonicMs of the clock that never jumps; it ages what is kept for a time.
  */
 export function step(m: Machine, event: MachineEvent, nowMs: number, monotonicMs = nowMs): Batch {
+  assert(m.local.length === 0, 'a step begins when the last one is done')
   m.nowMs = nowMs
   passTime(m, monotonicMs)
   m.persist = []

@@ -6,6 +6,8 @@
  * head passes on again what was not acknowledged. A path without a record counts as a tombstone at the floor, so what
  * arrives late for a removed file stays out.
  */
+import { assert } from '../../invariant.ts'
+import { arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { serves, takesPasses } from '../../views/install.ts'
@@ -54,6 +56,11 @@ export function passOn(m: Machine, state: ViewState, record: ChainRecord): void 
   const chain = chainOf(m, state)
   if (headOf(view) === m.self) {
     const { path, version } = record
+    assert(
+      version.epoch === view.epoch && version.seq <= state.seq,
+      'a head passes on what it numbered',
+      view.id,
+    )
     chain.dirty.set(path, { first: chain.dirty.get(path)?.first ?? version.seq, last: version.seq })
     armResend(m, view.id, chain)
   }
@@ -65,6 +72,8 @@ export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind:
   const { record } = message
   let state = m.views.get(message.viewId)
   if (state === undefined || predecessorIn(state.view, m.self) !== from) return
+  // A head passes on what it has numbered itself, of its own range.
+  if (record.version.epoch !== state.view.epoch || !arcContains(state.view, record.position)) return
   if (!takesPasses(state)) return refusePass(m, from, state)
   if (!state.active) {
     activate(m, state)
@@ -77,7 +86,8 @@ export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind:
     chain.blocked.set(blob.blobId, [{ from, message }])
     return
   }
-  advanceClean(chain, message.cleanSeq)
+  // No more can be clean than has come by here; who says otherwise is wrong, and is not followed.
+  advanceClean(chain, Math.min(message.cleanSeq, Math.max(state.seq, record.version.seq)))
   const own = m.records.get(record.path)
   const order = compareVersions(record.version, own?.version ?? state.floor)
   if (order > 0) {
@@ -122,6 +132,8 @@ export function onAcknowledge(
 ): void {
   const state = m.views.get(message.viewId)
   if (state === undefined || successorIn(state.view, m.self) !== from) return
+  const { epoch, seq } = message.version
+  if (epoch > state.view.epoch || (epoch === state.view.epoch && seq > state.seq)) return
   acknowledged(m, state, message.path, message.version)
 }
 
@@ -172,6 +184,8 @@ export function onResume(m: Machine, viewId: ViewId): void {
 /** All is looked over: what was open joins what has been written since, in the order of the numbers. */
 function resumed(m: Machine, state: ViewState, open: readonly [PathName, number][]): void {
   const chain = chainOf(m, state)
+  assert(chain.resuming !== undefined, 'what is resumed was begun', state.view.id)
+  assert(headOf(state.view) === m.self, 'only a head resumes a chain', state.view.id)
   chain.resuming = undefined
   const found = open.map(([path, first]): [PathName, Unacknowledged] => {
     return [path, { first, last: chain.dirty.get(path)?.last ?? first }]
@@ -227,6 +241,7 @@ export function onFloor(m: Machine, from: NodeId, message: ChainMessage & { kind
   const state = m.views.get(message.viewId)
   if (state === undefined || !takesPasses(state) || predecessorIn(state.view, m.self) !== from) return
   const { floor, nowMs: wallMs, timeMs: rangeMs = 0 } = message
+  if (floor.epoch !== state.view.epoch) return
   lowerTombstones(m, state, floor, { rangeMs, wallMs, keptMs: m.settings.outcomesKeptMs })
 }
 
@@ -237,7 +252,10 @@ function lowerTombstones(m: Machine, before: ViewState, floor: Version, now: Mom
     putView(m, state)
   }
   advanceClean(chainOf(m, state), floor.seq)
-  for (const record of tombstones(m, state, floor, now)) dropRecord(m, record)
+  for (const record of tombstones(m, state, floor, now)) {
+    assert(record.body === undefined && record.intent === undefined, 'only tombstones are collected')
+    dropRecord(m, record)
+  }
   const next = successorIn(state.view, m.self)
   const { wallMs: nowMs, rangeMs: timeMs } = now
   if (next !== undefined) send(m, next, { kind: 'floor', viewId: state.view.id, floor, nowMs, timeMs })

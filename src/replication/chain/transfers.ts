@@ -7,6 +7,7 @@
  * the mark `installed`; it is small, because a range is copied before its view changes.
  */
 
+import { assert } from '../../invariant.ts'
 import { type Arc, arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
@@ -69,6 +70,8 @@ export function startTransfer(
   source: Source,
   from: NodeId,
 ): Tag {
+  assert(from !== m.self, 'nothing is copied from this node to itself', view.id)
+  assert(source.replicas.includes(from) || purpose === 'pre-copy', 'state comes from replicas', view.id)
   endPreCopies(m, view)
   keepRange(m, view)
   const tag = newTag(m)
@@ -245,6 +248,11 @@ export function onDifference(
   const transfer = m.transfers.get(message.tag)
   if (transfer === undefined || transfer.from !== from || transfer.steps !== message.step) return
   if (transfer.asked.length === 0) return
+  const { epoch } = transfer.view
+  const isNewer = message.floor.epoch > epoch || message.records.some(({ version }) => version.epoch > epoch)
+  const isForeign = message.records.some(({ position }) => !arcContains(transfer.view, position))
+  // What can't be the state of a source is not taken; the timer asks another replica.
+  if (isNewer || isForeign) return
   transfer.asked = []
   transfer.todo.push(...message.again)
   for (const prefix of message.descend) {
@@ -279,6 +287,9 @@ export function onTransferTimeout(m: Machine, tag: Tag, steps: number): void {
 
 /** Puts in place what differs: exactly what the source has, be it older or gone. */
 export function applyChanges(m: Machine, transfer: Transfer): void {
+  const state = m.views.get(transfer.view.id)
+  const isServing = state?.installed && !state.sealed && state.view.replicas.includes(m.self)
+  assert(!isServing, 'records that are served are not replaced by a copy', transfer.view.id)
   for (const [path, record] of transfer.changes) {
     const own = m.records.get(path)
     if (record !== undefined) putRecord(m, record)

@@ -8,6 +8,7 @@
  */
 
 import { assert } from '../../invariant.ts'
+import { arcContains } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
@@ -165,6 +166,12 @@ function store(
   refusal?: MoveRefusal,
 ): void {
   const version = { epoch: before.view.epoch, seq: before.seq + 1 }
+  assert(serves(before) && headOf(before.view) === m.self, 'only a head that serves decides', before.view.id)
+  assert(
+    arcContains(before.view, record.position),
+    'a write lies within the range of its view',
+    before.view.id,
+  )
   assert(compareVersions(version, record.version) > 0, 'the versions of a path grow', before.view.id)
   const decided = { version, requestId: request.requestId }
   const added = outcomesOf(request, version, record, timeOf(m, before), refusal)
@@ -308,15 +315,20 @@ export function headState(
   position?: Identifier,
 ): ViewState | undefined {
   const state = m.views.get(message.viewId)
-  const fault = headFault(m, state)
+  const fault = headFault(m, state, position)
   if (fault === undefined) return state
   refuse(m, from, message.tag, fault, message.viewId, position)
   return undefined
 }
 
-function headFault(m: Machine, state: ViewState | undefined): RefusalReason | undefined {
+function headFault(
+  m: Machine,
+  state: ViewState | undefined,
+  position: Identifier | undefined,
+): RefusalReason | undefined {
   if (state === undefined) return 'unknown-view'
   if (headOf(state.view) !== m.self) return 'not-head'
+  if (position !== undefined && !arcContains(state.view, position)) return 'unknown-view'
   if (state.sealed) return 'sealed'
   return serves(state) ? undefined : 'not-active'
 }

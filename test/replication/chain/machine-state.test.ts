@@ -25,7 +25,8 @@ t.test('every change of stable state is a write', async t => {
   const record = machine.records.get(path('a'))
   if (record === undefined) throw new TypeError('It was just put.')
   machine.persist = []
-  putRecord(machine, { ...record, version: { epoch: 1, seq: 9 }, body: undefined })
+  const gone = { body: undefined, meta: undefined, written: undefined }
+  putRecord(machine, { ...record, version: { epoch: 1, seq: 9 }, ...gone })
   t.same(
     machine.persist.map(({ kind }) => kind),
     ['record', 'blob'],
