@@ -108,6 +108,8 @@ export function startRounds(m: Machine): void {
     parts.set(viewId, part)
     inFlight.set(viewId, tag)
   }
+  for (const viewId of waiting.keys())
+    assert(inFlight.has(viewId), 'who waits for votes waits behind a round', viewId)
   if (parts.size === 0) return
   rounds.set(tag, parts)
   ask(
