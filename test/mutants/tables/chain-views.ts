@@ -494,8 +494,8 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'acknowledge-from-anyone',
     file: 'src/replication/chain/passing.ts',
-    find: 'successorIn(state.view, m.self) !== from) return\n  acknowledged',
-    replace: 'false as boolean) return\n  acknowledged',
+    find: 'successorIn(state.view, m.self) !== from) return\n  const { epoch, seq } = message.version',
+    replace: 'false as boolean) return\n  const { epoch, seq } = message.version',
     loss: 'a write is answered that the tail lacks',
   },
   {

@@ -3,7 +3,11 @@
  * of the sources that no other test noticed (docs/mutants.md).
  */
 import t from 'tap'
-import { absentRecord, type ChainRecord } from '../../../src/replication/chain/chain-record.ts'
+import {
+  absentRecord,
+  type ChainRecord,
+  type RequestId,
+} from '../../../src/replication/chain/chain-record.ts'
 import { learnDecided, meetSealed, take } from '../../../src/replication/chain/deciding.ts'
 import { acknowledgedUpTo, isClean } from '../../../src/replication/chain/dirty.ts'
 import { afterTransfer, finishSealed } from '../../../src/replication/chain/installing.ts'
@@ -35,7 +39,8 @@ const position = identifierOfPath(at)
 function recordOf(seq: number, epoch = 1): ChainRecord {
   const version = { epoch, seq }
   const body = inline(`w${seq}`)
-  return { ...absentRecord(at, position, version), body, meta: { mediaType: 'text/plain' } }
+  const written = { version, requestId: `w${seq}` as RequestId }
+  return { ...absentRecord(at, position, version), body, meta: { mediaType: 'text/plain' }, written }
 }
 
 const pass = (seq: number): Message => ({ kind: 'pass', viewId: V1.id, record: recordOf(seq), cleanSeq: 0 })

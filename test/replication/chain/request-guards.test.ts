@@ -29,7 +29,8 @@ const tag = 'tag' as Tag
 
 function recordOf(seq: number, change: Partial<ChainRecord> = {}): ChainRecord {
   const version = { epoch: 1, seq }
-  return { ...absentRecord(at, position, version), body: inline(`w${seq}`), meta, ...change }
+  const file = { body: inline(`w${seq}`), meta, written: { version, requestId: `w${seq}` as RequestId } }
+  return { ...absentRecord(at, position, version), ...file, ...change }
 }
 
 function set(bench: Bench, name: string, view: View, change: Partial<ViewState>): void {
@@ -128,7 +129,7 @@ t.test('a head refuses what it can not store', async t => {
 })
 
 t.test('nothing is not removed', async t => {
-  const bench = keeping({ body: undefined, meta: undefined })
+  const bench = keeping({ body: undefined, meta: undefined, written: undefined })
   t.equal(answerTo(bench, { operation: { kind: 'remove' } }), undefined, 'not before it is confirmed')
   t.equal(bench.state('n1').seq, 0, 'nothing was written')
 })
