@@ -9,9 +9,9 @@ export async function load(url, context, nextLoad) {
   const loaded = await nextLoad(url, context)
   if (!url.endsWith('/src/replication/chain/writing.ts')) return loaded
   const text = loaded.source.toString()
-  const right = 'seq: before.seq + 1,'
+  const right = 'seq: before.seq + 1 }'
   if (!text.includes(right)) throw new Error('The line to break has moved.')
-  const wrong = "seq: before.seq + (request.path.startsWith('break/') ? -1 : 1),"
+  const wrong = "seq: before.seq + (request.path.startsWith('break/') ? -1 : 1) }"
   return { ...loaded, source: text.replace(right, wrong) }
 }`
 
