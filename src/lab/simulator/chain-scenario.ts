@@ -75,7 +75,7 @@ class ChainRun {
   readonly #invariants: ChainInvariants
   readonly #copies = new DiskCopies<ChainNode>(
     {
-      members: () => this.#cluster.nodes.filter(node => /member|leaving/.test(this.#statusOf(node))),
+      members: () => this.#cluster.nodes.filter(node => ['member', 'leaving'].includes(this.#statusOf(node))),
       isLeaving: node => this.#statusOf(node) === 'leaving',
     },
     { copies: SIMULATED_SETTINGS.replicas },

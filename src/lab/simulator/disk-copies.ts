@@ -59,7 +59,8 @@ export class DiskCopies<Node extends NodeWithDisk> {
   readonly #removals = new Map<PathName, Version[]>()
   /** Ranges that an operator has recovered by force: what was written there may be lost. */
   readonly #recovered: View[] = []
-  #counted = new Set<NodeId>()
+  /** Nodes whose disks count at this moment. */
+  #counting: readonly (readonly [Node, Disk])[] = []
 
   constructor(components: DiskCopiesComponents<Node>, init: { readonly copies: number }) {
     this.#components = components
@@ -71,6 +72,7 @@ export class DiskCopies<Node extends NodeWithDisk> {
     if (node.machine === undefined) return
     this.#noticeLosses()
     this.#disks.set(node, diskOf(node.id, node.machine))
+    this.#noticeLosses()
     this.#update('given up')
   }
 
@@ -92,8 +94,7 @@ export class DiskCopies<Node extends NodeWithDisk> {
     const isLeaving = this.#components.isLeaving(node)
     if (isLeaving && disk?.id === node.id) for (const write of writes) if (isDrop(write)) disk.apply(write)
     if (lost !== undefined || isLeaving || putBack.length > 0) this.#update('lost')
-    else if (disk !== undefined && writes.some(({ kind }) => kind === 'record' || kind === 'blob'))
-      this.#judge()
+    else if (disk !== undefined) this.#judge(this.#touched(writes))
   }
 
   /** What a step has written is durable. */
@@ -102,7 +103,18 @@ export class DiskCopies<Node extends NodeWithDisk> {
     if (disk === undefined || disk.id !== node.id) return
     this.#noticeLosses()
     for (const write of writes) disk.apply(write)
-    this.#update('given up')
+    this.#update('given up', this.#touched(writes))
+  }
+
+  /** The paths owed of which a step may have changed who has them. */
+  #touched(writes: readonly Write[]): Iterable<PathName> {
+    const paths = new Set<PathName>()
+    for (const write of writes) {
+      // A body may belong to any path, and a view is what makes a record the copy of a replica.
+      if (write.kind === 'blob' || write.kind === 'view') return this.#owed.keys()
+      if (write.kind === 'record' && this.#owed.has(write.path)) paths.add(write.path)
+    }
+    return paths
   }
 
   /** A client was told that a write has happened. */
@@ -144,8 +156,9 @@ export class DiskCopies<Node extends NodeWithDisk> {
   }
 
   /** Who is new to it counts at once; who has it no longer counts until then, unless it has lost it. */
-  #update(how: 'lost' | 'given up'): void {
-    for (const [path, owed] of this.#owed) {
+  #update(how: 'lost' | 'given up', paths: Iterable<PathName> = this.#owed.keys()): void {
+    for (const path of paths) {
+      const owed = this.#owed.get(path) as Owed
       const holders = this.#holders(path, owed.version)
       const gone = how === 'lost' ? [...owed.holders].filter(id => !holders.has(id)).length : 0
       const added = [...holders].filter(id => !owed.holders.has(id)).length
@@ -156,20 +169,20 @@ export class DiskCopies<Node extends NodeWithDisk> {
 
   /** Disks that are gone, and nodes that are to leave, take what they had with them. */
   #noticeLosses(): void {
-    const now = new Set(this.#counting().map(([, disk]) => disk.id))
-    const isSmaller = [...this.#counted].some(id => !now.has(id))
-    this.#counted = now
-    if (isSmaller) this.#update('lost')
+    const before = this.#counting
+    this.#counting = this.#components.members().flatMap(node => {
+      const disk = this.#disks.get(node)
+      return disk === undefined || disk.id !== node.id || node.restored ? [] : [[node, disk] as const]
+    })
+    const isHere = ({ id }: Disk) => this.#counting.some(([, disk]) => disk.id === id)
+    if (before.some(([, disk]) => !isHere(disk))) this.#update('lost')
   }
 
-  #judge(): void {
-    for (const [path, { version, disks }] of this.#owed) {
-      const now = this.#counting().filter(
-        ([{ id, machine }, disk]) =>
-          // What a step has taken away is as good as gone; what it has brought is there when it is durable.
-          has(disk, id, path, version) &&
-          (machine === undefined || has(holdingsOf(machine), id, path, version)),
-      ).length
+  #judge(paths: Iterable<PathName>): void {
+    for (const path of paths) {
+      const { version, disks } = this.#owed.get(path) as Owed
+      let now = 0
+      for (const [node, disk] of this.#counting) if (keeps(node, disk, path, version)) now++
       if (now >= disks) continue
       const what = `${version.epoch}.${version.seq} of ${path}`
       throw new InvariantBroken(`The acknowledged write ${what} was on ${disks} disks and is on ${now}`, [
@@ -181,15 +194,8 @@ export class DiskCopies<Node extends NodeWithDisk> {
   /** The nodes whose disks have it; nobody needs to have what is removed. */
   #holders(path: PathName, version: Version): Set<NodeId> {
     if (this.#removals.get(path)?.some(removal => compareVersions(removal, version) === 0)) return new Set()
-    const holding = this.#counting().filter(([{ id }, disk]) => has(disk, id, path, version))
+    const holding = this.#counting.filter(([node, disk]) => keeps(node, disk, path, version))
     return new Set(holding.map(([{ id }]) => id))
-  }
-
-  #counting(): [Node, Disk][] {
-    return this.#components.members().flatMap(node => {
-      const disk = this.#disks.get(node)
-      return disk === undefined || disk.id !== node.id || node.restored ? [] : [[node, disk] as [Node, Disk]]
-    })
   }
 }
 
@@ -204,6 +210,16 @@ function isDrop(write: Write): boolean {
   return write.kind === 'blob' ? write.blob === undefined : write.kind === 'view' && write.state === undefined
 }
 
+/**
+ * Whether a node's disk has it, and will. What a step has brought is there when it is durable, what one has taken away is as good
+ * as gone: a slow disk may bring a record on stable storage when the step that gives it up waits already behind it.
+ */
+function keeps({ id, machine }: NodeWithDisk, disk: Disk, path: PathName, version: Version): boolean {
+  return (
+    has(disk, id, path, version) && (machine === undefined || has(holdingsOf(machine), id, path, version))
+  )
+}
+
 /** Whether it is there as the copy of a replica, or of one that was: what is copied ahead may go again. */
 function has(holdings: Holdings, id: NodeId, path: PathName, version: Version): boolean {
   const own = holdings.record(path)
@@ -211,9 +227,9 @@ function has(holdings: Holdings, id: NodeId, path: PathName, version: Version): 
   const order = compareVersions(own.version, version)
   const blob = blobOf(own)
   if (order < 0 || (order === 0 && blob !== undefined && !holdings.hasBody(blob.blobId))) return false
-  return [...holdings.views()].some(
-    ({ view, installed }) => installed && view.replicas.includes(id) && arcContains(view, own.position),
-  )
+  for (const { view, installed } of holdings.views())
+    if (installed && view.replicas.includes(id) && arcContains(view, own.position)) return true
+  return false
 }
 
 function holdingsOf({ records, blobs, views }: Machine): Holdings {

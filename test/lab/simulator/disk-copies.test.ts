@@ -108,3 +108,20 @@ t.test('of what is removed no copy is needed', async t => {
   copies.acknowledged(PATH, version(2))
   for (let at = 0; at < 4; at++) t.doesNotThrow(() => step(at, dropped)())
 })
+
+t.test('what is given up before it is durable never counts', async t => {
+  const { nodes, copies, step } = disks()
+  step(0, dropped)()
+  copies.acknowledged(PATH, version(1))
+  const [, , , lost] = nodes as unknown as [unknown, unknown, unknown, { id: NodeId }]
+  lost.id = 'n4.1' as NodeId
+  const stored = step(0, put(1))
+  const givenUp = step(0, dropped)
+  stored()
+  t.doesNotThrow(
+    () => step(2, put(1))(),
+    'a slow disk brings the record when the step that drops it waits behind',
+  )
+  givenUp()
+  t.throws(() => step(1, dropped), /was on 2 disks and is on 1/)
+})
