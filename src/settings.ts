@@ -199,12 +199,17 @@ export const SETTINGS = {
     'bodyIdleTimeoutMs',
     'how long a body may stand still',
   ),
-  maxUploads: limitSetting('max-uploads', 'count', 'uploadsMax', 'bodies received at once; more wait'),
+  maxUploads: limitSetting(
+    'max-uploads',
+    'count',
+    'uploadsMax',
+    'bodies that gather in memory at once (forms); more wait',
+  ),
   uploadQueue: limitSetting(
     'upload-queue',
     'count',
     'uploadQueueMax',
-    'uploads that may wait; one more gets 429 and when to come back',
+    'further bodies received at once; one more gets 429 and when to come back',
   ),
   maxConnections: limitSetting('max-connections', 'count', 'connectionsMax', 'open connections'),
   shutdownTimeout: limitSetting(

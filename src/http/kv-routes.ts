@@ -92,7 +92,7 @@ export function kvRoutes(fastify: FastifyInstance, doors: Doors): void {
 async function postPair(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { raw } = request
   queryOf(raw.url as string, [])
-  return doors.slots.run(reply.raw, async () => {
+  return doors.slots.stream(async () => {
     const text = await receivedText(raw, reply.raw, doors.connections, PAIR_BYTES_MAX)
     return put(doors, request, reply, parsePair(text), 'status')
   })

@@ -81,7 +81,7 @@ export async function upload(
   if ((announcedBytes(raw) ?? 0) > formBytesMax(doors.limits.fileBytesMax)) {
     throw new StoreError('FILE_TOO_LARGE', 'The form is larger than all files that it may have.')
   }
-  return doors.slots.run(reply.raw, async () => {
+  return doors.slots.gather(reply.raw, async () => {
     const form: Form = { folder, files: [], fileName: undefined }
     let given = 0
     try {

@@ -1,6 +1,7 @@
 /**
- * Owns how many bodies are received at once: a bounded number goes ahead, a bounded queue waits its turn for a bounded
- * time, and the rest is told to come back.
+ * Owns how many bodies are received at once: a bounded number in all, and the rest is told to come back. A body that goes to the
+ * disk as it comes waits for nobody, so that clients that hardly send hold up nobody else. One that gathers its parts in
+ * memory (a form) takes one of fewer places, or waits its turn in a bounded queue for a bounded time.
  */
 import type { EventEmitter } from 'node:events'
 import type { Timers } from '../env.ts'
@@ -16,6 +17,9 @@ export class UploadSlots {
   readonly #queueMax: number
   readonly #waitMs: number
   readonly #queue = new Set<Waiting>()
+  /** Bodies that go on as they come. */
+  #streaming = 0
+  /** Bodies that gather in memory. */
   #taken = 0
 
   constructor(
@@ -35,7 +39,7 @@ export class UploadSlots {
 
   /** Bodies being received now. */
   get taken(): number {
-    return this.#taken
+    return this.#streaming + this.#taken
   }
 
   /** Uploads waiting for their turn. */
@@ -44,10 +48,26 @@ export class UploadSlots {
   }
 
   /**
-   * Does `work` when a place is free. A client that goes away (`close` of its response) leaves the queue.
+   * Does `work` at once, which receives a body and keeps little of it in memory.
+   * @throws StoreError OVERLOADED when too many bodies are being received; what `work` throws.
+   */
+  async stream<T>(work: () => Promise<T>): Promise<T> {
+    this.#refuseBeyondAll()
+    this.#streaming++
+    try {
+      return await work()
+    } finally {
+      this.#streaming--
+    }
+  }
+
+  /**
+   * Does `work` when a place is free, which gathers a body in memory. A client that goes away (`close` of its response) leaves
+   * the queue.
    * @throws StoreError OVERLOADED when the queue is full or the wait too long; what `work` throws.
    */
-  async run<T>(response: EventEmitter, work: () => Promise<T>): Promise<T> {
+  async gather<T>(response: EventEmitter, work: () => Promise<T>): Promise<T> {
+    this.#refuseBeyondAll()
     if (this.#taken < this.#uploadsMax) this.#taken++
     else await this.#turn(response)
     try {
@@ -57,8 +77,12 @@ export class UploadSlots {
     }
   }
 
+  #refuseBeyondAll(): void {
+    if (this.taken + this.waiting < this.#uploadsMax + this.#queueMax) return
+    throw overloaded('Too many uploads are under way already.')
+  }
+
   #turn(response: EventEmitter): Promise<void> {
-    if (this.#queue.size >= this.#queueMax) throw overloaded('Too many uploads are waiting already.')
     return new Promise((resolve, reject) => {
       const settle = (then: () => void) => () => {
         this.#queue.delete(waiting)

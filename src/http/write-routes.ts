@@ -65,7 +65,7 @@ async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): 
     refuseEarly: announced === undefined || announced > EARLY_BYTES_MIN || expectsContinue(raw),
   }
   try {
-    const written = await doors.slots.run(reply.raw, () =>
+    const written = await doors.slots.stream(() =>
       doors.files.put(path, receivedBody(raw, reply.raw, doors.connections), options),
     )
     rangeHeaders(doors.ring, reply, path)

@@ -1,6 +1,7 @@
 /**
  * Owns how a body comes in: counted against its limit, hashed as it passes, small ones gathered in memory, larger ones
- * handed to a sink in pieces of even size while the next piece fills.
+ * handed to a sink in pieces of even size while the next piece fills. When many come in at once, the further ones hold no piece
+ * and hand on what comes as it comes, so that a crowd of clients that hardly send costs little memory.
  */
 import { Buffer } from 'node:buffer'
 import { StoreError } from '../errors.ts'
@@ -24,8 +25,8 @@ export interface Received extends Digest {
 }
 
 /**
- * Receives a body. The sink is opened only for a body of more than INLINE_BYTES_MAX bytes; two pieces of the pool are
- * in use until it has arrived.
+ * Receives a body. The sink is opened only for a body of more than INLINE_BYTES_MAX bytes; two pieces of the pool, when it
+ * lends them, are in use until it has arrived.
  * @throws StoreError FILE_TOO_LARGE; an error of the body or the sink; the signal's reason.
  */
 export async function receive(
@@ -60,23 +61,34 @@ async function pour(
   sink: BodySink,
 ): Promise<Digest> {
   const digest = new BodyDigest()
-  let filling = pieces.take()
-  let spare = pieces.take()
+  let lent: Buffer[] = []
   let filled = 0
   let writing: Promise<void> = Promise.resolve()
 
-  async function flush(): Promise<void> {
-    const piece = filling.subarray(0, filled)
+  async function write(piece: Uint8Array): Promise<void> {
     digest.update(piece)
     await writing
     writing = sink.write(piece)
-    // A failure is met at the next flush; until then it must not count as unhandled.
+    // A failure is met at the next write; until then it must not count as unhandled.
     writing.catch(() => undefined)
-    ;[filling, spare, filled] = [spare, filling, 0]
+  }
+
+  async function flush(): Promise<void> {
+    const [filling, spare] = lent as [Buffer, Buffer]
+    await write(filling.subarray(0, filled))
+    lent = [spare, filling]
+    filled = 0
   }
 
   async function add(chunk: Uint8Array): Promise<void> {
+    if (lent.length === 0) lent = pieces.tryTake(2)
+    if (lent.length === 0) {
+      await write(chunk)
+      // Its bytes are the producer's again at the next chunk.
+      return writing
+    }
     for (let at = 0; at < chunk.length; ) {
+      const filling = lent[0] as Buffer
       const part = chunk.subarray(at, at + filling.length - filled)
       filling.set(part, filled)
       filled += part.length
@@ -93,8 +105,7 @@ async function pour(
     return digest.finish()
   } finally {
     await writing.catch(() => undefined)
-    pieces.give(filling)
-    pieces.give(spare)
+    for (const piece of lent) pieces.give(piece)
   }
 }
 

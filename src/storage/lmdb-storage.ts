@@ -37,6 +37,9 @@ const PUT_SPARE_BYTES = 4 * 1024 * 1024
 /** Pieces kept for the next upload: 16 MiB, enough for 32 uploads at once without a new allocation. */
 const PIECES_KEPT = 64
 
+/** Pieces lent at once: 64 MiB, for 128 uploads. */
+const PIECES_LENT_MAX = 256
+
 interface Parts {
   readonly env: Env
   readonly directory: DataDirectory
@@ -65,7 +68,11 @@ export class LmdbStorage implements Storage {
   readonly #remover: BlobRemover
   readonly #room = new DownloadRoom()
   readonly #staged = new StagedBodies()
-  readonly #pieces = new BufferPool({ bufferBytes: PIECE_BYTES, freeMax: PIECES_KEPT })
+  readonly #pieces = new BufferPool({
+    bufferBytes: PIECE_BYTES,
+    freeMax: PIECES_KEPT,
+    takenMax: PIECES_LENT_MAX,
+  })
   #closing: Promise<void> | undefined
 
   private constructor(parts: Parts) {

@@ -10,7 +10,7 @@ t.test('clients that stand still hold nobody else up and leave nothing behind', 
   const dataDirectory = t.testdir()
   const node = await startNode({ dataDirectory })
   t.teardown(() => node.kill())
-  const crowd = { idle: 200, uploads: 40, downloads: 100, fileBytes: 20 * 1024 * 1024, stayMs: 2_000 }
+  const crowd = { idle: 200, uploads: 300, downloads: 100, fileBytes: 20 * 1024 * 1024, stayMs: 2_000 }
   const result = await runCrowd({ node, ...crowd })
   t.comment(JSON.stringify(result))
   t.equal(result.refused, 0, 'the well-behaved client was refused nothing')

@@ -12,7 +12,7 @@ export interface CrowdOptions {
   readonly node: NodeProcess
   /** Connections that send one request and stay. */
   readonly idle: number
-  /** Uploads that send a byte each second. */
+  /** Uploads that send 80 KiB and then a byte each second. */
   readonly uploads: number
   /** Downloads of a large file of which nothing is read. */
   readonly downloads: number
@@ -44,6 +44,9 @@ const SERVED_MIN = 5
 
 /** Of each upload. */
 const UPLOAD_BYTES = 1024 * 1024
+
+/** What each upload sends at once: more than is gathered in memory. */
+const UPLOAD_BEGINS = 'x'.repeat(80 * 1024)
 
 export async function runCrowd(options: CrowdOptions): Promise<CrowdResult> {
   const { node, idle, uploads, downloads, fileBytes, stayMs } = options
@@ -93,7 +96,7 @@ type Kind = keyof CrowdResult['open']
 function uploadHead(index: number): string {
   return (
     `PUT /put/crowd/slow/${index} HTTP/1.1\r\nHost: 127.0.0.1\r\n` +
-    `Content-Type: application/octet-stream\r\nContent-Length: ${UPLOAD_BYTES}\r\n\r\n`
+    `Content-Type: application/octet-stream\r\nContent-Length: ${UPLOAD_BYTES}\r\n\r\n${UPLOAD_BEGINS}`
   )
 }
 

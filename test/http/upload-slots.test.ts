@@ -34,14 +34,14 @@ t.test('some go ahead, some wait in order, and the rest is told to come back', a
   const order: number[] = []
   const response = new EventEmitter()
   const runs = gates.map(({ opened }, i) =>
-    slots.run(response, async () => {
+    slots.gather(response, async () => {
       order.push(i)
       await opened
       return i
     }),
   )
   await t.rejects(
-    slots.run(response, async () => {}),
+    slots.gather(response, async () => {}),
     { code: 'OVERLOADED', retryAfterSeconds: 2 },
   )
   t.equal(slots.taken, 2)
@@ -61,19 +61,46 @@ t.test('who waits too long or goes away leaves the queue, and a failure frees it
   const { timers, waiting } = manualTimers()
   const slots = new UploadSlots({ timers }, { uploadsMax: 1, uploadQueueMax: 9, waitMs: 1 })
   const held = gate()
-  const first = slots.run(new EventEmitter(), async () => {
+  const first = slots.gather(new EventEmitter(), async () => {
     await held.opened
     throw new TypeError('failed')
   })
-  const late = slots.run(new EventEmitter(), async () => {})
+  const late = slots.gather(new EventEmitter(), async () => {})
   for (const then of [...waiting]) then()
   await t.rejects(late, { code: 'OVERLOADED' })
   const response = new EventEmitter()
-  const gone = slots.run(response, async () => {})
+  const gone = slots.gather(response, async () => {})
   response.emit('close')
   await t.rejects(gone, { code: 'INVALID_REQUEST' })
   t.equal(slots.waiting, 0)
   held.open()
   await t.rejects(first, TypeError)
-  t.equal(await slots.run(new EventEmitter(), async () => 'next'), 'next')
+  t.equal(await slots.gather(new EventEmitter(), async () => 'next'), 'next')
+})
+
+t.test('a body that goes on as it comes waits for nobody, up to a bound for all together', async t => {
+  const { timers } = manualTimers()
+  const slots = new UploadSlots({ timers }, { uploadsMax: 1, uploadQueueMax: 2, waitMs: 1 })
+  const held = gate()
+  const gathering = slots.gather(new EventEmitter(), () => held.opened)
+  const waiting = slots.gather(new EventEmitter(), () => held.opened)
+  const streaming = slots.stream(() => held.opened)
+  t.equal(slots.taken, 2)
+  t.equal(slots.waiting, 1)
+  for (const one of [
+    () => slots.stream(async () => {}),
+    () => slots.gather(new EventEmitter(), async () => {}),
+  ]) {
+    await t.rejects(one(), { code: 'OVERLOADED', retryAfterSeconds: 2 })
+  }
+  held.open()
+  await Promise.all([gathering, waiting, streaming])
+  t.equal(slots.taken + slots.waiting, 0)
+  await t.rejects(
+    slots.stream(async () => {
+      throw new TypeError('failed')
+    }),
+    TypeError,
+  )
+  t.equal(await slots.stream(async () => 'next'), 'next')
 })

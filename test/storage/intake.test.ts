@@ -100,3 +100,29 @@ t.test('an error of the sink ends it and tells the body', async t => {
   await new Promise(resolve => setImmediate(resolve))
   t.ok(told)
 })
+
+t.test('a body for which the pool has no pieces is handed on as it comes, until it has some', async t => {
+  const bytes = bodyOf(4 * PIECE_BYTES + 17)
+  const lean = new BufferPool({ bufferBytes: PIECE_BYTES, freeMax: 8, takenMax: 2 })
+  const others = lean.tryTake(2)
+  async function* body() {
+    for (let at = 0; at < bytes.length; at += 10_000) {
+      if (at > 2 * PIECE_BYTES) for (const piece of others.splice(0)) lean.give(piece)
+      yield bytes.subarray(at, at + 10_000)
+    }
+  }
+  const pieces: Buffer[] = []
+  const sink = {
+    async write(piece: Uint8Array) {
+      await new Promise(resolve => setImmediate(resolve))
+      pieces.push(Buffer.from(piece))
+    },
+  }
+  const { sha256, size } = await receive(body(), { sizeMax }, lean, async () => sink)
+  t.equal(size, bytes.length)
+  t.equal(sha256, sha256Of(bytes))
+  t.ok(Buffer.concat(pieces).equals(bytes))
+  t.ok(pieces.slice(0, 20).every(piece => piece.length === 10_000))
+  t.ok(pieces.some(piece => piece.length === PIECE_BYTES))
+  t.equal(lean.tryTake(2).length, 2, 'both pieces came back')
+})
