@@ -49,6 +49,8 @@ export interface NodeConfig {
   readonly tokens: { readonly readWrite?: string; readonly readOnly?: string }
   /** What the nodes of one network share; undefined only on loopback or when `--insecure` allowed it. */
   readonly secret: string | undefined
+  /** What signs share links; undefined makes that key from the secret or the token. */
+  readonly shareKey: string | undefined
   /** PEM files. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
   /** Lower-case, without the dot; undefined accepts every file name. */

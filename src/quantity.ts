@@ -17,7 +17,14 @@ const byteUnits: Record<string, number> = {
 }
 
 // No bare number: milliseconds or seconds would be a guess.
-const timeUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 }
+const timeUnits: Record<string, number> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
 
 /** A whole number in bytes, ms or pieces; undefined when `text` is not one. Upper and lower case are the same. */
 export function parseQuantity(text: string, unit: Unit): number | undefined {
@@ -42,6 +49,7 @@ export function formatQuantity(value: number, unit: Unit): string {
           ['s', 1000],
           ['min', 60_000],
           ['h', 3_600_000],
+          ['d', 86_400_000],
         ]
   let [name, size] = steps[0] as [string, number]
   for (const step of steps) if (value >= step[1]) [name, size] = step

@@ -47,7 +47,9 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
   const advertise = readAdvertise(find('advertise') ?? variableOf('SELF_URL', environment))
   const tokens = readTokens(find)
   const secret = readSecret(find('secret'))
-  if (!isLoopback(host) && !readBoolean(find('insecure'))) refuseOpenDoor(host, tokens.readWrite, secret)
+  const shareKey = readSecret(find('shareKey'))
+  if (!isLoopback(host) && !readBoolean(find('insecure')))
+    refuseOpenDoor(host, tokens.readWrite, secret, shareKey)
   const boots = readBoots(find, { host, port, advertise }, environment)
   return {
     host,
@@ -61,6 +63,7 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
     dataDirectory: readDataDirectory(find, port),
     tokens,
     secret,
+    shareKey,
     tls: readTls(find),
     allowedExtensions: readExtensions(find('allowExtensions')),
     logLevel: readChoice('logLevel', find, LOG_LEVELS) satisfies LogLevel,
@@ -229,7 +232,12 @@ function readSecret(found: Found | undefined): string | undefined {
   return found.text
 }
 
-function refuseOpenDoor(host: string, token: string | undefined, secret: string | undefined): void {
+function refuseOpenDoor(
+  host: string,
+  token: string | undefined,
+  secret: string | undefined,
+  shareKey: string | undefined,
+): void {
   const missing = [...(secret === undefined ? ['--secret'] : []), ...(token === undefined ? ['--token'] : [])]
   if (missing.length > 0) {
     throw refusal(
@@ -237,7 +245,11 @@ function refuseOpenDoor(host: string, token: string | undefined, secret: string 
         '(for example the output of "openssl rand -hex 24"), or --insecure to let everybody in.',
     )
   }
-  for (const [flag, value] of [['--secret', secret] as const, ['--token', token] as const]) {
+  for (const [flag, value] of [
+    ['--secret', secret],
+    ['--token', token],
+    ['--share-key', shareKey],
+  ] as const) {
     if (value !== undefined && value.length < SECRET_LENGTH_MIN) {
       throw refusal(
         `${flag} has ${value.length} characters; beyond loopback it needs at least ${SECRET_LENGTH_MIN} ` +

@@ -160,6 +160,15 @@ export const SETTINGS = {
     group: 'Security',
     secret: true,
   },
+  shareKey: {
+    flag: '--share-key <key>',
+    variable: 'ALTERED_CHORD_SHARE_KEY',
+    default: 'made from --secret, else from --token',
+    bounds: `visible ASCII; at least ${SECRET_LENGTH_MIN} characters off loopback; the same on every node`,
+    meaning: 'what signs share links; changing it on every node revokes all of them',
+    group: 'Security',
+    secret: true,
+  },
   tlsCert: {
     flag: '--tls-cert <file>',
     variable: 'ALTERED_CHORD_TLS_CERT',

@@ -17,6 +17,7 @@ import { addPairCommands } from './pairs.ts'
 import { addPutCommand } from './put.ts'
 import { addRecoverCommand } from './recover.ts'
 import { describeError, EXIT_CODES, note, type Session, type StopSignal } from './session.ts'
+import { addShareCommand } from './share.ts'
 import { addShellCommand } from './shell.ts'
 import { addStartCommand } from './start.ts'
 import { addVerifyCommand } from './verify.ts'
@@ -67,6 +68,7 @@ A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS t
   addGetCommand(program, session)
   addListCommand(program, session)
   addOneRequestCommands(program, session)
+  addShareCommand(program, session)
   addPairCommands(program, session)
   addVerifyCommand(program, session)
   addRecoverCommand(program, session)

@@ -5,7 +5,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { type Env, realEnv } from '../env.ts'
 import { StoreError } from '../errors.ts'
-import { type PathName, parsePathName } from '../ring/path-name.ts'
+import { type PathName, parsePathName, parsePathPrefix } from '../ring/path-name.ts'
 import type {
   CallOptions,
   GetOptions,
@@ -35,6 +35,7 @@ import type {
   Overlay,
   Receipt,
   RecoveryPlan,
+  SharedLink,
   VerificationWord,
 } from './wire-types.ts'
 
@@ -52,6 +53,7 @@ const DEPARTURE_TIMEOUT_MS = 5 * 60 * 60 * 1000
 export class StoreClient {
   readonly #transport: Transport
   readonly #env: Env
+  readonly #node: string
   /** Key-value pairs. */
   readonly pairs = new Pairs({
     read: (options, request, take) => this.#transport.send({ ...request, ...signalOf(options) }, take),
@@ -63,10 +65,11 @@ export class StoreClient {
    */
   constructor(init: StoreClientInit, components: Partial<ExchangeComponents> = {}) {
     this.#env = components.env ?? realEnv()
+    this.#node = originOf(init.node)
     this.#transport = new Transport(
       { ...components, env: this.#env },
       {
-        origin: originOf(init.node),
+        origin: this.#node,
         token: init.token,
         answerTimeoutMs: init.answerTimeoutMs ?? 60_000,
         idleTimeoutMs: init.idleTimeoutMs ?? 60_000,
@@ -198,6 +201,20 @@ export class StoreClient {
   /** The ring in the order of its positions, as all nodes that can be reached see it. */
   async overlay(options: CallOptions = {}): Promise<Overlay> {
     return (await this.#read('/overlay', options)) as Overlay
+  }
+
+  /**
+   * Makes a link that gives a file, or with a slash at the end of `path` a folder and all that is below it, to whoever
+   * has it. `for` is a time such as `7d` (the default) or `12h`.
+   * @throws StoreError FILE_NOT_FOUND, FORBIDDEN (the token may only read), INVALID_REQUEST, and those of every call.
+   */
+  async share(path: string, options: CallOptions & { readonly for?: string } = {}): Promise<SharedLink> {
+    const name = parsePathPrefix(path)
+    const query = options.for === undefined ? '' : `?for=${encodeURIComponent(options.for)}`
+    const target = `/share/${name.split('/').map(encodeURIComponent).join('/')}${query}`
+    const request: WireRequest = { method: 'POST', target, ...signalOf(options) }
+    const { link, ...shared } = (await this.#transport.send(request, jsonOf)) as SharedLink
+    return { ...shared, link: new URL(link, this.#node).href }
   }
 
   /**

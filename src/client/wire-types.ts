@@ -137,6 +137,16 @@ export interface RecoveryPlan {
   }[]
 }
 
+/** A share link. */
+export interface SharedLink {
+  /** A path, or a folder with a slash at its end. */
+  readonly path: string
+  /** The URL, at the node that was asked; the path of it counts at every node. */
+  readonly link: string
+  /** When it ends, as in `2026-11-27T14:00:00.000Z`. */
+  readonly until: string
+}
+
 /** Who answers for a path. */
 export interface LookupAnswer {
   readonly path: string

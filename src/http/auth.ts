@@ -6,8 +6,11 @@ import type { Buffer } from 'node:buffer'
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { StoreError } from '../errors.ts'
 
-/** What a door asks of a request: nothing, a token that may read, or one that may write. */
-export type Access = 'open' | 'read' | 'write'
+/**
+ * What a door asks of a request: nothing, a signature in its URL (which the door checks itself), a token that may read,
+ * or one that may write.
+ */
+export type Access = 'open' | 'signed' | 'read' | 'write'
 
 export interface Tokens {
   readonly readWrite?: string
@@ -23,7 +26,7 @@ export function authorizer(
   const writeHash = readWrite === undefined ? undefined : hashOf(readWrite)
   const readHash = readOnly === undefined ? undefined : hashOf(readOnly)
   return (authorization, access) => {
-    if (access === 'open') return
+    if (access === 'open' || access === 'signed') return
     const shown = bearerToken(authorization)
     const hash = hashOf(shown)
     if (writeHash && timingSafeEqual(hash, writeHash)) return

@@ -15,6 +15,7 @@ import type { Connections } from './connections.ts'
 import type { DoorContract } from './contract.ts'
 import type { Gate } from './gate.ts'
 import type { Metrics } from './metrics.ts'
+import type { ShareLinks } from './share-links.ts'
 import type { UploadSlots } from './upload-slots.ts'
 
 /** What the routes are built from. */
@@ -26,6 +27,7 @@ export interface Doors {
   readonly env: Env
   readonly connections: Connections
   readonly slots: UploadSlots
+  readonly shareLinks: ShareLinks
   readonly limits: Limits
   /** Lower-case, without the dot; undefined accepts every file name. */
   readonly allowedExtensions: readonly string[] | undefined
@@ -59,11 +61,12 @@ export interface Door {
 
 export function addDoor(fastify: FastifyInstance, { gate, metrics }: Doors, door: Door): void {
   const { access, aboutFile, contract, handler } = door
-  const config = { open: access === 'open', aboutFile, contract }
+  const config = { open: access === 'open' || access === 'signed', aboutFile, contract }
   const onRequest = gate.hookFor(access)
   for (const url of door.urls) {
     for (const method of door.methods) {
-      fastify.route({ method, url, config, onRequest, onResponse: metrics.hookFor(url), handler })
+      const onResponse = metrics.hookFor(url)
+      fastify.route({ method, url, config, onRequest, onResponse, handler })
     }
   }
 }

@@ -2,7 +2,7 @@
  * Owns what every request passes before its door: who it is for, who sends it and from where. Nothing of its body has
  * been looked at.
  */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { NodeConfig } from '../config.ts'
@@ -51,6 +51,16 @@ export class Gate {
 
   get hasTokens(): boolean {
     return this.#authorize !== undefined
+  }
+
+  /** How much a request that was let in may do. */
+  accessOf({ authorization }: IncomingHttpHeaders): 'read' | 'write' {
+    try {
+      this.#authorize?.(authorization, 'write')
+      return 'write'
+    } catch {
+      return 'read'
+    }
   }
 
   /** The hook of a door. It is made once for each, because the framework's way to ask a request for its door is slow. */

@@ -26,16 +26,25 @@ export function listRoutes(fastify: FastifyInstance, doors: Doors): void {
   })
 }
 
-async function list(
-  { files, env }: Doors,
+async function list(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  return sendList(doors, request, reply, listQueryOf(request.raw.url as string, wantsLines(request)))
+}
+
+function wantsLines({ headers }: FastifyRequest): boolean {
+  return /application\/(?:x-ndjson|ndjson|jsonl)/i.test(headers.accept ?? '')
+}
+
+/** Answers with what `query` lists, as lines to who asks for them, else as a page. */
+export async function sendList(
+  doors: Doors,
   request: FastifyRequest,
   reply: FastifyReply,
+  query: ListQuery,
 ): Promise<FastifyReply> {
-  const asLines = /application\/(?:x-ndjson|ndjson|jsonl)/i.test(request.headers.accept ?? '')
-  const query = listQueryOf(request.raw.url as string, asLines)
+  const { files, env } = doors
   reply.header('vary', 'accept')
   reply.header('cache-control', 'no-cache')
-  if (asLines) {
+  if (wantsLines(request)) {
     const lines = Readable.from(linesOf(files.list(query), env), {
       objectMode: false,
       highWaterMark: 256 * 1024,
@@ -45,20 +54,28 @@ async function list(
     })
     return reply.type('application/x-ndjson; charset=utf-8').send(lines)
   }
+  const { listed, next } = await listPage(doors, query)
+  return reply.type('application/json; charset=utf-8').send(
+    JSON.stringify({
+      prefix: query.prefix,
+      files: listed.filter(entry => typeof entry !== 'string').map(shown),
+      prefixes: listed.filter(entry => typeof entry === 'string'),
+      next: next === undefined ? null : placeOf(next),
+    }),
+  )
+}
+
+/** One page of up to `limit` lines; `next` is its last line when more follow. */
+export async function listPage(
+  { files, env }: Pick<Doors, 'files' | 'env'>,
+  query: ListQuery,
+): Promise<{ listed: Listed[]; next: Listed | undefined }> {
   const listed: Listed[] = []
   // One more than asked for tells whether there is a next page.
   for await (const batch of inTurns(files.list({ ...query, limit: query.limit + 1 }), env))
     listed.push(...batch)
   const page = listed.slice(0, query.limit)
-  const last = listed.length > query.limit ? page.at(-1) : undefined
-  return reply.type('application/json; charset=utf-8').send(
-    JSON.stringify({
-      prefix: query.prefix,
-      files: page.filter(entry => typeof entry !== 'string').map(shown),
-      prefixes: page.filter(entry => typeof entry === 'string'),
-      next: last === undefined ? null : placeOf(last),
-    }),
-  )
+  return { listed: page, next: listed.length > query.limit ? page.at(-1) : undefined }
 }
 
 function listQueryOf(url: string, asLines: boolean): ListQuery {

@@ -2,6 +2,7 @@
  * Owns the doors that read one file: exists, get and download.
  */
 import { Buffer } from 'node:buffer'
+import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { create as contentDisposition } from 'content-disposition'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -90,6 +91,7 @@ export async function sendFile(
   path: PathName,
   attachment: boolean,
 ): Promise<FastifyReply> {
+  refuseAsScript(request.raw.headers, path)
   for (let tries = 1; ; tries++) {
     const { record, ...placement } = await doors.files.find(path)
     ringHeaders(reply, placement.chain)
@@ -104,6 +106,18 @@ export async function sendFile(
       throw new StoreError('UNAVAILABLE', 'The bytes of the file can not be had now.', { path, cause: error })
     }
   }
+}
+
+/** What a browser makes part of a page of this origin, where the only page is the console; stored bytes never are that. */
+const PARTS_OF_PAGES: ReadonlySet<unknown> = new Set([
+  ...['script', 'style', 'worker', 'sharedworker', 'serviceworker', 'audioworklet', 'paintworklet'],
+  ...['manifest', 'object', 'embed', 'xslt'],
+])
+
+/** @throws StoreError FORBIDDEN. */
+function refuseAsScript(headers: IncomingHttpHeaders, path: PathName): void {
+  if (headers['sec-fetch-site'] === 'same-origin' && PARTS_OF_PAGES.has(headers['sec-fetch-dest']))
+    throw new StoreError('FORBIDDEN', 'A stored file is no script of the console.', { path })
 }
 
 async function answer(

@@ -8,7 +8,7 @@ import { decodeUrlText, type PathName, parsePathNameFromUrl } from '../ring/path
 const notVisibleAscii = /[^\x21-\x7e]/
 
 /** The part of a request target before `?`, without scheme and authority (RFC 9112, section 3.2.2). */
-function pathPart(url: string): string {
+export function pathPart(url: string): string {
   const query = url.indexOf('?')
   const path = query === -1 ? url : url.slice(0, query)
   if (path.startsWith('/')) return path

@@ -36,6 +36,8 @@ import { recoverRoutes } from './recover-routes.ts'
 import { hasBody } from './request-body.ts'
 import { doorOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
+import { ShareLinks, shareKeyOf } from './share-links.ts'
+import { shareRoutes } from './share-routes.ts'
 import { uploadRoutes } from './upload-routes.ts'
 import { UploadSlots } from './upload-slots.ts'
 import { verifyRoutes } from './verify-routes.ts'
@@ -44,7 +46,15 @@ import { writeRoutes } from './write-routes.ts'
 
 export type ServerConfig = Pick<
   NodeConfig,
-  'host' | 'advertise' | 'tokens' | 'tls' | 'allowedExtensions' | 'logLevel' | 'limits'
+  | 'host'
+  | 'advertise'
+  | 'tokens'
+  | 'secret'
+  | 'shareKey'
+  | 'tls'
+  | 'allowedExtensions'
+  | 'logLevel'
+  | 'limits'
 >
 
 export interface ServerComponents {
@@ -97,6 +107,7 @@ export async function buildServer(
     env,
     connections,
     slots,
+    shareLinks: new ShareLinks(env, { key: shareKeyOf(config, ring.network.networkId) }),
     limits,
     allowedExtensions: config.allowedExtensions,
   }
@@ -141,6 +152,7 @@ function fileRoutes(fastify: FastifyInstance, doors: Doors): void {
   listRoutes(fastify, doors)
   kvRoutes(fastify, doors)
   maintenanceRoutes(fastify, doors)
+  shareRoutes(fastify, doors)
   uploadRoutes(fastify, doors)
   webappRoutes(fastify, doors)
 }
@@ -240,7 +252,9 @@ function noRoute(request: FastifyRequest, reply: FastifyReply, methodsOf: Method
 
 function logRequests(fastify: FastifyInstance, env: Env): void {
   fastify.addHook('onResponse', (request, reply, done) => {
-    const { method, url } = request.raw
+    const { method } = request.raw
+    // Whoever has the token of a share link has what it gives.
+    const url = request.raw.url?.replace(/^\/shared\/[^/?]*/, '/shared/…')
     env.log.debug({ op: method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request')
     done()
   })

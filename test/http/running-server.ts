@@ -69,6 +69,8 @@ export async function runServer(
         host: '127.0.0.1',
         advertise: undefined,
         tokens: {},
+        secret: undefined,
+        shareKey: undefined,
         tls: undefined,
         allowedExtensions: undefined,
         logLevel: 'silent',
