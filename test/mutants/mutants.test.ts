@@ -70,12 +70,14 @@ t.test('a verdict is void when the mutant, its source or its tests have changed'
   t.not(fingerprintOf(mutant, []), fingerprintOf(mutant, tests))
 })
 
-/** Of the ones that a test catches, evenly over the table: about two minutes on one core. */
+/** Of those that a test catches by failing, not by never ending; evenly over the table, about two minutes on one core. */
 const SAMPLE = 24
 
 t.test('a sample is caught by its tests', async t => {
   const page = readFileSync(join(ROOT, PAGE_FILE), 'utf8')
-  const byTest = MUTANTS.filter(({ id }) => new RegExp(`^\\| ${id} \\|.*\\| \`test/`, 'm').test(page))
+  const byTest = MUTANTS.filter(({ id }) =>
+    new RegExp(`^\\| ${id} \\|.*\\| \`test/(?!.*: it does not end)`, 'm').test(page),
+  )
   const step = Math.max(1, Math.floor(byTest.length / SAMPLE))
   const sample = byTest.filter((_, index) => index % step === 0).slice(0, SAMPLE)
   t.ok(sample.length > 0)
