@@ -3,6 +3,7 @@
  * a nemesis, invariants after every event and a verdict on the history at the end.
  */
 
+import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import type { MachineEvent } from '../../replication/chain/machine.ts'
 import { blobOf, type Member, type Outcome, type Write } from '../../replication/chain/machine-state.ts'
 import { ringOf } from '../../replication/chain/repair.ts'
@@ -83,8 +84,8 @@ class ChainRun {
   readonly #workload: ChainWorkload
   readonly #nemesis: ChainNemesis
   readonly #options: RunOptions
-  /** Paths in ranges that stay with few replicas, because force gave up a body there. */
-  readonly #crippled = new Set<string>()
+  /** Files whose body nobody has after a recovery by force, and which a user has been told to remove. */
+  readonly #bodiless = new Set<PathName>()
 
   constructor(seed: number, options: RunOptions) {
     if (options.schedule !== undefined && options.schedule.scenario !== 'chain') {
@@ -230,15 +231,30 @@ class ChainRun {
     if (nodes.some(({ running }) => !running)) return 'a node waits for its disk'
     const serving = new Map<string, View>()
     for (const node of nodes) {
-      for (const { view, active, sealed, complete } of node.machine?.views.values() ?? []) {
-        if (active && !sealed && complete && view.replicas[0] === node.id) serving.set(view.id, view)
+      for (const state of node.machine?.views.values() ?? []) {
+        const { view, complete } = state
+        if (!serves(state) || view.replicas[0] !== node.id) continue
+        if (complete || this.#bodilessIn(view).length > 0) serving.set(view.id, view)
       }
     }
     for (const path of this.#workload.paths) {
       const wrong = this.#unhealedPath(path, [...serving.values()])
       if (wrong !== undefined) return wrong
     }
-    return undefined
+    return this.#removeBodiless([...serving.values()])
+  }
+
+  /** What has no body any more goes by its users' hands; then the range has to be complete. */
+  #removeBodiless(views: readonly View[]): string | undefined {
+    const paths = views.flatMap(view => this.#bodilessIn(view))
+    const node = this.#cluster.nodes.find(each => this.#cluster.isMember(each))
+    for (const path of paths) {
+      if (node === undefined || this.#bodiless.has(path)) continue
+      this.#bodiless.add(path)
+
+      this.#workload.order(node, { client: 'mends', kind: 'remove', path })
+    }
+    return paths.length === 0 ? undefined : `nobody has the body of ${paths.join()}`
   }
 
   #unhealedPath(path: PathName, serving: readonly View[]): string | undefined {
@@ -248,10 +264,6 @@ class ChainRun {
     if (view === undefined || views.length > 1) return `${views.length} views serve ${path}`
     if (this.#invariants.isForced(path) && this.#activeAt(position).size > 1)
       return `${[...this.#activeAt(position)].join(' and ')} are active for ${path}`
-    if (this.#invariants.isForced(path) && this.#lacksBodies(view)) {
-      this.#crippled.add(path)
-      return undefined
-    }
     const members = [...this.#cluster.members.values()]
     const wanted = placeReplicas(ringOf(members), view.hi, SIMULATED_SETTINGS.replicas)
     if (wanted.join() !== view.replicas.join())
@@ -268,12 +280,16 @@ class ChainRun {
     return this.#differs(path, view)
   }
 
-  /** Force gave up the only copies of a body that a record still names: nobody can take the range over whole. */
-  #lacksBodies(view: View): boolean {
+  /** Files of a view whose only bodies force gave up. */
+  #bodilessIn(view: View): PathName[] {
     const { nodes } = this.#cluster
-    const records = nodes.flatMap(({ machine }) => [...(machine?.records.within(view) ?? [])])
-    const named = records.flatMap(record => blobOf(record)?.blobId ?? [])
-    return named.some(blobId => !nodes.some(({ blobs }) => blobs.has(blobId)))
+    const head = nodes.find(({ id }) => id === view.replicas[0])?.machine
+    const isBodiless = (record: ChainRecord) => {
+      const blobId = blobOf(record)?.blobId
+      return blobId !== undefined && !nodes.some(({ blobs }) => blobs.has(blobId))
+    }
+    const paths = [...(head?.records.within(view) ?? [])].filter(isBodiless).map(({ path }) => path)
+    return paths.filter(path => this.#invariants.isForced(path))
   }
 
   /** The views that any running node would serve a position in. */
@@ -290,7 +306,8 @@ class ChainRun {
       const record = machine?.records.get(path)
       if (record?.body === undefined) return 'absent'
       const { content } = record.body
-      const lacks = 'blobId' in content && !machine?.blobs.has(content.blobId)
+      const lacks =
+        'blobId' in content && !machine?.blobs.has(content.blobId) && !this.#bodilessIn(view).includes(path)
       return `${record.version.epoch}.${record.version.seq}${lacks ? ' without body' : ''}`
     })
     if (new Set(versions).size === 1 && !versions[0]?.includes('without')) return undefined
@@ -311,14 +328,12 @@ class ChainRun {
     if (this.#workload.busy) return { reason: 'A last read has no answer', subjects: '*' }
     const unread = this.#workload
       .operations()
-      .filter(({ path }) => !this.#crippled.has(path))
       .find(({ client, answer }) => client === 'last' && answer.kind === 'refused')
     if (unread !== undefined)
       return { reason: `${unread.path} can't be read after healing`, subjects: [unread.path] }
     this.#invariants.assertBodies(this.#workload.paths)
     const operations = this.#workload.operations()
     for (const path of this.#workload.paths) {
-      if (this.#crippled.has(path)) continue
       const last = operations.filter(each => each.client === 'last' && each.path === path)
       const told = new Set(last.map(({ answer }) => JSON.stringify(answer)))
       if (told.size > 1) return { reason: `${path} is read as ${[...told].join(' and ')}`, subjects: [path] }

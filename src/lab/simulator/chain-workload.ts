@@ -61,6 +61,8 @@ export interface Order {
   readonly path: PathName
   /** An Idempotency-Key. */
   readonly key?: string
+  /** A put of a body that lies beside the records. */
+  readonly large?: boolean
 }
 
 /** Ms that a client thinks between two requests. */
@@ -123,9 +125,9 @@ export class ChainWorkload {
   }
 
   /** A client asks what a schedule says, and nothing after that. A put is create-only. */
-  order(node: ChainNode, { client, kind, path, key: name }: Order): void {
+  order(node: ChainNode, { client, kind, path, key: name, large }: Order): void {
     const key = name === undefined ? {} : { key: keyOf(name) }
-    const put = { kind: 'put', path, body: this.#body(true), meta: META, writtenAtMs: 0 } as const
+    const put = { kind: 'put', path, body: this.#body(large === true), meta: META, writtenAtMs: 0 } as const
     const request: ClientRequest =
       kind === 'get'
         ? { kind, path }
@@ -285,10 +287,10 @@ export class ChainWorkload {
     return { kind: 'put', path, body: this.#body(), meta: META, writtenAtMs: 0, condition, ...key }
   }
 
-  #body(isInline = false): Body {
+  #body(isLarge = this.#random.chance(0.3)): Body {
     const name = (++this.#count).toString(16)
     const blobId = name.padStart(32, '0') as BlobId
-    const content = !isInline && this.#random.chance(0.3) ? { blobId } : { inline: new Uint8Array(1) }
+    const content = isLarge ? { blobId } : { inline: new Uint8Array(1) }
     return { size: 1, sha256: name.padStart(64, '0'), blockChecksums: [0], content }
   }
 }

@@ -61,7 +61,12 @@ export function onBlobWanted(m: Machine, from: NodeId, blobs: readonly BlobRef[]
   }
 }
 
+export function onBlobMissing(m: Machine, from: NodeId, { blobId }: BlobRef): void {
+  if (m.references.has(blobId) && !m.blobs.has(blobId)) m.lacked.lacks(from, blobId)
+}
+
 export function onBlob(m: Machine, blob: BlobRef): void {
+  m.lacked.forget(blob.blobId)
   keepStaged(m, blob)
   for (const chain of m.chains.values()) {
     const passes = chain.blocked.get(blob.blobId) ?? []
@@ -117,11 +122,17 @@ export function announceComplete(m: Machine, view: View): void {
   for (const node of new Set([...keepers, ...view.acceptors])) send(m, node, { kind: 'complete', view })
 }
 
-/** The records of a range are here: now their bodies; when the head asks again and all is here, it is told. */
+/**
+ * The records of a range are here: now their bodies; when the head asks again and all is here, it is told. A body that none of the
+ * replicas has is not waited for: after a recovery by force nobody may have it, and the other files need their copies
+ * (docs/decisions/0181).
+ */
 export function preCopied(m: Machine, view: View): void {
   const missing = missingBodies(m, view)
-  if (missing.length === 0) send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })
-  else wantFrom(m, holders(m, view), missing, 0)
+  const asked = view.replicas.find(node => missing.some(({ blobId }) => !m.lacked.isLackedBy(node, blobId)))
+  if (asked === undefined) return send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })
+  const wanted = missing.filter(({ blobId }) => !m.lacked.isLackedBy(asked, blobId))
+  send(m, asked, { kind: 'blob-wanted', blobs: wanted.slice(0, WANTED_MAX) })
 }
 
 /**
@@ -146,9 +157,11 @@ export function onBodyLost(m: Machine, blobId: BlobId): void {
   }
 }
 
-/** A body whose successor is acknowledged is needed by nobody. */
+/** A body whose successor is acknowledged is needed by nobody, be it here or be it waited for. */
 export function dropReplacedBody(m: Machine, path: PathName): void {
   for (const id of m.blobs.replacedAt(path)) dropIfUnneeded(m, id)
+  if (!m.lacked.forgetUnneeded(id => m.references.has(id))) return
+  for (const { view } of [...m.views.values()]) fillBodies(m, view.id, ONE_LOOK)
 }
 
 /** Drops staged bodies whose time is over, and replaced ones that nobody can need. */

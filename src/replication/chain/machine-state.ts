@@ -31,6 +31,7 @@ import type { Confirms } from './confirm.ts'
 import type { Proposing } from './deciding.ts'
 import type { Waiter } from './dirty.ts'
 import type { Forgetting } from './forgetting.ts'
+import { LackedBodies } from './lacked-bodies.ts'
 import type { BlobRef, Envelope, Message, Tag } from './messages.ts'
 import type { RecordTable } from './record-table.ts'
 import type { Flow, Task } from './requests.ts'
@@ -153,6 +154,7 @@ export interface Machine {
   readonly flows: Map<string, Flow>
   /** How many records name a body. */
   readonly references: Map<BlobId, number>
+  readonly lacked: LackedBodies
   counter: number
   /** Tasks begun so far. */
   turns: number
@@ -218,6 +220,7 @@ export function createMachine(stable: StableState, init: MachineInit): Machine {
     tasks: new Map(),
     flows: new Map(),
     references: new Map(stable.references),
+    lacked: new LackedBodies(),
     counter: 0,
     turns: 0,
     halted: false,

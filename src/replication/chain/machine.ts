@@ -20,6 +20,7 @@ import {
   expireBodies,
   fillBodies,
   onBlob,
+  onBlobMissing,
   onBlobWanted,
   onBodyLost,
   onPreCopy,
@@ -388,7 +389,7 @@ function receiveChain(m: Machine, from: NodeId, boot: string, message: Exclude<M
     case 'blob':
       return onBlob(m, message.blob)
     case 'blob-missing':
-      return
+      return onBlobMissing(m, from, message.blob)
     case 'refused':
       return onRefused(m, from, message)
     case 'staged':

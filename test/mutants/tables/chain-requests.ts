@@ -637,9 +637,25 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   {
     id: 'precopied-without-bodies',
     file: 'src/replication/chain/bodies.ts',
-    find: "if (missing.length === 0) send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })",
-    replace: "if (missing.length >= 0) send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })",
+    find: "if (asked === undefined) return send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })",
+    replace:
+      "if (missing.length >= 0) send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })\n  if (asked === undefined) return",
     loss: 'a node joins a view before it has the bodies',
+  },
+  {
+    id: 'precopied-waits-for-lost-bodies',
+    file: 'src/replication/chain/bodies.ts',
+    find: 'if (m.references.has(blobId) && !m.blobs.has(blobId)) m.lacked.lacks(from, blobId)',
+    replace: '',
+    loss: 'a range with a file whose body nobody has stays with one replica for good',
+    schedule: 'chain-body-given-up-by-force',
+  },
+  {
+    id: 'lost-body-removed-unnoticed',
+    file: 'src/replication/chain/bodies.ts',
+    find: 'if (!m.lacked.forgetUnneeded(id => m.references.has(id))) return',
+    replace: 'if (m.nowMs >= 0) return',
+    loss: 'a view is not complete when its only file without a body has been removed, until somebody verifies it',
   },
   {
     id: 'complete-though-not-active',

@@ -255,16 +255,12 @@ t.test(
   },
 )
 
-t.test('a range is copied when its bodies are, and complete when it serves', async t => {
+t.test('a range is complete when it serves', async t => {
   const bench = new Bench({ nodes: THREE })
   const machine = bench.machine('n2')
   putRecord(machine, recordOf(1, { body: large('b') }))
   bench.event('n2', { kind: 'collect' })
   const heard = listen(bench)
-  preCopied(machine, V1)
-  bench.event('n2', { kind: 'collect' })
-  bench.run()
-  t.notOk(heard.some(({ message }) => message.kind === 'pre-copied'))
   set(bench, 'n2', V2, { installed: true })
   bench.deliver('n1', 'n2', { kind: 'complete', view: V2 })
   t.notOk(bench.state('n2', 'v2').complete)
@@ -285,4 +281,44 @@ t.test('who learns of a death looks at every range that it shares with the dead'
   for (let signs = 0; signs < 5; signs++) bench.event('n1', { kind: 'unreachable', node: node('n3') })
   t.ok(machine.suspects.has(node('n3')))
   t.ok(machine.repairing.has(V1.id))
+})
+
+t.test(
+  'a range is copied without a body that none of its replicas has, and with one that any of them has',
+  async t => {
+    const wanted = { blobId: 'b' as BlobId, sha256: 'b' }
+    const bench = new Bench({ nodes: [...THREE, 'n4'], view: V1 })
+    const machine = bench.machine('n4')
+    putRecord(machine, recordOf(1, { body: large('b') }))
+    const askAgain = () => {
+      machine.effects = []
+      preCopied(machine, V1)
+      return machine.effects.map(effect => effect.kind === 'send' && `${effect.to} ${effect.message.kind}`)
+    }
+    t.same(askAgain(), ['n1 blob-wanted'])
+    bench.deliver('n1', 'n4', { kind: 'blob-missing', blob: wanted })
+    t.same(askAgain(), ['n2 blob-wanted'], 'another replica may have it')
+    bench.deliver('n2', 'n4', { kind: 'blob-missing', blob: wanted })
+    t.same(askAgain(), ['n3 blob-wanted'])
+    bench.deliver('n3', 'n4', { kind: 'blob-missing', blob: wanted })
+    t.same(askAgain(), ['n1 pre-copied'])
+  },
+)
+
+t.test('a view is complete as soon as nothing names the body any more that nobody has', async t => {
+  const bench = new Bench({ nodes: THREE })
+  for (const name of THREE) {
+    putRecord(bench.machine(name), recordOf(0, { version: { epoch: 0, seq: 1 }, body: large('b') }))
+    set(bench, name, V1, { complete: false })
+  }
+  const missing = { kind: 'blob-missing', blob: { blobId: 'b' as BlobId, sha256: 'b' } } as const
+  for (const name of THREE) {
+    bench.event(name, { kind: 'members', members: bench.members(...THREE) })
+    bench.deliver('n1', name, missing)
+  }
+  bench.run()
+  t.notOk(bench.state('n1', V1.id).complete)
+  bench.put('n2', 'w', at, 'none', inline('new'))
+  t.match(bench.answers.get('w'), { kind: 'done' })
+  t.ok(bench.state('n1', V1.id).complete)
 })
