@@ -50,8 +50,9 @@ export function bodyPeers({ peers, addressOf, signal }: BodyPeersComponents): Bo
       const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal: ends, node }
       await peers.stageBody(address(node), blobId, { onward }, bytes, limits)
     },
-    async pullBody(node, blobId, first) {
-      return peers.fetchBody(address(node), blobId, first, { timeoutMs: PIECE_TIMEOUT_MS, signal, node })
+    async pullBody(node, blobId, first, last) {
+      const limits = { timeoutMs: PIECE_TIMEOUT_MS, signal, node, last }
+      return peers.fetchBody(address(node), blobId, first, limits)
     },
   }
 }

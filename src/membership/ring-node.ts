@@ -241,8 +241,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     return this.#answers.stream(call)
   }
 
-  openBody(_from: PeerIdentity, blobId: BlobId, first: number): Promise<Readable> {
-    return this.#storage.replica.openBlob(blobId, first)
+  openBody(_from: PeerIdentity, blobId: BlobId, first: number, last?: number): Promise<Readable> {
+    return this.#storage.replica.openBlob(blobId, first, last)
   }
 
   async stageBody(

@@ -136,8 +136,14 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     }
   }
 
-  async fetchBody(from: Address, name: string, first: number, options: CallOptions): Promise<Readable> {
-    const url = `/peer/bodies/${encodeURIComponent(name)}?first=${first}`
+  async fetchBody(
+    from: Address,
+    name: string,
+    first: number,
+    options: CallOptions & { readonly last?: number | undefined },
+  ): Promise<Readable> {
+    const end = options.last === undefined ? '' : `&last=${options.last}`
+    const url = `/peer/bodies/${encodeURIComponent(name)}?first=${first}${end}`
     const ask = { to: from, method: 'GET', url, body: undefined, options } as const
     const { reply, question } = await this.#requests.agree(ask, BODY)
     this.#requests.checkHead(from, reply, question)

@@ -44,7 +44,7 @@ export interface PeerReception<Message, Call, Answer, Stream = never> {
   isStream(value: unknown, version: ProtocolVersion): value is Stream
   /** The words of the answer, as they come; nobody takes them any more once the asking node has gone. */
   stream(from: PeerIdentity, call: Stream): AsyncIterable<object>
-  openBody(from: PeerIdentity, name: BlobId, first: number): Promise<Readable | Uint8Array>
+  openBody(from: PeerIdentity, name: BlobId, first: number, last?: number): Promise<Readable | Uint8Array>
   stageBody(
     from: PeerIdentity,
     name: BlobId,
@@ -190,14 +190,15 @@ function bodyRoutes<Message, Call, Answer, Stream>(
   components: PeerRoutesComponents<Message, Call, Answer, Stream>,
 ): void {
   const { credentials, reception } = components
-  app.get<{ Params: { name: string }; Querystring: { first?: string } }>(
+  app.get<{ Params: { name: string }; Querystring: { first?: string; last?: string } }>(
     '/peer/bodies/:name',
     doorOptions(components, '/peer/bodies/:name'),
     async (request, reply) => {
       const from = authenticate(credentials, headOf(request), undefined)
       const first = Number(request.query.first ?? 0)
-      if (!Number.isSafeInteger(first) || first < 0) throw unknownMessage()
-      const body = await reception.openBody(from, parseBodyName(request.params.name), first)
+      const last = request.query.last === undefined ? undefined : Number(request.query.last)
+      if (!isPosition(first) || (last !== undefined && !isPosition(last - first))) throw unknownMessage()
+      const body = await reception.openBody(from, parseBodyName(request.params.name), first, last)
       return reply.type('application/octet-stream').send(body)
     },
   )
@@ -257,6 +258,10 @@ function readBody({ raw }: FastifyRequest): Promise<Buffer> {
       if (!raw.complete) reject(new StoreError('INVALID_REQUEST', 'The message was cut off.'))
     })
   })
+}
+
+function isPosition(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
 }
 
 function unknownMessage(): StoreError {

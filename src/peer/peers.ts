@@ -64,8 +64,16 @@ export interface Peers<Message, Call, Answer, Stream = never> {
    */
   stream(to: Address, call: Stream, options: CallOptions): AsyncIterable<unknown>
 
-  /** The bytes that a peer keeps under `name` (a blob or a path version), from byte `first` on. */
-  fetchBody(from: Address, name: string, first: number, options: CallOptions): Promise<Readable>
+  /**
+   * The bytes that a peer keeps under `name` (a blob or a path version), from byte `first` on. An older peer sends those beyond
+   * `last`, too.
+   */
+  fetchBody(
+    from: Address,
+    name: string,
+    first: number,
+    options: CallOptions & { readonly last?: number | undefined },
+  ): Promise<Readable>
 
   /**
    * Streams a body into the staging of a peer, with back-pressure; resolves with what the peer says of it.

@@ -1,5 +1,5 @@
 /**
- * Owns how much memory the downloads of one storage hold together, and how many of them read at once. A few streams hold whole blocks and are the fastest.
+ * Owns how much memory the downloads from one source (this disk, the other nodes) hold together, and how many of them read at once. A few streams hold whole blocks and are the fastest.
  * The others hold no block while they wait for their readers, so that a crowd of readers that stand still costs little.
  */
 import type { Buffer } from 'node:buffer'
@@ -13,15 +13,23 @@ const WHOLE_MAX = 16
 const READS_MAX = 4
 
 export class DownloadRoom {
-  readonly #blocks = new BufferPool({ bufferBytes: BLOCK_BYTES, freeMax: READS_MAX })
+  readonly #wholeMax: number
+  readonly #readsMax: number
+  readonly #blocks: BufferPool
   /** Waits in order of arrival; each is one open download, and none waits for a reader. */
   readonly #queue: (() => void)[] = []
   #whole = 0
   #reads = 0
 
+  constructor(init: { readonly wholeMax?: number; readonly readsMax?: number } = {}) {
+    this.#wholeMax = init.wholeMax ?? WHOLE_MAX
+    this.#readsMax = init.readsMax ?? READS_MAX
+    this.#blocks = new BufferPool({ bufferBytes: BLOCK_BYTES, freeMax: this.#readsMax })
+  }
+
   /** Whether one more download may hold whole blocks. Who was told so calls `giveWhole` once. */
   tryTakeWhole(): boolean {
-    if (this.#whole >= WHOLE_MAX) return false
+    if (this.#whole >= this.#wholeMax) return false
     this.#whole++
     return true
   }
@@ -42,9 +50,9 @@ export class DownloadRoom {
     })
   }
 
-  /** Does `work` when its turn has come. It waits for the disk only. */
+  /** Does `work` when its turn has come. It waits for the source only, never for a reader. */
   async inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#reads < READS_MAX) this.#reads++
+    if (this.#reads < this.#readsMax) this.#reads++
     else await new Promise<void>(resolve => this.#queue.push(resolve))
     try {
       return await work()

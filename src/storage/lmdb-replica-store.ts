@@ -94,10 +94,14 @@ export class LmdbReplicaStore implements ReplicaStore {
     }
   }
 
-  async openBlob(blobId: BlobId, first: number): Promise<Readable> {
+  async openBlob(blobId: BlobId, first: number, last?: number): Promise<Readable> {
     try {
       const file = await this.#components.files.open(blobId)
-      return file.createReadStream({ start: first, highWaterMark: PIECE_BYTES })
+      return file.createReadStream({
+        start: first,
+        highWaterMark: PIECE_BYTES,
+        ...(last !== undefined && { end: last }),
+      })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw diskError(error, 'The body was not read')
       throw new StoreError('FILE_NOT_FOUND', 'The body is not here.', { cause: error })

@@ -85,8 +85,8 @@ export interface ReplicaStore {
    */
   replaceBlob(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void>
 
-  /** The bytes of a body from byte `first` on, not checked. @throws StoreError FILE_NOT_FOUND. */
-  openBlob(blobId: BlobId, first: number): Promise<Readable>
+  /** The bytes of a body from byte `first` to byte `last`, or to its end, not checked. @throws StoreError FILE_NOT_FOUND. */
+  openBlob(blobId: BlobId, first: number, last?: number): Promise<Readable>
 
   hasBlob(blobId: BlobId): Promise<boolean>
 

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { runCrowd } from './crowd.ts'
+import { Cluster } from './cluster.ts'
+import { pathsElsewhere, runCrowd } from './crowd.ts'
 import { startNode } from './harness.ts'
 
 t.setTimeout(300_000)
@@ -17,4 +18,18 @@ t.test('clients that stand still hold nobody else up and leave nothing behind', 
   const grown = result.anonymousBytes.most - result.anonymousBytes.before
   t.ok(grown < 256 * 1024 * 1024, `the node grew by ${Math.round(grown / 1024 / 1024)} MiB`)
   t.ok(result.descriptors.most > crowd.idle, 'the crowd was there')
+})
+
+t.test('readers of what other nodes keep hold up nobody either', { skip: noProc }, async t => {
+  const cluster = await Cluster.start({ nodes: 4 })
+  t.teardown(() => cluster.close())
+  const { address, process: node } = cluster.node(0)
+  const addresses = cluster.nodes.map(one => one.address)
+  const crowd = { idle: 0, uploads: 0, downloads: 150, fileBytes: 20 * 1024 * 1024, stayMs: 2_000 }
+  const result = await runCrowd({ node, ...crowd, paths: pathsElsewhere(address, addresses) })
+  t.comment(JSON.stringify(result))
+  t.equal(result.refused, 0, 'the well-behaved client was refused nothing')
+  t.same(result.statuses, { 'downloads 200': 150 })
+  const grown = result.anonymousBytes.most - result.anonymousBytes.before
+  t.ok(grown < 256 * 1024 * 1024, `the node grew by ${Math.round(grown / 1024 / 1024)} MiB`)
 })

@@ -6,6 +6,7 @@ import { readdir } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openClient } from './client.ts'
+import { replicasOf } from './cluster.ts'
 import { type NodeProcess, residentBytes, waitFor } from './harness.ts'
 
 export interface CrowdOptions {
@@ -16,7 +17,9 @@ export interface CrowdOptions {
   readonly uploads: number
   /** Downloads of a large file of which nothing is read. */
   readonly downloads: number
-  /** Of that file, bytes. */
+  /** Where that file is, and the small one of the well-behaved client. */
+  readonly paths?: { readonly large: string; readonly small: string }
+  /** Of the large file, bytes. */
   readonly fileBytes: number
   /** How long the crowd stays once all of it is there, ms. */
   readonly stayMs: number
@@ -50,16 +53,17 @@ const UPLOAD_BEGINS = 'x'.repeat(80 * 1024)
 
 export async function runCrowd(options: CrowdOptions): Promise<CrowdResult> {
   const { node, idle, uploads, downloads, fileBytes, stayMs } = options
+  const { paths = { large: 'crowd/large', small: 'crowd/small' } } = options
   const client = openClient(node.url)
   const crowd = new Crowd(node.port)
   try {
-    const stored = await client.put('crowd/large', Buffer.alloc(fileBytes, 'large'))
+    const stored = await client.put(paths.large, Buffer.alloc(fileBytes, 'large'))
     if (stored.status !== 201) throw new Error(`the large file was refused: ${stored.status}`)
     const watch = new Watch(node.pid)
     const before = await watch.sample()
-    const polite = politeClient(node.url)
+    const polite = politeClient(node.url, paths.small)
     await crowd.open('idle', idle, 'GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
-    await crowd.open('downloads', downloads, 'GET /get/crowd/large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+    await crowd.open('downloads', downloads, `GET /get/${paths.large} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
     await crowd.open('uploads', uploads, uploadHead)
     const ends = performance.now() + stayMs
     const servedBefore = polite.served()
@@ -89,6 +93,20 @@ export async function runCrowd(options: CrowdOptions): Promise<CrowdResult> {
     crowd.close()
     await client.close()
   }
+}
+
+/** A file that a node does not keep, and one of the same replicas. */
+export function pathsElsewhere(
+  address: string,
+  addresses: readonly string[],
+): { readonly large: string; readonly small: string } {
+  const kept = Array.from({ length: 10_000 }, (_, number) => `crowd/${number}`).map(
+    path => [path, replicasOf(path, addresses)] as const,
+  )
+  const [large, replicas] = kept.find(([, nodes]) => !nodes.includes(address)) ?? []
+  const [small] = kept.find(([path, nodes]) => path !== large && nodes.join() === replicas?.join()) ?? []
+  if (large === undefined || small === undefined) throw new Error(`${address} keeps everything`)
+  return { large, small }
 }
 
 type Kind = keyof CrowdResult['open']
@@ -176,7 +194,10 @@ async function descriptorsOf(pid: number): Promise<number> {
 }
 
 /** Writes and reads a small file, again and again. */
-function politeClient(url: string): {
+function politeClient(
+  url: string,
+  path: string,
+): {
   /** How often it was answered so far. */
   served(): number
   stop(): Promise<Pick<CrowdResult, 'waitsMs' | 'refused'>>
@@ -188,8 +209,8 @@ function politeClient(url: string): {
   const work = (async () => {
     while (running) {
       const began = performance.now()
-      const put = await client.put('crowd/small', 'small', { query: '?overwrite=true' })
-      const got = await client.send('GET', '/get/crowd/small')
+      const put = await client.put(path, 'small', { query: '?overwrite=true' })
+      const got = await client.send('GET', `/get/${path}`)
       if (put.status >= 300 || got.status !== 200) refused++
       waits.push(performance.now() - began)
       await delay(50)

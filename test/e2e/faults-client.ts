@@ -59,8 +59,12 @@ export class FaultClient {
         await delay(random.int(0, 2 * thinkMs))
       }
     } finally {
-      await this.#agent.destroy()
+      await this.close()
     }
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy()
   }
 
   /** One action as a request to one node, and its reply as an answer. */

@@ -1,13 +1,13 @@
 /**
  * `npm run faults -- [--seconds N | --minutes N] [--seed S] [--only KIND,KIND] [--large-mib N] [--clock-hours N]
- * [--history FILE]`: the long form of faults.test.ts, judged by porcupine, too, where Go is there. Prints what it does to the
+ * [--overlap] [--history FILE]`: the long form of faults.test.ts, judged by porcupine, too, where Go is there. Prints what it does to the
  * nodes and what came of it, and ends with 0 when no promise was broken.
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { Porcupine } from '../porcupine/porcupine.ts'
 import { runFaults } from './faults.ts'
-import { FAULT_KINDS, type FaultKind } from './faults-nemesis.ts'
+import { FAULT_KINDS, type FaultKind, OVERLAPPING_KINDS } from './faults-nemesis.ts'
 
 const { values } = parseArgs({
   options: {
@@ -18,13 +18,15 @@ const { values } = parseArgs({
     'large-mib': { type: 'string', default: '100' },
     'clock-hours': { type: 'string', default: '6' },
     history: { type: 'string' },
+    overlap: { type: 'boolean', default: false },
   },
 })
 const seconds = Number(values.seconds ?? 60 * Number(values.minutes ?? 2))
 const seed = Number(values.seed ?? randomInt(1_000_000))
 const largeMib = Number(values['large-mib'])
 const clockHours = Number(values['clock-hours'])
-const kinds = (values.only?.split(',') ?? FAULT_KINDS) as FaultKind[]
+const { overlap } = values
+const kinds = (values.only?.split(',') ?? (overlap ? OVERLAPPING_KINDS : FAULT_KINDS)) as FaultKind[]
 if (!(seconds > 0) || !(largeMib > 0) || !(clockHours >= 0) || !Number.isInteger(seed)) {
   throw new TypeError('--seconds, --minutes, --seed, --large-mib and --clock-hours are numbers')
 }
@@ -40,6 +42,7 @@ const result = await runFaults({
   seed,
   kinds,
   clockHours,
+  overlap,
   largeBytes: largeMib * 1024 * 1024,
   ...(values.history !== undefined && { historyFile: values.history }),
   ...(typeof porcupine !== 'string' && { porcupine }),

@@ -67,6 +67,9 @@ export interface PlanInit {
   readonly lastsMsMax: number
 }
 
+/** What may happen to two parts of a network at once: each takes back what it did itself, and needs no whole network for it. */
+export const OVERLAPPING_KINDS: readonly FaultKind[] = ['kill', 'pause', 'cut', 'isolate']
+
 /** Faults without end. Each kind comes once before any comes again. */
 export function* planOf(random: SeededRandom, { kinds, nodes, lastsMsMax }: PlanInit): Generator<Fault> {
   for (;;) {
@@ -142,20 +145,24 @@ const FAULTS: Readonly<Record<FaultKind, Act>> = {
   },
   async cut({ cluster }, { nodes: [first = 0, second = 1], how, bothWays, lastsMs }) {
     const [from, to] = [cluster.node(first).address, cluster.node(second).address]
-    return cutWhile(cluster, lastsMs, () => {
-      cluster.links.cut(from, to, how)
-      if (bothWays) cluster.links.cut(to, from, how)
-    })
+    return cutWhile(
+      cluster,
+      lastsMs,
+      how,
+      bothWays
+        ? [
+            [from, to],
+            [to, from],
+          ]
+        : [[from, to]],
+    )
   },
   async isolate({ cluster }, { nodes: [node = 0], how, bothWays, lastsMs }) {
     const { address } = cluster.node(node)
-    return cutWhile(cluster, lastsMs, () => {
-      for (const other of cluster.nodes) {
-        if (other.address === address) continue
-        cluster.links.cut(address, other.address, how)
-        if (bothWays) cluster.links.cut(other.address, address, how)
-      }
-    })
+    const others = cluster.nodes.map(other => other.address).filter(other => other !== address)
+    const away = others.map(other => [address, other] as const)
+    const back = others.map(other => [other, address] as const)
+    return cutWhile(cluster, lastsMs, how, bothWays ? [...away, ...back] : away)
   },
   async 'full disk'({ cluster, small }, { lastsMs }) {
     if (small === undefined) return false
@@ -262,12 +269,19 @@ async function killSome({ cluster }: Target, { nodes, lastsMs }: Fault, count: n
   return exits.every(({ signal }) => signal === 'SIGKILL')
 }
 
-async function cutWhile(cluster: Cluster, lastsMs: number, cut: () => void): Promise<boolean> {
-  const before = cluster.links.blocked
-  cut()
+/** Cuts those links that nobody else has cut, and makes them whole again. */
+async function cutWhile(
+  { links }: Cluster,
+  lastsMs: number,
+  how: Cut,
+  pairs: readonly (readonly [from: string, to: string])[],
+): Promise<boolean> {
+  const before = links.blocked
+  const cut = pairs.filter(([from, to]) => links.isOpen(from, to))
+  for (const [from, to] of cut) links.cut(from, to, how)
   await delay(lastsMs)
-  cluster.links.restore()
-  return cluster.links.blocked > before
+  for (const [from, to] of cut) links.mend(from, to)
+  return links.blocked > before
 }
 
 /** True when the system says that the process is stopped; where it does not say so of processes, true. */

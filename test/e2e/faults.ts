@@ -11,10 +11,20 @@ import { checkHistory } from '../../src/lab/simulator/linearizability.ts'
 import { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
 import type { Porcupine } from '../porcupine/porcupine.ts'
 import { Cluster, type ClusterNode } from './cluster.ts'
+import { type Availability, AvailabilityWatch } from './faults-availability.ts'
 import { FaultClient, type FaultClientInit } from './faults-client.ts'
 import { ForcedRanges } from './faults-eras.ts'
 import { FaultLister } from './faults-lister.ts'
-import { describeFault, FAULT_KINDS, type FaultKind, planOf, suffer, type Target } from './faults-nemesis.ts'
+import { FaultMover } from './faults-mover.ts'
+import {
+  describeFault,
+  FAULT_KINDS,
+  type FaultKind,
+  OVERLAPPING_KINDS,
+  planOf,
+  suffer,
+  type Target,
+} from './faults-nemesis.ts'
 import { SmallDisk } from './small-disk.ts'
 
 export interface FaultsOptions {
@@ -28,6 +38,8 @@ export interface FaultsOptions {
   readonly lastsMsMax?: number
   /** What happens; by default everything that this machine allows. */
   readonly kinds?: readonly FaultKind[]
+  /** Two sequences of faults at once, of the kinds that may overlap; each leaves the node of the other alone. */
+  readonly overlap?: boolean
   /** The wall clock of each node is wrong by up to so many hours, differently after each start; 0: all are right. */
   readonly clockHours?: number
   /** Told what happens, line by line. */
@@ -52,6 +64,8 @@ export interface FaultsResult {
   readonly bytes: number
   /** From the end of the faults to a network that is whole again, ms. */
   readonly healMs: number
+  /** While the faults went on. */
+  readonly availability: Availability
 }
 
 /** Paths that clients share; each has its own history, and few of them make many races. */
@@ -70,6 +84,9 @@ const MANY = {
   thinkMs: 15,
   patienceMs: 8_000,
 }
+
+/** Whose availability is watched: some paths, most of them in ranges of their own. */
+const WATCHED_PATHS = Array.from({ length: 6 }, (_, number) => `settled/watched/${number}`)
 
 /** @throws Error that explains itself when a promise was broken. */
 export async function runFaults(options: FaultsOptions): Promise<FaultsResult> {
@@ -122,12 +139,20 @@ async function run(
   const faults: Record<string, { times: number; seen: number }> = {}
   const stop = new AbortController()
   const lister = makeLister(cluster, recorder, forced, options.seed)
-  const asking = Promise.all([...clients, lister].map(client => client.run(stop.signal)))
+  const mover = makeMover(cluster, recorder, forced, options.seed)
+  const watch = new AvailabilityWatch(cluster, { paths: WATCHED_PATHS, everyMs: 200, patienceMs: 4_000 })
+  const asking = Promise.all([...clients, lister, mover, watch].map(client => client.run(stop.signal)))
   // Awaited below; whatever ends a client early is not lost meanwhile.
   asking.catch(() => undefined)
-  await annoy({ cluster, small, forced }, options, faults, say).finally(() => stop.abort())
+  const target = { cluster, small, forced }
+  await annoy(target, watch, options, faults, say).finally(() => {
+    watch.end()
+    stop.abort()
+  })
   await asking
-  say(`${lister.lists} whole lists, no file twice`)
+  say(`${lister.lists} whole lists, no file twice; ${mover.done} moves and copies`)
+  const availability = watch.report()
+  say(`availability ${JSON.stringify(availability)}`)
   const healing = performance.now()
   await heal(cluster)
   const healMs = Math.round(performance.now() - healing)
@@ -150,7 +175,17 @@ async function run(
   const answered = operations.length - refused - unknown
   const codes = new Set(clients.flatMap(({ told }) => [...told.keys()]))
   const told = Object.fromEntries([...codes].sort().map(code => [code, toldOf(code)]))
-  return { operations: operations.length, answered, refused, unknown, told, faults, ...same, healMs }
+  return {
+    operations: operations.length,
+    answered,
+    refused,
+    unknown,
+    told,
+    faults,
+    ...same,
+    healMs,
+    availability,
+  }
 }
 
 function makeClients(
@@ -186,6 +221,19 @@ function makeLister(
   return new FaultLister(components, { paths: PATHS, thinkMs: 1_000, patienceMs: 30_000 })
 }
 
+function makeMover(
+  { nodes }: Cluster,
+  recorder: HistoryRecorder,
+  forced: ForcedRanges,
+  seed: number,
+): FaultMover {
+  const random = new SeededRandom(seed).fork('mover')
+  return new FaultMover(
+    { nodes, recorder, random, forced },
+    { paths: PATHS, thinkMs: 400, patienceMs: 8_000 },
+  )
+}
+
 function makeReader(
   cluster: Cluster,
   recorder: HistoryRecorder,
@@ -201,24 +249,36 @@ function makeReader(
 
 async function annoy(
   target: Target,
+  watch: AvailabilityWatch,
   options: FaultsOptions,
   faults: Record<string, { times: number; seen: number }>,
   say: (line: string) => void,
 ): Promise<void> {
   const end = performance.now() + options.seconds * 1000
-  const kinds = (options.kinds ?? FAULT_KINDS).filter(
+  const kinds = (options.kinds ?? (options.overlap ? OVERLAPPING_KINDS : FAULT_KINDS)).filter(
     kind => kind !== 'full disk' || target.small !== undefined,
   )
   const nodes = target.cluster.nodes.length
   const { lastsMsMax = 30_000 } = options
-  for (const fault of planOf(new SeededRandom(options.seed), { kinds, nodes, lastsMsMax })) {
-    if (performance.now() + fault.afterMs > end) return
-    await delay(fault.afterMs)
-    say(describeFault(fault))
-    const seen = await suffer(target, fault)
-    const counted = faults[fault.kind] ?? { times: 0, seen: 0 }
-    faults[fault.kind] = { times: counted.times + 1, seen: counted.seen + (seen ? 1 : 0) }
+  const taken = new Set<number>()
+  const sequence = async (lane: number): Promise<void> => {
+    const random = new SeededRandom(options.seed + lane)
+    for (const fault of planOf(random, { kinds, nodes, lastsMsMax })) {
+      if (performance.now() + fault.afterMs > end) return
+      await delay(fault.afterMs)
+      const free = { ...fault, nodes: fault.nodes.filter(node => !taken.has(node)) }
+      const [node = 0] = free.nodes
+      say(describeFault(free))
+      watch.excuse(fault.kind === 'force')
+      taken.add(node)
+      const seen = await suffer(target, free)
+      taken.delete(node)
+      watch.excuse(false)
+      const counted = faults[fault.kind] ?? { times: 0, seen: 0 }
+      faults[fault.kind] = { times: counted.times + 1, seen: counted.seen + (seen ? 1 : 0) }
+    }
   }
+  await Promise.all(options.overlap ? [sequence(0), sequence(1)] : [sequence(0)])
 }
 
 async function heal(cluster: Cluster): Promise<void> {

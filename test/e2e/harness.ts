@@ -65,6 +65,8 @@ export interface NodeProcess {
   pause(): void
   /** SIGCONT. */
   resume(): void
+  /** Whether it was paused last, and not resumed. */
+  readonly isPaused: boolean
   /** Anonymous resident memory now, bytes. Linux only. */
   residentBytes(): Promise<number>
 }
@@ -107,6 +109,7 @@ export async function startNode(options: StartOptions = {}): Promise<NodeProcess
     throw new Error(`${(cause as Error).message}; it printed:\n${output()}`, { cause })
   }
   const startMs = performance.now() - began
+  let isPaused = false
   return {
     port,
     url,
@@ -116,8 +119,17 @@ export async function startNode(options: StartOptions = {}): Promise<NodeProcess
     output,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
-    pause: () => void child.kill('SIGSTOP'),
-    resume: () => void child.kill('SIGCONT'),
+    pause: () => {
+      isPaused = true
+      child.kill('SIGSTOP')
+    },
+    resume: () => {
+      child.kill('SIGCONT')
+      isPaused = false
+    },
+    get isPaused() {
+      return isPaused
+    },
     residentBytes: () => residentBytes(pid),
   }
 }

@@ -67,6 +67,15 @@ export class Links {
     this.#link(from, to).become(how)
   }
 
+  isOpen(from: string, to: string): boolean {
+    return this.#link(from, to).state === 'open'
+  }
+
+  /** Makes one direction whole. */
+  mend(from: string, to: string): void {
+    this.#link(from, to).become('open')
+  }
+
   /** How often cut links have stopped something so far: connections reset, stretches of bytes held back. */
   get blocked(): number {
     return [...this.#links.values()].reduce((sum, { blocked }) => sum + blocked, 0)

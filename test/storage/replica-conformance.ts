@@ -221,6 +221,8 @@ export function replicaConformance(t: Test, open: OpenReplica): void {
     t.ok(await replica.hasBlob(blobId))
     for (const first of [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1, bytes.length - 1]) {
       t.ok((await buffer(await replica.openBlob(blobId, first))).equals(bytes.subarray(first)), `${first}`)
+      const part = await buffer(await replica.openBlob(blobId, first, first + 9))
+      t.ok(part.subarray(0, 10).equals(bytes.subarray(first, first + 10)), `${first} and nine more`)
     }
   })
 

@@ -9,13 +9,16 @@ import type { Readable } from 'node:stream'
 import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { DownloadRoom } from '../../storage/download-room.ts'
 import type { BlobId, Body, FileRecord } from '../../storage/record.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { ByteRange, GrowingBody } from '../../storage/storage.ts'
 import type { NodeId } from '../../views/view.ts'
+import { BlockShelf } from './block-shelf.ts'
 import { BodiesAhead, type SendAhead } from './bodies-ahead.ts'
 import type { BlobRef, Message } from './messages.ts'
 import { RemoteBlocks } from './remote-blocks.ts'
+import { remoteStream } from './remote-pieces.ts'
 import { SealedBody } from './sealed-body.ts'
 
 /** Messages that may only arrive where the body already is. */
@@ -30,6 +33,16 @@ const IDLE_MS = 60 * 1000
 /** Bytes of any body here; the door that the client came through has its own, lower limit. */
 const BODY_BYTES_MAX = 2 ** 50
 
+/**
+ * Clients for whom a body streams in from another node; and readings at once for all others. Together they leave some of
+ * the connections to one node free for everything else.
+ */
+const STREAMS_MAX = 12
+const READS_MAX = 8
+
+/** Blocks that wait for those others, 64 MiB. */
+const WAITING_BLOCKS_MAX = 64
+
 export interface BodyPeers {
   /** True when the node has the body. @throws StoreError UNAVAILABLE. */
   hasBody(node: NodeId, blobId: BlobId): Promise<boolean>
@@ -37,8 +50,8 @@ export interface BodyPeers {
   pushBody(node: NodeId, blob: BlobRef, bytes: AsyncIterable<Uint8Array>): Promise<void>
   /** Sends a sealed body that still comes in here to a node, which sends it on to `onward`. */
   readonly sendAhead: SendAhead
-  /** The bytes of a body from byte `first` on. */
-  pullBody(node: NodeId, blobId: BlobId, first: number): Promise<Readable>
+  /** The bytes of a body from byte `first` on; of `last` an older node knows nothing. */
+  pullBody(node: NodeId, blobId: BlobId, first: number, last?: number): Promise<Readable>
 }
 
 export interface BodyCarrierComponents {
@@ -64,6 +77,8 @@ export class BodyCarrier {
   /** Bodies that come in ahead. */
   readonly #arriving = new Map<BlobId, { readonly stop: () => void; readonly ended: Promise<unknown> }>()
   readonly #unclaimed = new Map<BlobId, Timer>()
+  readonly #room = new DownloadRoom({ wholeMax: STREAMS_MAX, readsMax: READS_MAX })
+  readonly #shelf = new BlockShelf({ blocksMax: WAITING_BLOCKS_MAX })
 
   constructor(components: BodyCarrierComponents) {
     this.#components = components
@@ -171,11 +186,17 @@ export class BodyCarrier {
     return this.#components.store.hasBlob(message.blob.blobId)
   }
 
-  /** The blocks of a body that is not here, from whichever holder has good ones. */
-  remoteBlocks(record: FileRecord, blobId: BlobId, range: ByteRange, sawBadBlock: boolean): RemoteBlocks {
+  /** The bytes of a body that is not here, from whichever holder has good ones. @throws StoreError as RemoteBlocks. */
+  readElsewhere(
+    record: FileRecord,
+    blobId: BlobId,
+    range: ByteRange,
+    sawBadBlock: boolean,
+  ): Promise<Readable> {
     const { peers, holders } = this.#components
-    const pull = (node: NodeId, first: number) => peers.pullBody(node, blobId, first)
-    return new RemoteBlocks({ pull, holders: holders(record.path) }, { record, range, sawBadBlock })
+    const pull = (node: NodeId, first: number, last: number) => peers.pullBody(node, blobId, first, last)
+    const blocks = new RemoteBlocks({ pull, holders: holders(record.path) }, { record, range, sawBadBlock })
+    return remoteStream({ blocks, room: this.#room, shelf: this.#shelf }, { record, range })
   }
 
   /**

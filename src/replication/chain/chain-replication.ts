@@ -193,8 +193,7 @@ export class ChainReplication implements Replication {
     sawBadBlock: boolean,
   ): Promise<Readable> {
     const { carrier, driver } = this.#components
-    const blocks = carrier.remoteBlocks(record, blobId, range, sawBadBlock)
-    const stream = await blocks.stream()
+    const stream = await carrier.readElsewhere(record, blobId, range, sawBadBlock)
     if (sawBadBlock) driver.dispatch({ kind: 'body-lost', blobId })
     return stream
   }

@@ -11,7 +11,8 @@ import type { ByteRange } from '../../storage/storage.ts'
 import type { NodeId } from '../../views/view.ts'
 
 export interface RemoteBlocksComponents {
-  readonly pull: (node: NodeId, first: number) => Promise<Readable>
+  /** The bytes of a body from byte `first` to byte `last`, or further. */
+  readonly pull: (node: NodeId, first: number, last: number) => Promise<Readable>
   readonly holders: readonly NodeId[]
 }
 
@@ -20,6 +21,15 @@ export interface RemoteBlocksInit {
   readonly range: ByteRange
   /** A copy was found bad already. */
   readonly sawBadBlock: boolean
+}
+
+interface Wanted {
+  readonly first: number
+  readonly length: number
+  /** CRC-32 of these bytes. */
+  readonly checksum: number
+  /** Up to here the holder is asked, in case that more is wanted. */
+  readonly last: number
 }
 
 export class RemoteBlocks {
@@ -46,7 +56,7 @@ export class RemoteBlocks {
     const next = () => this.#readWanted(index++)
     let ahead = next()
     await ahead
-    const end = () => this.#end()
+    const end = () => this.end()
     return new Readable({
       // One block is read ahead here; none needs to wait in the stream as well.
       highWaterMark: 1,
@@ -86,12 +96,30 @@ export class RemoteBlocks {
    * @throws StoreError CORRUPT when a block was bad and no holder has a good one; FILE_NOT_FOUND when no holder has the
    *   body any more, since another version took its place; UNAVAILABLE when some can't be reached.
    */
-  async read(index: number, length: number): Promise<readonly Uint8Array[]> {
+  read(index: number, length: number): Promise<readonly Uint8Array[]> {
+    const { record, range } = this.#init
+    const last = Math.min(blockAt(range.last) * BLOCK_BYTES + BLOCK_BYTES, record.body.size) - 1
+    const checksum = record.body.blockChecksums[index] as number
+    return this.#read({ first: index * BLOCK_BYTES, length, checksum, last })
+  }
+
+  /** Some bytes by themselves: no connection to a holder is kept after them. @throws StoreError as `read`. */
+  async readAlone(first: number, length: number, checksum: number): Promise<readonly Uint8Array[]> {
+    try {
+      const pieces = await this.#read({ first, length, checksum, last: first + length - 1 })
+      // The connection is of use again when the answer has been read to its end.
+      await this.#source?.chunks.next().catch(() => undefined)
+      return pieces
+    } finally {
+      this.#letGo()
+    }
+  }
+
+  async #read({ first, length, checksum, last }: Wanted): Promise<readonly Uint8Array[]> {
     for (; this.#holder < this.#components.holders.length && !this.#ended; this.#holder++) {
       try {
-        const pieces = await this.#readFrom(index, length)
-        const checksum = pieces.reduce((sum, piece) => crc32(piece, sum), 0)
-        if (checksum === this.#init.record.body.blockChecksums[index]) return pieces
+        const pieces = await this.#readFrom(first, length, last)
+        if (pieces.reduce((sum, piece) => crc32(piece, sum), 0) === checksum) return pieces
         this.#sawBadBlock = true
       } catch (error) {
         // The next holder may do better; when none does, the error below says so.
@@ -108,7 +136,7 @@ export class RemoteBlocks {
   }
 
   /** Nothing more is wanted: whoever is being asked is let go, and nobody else is asked. */
-  #end(): void {
+  end(): void {
     this.#ended = true
     this.#letGo()
   }
@@ -118,8 +146,8 @@ export class RemoteBlocks {
     this.#source = undefined
   }
 
-  async #readFrom(index: number, length: number): Promise<readonly Uint8Array[]> {
-    this.#source ??= await this.#open(index * BLOCK_BYTES)
+  async #readFrom(first: number, length: number, last: number): Promise<readonly Uint8Array[]> {
+    this.#source ??= await this.#open(first, last)
     const source = this.#source
     const pieces: Uint8Array[] = []
     for (let missing = length; missing > 0; ) {
@@ -136,14 +164,18 @@ export class RemoteBlocks {
     return pieces
   }
 
-  async #open(first: number) {
+  async #open(first: number, last: number) {
     const node = this.#components.holders[this.#holder] as NodeId
-    const stream = await this.#components.pull(node, first)
+    const stream = await this.#components.pull(node, first, last)
     if (this.#ended) stream.destroy()
     // Whoever reads it next meets the error; until then it must not end the process.
     stream.on('error', () => undefined)
     return { stream, chunks: stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>, rest: Buffer.alloc(0) }
   }
+}
+
+function blockAt(position: number): number {
+  return Math.floor(position / BLOCK_BYTES)
 }
 
 /** The parts of a block's pieces from byte `first` up to, and without, byte `end` of the block. */
