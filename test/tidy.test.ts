@@ -133,6 +133,13 @@ t.test('each rule of form can fail', async t => {
     ['src/files/a.ts', `${owner}import { b } from './b'`, /without its .ts/],
     ['src/files/a.ts', `${owner}import { b } from '../../test/b.ts'`, /which is no source/],
     ['src/attic/a.ts', owner, /"attic", which nobody has described/],
+    ['src/http/a.ts', `${owner}const a = ring.driver.machine.views`, /reads the inside of the core/],
+    ['src/http/a.ts', `${owner}const { machine } = ring.driver`, /reads the inside of the core/],
+    [
+      'src/membership/a.ts',
+      `${owner}import type { Machine } from '../replication/chain/machine-state.ts'`,
+      /reads the inside of the core/,
+    ],
     ['src/files/a.ts', `${owner}export default 1`, /exports a default/],
     ['src/files/a.ts', `${owner}export default function f() {}`, /exports a default/],
     ['src/files/a.ts', `${owner}const a = 1\nexport { a as default }`, /exports a default/],

@@ -140,7 +140,7 @@ function networkOf({ network, members, driver }: RingNode) {
   const nodes = [...members.map.records()].map(record => {
     const { nodeId, address, ringAddress, incarnation, status, zone } = record
     const [identifier] = identifiersOfAddress(ringAddress, 1)
-    const suspect = driver.machine.suspects.has(nodeId)
+    const suspect = driver.known.isSuspect(nodeId)
     return {
       address,
       status,
@@ -154,7 +154,7 @@ function networkOf({ network, members, driver }: RingNode) {
     }
   })
   nodes.sort((a, b) => (a.address < b.address ? -1 : 1))
-  return { ...network, learn: members.learning.mode, nodes, ranges: driver.machine.table.all().length }
+  return { ...network, learn: members.learning.mode, nodes, ranges: driver.known.newest().length }
 }
 
 async function overlayOf(ring: RingNode) {

@@ -95,7 +95,7 @@ function statusOf({ files, ring, slots, limits, env }: Doors, facts: NodeFacts, 
     durable,
     ...kept,
     network: networkOf(ring),
-    views: countViews(ring.driver.machine),
+    views: countViews(ring.driver.known),
     recoveries: recoveriesOf(ring),
     replication: ring.driver.fault ? 'the disk refuses writes' : 'running',
     uploads: { receiving: slots.taken, waiting: slots.waiting },
@@ -110,7 +110,8 @@ function networkOf({ network, members, driver }: Doors['ring']) {
   const nodes = { alive: 0, left: 0, dead: 0 }
   for (const { status } of members.map.records()) nodes[status] += 1
   // Of a disk that is gone for good the address may be another one's by now.
-  const suspects = [...driver.machine.suspects]
+  const suspects = driver.known
+    .suspects()
     .filter(node => members.isThere(node))
     .map(node => members.addressOf(node) ?? node)
   const { networkId, replicas, minReplicas, virtualNodes } = network

@@ -21,7 +21,7 @@ export function rangeFields(
 ): string[] {
   const known = headers['ring-epoch']
   if (typeof known !== 'string') return []
-  const view = driver.machine.table.covering(identifierOfPath(path))
+  const view = driver.known.covering(identifierOfPath(path))
   if (view === undefined || !(view.epoch > epochOf(known))) return []
   const addresses = view.replicas
     .map(node => members.addressOf(node))

@@ -166,7 +166,7 @@ export class AllNodes {
   /** One call to one node, this one included. @throws StoreError. */
   async ask(node: NodeId, asked: PeerCall): Promise<PeerAnswer> {
     const { members, own, asking, signal, driver } = this.#components
-    const { self, boot } = driver.machine
+    const { self, boot } = driver.known
     if (node === self) return own.answer({ ...members.self, boot }, asked, signal)
     return asking.ask({ nodeId: node, address: this.#addressOf(node) }, asked)
   }
@@ -180,7 +180,7 @@ export class AllNodes {
 
   #stream(node: NodeId, asked: PeerStream): AsyncIterable<CheckWord> {
     const { own, stream, signal, driver } = this.#components
-    if (node === driver.machine.self) return own.stream(asked)
+    if (node === driver.known.self) return own.stream(asked)
     const options = { timeoutMs: WORD_TIMEOUT_MS, signal, node }
     return stream(this.#addressOf(node), asked, options) as AsyncIterable<CheckWord>
   }
@@ -199,7 +199,7 @@ export class AllNodes {
   async proveReady(): Promise<void> {
     const { members, driver } = this.#components
     if (driver.fault) throw new StoreError('UNAVAILABLE', 'The disk of this node refuses writes.')
-    const peers = members.others().filter(({ nodeId }) => !driver.machine.suspects.has(nodeId))
+    const peers = members.others().filter(({ nodeId }) => !driver.known.isSuspect(nodeId))
     if (peers.length === 0) return
     for (const peer of peers.slice(0, READY_PEERS_MAX)) if (await this.#answersLookup(peer)) return
     throw new StoreError('UNAVAILABLE', 'No other node that was asked has answered a lookup.')
@@ -249,7 +249,7 @@ export class AllNodes {
   /** A node whose disk fails says nothing, as to the others. */
   async #ownRanges(): Promise<readonly RangeReport[]> {
     const { driver } = this.#components
-    const ranges = ownRanges(driver.machine)
+    const ranges = ownRanges(driver.known)
     return driver.durable().then(
       () => ranges,
       () => [],

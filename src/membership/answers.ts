@@ -79,7 +79,7 @@ export class Answers {
         return {
           network: this.#network,
           records: [...members.map.records()],
-          boots: [...driver.machine.peers, [driver.machine.self, driver.machine.boot]],
+          boots: driver.known.starts(),
         }
       case 'learn':
         this.#heardFrom(from)
@@ -96,11 +96,11 @@ export class Answers {
       case 'has-body':
         return { has: await storage.replica.hasBlob(parseBodyName(call.blobId)) }
       case 'list':
-        return ownPart(driver.machine, storage, call)
+        return ownPart(driver.known, storage, call)
       case 'ranges':
-        return { ranges: ownRanges(driver.machine) }
+        return { ranges: ownRanges(driver.known) }
       case 'digests':
-        return { digests: call.prefixes.map(prefix => driver.machine.records.digest(call, prefix)) }
+        return { digests: call.prefixes.map(prefix => driver.kept.digest(call, prefix)) }
       case 'versions':
         return this.#versions(call)
       case 'record':
@@ -111,7 +111,7 @@ export class Answers {
       case 'heal':
         return this.#heal(call.silent)
       case 'holdings':
-        return knowledgeOf(driver.machine)
+        return knowledgeOf(driver)
       case 'recover':
         return this.#recover(call)
       case 'recovered':
@@ -146,14 +146,14 @@ export class Answers {
     // Without its id the basis is whichever view of that epoch comes last: only those of later epochs are newer.
     const basis = basisId === undefined ? { epoch: epoch + 1, id: '' as ViewId } : { epoch, id: basisId }
     driver.dispatch({ kind: 'recover', view, basis })
-    if (driver.machine.views.get(view.id)?.installed) return {}
+    if (driver.known.state(view.id)?.installed) return {}
     throw new StoreError('PRECONDITION_FAILED', 'The range has changed since it was looked at; look again.')
   }
 
   #versions(call: PeerCall & { kind: 'versions' }): VersionsAnswer {
-    const { records } = this.#components.driver.machine
+    const { kept } = this.#components.driver
     const versions = Array.from(
-      records.within(call, call.prefix),
+      kept.within(call, call.prefix),
       ({ path, version, body }) => [path, version.epoch, version.seq, body !== undefined] as const,
     )
     return { versions }
@@ -164,7 +164,7 @@ export class Answers {
     const { driver, storage } = this.#components
     const path = parsePathName(text)
     const file = storage.replica.record(path)?.file
-    const record = file === undefined ? undefined : driver.machine.records.get(path)
+    const record = file === undefined ? undefined : driver.kept.record(path)
     if (file === undefined || record?.body === undefined) return {}
     const { content } = file.body
     if (!('inline' in content)) return { record }
@@ -178,10 +178,7 @@ export class Answers {
     const { driver } = this.#components
     driver.dispatch({ kind: 'verify' })
     for (const node of silent) driver.tellMyself({ kind: 'suspect', node })
-    const { references, blobs } = driver.machine
-    let missing = 0
-    for (const blobId of references.keys()) if (!blobs.has(blobId)) missing++
-    return { missing }
+    return { missing: driver.kept.missingBodies() }
   }
 
   /**
@@ -190,7 +187,6 @@ export class Answers {
    */
   #heardFrom({ nodeId, boot }: PeerIdentity): void {
     const { driver } = this.#components
-    const envelope = { from: nodeId, boot, to: driver.machine.self, message: { kind: 'pong' } } as const
-    driver.dispatch({ kind: 'message', envelope })
+    driver.deliver({ from: nodeId, boot, to: driver.known.self, message: { kind: 'pong' } })
   }
 }

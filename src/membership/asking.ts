@@ -33,7 +33,7 @@ export interface AskingComponents {
   readonly env: Env
   readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
   readonly members: Pick<Members, 'others'>
-  readonly driver: Pick<ChainDriver, 'machine' | 'tellMyself'>
+  readonly driver: Pick<ChainDriver, 'known' | 'tellMyself'>
   readonly send: (to: NodeId, message: Message) => void
   /** Aborts when the node stops. */
   readonly signal: AbortSignal
@@ -136,8 +136,8 @@ export class Asking {
   /** Those who share a range with a node replace it when it is gone; this one may have nothing to do with it. */
   #seek(node: NodeId): void {
     const { driver, members, send } = this.#components
-    const { table, self } = driver.machine
-    const sharing = table.all().filter(view => [...view.replicas, ...view.acceptors].includes(node))
+    const { self } = driver.known
+    const sharing = driver.known.newest().filter(view => [...view.replicas, ...view.acceptors].includes(node))
     const known = new Set(sharing.flatMap(({ replicas }) => replicas))
     const told = known.size > 0 ? [...known] : members.others().map(({ nodeId }) => nodeId)
     for (const other of told) if (other !== self && other !== node) send(other, { kind: 'suspect', node })
@@ -146,6 +146,6 @@ export class Asking {
 
   /** What this node believes; it may be wrong. */
   #countsAsDead(node: NodeId): boolean {
-    return this.#components.driver.machine.suspects.has(node)
+    return this.#components.driver.known.isSuspect(node)
   }
 }

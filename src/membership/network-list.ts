@@ -5,7 +5,7 @@
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
-import type { Machine } from '../replication/chain/machine-state.ts'
+import type { NetworkView } from '../replication/chain/network-view.ts'
 import { type Arc, arcContains } from '../ring/arc.ts'
 import { type Address, identifierOfPath } from '../ring/identifier.ts'
 import { comparePathNames } from '../ring/path-name.ts'
@@ -92,12 +92,13 @@ function naming(error: unknown, missing: readonly Address[]): unknown {
 
 /** This node's part: the files of the ranges that it is the head of. */
 export function ownPart(
-  machine: Readonly<Machine>,
+  known: Pick<NetworkView, 'self' | 'held'>,
   storage: Pick<Storage, 'list'>,
   ask: ListAsk,
 ): ListAnswer {
-  const arcs = [...machine.views.values()]
-    .filter(state => serves(state) && headOf(state.view) === machine.self)
+  const arcs = known
+    .held()
+    .filter(state => serves(state) && headOf(state.view) === known.self)
     .map(({ view: { lo, hi, epoch, id } }) => ({ lo, hi, epoch, id }))
   const lines: ListEntry[] = []
   let lookedAt = 0
@@ -112,11 +113,11 @@ export function ownPart(
 
 /** The same when it is durable that this node is their head. @throws StoreError UNAVAILABLE, DISK_FULL. */
 export async function durablePart(
-  driver: Pick<ChainDriver, 'machine' | 'durable'>,
+  driver: Pick<ChainDriver, 'known' | 'durable'>,
   storage: Pick<Storage, 'list'>,
   ask: ListAsk,
 ): Promise<ListAnswer> {
-  const part = ownPart(driver.machine, storage, ask)
+  const part = ownPart(driver.known, storage, ask)
   await driver.durable()
   return part
 }

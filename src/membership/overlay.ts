@@ -2,8 +2,7 @@
  * Owns the picture of the ring: which ranges there are, who answers for each, and how far each has come. Every node
  * tells the ranges that it has a part in; the newest word about a position counts.
  */
-import type { Machine } from '../replication/chain/machine-state.ts'
-import { isSuperseded } from '../replication/chain/spares.ts'
+import type { NetworkView } from '../replication/chain/network-view.ts'
 import type { Arc } from '../ring/arc.ts'
 import { type Identifier, type NodeId, RING_SIZE } from '../ring/identifier.ts'
 import { serves } from '../views/install.ts'
@@ -39,17 +38,18 @@ export interface OverlayRange extends Arc {
 }
 
 /** The ranges that this node has a part in, as replica or as acceptor. */
-export function ownRanges(machine: Readonly<Machine>): RangeReport[] {
+export function ownRanges(known: Pick<NetworkView, 'self' | 'held' | 'state'>): RangeReport[] {
   const reports: RangeReport[] = []
-  for (const state of machine.views.values()) {
+  for (const state of known.held()) {
     const { id, lo, hi, epoch, replicas, acceptors } = state.view
-    const isReplica = replicas.includes(machine.self)
-    if (!isReplica && !acceptors.includes(machine.self)) continue
+    const isReplica = replicas.includes(known.self)
+    if (!isReplica && !acceptors.includes(known.self)) continue
     // A witness holds no records and so never serves; it knows only whether the view was superseded.
     const isSettled = isReplica ? serves(state) && state.complete : !state.sealed
     const word = isSettled ? 'serving' : isReplica && serves(state) ? 'back-filling' : 'changing'
     reports.push({ lo, hi, epoch, id, replicas, acceptors, state: word })
-    for (const child of state.next ?? []) if (!machine.views.has(child.id)) reports.push(asChanging(child))
+    for (const child of state.next ?? [])
+      if (known.state(child.id) === undefined) reports.push(asChanging(child))
   }
   return reports
 }
@@ -114,16 +114,16 @@ export function isFreeOf(ranges: readonly OverlayRange[], node: NodeId): boolean
 }
 
 /** How many views this node holds, and how far they have come; `spare` are those that others have gone on with. */
-export function countViews(machine: Readonly<Machine>) {
-  const replicated = [...machine.views.values()].filter(({ view }) => view.replicas.includes(machine.self))
-  const current = replicated.filter(state => !isSuperseded(machine, state))
+export function countViews(known: Pick<NetworkView, 'self' | 'held' | 'isSuperseded'>) {
+  const replicated = known.held().filter(({ view }) => view.replicas.includes(known.self))
+  const current = replicated.filter(state => !known.isSuperseded(state))
   return {
     held: current.length,
-    spare: replicated.filter(state => state.installed && isSuperseded(machine, state)).length,
-    asHead: current.filter(({ view }) => headOf(view) === machine.self).length,
-    asWitness: [...machine.views.values()].filter(
-      ({ view, next }) => next === undefined && !view.replicas.includes(machine.self),
-    ).length,
+    spare: replicated.filter(state => state.installed && known.isSuperseded(state)).length,
+    asHead: current.filter(({ view }) => headOf(view) === known.self).length,
+    asWitness: known
+      .held()
+      .filter(({ view, next }) => next === undefined && !view.replicas.includes(known.self)).length,
     notActive: current.filter(state => !serves(state)).length,
     backFilling: current.filter(state => serves(state) && !state.complete).length,
   }

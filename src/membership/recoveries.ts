@@ -37,7 +37,7 @@ export interface RecoveriesComponents {
   readonly env: Env
   readonly store: ReplicaStore
   readonly members: Members
-  readonly driver: ChainDriver
+  readonly driver: Pick<ChainDriver, 'tellMyself'>
 }
 
 export class Recoveries {
@@ -78,9 +78,7 @@ export class Recoveries {
       env.log.warn(fields, 'a range was recovered by force: what only the lost nodes had is gone')
       if (how === 'now') this.#giveUp(lost)
     }
-    const { self, boot } = driver.machine
-    const message = { kind: 'teach', views: [view] } as const
-    driver.dispatch({ kind: 'message', envelope: { from: self, boot, to: self, message } })
+    driver.tellMyself({ kind: 'teach', views: [view] })
     // Behind the step in the order of batches: when this is durable, older views are sealed here.
     await Promise.resolve()
     await store.apply({ records: [], values: [[key, packr.pack(recovery)]], keepBlobs: [], dropBlobs: [] })

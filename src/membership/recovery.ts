@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import type { Machine } from '../replication/chain/machine-state.ts'
+import type { ChainDriver } from '../replication/chain/driver.ts'
 import type { NodeId } from '../ring/identifier.ts'
 import { type Knowledge, type LostRange, lostRanges, recoveredView } from '../views/recovery.ts'
 import type { View } from '../views/view.ts'
@@ -87,10 +87,10 @@ export async function carryOut(components: RecoveryComponents, id: string): Prom
 }
 
 /** What this node knows and holds, views that are over included: the newest of them may be all that is left. */
-export function knowledgeOf(machine: Readonly<Machine>): Knowledge {
-  const holdings = Array.from(machine.views.values(), ({ view, installed, active, seq }) => {
-    return { view, installed, active, seq, records: machine.records.digest(view, '').count }
+export function knowledgeOf({ known, kept }: Pick<ChainDriver, 'known' | 'kept'>): Knowledge {
+  const holdings = known.held().map(({ view, installed, active, seq }) => {
+    return { view, installed, active, seq, records: kept.digest(view, '').count }
   })
-  const children = [...machine.views.values()].flatMap(({ next }) => next ?? [])
-  return { holdings, known: [...machine.table.all(), ...children] }
+  const children = known.held().flatMap(({ next }) => next ?? [])
+  return { holdings, known: [...known.newest(), ...children] }
 }

@@ -47,12 +47,11 @@ function responsibleFor(
   { driver, members }: RingLookupsComponents,
   key: Identifier,
 ): Responsible<View> | undefined {
-  const { machine } = driver
-  const view = machine.table.covering(key)
+  const { known } = driver
+  const view = known.covering(key)
   if (view === undefined) return undefined
-  const state = machine.views.get(view.id)
-  if (state !== undefined && serves(state) && view.replicas.includes(machine.self))
-    return { here: true, view }
+  const state = known.state(view.id)
+  if (state !== undefined && serves(state) && view.replicas.includes(known.self)) return { here: true, view }
   const replicas = view.replicas.map(node => members.map.record(node))
   return { here: false, replicas: replicas.filter(record => record !== undefined) }
 }

@@ -19,7 +19,7 @@ import { holdersOf } from '../replication/chain/body-holders.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
 import { LostRanges } from '../replication/chain/lost-ranges.ts'
-import { contradicts, isMessage } from '../replication/chain/message-shapes.ts'
+import { isMessage } from '../replication/chain/message-shapes.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
 import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
@@ -162,7 +162,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #identity(): PeerIdentity {
-    return { address: this.members.self.address, nodeId: this.#self, boot: this.driver.machine.boot }
+    return { address: this.members.self.address, nodeId: this.#self, boot: this.driver.known.boot }
   }
 
   /** Begins to take part. A founder makes the network's first views. */
@@ -290,15 +290,9 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #dispatch({ nodeId, boot, address }: PeerIdentity, to: NodeId, message: Message): void {
-    if (contradicts(this.driver.machine, message)) {
-      const { kind } = message
-      this.#env.log.error(
-        { op: 'peer.refused', peer: address, kind },
-        'a message contradicts what was decided',
-      )
-      return
-    }
-    this.driver.dispatch({ kind: 'message', envelope: { from: nodeId, boot, to, message } })
+    if (this.driver.deliver({ from: nodeId, boot, to, message })) return
+    const { kind } = message
+    this.#env.log.error({ op: 'peer.refused', peer: address, kind }, 'a message contradicts what was decided')
   }
 
   /** The message of a body that never came is dropped; whoever needs it asks again. */
@@ -380,9 +374,9 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       nowhere: message => {
         if (message.kind === 'stage') driver.dispatch({ kind: 'body-nowhere', tag: message.tag })
       },
-      isKept: blobId => driver.machine.blobs.has(blobId),
+      isKept: blobId => driver.kept.hasBody(blobId),
       refused: error => this.#bodyRefused(error),
-      holders: path => holdersOf(driver.machine, path),
+      holders: path => holdersOf(driver.known, path),
     })
   }
 

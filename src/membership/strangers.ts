@@ -6,7 +6,6 @@
  */
 import type { Env } from '../env.ts'
 import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
-import { sharersOf } from '../replication/chain/acquaintance.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
@@ -45,7 +44,7 @@ export interface StrangersComponents {
 /** What the machine of this node has to do with those whom it does not know. */
 export function strangersTo(driver: ChainDriver): Pick<StrangersComponents, 'sharers' | 'unknown'> {
   return {
-    sharers: node => sharersOf(driver.machine, node),
+    sharers: node => driver.known.sharersOf(node),
     unknown: (node, by) => driver.dispatch({ kind: 'unknown', node, by }),
   }
 }

@@ -4,6 +4,8 @@ import { StoreError } from '../../src/errors.ts'
 import { AllNodes, type AllNodesComponents } from '../../src/membership/all-nodes.ts'
 import { Asking, type AskingComponents } from '../../src/membership/asking.ts'
 import type { PeerAnswer, PeerCall } from '../../src/membership/calls.ts'
+import type { Machine } from '../../src/replication/chain/machine-state.ts'
+import { networkViewOf } from '../../src/replication/chain/network-view.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
 
@@ -16,11 +18,16 @@ const record = (name: string): MapRecord => ({
   zone: undefined,
 })
 
+const driverWith = (machine: object) => ({
+  fault: undefined,
+  known: networkViewOf(() => machine as Machine),
+})
+
 /** This node is `a`; the others answer as `answer` says. */
 function allNodes(
   others: string[],
   answer: (to: Address, call: PeerCall) => unknown,
-  driver: object = { fault: undefined, machine: { suspects: new Set(), views: new Map() } },
+  driver: object = driverWith({ suspects: new Set(), views: new Map() }),
 ) {
   const calls: [Address, PeerCall][] = []
   const learned: MapRecord[] = []
@@ -85,7 +92,7 @@ t.test('ready is what a peer proves', async t => {
 })
 
 t.test('a peer that is given up proves nothing, and a faulty disk is not ready', async t => {
-  const driver = { fault: undefined, machine: { suspects: new Set(['b']) } }
+  const driver = driverWith({ suspects: new Set(['b']) })
   const given = allNodes(['b'], silent, driver)
   await given.nodes.proveReady()
   t.same(given.calls, [])

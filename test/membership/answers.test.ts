@@ -69,7 +69,7 @@ t.test('what shows views or records leaves only when it is durable', async t => 
       return apply.apply(storage.replica, given)
     },
   })
-  const [view] = ring.driver.machine.table.all()
+  const [view] = ring.driver.known.newest()
   ring.driver.dispatch({ kind: 'renew', viewId: view?.id as ViewId })
   const arc = { lo: ZERO, hi: ZERO }
   const request = { key: view?.hi as Identifier, visited: [], hopsLeft: 4, budgetMs: 1_000, suspects: [] }

@@ -4,6 +4,8 @@ import { Asking } from '../../src/membership/asking.ts'
 import type { PeerAnswer } from '../../src/membership/calls.ts'
 import type { CallOptions } from '../../src/peer/peers.ts'
 import type { ChainDriver } from '../../src/replication/chain/driver.ts'
+import type { Machine } from '../../src/replication/chain/machine-state.ts'
+import { networkViewOf } from '../../src/replication/chain/network-view.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
 import { manualEnv } from '../manual-env.ts'
@@ -32,13 +34,17 @@ function askingOf(init: { dead?: string[]; views?: object[] } = {}) {
   }
   const told: string[] = []
   const view = { replicas: ['a', 'b', 'silent'], acceptors: ['a', 'b', 'silent'] }
-  const machine = { self: 'a', suspects: dead, table: { all: () => init.views ?? [view] } }
+  const machine = {
+    self: 'a',
+    suspects: dead,
+    table: { all: () => init.views ?? [view] },
+  } as unknown as Machine
   const tellMyself = (message: { node: NodeId }) => void doubted.push(message.node)
   const asking = new Asking({
     env,
     call,
     members: { others: () => [node('b'), node('c')] as MapRecord[] },
-    driver: { machine, tellMyself } as unknown as ChainDriver,
+    driver: { known: networkViewOf(() => machine), tellMyself } as unknown as ChainDriver,
     send: to => void told.push(to),
     signal: new AbortController().signal,
   })

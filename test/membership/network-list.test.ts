@@ -120,16 +120,16 @@ t.test('a node lists the files of the ranges that it is the head of', async t =>
   t.teardown(() => ring.close())
   await new Promise(resolve => setImmediate(resolve))
   for (const name of ['a/1', 'a/2', 'b']) await put(storage, name, 'x')
-  const { machine } = ring.driver
+  const { known } = ring.driver
   const names = (prefix: string, limit: number, after?: string) => {
-    const part = ownPart(machine, storage, { prefix, after, limit })
+    const part = ownPart(known, storage, { prefix, after, limit })
     t.ok(coverRing(part.arcs))
     return [part.lines.map(({ path }) => path), part.upTo]
   }
   t.same(names('', 10), [['a/1', 'a/2', 'b'], undefined])
   t.same(names('a/', 1), [['a/1'], 'a/1'])
   t.same(names('a/', 5, 'a/1'), [['a/2'], undefined])
-  const foreign = { ...machine, self: 'another' } as unknown as typeof machine
+  const foreign = { self: 'another' as NodeId, held: known.held }
   t.same(ownPart(foreign, storage, { prefix: '', after: undefined, limit: 5 }).lines, [])
 })
 

@@ -8,6 +8,7 @@ import {
   shareOf,
 } from '../../src/membership/overlay.ts'
 import type { Machine } from '../../src/replication/chain/machine-state.ts'
+import { type NetworkView, networkViewOf } from '../../src/replication/chain/network-view.ts'
 import type { Identifier, NodeId } from '../../src/ring/identifier.ts'
 import { RangeTable } from '../../src/views/range-table.ts'
 import { freshState, type View, type ViewId, type ViewState } from '../../src/views/view.ts'
@@ -29,9 +30,9 @@ function view(lo: string, hi: string, epoch: number, replicas: string[], accepto
 
 const running = { installed: true, active: true, complete: true }
 
-function machine(self: string, states: [View, Partial<ViewState>][]): Machine {
+function known(self: string, states: [View, Partial<ViewState>][]): NetworkView {
   const views = new Map(states.map(([one, change]) => [one.id, { ...freshState(one), ...change }]))
-  return { self: node(self), views, table: new RangeTable() } as unknown as Machine
+  return networkViewOf(() => ({ self: node(self), views, table: new RangeTable() }) as unknown as Machine)
 }
 
 t.test('what a node says of the ranges that it has a part in', async t => {
@@ -43,18 +44,14 @@ t.test('what a node says of the ranges that it has a part in', async t => {
     [{}, 'changing'],
   ]
   for (const [change, state] of rows) {
-    const [report] = ownRanges(machine('a', [[view('1', '2', 1, ['a', 'b']), change]]))
+    const [report] = ownRanges(known('a', [[view('1', '2', 1, ['a', 'b']), change]]))
     t.match(report, { epoch: 1, state, replicas: ['a', 'b'] }, JSON.stringify(change))
   }
   const witness = view('1', '2', 1, ['b'], ['b', 'a', 'c'])
-  t.match(
-    ownRanges(machine('a', [[witness, {}]])),
-    [{ state: 'serving' }],
-    'a witness has nothing to install',
-  )
-  t.same(ownRanges(machine('d', [[witness, {}]])), [], 'a stranger has nothing to say')
+  t.match(ownRanges(known('a', [[witness, {}]])), [{ state: 'serving' }], 'a witness has nothing to install')
+  t.same(ownRanges(known('d', [[witness, {}]])), [], 'a stranger has nothing to say')
   const next = [view('1', '2', 2, ['b'])]
-  t.match(ownRanges(machine('a', [[view('1', '2', 1, ['a']), { ...running, sealed: true, next }]])), [
+  t.match(ownRanges(known('a', [[view('1', '2', 1, ['a']), { ...running, sealed: true, next }]])), [
     { epoch: 1 },
     { epoch: 2, state: 'changing' },
   ])
@@ -62,7 +59,7 @@ t.test('what a node says of the ranges that it has a part in', async t => {
 
 t.test('the newest view counts, and of one view the word of its head', async t => {
   const say = (self: string, one: View, change: Partial<ViewState>) =>
-    [node(self), ownRanges(machine(self, [[one, change]]))] as const
+    [node(self), ownRanges(known(self, [[one, change]]))] as const
   const old = view('4', '8', 1, ['a', 'b'])
   const left = view('4', '6', 2, ['b'])
   const right = view('6', '8', 2, ['c', 'b'])
@@ -82,7 +79,7 @@ t.test('the newest view counts, and of one view the word of its head', async t =
 })
 
 t.test('what nobody tells of is shown as a gap', async t => {
-  const ranges = mergeRanges([[node('a'), ownRanges(machine('a', [[view('4', '8', 1, ['a']), running]]))]])
+  const ranges = mergeRanges([[node('a'), ownRanges(known('a', [[view('4', '8', 1, ['a']), running]]))]])
   t.match(ranges, [
     { lo: at('8'), hi: at('4'), state: 'unknown', replicas: [], share: 0.75 },
     { lo: at('4'), hi: at('8'), state: 'serving', share: 0.25 },
@@ -98,7 +95,7 @@ t.test('the share of an arc', async t => {
 
 t.test('when a node is free to go', async t => {
   const ring = (one: View, change: Partial<ViewState>) =>
-    mergeRanges([[node('b'), ownRanges(machine('b', [[one, change]]))]])
+    mergeRanges([[node('b'), ownRanges(known('b', [[one, change]]))]])
   const whole = (replicas: string[], acceptors?: string[]) => view('3', '3', 5, replicas, acceptors)
   t.equal(isFreeOf(ring(whole(['b']), running), node('a')), true)
   t.equal(isFreeOf(ring(whole(['b', 'a']), running), node('a')), false, 'it is a replica')
@@ -118,7 +115,7 @@ t.test('when a node is free to go', async t => {
 
 t.test('how many views there are', async t => {
   const counted = countViews(
-    machine('a', [
+    known('a', [
       [view('1', '2', 1, ['a', 'b']), running],
       [view('2', '3', 2, ['b', 'a']), { ...running, complete: false }],
       [view('3', '4', 3, ['a']), {}],

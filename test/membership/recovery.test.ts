@@ -15,7 +15,7 @@ function network(silent: string[]) {
   const ask = async (to: NodeId, call: PeerCall): Promise<PeerAnswer> => {
     calls.push(`${to} ${call.kind}`)
     if (silent.includes(to)) throw new StoreError('UNAVAILABLE', 'Silent.')
-    if (call.kind === 'holdings') return knowledgeOf(bench.machine(to))
+    if (call.kind === 'holdings') return knowledgeOf(bench.ports(to))
     if (call.kind === 'recovered') told.push(call.recovery)
     return {}
   }

@@ -3,6 +3,8 @@ import { Members } from '../../src/membership/members.ts'
 import { ringLookups } from '../../src/membership/ring-lookups.ts'
 import type { CallOptions } from '../../src/peer/peers.ts'
 import type { ChainDriver } from '../../src/replication/chain/driver.ts'
+import type { Machine } from '../../src/replication/chain/machine-state.ts'
+import { networkViewOf } from '../../src/replication/chain/network-view.ts'
 import type { Address, Identifier } from '../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { View } from '../../src/views/view.ts'
@@ -23,7 +25,8 @@ t.test('the next node is asked by name, and who is responsible here is told by i
   const view = { id: 'v', replicas: [self], acceptors: [self] } as unknown as View
   const views = new Map([['v', { view, active: true, sealed: false, installed: true }]])
   let covering: View | undefined
-  const driver = { machine: { self, views, table: { covering: () => covering } } } as unknown as ChainDriver
+  const machine = { self, views, table: { covering: () => covering } } as unknown as Machine
+  const driver = { known: networkViewOf(() => machine) } as unknown as ChainDriver
   const lookups = ringLookups({
     env,
     members,

@@ -28,11 +28,13 @@ async function network(t: Test, size: number) {
 
 /** Every range of every node has this many replicas and is served. */
 function isSettled(rings: readonly RingNode[], copies: number): boolean {
-  return rings.every(({ driver: { machine } }) =>
-    [...machine.views.values()].every(
-      ({ view, active, sealed, next }) =>
-        (sealed && next !== undefined) || (active && !sealed && view.replicas.length === copies),
-    ),
+  return rings.every(({ driver: { known } }) =>
+    known
+      .held()
+      .every(
+        ({ view, active, sealed, next }) =>
+          (sealed && next !== undefined) || (active && !sealed && view.replicas.length === copies),
+      ),
   )
 }
 
@@ -132,7 +134,7 @@ t.test('what is asked of a node whose address nobody knows fails at once', async
     [[ring.members.self.nodeId, { kind: 'teach', views: [taught] }]],
   )
   void ring.driver.request({ kind: 'get', path: parsePathName('x') })
-  await until(() => ring.driver.machine.suspects.has(stranger), 'the stranger counts as dead')
+  await until(() => ring.driver.known.isSuspect(stranger), 'the stranger counts as dead')
 })
 
 t.test('a node that comes with an empty disk takes the place of the one it was', async t => {

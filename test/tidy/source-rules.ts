@@ -86,6 +86,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** The command outside of the laboratory that may start what is in it. */
 const EXPERIMENT_COMMAND = /^src\/cli\/experiment(-[a-z]+)?\.ts$/
 
+/** The core itself, who runs it, and the simulator, whose invariants look at all of it. */
+const MAY_SEE_THE_MACHINE = ['src/replication/chain/', 'src/lab/']
+
 /** The one file that touches the machine's clock, randomness and timers. */
 const ENV_FILE = 'src/env.ts'
 
@@ -118,6 +121,7 @@ export function faultsOf(file: SourceFile): Fault[] {
     ...lengthFaults(file, tree),
     ...importFaults(file, tree),
     ...defaultExportFaults(file, tree),
+    ...insideFaults(file, tree),
     ...(file.path === ENV_FILE ? [] : ambientFaults(file, tree)),
   ]
 }
@@ -204,6 +208,21 @@ function defaultExportFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
         ts.getModifiers(node)?.some(modifier => modifier.kind === ts.SyntaxKind.DefaultKeyword)) ||
       (ts.isExportSpecifier(node) && node.name.text === 'default')
     if (isDefault) faults.push(`${file.path}:${lineOf(tree, node)} exports a default`)
+  })
+  return faults
+}
+
+/** Whoever is not part of the core sees it through its ports: NetworkView and KeptHere (network-view.ts). */
+function insideFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
+  if (MAY_SEE_THE_MACHINE.some(start => file.path.startsWith(start))) return []
+  const faults: Fault[] = []
+  visit(tree, node => {
+    const name =
+      ts.isPropertyAccessExpression(node) || ts.isImportSpecifier(node) || ts.isBindingElement(node)
+        ? node.name.getText()
+        : undefined
+    if (name === 'machine' || name === 'Machine')
+      faults.push(`${file.path}:${lineOf(tree, node)} reads the inside of the core`)
   })
   return faults
 }

@@ -32,7 +32,6 @@ import {
 } from '../replication.ts'
 import { type BodyCarrier, blobRefOf } from './body-carrier.ts'
 import type { ChainDriver } from './driver.ts'
-import { isAlive } from './liveness.ts'
 import type { LostRanges } from './lost-ranges.ts'
 import type { Outcome } from './machine-state.ts'
 import { keptOutcome } from './outcomes.ts'
@@ -88,7 +87,7 @@ export class ChainReplication implements Replication {
   #sendAhead(path: PathName | undefined, body: GrowingBody): void {
     const { driver, carrier } = this.#components
     const replicas = (path && this.#covering(path)?.replicas) ?? []
-    const others = replicas.filter(node => node !== this.#self && isAlive(driver.machine, node))
+    const others = replicas.filter(node => node !== this.#self && driver.known.isAlive(node))
     void carrier.sendAhead(body, others)
   }
 
@@ -150,7 +149,7 @@ export class ChainReplication implements Replication {
     const { content } = record.body
     if ('inline' in content) return storage.read(record, range)
     const wanted = wholeRange(record, range)
-    if (!driver.machine.blobs.has(content.blobId)) {
+    if (!driver.kept.hasBody(content.blobId)) {
       return this.#readElsewhere(record, content.blobId, wanted, false)
     }
     try {
@@ -225,7 +224,7 @@ export class ChainReplication implements Replication {
   }
 
   #covering(path: PathName): View | undefined {
-    return this.#components.driver.machine.table.covering(identifierOfPath(path))
+    return this.#components.driver.known.covering(identifierOfPath(path))
   }
 
   #placement(path: PathName, visited: readonly Address[]): Placement {
@@ -234,7 +233,7 @@ export class ChainReplication implements Replication {
 
   #placementAt(position: Identifier, visited: readonly Address[]): Placement {
     const { driver } = this.#components
-    const view = driver.machine.table.covering(position)
+    const view = driver.known.covering(position)
     if (view === undefined)
       return { chain: visited.length > 0 ? visited : this.#addresses([this.#self]), replicas: [] }
     const replicas = this.#addresses(view.replicas)
@@ -264,7 +263,7 @@ export class ChainReplication implements Replication {
     const others = view.replicas.filter(node => node !== this.#self)
     // On its way ahead it may have met a node that is gone by now, or has no part in the range any more.
     const isWanted = (node: NodeId) =>
-      isAlive(driver.machine, node) && this.#covering(path)?.replicas.includes(node) === true
+      driver.known.isAlive(node) && this.#covering(path)?.replicas.includes(node) === true
     const look = () => carrier.leaveWays(blob.blobId, isWanted)
     look()
     // One that can't be reached is the machine's to notice, and to replace.
@@ -279,7 +278,7 @@ export class ChainReplication implements Replication {
     const ended = new AbortController()
     const push = start().catch(() => undefined)
     const silence = async () => {
-      for (let looks = 0; isAlive(driver.machine, node); looks++) {
+      for (let looks = 0; driver.known.isAlive(node); looks++) {
         await env.timers.sleep(LOOK_MS, ended.signal)
         look()
         if (looks % LOOKS_PER_DOUBT === 0) driver.tellMyself({ kind: 'suspect', node })
@@ -318,7 +317,7 @@ export class ChainReplication implements Replication {
   async #release(staged: StagedBody): Promise<void> {
     const { storage, driver } = this.#components
     if (staged.stageId === '') return
-    const kept = 'blobId' in staged.content && driver.machine.blobs.has(staged.content.blobId)
+    const kept = 'blobId' in staged.content && driver.kept.hasBody(staged.content.blobId)
     if (kept) storage.handOver(staged)
     else await storage.discard(staged)
   }

@@ -21,6 +21,11 @@ export function faultOf(error: unknown): StoreError {
   return new StoreError('UNAVAILABLE', 'The disk of this node refuses writes.', { cause: error })
 }
 
+/** Why a node that ends does nothing more. */
+export function stopping(): StoreError {
+  return new StoreError('UNAVAILABLE', 'This node is stopping.')
+}
+
 /** What a client was told here counts no more, which nobody shall have to find out by missing a file. */
 export function logOverruled({ log }: Env, { view, by, records }: Effect & { kind: 'overruled' }): void {
   const { id, lo, hi, epoch } = view

@@ -14,7 +14,7 @@ import type { ReplicaStore } from '../../storage/replica-store.ts'
 import { diskBootOf, RESTARTS_MAX } from '../../views/boot.ts'
 import type { Boot, NodeId, ViewMember } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
-import { faultOf, logOverruled, nameOf } from './driver-faults.ts'
+import { faultOf, logOverruled, nameOf, stopping } from './driver-faults.ts'
 import type { DriverObserver } from './driver-observer.ts'
 import { DurableViews } from './durable-views.ts'
 import { type MachineEvent, step } from './machine.ts'
@@ -24,10 +24,11 @@ import {
   type Effect,
   type Machine,
   type Outcome,
-  type TimerEvent,
   type Write,
 } from './machine-state.ts'
-import type { Message } from './messages.ts'
+import { contradicts } from './message-shapes.ts'
+import type { Envelope, Message } from './messages.ts'
+import { keptHereOf, networkViewOf } from './network-view.ts'
 import { type RoundTripLimits, stretchOf } from './patience.ts'
 import { readAtOnce } from './reading.ts'
 import type { ClientRequest } from './requests.ts'
@@ -84,6 +85,9 @@ interface Step {
 }
 
 export class ChainDriver {
+  /** What this node knows of the network, and what it keeps itself. */
+  readonly known = networkViewOf(() => this.#machine)
+  readonly kept = keptHereOf(() => this.#machine)
   readonly #components: ChainDriverComponents
   readonly #init: ChainDriverInit
   #machine: Machine
@@ -121,7 +125,7 @@ export class ChainDriver {
     this.#machine = this.#newMachine()
   }
 
-  /** What the machine knows; to be read only, and only within one turn. */
+  /** The machine itself, for the simulator alone: its invariants look at all of it. */
   get machine(): Readonly<Machine> {
     return this.#machine
   }
@@ -189,6 +193,13 @@ export class ChainDriver {
   /** The disk has refused a body: others shall go on without this node, which can't do its part. */
   bodyRefused(error: unknown): void {
     if (!this.#closed && !this.#fault && isDiskFailure(error)) this.#fail(error)
+  }
+
+  /** Hands in what another node has sent. False when it contradicts what this node holds: its sender is broken. */
+  deliver(envelope: Envelope): boolean {
+    if (contradicts(this.#machine, envelope.message)) return false
+    this.dispatch({ kind: 'message', envelope })
+    return true
   }
 
   /** Takes a message as if another node had sent it, such as a doubt whether a node is there. */
@@ -287,16 +298,22 @@ export class ChainDriver {
   }
 
   #release(effects: readonly Effect[]): void {
+    const { roundTrips } = this.#components
+    const { answerTimeoutMs } = this.#init.settings
     for (const effect of effects) {
       switch (effect.kind) {
         case 'send':
           this.#components.send(effect.to, effect.message)
           break
         case 'answer':
-          this.#answer(effect.request, effect.outcome)
+          this.#requests.get(effect.request)?.(effect.outcome)
+          this.#requests.delete(effect.request)
           break
         case 'timer':
-          this.#timers.set(effect.afterMs * this.#stretch(effect.timer), effect.timer)
+          this.#timers.set(
+            effect.afterMs * stretchOf(effect.timer, answerTimeoutMs, roundTrips),
+            effect.timer,
+          )
           break
         case 'halt':
           this.#init.halted()
@@ -309,18 +326,6 @@ export class ChainDriver {
           break
       }
     }
-  }
-
-  #stretch(timer: TimerEvent): number {
-    const { roundTrips } = this.#components
-    if (roundTrips === undefined) return 1
-    return stretchOf(timer, this.#init.settings.answerTimeoutMs, roundTrips)
-  }
-
-  #answer(request: string, outcome: Outcome): void {
-    const resolve = this.#requests.get(request)
-    this.#requests.delete(request)
-    resolve?.(outcome)
   }
 
   #fail(error: unknown): void {
@@ -389,8 +394,4 @@ export class ChainDriver {
     this.#durableViews = new DurableViews(stable.views)
     return createMachine(stable, { self, boot, settings })
   }
-}
-
-function stopping(): StoreError {
-  return new StoreError('UNAVAILABLE', 'This node is stopping.')
 }

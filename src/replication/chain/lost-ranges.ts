@@ -8,8 +8,8 @@ import { type Address, type Identifier, identifierOfPath } from '../../ring/iden
 import type { PathName } from '../../ring/path-name.ts'
 import { majority, type NodeId, type View } from '../../views/view.ts'
 import type { ChainDriver } from './driver.ts'
-import { isAlive } from './liveness.ts'
-import type { Machine, Outcome } from './machine-state.ts'
+import type { Outcome } from './machine-state.ts'
+import type { NetworkView } from './network-view.ts'
 import type { ClientRequest } from './requests.ts'
 
 /**
@@ -23,7 +23,7 @@ const LOOK_MS = 100
 
 export interface LostRangesComponents {
   readonly env: Env
-  readonly driver: Pick<ChainDriver, 'machine' | 'tellMyself' | 'request'>
+  readonly driver: Pick<ChainDriver, 'known' | 'tellMyself' | 'request'>
   readonly addressOf: (node: NodeId) => Address | undefined
 }
 
@@ -75,17 +75,17 @@ export class LostRanges {
 
   /** Nodes that count as dead here and without which one of these positions can't be served; none when all can be. */
   missingAt(positions: readonly Identifier[]): NodeId[] {
-    const { machine } = this.#components.driver
-    if (machine.suspects.size === 0) return []
-    const views = positions.flatMap(position => machine.table.covering(position) ?? [])
-    return [...new Set(views.flatMap(view => missingOf(machine, view)))]
+    const { known } = this.#components.driver
+    if (known.suspects().length === 0) return []
+    const views = positions.flatMap(position => known.covering(position) ?? [])
+    return [...new Set(views.flatMap(view => missingOf(known, view)))]
   }
 
   /** The same of every range that this node knows. */
   missing(): NodeId[] {
-    const { machine } = this.#components.driver
-    if (machine.suspects.size === 0) return []
-    return [...new Set(machine.table.all().flatMap(view => missingOf(machine, view)))]
+    const { known } = this.#components.driver
+    if (known.suspects().length === 0) return []
+    return [...new Set(known.newest().flatMap(view => missingOf(known, view)))]
   }
 
   /** Resolves to those that are missing once positions have been lost for a while; at once to none when they are not. */
@@ -144,10 +144,10 @@ export class LostRanges {
 }
 
 /** Members of a view that count as dead, when it can't go on without them. */
-function missingOf(machine: Readonly<Machine>, view: View): NodeId[] {
+function missingOf(known: NetworkView, view: View): NodeId[] {
   // Of some views the replicas alone are known.
   if (view.acceptors.length === 0) return []
-  const isThere = (node: NodeId) => node === machine.self || isAlive(machine as Machine, node)
+  const isThere = (node: NodeId) => node === known.self || known.isAlive(node)
   const votes = view.acceptors.filter(isThere).length
   if (votes >= majority(view.acceptors) && view.replicas.some(isThere)) return []
   return [...view.replicas, ...view.acceptors].filter(node => !isThere(node))

@@ -119,7 +119,7 @@ export class RangeCheck {
 
   /** A body that is still on its way here is missing, too. */
   #assertBody({ path, body }: FileRecord): void {
-    if (!('blobId' in body.content) || this.#components.driver.machine.blobs.has(body.content.blobId)) return
+    if (!('blobId' in body.content) || this.#components.driver.kept.hasBody(body.content.blobId)) return
     throw new StoreError('FILE_NOT_FOUND', 'The bytes of the file are not here yet.', { path })
   }
 
@@ -155,18 +155,14 @@ export class RangeCheck {
     if ('inline' in content) return this.#mend(await this.#goodRecord(path, etagOf(kept.file)))
     const blob = { blobId: content.blobId, sha256 }
     await carrier.restore(path, blob)
-    const { self, boot } = driver.machine
-    if (driver.machine.blobs.has(blob.blobId)) return
-    driver.dispatch({
-      kind: 'message',
-      envelope: { from: self, boot, to: self, message: { kind: 'blob', blob } },
-    })
+    if (driver.kept.hasBody(blob.blobId)) return
+    driver.tellMyself({ kind: 'blob', blob })
   }
 
   /** From any other replica, in the version that is damaged here. @throws StoreError UNAVAILABLE. */
   async #goodRecord(path: PathName, etag: string): Promise<ChainRecord> {
     const { driver, askRecord } = this.#components
-    for (const node of holdersOf(driver.machine, path).slice(0, RECORD_ASKS_MAX)) {
+    for (const node of holdersOf(driver.known, path).slice(0, RECORD_ASKS_MAX)) {
       const record = await askRecord(node, path).catch((error: unknown) => {
         if (errorCode(error) === undefined) throw error
         return undefined
@@ -209,12 +205,10 @@ export class RangeCheck {
   }
 
   #epochOf(range: Arc): number {
-    const { machine } = this.#components.driver
-    const view = machine.table.covering(range.hi)
-    const state = view && machine.views.get(view.id)
+    const { known } = this.#components.driver
+    const view = known.covering(range.hi)
+    const state = view && known.state(view.id)
     if (view === undefined || state === undefined || !serves(state)) return 0
-    return view.lo === range.lo && view.hi === range.hi && view.replicas.includes(machine.self)
-      ? view.epoch
-      : 0
+    return view.lo === range.lo && view.hi === range.hi && view.replicas.includes(known.self) ? view.epoch : 0
   }
 }

@@ -15,6 +15,12 @@ import {
   type Write,
 } from '../../../src/replication/chain/machine-state.ts'
 import type { Envelope, Message } from '../../../src/replication/chain/messages.ts'
+import {
+  type KeptHere,
+  keptHereOf,
+  type NetworkView,
+  networkViewOf,
+} from '../../../src/replication/chain/network-view.ts'
 import { MemoryRecords } from '../../../src/replication/chain/record-table.ts'
 import type { ClientRequest } from '../../../src/replication/chain/requests.ts'
 import type { Condition } from '../../../src/replication/replication.ts'
@@ -100,6 +106,12 @@ export class Bench {
       this.disks.set(name, { boot, views, records: new Map(), blobs: new Map(), marks: [], peers })
       this.restart(name)
     }
+  }
+
+  /** What a node shows to the outside of its core. */
+  ports(name: string): { known: NetworkView; kept: KeptHere } {
+    const machine = () => this.machine(name)
+    return { known: networkViewOf(machine), kept: keptHereOf(machine) }
   }
 
   machine(name: string): Machine {

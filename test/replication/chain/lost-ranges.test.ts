@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { ChainDriver } from '../../../src/replication/chain/driver.ts'
 import { LostRanges } from '../../../src/replication/chain/lost-ranges.ts'
-import type { Outcome } from '../../../src/replication/chain/machine-state.ts'
+import type { Machine, Outcome } from '../../../src/replication/chain/machine-state.ts'
+import { networkViewOf } from '../../../src/replication/chain/network-view.ts'
 import type { Address, NodeId } from '../../../src/ring/identifier.ts'
 import { parsePathName } from '../../../src/ring/path-name.ts'
 import type { View } from '../../../src/views/view.ts'
@@ -18,10 +19,15 @@ function lostRanges(view: View | undefined) {
   const suspects = new Set<NodeId>()
   const asked: NodeId[] = []
   const all = () => (view === undefined ? [] : [view])
-  const machine = { self: 'a', suspects, members: new Map(), table: { covering: () => view, all } }
+  const machine = {
+    self: 'a',
+    suspects,
+    members: new Map(),
+    table: { covering: () => view, all },
+  } as unknown as Machine
   let answer: (outcome: Outcome) => void = () => undefined
   const driver = {
-    machine,
+    known: networkViewOf(() => machine),
     tellMyself: ({ node }: { node: NodeId }) => void asked.push(node),
     request: (_request: unknown, signal: AbortSignal) =>
       new Promise<Outcome>(resolve => {

@@ -4,6 +4,7 @@ import t from 'tap'
 import { realEnv } from '../../../src/env.ts'
 import { StoreError } from '../../../src/errors.ts'
 import type { ChainRecord } from '../../../src/replication/chain/chain-record.ts'
+import type { NetworkView } from '../../../src/replication/chain/network-view.ts'
 import { type CheckWord, RangeCheck } from '../../../src/replication/chain/range-check.ts'
 import { chainRecordOf } from '../../../src/replication/chain/record-notes.ts'
 import type { Identifier, NodeId } from '../../../src/ring/identifier.ts'
@@ -61,12 +62,10 @@ async function node(paths: readonly string[]) {
             target.dispatch(event)
           }
         }
-        if (name === 'machine') {
+        if (name === 'known') {
           // Another node is known to keep everything, too.
-          const table = { covering: () => view(target), all: () => [view(target)] }
-          return new Proxy(target.machine, {
-            get: (m, key) => (key === 'table' ? table : Reflect.get(m, key)),
-          })
+          const more = { covering: () => view(target), newest: () => [view(target)] }
+          return Object.assign(Object.create(target.known), more)
         }
         const value = Reflect.get(target, name)
         return typeof value === 'function' ? value.bind(target) : value
@@ -102,9 +101,9 @@ async function node(paths: readonly string[]) {
   return { ring, words, bad, undecodable, restored, others, kept, check }
 }
 
-function view({ machine }: { machine: { self: NodeId; views: ReadonlyMap<unknown, { view: object }> } }) {
-  const [state] = machine.views.values()
-  return { ...state?.view, ...RING, replicas: [machine.self, 'other' as NodeId] }
+function view({ known }: { known: NetworkView }) {
+  const [state] = known.held()
+  return { ...state?.view, ...RING, replicas: [known.self, 'other' as NodeId] }
 }
 
 t.test('everything that is kept is read', async t => {

@@ -63,7 +63,7 @@ function recoveredTwice(views: (lost: LostRange, name: string) => View): { bench
   bench.put('n1', 'w0', 'common')
   bench.lose = () => true
   const forced = ['n1', 'n2'].map(name => {
-    const [lost] = lostRanges(new Map([[node(name), knowledgeOf(bench.machine(name))]]))
+    const [lost] = lostRanges(new Map([[node(name), knowledgeOf(bench.ports(name))]]))
     const view = views(lost as LostRange, name)
     bench.event(name, { kind: 'recover', view, basis: before })
     bench.put(name, `alone ${name}`, name)

@@ -1,0 +1,89 @@
+/**
+ * Owns the ports through which everybody outside of the core sees it: what this node knows of the network, and what it
+ * keeps itself. They are to be read only, and show what a step has left, durable or not; whoever tells others of it waits
+ * for `ChainDriver.durable()` first.
+ */
+import type { Arc } from '../../ring/arc.ts'
+import type { Identifier } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { BlobId } from '../../storage/record.ts'
+import type { Boot, NodeId, View, ViewId, ViewState } from '../../views/view.ts'
+import { sharersOf } from './acquaintance.ts'
+import type { ChainRecord } from './chain-record.ts'
+import type { Digest } from './digest-tree.ts'
+import { isAlive } from './liveness.ts'
+import type { Machine } from './machine-state.ts'
+import { isSuperseded } from './spares.ts'
+
+/** Who is responsible for what, and who is there, as far as this node knows. */
+export interface NetworkView {
+  readonly self: NodeId
+  /** This start of this node. */
+  readonly boot: Boot
+  /** The newest view known of the range that a position lies in. */
+  covering(position: Identifier): View | undefined
+  /** The newest view known of each range. */
+  newest(): readonly View[]
+  /** The states of all views that this node holds, former ones included. */
+  held(): readonly ViewState[]
+  state(view: ViewId): ViewState | undefined
+  /** Whether others have gone on with the range of a view that this node holds. */
+  isSuperseded(state: ViewState): boolean
+  /** Nodes that count as dead, because they do not answer. */
+  suspects(): readonly NodeId[]
+  isSuspect(node: NodeId): boolean
+  /** Neither a suspect nor gone for good. A belief, which may be wrong. */
+  isAlive(node: NodeId): boolean
+  /** The newest start known of each node, this one's own last. */
+  starts(): (readonly [NodeId, Boot])[]
+  /** Nodes that share a view with one. */
+  sharersOf(node: NodeId): ReadonlySet<NodeId>
+}
+
+/** The records and large bodies that lie here. */
+export interface KeptHere {
+  record(path: PathName): ChainRecord | undefined
+  /** Of the records of an arc whose positions begin with a prefix. */
+  within(arc: Arc, prefix?: string): Iterable<ChainRecord>
+  digest(arc: Arc, prefix: string): Digest
+  hasBody(blobId: BlobId): boolean
+  /** How many bodies are named by records and are not here. */
+  missingBodies(): number
+}
+
+/** @param machine the one that runs at the moment: a disk that has failed starts another. */
+export function networkViewOf(machine: () => Readonly<Machine>): NetworkView {
+  return {
+    get self() {
+      return machine().self
+    },
+    get boot() {
+      return machine().boot
+    },
+    covering: position => machine().table.covering(position),
+    newest: () => machine().table.all(),
+    held: () => [...machine().views.values()],
+    state: view => machine().views.get(view),
+    isSuperseded: state => isSuperseded(machine(), state),
+    suspects: () => [...machine().suspects],
+    isSuspect: node => machine().suspects.has(node),
+    isAlive: node => isAlive(machine(), node),
+    starts: () => [...machine().peers, [machine().self, machine().boot]],
+    sharersOf: node => sharersOf(machine(), node),
+  }
+}
+
+export function keptHereOf(machine: () => Readonly<Machine>): KeptHere {
+  return {
+    record: path => machine().records.get(path),
+    within: (arc, prefix) => machine().records.within(arc, prefix),
+    digest: (arc, prefix) => machine().records.digest(arc, prefix),
+    hasBody: blobId => machine().blobs.has(blobId),
+    missingBodies: () => {
+      const { references, blobs } = machine()
+      let missing = 0
+      for (const blobId of references.keys()) if (!blobs.has(blobId)) missing++
+      return missing
+    },
+  }
+}
