@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   FILE_EXISTS: { retryable: false, meaning: 'a create-only write met a file' },
   PRECONDITION_FAILED: { retryable: false, meaning: 'the file is not in the version that the request names' },
   FILE_TOO_LARGE: { retryable: false, meaning: 'the body is larger than this node accepts' },
+  METADATA_TOO_LARGE: { retryable: false, meaning: 'names and values of the metadata exceed 2 KiB' },
   TYPE_NOT_ALLOWED: { retryable: false, meaning: 'files of this kind are not accepted here' },
   RANGE_NOT_SATISFIABLE: { retryable: false, meaning: 'the file has no byte in the requested range' },
   IDEMPOTENCY_KEY_REUSED: { retryable: false, meaning: 'the key was used before for a different request' },

@@ -40,10 +40,20 @@ export interface WriteOptions extends CallOptions {
 export interface PutOptions extends WriteOptions {
   /** `application/octet-stream` when absent. */
   readonly mediaType?: string
+  /**
+   * User metadata: names (in lower case) and values of printable ASCII, 2,048 bytes together. They come back with `get`
+   * and `list`, and copies have them too.
+   */
+  readonly meta?: Readonly<Record<string, string>>
   /** Replace exactly this version; PRECONDITION_FAILED when another one stands there. */
   readonly ifMatch?: string
   /** Bytes of a body that comes as a stream, when they are known: the node can refuse early. */
   readonly size?: number
+}
+
+export interface CopyOptions extends WriteOptions {
+  /** Takes the place of the source's metadata; the copy may then have the path of the source. */
+  readonly meta?: Readonly<Record<string, string>>
 }
 
 export interface RemoveOptions extends CallOptions {

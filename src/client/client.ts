@@ -8,6 +8,7 @@ import { StoreError } from '../errors.ts'
 import { type PathName, parsePathName, parsePathPrefix } from '../ring/path-name.ts'
 import type {
   CallOptions,
+  CopyOptions,
   GetOptions,
   ListOptions,
   PutBody,
@@ -20,6 +21,7 @@ import { type ExchangeComponents, exactly, signalOf, type WireRequest } from './
 import { fetchFile } from './fetched-file.ts'
 import { linesOf } from './json-lines.ts'
 import { listLines } from './listing.ts'
+import { metaHeaders } from './meta.ts'
 import { Pairs } from './pairs.ts'
 import { jsonOf, type Reply } from './reply.ts'
 import { encodePath, originOf } from './targets.ts'
@@ -95,6 +97,7 @@ export class StoreClient {
       target: `/put/${encodePath(name)}${options.overwrite ? '?overwrite=true' : ''}`,
       headers: {
         'content-type': options.mediaType ?? 'application/octet-stream',
+        ...metaHeaders(options.meta),
         ...(options.ifMatch === undefined ? {} : { 'if-match': options.ifMatch }),
         ...(options.size === undefined ? {} : { 'content-length': String(options.size) }),
       },
@@ -146,7 +149,7 @@ export class StoreClient {
    * Copies a file inside the store.
    * @throws StoreError FILE_NOT_FOUND (no source), FILE_EXISTS, INVALID_PATH, and those of every call.
    */
-  copy(source: string, destination: string, options: WriteOptions = {}): Promise<Receipt> {
+  copy(source: string, destination: string, options: CopyOptions = {}): Promise<Receipt> {
     return this.#transfer('copy', source, destination, options)
   }
 
@@ -315,14 +318,23 @@ export class StoreClient {
     verb: 'copy' | 'move',
     source: string,
     destination: string,
-    options: WriteOptions,
+    options: CopyOptions,
   ): Promise<Receipt> {
     const [from, to] = [parsePathName(source), parsePathName(destination)]
-    const query = options.overwrite ? '?overwrite=true' : ''
+    const flags = [
+      ...(options.overwrite ? ['overwrite=true'] : []),
+      ...(options.meta ? ['replace_meta=true'] : []),
+    ]
+    const query = flags.length > 0 ? `?${flags.join('&')}` : ''
     const target = `/${verb}/${encodeURIComponent(from)}/${encodeURIComponent(to)}${query}`
+    const headers = metaHeaders(options.meta)
     // The outcome is kept where the file comes to be; what it is made of stays inside the network either way.
     const goal = { path: to, writes: true }
-    return (await this.#write(options, { method: 'POST', target, goal, path: from }, jsonOf)) as Receipt
+    return (await this.#write(
+      options,
+      { method: 'POST', target, headers, goal, path: from },
+      jsonOf,
+    )) as Receipt
   }
 
   #write<T>(

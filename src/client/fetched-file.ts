@@ -8,6 +8,7 @@ import { errorCode, StoreError } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { GetOptions } from './call-options.ts'
 import { signalOf, type WireRequest } from './exchange.ts'
+import { metaOf } from './meta.ts'
 import { headerOf, type Reply } from './reply.ts'
 import { encodePath } from './targets.ts'
 import type { Transport } from './transport.ts'
@@ -55,6 +56,7 @@ export async function fetchFile(
     size,
     etag,
     sha256,
+    meta: metaOf(reply),
     writtenAt: lastModified === undefined ? undefined : new Date(lastModified),
     chain: (headerOf(reply, 'ring-chain') ?? '').split(/\s*,\s*/).filter(address => address !== ''),
     body,

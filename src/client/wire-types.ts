@@ -47,6 +47,8 @@ export interface FetchedFile {
   readonly etag: string
   /** Of the whole file, 64 hexadecimal digits; undefined when the node did not say. */
   readonly sha256: string | undefined
+  /** User metadata; empty when there is none. */
+  readonly meta: Readonly<Record<string, string>>
   /** When the file was written; whole seconds. */
   readonly writtenAt: Date | undefined
   /** The nodes that the request visited, in order. */
@@ -64,6 +66,10 @@ export interface ListedFile {
   readonly mediaType: string
   /** ISO 8601, UTC. */
   readonly writtenAt: string
+  /** 64 hexadecimal digits; absent where an earlier version of the program has written the file. */
+  readonly sha256?: string
+  /** User metadata, when there is some. */
+  readonly meta?: Readonly<Record<string, string>>
 }
 
 /** With `delimiter`, everything that lies behind one folder is one line. */

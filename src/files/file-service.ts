@@ -42,6 +42,11 @@ export interface PutOptions extends WriteOptions {
   readonly signal?: AbortSignal
 }
 
+export interface CopyOptions extends WriteOptions {
+  /** Takes the place of what the source has; without it, or without a part of it, the copy has what the source has. */
+  readonly meta?: Partial<FileMeta> | undefined
+}
+
 /** A body that was received and is not visible yet; it must be given to commitReceived or dropReceived. */
 export type ReceivedBody = StagedBody
 
@@ -119,28 +124,25 @@ export class FileService {
   ): Promise<Written> {
     const { condition, meta } = options
     const change: Change = { kind: 'put', path, condition, body: received, meta }
-    return this.#commit(change, this.#keyed(path, options, ['put', meta.mediaType, received.sha256]))
+    const parts = ['put', meta.mediaType, received.sha256, ...(meta.user ? [meta.user] : [])]
+    return this.#commit(change, this.#keyed(path, options, parts))
   }
 
   /**
-   * Copies a file to another path, without its bytes passing through the client.
+   * Copies a file to another path, without its bytes passing through the client. With `meta` it may be the same path.
    * @throws StoreError FILE_NOT_FOUND (no source), FILE_EXISTS, INVALID_REQUEST (the same path), CORRUPT, DISK_FULL,
    *   IDEMPOTENCY_KEY_REUSED.
    */
-  async copy(source: PathName, destination: PathName, options: WriteOptions): Promise<Written> {
-    refuseSamePath(source, destination)
-    return this.#copy(
-      source,
-      destination,
-      options.condition,
-      this.#keyed(destination, options, ['copy', source]),
-    )
+  async copy(source: PathName, destination: PathName, options: CopyOptions): Promise<Written> {
+    if (options.meta === undefined) refuseSamePath(source, destination)
+    const parts = ['copy', source, ...(options.meta ? [options.meta] : [])]
+    return this.#copy(source, destination, options, this.#keyed(destination, options, parts))
   }
 
   async #copy(
     source: PathName,
     path: PathName,
-    condition: WriteCondition,
+    { condition, meta: given }: CopyOptions,
     keyed: KeyedRequest | undefined,
   ): Promise<Written> {
     for (let tries = 1; ; tries++) {
@@ -155,7 +157,8 @@ export class FileService {
       if (keyed === undefined) refuse(path, condition, (await this.#replication.find(path)).record)
       try {
         const body = await this.#replication.stageCopy(record)
-        return await this.#commit({ kind: 'put', path, condition, body, meta: record.meta }, keyed)
+        const meta = { ...record.meta, ...given }
+        return await this.#commit({ kind: 'put', path, condition, body, meta }, keyed)
       } catch (error) {
         // Its bytes went away under us: the source was replaced or removed, and the next round sees which.
         if (errorCode(error) !== 'FILE_NOT_FOUND' || tries === REPLACED_TRIES_MAX) throw error

@@ -84,6 +84,7 @@ export const fileResponseHeaders: Schema = {
   'Last-Modified': { description: 'When it was written.', schema: text },
   'Accept-Ranges': { description: 'bytes', schema: text },
   'Repr-Digest': { description: 'sha-256 of the whole file (RFC 9530).', schema: text },
+  'Meta-*': { description: 'User metadata, as it was given.', schema: text },
 }
 
 const address: Schema = { type: 'string', description: 'host:port' }

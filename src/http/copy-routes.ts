@@ -6,6 +6,7 @@ import { StoreError } from '../errors.ts'
 import { type PathName, parsePathName } from '../ring/path-name.ts'
 import { refuseConditions } from './conditions.ts'
 import {
+  type DoorContract,
   idempotencyParameter,
   json,
   overwriteParameter,
@@ -15,6 +16,7 @@ import {
 } from './contract.ts'
 import { addDoor, type Doors, idempotencyOf, sendWritten } from './doors.ts'
 import { refuseExtension } from './file-name.ts'
+import { metaParameter, userMetaOfRequest } from './meta-fields.ts'
 import { hasBody, ignoreBody, receivedText } from './request-body.ts'
 import { parseFlag, parseForm, queryOf, twoPathsOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
@@ -26,6 +28,8 @@ interface TwoPaths {
   readonly source: PathName
   readonly destination: PathName
   readonly overwrite: boolean
+  /** The metadata of the request takes the place of the source's. */
+  readonly replaceMeta: boolean
 }
 
 export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
@@ -34,9 +38,12 @@ export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
     urls: ['/copy/*'],
     access: 'write',
     aboutFile: true,
-    contract: twoPathsContract('/copy/{source}/{destination}', 'Copies a file; its bytes stay in the store'),
+    contract: twoPathsContract('/copy/{source}/{destination}', 'Copies a file; its bytes stay in the store', {
+      parameters: metaParameters,
+      errors: copyErrors,
+    }),
     handler: async (request, reply) => {
-      const paths = pathsOfUrl(request)
+      const paths = pathsOfUrl('copy', request)
       await ignoreBody(request.raw, reply.raw, doors.connections)
       return write('copy', doors, request, reply, paths)
     },
@@ -57,7 +64,7 @@ export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
     aboutFile: true,
     contract: twoPathsContract('/move/{source}/{destination}', 'Gives a file another path, in one step'),
     handler: async (request, reply) => {
-      const paths = pathsOfUrl(request)
+      const paths = pathsOfUrl('move', request)
       await ignoreBody(request.raw, reply.raw, doors.connections)
       return write('move', doors, request, reply, paths)
     },
@@ -69,7 +76,7 @@ async function write(
   { files, ring, allowedExtensions }: Doors,
   request: FastifyRequest,
   reply: FastifyReply,
-  { source, destination, overwrite }: TwoPaths,
+  { source, destination, overwrite, replaceMeta }: TwoPaths,
 ): Promise<FastifyReply> {
   refuseConditions(request.headers)
   refuseExtension(destination, allowedExtensions)
@@ -77,18 +84,31 @@ async function write(
     condition: overwrite ? ('none' as const) : ('absent' as const),
     ...idempotencyOf(request),
   }
-  const written = await files[kind](source, destination, options)
+  const user = userMetaOfRequest(request.headers)
+  if (user !== undefined && !replaceMeta)
+    throw invalid('Meta-* fields replace the metadata of the source only with replace_meta=true, in a copy.')
+  const written =
+    kind === 'copy'
+      ? await files.copy(source, destination, { ...options, ...(replaceMeta && { meta: { user } }) })
+      : await files.move(source, destination, options)
   rangeHeaders(ring, reply, destination)
   return sendWritten(reply, written)
 }
 
-function pathsOfUrl(request: FastifyRequest): TwoPaths {
+function pathsOfUrl(kind: 'copy' | 'move', request: FastifyRequest): TwoPaths {
   const url = request.raw.url as string
-  const { overwrite } = queryOf(url, ['overwrite'])
-  return { ...twoPathsOf(url), overwrite: parseFlag('overwrite', overwrite) ?? false }
+  const { overwrite, replace_meta } = queryOf(
+    url,
+    kind === 'copy' ? ['overwrite', 'replace_meta'] : ['overwrite'],
+  )
+  return {
+    ...twoPathsOf(url),
+    overwrite: parseFlag('overwrite', overwrite) ?? false,
+    replaceMeta: parseFlag('replace_meta', replace_meta) ?? false,
+  }
 }
 
-const names = ['source_path', 'destination_path', 'overwrite'] as const
+const names = ['source_path', 'destination_path', 'overwrite', 'replace_meta'] as const
 
 /** The paths in the query, or in a JSON or form body; in the two of them together each may be once. */
 async function pathsOfForm(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<TwoPaths> {
@@ -102,7 +122,12 @@ async function pathsOfForm(doors: Doors, request: FastifyRequest, reply: Fastify
   for (const name of names) {
     if (query[name] !== undefined && body[name] !== undefined) throw invalid(`${name} is given twice.`)
   }
-  const { source_path: source, destination_path: destination, overwrite } = { ...query, ...body }
+  const {
+    source_path: source,
+    destination_path: destination,
+    overwrite,
+    replace_meta,
+  } = { ...query, ...body }
   if (source === undefined || destination === undefined) {
     throw invalid('A copy needs source_path and destination_path, in the query or in a JSON or form body.')
   }
@@ -110,6 +135,7 @@ async function pathsOfForm(doors: Doors, request: FastifyRequest, reply: Fastify
     source: parsePathName(source),
     destination: parsePathName(destination),
     overwrite: parseFlag('overwrite', overwrite) ?? false,
+    replaceMeta: parseFlag('replace_meta', replace_meta) ?? false,
   }
 }
 
@@ -137,13 +163,26 @@ function parseJson(text: string): Partial<Record<string, string>> {
   for (const [name, given] of Object.entries(value)) {
     if (!names.some(known => known === name))
       throw invalid(`The body has an unknown name. Known: ${names.join(', ')}.`)
-    if (typeof given !== 'string' && !(name === 'overwrite' && typeof given === 'boolean')) {
+    if (typeof given !== 'string' && !(flags.includes(name) && typeof given === 'boolean')) {
       throw invalid(`${name} is not a string.`)
     }
     values[name] = String(given)
   }
   return values
 }
+
+const flags: readonly string[] = ['overwrite', 'replace_meta']
+
+const metaParameters = [
+  {
+    name: 'replace_meta',
+    in: 'query' as const,
+    description:
+      'true gives the copy the Meta-* fields of the request in place of those of the source; it may then be the same path.',
+    schema: { type: 'boolean', default: false },
+  },
+  metaParameter,
+]
 
 function invalid(message: string): StoreError {
   return new StoreError('INVALID_REQUEST', message)
@@ -159,14 +198,21 @@ const errors = [
   'CORRUPT',
   'INDETERMINATE',
   'DISK_FULL',
+  'PROTOCOL_UNSUPPORTED',
 ] as const
+
+const copyErrors = [...errors, 'METADATA_TOO_LARGE'] as const
 
 const responses = {
   200: receiptResponse('A file at the destination was replaced.'),
   201: receiptResponse('The destination was created.'),
 }
 
-function twoPathsContract(url: string, summary: string) {
+function twoPathsContract(
+  url: string,
+  summary: string,
+  more: Pick<DoorContract, 'parameters' | 'errors'> = { errors },
+) {
   return {
     summary,
     description: 'A slash inside a path is written %2F.',
@@ -175,11 +221,12 @@ function twoPathsContract(url: string, summary: string) {
       pathParameter('source'),
       pathParameter('destination'),
       overwriteParameter,
+      ...(more.parameters ?? []),
       idempotencyParameter,
       ...ringParameters,
     ],
     responses,
-    errors,
+    errors: more.errors,
   }
 }
 
@@ -190,6 +237,7 @@ const twoNames = {
     source_path: { type: 'string' },
     destination_path: { type: 'string' },
     overwrite: { type: 'boolean' },
+    replace_meta: { type: 'boolean' },
   },
   additionalProperties: false,
 }
@@ -206,6 +254,7 @@ const copyByNameContract = {
       schema: { type: 'string' },
     })),
     overwriteParameter,
+    ...metaParameters,
     idempotencyParameter,
     ...ringParameters,
   ],
@@ -214,5 +263,5 @@ const copyByNameContract = {
     content: { ...json(twoNames), 'application/x-www-form-urlencoded': { schema: twoNames } },
   },
   responses,
-  errors: [...errors, 'FILE_TOO_LARGE'] as const,
+  errors: [...copyErrors, 'FILE_TOO_LARGE'] as const,
 }

@@ -120,8 +120,9 @@ export async function* inTurns<T>(batches: AsyncIterable<T>, { clock, timers }: 
 
 /** A file as a line of a list. */
 function shown(entry: Exclude<Listed, string>) {
-  const { path, size, etag, mediaType, writtenAtMs } = entry
-  return { path, size, etag, mediaType, writtenAt: new Date(writtenAtMs).toISOString() }
+  const { path, size, etag, mediaType, writtenAtMs, sha256, user } = entry
+  const writtenAt = new Date(writtenAtMs).toISOString()
+  return { path, size, etag, mediaType, writtenAt, sha256, ...(user && { meta: Object.fromEntries(user) }) }
 }
 
 function invalid(message: string): StoreError {
@@ -137,6 +138,16 @@ const fileSchema = {
     etag: { type: 'string' },
     mediaType: { type: 'string' },
     writtenAt: { type: 'string', format: 'date-time' },
+    sha256: {
+      type: 'string',
+      pattern: '^[0-9a-f]{64}$',
+      description: 'Absent where a program of before format 2 of the data directory has written the file.',
+    },
+    meta: {
+      type: 'object',
+      description: 'User metadata, when there is some.',
+      additionalProperties: { type: 'string' },
+    },
   },
 }
 

@@ -21,6 +21,7 @@ import {
   ringResponseHeaders,
 } from './contract.ts'
 import { addDoor, type Doors, ringFields, ringHeaders } from './doors.ts'
+import { metaFields } from './meta-fields.ts'
 import { pathOf, queryOf } from './request-target.ts'
 import { rangeFields, rangeHeaders } from './ring-range.ts'
 
@@ -154,6 +155,7 @@ async function answer(
   fields.push('repr-digest', `sha-256=:${Buffer.from(record.body.sha256, 'hex').toString('base64')}:`)
   fields.push('x-content-type-options', 'nosniff', 'content-security-policy', 'sandbox')
   fields.push('content-type', several?.contentType ?? record.meta.mediaType)
+  if (record.meta.user) fields.push(...metaFields(record.meta.user))
   if (attachment) fields.push('content-disposition', contentDisposition(fileNameOf(record.path)))
   if (only) fields.push('content-range', contentRange(only, size))
   const length = several?.contentLength ?? (only ? only.last - only.first + 1 : size)

@@ -20,6 +20,7 @@ import {
 import { addDoor, type Doors, idempotencyOf, ringHeaders, sendWritten } from './doors.ts'
 import { refuseExtension } from './file-name.ts'
 import { storedMediaType } from './media-type.ts'
+import { metaParameter, userMetaOfRequest } from './meta-fields.ts'
 import { announcedBytes, expectsContinue, ignoreBody, receivedBody } from './request-body.ts'
 import { parseFlag, pathOf, queryOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
@@ -57,10 +58,11 @@ async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): 
   refuseAlteredBody(headers, path)
   const announced = announcedBytes(raw)
   refuseLength(announced, doors, path)
+  const user = userMetaOfRequest(headers)
   const options = {
     condition,
     ...idempotencyOf(request),
-    meta: { mediaType: storedMediaType(request.declaredType) },
+    meta: { mediaType: storedMediaType(request.declaredType), ...(user && { user }) },
     sha256: announcedHash(headers),
     refuseEarly: announced === undefined || announced > EARLY_BYTES_MIN || expectsContinue(raw),
   }
@@ -157,6 +159,7 @@ const putContract = {
     header('If-Match', 'ETags: replaces exactly one of these versions; * replaces any.'),
     header('If-None-Match', '*: creates only, and answers 412 when a file is there.'),
     header('Content-Type', 'Kept with the file.'),
+    metaParameter,
     header('Repr-Digest', 'sha-256=:BASE64: refuses a body that arrives with another hash (RFC 9530).'),
     header('Expect', '100-continue: the body is asked for only when it would be taken.'),
     idempotencyParameter,
@@ -177,8 +180,10 @@ const putContract = {
     'FILE_EXISTS',
     'PRECONDITION_FAILED',
     'FILE_TOO_LARGE',
+    'METADATA_TOO_LARGE',
     'TYPE_NOT_ALLOWED',
     'IDEMPOTENCY_KEY_REUSED',
+    'PROTOCOL_UNSUPPORTED',
     'OVERLOADED',
     'INDETERMINATE',
     'DISK_FULL',

@@ -42,11 +42,15 @@ import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { durablePart, NetworkList } from './network-list.ts'
 import { ringLookups } from './ring-lookups.ts'
-import { datedOf } from './since.ts'
+import { datedOf, isKnownIn } from './since.ts'
 import { Strangers, strangersTo } from './strangers.ts'
+import { UpgradeGate } from './upgrade-gate.ts'
 
 /** A lookup from this node until its answer, ms. */
 const LOOKUP_BUDGET_MS = 5_000
+
+/** From asking a node what it speaks to its answer, ms. */
+const ASKED_TIMEOUT_MS = 2_000
 
 /** A message as it travels: to which disk, since another one may have taken over the address. */
 export type Envelope = readonly [to: NodeId, message: Message]
@@ -208,11 +212,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   isMessage(value: unknown, version: ProtocolVersion): value is Envelope {
     const [to, message] = Array.isArray(value) ? value : []
-    return typeof to === 'string' && isMessage(message) && datedOf(message).since <= version
+    return typeof to === 'string' && isMessage(message) && isKnownIn(version, message)
   }
 
   isCall(value: unknown, version: ProtocolVersion): value is PeerCall {
-    return isPeerCall(value) && datedOf(value).since <= version
+    return isPeerCall(value) && isKnownIn(version, value)
   }
 
   messages(from: PeerIdentity, messages: readonly Envelope[]): readonly Envelope[] {
@@ -234,7 +238,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   isStream(value: unknown, version: ProtocolVersion): value is PeerStream {
-    return isPeerStream(value) && datedOf(value).since <= version
+    return isPeerStream(value) && isKnownIn(version, value)
   }
 
   stream(_from: PeerIdentity, call: PeerStream): AsyncIterable<CheckWord> {
@@ -318,6 +322,14 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const addressOf = (node: NodeId) => this.members.addressOf(node)
     const lost = new LostRanges({ env: this.#env, driver: this.driver, addressOf })
     this.#closing.signal.addEventListener('abort', () => lost.close())
+    const gate = new UpgradeGate({
+      versions: this.credentials.versions,
+      others: () => this.members.others().map(({ address }) => address),
+      ask: async to => {
+        const options = { timeoutMs: ASKED_TIMEOUT_MS, signal: this.#closing.signal }
+        await this.#peers.call(to, { kind: 'learn', records: [] }, options)
+      },
+    })
     const list = new NetworkList({
       env: this.#env,
       signal: this.#closing.signal,
@@ -333,6 +345,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         carrier: this.#carrier,
         lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
         addressOf,
+        refuseOutdated: replicas => gate.refuseOutdated(replicas.map(addressOf)),
         lost,
         refused: error => this.#bodyRefused(error),
         list: (prefix, after, limit) => list.list(prefix, after, limit),

@@ -2,7 +2,7 @@
  * Owns since which version of the peer protocol each thing that nodes say exists. A kind without a row does not compile;
  * a new one gets the newest version, and a network in which nodes of both versions run does without it.
  */
-import type { Dated, ProtocolVersion } from '../peer/protocol.ts'
+import { type Dated, type ProtocolVersion, USER_META_VERSION } from '../peer/protocol.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import type { CallKind, PeerCall, PeerStream } from './calls.ts'
 
@@ -78,6 +78,28 @@ export const SINCE: { readonly [K in Kind]: ProtocolVersion } = {
 }
 
 /** What is said, with the version since which it exists. */
-export function datedOf({ kind }: PeerCall | PeerStream | Message): Dated {
-  return { kind, since: SINCE[kind] }
+export function datedOf(said: PeerCall | PeerStream | Message): Dated {
+  const { kind } = said
+  return { kind, since: keepsUserMeta(said) ? USER_META_VERSION : SINCE[kind] }
+}
+
+/** Whether the version has that kind of thing at all. What else an older node repeats in it of a newer one is taken. */
+export function isKnownIn(version: ProtocolVersion, { kind }: PeerCall | PeerStream | Message): boolean {
+  return SINCE[kind] <= version
+}
+
+/** Whether who takes it keeps a record with user metadata: an older program would drop that, and call the record whole. */
+function keepsUserMeta(said: PeerCall | PeerStream | Message): boolean {
+  switch (said.kind) {
+    case 'write': {
+      const { operation } = said.request
+      return operation.kind === 'put' && operation.meta.user !== undefined
+    }
+    case 'pass':
+      return said.record.meta?.user !== undefined
+    case 'difference':
+      return said.records.some(({ meta }) => meta?.user !== undefined)
+    default:
+      return false
+  }
 }

@@ -116,7 +116,7 @@ export class PeerRequests {
     if (versions.newest >= FRESH_VERSION && isFresh()) {
       try {
         const turn = await this.#sessions.next(to, () => this.#greet(to), signal)
-        return { version: versions.newest, turn }
+        return { version: versions.versionFor(to, since, kind), turn }
       } catch (error) {
         if (errorCode(error) !== 'PROTOCOL_UNSUPPORTED' || isFresh()) throw error
       }
@@ -126,22 +126,33 @@ export class PeerRequests {
 
   /** Asks for the name of the peer's present start. */
   async #greet(to: Address): Promise<string> {
+    const { versions } = this.#components.credentials
+    try {
+      return await this.#greetIn(versions.of(to) ?? versions.newest, to)
+    } catch (error) {
+      // Both of its versions may know greetings: it is one version older, and has said so.
+      const other = versions.of(to) ?? versions.newest
+      if (errorCode(error) !== 'PROTOCOL_UNSUPPORTED' || other < FRESH_VERSION) throw error
+      return this.#greetIn(other, to)
+    }
+  }
+
+  async #greetIn(version: ProtocolVersion, to: Address): Promise<string> {
     const { credentials, env } = this.#components
     const url = '/peer/call'
     const body = greeting(drawName(env.randomness))
-    const headers = peerHeaders(credentials, 'POST', url, body, credentials.versions.newest)
+    const headers = peerHeaders(credentials, 'POST', url, body, version)
     const timeoutMs = GREETING_TIMEOUT_MS
     const question = { method: 'POST', path: url, headers, body, timeoutMs } as const
     const answer = await exchange(this.#init.pool(to), question)
     const from = answeredBy(credentials, questionOf(headers) as Question, answer)
+    const speaks = hearReply(credentials, to, answer.headers)
     if (answer.status === 200 && from !== undefined) {
-      credentials.versions.heard(to, from, credentials.versions.newest)
+      credentials.versions.heard(to, from, Math.max(version, speaks ?? 0))
       return parseGreeted(answer.body)
     }
     if (answer.status < 300) throw notSigned(to)
-    const speaks = hearReply(credentials, to, answer.headers)
     const error = refusal(to, answer.status, answer.body, from !== undefined)
-    const version = credentials.versions.newest
     throw this.isOfVersion(error, to, version, speaks) ? unsupported(to, version, error) : error
   }
 

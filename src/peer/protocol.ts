@@ -6,7 +6,7 @@ import { StoreError } from '../errors.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { PeerIdentity } from './peers.ts'
 
-export type ProtocolVersion = 1 | 2 | 3
+export type ProtocolVersion = 1 | 2 | 3 | 4
 
 /** Something that exists since a version of the protocol, and its kind, for people. */
 export interface Dated {
@@ -15,10 +15,13 @@ export interface Dated {
 }
 
 /** The version that this program speaks. It also understands the one before. */
-export const PROTOCOL_VERSION = 3 satisfies ProtocolVersion
+export const PROTOCOL_VERSION = 4 satisfies ProtocolVersion
 
 /** Since this version a request is good for one node and for once, and its answer is signed (turns.ts). */
 export const FRESH_VERSION = 3 satisfies ProtocolVersion
+
+/** Since this version records carry user metadata, which an older program would keep without a word about it. */
+export const USER_META_VERSION = 4 satisfies ProtocolVersion
 
 /** The first one there was. */
 const FIRST_VERSION = 1 satisfies ProtocolVersion

@@ -25,7 +25,7 @@ import { StoreError } from '../errors.ts'
 import { diskError } from './disk-errors.ts'
 
 /** Raised when what is on disk changes in a way that an older program would misread. */
-export const FORMAT = 1
+export const FORMAT = 2
 
 const LOCK_FILE = 'lock'
 const FORMAT_FILE = 'altered-chord.json'
@@ -176,7 +176,8 @@ async function readFormat(path: string): Promise<unknown> {
 }
 
 async function writeFormat(path: string): Promise<void> {
-  if ((await readFormat(path)) !== undefined) return
+  // An older format is read as it is, and everything that is written from now on is in this one.
+  if ((await readFormat(path)) === FORMAT) return
   const temporary = join(path, `${FORMAT_FILE}.new`)
   const file = await open(temporary, 'w')
   try {

@@ -87,7 +87,9 @@ export class MemoryStorage implements Storage {
     for (const [key, record] of this.#byPath.from(firstKey)) {
       if (!key.startsWith(prefixKey)) return
       const { path, body, meta, writtenAtMs } = record
-      yield { path, size: body.size, etag: etagOf(record), mediaType: meta.mediaType, writtenAtMs }
+      const { mediaType, user } = meta
+      const { size, sha256 } = body
+      yield { path, size, etag: etagOf(record), mediaType, writtenAtMs, sha256, ...(user && { user }) }
     }
   }
 

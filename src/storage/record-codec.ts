@@ -11,12 +11,14 @@ import { identifierOfPath } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { type BlobId, type Body, etagOf, type FileRecord } from './record.ts'
 import type { ListEntry } from './storage.ts'
+import { decodeUserMeta, encodeUserMeta } from './user-meta.ts'
 
 const IDENTIFIER_BYTES = 20
 const SHA256_BYTES = 32
 const BLOB_ID_BYTES = 16
 
-// Where each field of a record's head begins; the media type, the blob id and the block checksums follow.
+// Where each field of a record's head begins; the media type, user metadata when there is some (its length first), the
+// blob id and the block checksums follow.
 const HEAD_CRC = 0
 const HEAD_BYTES = 4
 const KIND = 8
@@ -30,6 +32,8 @@ const MEDIA_TYPE = MEDIA_TYPE_BYTES + 2
 
 const INLINE = 0
 const BLOB = 1
+/** A bit of KIND. Format 1 of the data directory did not have it. */
+const HAS_USER_META = 2
 
 /** The key of a record: its position on the ring, then its path, so that an arc is one run of keys. */
 export function recordKey(path: PathName): Buffer {
@@ -49,12 +53,14 @@ export function encodeRecord(record: FileRecord, notes: Uint8Array = NO_NOTES): 
   const { content, blockChecksums } = body
   const inline = 'inline' in content ? content.inline : undefined
   const mediaTypeBytes = Buffer.byteLength(meta.mediaType)
-  const blobIdAt = MEDIA_TYPE + mediaTypeBytes
+  const user = meta.user && encodeUserMeta(meta.user)
+  const userAt = MEDIA_TYPE + mediaTypeBytes
+  const blobIdAt = userAt + (user === undefined ? 0 : 2 + user.length)
   const checksumsAt = blobIdAt + (inline ? 0 : BLOB_ID_BYTES)
   const headBytes = checksumsAt + 4 * blockChecksums.length
   const value = Buffer.allocUnsafe(headBytes + (inline?.length ?? 0) + notes.length)
   value.writeUInt32LE(headBytes, HEAD_BYTES)
-  value.writeUInt32LE(inline ? INLINE : BLOB, KIND)
+  value.writeUInt32LE((inline ? INLINE : BLOB) | (user === undefined ? 0 : HAS_USER_META), KIND)
   value.writeUInt32LE(version.epoch, EPOCH)
   value.writeDoubleLE(version.seq, SEQ)
   value.writeDoubleLE(writtenAtMs, WRITTEN_AT)
@@ -62,6 +68,7 @@ export function encodeRecord(record: FileRecord, notes: Uint8Array = NO_NOTES): 
   value.write(body.sha256, SHA256, 'hex')
   value.writeUInt16LE(mediaTypeBytes, MEDIA_TYPE_BYTES)
   value.write(meta.mediaType, MEDIA_TYPE, 'utf8')
+  if (user !== undefined) value.set(user, value.writeUInt16LE(user.length, userAt))
   if ('blobId' in content) value.write(content.blobId, blobIdAt, 'hex')
   for (const [i, checksum] of blockChecksums.entries()) value.writeUInt32LE(checksum, checksumsAt + 4 * i)
   value.writeUInt32LE(crc32(value.subarray(HEAD_BYTES, headBytes)), HEAD_CRC)
@@ -80,8 +87,11 @@ export function decodeRecord(path: PathName, value: Buffer): FileRecord {
   if (!whole || crc32(value.subarray(HEAD_BYTES, headBytes)) !== value.readUInt32LE(HEAD_CRC)) {
     throw new StoreError('CORRUPT', 'The stored record of the file fails its checksum.', { path })
   }
-  const blobIdAt = MEDIA_TYPE + value.readUInt16LE(MEDIA_TYPE_BYTES)
-  const inline = value.readUInt32LE(KIND) === INLINE
+  const kind = value.readUInt32LE(KIND)
+  const userAt = MEDIA_TYPE + value.readUInt16LE(MEDIA_TYPE_BYTES)
+  const hasUser = (kind & HAS_USER_META) !== 0
+  const blobIdAt = hasUser ? userAt + 2 + value.readUInt16LE(userAt) : userAt
+  const inline = (kind & BLOB) === INLINE
   const checksumsAt = blobIdAt + (inline ? 0 : BLOB_ID_BYTES)
   const blockChecksums: number[] = []
   for (let at = checksumsAt; at < headBytes; at += 4) blockChecksums.push(value.readUInt32LE(at))
@@ -97,7 +107,10 @@ export function decodeRecord(path: PathName, value: Buffer): FileRecord {
       blockChecksums,
       content,
     },
-    meta: { mediaType: value.toString('utf8', MEDIA_TYPE, blobIdAt) },
+    meta: {
+      mediaType: value.toString('utf8', MEDIA_TYPE, userAt),
+      ...(hasUser && { user: decodeUserMeta(value.subarray(userAt + 2, blobIdAt)) }),
+    },
     writtenAtMs: value.readDoubleLE(WRITTEN_AT),
   }
 }
@@ -110,7 +123,8 @@ export function notesOfRecord(record: FileRecord, value: Buffer): Buffer {
   return Buffer.from(value.subarray(value.readUInt32LE(HEAD_BYTES) + inlineBytes))
 }
 
-// A line of the list: epoch, seq, time, size, the beginning of the hash (for the ETag), the media type.
+// A line of the list: epoch, seq, time, size, the beginning of the hash (for the ETag), the media type. Since format 2 of the
+// data directory a zero byte, which no media type has, the whole hash and user metadata follow.
 const LINE_SEQ = 4
 const LINE_WRITTEN_AT = 12
 const LINE_SIZE = 20
@@ -119,24 +133,34 @@ const LINE_MEDIA_TYPE = 32
 
 export function encodeLine(record: FileRecord): Buffer {
   const { version, body, meta, writtenAtMs } = record
-  const line = Buffer.allocUnsafe(LINE_MEDIA_TYPE + Buffer.byteLength(meta.mediaType))
+  const user = meta.user && encodeUserMeta(meta.user)
+  const end = LINE_MEDIA_TYPE + Buffer.byteLength(meta.mediaType)
+  const line = Buffer.allocUnsafe(end + 1 + SHA256_BYTES + (user?.length ?? 0))
   line.writeUInt32LE(version.epoch, 0)
   line.writeDoubleLE(version.seq, LINE_SEQ)
   line.writeDoubleLE(writtenAtMs, LINE_WRITTEN_AT)
   line.writeDoubleLE(body.size, LINE_SIZE)
   line.write(body.sha256.slice(0, 8), LINE_SHA256, 'hex')
   line.write(meta.mediaType, LINE_MEDIA_TYPE, 'utf8')
+  line.writeUInt8(0, end)
+  line.write(body.sha256, end + 1, 'hex')
+  if (user !== undefined) line.set(user, end + 1 + SHA256_BYTES)
   return line
 }
 
 export function decodeLine(path: PathName, line: Buffer): ListEntry {
   const version = { epoch: line.readUInt32LE(0), seq: line.readDoubleLE(LINE_SEQ) }
   const sha256 = line.toString('hex', LINE_SHA256, LINE_MEDIA_TYPE)
+  const zero = line.indexOf(0, LINE_MEDIA_TYPE)
+  const end = zero === -1 ? line.length : zero
+  const userAt = end + 1 + SHA256_BYTES
   return {
     path,
     size: line.readDoubleLE(LINE_SIZE),
     etag: etagOf({ version, body: { sha256 } }),
-    mediaType: line.toString('utf8', LINE_MEDIA_TYPE),
+    mediaType: line.toString('utf8', LINE_MEDIA_TYPE, end),
     writtenAtMs: line.readDoubleLE(LINE_WRITTEN_AT),
+    ...(zero !== -1 && { sha256: line.toString('hex', end + 1, userAt) }),
+    ...(userAt < line.length && { user: decodeUserMeta(line.subarray(userAt)) }),
   }
 }

@@ -35,7 +35,12 @@ export interface Body {
 /** What a user says of a file beside its bytes. */
 export interface FileMeta {
   readonly mediaType: string
+  /** User metadata, in the order of the names; absent when there is none. See user-meta.ts. */
+  readonly user?: UserMeta | undefined
 }
+
+/** Names and values that a user gives a file beside its bytes. */
+export type UserMeta = readonly (readonly [name: string, value: string])[]
 
 /** A file: its path, the version of its last write, its bytes and what was said of it. */
 export interface FileRecord {

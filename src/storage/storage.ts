@@ -8,7 +8,7 @@
  */
 import type { Readable } from 'node:stream'
 import type { PathName } from '../ring/path-name.ts'
-import type { BlobId, Body, ETag, FileRecord } from './record.ts'
+import type { BlobId, Body, ETag, FileRecord, UserMeta } from './record.ts'
 
 /** A body that was received, hashed and made durable, and that no record names yet. */
 export interface StagedBody extends Body {
@@ -23,6 +23,9 @@ export interface ListEntry {
   readonly etag: ETag
   readonly mediaType: string
   readonly writtenAtMs: number
+  /** Of the whole body; absent in what a program before format 2 of the data directory has written. */
+  readonly sha256?: string
+  readonly user?: UserMeta
 }
 
 /** The first and the last byte wanted, both included, both within the body. */

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { PeerVersions } from '../../src/peer/protocol.ts'
+import { greeting, parseGreeted } from '../../src/peer/signed-answer.ts'
 import { Turns } from '../../src/peer/turns.ts'
 import { encode, peerHeaders } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
@@ -66,10 +67,13 @@ t.test('strangers at the doors between nodes change nothing', async t => {
   })
   await client.put('kept', 'bytes')
   const before = await client.list()
+  // Whoever knows the secret may greet; what is told of a request is told of one that is for this start of the node.
+  const greeted = await client.send('POST', '/peer/call', greetingRequest())
+  const to = parseGreeted(greeted.body)
   for (const stranger of strangers) {
     for (const url of ['/peer/call', '/peer/messages']) {
       for (let time = 0; time < 3; time++) {
-        const reply = await client.send('POST', url, requestOf(url, stranger))
+        const reply = await client.send('POST', url, requestOf(url, stranger, to))
         t.equal(reply.status, stranger.status, `${stranger.name} at ${url}: ${reply.body}`)
         t.match(reply.json(), { error: { code: stranger.code } })
       }
@@ -91,18 +95,31 @@ t.test('strangers at the doors between nodes change nothing', async t => {
   t.notOk(node.output().includes(SECRET), 'the secret is not in the log')
 })
 
-function requestOf(url: string, stranger: (typeof strangers)[number]) {
+function greetingRequest() {
+  const body = greeting('ab'.repeat(16))
+  const credentials = credentialsOf({ secret: SECRET })
+  return { body, headers: peerHeaders(credentials, 'POST', '/peer/call', body, 3) }
+}
+
+let turns = 0
+
+function requestOf(url: string, stranger: (typeof strangers)[number], to: string) {
   const body = stranger.body ?? encode({ kind: 'learn', records: [] })
-  const credentials = {
-    secret: stranger.secret,
-    networkId: () => stranger.network,
+  const turn = { to, turn: `${'cd'.repeat(16)}.${++turns}` }
+  const headers = peerHeaders(credentialsOf(stranger), 'POST', url, body, 3, turn)
+  return { body, headers: { ...headers, ...stranger.headers } }
+}
+
+function credentialsOf({ secret, network }: Pick<(typeof strangers)[number], 'secret' | 'network'>) {
+  return {
+    secret,
+    networkId: () => network,
     self: () => ({
       address: '127.0.0.1:9' as Address,
       nodeId: 'ab'.repeat(16) as NodeId,
       boot: { counter: 1, nonce: '0' },
     }),
-    versions: new PeerVersions({ speaks: 2 }),
+    versions: new PeerVersions({ speaks: 3 }),
     turns: new Turns(realEnv()),
   }
-  return { body, headers: { ...peerHeaders(credentials, 'POST', url, body, 2), ...stranger.headers } }
 }

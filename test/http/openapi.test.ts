@@ -79,6 +79,7 @@ t.test('every route is in the contract, with its parameters and what it can answ
     '415',
     '422',
     '429',
+    '431',
     '500',
     '503',
     '507',

@@ -28,7 +28,7 @@ function credentialsOf(
     secret: init.secret ?? 'secret',
     networkId: () => 'net-1',
     self: () => ({ address: 'me:1' as Address, nodeId: NODE_ID, boot }),
-    versions: new PeerVersions(init),
+    versions: new PeerVersions({ speaks: init.speaks ?? 3 }),
     turns: new Turns(realEnv()),
   }
 }
@@ -49,7 +49,7 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?
     isMessage: (value): value is Message => (value as Message | null)?.kind === 'note',
     isCall: (value, version): value is { kind: string } =>
       typeof (value as { kind?: unknown } | null)?.kind === 'string' &&
-      (version === 3 || (value as { kind: string }).kind !== 'new'),
+      (version >= 3 || (value as { kind: string }).kind !== 'new'),
     messages(_from, messages) {
       received.push(...messages)
       return messages.filter(({ text }) => text === 'echo')
@@ -261,6 +261,10 @@ t.test('two nodes find the newest version that both speak, and a call needs the 
     [2, 3, ['x', 'x', '!new'], ['1', '2', '2']],
     [3, 2, ['x', 'x'], ['3', '2', '2']],
     [3, 2, ['!new', '!new', 'x'], ['3', '2']],
+    // Both versions know greetings: what is refused in the newer one is greeted in the older.
+    [4, 4, ['x', 'new'], ['4', '4', '4']],
+    [4, 3, ['x', 'new'], ['4', '3', '3', '3']],
+    [3, 4, ['x', 'new'], ['3', '3', '3']],
   ]
   for (const [speaks, theirs, calls, asked] of rows) {
     const init = { speaks, credentials: credentialsOf({ speaks: theirs }) }
@@ -323,6 +327,37 @@ t.test('a peer that is replaced by an older or a newer program is found out at t
   theirs = credentialsOf({ speaks: 2, start: 4 })
   t.match(await peers.call(address, { kind: 'x' }, options), { from: 'me:1' })
 })
+
+t.test(
+  'a peer that greets in both versions is found out when it is upgraded, and when it is not any more',
+  async t => {
+    let theirs = credentialsOf({ speaks: 3 })
+    const credentials: Credentials = {
+      secret: 'secret',
+      networkId: () => 'net-1',
+      self: () => theirs.self(),
+      get versions() {
+        return theirs.versions
+      },
+      get turns() {
+        return theirs.turns
+      },
+    }
+    const { address, peers, received, versions } = await peerUnderTest(t, { speaks: 4, credentials })
+    const tell = async (text: string) => {
+      peers.send(address, { kind: 'note', text })
+      await until(() => received.at(-1)?.text === text)
+    }
+    await tell('unknown yet')
+    t.equal(versions.of(address), 3)
+    theirs = credentialsOf({ speaks: 4, start: 2 })
+    await tell('upgraded')
+    t.equal(versions.of(address), 4)
+    theirs = credentialsOf({ speaks: 3, start: 3 })
+    await tell('downgraded')
+    t.equal(versions.of(address), 3)
+  },
+)
 
 t.test('messages that are newer than a peer of which nothing was known are not sent to it', async t => {
   for (const [speaks, seen] of [

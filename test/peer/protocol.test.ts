@@ -15,7 +15,7 @@ t.test('two versions are understood, by the first program one', async t => {
     [new PeerVersions({ speaks: 1 }), [1]],
   ]
   for (const [versions, understood] of rows) {
-    const all = [-1, 0, 1, 1.5, 2, 3, Number.NaN]
+    const all = [-1, 0, 1, 1.5, 2, 3, 4, 5, Number.NaN]
     t.same(
       all.filter(version => versions.understands(version)),
       understood,

@@ -29,7 +29,7 @@ t.test('a fresh volume and a start that broke off are as good as empty', async t
 t.test('a directory that is not ours, or not ours yet, is refused by name', async t => {
   const refusals: [string, Record<string, string>, RegExp][] = [
     ['foreign', { 'photo.jpg': '' }, /it holds something else, "photo.jpg"/],
-    ['newer', { [formatFile]: `{"format":${FORMAT + 1}}` }, /newer version \(format 2/],
+    ['newer', { [formatFile]: `{"format":${FORMAT + 1}}` }, /newer version \(format 3/],
     ['no format', { [formatFile]: '{}' }, /names no format/],
     ['no JSON', { [formatFile]: 'hello' }, /names no format/],
     ['text for a format', { [formatFile]: '{"format":"1"}' }, /names no format/],
@@ -41,6 +41,12 @@ t.test('a directory that is not ours, or not ours yet, is refused by name', asyn
     await t.rejects(DataDirectory.open(path), { message: new RegExp(name) })
     t.same(await readdir(path), before, 'and left as it was')
   }
+})
+
+t.test('a directory of an older format is taken, and is of this one from then on', async t => {
+  const path = t.testdir({ [formatFile]: '{"program":"altered-chord","format":1}', 'index.mdb': '' })
+  await (await DataDirectory.open(path)).close()
+  t.match(JSON.parse(await readFile(join(path, formatFile), 'utf8')), { format: FORMAT })
 })
 
 t.test('a file in the place of the directory is refused', async t => {

@@ -257,6 +257,7 @@ export class ChainNode {
         refused: () => {},
         lookup: async () => [],
         addressOf: () => undefined,
+        refuseOutdated: async () => {},
         list: async () => [],
       },
       { self: this.id },

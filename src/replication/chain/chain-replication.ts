@@ -58,6 +58,8 @@ export interface ChainReplicationComponents {
   /** Finds the view that covers a key by a lookup; undefined when nobody who can be reached knows. */
   readonly lookup: (path: PathName) => Promise<readonly Address[]>
   readonly addressOf: (node: NodeId) => Address | undefined
+  /** @throws StoreError PROTOCOL_UNSUPPORTED when a node's program is too old to keep user metadata. */
+  readonly refuseOutdated: (replicas: readonly NodeId[]) => Promise<void>
   readonly list: Replication['list']
 }
 
@@ -207,6 +209,8 @@ export class ChainReplication implements Replication {
 
   async #commit(change: Change, options: ChangeOptions): Promise<Done> {
     const visited = await this.#reach(change.path)
+    if (change.kind === 'put' && change.meta.user !== undefined)
+      await this.#components.refuseOutdated(this.#covering(change.path)?.replicas ?? [])
     if (change.kind === 'put') await this.#distribute(change.path, change.body)
     const request = this.#requestOf(change, options)
     const outcome = await this.#components.lost.request(request)

@@ -4,7 +4,14 @@
  */
 import * as is from '../../peer/shape.ts'
 import { PATH_BYTES_MAX, parsePathName } from '../../ring/path-name.ts'
-import { BLOCK_BYTES, type Body, INLINE_BYTES_MAX, type Version } from '../../storage/record.ts'
+import {
+  BLOCK_BYTES,
+  type Body,
+  type FileMeta,
+  INLINE_BYTES_MAX,
+  type Version,
+} from '../../storage/record.ts'
+import { isUserMeta } from '../../storage/user-meta.ts'
 import { viewFault } from '../../views/lawful.ts'
 import {
   type Accepted,
@@ -151,7 +158,7 @@ const body = is.both(
     return fits && blockChecksums.length === Math.ceil(size / BLOCK_BYTES)
   },
 )
-const meta = is.object({ mediaType: is.text(TEXT_LENGTH_MAX) })
+const meta = is.object<FileMeta>({ mediaType: is.text(TEXT_LENGTH_MAX), user: is.absentOr(isUserMeta) })
 const keyFields = {
   key: is.text(TEXT_LENGTH_MAX),
   fingerprint: is.text(TEXT_LENGTH_MAX),

@@ -142,6 +142,7 @@ t.test('what a key has done is told when it can be read, and never guessed', asy
       ...{
         lookup: async () => [],
         addressOf: () => undefined,
+        refuseOutdated: async () => {},
         list: async () => [],
         refused: () => undefined,
         lost: lostOf(driver),
@@ -190,6 +191,7 @@ t.test('a replica that falls silent while a large body is on its way to it is no
       ...{
         lookup: async () => [],
         addressOf: () => undefined,
+        refuseOutdated: async () => {},
         list: async () => [],
         refused: () => undefined,
         lost: lostOf(driver),

@@ -1,0 +1,33 @@
+import t from 'tap'
+import { StoreClient } from '../../src/client/client.ts'
+import { metaHeaders, metaOf } from '../../src/client/meta.ts'
+import { runningNode } from '../running-node.ts'
+
+t.test('metadata goes out and comes back as fields', async t => {
+  t.same(metaHeaders(undefined), {})
+  t.same(metaHeaders({ Color: 'blue' }), { 'meta-color': 'blue' })
+  t.throws(() => metaHeaders({ 'a b': 'x' }), { code: 'INVALID_REQUEST' })
+  t.same(metaOf({ headers: { 'meta-color': 'blue', etag: '"1"' } }), { color: 'blue' })
+})
+
+t.test('put, get, list and copy have it', async t => {
+  const { url } = await runningNode(t)
+  const store = new StoreClient({ node: url })
+  await store.put('a', 'abc', { meta: { Color: 'blue' } })
+  const metaAt = async (path: string) => {
+    const file = await store.get(path)
+    file.body.destroy()
+    return file.meta
+  }
+  t.same(await metaAt('a'), { color: 'blue' })
+  await store.copy('a', 'b')
+  t.same(await metaAt('b'), { color: 'blue' })
+  await store.copy('a', 'b', { overwrite: true, meta: {} })
+  t.same(await metaAt('b'), {})
+  const listed = []
+  for await (const file of store.list()) listed.push([file.path, file.meta, file.sha256?.slice(0, 8)])
+  t.same(listed, [
+    ['a', { color: 'blue' }, 'ba7816bf'],
+    ['b', undefined, 'ba7816bf'],
+  ])
+})
