@@ -49,9 +49,6 @@ import { UpgradeGate } from './upgrade-gate.ts'
 /** A lookup from this node until its answer, ms. */
 const LOOKUP_BUDGET_MS = 5_000
 
-/** From asking a node what it speaks to its answer, ms. */
-const ASKED_TIMEOUT_MS = 2_000
-
 /** A message as it travels: to which disk, since another one may have taken over the address. */
 export type Envelope = readonly [to: NodeId, message: Message]
 
@@ -322,14 +319,10 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const addressOf = (node: NodeId) => this.members.addressOf(node)
     const lost = new LostRanges({ env: this.#env, driver: this.driver, addressOf })
     this.#closing.signal.addEventListener('abort', () => lost.close())
-    const gate = new UpgradeGate({
-      versions: this.credentials.versions,
-      others: () => this.members.others().map(({ address }) => address),
-      ask: async to => {
-        const options = { timeoutMs: ASKED_TIMEOUT_MS, signal: this.#closing.signal }
-        await this.#peers.call(to, { kind: 'learn', records: [] }, options)
-      },
-    })
+    const others = () => this.members.others().map(({ address }) => address)
+    const call = this.#peers.call.bind(this.#peers)
+    const { versions } = this.credentials
+    const gate = new UpgradeGate({ versions, others, call, signal: this.#closing.signal })
     const list = new NetworkList({
       env: this.#env,
       signal: this.#closing.signal,

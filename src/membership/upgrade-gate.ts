@@ -1,20 +1,26 @@
 /**
- * Refuses what only the newest version of the peer protocol can keep as long as a node of an older one would have to: while a
+ * Owns the gate that refuses what only the newest version of the peer protocol can keep as long as a node of an older one would have to: while a
  * network is upgraded, a record with user metadata is written only where nobody drops that (docs/decisions/0210).
  */
 import { errorCode } from '../errors.ts'
+import type { CallOptions } from '../peer/peers.ts'
 import { type PeerVersions, USER_META_VERSION } from '../peer/protocol.ts'
 import type { Address } from '../ring/identifier.ts'
+import type { PeerCall } from './calls.ts'
 
 export interface UpgradeGateComponents {
   readonly versions: Pick<PeerVersions, 'of' | 'versionFor'>
   /** All other nodes that are believed alive. */
   readonly others: () => readonly Address[]
-  /** Asks a node anything; what it speaks is known by its answer. */
-  readonly ask: (to: Address) => Promise<void>
+  /** Asks a node; what it speaks is known by its answer. */
+  readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<unknown>
+  readonly signal: AbortSignal
 }
 
 const WHAT = 'user metadata'
+
+/** From asking a node what it speaks to its answer, ms. */
+const ASKED_TIMEOUT_MS = 2_000
 
 export class UpgradeGate {
   readonly #components: UpgradeGateComponents
@@ -29,12 +35,13 @@ export class UpgradeGate {
    * @throws StoreError PROTOCOL_UNSUPPORTED, which names the node that has to be upgraded.
    */
   async refuseOutdated(replicas: readonly (Address | undefined)[]): Promise<void> {
-    const { versions, others, ask } = this.#components
+    const { versions, others, call, signal } = this.#components
+    const options = { timeoutMs: ASKED_TIMEOUT_MS, signal }
     const all = others()
     const unknown = all.filter(address => versions.of(address) === undefined && replicas.includes(address))
     await Promise.all(
       unknown.map(address =>
-        ask(address).catch(error => {
+        call(address, { kind: 'learn', records: [] }, options).catch(error => {
           // Who does not answer is not sent the record either, unless it has shown by then what it speaks.
           if (errorCode(error) !== 'UNAVAILABLE') throw error
         }),

@@ -22,7 +22,8 @@ function gateWhere(
   const gate = new UpgradeGate({
     versions,
     others: () => [a, b, c],
-    ask: async address => {
+    signal: new AbortController().signal,
+    call: async address => {
       asked.push(address)
       const version = answers[address]
       if (version === undefined) throw new StoreError('UNAVAILABLE', 'It did not answer.')

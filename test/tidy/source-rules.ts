@@ -26,6 +26,7 @@ const OPEN_TO_ALL = new Set([
   'src/quantity.ts',
   'src/views/view.ts',
   'src/storage/record.ts',
+  'src/storage/user-meta.ts',
 ])
 
 /** Who may import whom, beside itself and what is open to all. A layer is a folder of src, or a file beside them. */
