@@ -13,7 +13,7 @@ import type { StagedBody } from '../../storage/storage.ts'
 /** What a client is told. */
 export type Told =
   | Exclude<Outcome, { kind: 'value' | 'done' }>
-  | { readonly kind: 'done'; readonly replaced?: boolean | undefined }
+  | { readonly kind: 'done'; readonly replaced: boolean }
   | { readonly kind: 'found'; readonly record: FileRecord | undefined }
 
 /** For which request of a client the program works at the moment: it hands none of our names down. */
@@ -74,8 +74,8 @@ async function ask(
 }
 
 async function commit(replication: Replication, change: Change, options: ChangeOptions = {}): Promise<Told> {
-  await replication.commit(change, options)
-  return { kind: 'done' }
+  const { replaced } = await replication.commit(change, options)
+  return { kind: 'done', replaced }
 }
 
 function keyOf({ key }: ClientRequest & { kind: 'put' | 'remove' | 'move' }): ChangeOptions {

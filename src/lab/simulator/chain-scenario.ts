@@ -156,7 +156,6 @@ class ChainRun {
   }
 
   #answered(request: ClientRequest, outcome: Outcome): void {
-    this.#workload.machineAnswered(outcome)
     if (outcome.kind !== 'done' || !('path' in request)) return
     this.#invariants.acknowledged(request.path, outcome.version)
     // Where force was used nothing is promised, of a view that gives way to another neither.

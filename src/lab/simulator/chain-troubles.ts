@@ -42,17 +42,14 @@ const AGAIN_MAX_MS = 6_000
 
 /** How far a wall clock is off when a node is made, ms, in seeds with good clocks and with bad ones. */
 const AHEAD_MS = 200
-const FAR_AHEAD_MS = 3_600_000
+const FAR_AHEAD_MS = 30 * 3_600_000
 const BAD_CLOCKS_SHARE = 0.3
 
 /** Ms that a clock gains in one: some machines are off by a minute a day. */
 const DRIFT = 0.001
 
-/**
- * How far a clock jumps, ms: forwards or back, as often by minutes as by hours. The outcome of a key is kept for 24 hours of
- * wall clocks, so clocks that are further apart than that make a request under a key happen twice.
- */
-const JUMP_MS = [100, 8 * 3_600_000] as const
+/** How far a clock jumps, ms: forwards or back, as often by minutes as by hours, and by more than a key counts. */
+const JUMP_MS = [100, 30 * 3_600_000] as const
 
 /** Ms that the syncs of a slow disk take, at most. */
 const SLOW_SYNC_MS = [50, 3_000] as const

@@ -6,7 +6,7 @@
  */
 
 import type { IdempotencyKey } from '../../replication/chain/chain-record.ts'
-import type { Outcome, Write } from '../../replication/chain/machine-state.ts'
+import type { Write } from '../../replication/chain/machine-state.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
@@ -82,8 +82,6 @@ export class ChainWorkload {
   readonly #aliases = new Map<string, string>()
   /** The request id of a write, by its path and version. */
   readonly #writers = new Map<string, string>()
-  /** What the machine has answered to the latest write of each request. */
-  readonly #outcomes = new Map<string, Outcome>()
   /** The value of a write by the entry of the history. */
   readonly #values = new Map<string, string>()
   readonly answers = { total: 0, unknown: 0 }
@@ -166,12 +164,6 @@ export class ChainWorkload {
     this.#aliases.set(request.kind === 'move' ? `${requestId}:copy` : requestId, value)
   }
 
-  /** The machine has answered what it was asked on behalf of a client. */
-  machineAnswered(outcome: Outcome): void {
-    const id = askedFor()
-    if (id !== undefined && outcome.kind !== 'value') this.#outcomes.set(id, outcome)
-  }
-
   /** A node writes records: readers know a write by its version alone. */
   stepped(writes: readonly Write[]): void {
     for (const write of writes) {
@@ -231,11 +223,9 @@ export class ChainWorkload {
     this.answers.total++
     if (unknown) this.answers.unknown++
     // What the last node surely has not done, an earlier one may have.
-    const said = meantBy(outcome, this.#outcomes.get(id))
     const told: Told =
-      outcome.kind === 'unavailable' && pending.retries > 0 ? { kind: 'indeterminate' } : said
+      outcome.kind === 'unavailable' && pending.retries > 0 ? { kind: 'indeterminate' } : outcome
     const answers = answersOf(request, told, record => this.#read(record))
-    this.#outcomes.delete(id)
     for (const [index, answer] of answers.entries()) this.#history.answered(entries[index] as string, answer)
     if (pending.goesOn) this.#next(client)
   }
@@ -295,12 +285,6 @@ export class ChainWorkload {
   }
 }
 
-/** What a client may conclude from what it is told: that a file was replaced is said, too, where nobody knows whether one was. */
-function meantBy(told: Told, machine: Outcome | undefined): Told {
-  if (told.kind !== 'done') return told
-  return { kind: 'done', replaced: machine?.kind === 'done' ? machine.replaced : undefined }
-}
-
 function showVersion({ epoch, seq }: Version): string {
   return `${epoch}.${seq}`
 }
@@ -325,8 +309,7 @@ function answersOf(
   if (outcome.kind === 'unavailable' && !two) return [{ kind: 'refused' }]
   if (outcome.kind === 'done' && two) return [{ kind: 'ok' }, { kind: 'ok' }]
   if (outcome.kind === 'done') {
-    const { replaced } = outcome
-    return [{ kind: 'ok', ...(replaced !== undefined && { created: !replaced }) }]
+    return [{ kind: 'ok', ...(request.kind === 'put' && { created: !outcome.replaced }) }]
   }
   if (outcome.kind !== 'failed')
     return two ? [request.kind === 'copy' ? { kind: 'refused' } : unknown, unknown] : [unknown]

@@ -10,7 +10,7 @@ import { arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import { serves, takesPasses } from '../../views/install.ts'
-import { compareViews, headOf, type NodeId, successorIn, type View, type ViewId } from '../../views/view.ts'
+import { headOf, type NodeId, successorIn, type View, type ViewId } from '../../views/view.ts'
 import type { BlobState } from './blob-table.ts'
 import { compareVersions, type Operation } from './chain-record.ts'
 import { newerViews, take } from './deciding.ts'
@@ -18,7 +18,7 @@ import { isClean } from './dirty.ts'
 import { backOffMs, blobOf, dropBlob, type Machine, putBlob, send, setTimer } from './machine-state.ts'
 import type { BlobMessage, BlobRef, RequestMessage } from './messages.ts'
 import { onPass } from './passing.ts'
-import { overlaps, startTransfer } from './transfers.ts'
+import { startTransfer } from './transfers.ts'
 import { headState } from './writing.ts'
 
 /** Bodies asked for in one message. */
@@ -136,16 +136,14 @@ export function preCopied(m: Machine, view: View): void {
 }
 
 /**
- * At a node that is to join a view. Of a view that is superseded here nothing is copied: a head that was cut off does not
- * know that it is, and its old records would replace newer ones (docs/decisions/0100).
+ * At a node that is to join a view. Of a view that is known to be superseded nothing is copied: a head that was cut off does not
+ * know that it is, and its old records would replace newer ones (docs/decisions/0100, 0182).
  */
 export function onPreCopy(m: Machine, from: NodeId, view: View): void {
   take(m, view)
   const busy = [...m.transfers.values()].some(({ view: { id } }) => id === view.id)
-  const settled = [...m.views.values()].some(
-    state => compareViews(state.view, view) > 0 && overlaps(view, state.view),
-  )
-  if (settled) send(m, from, { kind: 'teach', views: newerViews(m, view) })
+  const newer = newerViews(m, view)
+  if (newer.length > 0) send(m, from, { kind: 'teach', views: newer })
   else if (!busy) startTransfer(m, 'pre-copy', view, view, from)
 }
 

@@ -23,6 +23,12 @@ export interface Decided {
   readonly requestId: RequestId
 }
 
+/** A write that a record remembers. */
+export interface Remembered extends Decided {
+  /** Whether a file stood there before; absent in what an older program has written. */
+  readonly replaced?: boolean
+}
+
 /** A move that has begun: whoever touches the record settles it first. */
 export interface Intent {
   readonly moveId: RequestId
@@ -84,7 +90,7 @@ export interface ChainRecord {
   /** Wall clock of the node that took the write, ms since 1970. */
   readonly writtenAtMs: number
   /** The latest writes, oldest first; at most HISTORY_MAX. */
-  readonly history: readonly Decided[]
+  readonly history: readonly Remembered[]
   /** Writes up to here may be missing from the history. */
   readonly historyFloor: Version
   readonly intent: Intent | undefined
@@ -162,7 +168,7 @@ export function applyOperation(
   decided: Decided,
   outcomes: readonly KeyOutcome[] = record.outcomes,
 ): ChainRecord {
-  const all = [...record.history, decided]
+  const all = [...record.history, { ...decided, replaced: record.body !== undefined }]
   const dropped = all.length > HISTORY_MAX ? all[0] : undefined
   const base = {
     ...record,

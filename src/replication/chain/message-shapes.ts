@@ -23,7 +23,14 @@ import {
   type View,
   type ViewMember,
 } from '../../views/view.ts'
-import type { ChainRecord, IdempotencyKey, Intent, KeyOutcome, MoveDecision } from './chain-record.ts'
+import type {
+  ChainRecord,
+  IdempotencyKey,
+  Intent,
+  KeyOutcome,
+  MoveDecision,
+  Remembered,
+} from './chain-record.ts'
 import { OUTCOMES_PER_PATH_MAX } from './chain-record.ts'
 import { PREFIX_DIGITS } from './digest-tree.ts'
 import type { Machine } from './machine-state.ts'
@@ -187,6 +194,7 @@ const condition = is.either(
   is.object({ etags: is.list(is.text(TEXT_LENGTH_MAX)) }),
 )
 const decided = is.object({ version, requestId: name })
+const remembered = is.object<Remembered>({ version, requestId: name, replaced: is.absentOr(is.flag) })
 const intent = is.object<Intent>({
   moveId: name,
   destination: isPath,
@@ -203,7 +211,7 @@ const record = is.both(
     meta: is.absentOr(meta),
     written: is.absentOr(decided),
     writtenAtMs: is.finite,
-    history: is.list(decided, HISTORY_LENGTH_MAX),
+    history: is.list(remembered, HISTORY_LENGTH_MAX),
     historyFloor: version,
     intent: is.absentOr(intent),
     outcomes: is.list(outcome, OUTCOMES_PER_PATH_MAX),

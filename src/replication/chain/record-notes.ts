@@ -5,13 +5,13 @@ import { Packr } from 'msgpackr'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { FileRecord, Version } from '../../storage/record.ts'
 import type { KeptRecord } from '../../storage/replica-store.ts'
-import type { ChainRecord, RequestId } from './chain-record.ts'
+import type { ChainRecord, Remembered, RequestId } from './chain-record.ts'
 
 const packr = new Packr({ useRecords: false, moreTypes: true })
 
 type Notes = [
   version: readonly [epoch: number, seq: number],
-  history: (readonly [epoch: number, seq: number, requestId: string])[],
+  history: (readonly [epoch: number, seq: number, requestId: string, replaced?: boolean])[],
   floor: readonly [epoch: number, seq: number],
   writtenBy: string | null,
   writtenAtMs: number,
@@ -25,7 +25,7 @@ export function keptRecordOf(record: ChainRecord): KeptRecord {
   const { path, version, written, writtenAtMs, history, historyFloor, intent, outcomes, movesFloor } = record
   const notes: Notes = [
     [version.epoch, version.seq],
-    history.map(({ version: { epoch, seq }, requestId }) => [epoch, seq, requestId]),
+    history.map(noteOf),
     [historyFloor.epoch, historyFloor.seq],
     written?.requestId ?? null,
     writtenAtMs,
@@ -48,7 +48,7 @@ export function chainRecordOf({ path, file, notes }: KeptRecord): ChainRecord {
     meta: file?.meta,
     written: file && { version: file.version, requestId: writtenBy as RequestId },
     writtenAtMs,
-    history: history.map(([epoch, seq, id]) => ({ version: { epoch, seq }, requestId: id as RequestId })),
+    history: history.map(rememberedOf),
     historyFloor: versionOf(floor),
     intent: intent ?? undefined,
     outcomes,
@@ -61,6 +61,15 @@ export function fileOf(record: ChainRecord): FileRecord | undefined {
   const { path, body, meta, written, writtenAtMs } = record
   if (body === undefined || meta === undefined || written === undefined) return undefined
   return { path, version: written.version, body, meta, writtenAtMs }
+}
+
+function noteOf({ version: { epoch, seq }, requestId, replaced }: Remembered): Notes[1][number] {
+  return replaced === undefined ? [epoch, seq, requestId] : [epoch, seq, requestId, replaced]
+}
+
+function rememberedOf([epoch, seq, requestId, replaced]: Notes[1][number]): Remembered {
+  const decided = { version: { epoch, seq }, requestId: requestId as RequestId }
+  return replaced === undefined ? decided : { ...decided, replaced }
 }
 
 function versionOf([epoch, seq]: readonly [number, number]): Version {

@@ -236,12 +236,17 @@ function decidedBefore(record: ChainRecord, request: WriteRequest) {
     if (known?.refused) return 'refused'
     if (known !== undefined) return { version: known.version, replaced: known.replaced }
   }
-  const version = inHistory(record, request.requestId)
-  return version && { version }
+  return remembered(record, request.requestId)
+}
+
+/** The version of a write and what it replaced, as long as the record remembers it. */
+function remembered({ history }: ChainRecord, requestId: RequestId) {
+  const known = history.find(decided => decided.requestId === requestId)
+  return known && { version: known.version, replaced: known.replaced }
 }
 
 export function inHistory(record: ChainRecord, requestId: RequestId) {
-  return record.history.find(decided => decided.requestId === requestId)?.version
+  return remembered(record, requestId)?.version
 }
 
 function cannotStore(
@@ -271,11 +276,11 @@ export function onBurn(
   if (state === undefined) return
   use(m, state, from, boot, counter)
   const record = currentRecord(m, state, path, position)
-  const version = inHistory(record, requestId)
+  const known = remembered(record, requestId)
   const reply =
-    version === undefined
+    known === undefined
       ? ({ kind: 'stale', tag, record } as const)
-      : ({ kind: 'written', tag, version, current: record.version } as const)
+      : ({ kind: 'written', tag, ...known, current: record.version } as const)
   answerWhenClean(m, state, record, { to: from, message: reply, confirm: false })
 }
 

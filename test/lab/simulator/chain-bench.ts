@@ -28,7 +28,6 @@ export async function chainBench(
       durable: (node, writes) => invariants.durable(node, writes),
       asked: (node, request) => workload.asked(node, request),
       answered: (request, outcome) => {
-        workload.machineAnswered(outcome)
         if (outcome.kind === 'done' && 'path' in request)
           invariants.acknowledged(request.path, outcome.version)
       },

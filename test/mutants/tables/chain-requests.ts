@@ -7,7 +7,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   {
     id: 'no-request-ids',
     file: 'src/replication/chain/writing.ts',
-    find: '  const version = inHistory(record, request.requestId)\n  return version && { version }\n',
+    find: '  return remembered(record, request.requestId)\n',
     replace: '  return undefined\n',
     loss: 'a write that was decided is decided again',
     seeds: 100,
@@ -105,11 +105,20 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   {
     id: 'pre-copy-of-the-past',
     file: 'src/replication/chain/bodies.ts',
-    find: 'if (settled) send',
-    replace: 'if (false as boolean) send',
+    find: "if (newer.length > 0) send(m, from, { kind: 'teach', views: newer })",
+    replace: 'if (false as boolean) return',
     loss: 'a head that was cut off has its old records copied over newer ones',
     schedule: 'chain-pre-copy-of-the-past',
     seeds: 100,
+  },
+  {
+    id: 'pre-copy-of-a-known-past',
+    file: 'src/replication/chain/bodies.ts',
+    find: 'const newer = newerViews(m, view)\n  if (newer.length > 0) send(m, from',
+    replace:
+      'const newer = newerViews(m, view).filter(({ id }) => m.views.has(id))\n  if (newer.length > 0) send(m, from',
+    loss: 'what a node has copied ahead for a view that it is to join goes, when an older head has its own view copied',
+    schedule: 'chain-pre-copy-of-known-past',
   },
   {
     id: 'vote-of-non-acceptor',

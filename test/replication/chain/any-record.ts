@@ -13,6 +13,10 @@ const PLAIN = { noNullPrototype: true } as const
 const anyVersion = fc.record({ epoch: fc.integer({ min: 1, max: 9 }), seq: fc.nat(1000) }, PLAIN)
 const anyId = fc.constantFrom('n/1.a/r1', 'n/1.a/r2').map(text => text as RequestId)
 const anyDecided = fc.record({ version: anyVersion, requestId: anyId }, PLAIN)
+const anyRemembered = fc.record(
+  { version: anyVersion, requestId: anyId, replaced: fc.boolean() },
+  { requiredKeys: ['version', 'requestId'], ...PLAIN },
+)
 
 const anyBody: fc.Arbitrary<Body> = fc.oneof(
   fc.uint8Array({ maxLength: 20 }).map(bytes => ({
@@ -48,7 +52,7 @@ export function anyRecordAt(name: ChainRecord['path']): fc.Arbitrary<ChainRecord
         mediaType: fc.constantFrom('', 'text/plain'),
         written: anyDecided,
         writtenAtMs: fc.nat(),
-        history: fc.array(anyDecided, { maxLength: 8 }),
+        history: fc.array(anyRemembered, { maxLength: 8 }),
         historyFloor: anyVersion,
         movesFloor: anyVersion,
         intent: fc.option(
