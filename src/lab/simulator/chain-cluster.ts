@@ -3,6 +3,7 @@
  * lost. It plays the part of routing: it tells each node, some time later, who the members are.
  */
 
+import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import type { MachineEvent } from '../../replication/chain/machine.ts'
 import type { ChainSettings, Member, Outcome, Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
@@ -10,6 +11,7 @@ import { ringOf } from '../../replication/chain/repair.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
 import type { Address, Identifier } from '../../ring/identifier.ts'
 import { identifiersOfAddress } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
 import { placeReplicas, spreadOverZones, successorsOf } from '../../ring/placement.ts'
 import { chooseAcceptors, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
 import { ChainNode } from './chain-node.ts'
@@ -52,6 +54,7 @@ export interface ClusterComponents {
   readonly durable: (node: ChainNode, writes: readonly Write[]) => void
   readonly asked: (node: ChainNode, request: ClientRequest) => void
   readonly answered: (request: ClientRequest, outcome: Outcome) => void
+  readonly readAtOnce: (path: PathName, record: ChainRecord) => void
   /** A message leaves a node. */
   readonly sent: (envelope: Envelope) => void
   /** A node went down, so that its clients learn nothing more. */
@@ -220,7 +223,7 @@ export class ChainCluster {
   }
 
   #createNode(name: NodeName): ChainNode {
-    const { random, stepped, durable, asked, answered } = this.#components
+    const { random, stepped, durable, asked, answered, readAtOnce } = this.#components
     const clock = drawClock(random.fork('clocks'), random.fork(`clock ${name}`))
     return new ChainNode(
       {
@@ -230,6 +233,7 @@ export class ChainCluster {
         durable,
         asked,
         answered,
+        readAtOnce,
         send: envelope => this.#send(name, envelope),
         restarted: node => this.tell(node),
         stopped: (node, why) => this.#stopped(node, why),

@@ -24,6 +24,7 @@ import {
   type ViewId,
   type ViewState,
 } from '../../views/view.ts'
+import { AnswerInvariants } from './answer-invariants.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainNode } from './chain-node.ts'
 import { InvariantBroken } from './invariant-broken.ts'
@@ -48,6 +49,10 @@ export class ChainInvariants {
   readonly #removed = new Set<string>()
   readonly #lostBodies = new Set<BlobId>()
   readonly #messages = new MessageInvariants()
+  readonly answers = new AnswerInvariants({
+    acknowledged: path => this.#acknowledged.get(path),
+    isForced: path => this.isForced(path),
+  })
   /** Ranges that were recovered by force: what was told there may be lost, and two views may serve until they meet. */
   readonly #forced: Arc[] = []
 
@@ -78,6 +83,7 @@ export class ChainInvariants {
       else if (!installed.has(write.id)) installing.add(write.id)
     }
     for (const id of installing) installed.add(id)
+    for (const id of installing) this.#assertAdopted(node, id, writes)
     for (const write of writes) {
       if (write.kind === 'record') this.#recordWritten(node, write.path, write.record, installing)
     }
@@ -257,6 +263,23 @@ export class ChainInvariants {
           view.id,
         ])
       }
+    }
+  }
+
+  /** A view begins with every write that was acknowledged in the views before it, already when it is installed. */
+  #assertAdopted(node: ChainNode, id: ViewId, writes: readonly Write[]): void {
+    const state = writes.findLast(write => write.kind === 'view' && write.id === id) as { state?: ViewState }
+    if (state.state === undefined || !state.state.view.replicas.includes(node.id)) return
+    const { view, floor } = state.state
+    for (const [path, acknowledged] of this.#acknowledged) {
+      if (!arcContains(view, identifierOfPath(path)) || acknowledged.epoch >= view.epoch) continue
+      const version = node.machine?.records.get(path)?.version ?? floor
+      if (compareVersions(version, acknowledged) >= 0) continue
+      const what = `${showVersion(acknowledged)} of ${path}`
+      throw new InvariantBroken(`${node.name} installs view ${id} without the acknowledged write ${what}`, [
+        path,
+        id,
+      ])
     }
   }
 

@@ -62,6 +62,8 @@ export interface ChainNodeComponents {
   /** Something is asked of the machine, and it answers. */
   readonly asked: (node: ChainNode, request: ClientRequest) => void
   readonly answered: (request: ClientRequest, outcome: Outcome) => void
+  /** The node has read its own record for somebody, without a step. */
+  readonly readAtOnce: (path: PathName, record: ChainRecord) => void
   /** The machine is a new one, which knows nothing of the members. */
   readonly restarted: (node: ChainNode) => void
   /** The node can't go on: its disk refuses its start, or others have refused its identity. */
@@ -86,6 +88,7 @@ const BOOT = 'boot'
 interface DriverWatch {
   readonly asked: (request: ClientRequest) => void
   readonly answered: (request: ClientRequest, outcome: Outcome) => void
+  readonly readAtOnce: (path: PathName, record: ChainRecord) => void
 }
 
 /** The driver of the program, with somebody who hears what it is asked. */
@@ -95,6 +98,12 @@ class AskedDriver extends ChainDriver {
   constructor(components: ChainDriverComponents, init: ChainDriverInit, watch: DriverWatch) {
     super(components, init)
     this.#watch = watch
+  }
+
+  override readAtOnce(path: PathName): ChainRecord | undefined {
+    const record = super.readAtOnce(path)
+    if (record !== undefined) this.#watch.readAtOnce(path, record)
+    return record
   }
 
   override async request(request: ClientRequest, signal?: AbortSignal): Promise<Outcome> {
@@ -234,6 +243,7 @@ export class ChainNode {
       {
         asked: request => clock.attempt(() => asked.asked(this, request)),
         answered: (request, outcome) => clock.attempt(() => asked.answered(request, outcome)),
+        readAtOnce: (path, record) => clock.attempt(() => asked.readAtOnce(path, record)),
       },
     )
     this.driver = driver

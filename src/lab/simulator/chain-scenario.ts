@@ -18,6 +18,7 @@ import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
 import { ChainInvariants } from './chain-invariants.ts'
 import { ChainNemesis } from './chain-nemesis.ts'
 import type { ChainNode } from './chain-node.ts'
+import { SLOW_SYNC_MS } from './chain-troubles.ts'
 import { ChainWorkload } from './chain-workload.ts'
 import { DiskCopies } from './disk-copies.ts'
 import { InvariantBroken } from './invariant-broken.ts'
@@ -110,7 +111,11 @@ class ChainRun {
           invariants.durable(node, writes)
           this.#copies.durable(node, writes)
         },
-        asked: (node, request) => this.#workload.asked(node, request),
+        asked: (node, request) => {
+          invariants.answers.asked(request)
+          this.#workload.asked(node, request)
+        },
+        readAtOnce: (path, record) => invariants.answers.readAtOnce(path, record),
         answered: (request, outcome) => this.#answered(request, outcome),
         sent: envelope => invariants.sent(envelope),
         wentDown: node => this.#workload.lost(node),
@@ -156,6 +161,7 @@ class ChainRun {
   }
 
   #answered(request: ClientRequest, outcome: Outcome): void {
+    this.#invariants.answers.answered(request, outcome)
     if (outcome.kind !== 'done' || !('path' in request)) return
     this.#invariants.acknowledged(request.path, outcome.version)
     // Where force was used nothing is promised, of a view that gives way to another neither.
@@ -323,7 +329,12 @@ class ChainRun {
       for (const each of nodes.filter(one => this.#cluster.isMember(one)))
         this.#workload.ask('last', each, { kind: 'get', path })
     }
-    await this.#clock.runSettled(this.#clock.monotonicMs() + 2 * SIMULATED_SETTINGS.requestTimeoutMs)
+    // A sync that a slow disk has begun takes its time, also when all trouble is over; what a node says waits for it.
+    const waitMs = 2 * SIMULATED_SETTINGS.requestTimeoutMs + SLOW_SYNC_MS[1]
+    for (const untilMs = this.#clock.monotonicMs() + waitMs; this.#workload.busy; ) {
+      if (this.#clock.monotonicMs() >= untilMs) break
+      await this.#clock.runSettled(this.#clock.monotonicMs() + LOOK_MS)
+    }
     if (this.#workload.busy) return { reason: 'A last read has no answer', subjects: '*' }
     const unread = this.#workload
       .operations()

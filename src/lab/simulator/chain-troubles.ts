@@ -52,7 +52,7 @@ const DRIFT = 0.001
 const JUMP_MS = [100, 30 * 3_600_000] as const
 
 /** Ms that the syncs of a slow disk take, at most. */
-const SLOW_SYNC_MS = [50, 3_000] as const
+export const SLOW_SYNC_MS = [50, 3_000] as const
 
 /** How all links behave, from now on. */
 export function drawLinks(random: SeededRandom, atMs: number): NemesisAction {

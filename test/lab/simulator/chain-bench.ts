@@ -31,6 +31,7 @@ export async function chainBench(
         if (outcome.kind === 'done' && 'path' in request)
           invariants.acknowledged(request.path, outcome.version)
       },
+      readAtOnce: (path, record) => invariants.answers.readAtOnce(path, record),
       sent: envelope => invariants.sent(envelope),
       wentDown: node => workload.lost(node),
     },

@@ -69,3 +69,19 @@ t.test('a move may not remove its source before there is a copy', async t => {
     /before there was/,
   )
 })
+
+t.test('a view is not installed without what was acknowledged before it', async t => {
+  const { clock, workload, cluster, invariants, path, view, head } = await bench()
+  workload.order(head, { client: 'c', kind: 'put', path })
+  await clock.runSettled(200)
+  const state = cluster.node(head.name).machine?.views.get(view.id)
+  const record = head.machine?.records.get(path)
+  if (state === undefined || record === undefined) throw new TypeError('The head has the file.')
+  const child = { ...view, id: 'child' as typeof view.id, epoch: 2 }
+  const install = [{ kind: 'view', id: child.id, state: { ...state, view: child, sealed: false } }] as const
+  t.doesNotThrow(() => invariants.stepped(head, install))
+  invariants.stepped(head, [{ kind: 'view', id: child.id, state: undefined }])
+  const records = head.machine?.records as unknown as { delete(path: string): void }
+  records.delete(path)
+  t.throws(() => invariants.stepped(head, install), /installs view child without the acknowledged write 1.1/)
+})
