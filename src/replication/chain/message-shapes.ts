@@ -3,15 +3,6 @@
  * every field. One entry a kind; the compiler asks for every field of every kind.
  */
 import * as is from '../../peer/shape.ts'
-import { PATH_BYTES_MAX, parsePathName } from '../../ring/path-name.ts'
-import {
-  BLOCK_BYTES,
-  type Body,
-  type FileMeta,
-  INLINE_BYTES_MAX,
-  type Version,
-} from '../../storage/record.ts'
-import { isUserMeta } from '../../storage/user-meta.ts'
 import { viewFault } from '../../views/lawful.ts'
 import {
   type Accepted,
@@ -23,22 +14,28 @@ import {
   type View,
   type ViewMember,
 } from '../../views/view.ts'
-import type {
-  ChainRecord,
-  IdempotencyKey,
-  Intent,
-  KeyOutcome,
-  MoveDecision,
-  Remembered,
-} from './chain-record.ts'
-import { OUTCOMES_PER_PATH_MAX } from './chain-record.ts'
+import type { ChainRecord } from './chain-record.ts'
 import { PREFIX_DIGITS } from './digest-tree.ts'
 import type { Machine } from './machine-state.ts'
 import type { BlobRef, Comparison, Message, SealedView, WriteRequest } from './messages.ts'
-
-/** Characters of a nodeId (32 in use), and of the names made of one, a boot and some counters. */
-const NODE_ID_LENGTH_MAX = 64
-const NAME_LENGTH_MAX = 180
+import {
+  blobId,
+  body,
+  condition,
+  EPOCH_MAX,
+  identifier,
+  intent,
+  isPath,
+  key,
+  meta,
+  NAME_LENGTH_MAX,
+  NODE_ID_LENGTH_MAX,
+  name,
+  nodeId,
+  record,
+  sha256,
+  version,
+} from './record-shapes.ts'
 
 /** A host name with its port; what the map of the network takes (routing/map-record.ts). */
 const ADDRESS_LENGTH_MAX = 259
@@ -47,33 +44,8 @@ const INCARNATION_MAX = 2 ** 30 - 1
 /** Replicas and acceptors of one view: at most 15 and 29. */
 const MEMBERS_MAX = 64
 
-/** An epoch is kept in 32 bits. */
-const EPOCH_MAX = 2 ** 32 - 1
-
-/** Characters of a media type, and of an Idempotency-Key with its fingerprint: more than any door lets in. */
-const TEXT_LENGTH_MAX = 4096
-
-/** A write's own history is 8 long; more is kept from no version of this program. */
-const HISTORY_LENGTH_MAX = 64
-
-const nodeId = is.text(NODE_ID_LENGTH_MAX, 1)
-const name = is.text(NAME_LENGTH_MAX, 1)
-const identifier = is.matching(/^[0-9a-f]{40}$/)
-const sha256 = is.matching(/^[0-9a-f]{64}$/)
-/** It becomes the name of a file. */
-const blobId = is.matching(/^[0-9a-f]{32}$/)
 const nodes = is.list(nodeId)
 
-function isPath(value: unknown): boolean {
-  if (typeof value !== 'string' || value.length > PATH_BYTES_MAX) return false
-  try {
-    return parsePathName(value) === value
-  } catch {
-    return false
-  }
-}
-
-const version = is.object<Version>({ epoch: is.integer(0, EPOCH_MAX), seq: is.integer() })
 const ballot = is.object<Ballot>({ round: is.integer(), node: nodeId, boot: is.text(NODE_ID_LENGTH_MAX) })
 
 const distinct: is.Shape = value => {
@@ -145,83 +117,6 @@ const sealedView = is.both(
   value => {
     const { view, accepted } = value as SealedView
     return accepted === undefined || (view.acceptors.length > 0 && areChildren(view, accepted))
-  },
-)
-
-const content = is.either(
-  is.object<{ inline: Uint8Array }>({ inline: is.bytes(INLINE_BYTES_MAX) }),
-  is.object({ blobId }),
-)
-const body = is.both(
-  is.object<Body>({
-    size: is.integer(),
-    sha256,
-    blockChecksums: is.list(is.integer(0, EPOCH_MAX)),
-    content,
-  }),
-  value => {
-    const { size, blockChecksums, content } = value as Body
-    const fits = !('inline' in content) || content.inline.length === size
-    return fits && blockChecksums.length === Math.ceil(size / BLOCK_BYTES)
-  },
-)
-const meta = is.object<FileMeta>({ mediaType: is.text(TEXT_LENGTH_MAX), user: is.absentOr(isUserMeta) })
-const keyFields = {
-  key: is.text(TEXT_LENGTH_MAX),
-  fingerprint: is.text(TEXT_LENGTH_MAX),
-  expiresAtMs: is.finite,
-}
-const key = is.object<IdempotencyKey>(keyFields)
-const outcome = is.object<KeyOutcome>({
-  ...keyFields,
-  version,
-  refused: is.flag,
-  replaced: is.flag,
-  file: is.absentOr(is.object({ size: is.integer(), sha256: is.text(64) })),
-  decidedAtMs: is.absentOr(is.finite),
-  noSource: is.absentOr(is.flag),
-  move: is.absentOr(
-    is.object<MoveDecision>({
-      moveId: name,
-      source: isPath,
-      refusal: is.absentOr(is.oneOf('condition', 'yielded', 'key-reused', 'too-many-keys')),
-      settled: is.absentOr(is.flag),
-    }),
-  ),
-})
-const condition = is.either(
-  is.oneOf('none', 'absent', 'exists'),
-  is.object({ etags: is.list(is.text(TEXT_LENGTH_MAX)) }),
-)
-const decided = is.object({ version, requestId: name })
-const remembered = is.object<Remembered>({ version, requestId: name, replaced: is.absentOr(is.flag) })
-const intent = is.object<Intent>({
-  moveId: name,
-  destination: isPath,
-  destinationVersion: version,
-  condition: is.absentOr(condition),
-  key: is.absentOr(key),
-})
-const record = is.both(
-  is.object<ChainRecord>({
-    path: isPath,
-    position: identifier,
-    version,
-    body: is.absentOr(body),
-    meta: is.absentOr(meta),
-    written: is.absentOr(decided),
-    writtenAtMs: is.finite,
-    history: is.list(remembered, HISTORY_LENGTH_MAX),
-    historyFloor: version,
-    intent: is.absentOr(intent),
-    outcomes: is.list(outcome, OUTCOMES_PER_PATH_MAX),
-    movesFloor: is.absentOr(version),
-  }),
-  value => {
-    const { body, meta, written, intent } = value as ChainRecord
-    const hasFile = body !== undefined
-    // A tombstone has none of them, and nothing that is not there is moved.
-    return hasFile === (meta !== undefined) && hasFile === (written !== undefined) && (hasFile || !intent)
   },
 )
 
