@@ -15,7 +15,14 @@ import {
   repositoryRoot,
   takeInventory,
 } from './tidy/inventory.ts'
-import { FILE_LINES_MAX, FUNCTION_LINES_MAX, faultsOf, needsTwin, twinOf } from './tidy/source-rules.ts'
+import {
+  circlesOf,
+  FILE_LINES_MAX,
+  FUNCTION_LINES_MAX,
+  faultsOf,
+  needsTwin,
+  twinOf,
+} from './tidy/source-rules.ts'
 
 const sources = filesUnder('src', '.ts').filter(path => !path.endsWith('.d.ts'))
 
@@ -25,6 +32,17 @@ t.test('every source file keeps the rules of form', async t => {
     sources.flatMap(path => faultsOf(readPage(path))),
     [],
   )
+})
+
+t.test('no files import each other in a circle', async t => {
+  t.same(circlesOf(sources.map(readPage)), [])
+  const files = [
+    { path: 'src/a.ts', text: `import { b } from './b.ts'\nimport type { C } from './c.ts'` },
+    { path: 'src/b.ts', text: `import { type C, c } from './c.ts'` },
+    { path: 'src/c.ts', text: `export * from './a.ts'` },
+  ]
+  t.same(circlesOf(files), ['src/a.ts → src/b.ts → src/c.ts → src/a.ts'])
+  t.same(circlesOf(files.slice(0, 2)), [])
 })
 
 /** Pure machines that work only together: the simulator drives them through this test. */

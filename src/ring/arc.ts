@@ -26,3 +26,8 @@ export function splitArc(arc: Arc, at: Identifier): [Arc, Arc] {
     { lo: at, hi: arc.hi },
   ]
 }
+
+/** Whether two ranges share a position. */
+export function overlaps(a: Arc, b: Arc): boolean {
+  return arcContains(a, b.hi) || arcContains(b, a.hi)
+}

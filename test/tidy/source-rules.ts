@@ -127,6 +127,41 @@ export function faultsOf(file: SourceFile): Fault[] {
   ]
 }
 
+/** Files that import each other in a circle, each as `a.ts → b.ts → a.ts`. What is imported as a type only is gone when they run. */
+export function circlesOf(files: readonly SourceFile[]): Fault[] {
+  const imports = new Map(files.map(file => [file.path, valueImportsOf(file)]))
+  const faults: Fault[] = []
+  const done = new Set<string>()
+  const walk = (path: string, way: readonly string[]): void => {
+    const start = way.indexOf(path)
+    if (start >= 0) faults.push([...way.slice(start), path].join(' → '))
+    if (start >= 0 || done.has(path)) return
+    for (const next of imports.get(path) ?? []) walk(next, [...way, path])
+    done.add(path)
+  }
+  for (const path of imports.keys()) walk(path, [])
+  return faults
+}
+
+function valueImportsOf(file: SourceFile): string[] {
+  const tree = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true)
+  return tree.statements.flatMap(node => {
+    const specifier = importedModule(node)
+    if (!specifier?.startsWith('.') || isOfTypesOnly(node)) return []
+    return [posix.join(posix.dirname(file.path), specifier)]
+  })
+}
+
+function isOfTypesOnly(node: ts.Node): boolean {
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly
+  if (!ts.isImportDeclaration(node)) return false
+  const { importClause } = node
+  const bindings = importClause?.namedBindings
+  const isEachType =
+    bindings !== undefined && ts.isNamedImports(bindings) && bindings.elements.every(each => each.isTypeOnly)
+  return importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword || isEachType
+}
+
 /** True when a file has code of its own and not only types and constants: then it needs a test twin. */
 export function needsTwin(file: SourceFile): boolean {
   const tree = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true)

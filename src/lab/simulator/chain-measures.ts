@@ -3,10 +3,11 @@
  *
  * Both run the machine alone, on a wire that delivers at once: they count, and only the second looks at a clock.
  */
+
 import type { Clock } from '../../env.ts'
 import { absentRecord, type ChainRecord } from '../../replication/chain/chain-record.ts'
-import { type MachineEvent, step } from '../../replication/chain/machine.ts'
-import { createMachine, type Machine } from '../../replication/chain/machine-state.ts'
+import { createMachine, type MachineEvent, step } from '../../replication/chain/machine.ts'
+import type { Machine } from '../../replication/chain/machine-state.ts'
 import type { Envelope, Message } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'
 import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'

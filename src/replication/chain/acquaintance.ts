@@ -7,11 +7,11 @@
  * be dead for long: it counts as missing as soon as a majority of the acceptors has said that it doesn't know it. More than
  * half of the next acceptors are then those that have just answered, whoever takes its place.
  */
+
 import { goesOnFrom } from '../../views/boot.ts'
 import { type Boot, isMember, majority, type NodeId, type View, type ViewMember } from '../../views/view.ts'
 import { isAlive, probe } from './liveness.ts'
-import { type Machine, rememberPeer, send } from './machine-state.ts'
-import { planRepair } from './repair.ts'
+import { type Machine, rememberPeer, send, tell } from './machine-state.ts'
 
 /** What a proposer knows of the members of a view that is to follow `parent`. */
 export function membersOf(m: Machine, parent: View, nodes: readonly NodeId[]): ViewMember[] {
@@ -90,7 +90,7 @@ export function onRemembered(m: Machine, remembered: Boot): void {
 export function onUnknown(m: Machine, node: NodeId, by: readonly NodeId[]): void {
   if (m.members.has(node)) return
   m.unknown.set(node, new Set(by))
-  for (const { view } of [...m.views.values()]) if (view.acceptors.includes(node)) planRepair(m, view.id)
+  tell(m, { kind: 'unknown', node })
 }
 
 /** True for an acceptor that a majority of the view's acceptors, this node among them, has never heard of. */

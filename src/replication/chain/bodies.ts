@@ -15,11 +15,10 @@ import type { BlobState } from './blob-table.ts'
 import { compareVersions, type Operation } from './chain-record.ts'
 import { newerViews, take } from './deciding.ts'
 import { isClean } from './dirty.ts'
-import { backOffMs, blobOf, dropBlob, type Machine, putBlob, send, setTimer } from './machine-state.ts'
+import { backOffMs, blobOf, dropBlob, type Machine, putBlob, send, setTimer, tell } from './machine-state.ts'
 import type { BlobMessage, BlobRef, RequestMessage } from './messages.ts'
-import { onPass } from './passing.ts'
+import { headState } from './serving.ts'
 import { startTransfer } from './transfers.ts'
-import { headState } from './writing.ts'
 
 /** Bodies asked for in one message. */
 const WANTED_MAX = 64
@@ -68,11 +67,7 @@ export function onBlobMissing(m: Machine, from: NodeId, { blobId }: BlobRef): vo
 export function onBlob(m: Machine, blob: BlobRef): void {
   m.lacked.forget(blob.blobId)
   keepStaged(m, blob)
-  for (const chain of m.chains.values()) {
-    const passes = chain.blocked.get(blob.blobId) ?? []
-    chain.blocked.delete(blob.blobId)
-    for (const { from, message } of passes) if (message.kind === 'pass') onPass(m, from, message)
-  }
+  tell(m, { kind: 'body-here', blobId: blob.blobId })
 }
 
 /** True when a write names a body that is not here. */

@@ -216,3 +216,13 @@ export function blobOfOperation(operation: Operation): { blobId: BlobId; sha256:
   if (operation.kind !== 'put' || !('blobId' in operation.body.content)) return undefined
   return { blobId: operation.body.content.blobId, sha256: operation.body.sha256 }
 }
+
+export function inHistory(record: ChainRecord, requestId: RequestId) {
+  return remembered(record, requestId)?.version
+}
+
+/** The version of a write and what it replaced, as long as the record remembers it. */
+export function remembered({ history }: ChainRecord, requestId: RequestId) {
+  const known = history.find(decided => decided.requestId === requestId)
+  return known && { version: known.version, replaced: known.replaced }
+}

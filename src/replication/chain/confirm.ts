@@ -284,3 +284,8 @@ function refuse(m: Machine, answer: Unconfirmed, reason: RefusalReason, viewId: 
   const teaches = view === undefined ? [] : newerViews(m, view)
   send(m, answer.to, { kind: 'refused', tag: answer.tag, reason, teaches, sealed: undefined })
 }
+
+/** Whoever waited for a view that is sealed has been refused. */
+export function assertNobodyWaits(m: Machine, viewId: ViewId): void {
+  assert(!m.confirms.waiting.has(viewId), 'no answer waits for the votes of a sealed view', viewId)
+}

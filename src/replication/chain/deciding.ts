@@ -5,7 +5,9 @@
  * A View that travels outside of a Paxos value is decided. So a member that does not hold it yet may take it in, unless
  * it once held it and has dropped the header since; that is what the seal marks are for.
  */
+
 import { assert } from '../../invariant.ts'
+import { overlaps } from '../../ring/arc.ts'
 import { agree } from '../../views/lawful.ts'
 import {
   type AcceptorStep,
@@ -30,14 +32,9 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { meetMembers, saysMembers } from './acquaintance.ts'
-import { refuseUnconfirmed } from './confirm.ts'
-import { refuseWaiting } from './dirty.ts'
-import { startInstallation, watch } from './installing.ts'
-import { isAlive, probe } from './liveness.ts'
-import { backOffMs, type Machine, putView, send, setTimer } from './machine-state.ts'
+import { probe } from './liveness.ts'
+import { backOffMs, type Machine, putView, send, setTimer, tell } from './machine-state.ts'
 import type { PaxosMessage, SealedView } from './messages.ts'
-import { planRepair } from './repair.ts'
-import { overlaps } from './transfers.ts'
 
 type Paxos<Kind extends PaxosMessage['kind']> = Extract<PaxosMessage, { kind: Kind }>
 
@@ -79,10 +76,7 @@ export function take(m: Machine, view: View): void {
   const sealed = newerViews(m, view).length > 0
   putView(m, { ...freshState(view), sealed })
   if (sealed) return
-  if (headOf(view) === m.self) startInstallation(m, view.id)
-  else if (view.replicas.includes(m.self)) watch(m, view.id, 0)
-  // Who has died while it was decided is not waited for.
-  if (view.replicas.some(node => !isAlive(m, node))) planRepair(m, view.id)
+  tell(m, { kind: 'taken-in', view })
 }
 
 /** An older view of the same range is superseded, also for one that has no part in the newer. */
@@ -102,15 +96,8 @@ export function seal(m: Machine, state: ViewState): ViewState {
   if (state.sealed) return state
   const sealed = { ...state, sealed: true }
   putView(m, sealed)
-  turnAway(m, state.view.id)
+  tell(m, { kind: 'sealed', viewId: state.view.id })
   return sealed
-}
-
-/** Whoever waits for an answer in a view that is sealed now finds out in the next one; here it may never come. */
-function turnAway(m: Machine, viewId: ViewId): void {
-  refuseUnconfirmed(m, viewId, 'sealed')
-  refuseWaiting(m, viewId)
-  assert(!m.confirms.waiting.has(viewId), 'no answer waits for the votes of a sealed view', viewId)
 }
 
 /** Begins to propose children, unless an attempt for this view is under way. */
@@ -157,7 +144,7 @@ export function onAccept(m: Machine, from: NodeId, message: Paxos<'accept'>): vo
   if (!mayVote(m, from, message, state)) return
   const step = accept(state, ballot, children)
   keep(m, state, step)
-  if (step.state.sealed) turnAway(m, view.id)
+  if (step.state.sealed) tell(m, { kind: 'sealed', viewId: view.id })
   const { answer } = step
   if (answer.kind === 'accepted') send(m, from, { kind: 'accepted', viewId: view.id, ballot })
   else if (answer.kind === 'outbid') {
@@ -230,7 +217,7 @@ export function learnDecided(m: Machine, view: View, children: readonly View[]):
   assert(isSame, 'a view has one succession', view.id)
   if (state !== undefined && state.next === undefined) {
     putView(m, { ...state, sealed: true, next: children })
-    turnAway(m, view.id)
+    tell(m, { kind: 'sealed', viewId: view.id })
   }
   m.proposals.delete(view.id)
   m.table.learn(view)
@@ -258,4 +245,17 @@ export function meetSealed(m: Machine, sealed: SealedView): void {
 
 function sameBallot(a: { round: number; node: string; boot: string }, b: typeof a): boolean {
   return a.round === b.round && a.node === b.node && a.boot === b.boot
+}
+
+/** A sealed view without a successor blocks its range: finish what was accepted here. */
+export function finishSealed(m: Machine, state: ViewState): void {
+  if (!state.sealed || state.next !== undefined) return
+  if (state.accepted !== undefined && newerViews(m, state.view).length === 0) {
+    startProposal(m, state.view, state.accepted.children)
+  }
+}
+
+/** Views that are decided: their members take them in, the others keep them as hints. */
+export function takeAll(m: Machine, views: readonly View[]): void {
+  for (const view of views) take(m, view)
 }

@@ -2,6 +2,7 @@
  * Owns clean and dirty: a record is clean at a replica when the tail is known to have it (CRAQ, section 2.3), so when
  * every replica has.
  */
+
 import { assert } from '../../invariant.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
@@ -10,7 +11,7 @@ import { type ChainRecord, compareVersions } from './chain-record.ts'
 import { confirmThen } from './confirm.ts'
 import { type Chain, chainOf, type Machine, send } from './machine-state.ts'
 import type { Message, Tag } from './messages.ts'
-import { refuse } from './writing.ts'
+import { refuse } from './serving.ts'
 
 /** A waiting answer that may leave when a record is acknowledged, and perhaps confirmed after that. */
 export interface Waiter {

@@ -5,6 +5,7 @@
  * A write that the disk refuses leaves the machine ahead of its disk. That is a crash like any other: what was under way
  * ends, and the machine starts again from what is durable. A step that fails by itself is no such fault but a defect.
  */
+
 import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
 import { type Defect, isDefect } from '../../invariant.ts'
@@ -17,15 +18,8 @@ import type { ChainRecord } from './chain-record.ts'
 import { faultOf, logOverruled, nameOf, stopping } from './driver-faults.ts'
 import type { DriverObserver } from './driver-observer.ts'
 import { DurableViews } from './durable-views.ts'
-import { type MachineEvent, step } from './machine.ts'
-import {
-  type ChainSettings,
-  createMachine,
-  type Effect,
-  type Machine,
-  type Outcome,
-  type Write,
-} from './machine-state.ts'
+import { createMachine, type MachineEvent, step } from './machine.ts'
+import type { ChainSettings, Effect, Machine, Outcome, Write } from './machine-state.ts'
 import { contradicts } from './message-shapes.ts'
 import type { Envelope, Message } from './messages.ts'
 import { keptHereOf, networkViewOf } from './network-view.ts'

@@ -6,13 +6,13 @@
  * history reaches back to before the first try → try again, naming the expected version; else indeterminate. A first
  * try that its head has refused, using its counter up, is as if it had never been sent.
  */
+
 import { bootName, headOf, type NodeId, tailOf, type View } from '../../views/view.ts'
 import { blobOfOperation, compareVersions } from './chain-record.ts'
 import { answered, confirmMeanwhile } from './confirm.ts'
 import { meetSealed, take } from './deciding.ts'
-import { taskDone } from './flows.ts'
 import { isAlive, probe } from './liveness.ts'
-import { backOffMs, type Machine, newTag, send, setTimer } from './machine-state.ts'
+import { backOffMs, type Machine, newTag, send, setTimer, tell } from './machine-state.ts'
 import type { RefusalReason, ReplyMessage, RequestMessage, Tag } from './messages.ts'
 import { avoid, preferredOf } from './preference.ts'
 import type { Task, TaskResult, WriteTask } from './requests.ts'
@@ -241,5 +241,5 @@ function onStale(m: Machine, task: Task, message: ReplyMessage & { kind: 'stale'
 
 function end(m: Machine, task: Task, result: TaskResult): void {
   m.tasks.delete(task.tag)
-  taskDone(m, task, result)
+  tell(m, { kind: 'task-done', task, result })
 }

@@ -1,23 +1,22 @@
 /**
  * Owns what a client's request is made of: one read or write, a copy (read, then a create-only write), or a move (moves.ts).
  */
-import { assert } from '../../invariant.ts'
+
 import { identifierOfPath } from '../../ring/identifier.ts'
-import type { PathName } from '../../ring/path-name.ts'
-import type { Version } from '../../storage/record.ts'
-import { blobOfOperation, type ChainRecord } from './chain-record.ts'
+import type { ChainRecord } from './chain-record.ts'
 import { drive } from './entry.ts'
-import { type Machine, newRequestId, newTag, type Outcome, setTimer } from './machine-state.ts'
+import { answer, keyRefused, read, write } from './flow-steps.ts'
+import { type Machine, newRequestId, type Outcome, setTimer } from './machine-state.ts'
 import type { WriteRequest } from './messages.ts'
-import { copyOf, moveDone, ownDone, settle, settled, tidied } from './moves.ts'
-import type { ClientRequest, Flow, FlowStep, Task, TaskResult } from './requests.ts'
+import { copyOf, moveDone, ownDone, settle, settled } from './moves.ts'
+import type { ClientRequest, Flow, Task, TaskResult, Tidying } from './requests.ts'
 
 /** @param id names the request between the driver and the machine; unique in one start of the node. */
 export function startRequest(m: Machine, id: string, request: ClientRequest): void {
   start(m, id, request, newRequestId(m))
 }
 
-export function start(m: Machine, id: string, request: ClientRequest, moveId: Flow['moveId']): Flow {
+function start(m: Machine, id: string, request: ClientRequest, moveId: Flow['moveId']): Flow {
   const flow: Flow = {
     id,
     request,
@@ -37,7 +36,7 @@ export function start(m: Machine, id: string, request: ClientRequest, moveId: Fl
   return flow
 }
 
-export function begin(m: Machine, flow: Flow, request: ClientRequest): void {
+function begin(m: Machine, flow: Flow, request: ClientRequest): void {
   switch (request.kind) {
     case 'get':
       return read(m, flow, 'read', request.path)
@@ -79,14 +78,6 @@ function isUndone({ request, step, settling, task }: Flow): boolean {
   return step === 'write' && settling === undefined && task?.write?.open === false
 }
 
-export function answer(m: Machine, flow: Flow, outcome: Outcome): void {
-  assert(m.flows.get(flow.id) === flow, 'a request is answered once')
-  if (flow.task !== undefined) m.tasks.delete(flow.task.tag)
-  m.flows.delete(flow.id)
-  if (flow.tidies === undefined) m.effects.push({ kind: 'answer', request: flow.id, outcome })
-  else if (outcome.kind === 'value') tidied(m, flow.tidies)
-}
-
 /** The answer to the task that a flow waits for. */
 export function taskDone(m: Machine, task: Task, result: TaskResult): void {
   const flow = m.flows.get(task.flow)
@@ -126,11 +117,6 @@ function outcomeOf(result: TaskResult): Outcome {
   return result.kind === 'failed' ? { kind: 'failed', reason: 'condition' } : keyRefused(result)
 }
 
-export function keyRefused(result: TaskResult): Outcome {
-  if (result.kind !== 'key-refused') return { kind: 'indeterminate' }
-  return { kind: 'failed', reason: result.reason === 'reused' ? 'key-reused' : 'too-many-keys' }
-}
-
 function sourceRead(
   m: Machine,
   flow: Flow,
@@ -143,8 +129,9 @@ function sourceRead(
 }
 
 /** Goes on after a move that was in the way: the write that it held up, or the request from its beginning. */
-export function resume(m: Machine, flow: Flow, request: ClientRequest): void {
-  const { held } = flow
+export function resume(m: Machine, flow: Flow): void {
+  const { held, request } = flow
+  if (request === undefined) return
   flow.held = undefined
   if (held?.write === undefined || (flow.step !== 'write' && flow.step !== 'copy'))
     return begin(m, flow, request)
@@ -153,34 +140,10 @@ export function resume(m: Machine, flow: Flow, request: ClientRequest): void {
   drive(m, held)
 }
 
-export function read(m: Machine, flow: Flow, step: FlowStep, path: PathName): void {
-  flow.step = step
-  const position = identifierOfPath(path)
-  startTask(m, flow, { kind: 'read', path, position, write: undefined })
-}
-
-/** With `expected`, only at that version; without, as a first try. */
-export function write(
-  m: Machine,
-  flow: Flow,
-  step: FlowStep,
-  request: WriteRequest,
-  expected?: Version,
-): void {
-  flow.step = step
-  const phase = expected === undefined ? 'first' : 'expected'
-  const once = expected !== undefined
-  const staging = blobOfOperation(request.operation)
-  const { path, position } = request
-  const counter = ++m.counter
-  const task = { request, phase, counter, open: false, lower: expected, expected, once, staging } as const
-  startTask(m, flow, { kind: 'write', path, position, write: { ...task } })
-}
-
-function startTask(m: Machine, flow: Flow, init: Pick<Task, 'kind' | 'path' | 'position' | 'write'>): void {
-  const tag = newTag(m)
-  const tries = { tries: 0, turn: m.turns++, target: undefined, asked: 0, atTail: false, reading: undefined }
-  const task: Task = { ...init, ...tries, tag, flow: flow.id }
-  flow.task = task
-  drive(m, task)
+/** Looks at the source of a move: an intent that is still there is settled on the way, and then it need not be remembered. */
+export function startTidying(m: Machine, tidies: Tidying): void {
+  const id = `tidy ${tidies.path}`
+  if (m.flows.has(id)) return
+  const flow = start(m, id, { kind: 'get', path: tidies.source }, newRequestId(m))
+  flow.tidies = tidies
 }

@@ -27,7 +27,7 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { fillBodies, preCopied } from './bodies.ts'
-import { hold, newerViews, seal, startProposal } from './deciding.ts'
+import { finishSealed, hold, newerViews, seal } from './deciding.ts'
 import { probe } from './liveness.ts'
 import { backOffMs, chainOf, type Machine, putView, send, setTimer } from './machine-state.ts'
 import { planRepair } from './repair.ts'
@@ -118,7 +118,7 @@ export function onInstall(m: Machine, from: NodeId, view: View): void {
   m.installations.set(view.id, { search: SEARCH_START, transfer })
 }
 
-export function afterTransfer(m: Machine, transfer: Transfer, result: HandedOut): void {
+export function onCopied(m: Machine, transfer: Transfer, result: HandedOut): void {
   if (transfer.purpose === 'pre-copy') return preCopied(m, transfer.view)
   const state = m.views.get(transfer.view.id)
   m.installations.delete(transfer.view.id)
@@ -127,7 +127,7 @@ export function afterTransfer(m: Machine, transfer: Transfer, result: HandedOut)
   install(m, state, result)
 }
 
-export function afterTransferRefused(
+export function onNotCopied(
   m: Machine,
   transfer: Transfer,
   reason: 'not-installed' | 'elsewhere' | 'silent',
@@ -209,10 +209,8 @@ function startInstallationQuietly(m: Machine, state: ViewState): void {
   searchSource(m, state, old?.search ?? SEARCH_START)
 }
 
-/** A sealed view without a successor blocks its range: finish what was accepted here. */
-export function finishSealed(m: Machine, state: ViewState): void {
-  if (!state.sealed || state.next !== undefined) return
-  if (state.accepted !== undefined && newerViews(m, state.view).length === 0) {
-    startProposal(m, state.view, state.accepted.children)
-  }
+/** A decided view was taken in here. */
+export function onTakenIn(m: Machine, view: View): void {
+  if (headOf(view) === m.self) startInstallation(m, view.id)
+  else if (view.replicas.includes(m.self)) watch(m, view.id, 0)
 }

@@ -6,11 +6,10 @@
  * patience in the same moment when it stands still. A refused connection is no silence but an answer of its machine, so
  * refusals count at once.
  */
+
 import type { NodeId } from '../../views/view.ts'
-import { onTargetUnreachable } from './entry.ts'
-import { type Machine, newTag, send, setTimer } from './machine-state.ts'
+import { type Machine, newTag, send, setTimer, tell } from './machine-state.ts'
 import type { Tag } from './messages.ts'
-import { planRepair } from './repair.ts'
 
 /** Between two searches for suspects: so many waits for an answer, doubling so often; from 5 s to 80 s by default. */
 const SEEK_ANSWERS = 5
@@ -51,8 +50,7 @@ function doubt(m: Machine, node: NodeId, signsMax: number): void {
   if (signs < signsMax) return ask(m, node)
   m.questions.delete(node)
   m.suspects.add(node)
-  repairShared(m, node)
-  onTargetUnreachable(m, node)
+  tell(m, { kind: 'dead', node })
 }
 
 export function heardFrom(m: Machine, node: NodeId): void {
@@ -61,7 +59,7 @@ export function heardFrom(m: Machine, node: NodeId): void {
   m.silences.delete(node)
   if (!m.suspects.delete(node)) return
   m.seeks = 0
-  for (const viewId of m.views.keys()) planRepair(m, viewId)
+  tell(m, { kind: 'back', node })
 }
 
 /**
@@ -92,11 +90,4 @@ export function askAgain(m: Machine, node: NodeId): void {
 
 export function isAlive(m: Machine, node: NodeId): boolean {
   return !m.suspects.has(node) && m.members.get(node)?.status !== 'gone'
-}
-
-/** Whoever learns that a node is dead repairs every range that it shares with it. */
-function repairShared(m: Machine, node: NodeId): void {
-  for (const { view } of m.views.values()) {
-    if (view.replicas.includes(node) || view.acceptors.includes(node)) planRepair(m, view.id)
-  }
 }

@@ -6,7 +6,6 @@
  * the Ready of etcd/raft). Since stable state is changed only through the functions here, which note a Write each, no
  * message can leave before what it depends on. Reads need this too: they show what an earlier batch has written.
  */
-
 import { assert } from '../../invariant.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
@@ -30,6 +29,7 @@ import type { ChainRecord, RequestId } from './chain-record.ts'
 import type { Confirms } from './confirm.ts'
 import type { Proposing } from './deciding.ts'
 import type { Waiter } from './dirty.ts'
+import type { Fact } from './facts.ts'
 import type { Forgetting } from './forgetting.ts'
 import { LackedBodies } from './lacked-bodies.ts'
 import type { BlobRef, Envelope, Message, Tag } from './messages.ts'
@@ -164,6 +164,9 @@ export interface Machine {
   /** Monotonic clock at the last step, ms. */
   steppedAtMs: number | undefined
 
+  /** Hands a fact to those who hear it. */
+  readonly hear: (m: Machine, fact: Fact) => void
+
   // Of the step under way.
   nowMs: number
   persist: Write[]
@@ -190,9 +193,10 @@ export interface MachineInit {
   readonly settings: ChainSettings
 }
 
-export function createMachine(stable: StableState, init: MachineInit): Machine {
+export function machineState(stable: StableState, init: MachineInit, hear: Machine['hear']): Machine {
   const machine: Machine = {
     ...init,
+    hear,
     views: new Map(stable.views),
     records: stable.records,
     blobs: BlobTable.of(stable.blobs),
@@ -257,10 +261,8 @@ export function dropView(m: Machine, id: ViewId): void {
     id,
   )
   m.views.delete(id)
-  m.chains.delete(id)
-  m.proposals.delete(id)
-  m.installations.delete(id)
   m.persist.push({ kind: 'view', id, state: undefined })
+  tell(m, { kind: 'dropped', viewId: id })
 }
 
 /** Puts a record in the place of another; the body that it replaces is kept until the write is acknowledged. */
@@ -330,6 +332,11 @@ export function rememberPeer(m: Machine, node: NodeId, boot: Boot): void {
 export function send(m: Machine, to: NodeId, message: Message): void {
   if (to === m.self) m.local.push({ from: m.self, boot: m.boot, to, message })
   else m.effects.push({ kind: 'send', to, message })
+}
+
+/** Something has happened: whoever has to act on it does, now. */
+export function tell(m: Machine, fact: Fact): void {
+  m.hear(m, fact)
 }
 
 export function setTimer(m: Machine, afterMs: number, timer: TimerEvent): void {

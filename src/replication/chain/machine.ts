@@ -2,6 +2,7 @@
  * Owns step(state, event) → effects: the one door into a node's protocol. Synchronous and pure in that it reads no clock,
  * draws no random number and waits for nothing; everything comes in with the event, everything goes out in the Batch.
  */
+
 import { assert } from '../../invariant.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { placeReplicas } from '../../ring/placement.ts'
@@ -16,82 +17,39 @@ import {
   type ViewId,
 } from '../../views/view.ts'
 import { admit, learnBoot, onRemembered, onUnknown } from './acquaintance.ts'
-import {
-  expireBodies,
-  fillBodies,
-  onBlob,
-  onBlobMissing,
-  onBlobWanted,
-  onBodyLost,
-  onPreCopy,
-  onStage,
-  stageOn,
-} from './bodies.ts'
+import { expireBodies, fillBodies, onBodyLost } from './bodies.ts'
 import type { ChainRecord } from './chain-record.ts'
-import { onConfirm, onConfirmed, onConfirmTimeout, onVoterUnreachable, startRounds } from './confirm.ts'
+import { onVoterUnreachable, startRounds } from './confirm.ts'
+import { finishSealed, newerViews } from './deciding.ts'
+import { onBodyNowhere, onTargetUnreachable } from './entry.ts'
+import { startRequest } from './flows.ts'
+import { forgetStrays } from './forgetting.ts'
+import { hear, onTimer, receive } from './handlers.ts'
+import { watch } from './installing.ts'
+import { askAgain, heardFrom, onRefusal, seekSuspects } from './liveness.ts'
 import {
-  learnDecided,
-  newerViews,
-  onAccept,
-  onAcceptedAt,
-  onOutbid,
-  onPrepare,
-  onPromised,
-  onProposalTimeout,
-  take,
-} from './deciding.ts'
-import {
-  onBodyNowhere,
-  onRefused,
-  onReply,
-  onRetry,
-  onStaged,
-  onTargetUnreachable,
-  onTaskTimeout,
-  onWhere,
-} from './entry.ts'
-import { onDeadline, startRequest } from './flows.ts'
-import { forgetStrays, onForget } from './forgetting.ts'
-import { finishSealed, onActive, onInstall, onInstalled, onWatch, watch } from './installing.ts'
-import { askAgain, heardFrom, onQuestionTimeout, onRefusal, onSeek, probe, seekSuspects } from './liveness.ts'
-import { type Batch, type Machine, type Member, putView, send, type TimerEvent } from './machine-state.ts'
+  type Batch,
+  type Machine,
+  type MachineInit,
+  type Member,
+  machineState,
+  putView,
+  type StableState,
+  send,
+  type TimerEvent,
+} from './machine-state.ts'
 import { mend } from './mending.ts'
-import type {
-  Envelope,
-  InstallMessage,
-  LivenessMessage,
-  Message,
-  PaxosMessage,
-  Tag,
-  TeachMessage,
-} from './messages.ts'
-import { onSettled } from './move-decision.ts'
-import {
-  collectTombstones,
-  onAcknowledge,
-  onFloor,
-  onPass,
-  onResend,
-  onResume,
-  resumeChain,
-} from './passing.ts'
+import type { Envelope, Tag } from './messages.ts'
+import { collectTombstones, resumeChain } from './passing.ts'
 import { passTime } from './range-time.ts'
-import { onRead } from './reading.ts'
 import { recover } from './recovering.ts'
-import { onPreCopied, onRepair, planRepair, renewView, ringAt } from './repair.ts'
+import { planRepair, renewView, repairAll, ringAt } from './repair.ts'
 import type { ClientRequest } from './requests.ts'
-import {
-  hurrySpares,
-  isLeaving,
-  noteSpare,
-  noteSpares,
-  onAskComplete,
-  onBackFilled,
-  onComplete,
-  onSpareTimeout,
-} from './spares.ts'
-import { onCompare, onDifference, onNoDifference, onTransferTimeout } from './transfers.ts'
-import { onBurn, onWrite } from './writing.ts'
+import { hurrySpares, isLeaving, noteSpare, noteSpares } from './spares.ts'
+
+export function createMachine(stable: StableState, init: MachineInit): Machine {
+  return machineState(stable, init, hear)
+}
 
 export type MachineEvent =
   /** The first event after a start: what was left unfinished is resumed. */
@@ -252,7 +210,7 @@ function found(m: Machine, identifiers: readonly Identifier[]): void {
 function onMembers(m: Machine, members: readonly Member[]): void {
   m.members = new Map(members.map(member => [member.node, member]))
   for (const node of m.unknown.keys()) if (m.members.has(node)) m.unknown.delete(node)
-  for (const viewId of [...m.views.keys()]) planRepair(m, viewId)
+  repairAll(m)
   if (isLeaving(m)) hurrySpares(m)
 }
 
@@ -264,137 +222,4 @@ function onEnvelope(m: Machine, envelope: Envelope): void {
   if (!admit(m, from, boot)) return
   heardFrom(m, from)
   receive(m, from, bootName(boot), message)
-}
-
-function onTimer(m: Machine, timer: TimerEvent): void {
-  switch (timer.kind) {
-    case 'confirm':
-      return onConfirmTimeout(m, timer.tag, timer.last)
-    case 'proposal':
-      return onProposalTimeout(m, timer.viewId, timer.round)
-    case 'watch':
-      return onWatch(m, timer.viewId, timer.tries)
-    case 'transfer':
-      return onTransferTimeout(m, timer.tag, timer.steps)
-    case 'resume':
-      return onResume(m, timer.viewId)
-    case 'resend':
-      return onResend(m, timer.viewId)
-    case 'back-fill':
-      return fillBodies(m, timer.viewId, timer.tries)
-    case 'task':
-      return onTaskTimeout(m, timer.tag)
-    case 'retry':
-      return onRetry(m, timer.tag)
-    case 'deadline':
-      return onDeadline(m, timer.flow)
-    case 'repair':
-      return onRepair(m, timer)
-    case 'seek':
-      return onSeek(m)
-    case 'forget':
-      return onForget(m)
-    case 'spare':
-      return onSpareTimeout(m, timer.viewId, timer.tries)
-    case 'question':
-      return onQuestionTimeout(m, timer.node, timer.tag)
-  }
-}
-
-/** Messages of views and membership here, those of records in receiveChain. */
-function receive(m: Machine, from: NodeId, boot: string, message: Message): void {
-  switch (message.kind) {
-    case 'prepare':
-      return onPrepare(m, from, message)
-    case 'promise':
-      return onPromised(m, from, message)
-    case 'accept':
-      return onAccept(m, from, message)
-    case 'accepted':
-      return onAcceptedAt(m, from, message)
-    case 'outbid':
-      return onOutbid(m, message)
-    case 'decided':
-      return learnDecided(m, message.view, message.children)
-    case 'teach':
-      for (const view of message.views) take(m, view)
-      return
-    case 'install':
-      return onInstall(m, from, message.view)
-    case 'installed':
-      return onInstalled(m, from, message.viewId)
-    case 'active':
-      return onActive(m, from, message.viewId)
-    case 'pre-copy':
-      return onPreCopy(m, from, message.view)
-    case 'pre-copied':
-      return onPreCopied(m, from, message.viewId)
-    case 'back-filled':
-      return onBackFilled(m, from, message.viewId)
-    case 'complete':
-      return onComplete(m, message.view)
-    case 'ask-complete':
-      return onAskComplete(m, from, message.view)
-    case 'ping':
-      return send(m, from, { kind: 'pong' })
-    case 'pong':
-      return
-    case 'suspect':
-      return probe(m, message.node)
-    case 'impostor':
-      return
-    default:
-      return receiveChain(m, from, boot, message)
-  }
-}
-
-type OfViews = PaxosMessage | TeachMessage | InstallMessage | LivenessMessage
-
-function receiveChain(m: Machine, from: NodeId, boot: string, message: Exclude<Message, OfViews>): void {
-  switch (message.kind) {
-    case 'read':
-      seekSuspects(m)
-      return onRead(m, from, message)
-    case 'write':
-      seekSuspects(m)
-      return onWrite(m, from, boot, message)
-    case 'burn':
-      return onBurn(m, from, boot, message)
-    case 'stage':
-      return onStage(m, from, message)
-    case 'stage-on':
-      return stageOn(m, message)
-    case 'where':
-      return onWhere(m, from, message)
-    case 'pass':
-      return onPass(m, from, message)
-    case 'acknowledge':
-      return onAcknowledge(m, from, message)
-    case 'floor':
-      return onFloor(m, from, message)
-    case 'settled':
-      return onSettled(m, from, message)
-    case 'confirm':
-      return onConfirm(m, from, message)
-    case 'confirmed':
-      return onConfirmed(m, from, message)
-    case 'compare':
-      return onCompare(m, from, message)
-    case 'difference':
-      return onDifference(m, from, message)
-    case 'no-difference':
-      return onNoDifference(m, from, message)
-    case 'blob-wanted':
-      return onBlobWanted(m, from, message.blobs)
-    case 'blob':
-      return onBlob(m, message.blob)
-    case 'blob-missing':
-      return onBlobMissing(m, from, message.blob)
-    case 'refused':
-      return onRefused(m, from, message)
-    case 'staged':
-      return onStaged(m, message)
-    default:
-      return onReply(m, from, message)
-  }
 }

@@ -3,22 +3,20 @@
  * either is kept there under the move's own name until the source holds its intent no more (docs/decisions/0141). Whoever
  * settles the move is told the same, however often the destination was written since.
  */
-import type { Identifier } from '../../ring/identifier.ts'
-import type { PathName } from '../../ring/path-name.ts'
+
 import { serves } from '../../views/install.ts'
 import { headOf, type NodeId, type ViewState } from '../../views/view.ts'
 import {
   type ChainRecord,
   compareVersions,
   conditionHolds,
+  inHistory,
   type KeyOutcome,
   type MoveRefusal,
   movesFloorOf,
-  type RequestId,
 } from './chain-record.ts'
-import { type Machine, send } from './machine-state.ts'
+import { type Machine, tell } from './machine-state.ts'
 import type { ChainMessage, ReplyMessage, Tag, WriteBinding, WriteRequest } from './messages.ts'
-import { startTidying } from './moves.ts'
 import {
   hasRoomForKey,
   hasRoomForMove,
@@ -27,7 +25,8 @@ import {
   unsettledMoves,
   withSettled,
 } from './outcomes.ts'
-import { currentRecord, inHistory, storeRecord } from './writing.ts'
+import { storeRecord } from './passing.ts'
+import { currentRecord } from './serving.ts'
 
 /** Moves that a path remembers before its head finds out itself which of them are settled. */
 const TIDIED_FROM = 16
@@ -81,7 +80,8 @@ export function hasRoom(m: Machine, record: ChainRecord): boolean {
 function tidy(m: Machine, { path, outcomes, ...rest }: ChainRecord, from: number): void {
   const open = unsettledMoves({ path, outcomes, ...rest })
   const oldest = open.length >= from ? open[0]?.move : undefined
-  if (oldest !== undefined) startTidying(m, { path, moveId: oldest.moveId, source: oldest.source })
+  if (oldest !== undefined)
+    tell(m, { kind: 'move-unsettled', path, moveId: oldest.moveId, source: oldest.source })
 }
 
 /** What is remembered of a move that was decided. */
@@ -95,12 +95,6 @@ export function decisionOf(
   // A program of protocol 2 would forget it at that time.
   const expiresAtMs = Number.MAX_SAFE_INTEGER
   return { ...outcome, refused, key: settles, fingerprint: '', expiresAtMs, move: decision }
-}
-
-/** Tells the head of a destination that a move is settled. */
-export function tellSettled(m: Machine, path: PathName, position: Identifier, moveId: RequestId): void {
-  const view = m.table.covering(position)
-  if (view !== undefined) send(m, headOf(view), { kind: 'settled', viewId: view.id, path, position, moveId })
 }
 
 export function onSettled(m: Machine, _from: NodeId, message: ChainMessage & { kind: 'settled' }): void {

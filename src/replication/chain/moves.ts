@@ -6,6 +6,7 @@
  * A move that meets the intent of another at its destination settles that one first. Where moves wait for each other in a
  * circle, one of them yields: everybody who finds the circle picks the same one.
  */
+
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import {
@@ -14,17 +15,16 @@ import {
   conditionHolds,
   type IdempotencyKey,
   type Intent,
+  inHistory,
   type KeyOutcome,
   type Operation,
   type RequestId,
 } from './chain-record.ts'
-import { answer, begin, keyRefused, read, resume, start, write } from './flows.ts'
-import { type Machine, newRequestId, type Outcome } from './machine-state.ts'
+import { answer, keyRefused, read, tellSettled, write } from './flow-steps.ts'
+import { type Machine, type Outcome, tell } from './machine-state.ts'
 import type { WriteRequest } from './messages.ts'
-import { tellSettled } from './move-decision.ts'
 import { keptOutcome, moveOutcome } from './outcomes.ts'
 import type { ClientRequest, Flow, Settling, TaskResult } from './requests.ts'
-import { inHistory } from './writing.ts'
 
 export type MoveRequest = ClientRequest & { readonly kind: 'move' }
 
@@ -256,7 +256,7 @@ function sourceSettled(m: Machine, flow: Flow, settling: Settling, intent: Inten
   flow.settling = settling.below
   if (settling.own) return ownSettled(m, flow, settling, result)
   const { below } = settling
-  if (below === undefined) return flow.request && resume(m, flow, flow.request)
+  if (below === undefined) return tell(m, { kind: 'way-free', flow })
   if (below.record.intent !== undefined) decide(m, flow, below, below.record.intent)
 }
 
@@ -295,7 +295,7 @@ function again(m: Machine, flow: Flow, request: MoveRequest): void {
   if (flow.attempts >= ATTEMPTS_MAX) return answer(m, flow, { kind: 'unavailable' })
   const [base] = flow.moveId.split('+')
   flow.moveId = `${base}+${++flow.attempts}` as RequestId
-  begin(m, flow, request)
+  read(m, flow, 'read-source', request.from)
 }
 
 /** The destination holds the intent of another move, which comes first, unless that one waits for this one. */
@@ -315,24 +315,4 @@ function inTheWay(m: Machine, flow: Flow, settling: Settling, record: ChainRecor
 
 function nameOf({ record }: Settling): string {
   return record.intent?.moveId ?? ''
-}
-
-/** A move that a path remembers, and that may be settled. */
-export interface Tidying {
-  readonly path: PathName
-  readonly moveId: RequestId
-  readonly source: PathName
-}
-
-/** Looks at the source of a move: an intent that is still there is settled on the way, and then it need not be remembered. */
-export function startTidying(m: Machine, tidies: Tidying): void {
-  const id = `tidy ${tidies.path}`
-  if (m.flows.has(id)) return
-  const flow = start(m, id, { kind: 'get', path: tidies.source }, newRequestId(m))
-  flow.tidies = tidies
-}
-
-/** The source was read without the intent. */
-export function tidied(m: Machine, { path, moveId }: Tidying): void {
-  tellSettled(m, path, identifierOfPath(path), moveId)
 }

@@ -6,10 +6,11 @@
  * head passes on again what was not acknowledged. A path without a record counts as a tombstone at the floor, so what
  * arrives late for a removed file stays out.
  */
+
 import { assert } from '../../invariant.ts'
 import { arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
-import type { Version } from '../../storage/record.ts'
+import type { BlobId, Version } from '../../storage/record.ts'
 import { serves, takesPasses } from '../../views/install.ts'
 import {
   headOf,
@@ -40,7 +41,7 @@ import {
 } from './machine-state.ts'
 import type { ChainMessage, Tag } from './messages.ts'
 import { isOver, type Moment } from './outcomes.ts'
-import { momentOf } from './writing.ts'
+import { momentOf, withTime } from './range-time.ts'
 
 /** Records that the head passes on again at a time. */
 const RESENDS_MAX = 64
@@ -266,4 +267,22 @@ function tombstones(m: Machine, state: ViewState, floor: Version, now: Moment): 
     ({ version, outcomes }) =>
       compareVersions(version, floor) <= 0 && outcomes.every(outcome => isOver(outcome, now)),
   )
+}
+
+/** The record has its next version, the highest of its range: it is stored here and passed on. */
+export function storeRecord(m: Machine, before: ViewState, record: ChainRecord): void {
+  const clean = chainOf(m, before).cleanSeq
+  const state = withTime(m, { ...before, seq: record.version.seq, clean })
+  putRecord(m, record)
+  putView(m, state)
+  passOn(m, state, record)
+}
+
+/** What was passed here before its body is taken now. */
+export function passBlocked(m: Machine, blobId: BlobId): void {
+  for (const chain of m.chains.values()) {
+    const passes = chain.blocked.get(blobId) ?? []
+    chain.blocked.delete(blobId)
+    for (const { from, message } of passes) if (message.kind === 'pass') onPass(m, from, message)
+  }
 }

@@ -5,8 +5,10 @@
  * It never runs faster than real time: a head counts on from what the latest write has noted, so that what it counted
  * after that is lost with it, and a step that comes late counts for an hour at most, whatever the clock says.
  */
+
 import type { ViewState } from '../../views/view.ts'
 import { chainOf, type Machine } from './machine-state.ts'
+import type { Moment } from './outcomes.ts'
 
 /** Of the time that an outcome is kept, one step of the machine counts for this part at most: an hour of 25. */
 const STEPS_MIN = 25
@@ -28,4 +30,9 @@ export function withTime(m: Machine, state: ViewState): ViewState {
   const timeMs = timeOf(m, state)
   chainOf(m, state).timedAtMs = m.activeMs
   return { ...state, timeMs }
+}
+
+/** When the outcomes of a range are looked at by its head. */
+export function momentOf(m: Machine, state: ViewState): Moment {
+  return { rangeMs: timeOf(m, state), wallMs: m.nowMs, keptMs: m.settings.outcomesKeptMs }
 }

@@ -2,6 +2,7 @@
  * Owns READ at a replica: of a clean record anywhere, of a dirty one only at the tail (CRAQ, section 2.3), and told
  * to nobody before the acceptors have confirmed the view: by this node, or by the entry node when that says so.
  */
+
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { serves } from '../../views/install.ts'
@@ -11,7 +12,7 @@ import { confirmThen } from './confirm.ts'
 import { isClean } from './dirty.ts'
 import { blobOf, type Machine, send } from './machine-state.ts'
 import type { RequestMessage } from './messages.ts'
-import { currentRecord, refuse } from './writing.ts'
+import { currentRecord, refuse } from './serving.ts'
 
 export function onRead(m: Machine, from: NodeId, message: RequestMessage & { kind: 'read' }): void {
   const { tag, viewId, path, position } = message

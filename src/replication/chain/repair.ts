@@ -5,6 +5,7 @@
  * In this order: without the dead, at once; cut where the identifiers of nodes fall; with one more replica, after it has
  * copied the range while the old view serves; then the right order, acceptors and number.
  */
+
 import { type Arc, arcContains, splitArc } from '../../ring/arc.ts'
 import {
   placeReplicas,
@@ -22,8 +23,7 @@ import {
   type ViewId,
 } from '../../views/view.ts'
 import { askAboutStrangers, isMissing, membersOf } from './acquaintance.ts'
-import { startProposal } from './deciding.ts'
-import { finishSealed } from './installing.ts'
+import { finishSealed, startProposal } from './deciding.ts'
 import { isAlive, probe } from './liveness.ts'
 import {
   backOffMs,
@@ -193,4 +193,26 @@ export function renewView(m: Machine, viewId: ViewId): void {
   if (state === undefined || state.sealed) return
   const { lo, hi, replicas, acceptors } = state.view
   proposePlans(m, viewId, [{ lo, hi, replicas, acceptors }])
+}
+
+/** Who has died while a view was decided is not waited for. */
+export function onTakenIn(m: Machine, view: View): void {
+  if (view.replicas.some(node => !isAlive(m, node))) planRepair(m, view.id)
+}
+
+/** Whoever learns that a node is dead repairs every range that it shares with it. */
+export function repairShared(m: Machine, node: NodeId): void {
+  for (const { view } of m.views.values()) {
+    if (view.replicas.includes(node) || view.acceptors.includes(node)) planRepair(m, view.id)
+  }
+}
+
+/** Whoever is named in a view and known to nobody may be replaced. */
+export function repairWith(m: Machine, node: NodeId): void {
+  for (const { view } of [...m.views.values()]) if (view.acceptors.includes(node)) planRepair(m, view.id)
+}
+
+/** Every range of this node is looked at. */
+export function repairAll(m: Machine): void {
+  for (const viewId of [...m.views.keys()]) planRepair(m, viewId)
 }

@@ -1,15 +1,15 @@
 /**
  * Owns the nouns of the entry node: what a client asks for, and the reads and writes that it is made of.
  */
+
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Body, FileMeta, Version } from '../../storage/record.ts'
 import type { NodeId, View } from '../../views/view.ts'
 import type { Condition } from '../replication.ts'
-import type { ChainRecord, IdempotencyKey, MoveRefusal } from './chain-record.ts'
+import type { ChainRecord, IdempotencyKey, MoveRefusal, RequestId } from './chain-record.ts'
 import type { Unconfirmed } from './confirm.ts'
 import type { BlobRef, Tag, WriteRequest } from './messages.ts'
-import type { Tidying } from './moves.ts'
 
 /** What a client asks its entry node for. `position` is the key of the path. */
 export type ClientRequest =
@@ -141,4 +141,11 @@ export interface Settling {
   readonly own: boolean
   /** The move that this one is in the way of. */
   readonly below: Settling | undefined
+}
+
+/** A move that a path remembers, and that may be settled. */
+export interface Tidying {
+  readonly path: PathName
+  readonly moveId: RequestId
+  readonly source: PathName
 }

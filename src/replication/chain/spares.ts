@@ -4,6 +4,7 @@
  * `spareMs` at least: whoever took it for dead may have been wrong, and a spare comes back by a comparison of digests,
  * where a node that has dropped its copy would have to copy the range (docs/decisions/0135).
  */
+import { overlaps } from '../../ring/arc.ts'
 import { markBefore } from '../../views/range-table.ts'
 import {
   compareViews,
@@ -18,7 +19,6 @@ import { newerViews, take } from './deciding.ts'
 import { forget } from './forgetting.ts'
 import { isAlive } from './liveness.ts'
 import { chainOf, dropView, type Machine, putView, sealMark, send, setTimer } from './machine-state.ts'
-import { overlaps } from './transfers.ts'
 
 /** What this step has sealed is a spare from now on, unless this node goes on with its range. */
 export function noteSpares(m: Machine): void {

@@ -8,7 +8,7 @@
  */
 
 import { assert } from '../../invariant.ts'
-import { type Arc, arcContains } from '../../ring/arc.ts'
+import { arcContains, overlaps } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import {
@@ -23,9 +23,17 @@ import { type ChainRecord, compareVersions } from './chain-record.ts'
 import { seal, take } from './deciding.ts'
 import { PREFIX_DIGITS } from './digest-tree.ts'
 import { keepRange } from './forgetting.ts'
-import { afterTransfer, afterTransferRefused } from './installing.ts'
 import { probe } from './liveness.ts'
-import { dropRecord, type Machine, newTag, putRecord, putView, send, setTimer } from './machine-state.ts'
+import {
+  dropRecord,
+  type Machine,
+  newTag,
+  putRecord,
+  putView,
+  send,
+  setTimer,
+  tell,
+} from './machine-state.ts'
 import type { Comparison, DifferenceMessage, Tag, TransferPurpose } from './messages.ts'
 
 /** Comparisons in one message: at most about 1 KiB each, and a few round trips for thousands of differences. */
@@ -235,11 +243,6 @@ export function stateOf(m: Machine, source: ViewState, range: View): HandedOut |
   return { floor, seq, active: source.active, timeMs }
 }
 
-/** Whether two ranges share a position. */
-export function overlaps(a: Arc, b: Arc): boolean {
-  return arcContains(a, b.hi) || arcContains(b, a.hi)
-}
-
 export function onDifference(
   m: Machine,
   from: NodeId,
@@ -263,7 +266,7 @@ export function onDifference(
   if (transfer.purpose === 'pre-copy') applyChanges(m, transfer)
   if (transfer.todo.length > 0) return ask(m, transfer)
   end(m, transfer)
-  afterTransfer(m, transfer, message)
+  tell(m, { kind: 'copied', transfer, from: message })
 }
 
 export function onNoDifference(
@@ -274,7 +277,7 @@ export function onNoDifference(
   const transfer = m.transfers.get(message.tag)
   if (transfer === undefined || transfer.from !== from) return
   end(m, transfer)
-  afterTransferRefused(m, transfer, message.reason)
+  tell(m, { kind: 'not-copied', transfer, reason: message.reason })
 }
 
 export function onTransferTimeout(m: Machine, tag: Tag, steps: number): void {
@@ -282,7 +285,7 @@ export function onTransferTimeout(m: Machine, tag: Tag, steps: number): void {
   if (transfer === undefined || transfer.steps !== steps) return
   end(m, transfer)
   probe(m, transfer.from)
-  afterTransferRefused(m, transfer, 'silent')
+  tell(m, { kind: 'not-copied', transfer, reason: 'silent' })
 }
 
 /** Puts in place what differs: exactly what the source has, be it older or gone. */

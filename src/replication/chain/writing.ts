@@ -9,14 +9,11 @@
 
 import { assert } from '../../invariant.ts'
 import { arcContains } from '../../ring/arc.ts'
-import type { Identifier } from '../../ring/identifier.ts'
-import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { serves } from '../../views/install.ts'
-import { headOf, isNameOf, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
+import { headOf, isNameOf, type NodeId, type View, type ViewState } from '../../views/view.ts'
 import { missingBodyOf } from './bodies.ts'
 import {
-  absentRecord,
   applyOperation,
   type ChainRecord,
   compareVersions,
@@ -24,10 +21,10 @@ import {
   type KeyOutcome,
   type MoveRefusal,
   type RequestId,
+  remembered,
 } from './chain-record.ts'
-import { newerViews, sealedView } from './deciding.ts'
 import { answerWhenClean, wait } from './dirty.ts'
-import { chainOf, type Machine, putRecord, putView, send } from './machine-state.ts'
+import { chainOf, type Machine, send } from './machine-state.ts'
 import type { RefusalReason, ReplyMessage, RequestMessage, Tag, WriteRequest } from './messages.ts'
 import {
   decisionOf,
@@ -37,9 +34,10 @@ import {
   type MoveWrite,
   refusalOf,
 } from './move-decision.ts'
-import { hasRoomForKey, keptOutcome, type Moment, moveOutcome, withoutExpired } from './outcomes.ts'
-import { passOn } from './passing.ts'
-import { timeOf, withTime } from './range-time.ts'
+import { hasRoomForKey, keptOutcome, moveOutcome, withoutExpired } from './outcomes.ts'
+import { storeRecord } from './passing.ts'
+import { momentOf, timeOf } from './range-time.ts'
+import { currentRecord, headState, refuse } from './serving.ts'
 import { liveNodes } from './spares.ts'
 
 /** The counters that the head has seen of one start of an entry node. */
@@ -55,16 +53,6 @@ const WINDOW = 1024
 
 /** Unacknowledged writes of one view; one more is refused. */
 const UNACKNOWLEDGED_MAX = 4096
-
-/** What is at a path now, acknowledged or not. */
-export function currentRecord(
-  m: Machine,
-  state: ViewState,
-  path: PathName,
-  position: Identifier,
-): ChainRecord {
-  return m.records.get(path) ?? absentRecord(path, position, state.floor)
-}
 
 export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMessage): void {
   const { tag, request, binding } = message
@@ -147,11 +135,6 @@ function decideMove(
   store(m, state, from, tag, record, asked, refusal)
 }
 
-/** When the outcomes of a range are looked at by its head. */
-export function momentOf(m: Machine, state: ViewState): Moment {
-  return { rangeMs: timeOf(m, state), wallMs: m.nowMs, keptMs: m.settings.outcomesKeptMs }
-}
-
 /**
  * The write happens: stored here, and on its way down the chain. So does the refusal of a write under a key: once it has
  * been told, an earlier try of the same request, late at another entry node, must not succeed.
@@ -188,15 +171,6 @@ function store(
   else if (request.operation.kind === 'intend') message = { ...base, record: written }
   wait(m, before, request.path, { version, to: from, message, confirm: false })
   storeRecord(m, before, written)
-}
-
-/** The record has its next version, the highest of its range: it is stored here and passed on. */
-export function storeRecord(m: Machine, before: ViewState, record: ChainRecord): void {
-  const clean = chainOf(m, before).cleanSeq
-  const state = withTime(m, { ...before, seq: record.version.seq, clean })
-  putRecord(m, record)
-  putView(m, state)
-  passOn(m, state, record)
 }
 
 /** What is remembered of the request: under the client's key, and of a move under its own name. */
@@ -237,16 +211,6 @@ function decidedBefore(record: ChainRecord, request: WriteRequest) {
     if (known !== undefined) return { version: known.version, replaced: known.replaced }
   }
   return remembered(record, request.requestId)
-}
-
-/** The version of a write and what it replaced, as long as the record remembers it. */
-function remembered({ history }: ChainRecord, requestId: RequestId) {
-  const known = history.find(decided => decided.requestId === requestId)
-  return known && { version: known.version, replaced: known.replaced }
-}
-
-export function inHistory(record: ChainRecord, requestId: RequestId) {
-  return remembered(record, requestId)?.version
 }
 
 function cannotStore(
@@ -310,47 +274,4 @@ function use(m: Machine, state: ViewState, from: NodeId, boot: string, counter: 
     for (const old of window.used) if (old <= window.highest - WINDOW) window.used.delete(old)
   }
   return true
-}
-
-/** The view's state when this node is its serving head; otherwise the sender is refused, and told what came after. */
-export function headState(
-  m: Machine,
-  from: NodeId,
-  message: { viewId: ViewId; tag: Tag },
-  position?: Identifier,
-): ViewState | undefined {
-  const state = m.views.get(message.viewId)
-  const fault = headFault(m, state, position)
-  if (fault === undefined) return state
-  refuse(m, from, message.tag, fault, message.viewId, position)
-  return undefined
-}
-
-function headFault(
-  m: Machine,
-  state: ViewState | undefined,
-  position: Identifier | undefined,
-): RefusalReason | undefined {
-  if (state === undefined) return 'unknown-view'
-  if (headOf(state.view) !== m.self) return 'not-head'
-  if (position !== undefined && !arcContains(state.view, position)) return 'unknown-view'
-  if (state.sealed) return 'sealed'
-  return serves(state) ? undefined : 'not-active'
-}
-
-/** Refuses, and says what this node knows that is newer. */
-export function refuse(
-  m: Machine,
-  to: NodeId,
-  tag: Tag,
-  reason: RefusalReason,
-  viewId: ViewId,
-  position?: Identifier,
-): void {
-  const state = m.views.get(viewId)
-  const covering = position === undefined ? undefined : m.table.covering(position)
-  const known = covering === undefined ? [] : [covering]
-  const teaches = state === undefined ? known : newerViews(m, state.view)
-  const sealed = state?.sealed ? sealedView(m, state.view, state) : undefined
-  send(m, to, { kind: 'refused', tag, reason, teaches, sealed })
 }

@@ -53,7 +53,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'absent-below-floor',
-    file: 'src/replication/chain/writing.ts',
+    file: 'src/replication/chain/serving.ts',
     find: 'absentRecord(path, position, state.floor)',
     replace: 'absentRecord(path, position, { epoch: 0, seq: 0 })',
     loss: 'an absent path stands at no version',
@@ -293,7 +293,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'clean-mark-is-seq',
-    file: 'src/replication/chain/writing.ts',
+    file: 'src/replication/chain/passing.ts',
     find: 'const clean = chainOf(m, before).cleanSeq',
     replace: 'const clean = before.seq',
     loss: 'after a restart a dirty record is read',
@@ -377,14 +377,14 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'head-serves-others',
-    file: 'src/replication/chain/writing.ts',
+    file: 'src/replication/chain/serving.ts',
     find: "if (headOf(state.view) !== m.self) return 'not-head'",
     replace: '',
     loss: 'a replica that is not the head takes writes',
   },
   {
     id: 'head-serves-sealed',
-    file: 'src/replication/chain/writing.ts',
+    file: 'src/replication/chain/serving.ts',
     find: "  if (state.sealed) return 'sealed'\n",
     replace: '',
     loss: 'a superseded head takes writes',
@@ -392,7 +392,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'head-serves-inactive',
-    file: 'src/replication/chain/writing.ts',
+    file: 'src/replication/chain/serving.ts',
     find: "return serves(state) ? undefined : 'not-active'",
     replace: 'return undefined',
     loss: 'a head takes writes before its view is active',
@@ -795,8 +795,8 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'death-repairs-nothing',
-    file: 'src/replication/chain/liveness.ts',
-    find: '  repairShared(m, node)\n',
+    file: 'src/replication/chain/handlers.ts',
+    find: '(m, { node }) => repair.repairShared(m, node),',
     replace: '',
     loss: 'a range stays without the copies that died',
   },

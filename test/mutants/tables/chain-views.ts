@@ -161,7 +161,7 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'seal-turns-nobody-away',
     file: 'src/replication/chain/deciding.ts',
-    find: '  putView(m, sealed)\n  turnAway(m, state.view.id)',
+    find: "  putView(m, sealed)\n  tell(m, { kind: 'sealed', viewId: state.view.id })",
     replace: '  putView(m, sealed)',
     loss: 'whoever waits in a sealed view waits until the end of his patience',
   },
@@ -289,14 +289,14 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'finish-though-newer',
-    file: 'src/replication/chain/installing.ts',
+    file: 'src/replication/chain/deciding.ts',
     find: 'state.accepted !== undefined && newerViews(m, state.view).length === 0',
     replace: 'state.accepted !== undefined',
     loss: 'an old decision is proposed again and again',
   },
   {
     id: 'finish-nothing',
-    file: 'src/replication/chain/installing.ts',
+    file: 'src/replication/chain/deciding.ts',
     find: '  if (!state.sealed || state.next !== undefined) return\n',
     replace: '  if (true as boolean) return\n',
     loss: 'a sealed view without successor blocks its range',
@@ -415,7 +415,7 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'overlap-by-one-end',
-    file: 'src/replication/chain/transfers.ts',
+    file: 'src/ring/arc.ts',
     find: 'return arcContains(a, b.hi) || arcContains(b, a.hi)',
     replace: 'return arcContains(a, b.hi)',
     loss: 'a view within another one counts as apart',

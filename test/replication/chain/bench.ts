@@ -4,15 +4,14 @@
  */
 
 import type { BlobState } from '../../../src/replication/chain/blob-table.ts'
-import { type MachineEvent, step } from '../../../src/replication/chain/machine.ts'
-import type { ChainSettings } from '../../../src/replication/chain/machine-state.ts'
-import {
-  createMachine,
-  type Machine,
-  type Member,
-  type Outcome,
-  type TimerEvent,
-  type Write,
+import { createMachine, type MachineEvent, step } from '../../../src/replication/chain/machine.ts'
+import type {
+  ChainSettings,
+  Machine,
+  Member,
+  Outcome,
+  TimerEvent,
+  Write,
 } from '../../../src/replication/chain/machine-state.ts'
 import type { Envelope, Message } from '../../../src/replication/chain/messages.ts'
 import {

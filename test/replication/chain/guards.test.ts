@@ -2,20 +2,21 @@
  * One message or one state, one guard: what a node does not do because somebody else said so. Each of these was a change
  * of the sources that no other test noticed (docs/mutants.md).
  */
+
 import t from 'tap'
 import {
   absentRecord,
   type ChainRecord,
   type RequestId,
 } from '../../../src/replication/chain/chain-record.ts'
-import { learnDecided, meetSealed, take } from '../../../src/replication/chain/deciding.ts'
+import { finishSealed, learnDecided, meetSealed, take } from '../../../src/replication/chain/deciding.ts'
 import { acknowledgedUpTo, isClean } from '../../../src/replication/chain/dirty.ts'
-import { afterTransfer, finishSealed } from '../../../src/replication/chain/installing.ts'
+import { onCopied } from '../../../src/replication/chain/installing.ts'
 import { chainOf } from '../../../src/replication/chain/machine-state.ts'
 import type { Message, Tag } from '../../../src/replication/chain/messages.ts'
 import { readAtOnce } from '../../../src/replication/chain/reading.ts'
+import { currentRecord } from '../../../src/replication/chain/serving.ts'
 import { stateOf, type Transfer } from '../../../src/replication/chain/transfers.ts'
-import { currentRecord } from '../../../src/replication/chain/writing.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import {
   asSource,
@@ -148,7 +149,7 @@ t.test('what has been installed or sealed meanwhile adopts nothing', async t => 
       changes: new Map([[at, undefined]]),
       steps: 1,
     }
-    afterTransfer(machine, transfer, { floor: { epoch: 1, seq: 1 }, seq: 1, active: true })
+    onCopied(machine, transfer, { floor: { epoch: 1, seq: 1 }, seq: 1, active: true })
     t.ok(machine.records.get(at), JSON.stringify(change))
     t.equal(bench.state('n2', 'v2').seq, 7)
   }

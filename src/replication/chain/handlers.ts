@@ -1,0 +1,160 @@
+/**
+ * Owns who acts on what: for each kind of message its one handler, for each fact those who hear it, in this order, and
+ * for each timer whoever set it.
+ */
+
+import type { NodeId } from '../../views/view.ts'
+import * as bodies from './bodies.ts'
+import * as confirm from './confirm.ts'
+import * as deciding from './deciding.ts'
+import * as dirty from './dirty.ts'
+import * as entry from './entry.ts'
+import type { Fact } from './facts.ts'
+import * as flows from './flows.ts'
+import { onForget } from './forgetting.ts'
+import * as installing from './installing.ts'
+import * as liveness from './liveness.ts'
+import { type Machine, send, type TimerEvent } from './machine-state.ts'
+import type { Message } from './messages.ts'
+import { onSettled } from './move-decision.ts'
+import * as passing from './passing.ts'
+import { onRead } from './reading.ts'
+import * as repair from './repair.ts'
+import * as spares from './spares.ts'
+import * as transfers from './transfers.ts'
+import * as writing from './writing.ts'
+
+type OfKind<Union extends { readonly kind: string }, Kind> = Extract<Union, { readonly kind: Kind }>
+
+/** @param boot of the start of the sender, as text. */
+type Handlers = {
+  readonly [Kind in Message['kind']]: (
+    m: Machine,
+    from: NodeId,
+    message: OfKind<Message, Kind>,
+    boot: string,
+  ) => void
+}
+
+const nothing = () => undefined
+
+const MESSAGES: Handlers = {
+  // Views: who is responsible.
+  prepare: deciding.onPrepare,
+  promise: deciding.onPromised,
+  accept: deciding.onAccept,
+  accepted: deciding.onAcceptedAt,
+  outbid: (m, _from, message) => deciding.onOutbid(m, message),
+  decided: (m, _from, { view, children }) => deciding.learnDecided(m, view, children),
+  teach: (m, _from, { views }) => deciding.takeAll(m, views),
+  install: (m, from, { view }) => installing.onInstall(m, from, view),
+  installed: (m, from, { viewId }) => installing.onInstalled(m, from, viewId),
+  active: (m, from, { viewId }) => installing.onActive(m, from, viewId),
+  'pre-copy': (m, from, { view }) => bodies.onPreCopy(m, from, view),
+  'pre-copied': (m, from, { viewId }) => repair.onPreCopied(m, from, viewId),
+  'back-filled': (m, from, { viewId }) => spares.onBackFilled(m, from, viewId),
+  complete: (m, _from, { view }) => spares.onComplete(m, view),
+  'ask-complete': (m, from, { view }) => spares.onAskComplete(m, from, view),
+  compare: transfers.onCompare,
+  difference: transfers.onDifference,
+  'no-difference': transfers.onNoDifference,
+  ping: (m, from) => send(m, from, { kind: 'pong' }),
+  // That it has come is all that it says.
+  pong: nothing,
+  suspect: (m, _from, { node }) => liveness.probe(m, node),
+  // Heard before all others, since its sender does not trust this start (machine.ts).
+  impostor: nothing,
+  // The chain: how bytes are kept.
+  read: onRead,
+  write: (m, from, message, boot) => writing.onWrite(m, from, boot, message),
+  burn: (m, from, message, boot) => writing.onBurn(m, from, boot, message),
+  pass: passing.onPass,
+  acknowledge: passing.onAcknowledge,
+  floor: passing.onFloor,
+  settled: onSettled,
+  confirm: confirm.onConfirm,
+  confirmed: confirm.onConfirmed,
+  stage: bodies.onStage,
+  'stage-on': (m, _from, message) => bodies.stageOn(m, message),
+  'blob-wanted': (m, from, { blobs }) => bodies.onBlobWanted(m, from, blobs),
+  blob: (m, _from, { blob }) => bodies.onBlob(m, blob),
+  'blob-missing': (m, from, { blob }) => bodies.onBlobMissing(m, from, blob),
+  // The entry node: what it asks when it knows nobody, and what it is answered.
+  where: entry.onWhere,
+  value: entry.onReply,
+  written: entry.onReply,
+  failed: entry.onReply,
+  'key-refused': entry.onReply,
+  stale: entry.onReply,
+  unsettled: entry.onReply,
+  staged: (m, _from, message) => entry.onStaged(m, message),
+  refused: entry.onRefused,
+}
+
+type Hearers = {
+  readonly [Kind in Fact['kind']]: readonly ((m: Machine, fact: OfKind<Fact, Kind>) => void)[]
+}
+
+const FACTS: Hearers = {
+  sealed: [
+    (m, { viewId }) => confirm.refuseUnconfirmed(m, viewId, 'sealed'),
+    (m, { viewId }) => dirty.refuseWaiting(m, viewId),
+    (m, { viewId }) => confirm.assertNobodyWaits(m, viewId),
+  ],
+  'taken-in': [(m, { view }) => installing.onTakenIn(m, view), (m, { view }) => repair.onTakenIn(m, view)],
+  dropped: [
+    (m, { viewId }) => m.chains.delete(viewId),
+    (m, { viewId }) => m.proposals.delete(viewId),
+    (m, { viewId }) => m.installations.delete(viewId),
+  ],
+  dead: [(m, { node }) => repair.repairShared(m, node), (m, { node }) => entry.onTargetUnreachable(m, node)],
+  back: [repair.repairAll],
+  unknown: [(m, { node }) => repair.repairWith(m, node)],
+  copied: [(m, { transfer, from }) => installing.onCopied(m, transfer, from)],
+  'not-copied': [(m, { transfer, reason }) => installing.onNotCopied(m, transfer, reason)],
+  'body-here': [(m, { blobId }) => passing.passBlocked(m, blobId)],
+  'task-done': [(m, { task, result }) => flows.taskDone(m, task, result)],
+  'way-free': [(m, { flow }) => flows.resume(m, flow)],
+  'move-unsettled': [flows.startTidying],
+}
+
+type Timers = { readonly [Kind in TimerEvent['kind']]: (m: Machine, timer: OfKind<TimerEvent, Kind>) => void }
+
+const TIMERS: Timers = {
+  confirm: (m, { tag, last }) => confirm.onConfirmTimeout(m, tag, last),
+  proposal: (m, { viewId, round }) => deciding.onProposalTimeout(m, viewId, round),
+  watch: (m, { viewId, tries }) => installing.onWatch(m, viewId, tries),
+  transfer: (m, { tag, steps }) => transfers.onTransferTimeout(m, tag, steps),
+  resume: (m, { viewId }) => passing.onResume(m, viewId),
+  resend: (m, { viewId }) => passing.onResend(m, viewId),
+  'back-fill': (m, { viewId, tries }) => bodies.fillBodies(m, viewId, tries),
+  task: (m, { tag }) => entry.onTaskTimeout(m, tag),
+  retry: (m, { tag }) => entry.onRetry(m, tag),
+  deadline: (m, { flow }) => flows.onDeadline(m, flow),
+  repair: repair.onRepair,
+  seek: liveness.onSeek,
+  forget: onForget,
+  spare: (m, { viewId, tries }) => spares.onSpareTimeout(m, viewId, tries),
+  question: (m, { node, tag }) => liveness.onQuestionTimeout(m, node, tag),
+}
+
+/** Handles a message of a node that may be trusted to be who it says it is. */
+export function receive(m: Machine, from: NodeId, boot: string, message: Message): void {
+  // A request is the occasion on which nodes that count as dead are asked whether they are back.
+  if (message.kind === 'read' || message.kind === 'write') liveness.seekSuspects(m)
+  const handler = MESSAGES[message.kind] as Handlers[Message['kind']] as (
+    m: Machine,
+    from: NodeId,
+    message: Message,
+    boot: string,
+  ) => void
+  handler(m, from, message, boot)
+}
+
+export function hear(m: Machine, fact: Fact): void {
+  for (const hearer of FACTS[fact.kind]) (hearer as (m: Machine, fact: Fact) => void)(m, fact)
+}
+
+export function onTimer(m: Machine, timer: TimerEvent): void {
+  ;(TIMERS[timer.kind] as (m: Machine, timer: TimerEvent) => void)(m, timer)
+}
