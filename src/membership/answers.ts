@@ -17,6 +17,7 @@ import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { View, ViewId } from '../views/view.ts'
 import type { PeerAnswer, PeerCall, PeerStream, VersionsAnswer } from './calls.ts'
+import type { Detours } from './detours.ts'
 import type { Members } from './members.ts'
 import { assertWish, type NetworkConfig } from './network-config.ts'
 import { ownPart } from './network-list.ts'
@@ -32,6 +33,8 @@ const OF_THE_NETWORK: ReadonlySet<PeerCall['kind']> = new Set<PeerCall['kind']>(
   'mend',
   'recovered',
   'recoveries',
+  'forward',
+  'forwarded',
 ])
 
 /** Checks of ranges under way here; one more is refused. Each reads the disk as fast as it can. */
@@ -44,6 +47,7 @@ export interface AnswersComponents {
   readonly lookups: Lookups<View>
   readonly storage: Storage & { readonly replica: ReplicaStore }
   readonly rangeCheck: RangeCheck
+  readonly detours: Pick<Detours, 'passOn' | 'arrived'>
 }
 
 export class Answers {
@@ -116,6 +120,11 @@ export class Answers {
         return this.#recover(call)
       case 'recovered':
         await this.recoveries.note(call.recovery, 'now')
+        return {}
+      case 'forward':
+        return this.#components.detours.passOn(call)
+      case 'forwarded':
+        this.#components.detours.arrived(call)
         return {}
       case 'recoveries':
         return { recoveries: this.recoveries.all() }

@@ -1,7 +1,9 @@
 /**
  * Owns what nodes ask each other one to one, apart from the messages of replication: one call, one answer.
  */
+import type { PeerIdentity } from '../peer/peers.ts'
 import * as is from '../peer/shape.ts'
+import { MESSAGE_BYTES_MAX } from '../peer/wire.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { Digest } from '../replication/chain/digest-tree.ts'
 import { isView } from '../replication/chain/message-shapes.ts'
@@ -63,8 +65,21 @@ export interface PeerCalls {
   recovered: { readonly ask: { readonly recovery: Recovery }; readonly answer: object }
   /** Everything that was ever recovered by force. */
   recoveries: { readonly ask: object; readonly answer: { readonly recoveries: readonly Recovery[] } }
+  /** "Pass this on to that node, which I do not reach": messages as they are encoded; without any, whether it is reached. */
+  forward: {
+    readonly ask: Forwarded & { readonly to: NodeId }
+    readonly answer: { readonly reached: boolean }
+  }
+  /** What another node has passed on. */
+  forwarded: { readonly ask: Forwarded; readonly answer: object }
   /** The ranges that the asked node has a part in. */
   ranges: { readonly ask: object; readonly answer: { readonly ranges: readonly RangeReport[] } }
+}
+
+/** Messages of a node that come by way of another one. */
+export interface Forwarded {
+  readonly from: PeerIdentity
+  readonly messages: readonly Uint8Array[]
 }
 
 /** Calls that are answered by many words, as they come. */
@@ -120,6 +135,9 @@ export type PeerAnswer = PeerCalls[CallKind]['answer']
 /** Nodes that one message names; a network has a few thousand. */
 const NODES_MAX = 100_000
 
+/** Messages that go round together. */
+export const FORWARDED_MAX = 200
+
 /** Parts of a range that one call compares. */
 export const PREFIXES_MAX = 4096
 
@@ -162,6 +180,14 @@ const wish = is.object<NetworkWish>({
   virtualNodes: is.absentOr(is.integer()),
 })
 
+const forwarded: is.Fields<Forwarded> = {
+  from: is.object<PeerIdentity>({
+    address,
+    nodeId,
+    boot: is.object<Boot>({ counter: is.integer(), nonce: is.text(64) }),
+  }),
+  messages: is.list(is.bytes(MESSAGE_BYTES_MAX), FORWARDED_MAX),
+}
 const arc = { lo: is.matching(/^[0-9a-f]{40}$/), hi: is.matching(/^[0-9a-f]{40}$/) }
 const prefix = is.matching(/^[0-9a-f]{0,4}$/)
 const path = is.text(TEXT_LENGTH_MAX, 1)
@@ -187,6 +213,8 @@ const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> }
   recover: { view: isView, basis: is.integer(), basisId: is.absentOr(is.text(VIEW_ID_LENGTH_MAX, 1)) },
   recovered: { recovery: isRecovery },
   recoveries: {},
+  forward: { ...forwarded, to: nodeId },
+  forwarded,
   ranges: {},
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
-import { errorCode, StoreError } from '../errors.ts'
+import { StoreError } from '../errors.ts'
 import type { Defect } from '../invariant.ts'
 import { HttpPeers } from '../peer/http-peers.ts'
 import type { Whereabouts } from '../peer/peer-requests.ts'
@@ -19,7 +19,6 @@ import { holdersOf } from '../replication/chain/body-holders.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
 import { LostRanges } from '../replication/chain/lost-ranges.ts'
-import { isMessage } from '../replication/chain/message-shapes.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
 import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
@@ -37,20 +36,16 @@ import { Answers } from './answers.ts'
 import { Asking } from './asking.ts'
 import { bodyPeers } from './body-peers.ts'
 import { isPeerCall, isPeerStream, type PeerAnswer, type PeerCall, type PeerStream } from './calls.ts'
+import { Detours } from './detours.ts'
+import { type Envelope, isEnvelope } from './envelope.ts'
 import type { Joined } from './join.ts'
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { durablePart, NetworkList } from './network-list.ts'
-import { ringLookups } from './ring-lookups.ts'
+import { lookupInTime, ringLookups } from './ring-lookups.ts'
 import { datedOf, isKnownIn } from './since.ts'
 import { Strangers, strangersTo } from './strangers.ts'
 import { UpgradeGate } from './upgrade-gate.ts'
-
-/** A lookup from this node until its answer, ms. */
-const LOOKUP_BUDGET_MS = 5_000
-
-/** A message as it travels: to which disk, since another one may have taken over the address. */
-export type Envelope = readonly [to: NodeId, message: Message]
 
 export interface RingNodeComponents {
   readonly env: Env
@@ -93,6 +88,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #roundTrips = new RoundTrips()
   readonly #closing = new AbortController()
   readonly #strangers: Strangers
+  readonly #detours: Detours
   /** While the messages of one node are handled: what is said to it meanwhile, to ride on the reply. */
   #replying: { readonly to: NodeId; readonly messages: Envelope[] } | undefined
 
@@ -103,16 +99,17 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#self = init.self.nodeId
     this.network = init.network
     this.credentials = this.#makeCredentials(init)
+    const messages = (from: PeerIdentity, some: readonly Envelope[]) => this.#onMessages(from, some)
     this.#peers = new HttpPeers(
       { env, credentials: this.credentials },
       {
         scheme: init.scheme,
         unreachable: (address, how) => this.#onUnreachable(address, how),
-        isMessage: (value, version): value is Envelope => this.isMessage(value, version),
+        isMessage: isEnvelope,
         dated: what => datedOf('kind' in what ? what : what[1]),
-        messages: (from, messages) => this.#onMessages(from, messages),
+        messages,
         replaced: there => this.#onReplaced(there),
-        took: (peer, ms) => this.#roundTrips.took(peer, ms),
+        took: (peer, ms) => this.#took(peer, ms),
       },
     )
     this.driver = new ChainDriver(
@@ -139,7 +136,9 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#strangers = new Strangers({ ...calling, ...strangersTo(driver) })
     const observe = (record: MapRecord) => this.#strangers.observe(record)
     this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
-    const answering = { env, members, driver, storage, lookups: this.#lookups }
+    const { credentials } = this
+    this.#detours = new Detours({ ...calling, driver, credentials, messages, peers: this.#peers })
+    const answering = { env, members, driver, storage, lookups: this.#lookups, detours: this.#detours }
     this.#answers = new Answers({ ...answering, rangeCheck: this.#makeRangeCheck() }, init)
     this.allNodes = new AllNodes({
       ...calling,
@@ -180,22 +179,10 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   /** The recursive lookup of a key. @throws StoreError UNAVAILABLE. */
   async lookup(key: Identifier): Promise<LookupResult<View>> {
-    const { clock, timers } = this.#env
-    const { signal } = this.#closing
-    const deadlineMs = clock.monotonicMs() + LOOKUP_BUDGET_MS
-    for (let tries = 0; ; tries++) {
-      try {
-        const result = await this.#lookups.lookup(key, { budgetMs: deadlineMs - clock.monotonicMs(), signal })
-        this.#keepView(result.view)
-        this.members.notice()
-        return result
-      } catch (error) {
-        // While a range changes its view, nobody serves it for a moment.
-        const pauseMs = CHAIN_DEFAULTS.retryMs * 2 ** Math.min(tries, 4)
-        if (errorCode(error) !== 'UNAVAILABLE' || clock.monotonicMs() + pauseMs >= deadlineMs) throw error
-        await timers.sleep(pauseMs, signal)
-      }
-    }
+    const result = await lookupInTime(this.#lookups, key, this.#env, this.#closing.signal)
+    this.#keepView(result.view)
+    this.members.notice()
+    return result
   }
 
   async close(): Promise<void> {
@@ -207,16 +194,18 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   // What other nodes ask.
 
-  isMessage(value: unknown, version: ProtocolVersion): value is Envelope {
-    const [to, message] = Array.isArray(value) ? value : []
-    return typeof to === 'string' && isMessage(message) && isKnownIn(version, message)
-  }
+  readonly isMessage = isEnvelope
 
   isCall(value: unknown, version: ProtocolVersion): value is PeerCall {
     return isPeerCall(value) && isKnownIn(version, value)
   }
 
   messages(from: PeerIdentity, messages: readonly Envelope[]): readonly Envelope[] {
+    // Silent until somebody was reached: who hears nothing goes on without this node.
+    if (this.#detours.isCutOff) {
+      this.#peers.send(from.address, [from.nodeId, { kind: 'ping' }])
+      return []
+    }
     const replying = { to: from.nodeId, messages: [] as Envelope[] }
     this.#replying = replying
     try {
@@ -271,8 +260,10 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   #sendNow(to: NodeId, message: Message): void {
     const address = this.members.addressOf(to)
     if (this.#replying?.to === to) this.#replying.messages.push([to, message])
-    else if (address !== undefined) this.#peers.send(address, [to, message])
-    else void this.#sendToStranger(to, message)
+    else if (address !== undefined) {
+      this.#peers.send(address, [to, message])
+      this.#detours.sent({ nodeId: to, address }, [to, message])
+    } else void this.#sendToStranger(to, message)
   }
 
   /** Whoever waits for the answer of a node that nobody knows must not wait until its deadline. */
@@ -301,6 +292,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     if (await this.#carrier.hasBody(message)) then()
   }
 
+  #took(peer: Address, ms: number): void {
+    this.#roundTrips.took(peer, ms)
+    this.#detours.took(peer)
+  }
+
   /** An address that answers as another disk proves the one dead that was meant. */
   #onReplaced(there: Whereabouts): void {
     this.members.learn(this.members.replacedBy(there))
@@ -312,7 +308,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const record = this.members.alive().find(one => one.address === address)
     if (record === undefined) return
     this.#env.log.debug({ op: 'peer.unreachable', peer: address, how }, 'peer did not answer')
-    if (how === 'refused') this.driver.dispatch({ kind: 'unreachable', node: record.nodeId })
+    if (how === 'refused') this.#detours.refused(record)
   }
 
   #makeReplication(): ChainReplication {

@@ -27,6 +27,9 @@ export const SINCE: { readonly [K in Kind]: ProtocolVersion } = {
   recover: 2,
   recovered: 2,
   recoveries: 2,
+  // The way around a link that carries nothing.
+  forward: 4,
+  forwarded: 4,
   // Streams.
   check: 2,
   // Messages of replication.

@@ -77,6 +77,8 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   readonly #components: HttpPeersComponents
   readonly #init: HttpPeersInit<Message, Call | Stream>
   readonly #links = new Map<Address, Link>()
+  /** Since when the batch under way to a peer has waited, ms of the monotonic clock. */
+  readonly #underWay = new Map<Address, number>()
   readonly #refusals: Refusals
   readonly #requests: PeerRequests
   /** Messages that wait for a peer of which it is not known whether it understands them. */
@@ -105,6 +107,12 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 
   #drop(to: Address, { kind, since }: Dated): void {
     this.#components.env.log.debug({ op: 'peer.send', peer: to, kind, since }, 'newer than the peer')
+  }
+
+  /** How long the messages under way to a peer have waited for its answer, ms; 0 when none are. */
+  waitsMs(to: Address): number {
+    const since = this.#underWay.get(to)
+    return since === undefined ? 0 : this.#components.env.clock.monotonicMs() - since
   }
 
   async call(to: Address, call: Call, options: CallOptions): Promise<Answer> {
@@ -287,7 +295,14 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
       },
     })
     const outbox = new Outbox({
-      deliver: batch => this.#deliver(to, pool, batch),
+      deliver: async batch => {
+        this.#underWay.set(to, this.#components.env.clock.monotonicMs())
+        try {
+          return await this.#deliver(to, pool, batch)
+        } finally {
+          this.#underWay.delete(to)
+        }
+      },
       lost: (how, messages) => {
         this.#components.env.log.debug({ op: 'peer.send', peer: to, how, messages }, 'messages lost')
         this.#init.unreachable(to, how)

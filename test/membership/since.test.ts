@@ -25,8 +25,13 @@ t.test('what the first program said, and what came with the second version', asy
     third.map(([kind]) => kind),
     ['settled'],
   )
+  const fourth = Object.entries(SINCE).filter(([, since]) => since === 4)
+  t.same(
+    fourth.map(([kind]) => kind),
+    ['forward', 'forwarded'],
+  )
   t.equal(
-    first.length + second.length + third.length,
+    first.length + second.length + third.length + fourth.length,
     Object.keys(SINCE).length,
     'nothing is newer than this program',
   )
