@@ -45,6 +45,21 @@ t.test('no files import each other in a circle', async t => {
   t.same(circlesOf(files.slice(0, 2)), [])
 })
 
+t.test('the console is plain modules that open with what they own and need nothing else', async t => {
+  const modules = filesUnder('src/console', '.js')
+  t.ok(modules.length > 10, 'the modules were found')
+  for (const path of modules) {
+    const { text } = readPage(path)
+    t.match(text, /^\/\*\*\n \* Owns /, path)
+    const imported = [...text.matchAll(/(?:from|import\() ?'([^']+)'/g)].map(match => match[1] as string)
+    t.same(
+      imported.filter(name => !/^\.\/[a-z-]+\.js$/.test(name)),
+      [],
+      path,
+    )
+  }
+})
+
 /** Pure machines that work only together: the simulator drives them through this test. */
 const DRIVEN_TOGETHER = /^src\/(views|replication\/chain|lab\/simulator\/chain-)/
 const DRIVER = 'test/lab/simulator/chain-scenario.test.ts'

@@ -56,17 +56,19 @@ export interface Door {
   readonly access: Access
   readonly aboutFile: boolean
   readonly contract: DoorContract
+  /** Answers are compressed for whoever takes them so; the scope has the plugin for it. */
+  readonly compress?: { readonly threshold: number }
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 }
 
 export function addDoor(fastify: FastifyInstance, { gate, metrics }: Doors, door: Door): void {
-  const { access, aboutFile, contract, handler } = door
+  const { access, aboutFile, contract, compress, handler } = door
   const config = { open: access === 'open' || access === 'signed', aboutFile, contract }
   const onRequest = gate.hookFor(access)
   for (const url of door.urls) {
     for (const method of door.methods) {
       const onResponse = metrics.hookFor(url)
-      fastify.route({ method, url, config, onRequest, onResponse, handler })
+      fastify.route({ method, url, config, onRequest, onResponse, handler, ...(compress && { compress }) })
     }
   }
 }

@@ -22,6 +22,7 @@ import { TLS_OPTIONS } from '../peer/tls-options.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { clusterRoutes, type NodeControl } from './cluster-routes.ts'
 import { Connections } from './connections.ts'
+import { CONSOLE_URL, consoleRoutes, wantsConsole } from './console-routes.ts'
 import { copyRoutes } from './copy-routes.ts'
 import { type Doors, ringHeaders } from './doors.ts'
 import { asStoreError, errorReply } from './error-reply.ts'
@@ -127,22 +128,38 @@ export async function buildServer(
     hasTokens: gate.hasTokens,
   })
   const methodsOf = watchMethods(fastify)
-  const enter = gate.hookFor('read')
-  const count = metrics.hookFor('none')
-  fastify.setNotFoundHandler((request, reply) =>
-    enter(request, reply, refusal => {
-      reply.raw.once('finish', () => count(request, reply, () => {}))
-      fail(refusal ?? noRoute(request, reply, methodsOf), request, reply)
-    }),
-  )
+  unknownUrls(fastify, doors, { methodsOf, fail })
   if (config.logLevel === 'debug') logRequests(fastify, env)
 
   fileRoutes(fastify, doors)
   clusterRoutes(fastify, doors, control)
   operatorRoutes(fastify, doors, { facts, contract })
+  await consoleRoutes(fastify, doors)
   await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring, metrics })
   tameServer(fastify, connections, limits.connectionsMax)
   return fastify
+}
+
+/** What no door answers: a browser at `/` goes to the console, and everybody else is told which doors there are. */
+function unknownUrls(
+  fastify: FastifyInstance,
+  { gate, metrics }: Doors,
+  { methodsOf, fail }: { methodsOf: MethodsOf; fail: ReturnType<typeof failureHandler> },
+): void {
+  const [enter, enterOpen] = [gate.hookFor('read'), gate.hookFor('open')]
+  const count = metrics.hookFor('none')
+  fastify.setNotFoundHandler((request, reply) => {
+    if (wantsConsole(request.raw)) {
+      return enterOpen(request, reply, refusal => {
+        if (refusal) fail(refusal, request, reply)
+        else reply.header('vary', 'accept').redirect(CONSOLE_URL)
+      })
+    }
+    return enter(request, reply, refusal => {
+      reply.raw.once('finish', () => count(request, reply, () => {}))
+      fail(refusal ?? noRoute(request, reply, methodsOf), request, reply)
+    })
+  })
 }
 
 function fileRoutes(fastify: FastifyInstance, doors: Doors): void {
