@@ -20,8 +20,8 @@ import type { PeerAnswer, PeerCall, PeerStream, VersionsAnswer } from './calls.t
 import type { Detours } from './detours.ts'
 import type { Members } from './members.ts'
 import { assertWish, type NetworkConfig } from './network-config.ts'
-import { ownPart } from './network-list.ts'
 import { ownRanges } from './overlay.ts'
+import { ownPart } from './own-part.ts'
 import { Recoveries } from './recoveries.ts'
 import { knowledgeOf } from './recovery.ts'
 
@@ -100,7 +100,7 @@ export class Answers {
       case 'has-body':
         return { has: await storage.replica.hasBlob(parseBodyName(call.blobId)) }
       case 'list':
-        return ownPart(driver.known, storage, call)
+        return ownPart({ env, driver, storage }, call)
       case 'ranges':
         return { ranges: ownRanges(driver.known) }
       case 'digests':

@@ -4,19 +4,13 @@
  */
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import type { ChainDriver } from '../replication/chain/driver.ts'
-import type { NetworkView } from '../replication/chain/network-view.ts'
 import { type Arc, arcContains } from '../ring/arc.ts'
 import { type Address, identifierOfPath } from '../ring/identifier.ts'
 import { comparePathNames } from '../ring/path-name.ts'
-import type { ListEntry, Storage } from '../storage/storage.ts'
-import { serves } from '../views/install.ts'
-import { compareViews, headOf, rankOf } from '../views/view.ts'
+import type { ListEntry } from '../storage/storage.ts'
+import { compareViews, rankOf } from '../views/view.ts'
 import type { AskedNode } from './asking.ts'
 import type { ListAnswer, ListAsk, ListedArc } from './calls.ts'
-
-/** Lines that a node looks at for one part, whatever it finds: about 5 ms of the event loop. */
-const LINES_LOOKED_AT_MAX = 5_000
 
 /**
  * How long a list is tried whose parts did not fit together, ms: because a view was changing, or because a node fell silent,
@@ -88,38 +82,6 @@ function naming(error: unknown, missing: readonly Address[]): unknown {
   if (errorCode(error) !== 'UNAVAILABLE' || missing.length === 0) return error
   const message = `${(error as Error).message} Missing: ${missing.join(', ')}.`
   return new StoreError('UNAVAILABLE', message, { missing })
-}
-
-/** This node's part: the files of the ranges that it is the head of. */
-export function ownPart(
-  known: Pick<NetworkView, 'self' | 'held'>,
-  storage: Pick<Storage, 'list'>,
-  ask: ListAsk,
-): ListAnswer {
-  const arcs = known
-    .held()
-    .filter(state => serves(state) && headOf(state.view) === known.self)
-    .map(({ view: { lo, hi, epoch, id } }) => ({ lo, hi, epoch, id }))
-  const lines: ListEntry[] = []
-  let lookedAt = 0
-  for (const line of storage.list(ask.prefix, ask.after)) {
-    lookedAt++
-    const position = identifierOfPath(line.path)
-    if (arcs.some(arc => arcContains(arc, position))) lines.push(line)
-    if (lines.length >= ask.limit || lookedAt >= LINES_LOOKED_AT_MAX) return { lines, upTo: line.path, arcs }
-  }
-  return { lines, upTo: undefined, arcs }
-}
-
-/** The same when it is durable that this node is their head. @throws StoreError UNAVAILABLE, DISK_FULL. */
-export async function durablePart(
-  driver: Pick<ChainDriver, 'known' | 'durable'>,
-  storage: Pick<Storage, 'list'>,
-  ask: ListAsk,
-): Promise<ListAnswer> {
-  const part = ownPart(driver.known, storage, ask)
-  await driver.durable()
-  return part
 }
 
 /**

@@ -41,7 +41,8 @@ import { type Envelope, isEnvelope } from './envelope.ts'
 import type { Joined } from './join.ts'
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
-import { durablePart, NetworkList } from './network-list.ts'
+import { NetworkList } from './network-list.ts'
+import { ownPart } from './own-part.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
 import { datedOf, isKnownIn } from './since.ts'
 import { Strangers, strangersTo } from './strangers.ts'
@@ -323,7 +324,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       env: this.#env,
       signal: this.#closing.signal,
       missing: () => lost.addresses(lost.missing()),
-      own: ask => durablePart(this.driver, this.#storage, ask),
+      own: ask => ownPart({ env: this.#env, driver: this.driver, storage: this.#storage }, ask),
       askOthers: ask => this.allNodes.list(ask),
     })
     return new ChainReplication(

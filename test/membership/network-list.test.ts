@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { realEnv } from '../../src/env.ts'
 import type { ListAnswer, ListedArc } from '../../src/membership/calls.ts'
-import { coverRing, mergeParts, NetworkList, ownPart } from '../../src/membership/network-list.ts'
+import { coverRing, mergeParts, NetworkList } from '../../src/membership/network-list.ts'
 import { arcContains } from '../../src/ring/arc.ts'
 import { type Address, type Identifier, identifierOfPath, type NodeId } from '../../src/ring/identifier.ts'
 import { comparePathNames, parsePathName } from '../../src/ring/path-name.ts'
-import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { ETag } from '../../src/storage/record.ts'
 import type { ListEntry } from '../../src/storage/storage.ts'
 import { manualEnv } from '../manual-env.ts'
 import { anyIdentifier } from '../ring/any.ts'
-import { put } from '../storage/conformance.ts'
-import { foundedRing } from './founded-ring.ts'
 
 const line = (name: string, size = 1): ListEntry => ({
   path: parsePathName(name),
@@ -112,25 +108,6 @@ t.test('coverage agrees with looking at every boundary', async () => {
     }),
     { numRuns: 2000 },
   )
-})
-
-t.test('a node lists the files of the ranges that it is the head of', async t => {
-  const storage = new MemoryStorage({ env: realEnv() })
-  const ring = foundedRing(realEnv(), storage)
-  t.teardown(() => ring.close())
-  await new Promise(resolve => setImmediate(resolve))
-  for (const name of ['a/1', 'a/2', 'b']) await put(storage, name, 'x')
-  const { known } = ring.driver
-  const names = (prefix: string, limit: number, after?: string) => {
-    const part = ownPart(known, storage, { prefix, after, limit })
-    t.ok(coverRing(part.arcs))
-    return [part.lines.map(({ path }) => path), part.upTo]
-  }
-  t.same(names('', 10), [['a/1', 'a/2', 'b'], undefined])
-  t.same(names('a/', 1), [['a/1'], 'a/1'])
-  t.same(names('a/', 5, 'a/1'), [['a/2'], undefined])
-  const foreign = { self: 'another' as NodeId, held: known.held }
-  t.same(ownPart(foreign, storage, { prefix: '', after: undefined, limit: 5 }).lines, [])
 })
 
 t.test('a path is listed once, whoever lists it twice', async () => {

@@ -25,9 +25,14 @@ export function keyRefused(result: TaskResult): Outcome {
   return { kind: 'failed', reason: result.reason === 'reused' ? 'key-reused' : 'too-many-keys' }
 }
 
-export function read(m: Machine, flow: Flow, step: FlowStep, path: PathName): void {
+export function read(
+  m: Machine,
+  flow: Flow,
+  step: FlowStep,
+  path: PathName,
+  position: Identifier = identifierOfPath(path),
+): void {
   flow.step = step
-  const position = identifierOfPath(path)
   startTask(m, flow, { kind: 'read', path, position, write: undefined })
 }
 

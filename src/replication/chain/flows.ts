@@ -39,7 +39,7 @@ function start(m: Machine, id: string, request: ClientRequest, moveId: Flow['mov
 function begin(m: Machine, flow: Flow, request: ClientRequest): void {
   switch (request.kind) {
     case 'get':
-      return read(m, flow, 'read', request.path)
+      return read(m, flow, 'read', request.path, request.position)
     case 'put':
     case 'remove':
       return write(m, flow, 'write', clientWrite(flow, request))

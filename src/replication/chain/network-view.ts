@@ -46,6 +46,8 @@ export interface KeptHere {
   /** Of the records of an arc whose positions begin with a prefix. */
   within(arc: Arc, prefix?: string): Iterable<ChainRecord>
   digest(arc: Arc, prefix: string): Digest
+  /** Paths at which this node, as the head of a view, has a write that not every replica has acknowledged yet. */
+  unacknowledged(view: ViewId): Iterable<PathName>
   hasBody(blobId: BlobId): boolean
   /** How many bodies are named by records and are not here. */
   missingBodies(): number
@@ -78,6 +80,7 @@ export function keptHereOf(machine: () => Readonly<Machine>): KeptHere {
     record: path => machine().records.get(path),
     within: (arc, prefix) => machine().records.within(arc, prefix),
     digest: (arc, prefix) => machine().records.digest(arc, prefix),
+    unacknowledged: view => machine().chains.get(view)?.dirty.keys() ?? [],
     hasBody: blobId => machine().blobs.has(blobId),
     missingBodies: () => {
       const { references, blobs } = machine()

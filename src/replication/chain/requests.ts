@@ -13,7 +13,8 @@ import type { BlobRef, Tag, WriteRequest } from './messages.ts'
 
 /** What a client asks its entry node for. `position` is the key of the path. */
 export type ClientRequest =
-  | { readonly kind: 'get'; readonly path: PathName }
+  /** With a `position` that is not the path's own, all that counts is that the range of that position has answered. */
+  | { readonly kind: 'get'; readonly path: PathName; readonly position?: Identifier }
   | {
       readonly kind: 'put'
       readonly path: PathName
