@@ -1,47 +1,85 @@
 /**
- * Owns finding the files of a folder that is to be stored, and what is left out of it: symbolic links are not
- * followed, and folders without anything in them have no place in a flat namespace.
+ * Owns finding what lies in a folder of this machine: files, symbolic links (as themselves, never what they lead to), folders, and
+ * what can't be stored, with the reason.
  */
-import { lstat, readdir } from 'node:fs/promises'
+import { isUtf8 } from 'node:buffer'
+import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Attributes, attributesOf, encodeTarget } from './file-attributes.ts'
+import { EVERYTHING, type Selection } from './selection.ts'
 
-/** What a walk comes across. `path` is relative to the root, with `/` between the segments. */
+interface Found {
+  /** Relative to the root, with `/` between the segments. */
+  readonly path: string
+  readonly file: string
+  readonly attributes: Attributes
+}
+
+/** What a walk comes across. */
 export type Walked =
-  | { readonly kind: 'file'; readonly path: string; readonly file: string; readonly size: number }
+  | ({ readonly kind: 'file'; readonly size: number } & Found)
+  /** `target` is encoded as in metadata. */
+  | ({ readonly kind: 'link'; readonly target: string } & Found)
+  | ({ readonly kind: 'folder'; readonly isEmpty: boolean } & Found)
   | { readonly kind: 'skipped'; readonly path: string; readonly reason: string }
   | { readonly kind: 'failed'; readonly path: string; readonly error: unknown }
 
-/** Everything under `root`, in the order of names, depth first. The root itself may be reached through a link. */
-export async function* walkFolder(root: string): AsyncGenerator<Walked> {
-  yield* walk(root, '')
+/**
+ * Everything under `root` but what a selection leaves out, in the order of the bytes of names, depth first, each folder before
+ * what lies in it. The root itself may be reached through a link.
+ */
+export async function* walkFolder(root: string, selection: Selection = EVERYTHING): AsyncGenerator<Walked> {
+  yield* walk(root, '', selection)
 }
 
-async function* walk(folder: string, prefix: string): AsyncGenerator<Walked> {
-  let names: string[]
+async function* walk(folder: string, prefix: string, selection: Selection): AsyncGenerator<Walked> {
+  const own = prefix === '' ? '.' : prefix.slice(0, -1)
+  let names: Buffer[]
   try {
-    names = await readdir(folder)
+    names = await readdir(folder, { encoding: 'buffer' })
+    const info = await lstat(folder, { bigint: true })
+    if (own !== '.')
+      yield {
+        kind: 'folder',
+        path: own,
+        file: folder,
+        isEmpty: names.length === 0,
+        attributes: attributesOf(info),
+      }
+    else if (names.length === 0) yield { kind: 'skipped', path: own, reason: 'empty folder' }
   } catch (error) {
-    yield { kind: 'failed', path: prefix === '' ? '.' : prefix.slice(0, -1), error }
+    yield { kind: 'failed', path: own, error }
     return
   }
-  if (names.length === 0) {
-    yield { kind: 'skipped', path: prefix === '' ? '.' : prefix.slice(0, -1), reason: 'empty folder' }
+  for (const name of names.sort(Buffer.compare)) {
+    if (isUtf8(name)) yield* found(folder, prefix, name.toString(), selection)
+    else
+      yield {
+        kind: 'failed',
+        path: prefix + name.toString('latin1'),
+        error: new Error('its name is not UTF-8 (shown here as Latin-1)'),
+      }
   }
-  for (const name of names.sort()) {
-    const file = join(folder, name)
-    const path = prefix + name
-    try {
-      const info = await lstat(file)
-      if (info.isDirectory()) yield* walk(file, `${path}/`)
-      else if (info.isFile()) yield { kind: 'file', path, file, size: info.size }
-      else
-        yield {
-          kind: 'skipped',
-          path,
-          reason: info.isSymbolicLink() ? 'symbolic link' : 'not a regular file',
-        }
-    } catch (error) {
-      yield { kind: 'failed', path, error }
-    }
+}
+
+async function* found(
+  folder: string,
+  prefix: string,
+  name: string,
+  selection: Selection,
+): AsyncGenerator<Walked> {
+  const file = join(folder, name)
+  const path = prefix + name
+  try {
+    const info = await lstat(file, { bigint: true })
+    if (selection.isLeftOut(path, info.isDirectory() ? 'folder' : 'file')) return
+    const attributes = attributesOf(info)
+    if (info.isDirectory()) yield* walk(file, `${path}/`, selection)
+    else if (info.isFile()) yield { kind: 'file', path, file, size: Number(info.size), attributes }
+    else if (info.isSymbolicLink())
+      yield { kind: 'link', path, file, target: encodeTarget(await readlink(file, 'buffer')), attributes }
+    else yield { kind: 'skipped', path, reason: 'not a regular file' }
+  } catch (error) {
+    yield { kind: 'failed', path, error }
   }
 }

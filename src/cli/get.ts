@@ -5,18 +5,18 @@ import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
-import type { ListedFile, StoreClient } from '../client/client.ts'
-import { formatQuantity } from '../quantity.ts'
+import type { StoreClient } from '../client/client.ts'
 import { addPathConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
-import { type Progress, startProgress } from './progress.ts'
-import { note, noteFailure, print, type Session, usageError } from './session.ts'
-import { conflictFinder, TargetFolder, writeTo } from './target-folder.ts'
+import { GetFolder, type GetFolderOptions } from './get-folder.ts'
+import { addProgressOption, type Progress, startProgress } from './progress.ts'
+import { addSelectionOptions, type SelectionOptions, selectionOf } from './selection.ts'
+import { noteFailure, type Session, usageError } from './session.ts'
+import { TargetFolder, writeTo } from './target-folder.ts'
 import { forEachAtOnce, PARALLEL_DEFAULT, parseParallel } from './transfers.ts'
 
-interface GetCommandOptions extends ConnectionOptions {
-  readonly recursive?: boolean
-  readonly parallel: number
-}
+type GetCommandOptions = ConnectionOptions &
+  GetFolderOptions &
+  SelectionOptions & { readonly recursive?: boolean; readonly progress?: boolean }
 
 export function addGetCommand(program: Command, session: Session): void {
   const command = program
@@ -25,12 +25,20 @@ export function addGetCommand(program: Command, session: Session): void {
     .description(
       'Fetches files. TARGET is a file name, a folder, or "-" for standard output; without one, the file goes into\n' +
         'the current folder under the last segment of its PATH. A file on this machine is replaced, and only once the\n' +
-        'new one is complete and its SHA-256 is right.',
+        'new one is complete and its SHA-256 is right. With -r, what is here already is not fetched again; modes, times and\n' +
+        'symbolic links come back as they were stored.',
     )
     .usage('[options] PATH... [TARGET]')
     .argument('<path...>', 'files to fetch; the last of several is the TARGET')
     .option('-r, --recursive', 'fetch everything below PATH into the folder TARGET')
+    .option('--quick', 'with -r: the same size and modification time are the same file, without reading it')
+    .option('--delete', 'with -r: remove from the folder what the store does not have')
+    .option('-n, --dry-run', 'with -r: say what would be done, and do nothing')
+  addSelectionOptions(command)
+    .option('--no-links', 'leave symbolic links out')
+    .option('--no-meta', 'fetch bytes only, without modes, times and links')
     .option('--parallel <number>', 'files at once', parseParallel, PARALLEL_DEFAULT)
+  addProgressOption(command)
   addPathConnectionOptions(command)
     .addHelpText(
       'after',
@@ -50,17 +58,27 @@ async function get(session: Session, args: readonly string[], options: GetComman
   if (options.recursive && (target === undefined || target === '-')) {
     throw usageError(`Say which folder it goes into: altered-chord get -r ${paths[0]} FOLDER`)
   }
+  for (const name of ['quick', 'delete', 'dryRun'] as const)
+    if (options[name] && !options.recursive)
+      throw usageError(`--${optionNames[name]} is for folders, with -r.`)
+  if (options.delete && paths.length > 1) throw usageError('--delete is for one PATH.')
+  const selection = await selectionOf(options)
   await withClient(session, options, async client => {
-    const progress = startProgress(session.stderr)
+    const progress = startProgress(session, options.dryRun ? { bar: 'hidden' } : options)
     try {
       const job = { session, client, progress, parallel: options.parallel }
-      if (options.recursive) for (const path of paths) await getFolder(job, path, target as string)
-      else await getFiles(job, paths, target)
+      if (options.recursive) {
+        const components = { session, client, progress, selection }
+        for (const path of paths)
+          await new GetFolder(components, { target: target as string }, options).fetch(path)
+      } else await getFiles(job, paths, target)
     } finally {
       progress.stop()
     }
   })
 }
+
+const optionNames = { quick: 'quick', delete: 'delete', dryRun: 'dry-run' } as const
 
 interface Job {
   readonly session: Session
@@ -91,44 +109,4 @@ async function getFiles(job: Job, paths: readonly string[], target: string | und
   await forEachAtOnce(paths, { parallel, signal: session.signal }, fetchOne, (path, error) =>
     noteFailure(session, `not fetched: ${path}`, error),
   )
-}
-
-async function getFolder(job: Job, path: string, target: string): Promise<void> {
-  const { session, client, progress } = job
-  const prefix = path === '' || path === '/' ? '' : `${path.replace(/^\//, '').replace(/\/+$/, '')}/`
-  const folder = new TargetFolder({ env: session.env }, { root: target })
-  const fetched = { files: 0, bytes: 0 }
-  let listed = 0
-  const inTheWay = conflictFinder()
-  const entries = async function* () {
-    for await (const entry of client.list(prefix, { signal: session.signal })) {
-      listed += 1
-      progress.expect(1, entry.size)
-      const file = inTheWay(entry.path)
-      if (file === undefined) yield entry
-      else
-        noteFailure(
-          session,
-          `not written: ${entry.path}`,
-          new Error(`${file} is a file, so nothing can be below it`),
-        )
-    }
-  }
-  const fetchOne = async (entry: ListedFile) => {
-    const file = await client.get(entry.path, { signal: session.signal })
-    await folder.write(entry.path.slice(prefix.length), progress.metered(file.body), session.signal)
-    fetched.files += 1
-    fetched.bytes += file.size
-    progress.fileDone()
-  }
-  await forEachAtOnce(
-    entries(),
-    { parallel: job.parallel, signal: session.signal },
-    fetchOne,
-    (entry, error) => noteFailure(session, `not written: ${entry.path}`, error),
-  )
-  progress.stop()
-  if (listed === 0) noteFailure(session, `not fetched: ${path}`, new Error('nothing lies below this path'))
-  else await print(session, `${fetched.files} files fetched, ${formatQuantity(fetched.bytes, 'bytes')}`)
-  if (fetched.files < listed) note(session, `${listed - fetched.files} of ${listed} files were not written`)
 }

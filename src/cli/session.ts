@@ -63,7 +63,14 @@ export function note(session: Session, line: string): void {
 /** Says a failure of one file or request; the command goes on and ends with exit code 1. */
 export function noteFailure(session: Session, what: string, error: unknown): void {
   session.exitCode = EXIT_CODES.refused
-  note(session, `${what}: ${describeError(error)}`)
+  note(session, `${what.replace(control, escaped)}: ${describeError(error)}`)
+}
+
+// Names of files may hold what moves the cursor of a terminal.
+const control = /\p{Cc}/gu
+
+function escaped(character: string): string {
+  return `\\x${character.codePointAt(0)?.toString(16).padStart(2, '0')}`
 }
 
 /** One sentence for a person, with the code that programs match on. */

@@ -5,11 +5,23 @@
  * folder is not followed. A file appears under its name by a rename, once it is complete.
  */
 import { constants, createWriteStream } from 'node:fs'
-import { chmod, type FileHandle, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import {
+  chmod,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  realpath,
+  rename,
+  stat,
+  symlink,
+  unlink,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Env } from '../env.ts'
 import { parsePathName } from '../ring/path-name.ts'
+import { type Attributes, setTime } from './file-attributes.ts'
 
 export class TargetFolder {
   readonly #env: Env
@@ -42,13 +54,52 @@ export class TargetFolder {
   }
 
   /** Writes a body to the file with this relative path, replacing what is there. */
-  async write(path: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+  async write(
+    path: string,
+    body: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+    attributes?: Partial<Attributes>,
+  ): Promise<void> {
     const place = await this.place(path)
     const info = await lstat(place).catch(() => undefined)
     if (info && !info.isFile() && !info.isDirectory() && !info.isSymbolicLink())
       throw new Error(`${place} is not a regular file`)
-    await writeWhole(this.#env, place, body, signal)
+    await writeWhole(this.#env, place, body, signal, attributes)
   }
+
+  /** Makes the folder with this relative path, where there is none. @throws as `place`. */
+  async makeFolder(path: string): Promise<void> {
+    await this.place(path)
+    await makeFolder(this.#root, path)
+  }
+
+  /** Gives what is at a relative path its mode and time; of a link the time alone, and never of what it leads to. */
+  async setAttributes(path: string, { mode, mtimeNs }: Partial<Attributes>): Promise<void> {
+    const place = await this.place(path)
+    if (mode !== undefined && !(await lstat(place)).isSymbolicLink()) await chmod(place, mode)
+    if (mtimeNs !== undefined) await setTime(place, mtimeNs)
+  }
+
+  /** Makes a symbolic link, in the place of a file or of another link. Whatever it leads to is not looked at. */
+  async link(path: string, target: Buffer, mtimeNs: bigint | undefined): Promise<void> {
+    const place = await this.place(path)
+    const info = await lstat(place).catch(() => undefined)
+    if (info?.isDirectory()) throw new Error(`${place} is a folder`)
+    const temporary = temporaryBeside(this.#env, place)
+    await symlink(target, temporary)
+    try {
+      if (mtimeNs !== undefined) await setTime(temporary, mtimeNs)
+      await rename(temporary, place)
+    } catch (error) {
+      await unlink(temporary).catch(() => {})
+      throw error
+    }
+  }
+}
+
+function temporaryBeside(env: Env, place: string): string {
+  const random = Buffer.from(env.randomness.bytes(8)).toString('hex')
+  return join(dirname(place), `.altered-chord-${random}.part`)
 }
 
 /**
@@ -93,18 +144,20 @@ export async function writeWhole(
   file: string,
   body: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
+  attributes: Partial<Attributes> = {},
 ): Promise<void> {
   const info = await lstat(file).catch(() => undefined)
   if (info?.isDirectory() || (await stat(file).catch(() => undefined))?.isDirectory())
     throw new Error(`${file} is a folder`)
   const folder = await stat(dirname(file)).catch(() => undefined)
   if (folder === undefined) throw new Error(`there is no folder ${dirname(file)}`)
-  const random = Buffer.from(env.randomness.bytes(8)).toString('hex')
-  const temporary = join(dirname(file), `.altered-chord-${random}.part`)
+  const temporary = temporaryBeside(env, file)
   try {
     await pipeline(body, createWriteStream(temporary, { flags: 'wx' }), { signal })
     // Who may read a file does not change because its content does.
-    if (info?.isFile()) await chmod(temporary, info.mode & 0o777)
+    const mode = attributes.mode ?? (info?.isFile() ? info.mode & 0o777 : undefined)
+    if (mode !== undefined) await chmod(temporary, mode)
+    if (attributes.mtimeNs !== undefined) await setTime(temporary, attributes.mtimeNs)
     await rename(temporary, file)
   } catch (error) {
     await unlink(temporary).catch(() => {})

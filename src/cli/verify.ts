@@ -77,7 +77,7 @@ const DIGITS_SHOWN = 8
 
 async function verifyLocally(session: Session, client: StoreClient): Promise<void> {
   const { signal } = session
-  const progress = startProgress(session.stderr)
+  const progress = startProgress(session)
   const before = { files: 0, bytes: 0, damaged: 0 }
   try {
     const { files, bytes } = (await client.status({ signal })) as { files: number; bytes: number }

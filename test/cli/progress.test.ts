@@ -7,7 +7,7 @@ import { scriptedSession } from './scripted-session.ts'
 for (const isTTY of [true, false]) {
   t.test(`bytes pass and are counted, ${isTTY ? 'on a terminal' : 'in a pipe'}`, async t => {
     const session = scriptedSession({ isTTY })
-    const progress = startProgress(session.stderr)
+    const progress = startProgress(session)
     progress.expect(2, 10)
     let counted = 0
     const body = Readable.from([Buffer.from('hello'), Buffer.from('world')])

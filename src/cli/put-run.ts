@@ -1,0 +1,232 @@
+/**
+ * Owns the run of a put: what is there already stays, what differs is replaced where that is asked for, and what is not in the
+ * folder goes with `--delete`. A run that was interrupted goes on where it was, since what it has stored is there.
+ */
+import { createReadStream } from 'node:fs'
+import { lstat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import type { ListedFile, Receipt, StoreClient } from '../client/client.ts'
+import { formatQuantity } from '../quantity.ts'
+import { parsePathName } from '../ring/path-name.ts'
+import { hasSameContent, type LocalFile } from './comparison.ts'
+import { attributesInMeta, FOLDER_MEDIA_TYPE, isAsSaid, LINK_MEDIA_TYPE } from './file-attributes.ts'
+import { receiptLine } from './one-request.ts'
+import type { Progress } from './progress.ts'
+import type { Selection } from './selection.ts'
+import { note, noteFailure, print, type Session } from './session.ts'
+import { forEachAtOnce } from './transfers.ts'
+import type { Planned, Upload } from './uploads.ts'
+
+export interface PutRunOptions {
+  readonly recursive?: boolean
+  readonly overwrite?: boolean
+  readonly ifMatch?: string
+  readonly type?: string
+  readonly parallel: number
+  readonly json?: boolean
+  readonly quick?: boolean
+  readonly delete?: boolean
+  readonly dryRun?: boolean
+  readonly meta?: boolean
+}
+
+interface Components {
+  readonly session: Session
+  readonly client: StoreClient
+  readonly progress: Progress
+  readonly selection: Selection
+}
+
+export class PutRun {
+  readonly #components: Components
+  readonly #options: PutRunOptions
+  readonly #counts = { files: 0, bytes: 0, unchanged: 0, updated: 0, removed: 0 }
+  #last: Receipt | undefined
+
+  constructor(components: Components, options: PutRunOptions) {
+    this.#components = components
+    this.#options = options
+  }
+
+  async run(plans: readonly Planned[]): Promise<void> {
+    const { session, progress } = this.#components
+    const uploads = plans.reduce((sum, plan) => sum + plan.uploads.length, 0)
+    const codeBefore = session.exitCode
+    for (const plan of plans) {
+      const sizes = plan.uploads.reduce((sum, upload) => sum + (upload.size ?? 0), 0)
+      progress.expect(plan.uploads.length, sizes)
+      const there = plan.prefix === undefined ? undefined : await this.#listed(plan.prefix)
+      await this.#store(plan.uploads, there)
+      if (this.#options.delete && there !== undefined && plan.prefix !== undefined)
+        await this.#removeOthers(plan, plan.prefix, there)
+    }
+    progress.stop()
+    if (this.#options.json) return
+    if (this.#options.recursive || uploads !== 1) await print(session, this.#summary())
+    else if (this.#last !== undefined) await print(session, receiptLine(this.#last))
+    else if (this.#options.dryRun && session.exitCode === codeBefore) await print(session, this.#summary())
+  }
+
+  #summary(): string {
+    const { files, bytes, unchanged, updated, removed } = this.#counts
+    const verb = this.#options.dryRun ? 'would be ' : ''
+    return [
+      `${files} files ${verb}stored, ${formatQuantity(bytes, 'bytes')}`,
+      ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
+      ...(updated > 0 ? [`${updated} ${verb}given their mode and time`] : []),
+      ...(removed > 0 ? [`${removed} ${verb}removed`] : []),
+    ].join('; ')
+  }
+
+  async #listed(prefix: string): Promise<Map<string, ListedFile>> {
+    const { client, session } = this.#components
+    const there = new Map<string, ListedFile>()
+    for await (const file of client.list(prefix, { signal: session.signal })) there.set(file.path, file)
+    return there
+  }
+
+  async #store(uploads: readonly Upload[], there: ReadonlyMap<string, ListedFile> | undefined) {
+    const { session, progress } = this.#components
+    const { parallel } = this.#options
+    await forEachAtOnce(
+      uploads,
+      { parallel, signal: session.signal },
+      async upload => {
+        await this.#storeOne(upload, there?.get(upload.path))
+        progress.fileDone()
+      },
+      (upload, error) => noteFailure(session, `not stored: ${upload.file} as ${upload.path}`, error),
+    )
+  }
+
+  async #storeOne(upload: Upload, listed: ListedFile | undefined): Promise<void> {
+    const { session, client, progress } = this.#components
+    const { overwrite, dryRun, quick } = this.#options
+    parsePathName(upload.path)
+    const local = localOf(upload)
+    if (listed !== undefined && local !== undefined) {
+      if (await hasSameContent(client, local, listed, { quick, signal: session.signal })) {
+        progress.advance(upload.size ?? 0)
+        await this.#updateMeta(upload, listed)
+        return
+      }
+      if (!overwrite)
+        throw new Error('the store has another file at this path; --overwrite replaces it (FILE_EXISTS)')
+    }
+    if (dryRun) {
+      await print(session, `would be ${listed === undefined ? 'stored' : 'replaced'}: ${upload.path}`)
+      this.#counts.files += 1
+      this.#counts.bytes += upload.size ?? 0
+      return
+    }
+    const receipt = await this.#send(upload, listed)
+    this.#counts.files += 1
+    this.#counts.bytes += receipt.size
+    this.#last = receipt
+    if (this.#options.json) await print(session, JSON.stringify(receipt))
+  }
+
+  /** The bytes are there; their mode and time are brought up to date where replacing is asked for. */
+  async #updateMeta(upload: Upload, listed: ListedFile): Promise<void> {
+    const { client, session } = this.#components
+    const said = attributesInMeta(listed.meta)
+    const isSaid = said.mode !== undefined && said.mtimeNs !== undefined
+    const isCurrent =
+      this.#options.meta === false ||
+      upload.attributes === undefined ||
+      (isSaid && isAsSaid(upload.attributes, said))
+    if (isCurrent || !this.#options.overwrite) {
+      this.#counts.unchanged += 1
+      return
+    }
+    if (!this.#options.dryRun) {
+      const options = { overwrite: true, meta: { ...listed.meta, ...upload.meta }, signal: session.signal }
+      await client.copy(upload.path, upload.path, options)
+    }
+    this.#counts.updated += 1
+  }
+
+  async #send(upload: Upload, listed: ListedFile | undefined): Promise<Receipt> {
+    const { session, client, progress } = this.#components
+    const { overwrite, ifMatch } = this.#options
+    let sent = 0
+    const open = () => {
+      // A repeated try starts from the first byte again.
+      progress.advance(-sent)
+      sent = 0
+      const body =
+        upload.kind === 'input' ? (session.stdin as AsyncIterable<Uint8Array>) : beginningOf(upload)
+      return progress.metered(body, bytes => {
+        sent += bytes
+      })
+    }
+    // What the list has shown is replaced, and nothing that somebody has written since.
+    const expected = listed?.etag ?? ifMatch
+    const receipt = await client.put(upload.path, upload.kind === 'input' ? open() : open, {
+      mediaType: await this.#mediaTypeOf(upload),
+      meta: upload.meta,
+      signal: session.signal,
+      ...(expected === undefined ? { overwrite: overwrite === true } : { ifMatch: expected }),
+      ...(upload.size === undefined ? {} : { size: upload.size }),
+    })
+    if (upload.kind === 'file') await this.#noteChange(upload, receipt)
+    return receipt
+  }
+
+  async #mediaTypeOf({ kind, path }: Upload): Promise<string> {
+    if (kind === 'link') return LINK_MEDIA_TYPE
+    if (kind === 'folder') return FOLDER_MEDIA_TYPE
+    if (this.#options.type !== undefined) return this.#options.type
+    const { default: mime } = await import('mime')
+    return mime.getType(path) ?? 'application/octet-stream'
+  }
+
+  async #noteChange({ file, attributes }: Upload, receipt: Receipt): Promise<void> {
+    const { session } = this.#components
+    const now = await lstat(file, { bigint: true }).catch(() => undefined)
+    if (now === undefined || now.isSymbolicLink()) return
+    if (now.size > receipt.size)
+      note(session, `${file} has grown meanwhile; stored are its first ${receipt.size} bytes`)
+    else if (attributes !== undefined && now.mtimeNs !== attributes.mtimeNs)
+      noteFailure(session, `stored, and changed while it was read: ${file}`, new Error('store it again'))
+  }
+
+  async #removeOthers(plan: Planned, prefix: string, there: ReadonlyMap<string, ListedFile>): Promise<void> {
+    const { session, client, selection } = this.#components
+    if (!plan.isWhole) {
+      noteFailure(session, 'nothing is removed', new Error('not everything in the folder could be read'))
+      return
+    }
+    const kept = new Set(plan.uploads.map(({ path }) => path))
+    const doomed = [...there.values()].filter(
+      ({ path }) => !kept.has(path) && !isLeftOut(selection, path.slice(prefix.length)),
+    )
+    await forEachAtOnce(
+      doomed,
+      { parallel: this.#options.parallel, signal: session.signal },
+      async ({ path, etag }) => {
+        if (this.#options.dryRun) await print(session, `would be removed: ${path}`)
+        else await client.remove(path, { ifMatch: etag, signal: session.signal })
+        this.#counts.removed += 1
+      },
+      ({ path }, error) => noteFailure(session, `not removed: ${path}`, error),
+    )
+  }
+}
+
+/** What is left out is neither stored nor removed. */
+function isLeftOut(selection: Selection, path: string): boolean {
+  return path !== '' && selection.isLeftOut(path, 'file')
+}
+
+function localOf(upload: Upload): LocalFile | undefined {
+  const { kind, file, size, attributes, meta } = upload
+  if (kind === 'input' || attributes === undefined || size === undefined) return undefined
+  return { kind, file, size, mtimeNs: attributes.mtimeNs, target: meta.link }
+}
+
+/** The bytes that a file had when it was looked at: a log that is written to has no end. */
+function beginningOf({ kind, file, size }: Upload): AsyncIterable<Uint8Array> {
+  if (kind !== 'file' || size === 0) return Readable.from([])
+  return createReadStream(file, size === undefined ? {} : { end: size - 1 })
+}

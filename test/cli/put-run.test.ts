@@ -1,0 +1,111 @@
+import { chmodSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { runCli } from '../../src/cli/main.ts'
+import { StoreClient } from '../../src/client/client.ts'
+import { runningNode } from '../running-node.ts'
+import { scriptedSession } from './scripted-session.ts'
+
+async function store(t: { teardown(end: () => unknown): unknown }) {
+  const { url } = await runningNode(t)
+  const client = new StoreClient({ node: url })
+  t.teardown(() => client.close())
+  const put = async (...args: string[]) => {
+    const session = scriptedSession({ environment: { ALTERED_CHORD_NODE: url } })
+    const code = await runCli(['put', ...args], session)
+    return { code, out: session.out(), err: session.err() }
+  }
+  const listed = async () => {
+    const files: Record<string, string> = {}
+    for await (const { path, etag } of client.list()) files[path] = etag
+    return files
+  }
+  return { put, client, listed }
+}
+
+t.test('the same folder again: nothing is sent, and only what has changed afterwards', async t => {
+  const { put, listed, client } = await store(t)
+  const folder = t.testdir({ a: 'aa', x: { b: 'b', c: 'c' }, link: t.fixture('symlink', 'a') })
+  t.match(await put('-r', folder, 'to'), { code: 0, out: '4 files stored, 4 B\n' })
+  const before = await listed()
+  t.same(await put('-r', folder, 'to'), { code: 0, out: '0 files stored, 0 B; 4 unchanged\n', err: '' })
+  t.same(await listed(), before, 'the store was not touched')
+  writeFileSync(join(folder, 'x/b'), 'B')
+  writeFileSync(join(folder, 'new'), 'n')
+  t.match(await put('-r', folder, 'to'), {
+    code: 1,
+    out: '1 files stored, 1 B; 3 unchanged\n',
+    err: /not stored: .*x\/b as to\/x\/b: .*--overwrite replaces it/,
+  })
+  t.match(await put('-r', '--overwrite', folder, 'to'), {
+    code: 0,
+    out: '1 files stored, 1 B; 4 unchanged\n',
+  })
+  const after = await listed()
+  t.same(
+    Object.keys(after).filter(path => after[path] !== before[path]),
+    ['to/new', 'to/x/b'],
+  )
+  t.match((await client.get('to/link')).meta, { link: 'a' })
+})
+
+t.test('modes and times are brought up to date where replacing is asked for', async t => {
+  const { put, client } = await store(t)
+  const folder = t.testdir({ a: 'aa' })
+  chmodSync(join(folder, 'a'), 0o640)
+  await put('-r', folder, 'to')
+  chmodSync(join(folder, 'a'), 0o755)
+  utimesSync(join(folder, 'a'), 1000, 1000.5)
+  t.match(await put('-r', folder, 'to'), { code: 0, out: /1 unchanged/ })
+  t.match(await put('-r', '--overwrite', folder, 'to'), { code: 0, out: /1 given their mode and time/ })
+  const { meta, body } = await client.get('to/a')
+  body.destroy()
+  t.same(meta, { mode: '0755', mtime: '1000.500000000' })
+})
+
+t.test('--quick does not read what has the same size and time', async t => {
+  const { put, listed } = await store(t)
+  const folder = t.testdir({ a: 'aa' })
+  const file = join(folder, 'a')
+  utimesSync(file, 1000, 1000)
+  await put('-r', folder, 'to')
+  const before = await listed()
+  writeFileSync(file, 'bb')
+  utimesSync(file, 1000, 1000)
+  t.match(await put('-r', '--quick', '--overwrite', folder, 'to'), { code: 0, out: /1 unchanged/ })
+  t.same(await listed(), before)
+  t.match(await put('-r', '--overwrite', folder, 'to'), { code: 0, out: /^1 files stored/ })
+})
+
+t.test('--delete mirrors, spares what is left out, and does nothing when it can not see all', async t => {
+  const { put, listed, client } = await store(t)
+  const folder = t.testdir({ a: 'a', 'b.log': 'b', x: { c: 'c' } })
+  await put('-r', folder, 'to')
+  await client.put('too', 'beside it')
+  rmSync(join(folder, 'a'))
+  rmSync(join(folder, 'b.log'))
+  const mirror = ['-r', '--delete', '--exclude', '*.log', folder, 'to']
+  const dry = await put('-n', ...mirror)
+  t.match(dry, { code: 0, out: /^would be removed: to\/a\n0 files would be stored.*1 would be removed\n$/s })
+  t.equal(Object.keys(await listed()).length, 4, 'a dry run does nothing')
+  writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]), '')
+  t.match(await put(...mirror), { code: 1, err: /nothing is removed: not everything/ })
+  rmSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]))
+  t.match(await put(...mirror), { code: 0, out: /1 removed/ })
+  t.same(Object.keys(await listed()), ['to/b.log', 'to/x/c', 'too'])
+  t.match(await put('-r', '--delete', folder, '/'), { code: 2, err: /remove everything else/ })
+  t.match(await put('--delete', join(folder, 'x/c'), 'y'), { code: 2, err: /with -r/ })
+})
+
+t.test('what somebody has written since the list was read is not replaced', async t => {
+  const { put, client } = await store(t)
+  const folder = t.testdir({ a: 'aa' })
+  await client.put('to/a', 'bb')
+  const list = client.list.bind(client)
+  t.ok(list)
+  t.match(await put('-r', '-n', '--overwrite', folder, 'to'), { code: 0, out: /would be replaced: to\/a/ })
+  const { body } = await client.get('to/a')
+  let text = ''
+  for await (const chunk of body) text += chunk
+  t.equal(text, 'bb')
+})
