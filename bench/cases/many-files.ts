@@ -160,7 +160,7 @@ async function countLines(url: string): Promise<{ readonly lines: number; readon
   assert.equal(reply.status, 200)
   let lines = 0
   let bytes = 0
-  for await (const chunk of reply.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of reply.body as unknown as AsyncIterable<Uint8Array>) {
     bytes += chunk.length
     for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) lines++
   }
