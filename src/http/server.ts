@@ -26,6 +26,7 @@ import { CONSOLE_URL, consoleRoutes, wantsConsole } from './console-routes.ts'
 import { copyRoutes } from './copy-routes.ts'
 import { type Doors, ringHeaders } from './doors.ts'
 import { asStoreError, errorReply } from './error-reply.ts'
+import { registerForms } from './form-parts.ts'
 import { Gate } from './gate.ts'
 import { kvRoutes } from './kv-routes.ts'
 import { listRoutes } from './list-routes.ts'
@@ -42,7 +43,7 @@ import { shareRoutes } from './share-routes.ts'
 import { uploadRoutes } from './upload-routes.ts'
 import { UploadSlots } from './upload-slots.ts'
 import { verifyRoutes } from './verify-routes.ts'
-import { webappRoutes } from './webapp-routes.ts'
+import { webappRoutes, webappUploadRoute } from './webapp-routes.ts'
 import { writeRoutes } from './write-routes.ts'
 
 export type ServerConfig = Pick<
@@ -132,6 +133,10 @@ export async function buildServer(
   if (config.logLevel === 'debug') logRequests(fastify, env)
 
   fileRoutes(fastify, doors)
+  await registerForms(fastify, scope => {
+    uploadRoutes(scope, doors)
+    webappUploadRoute(scope, doors)
+  })
   clusterRoutes(fastify, doors, control)
   operatorRoutes(fastify, doors, { facts, contract })
   await consoleRoutes(fastify, doors)
@@ -170,7 +175,6 @@ function fileRoutes(fastify: FastifyInstance, doors: Doors): void {
   kvRoutes(fastify, doors)
   maintenanceRoutes(fastify, doors)
   shareRoutes(fastify, doors)
-  uploadRoutes(fastify, doors)
   webappRoutes(fastify, doors)
 }
 

@@ -77,7 +77,7 @@ export async function upload(
   const overwrite = parseFlag('overwrite', queryOf(url, ['overwrite']).overwrite) ?? false
   const idempotency = idempotencyOf(request)
   refuseConditions(raw.headers)
-  const boundary = formBoundary(request.declaredType)
+  formBoundary(request.declaredType)
   if ((announcedBytes(raw) ?? 0) > formBytesMax(doors.limits.fileBytesMax)) {
     throw new StoreError('FILE_TOO_LARGE', 'The form is larger than all files that it may have.')
   }
@@ -85,7 +85,7 @@ export async function upload(
     const form: Form = { folder, files: [], fileName: undefined }
     let given = 0
     try {
-      await takeIn(doors, request, reply, boundary, form)
+      await takeIn(doors, request, reply, form)
       const files = namedFiles(form, doors)
       given = files.length
       const condition = overwrite ? 'none' : 'absent'
@@ -107,17 +107,11 @@ export async function upload(
   })
 }
 
-async function takeIn(
-  doors: Doors,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  boundary: string,
-  form: Form,
-): Promise<void> {
+async function takeIn(doors: Doors, request: FastifyRequest, reply: FastifyReply, form: Form): Promise<void> {
   const stopping = new AbortController()
   const body = receivedBody(request.raw, reply.raw, doors.connections, stopping.signal)
   let fields = 0
-  for await (const part of formParts(body, boundary, () => stopping.abort())) {
+  for await (const part of formParts(request, body, () => stopping.abort())) {
     if (fileFields.includes(part.name)) {
       await takeFile(doors, part, form)
     } else if (part.fileName !== undefined) {

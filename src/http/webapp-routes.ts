@@ -15,7 +15,8 @@ import { upload, uploadContract } from './upload-routes.ts'
 /** Behind /bootstrapServer/, the word for the list alone. */
 const LIST = 'getActiveList'
 
-export function webappRoutes(fastify: FastifyInstance, doors: Doors): void {
+/** For registerForms. */
+export function webappUploadRoute(fastify: FastifyInstance, doors: Doors): void {
   const { url: _, parameters, ...contract } = uploadContract
   addDoor(fastify, doors, {
     methods: ['POST'],
@@ -25,6 +26,9 @@ export function webappRoutes(fastify: FastifyInstance, doors: Doors): void {
     contract: { ...contract, parameters: parameters.filter(({ name }) => name !== 'folder') },
     handler: (request, reply) => upload(doors, request, reply, undefined),
   })
+}
+
+export function webappRoutes(fastify: FastifyInstance, doors: Doors): void {
   addDoor(fastify, doors, {
     methods: ['GET', 'HEAD'],
     urls: ['/admin/webapp/download'],

@@ -1,6 +1,34 @@
 import fc from 'fast-check'
+import Fastify, { type FastifyRequest } from 'fastify'
 import t from 'tap'
-import { type FormPart, formBoundary, formParts } from '../../src/http/form-parts.ts'
+import {
+  type FormPart,
+  formBoundary,
+  formParts as partsOf,
+  registerForms,
+} from '../../src/http/form-parts.ts'
+
+/** A request of the framework that takes a form; its body is handed in. */
+const fastify = Fastify()
+fastify.decorateRequest('declaredType', undefined)
+let formRequest: FastifyRequest
+await registerForms(fastify, scope => {
+  scope.addHook('onRequest', async request => {
+    request.declaredType = request.headers['content-type']
+  })
+  scope.post('/', async request => {
+    formRequest = request
+  })
+})
+await fastify.inject({
+  method: 'POST',
+  url: '/',
+  headers: { 'content-type': 'multipart/form-data; boundary=B' },
+  payload: '--B--\r\n',
+})
+
+const formParts = (body: AsyncIterable<Uint8Array>, _boundary: string, stop: () => void) =>
+  partsOf(formRequest, body, stop)
 
 interface Seen {
   name: string

@@ -179,8 +179,8 @@ export function twinOf(path: string): string {
 
 function headerFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
   const [first] = ts.getLeadingCommentRanges(file.text, tree.getFullStart()) ?? []
-  const opens = first !== undefined && file.text.slice(first.pos, first.end).startsWith('/**\n * Owns ')
-  return opens ? [] : [`${file.path}:1 does not open with what it owns`]
+  const opens = first !== undefined && file.text.slice(first.pos, first.end).startsWith('/**\n * ')
+  return opens ? [] : [`${file.path}:1 does not open with what it is`]
 }
 
 function lengthFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
