@@ -55,6 +55,8 @@ interface World {
   /** Clients that ask what they draw; 0 leaves only those of the schedule. */
   readonly clients: number
   readonly paths: number
+  /** Whether an operator has all ranges checked again and again while the network heals; else only clients ask. */
+  readonly verifies: boolean
 }
 
 function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
@@ -66,6 +68,7 @@ function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
     listedMax: given.listedMax ?? random.fork('settings').pick([0, 1, 16]),
     clients: given.clients ?? random.int(2, 5),
     paths: given.paths ?? random.int(2, 6),
+    verifies: given.verifies ?? random.fork('healing').chance(0.5),
   }
 }
 
@@ -73,6 +76,7 @@ class ChainRun {
   readonly #clock = new VirtualClock()
   readonly #random: SeededRandom
   readonly #transcript: Transcript
+  readonly #world: World
   readonly #cluster: ChainCluster
   readonly #invariants: ChainInvariants
   readonly #copies = new DiskCopies<ChainNode>(
@@ -99,6 +103,7 @@ class ChainRun {
     this.#transcript = new Transcript({ clock }, { write: options.transcript })
     const transcript = this.#transcript
     const world = worldOf(random, options.schedule?.world)
+    this.#world = world
     this.#invariants = new ChainInvariants({ cluster: () => this.#cluster })
     const invariants = this.#invariants
     this.#cluster = new ChainCluster(
@@ -203,22 +208,37 @@ class ChainRun {
     await this.#clock.runSettled(TROUBLE_MS + AFTERWARDS_MS)
   }
 
-  /** After the trouble, every call finishes and the replicas are the successors. */
+  /**
+   * After the trouble, every call finishes and the replicas are the successors. In half of the worlds nobody does anything for
+   * that but ask for files, as users do.
+   */
   async #healing(): Promise<Failure | undefined> {
     const untilMs = TROUBLE_MS + AFTERWARDS_MS + HEALING_MS
     let wrong: string | undefined = 'nothing'
     for (let look = 0; this.#clock.monotonicMs() < untilMs; look++) {
       for (const node of this.#cluster.nodes) {
         if (node.machine === undefined) this.#nemesis.heal()
-        this.#cluster.tell(node)
-        if (look % 2 === 0) node.handle({ kind: 'verify' })
+        if (this.#world.verifies || look === 0) this.#cluster.tell(node)
+        // A node that leaves is reminded by itself (membership/departure.ts).
+        const isReminded = this.#world.verifies || this.#statusOf(node) === 'leaving'
+        if (isReminded && look % 2 === 0) node.handle({ kind: 'verify' })
         this.#retire()
       }
+      if (!this.#world.verifies) this.#askAbout(look)
       await this.#clock.runSettled(this.#clock.monotonicMs() + LOOK_MS)
       wrong = this.#workload.busy ? 'a call has no answer' : this.#unhealed()
       if (wrong === undefined) return undefined
     }
     return { reason: `Not healed: ${wrong}`, subjects: '*' }
+  }
+
+  /** Clients ask one node after the other for every file. */
+  #askAbout(look: number): void {
+    const nodes = this.#cluster.nodes.filter(node => node.running && this.#cluster.isMember(node))
+    const node = nodes[look % Math.max(1, nodes.length)]
+    if (node === undefined) return
+    for (const path of this.#workload.paths)
+      this.#workload.ask('asks', node, { kind: 'get', path }, false)
   }
 
   /** Leaving nodes that hold no view any more are gone. */
