@@ -74,6 +74,9 @@ export class ChainCluster {
   /** Identities that each node has had. */
   readonly #lives = new Map<NodeName, number>()
   readonly #byId = new Map<NodeId, NodeName>()
+  #detours = 0
+  /** Since when a link that is cut has been given something. */
+  readonly #stalledAtMs = new Map<string, number>()
   readonly #joining = new Set<NodeId>()
 
   constructor(components: ClusterComponents, init: ClusterInit) {
@@ -252,7 +255,30 @@ export class ChainCluster {
   #send(from: NodeName, envelope: Envelope): void {
     this.#components.sent(envelope)
     const to = this.#byId.get(envelope.to)
-    if (to !== undefined) this.network.send(from, to, envelope)
+    if (to === undefined) return
+    this.network.send(from, to, envelope)
+    const link = `${from}>${to}`
+    if (!this.network.isCut(from, to)) this.#stalledAtMs.delete(link)
+    else if (!isBody(envelope)) this.#goRound(from, to, envelope, link)
+  }
+
+  /**
+   * What a link does not carry goes round through a third node, another one each time, as membership/detours.ts has it: as
+   * soon as the direct way has stood still for half of the wait for an answer. Large bodies do not.
+   */
+  #goRound(from: NodeName, to: NodeName, envelope: Envelope, link: string): void {
+    const { network, nodes } = this
+    const { clock } = this.#components
+    const nowMs = clock.monotonicMs()
+    const stalledAtMs = this.#stalledAtMs.get(link) ?? nowMs
+    this.#stalledAtMs.set(link, stalledAtMs)
+    const stallMs = this.#init.settings.answerTimeoutMs / 2
+    clock.after(Math.max(0, stalledAtMs + stallMs - nowMs), () => {
+      const thirds = nodes.filter(({ name, running }) => running && name !== from && name !== to)
+      const third = thirds[this.#detours++ % Math.max(1, thirds.length)]?.name
+      if (third === undefined || network.isCut(from, third) || network.isCut(third, to)) return
+      network.send(third, to, envelope)
+    })
   }
 
   #deliver(from: NodeName, to: NodeName, envelope: Envelope): void {
@@ -263,6 +289,10 @@ export class ChainCluster {
     )
     node.handle({ kind: 'message', envelope })
   }
+}
+
+function isBody({ message }: Envelope): boolean {
+  return message.kind === 'stage' || message.kind === 'stage-on' || message.kind === 'blob'
 }
 
 /** The views and paths that a message is about. */

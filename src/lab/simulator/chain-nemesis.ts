@@ -4,12 +4,12 @@
 
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { diskBootOf, STARTS_NOTED } from '../../views/boot.ts'
-import { isMember } from '../../views/view.ts'
+import { isMember, type View } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainInvariants } from './chain-invariants.ts'
 import type { ChainNode } from './chain-node.ts'
 import { drawForce, useForce } from './chain-operator.ts'
-import { drawCutOff, drawLinks, drawTrouble, isCut } from './chain-troubles.ts'
+import { drawBrokenLink, drawCutOff, drawLinks, drawTrouble, isCut } from './chain-troubles.ts'
 import type { Order } from './chain-workload.ts'
 import { Expendables } from './expendables.ts'
 import type { NemesisAction } from './scenario.ts'
@@ -39,6 +39,8 @@ export class ChainNemesis {
   readonly done: NemesisAction[] = []
   /** A part of the network is cut off for long: there are no other cuts, whose ends would end that. */
   #cutsOff = false
+  /** Links that carry nothing until the end of the run. */
+  readonly #broken: [NodeName, NodeName][] = []
 
   constructor(components: NemesisComponents) {
     this.#components = components
@@ -52,6 +54,9 @@ export class ChainNemesis {
     this.#settle(drawLinks(this.#random, clock.monotonicMs()))
     this.#drawForce(untilMs)
     this.#drawCutOff(untilMs)
+    const { random } = this.#components
+    for (const action of drawBrokenLink(random.fork('broken link'), this.#names(), untilMs))
+      clock.after(action.atMs, () => this.#settle(action))
     const next = () => {
       const gapMs = this.#random.between(GAP_MS[0], GAP_MS[1])
       if (clock.monotonicMs() + gapMs >= untilMs) return
@@ -91,7 +96,7 @@ export class ChainNemesis {
   heal(): void {
     const { cluster } = this.#components
     cluster.network.setAllLinks({ loss: 0, repeat: 0, late: 0, again: 0 })
-    cluster.network.healAll()
+    this.#healLinks()
     for (const node of cluster.nodes) {
       node.disk.setFault('none')
       node.disk.setSlow(0)
@@ -134,13 +139,21 @@ export class ChainNemesis {
     const { network } = this.#components.cluster
     const [from, to] = [action.from as NodeName, action.to as NodeName]
     network.cut(from, to)
-    this.#after(action, () => network.heal(from, to))
+    if (action.stays === true) this.#broken.push([from, to])
+    else this.#after(action, () => network.heal(from, to))
+  }
+
+  /** All cuts end but those of links that are broken for good. */
+  #healLinks(): void {
+    const { network } = this.#components.cluster
+    network.healAll()
+    for (const [from, to] of this.#broken) network.cut(from, to)
   }
 
   #partition(action: NemesisAction): void {
     const { network } = this.#components.cluster
     network.partition(action.groups as unknown as NodeName[][])
-    this.#after(action, () => network.healAll())
+    this.#after(action, () => this.#healLinks())
   }
 
   #force(action: NemesisAction): void {
@@ -250,12 +263,16 @@ export class ChainNemesis {
     const { cluster } = this.#components
     if (!this.#expendables.hasDisk(node)) return
     const needed = this.#expendables.neededViews().filter(view => isMember(view, node.id))
-    // Who has never met it is told by every view that they share.
-    const isTold = (other: ChainNode, boot: number) =>
-      needed.every(view => {
+    // Who has never met it is told by every view that they share. Without one it is a stranger to them, and can't be refused:
+    // they may give it a range before it meets those who know better.
+    const isTold = (other: ChainNode, boot: number) => {
+      const shared = needed.filter(view => isMember(view, other.id))
+      const isSaid = (view: View) => {
         const said = view.members?.find(member => member.node === node.id)?.boot
-        return !isMember(view, other.id) || (said !== undefined && diskBootOf(said) > boot)
-      })
+        return said !== undefined && diskBootOf(said) > boot
+      }
+      return shared.length > 0 && shared.every(isSaid)
+    }
     const image = node.images.find(({ boot, views }) => {
       const known = cluster.nodes.every(other => {
         if (other === node || cluster.members.get(other.id)?.status === 'gone') return true

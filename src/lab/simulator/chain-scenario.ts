@@ -28,8 +28,10 @@ import { SeededRandom } from './seeded-random.ts'
 import { type Failure, type Subjects, Transcript } from './transcript.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
-/** Virtual ms of trouble, then of healing, before the run counts as stuck. */
+/** Virtual ms of trouble, in most worlds and in few, then of healing, before the run counts as stuck. */
 const TROUBLE_MS = 1500
+const LONG_TROUBLE_MS = 15_000
+const LONG_SHARE = 0.04
 const HEALING_MS = 12_000
 
 /** Virtual ms between two looks at whether the network has healed; each is also a `verify` at every node. */
@@ -55,19 +57,23 @@ interface World {
   /** Clients that ask what they draw; 0 leaves only those of the schedule. */
   readonly clients: number
   readonly paths: number
+  /** Virtual ms. In a long world few paths are written by many, and a view lives for many writes. */
+  readonly troubleMs: number
   /** Whether an operator has all ranges checked again and again while the network heals; else only clients ask. */
   readonly verifies: boolean
 }
 
-function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
+function worldOf(random: SeededRandom, given: Partial<World> = {}, isKept: boolean): World {
   const nodes = given.nodes ?? random.int(3, 7)
+  const isLong = !isKept && random.fork('length').chance(LONG_SHARE)
   return {
+    troubleMs: given.troubleMs ?? (isLong ? LONG_TROUBLE_MS : TROUBLE_MS),
     nodes,
     founders: given.founders ?? (random.chance(0.6) ? nodes : random.int(3, nodes)),
     zones: given.zones ?? random.fork('zones').pick([0, 0, 2, 3]),
     listedMax: given.listedMax ?? random.fork('settings').pick([0, 1, 16]),
     clients: given.clients ?? random.int(2, 5),
-    paths: given.paths ?? random.int(2, 6),
+    paths: given.paths ?? (isLong ? 2 : random.int(2, 6)),
     verifies: given.verifies ?? random.fork('healing').chance(0.5),
   }
 }
@@ -102,7 +108,7 @@ class ChainRun {
     const random = this.#random
     this.#transcript = new Transcript({ clock }, { write: options.transcript })
     const transcript = this.#transcript
-    const world = worldOf(random, options.schedule?.world)
+    const world = worldOf(random, options.schedule?.world, options.schedule !== undefined)
     this.#world = world
     this.#invariants = new ChainInvariants({ cluster: () => this.#cluster })
     const invariants = this.#invariants
@@ -137,7 +143,7 @@ class ChainRun {
     const cluster = this.#cluster
     this.#workload = new ChainWorkload(
       { clock, random, transcript, cluster },
-      { ...world, untilMs: TROUBLE_MS + AFTERWARDS_MS },
+      { ...world, untilMs: world.troubleMs + AFTERWARDS_MS },
     )
     this.#nemesis = new ChainNemesis({
       clock,
@@ -177,7 +183,8 @@ class ChainRun {
     const failure = await this.#failure()
     this.#options.history?.(this.#workload.operations())
     const digest = this.#transcript.digest()
-    const base = { steps: this.#clock.steps, virtualMs: Math.ceil(this.#clock.monotonicMs()), digest }
+    const views = this.#invariants.active.size
+    const base = { views, steps: this.#clock.steps, virtualMs: Math.ceil(this.#clock.monotonicMs()), digest }
     const actions = this.#options.schedule === undefined ? { actions: this.#nemesis.done } : {}
     if (failure === undefined) return { ok: true, ...base, ...actions }
     this.#transcript.tell(failure)
@@ -200,12 +207,12 @@ class ChainRun {
     this.#cluster.found()
     this.#workload.run()
     const { schedule } = this.#options
-    if (schedule === undefined) this.#nemesis.draw(TROUBLE_MS)
+    if (schedule === undefined) this.#nemesis.draw(this.#world.troubleMs)
     else this.#nemesis.follow(schedule.actions)
-    await this.#clock.runSettled(TROUBLE_MS)
+    await this.#clock.runSettled(this.#world.troubleMs)
     this.#invariants.assertBodies(this.#workload.paths)
     this.#nemesis.heal()
-    await this.#clock.runSettled(TROUBLE_MS + AFTERWARDS_MS)
+    await this.#clock.runSettled(this.#world.troubleMs + AFTERWARDS_MS)
   }
 
   /**
@@ -213,7 +220,7 @@ class ChainRun {
    * that but ask for files, as users do.
    */
   async #healing(): Promise<Failure | undefined> {
-    const untilMs = TROUBLE_MS + AFTERWARDS_MS + HEALING_MS
+    const untilMs = this.#world.troubleMs + AFTERWARDS_MS + HEALING_MS
     let wrong: string | undefined = 'nothing'
     for (let look = 0; this.#clock.monotonicMs() < untilMs; look++) {
       for (const node of this.#cluster.nodes) {
@@ -237,8 +244,7 @@ class ChainRun {
     const nodes = this.#cluster.nodes.filter(node => node.running && this.#cluster.isMember(node))
     const node = nodes[look % Math.max(1, nodes.length)]
     if (node === undefined) return
-    for (const path of this.#workload.paths)
-      this.#workload.ask('asks', node, { kind: 'get', path }, false)
+    for (const path of this.#workload.paths) this.#workload.ask('asks', node, { kind: 'get', path }, false)
   }
 
   /** Leaving nodes that hold no view any more are gone. */

@@ -35,6 +35,9 @@ const CUT_OFF_SHARE = 0.15
 /** Ms for which it is: 20 to 60 waits for an answer. */
 const CUT_OFF_MS = [500, 1500] as const
 
+/** The share of the seeds in which one link is broken until the end, also while the rest heals. */
+const BROKEN_LINK_SHARE = 0.12
+
 /** The share of the seeds in which messages come once more when views and starts have gone by, and that of the messages. */
 const AGAIN_SHARE = 0.2
 const AGAIN_MESSAGES = 0.03
@@ -110,6 +113,19 @@ export function drawCutOff(
     groups: [shuffled.slice(0, size), shuffled.slice(size)],
     lastsMs,
   }
+}
+
+/** Perhaps one link that carries nothing in one direction, or in both, from some moment until the end of the run. */
+export function drawBrokenLink(
+  random: SeededRandom,
+  names: readonly NodeName[],
+  untilMs: number,
+): NemesisAction[] {
+  if (!random.chance(BROKEN_LINK_SHARE)) return []
+  const [from, to] = random.shuffle([...names]) as [NodeName, NodeName]
+  const cut = { atMs: random.between(0, untilMs / 2), kind: 'cut', stays: true }
+  const isWhole = random.chance(0.3)
+  return [{ ...cut, from, to }, ...(isWhole ? [{ ...cut, from: to, to: from }] : [])]
 }
 
 /** What links do besides, in few seeds. */

@@ -73,6 +73,8 @@ export interface RunResult {
   readonly virtualMs: number
   /** A hash over all events: equal digests mean that two runs were the same, bit for bit. */
   readonly digest: string
+  /** Views that were active at some time; many in a short while are a range that is not left in peace. */
+  readonly views?: number
   /** What the nemesis did, so that the run can be kept. */
   readonly actions?: readonly NemesisAction[]
 }

@@ -124,7 +124,10 @@ export function announceComplete(m: Machine, view: View): void {
  */
 export function preCopied(m: Machine, view: View): void {
   const missing = missingBodies(m, view)
-  const asked = view.replicas.find(node => missing.some(({ blobId }) => !m.lacked.isLackedBy(node, blobId)))
+  const mayHave = (node: NodeId) => missing.some(({ blobId }) => !m.lacked.isLackedBy(node, blobId))
+  const holders = view.replicas.filter(node => node !== m.self && mayHave(node))
+  // Another one each time: a link may carry no bodies.
+  const asked = holders[m.counter++ % Math.max(1, holders.length)]
   if (asked === undefined) return send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })
   const wanted = missing.filter(({ blobId }) => !m.lacked.isLackedBy(asked, blobId))
   send(m, asked, { kind: 'blob-wanted', blobs: wanted.slice(0, WANTED_MAX) })

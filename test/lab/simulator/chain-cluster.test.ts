@@ -1,5 +1,8 @@
 import t from 'tap'
 import { identifiersOf } from '../../../src/lab/simulator/chain-cluster.ts'
+import { scenario } from '../../../src/lab/simulator/chain-scenario.ts'
+import type { Operation } from '../../../src/lab/simulator/history.ts'
+import type { NemesisAction } from '../../../src/lab/simulator/scenario.ts'
 import type { NodeName } from '../../../src/lab/simulator/simulated-network.ts'
 import { chainBench } from './chain-bench.ts'
 
@@ -48,4 +51,30 @@ t.test('a node that leaves is given nothing new, and goes when it holds nothing'
 t.test('identifiers come from the address', async t => {
   t.equal(identifiersOf('n1' as NodeName).length, 1)
   t.not(identifiersOf('n1' as NodeName)[0], identifiersOf('n2' as NodeName)[0])
+})
+
+t.test('a link that carries nothing leaves ranges their peace, and clients their answers', async t => {
+  const world = { nodes: 5, founders: 5, zones: 0, clients: 4, paths: 4, troubleMs: 3_000, verifies: false }
+  const run = async (actions: readonly NemesisAction[]) => {
+    const told: Operation[] = []
+    const history = (operations: readonly Operation[]) => told.push(...operations)
+    const schedule = { scenario: 'chain', note: 'A broken link.', seed: 1, world, actions }
+    const { ok, failure, views = 0 } = await scenario.run(1, { schedule, history })
+    t.ok(ok, failure ?? 'it heals')
+    // Of a move that is refused, and of a copy, one of the two paths is never told of.
+    const known = told.filter(({ answer }) => answer.kind !== 'unknown' && answer.kind !== 'refused')
+    return { views, share: known.length / told.length }
+  }
+  const whole = await run([])
+  for (const [from, to] of [
+    ['n2', 'n1'],
+    ['n1', 'n3'],
+  ] as const) {
+    const { views, share } = await run([{ atMs: 100, kind: 'cut', stays: true, from, to }])
+    t.ok(views <= 15, `five ranges had ${views} views in 120 waits for an answer`)
+    t.ok(
+      share >= 0.95 * whole.share,
+      `${share} of the requests have an answer, without the cut ${whole.share}`,
+    )
+  }
 })
