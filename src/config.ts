@@ -26,6 +26,26 @@ export interface Limits {
   readonly shutdownTimeoutMs: number
 }
 
+/** One pair that clients of S3 sign with. */
+export interface S3Key {
+  readonly id: string
+  readonly secret: string
+  /** It may read only. */
+  readonly readOnly: boolean
+}
+
+/** The S3 endpoint. */
+export interface S3Config {
+  /** 0 takes a free port. */
+  readonly port: number
+  /** At least one. */
+  readonly keys: readonly S3Key[]
+  /** Lower-case names below which a bucket has a name of its own. */
+  readonly domains: readonly string[]
+  /** Origins whose pages may use the endpoint; `*` is every one. */
+  readonly corsOrigins: readonly string[]
+}
+
 export interface NodeConfig {
   readonly host: string
   /** 0 takes a free port. */
@@ -53,6 +73,8 @@ export interface NodeConfig {
   readonly shareKey: string | undefined
   /** PEM files. */
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
+  /** Undefined: there is no S3 endpoint. */
+  readonly s3: S3Config | undefined
   /** Lower-case, without the dot; undefined accepts every file name. */
   readonly allowedExtensions: readonly string[] | undefined
   readonly logLevel: LogLevel

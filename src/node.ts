@@ -5,7 +5,6 @@
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { NodeConfig } from './config.ts'
 import type { Env } from './env.ts'
@@ -14,11 +13,13 @@ import { FileService } from './files/file-service.ts'
 import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
 import { logDefect } from './invariant.ts'
+import { addressOf, freePort, listening } from './listen.ts'
 import { type Joined, type JoinInit, joinNetwork, newcomerCredentials } from './membership/join.ts'
 import { RingNode } from './membership/ring-node.ts'
 import type { ProtocolVersion } from './peer/protocol.ts'
 import { waitingDoor } from './peer/waiting-door.ts'
 import type { Address, NodeId } from './ring/identifier.ts'
+import { S3Server, type S3ServerConfig } from './s3/server.ts'
 import { COPY_REFUSED, eraseStorage } from './storage/data-directory.ts'
 import { LmdbStorage } from './storage/lmdb-storage.ts'
 import { MemoryStorage } from './storage/memory-storage.ts'
@@ -40,6 +41,13 @@ interface Running {
   storage: NodeStorage
   ring: RingNode
   server: FastifyInstance
+  s3: S3Server
+}
+
+/** Where requests come in: it lets running ones finish, then closes. */
+type Door = Pick<FastifyInstance, 'closeToClients'> & {
+  readonly server: FastifyInstance['server']
+  close(): PromiseLike<unknown>
 }
 
 export class StoreNode implements NodeControl {
@@ -47,6 +55,7 @@ export class StoreNode implements NodeControl {
   readonly #config: NodeConfig
   readonly #init: { readonly speaks?: ProtocolVersion }
   #port = 0
+  #s3Port = 0
   #starting: Promise<string> | undefined
   #stopping: Promise<void> | undefined
   /** Parts that are open, also while a start or a change is under way. */
@@ -89,6 +98,12 @@ export class StoreNode implements NodeControl {
 
   get ringForTests(): RingNode | undefined {
     return this.#open.ring
+  }
+
+  /** Where the S3 endpoint answers; undefined where there is none. */
+  get s3Url(): string | undefined {
+    const { host, tls, s3 } = this.#config
+    return s3 && `${tls === undefined ? 'http' : 'https'}://${addressOf(host, this.#s3Port)}`
   }
 
   /** Resolves when the node has stopped, whoever wanted it, or is broken. */
@@ -175,8 +190,26 @@ export class StoreNode implements NodeControl {
     this.#open.server = server
     this.#refuseWhenStopping()
     await listening(config.host, this.#port, () => server.listen({ host: config.host, port: this.#port }))
+    if (config.s3 !== undefined) await this.#openS3(ring, storage, { ...config, s3: config.s3 })
     ring.start({ founds: joined.how === 'founded', boots: joined.boots })
     if (joined.how !== 'founded') await ring.allNodes.announce()
+  }
+
+  async #openS3(ring: RingNode, storage: NodeStorage, config: S3ServerConfig): Promise<void> {
+    const files = new FileService(
+      { replication: ring.replication, storage },
+      { consistency: 'chain', fileBytesMax: config.limits.fileBytesMax, showsReserved: true },
+    )
+    const s3 = await S3Server.open({ files, env: this.#env }, config)
+    this.#open.s3 = s3
+    const { host } = config
+    const port = config.s3.port === 0 ? this.#s3Port : config.s3.port
+    await listening(host, port, () => s3.listen(host, port), '--s3-port')
+    this.#s3Port = s3.port
+    this.#env.log.info(
+      { op: 'start', url: this.s3Url, keys: config.s3.keys.map(({ id }) => id) },
+      'S3 endpoint',
+    )
   }
 
   /** Another network, with an empty disk. When that can't be had, a network of its own, and the error. */
@@ -193,14 +226,15 @@ export class StoreNode implements NodeControl {
 
   /** Closes everything but the requests that are still answered, and empties the disk. */
   async #retire(): Promise<void> {
-    const { server, ring, storage } = this.#open
-    if (server !== undefined) {
+    const { server, s3, ring, storage } = this.#open
+    for (const door of [server, s3]) {
+      if (door === undefined) continue
       const { shutdownTimeoutMs } = this.#config.limits
-      const closing: Promise<void> = this.#closeServer(server, shutdownTimeoutMs).finally(() =>
+      const closing: Promise<void> = this.#closeDoor(door, shutdownTimeoutMs).finally(() =>
         this.#retiring.delete(closing),
       )
       this.#retiring.add(closing)
-      while (server.server.listening) await this.#env.timers.sleep(IDLE_SWEEP_MS)
+      while (door.server.listening) await this.#env.timers.sleep(IDLE_SWEEP_MS)
     }
     await ring?.close()
     await storage?.close()
@@ -324,11 +358,10 @@ export class StoreNode implements NodeControl {
     // A start under way sees that it is unwanted, and ends by itself.
     await this.#starting?.catch(() => undefined)
     while (this.#changing) await this.#env.timers.sleep(IDLE_SWEEP_MS)
-    const { server, ring, storage } = this.#open
-    if (server !== undefined) {
-      await this.#finishRequests(server)
-      await this.#closeServer(server, 0)
-    }
+    const { server, s3, ring, storage } = this.#open
+    const doors = [server, s3].filter(door => door !== undefined)
+    await Promise.all(doors.map(door => this.#finishRequests(door)))
+    await Promise.all(doors.map(door => this.#closeDoor(door, 0)))
     await Promise.all(this.#retiring)
     await ring?.close()
     await storage?.close()
@@ -337,63 +370,30 @@ export class StoreNode implements NodeControl {
     this.#resolveEnded(this.#end)
   }
 
-  async #finishRequests(server: FastifyInstance): Promise<void> {
+  async #finishRequests(door: Door): Promise<void> {
     const { shutdownTimeoutMs } = this.#config.limits
     const ended = new AbortController()
     const late = async () => {
       await this.#env.timers.sleep(shutdownTimeoutMs, ended.signal)
       this.#env.log.warn({ op: 'stop', shutdownTimeoutMs }, 'requests that still run are cut off')
-      server.server.closeAllConnections()
+      door.server.closeAllConnections()
     }
-    await Promise.race([server.closeToClients(), late().catch(() => undefined)])
+    await Promise.race([door.closeToClients(), late().catch(() => undefined)])
     ended.abort()
   }
 
-  async #closeServer(server: FastifyInstance, timeoutMs: number): Promise<void> {
-    const timer = this.#env.timers.after(timeoutMs, () => server.server.closeAllConnections())
+  async #closeDoor(door: Door, timeoutMs: number): Promise<void> {
+    const timer = this.#env.timers.after(timeoutMs, () => door.server.closeAllConnections())
     let closed = false
-    const closing = server.close().finally(() => {
+    const closing = Promise.resolve(door.close()).finally(() => {
       closed = true
     })
     // A connection that was busy when the closing began stays open, idle, once its request is answered.
     while (!closed) {
-      server.server.closeIdleConnections()
+      door.server.closeIdleConnections()
       await Promise.race([closing, this.#env.timers.sleep(IDLE_SWEEP_MS)])
     }
     await closing
     timer.cancel()
   }
-}
-
-/** `host:port`, with brackets around an IPv6 address. */
-export function addressOf(host: string, port: number): Address {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}` as Address
-}
-
-/** Listens; what the system has against it becomes a sentence. */
-async function listening(host: string, port: number, listen: () => Promise<unknown>): Promise<void> {
-  try {
-    await listen()
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    const where = addressOf(host, port)
-    const why =
-      code === 'EADDRINUSE'
-        ? `${where} is in use by another program; choose another port with -p`
-        : code === 'EACCES'
-          ? `this user may not listen on ${where}; ports below 1024 are often reserved`
-          : code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
-            ? `${host} is no address of this machine`
-            : (cause as Error).message
-    throw new StoreError('UNAVAILABLE', `The node can't listen: ${why}.`, { cause })
-  }
-}
-
-/** A port that was free a moment ago: receipts name the node by it, so it must be known before the server is built. */
-async function freePort(host: string): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve, reject) => probe.once('error', reject).listen(0, host, resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise(resolve => probe.close(resolve))
-  return port
 }

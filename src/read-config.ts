@@ -17,6 +17,7 @@ import {
 } from './config.ts'
 import { StoreError } from './errors.ts'
 import { parseQuantity, type Unit } from './quantity.ts'
+import { parsePort, readS3Config } from './read-s3-config.ts'
 import { addressOfTarget, parseTarget } from './ring/address.ts'
 import type { Address } from './ring/identifier.ts'
 import { longFlag, SECRET_LENGTH_MIN, SETTINGS, type Setting, type SettingName } from './settings.ts'
@@ -65,6 +66,7 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
     secret,
     shareKey,
     tls: readTls(find),
+    s3: readS3Config(find, { port, shortIsFine: isLoopback(host) || readBoolean(find('insecure')) }),
     allowedExtensions: readExtensions(find('allowExtensions')),
     logLevel: readChoice('logLevel', find, LOG_LEVELS) satisfies LogLevel,
     limits: readLimits(find),
@@ -99,11 +101,7 @@ function variableOf(label: 'PORT' | 'SELF_URL' | 'PEERS', environment: Environme
 }
 
 function readPort(found: Found | undefined): number {
-  if (found === undefined) return Number(SETTINGS.port.default)
-  if (!/^\d{1,5}$/.test(found.text) || Number(found.text) > 65_535) {
-    throw refusal(`${found.label} is "${found.text}", and a port is a number from 0 to 65535.`)
-  }
-  return Number(found.text)
+  return found === undefined ? Number(SETTINGS.port.default) : parsePort(found)
 }
 
 function readHost(found: Found | undefined): string {

@@ -13,7 +13,7 @@ export interface Setting {
   readonly bounds: string
   readonly meaning: string
   /** Heading in `--help` and docs/configuration.md. */
-  readonly group: 'Network' | 'Storage' | 'Security' | 'Limits' | 'Log'
+  readonly group: 'Network' | 'Storage' | 'Security' | 'S3' | 'Limits' | 'Log'
   /** A secret can also come from a file named by `<variable>_FILE`, which is how containers hand secrets in. */
   readonly secret?: true
   /** The flag can be given more than once; the variable separates with commas. */
@@ -194,6 +194,42 @@ export const SETTINGS = {
       'listen beyond loopback without --secret and --token: whoever reaches the port may do everything',
     group: 'Security',
   },
+  s3Key: {
+    flag: '--s3-key <key>',
+    variable: 'ALTERED_CHORD_S3_KEY',
+    default: 'none',
+    bounds: `ID:SECRET or ID:SECRET:ro; a secret of at least ${SECRET_LENGTH_MIN} characters off loopback`,
+    meaning: 'a key of the S3 endpoint, which is off without one; with :ro it may read only',
+    group: 'S3',
+    secret: true,
+    repeatable: true,
+  },
+  s3Port: {
+    flag: '--s3-port <port>',
+    variable: 'ALTERED_CHORD_S3_PORT',
+    default: '--port plus 1000',
+    bounds: '0 to 65535; 0 takes a free one',
+    meaning: 'port of the S3 endpoint, at --host; --tls-cert and --tls-key hold for it too',
+    group: 'S3',
+  },
+  s3Domain: {
+    flag: '--s3-domain <name>',
+    variable: 'ALTERED_CHORD_S3_DOMAIN',
+    default: 'none',
+    bounds: 'a name, such as s3.example.com',
+    meaning: 'buckets are also at BUCKET.NAME; without it they are in the path only',
+    group: 'S3',
+    repeatable: true,
+  },
+  s3CorsOrigin: {
+    flag: '--s3-cors-origin <origin>',
+    variable: 'ALTERED_CHORD_S3_CORS_ORIGIN',
+    default: 'none',
+    bounds: '* or an origin, such as https://example.com',
+    meaning: 'a site whose pages may use the S3 endpoint, with requests that are signed',
+    group: 'S3',
+    repeatable: true,
+  },
   maxFileSize: limitSetting('max-file-size', 'size', 'fileBytesMax', 'the largest body that is accepted'),
   maxHeaderSize: limitSetting('max-header-size', 'size', 'headerBytesMax', 'the largest header of a request'),
   headerTimeout: limitSetting(
@@ -241,7 +277,7 @@ export type SettingName = keyof typeof SETTINGS
 
 /** The flag of a setting as a user writes it: `--max-file-size`. */
 export function longFlag(setting: Setting): string {
-  return /--[a-z-]+/.exec(setting.flag)?.[0] as string
+  return /--[a-z0-9-]+/.exec(setting.flag)?.[0] as string
 }
 
 function boundsOf(name: keyof typeof NETWORK_BOUNDS): string {

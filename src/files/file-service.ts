@@ -17,8 +17,9 @@ import type { PathName } from '../ring/path-name.ts'
 import { etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
 import type { ByteRange, ListEntry, StagedBody, Storage, StorageStatistics } from '../storage/storage.ts'
 import { type KeyedRequest, keyedRequest } from './idempotency.ts'
-import { type ListQuery, listBatches } from './listing.ts'
+import { type ListQuery, type ListSource, listBatches } from './listing.ts'
 import { type Consistency, type Keeping, receiptOf, type Written } from './receipt.ts'
+import { refuseReserved, withoutReserved } from './reserved-paths.ts'
 import { type DamagedFile, type VerificationProgress, verifyFiles } from './verification.ts'
 
 /** What must hold of the written path: `absent` creates only, `none` also replaces, `etags` replaces those versions. */
@@ -57,6 +58,8 @@ export class FileService {
   readonly #replication: Replication
   readonly #storage: Storage
   readonly #fileBytesMax: number
+  readonly #source: ListSource
+  readonly #refuseReserved: (...paths: readonly PathName[]) => void
   /** How and where this node keeps what it writes. */
   readonly keeping: Pick<Keeping, 'consistency' | 'durable'>
 
@@ -66,16 +69,21 @@ export class FileService {
       readonly consistency: Consistency
       /** Bytes of one body; more is FILE_TOO_LARGE. */
       readonly fileBytesMax: number
+      /** True for a door that keeps things of its own among the files; see reserved-paths.ts. */
+      readonly showsReserved?: boolean
     },
   ) {
     this.#replication = components.replication
     this.#storage = components.storage
     this.#fileBytesMax = init.fileBytesMax
+    this.#refuseReserved = init.showsReserved ? () => undefined : refuseReserved
+    this.#source = init.showsReserved ? components.replication : withoutReserved(components.replication)
     this.keeping = { consistency: init.consistency, durable: components.storage.statistics().durable }
   }
 
   /** The file at a path, if there is one, and where the request went. */
-  find(path: PathName): Promise<Found> {
+  async find(path: PathName): Promise<Found> {
+    this.#refuseReserved(path)
     return this.#replication.find(path)
   }
 
@@ -93,6 +101,7 @@ export class FileService {
    *   IDEMPOTENCY_KEY_REUSED, INVALID_REQUEST (not the announced hash), or an error of `body`.
    */
   async put(path: PathName, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
+    this.#refuseReserved(path)
     if (options.refuseEarly) await this.refuseEarly(path, options)
     const received = await this.receive(body, { path, ...(options.signal && { signal: options.signal }) })
     if (options.sha256 !== undefined && options.sha256 !== received.sha256) {
@@ -117,11 +126,17 @@ export class FileService {
   }
 
   /** Makes a received body visible at a path; when it throws, the body is gone. @throws as `put` for the condition. */
-  commitReceived(
+  async commitReceived(
     path: PathName,
     received: ReceivedBody,
     options: WriteOptions & { readonly meta: FileMeta },
   ): Promise<Written> {
+    try {
+      this.#refuseReserved(path)
+    } catch (error) {
+      await this.dropReceived(received)
+      throw error
+    }
     const { condition, meta } = options
     const change: Change = { kind: 'put', path, condition, body: received, meta }
     const parts = ['put', meta.mediaType, received.sha256, ...(meta.user ? [meta.user] : [])]
@@ -134,9 +149,26 @@ export class FileService {
    *   IDEMPOTENCY_KEY_REUSED.
    */
   async copy(source: PathName, destination: PathName, options: CopyOptions): Promise<Written> {
+    this.#refuseReserved(source, destination)
     if (options.meta === undefined) refuseSamePath(source, destination)
     const parts = ['copy', source, ...(options.meta ? [options.meta] : [])]
     return this.#copy(source, destination, options, this.#keyed(destination, options, parts))
+  }
+
+  /**
+   * Copies exactly the version that was found, with the metadata given; also onto its own path.
+   * @throws StoreError FILE_NOT_FOUND also when the version was replaced meanwhile: find it again; as `copy`.
+   */
+  async copyFound(
+    found: FoundFile,
+    destination: PathName,
+    options: { readonly condition: WriteCondition; readonly meta: FileMeta },
+  ): Promise<Written> {
+    this.#refuseReserved(destination)
+    const { condition, meta } = options
+    refuse(destination, condition, (await this.#replication.find(destination)).record)
+    const body = await this.#replication.stageCopy(found.record)
+    return this.#commit({ kind: 'put', path: destination, condition, body, meta }, undefined)
   }
 
   async #copy(
@@ -172,20 +204,22 @@ export class FileService {
    *   IDEMPOTENCY_KEY_REUSED.
    */
   async move(source: PathName, destination: PathName, options: WriteOptions): Promise<Written> {
+    this.#refuseReserved(source, destination)
     refuseSamePath(source, destination)
     const change: Change = { kind: 'move', from: source, path: destination, condition: options.condition }
     return this.#commit(change, this.#keyed(destination, options, ['move', source]))
   }
 
   /** @throws StoreError FILE_NOT_FOUND, PRECONDITION_FAILED, IDEMPOTENCY_KEY_REUSED. */
-  remove(path: PathName, options: WriteOptions): Promise<Written> {
+  async remove(path: PathName, options: WriteOptions): Promise<Written> {
+    this.#refuseReserved(path)
     const change: Change = { kind: 'remove', path, condition: options.condition }
     return this.#commit(change, this.#keyed(path, options, ['remove']))
   }
 
   /** The files under a prefix in the byte order of their paths, in batches; see listing.ts. */
   list(query: ListQuery): AsyncIterable<readonly (ListEntry | string)[]> {
-    return listBatches(this.#replication, query)
+    return listBatches(this.#source, query)
   }
 
   /** Reads every file and checks every byte; see verification.ts. */

@@ -27,6 +27,9 @@ export const LIST_LIMIT_MAX = 10_000
 // Entries of one batch: 500 take about 1 ms, which is the longest that others wait for the event loop.
 const BATCH_ENTRIES = 500
 
+/** A file as a list shows it. */
+export type ListedFile = ListEntry
+
 /** What a list shows: a file, or (as a string that ends with the delimiter) the common prefix of several. */
 export type Listed = ListEntry | string
 
@@ -95,7 +98,7 @@ function commonPrefix(path: string, prefix: string, delimiter: string): string |
 }
 
 /** A text that sorts after every path with this prefix: paths have at most PATH_BYTES_MAX bytes, U+10FFFF is greatest. */
-function behind(prefix: string): string {
+export function behind(prefix: string): string {
   const room = PATH_BYTES_MAX + 4 - Buffer.byteLength(prefix)
   return prefix + '\u{10ffff}'.repeat(Math.ceil(room / 4))
 }

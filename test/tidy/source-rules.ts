@@ -43,12 +43,16 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   files: ['replication', 'routing', 'storage', 'ring'],
   // The doors of the peers hang in the same server.
   http: ['files', 'membership', 'routing', 'peer', 'config', 'ring'],
+  // Another protocol over the same files; it takes how connections and bodies are handled from the first one.
+  s3: ['files', 'http', 'config', 'peer', 'ring'],
   client: ['ring'],
   cli: ['client', 'config', 'settings', 'read-config', 'node', 'version', 'ring'],
   // Settings name what the network has in common.
   config: ['membership', 'routing', 'ring'],
   settings: ['config'],
-  'read-config': ['config', 'settings', 'ring'],
+  'read-config': ['config', 'settings', 'read-s3-config', 'ring'],
+  'read-s3-config': ['config', 'settings'],
+  listen: ['ring'],
   node: [
     'ring',
     'storage',
@@ -59,7 +63,9 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'membership',
     'files',
     'http',
+    's3',
     'config',
+    'listen',
     'version',
   ],
   errors: [],
