@@ -36,7 +36,13 @@ export const pathParameter = (name = 'path'): Parameter => ({
   in: 'path',
   required: true,
   description: 'A path, percent-encoded; 1 to 1,024 bytes of UTF-8, segments separated by a slash.',
-  schema: text,
+  // What JSON Schema can say of it: no control characters, no empty segment, none that is . or ..
+  schema: {
+    ...text,
+    minLength: 1,
+    pattern:
+      '^(?!\\.{1,2}(/|$))[^\\u0000-\\u001f\\u007f-\\u009f/]+(/(?!\\.{1,2}(/|$))[^\\u0000-\\u001f\\u007f-\\u009f/]+)*$',
+  },
 })
 
 export const overwriteParameter: Parameter = {
@@ -46,16 +52,17 @@ export const overwriteParameter: Parameter = {
   schema: { type: 'boolean', default: false },
 }
 
-export const header = (name: string, description: string): Parameter => ({
+export const header = (name: string, description: string, schema: Schema = {}): Parameter => ({
   name,
   in: 'header',
   description,
-  schema: text,
+  schema: { ...text, ...schema },
 })
 
 export const idempotencyParameter = header(
   'Idempotency-Key',
   '1 to 255 printable ASCII characters. The same request again under the same key, within 24 hours, does nothing and answers the same.',
+  { pattern: '^[\\x20-\\x7e]{1,255}$' },
 )
 
 export const ringResponseHeaders: Schema = {

@@ -65,10 +65,22 @@ export class Gate {
 
   /** The hook of a door. It is made once for each, because the framework's way to ask a request for its door is slow. */
   hookFor(access: Access): RequestHook {
+    return this.#hookOf(request => {
+      this.#checkSender(request, access)
+      this.#checkContent(request, access)
+    })
+  }
+
+  /** The same where no door answers: whoever may know learns that first. */
+  hookForNone(access: Access): RequestHook {
+    return this.#hookOf(request => this.#checkSender(request, access))
+  }
+
+  #hookOf(check: (request: FastifyRequest) => void): RequestHook {
     return (request, reply, done) => {
       const enter = () => {
         try {
-          this.#check(request, access)
+          check(request)
         } catch (error) {
           done(error as Error)
           return
@@ -115,14 +127,11 @@ export class Gate {
     if (this.#running === 0) this.#onLast()
   }
 
-  /**
-   * @throws StoreError UNAVAILABLE, INVALID_REQUEST, UNAUTHORIZED, FORBIDDEN, WRONG_NETWORK.
-   */
-  #check(request: FastifyRequest, access: Access): void {
+  /** @throws StoreError UNAVAILABLE, INVALID_REQUEST, UNAUTHORIZED, FORBIDDEN. */
+  #checkSender({ raw }: FastifyRequest, access: Access): void {
     if (this.#isClosed && access !== 'open')
       throw new StoreError('UNAVAILABLE', 'The node is stopping; ask another one.')
-    const { raw } = request
-    const { headers, method } = raw
+    const { headers } = raw
     refuseOddMessage(raw)
     const { host } = headers
     if (host === undefined) {
@@ -132,6 +141,12 @@ export class Gate {
       this.#knownHost = host
     }
     this.#authorize?.(headers.authorization, access)
+  }
+
+  /** @throws StoreError INVALID_REQUEST, FORBIDDEN, WRONG_NETWORK. */
+  #checkContent(request: FastifyRequest, access: Access): void {
+    const { raw } = request
+    const { headers, method } = raw
     refuseOtherNetwork(headers, this.#networkId)
     if (method === 'GET' || method === 'HEAD') {
       if (hasBody(raw)) throw new StoreError('INVALID_REQUEST', `A ${method} request has no body.`)

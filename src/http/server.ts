@@ -151,7 +151,7 @@ function unknownUrls(
   { gate, metrics }: Doors,
   { methodsOf, fail }: { methodsOf: MethodsOf; fail: ReturnType<typeof failureHandler> },
 ): void {
-  const [enter, enterOpen] = [gate.hookFor('read'), gate.hookFor('open')]
+  const [enter, enterOpen] = [gate.hookForNone('read'), gate.hookForNone('open')]
   const count = metrics.hookFor('none')
   fastify.setNotFoundHandler((request, reply) => {
     if (wantsConsole(request.raw)) {
@@ -245,15 +245,16 @@ type MethodsOf = (url: string) => readonly string[]
 
 /** Collects which methods there are behind a door's name, with and without more of a URL. */
 function watchMethods(fastify: FastifyInstance): MethodsOf {
+  const byUrl = new Map<string, string[]>()
   const byShape = new Map<string, string[]>()
   const shapeOf = (url: string, more: boolean) => `${doorOf(url)}${more ? '/*' : ''}`
   fastify.addHook('onRoute', ({ url, method }) => {
-    const shape = shapeOf(url, url.endsWith('/*'))
-    byShape.set(shape, [...(byShape.get(shape) ?? []), ...[method].flat()])
+    for (const [map, key] of [[byUrl, url] as const, [byShape, shapeOf(url, url.endsWith('/*'))] as const])
+      map.set(key, [...(map.get(key) ?? []), ...[method].flat()])
   })
   return url => {
     const path = url.split('?', 1)[0] ?? ''
-    return byShape.get(shapeOf(url, path.indexOf('/', 1) !== -1)) ?? []
+    return byUrl.get(path) ?? byShape.get(shapeOf(url, path.indexOf('/', 1) !== -1)) ?? []
   }
 }
 
@@ -285,6 +286,10 @@ function logRequests(fastify: FastifyInstance, env: Env): void {
 function tameServer(fastify: FastifyInstance, connections: Connections, connectionsMax: number): void {
   const { server } = fastify
   const route = (request: IncomingMessage, response: ServerResponse) => fastify.routing(request, response)
+  // Of this method the framework wants a Content-Type before it says that no route has it, as none has TRACE.
+  server.prependListener('request', (request: IncomingMessage) => {
+    if (request.method === 'QUERY') request.method = 'TRACE'
+  })
   server.maxConnections = connectionsMax
   // The 100 is sent when the body is wanted; unknown expectations may be ignored (RFC 9110, section 10.1.1).
   server.on('checkContinue', route)

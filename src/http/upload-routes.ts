@@ -221,8 +221,11 @@ export const uploadContract = {
         schema: {
           type: 'object',
           properties: {
-            file: { type: 'array', items: { type: 'string', format: 'binary' } },
-            file_obj: { type: 'array', items: { type: 'string', format: 'binary' } },
+            file: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } },
+            file_obj: {
+              type: 'array',
+              items: { type: 'string', contentMediaType: 'application/octet-stream' },
+            },
             file_name: { type: 'string', description: 'Names the file, when it is the only one.' },
           },
         },

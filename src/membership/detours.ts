@@ -15,8 +15,13 @@ import { FORWARDED_MAX, type Forwarded, type PeerAnswer, type PeerCall } from '.
 import { type Envelope, isEnvelope } from './envelope.ts'
 import type { Members } from './members.ts'
 
-/** A link whose request under way has waited for so long, ms, may carry nothing. An answer on one site takes far less. */
-const STALL_MS = 500
+/**
+ * A link whose request under way has waited for so many round trips, and as long as the bounds say, ms, may carry nothing. On
+ * a machine that is busy all answers are late, and ways round would make it busier.
+ */
+const STALL_ROUND_TRIPS = 4
+const STALL_MS_MIN = 500
+const STALL_MS_MAX = 2_000
 
 /** The longest that the third node may take, ms, the way onward included. */
 const DETOUR_TIMEOUT_MS = 1_000
@@ -38,6 +43,8 @@ export interface DetoursComponents {
     /** How long the messages under way to a node have waited for its answer, ms; 0 when none are. */
     waitsMs(to: Address): number
   }
+  /** What one round trip to a node hardly ever takes longer than, ms. */
+  readonly roundTrips: { limitMs(to: Address): number }
   readonly credentials: Pick<Credentials, 'self' | 'versions'>
   /** Is told of a node that refuses connections, and that no other node reaches either. */
   readonly driver: { dispatch(event: { readonly kind: 'unreachable'; readonly node: NodeId }): void }
@@ -74,7 +81,7 @@ export class Detours {
 
   /** A message was given to the direct way; when that may carry nothing, it goes round as well. */
   sent(to: Peer, message: Envelope): void {
-    if (!this.#refusing.has(to.address) && this.#components.peers.waitsMs(to.address) < STALL_MS) return
+    if (!this.#refusing.has(to.address) && !this.#isStalled(to.address)) return
     const waiting = this.#waiting.get(to.nodeId)
     if (waiting === undefined) {
       this.#waiting.set(to.nodeId, [encode(message)])
@@ -166,9 +173,14 @@ export class Detours {
     const others = this.#components.members.others().filter(other => other.nodeId !== nodeId)
     const turn = others.length === 0 ? 0 : this.#turn++ % others.length
     const inTurn = [...others.slice(turn), ...others.slice(0, turn)]
-    const isReached = ({ address }: Peer) =>
-      !this.#refusing.has(address) && this.#components.peers.waitsMs(address) < STALL_MS
+    const isReached = ({ address }: Peer) => !this.#refusing.has(address) && !this.#isStalled(address)
     return [...inTurn.filter(isReached), ...inTurn.filter(other => !isReached(other))]
+  }
+
+  #isStalled(address: Address): boolean {
+    const { peers, roundTrips } = this.#components
+    const usualMs = STALL_ROUND_TRIPS * roundTrips.limitMs(address)
+    return peers.waitsMs(address) >= Math.min(STALL_MS_MAX, Math.max(STALL_MS_MIN, usualMs))
   }
 
   /** Whether the third node has reached the other one; undefined when it has not answered itself. */

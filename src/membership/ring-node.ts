@@ -137,8 +137,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#strangers = new Strangers({ ...calling, ...strangersTo(driver) })
     const observe = (record: MapRecord) => this.#strangers.observe(record)
     this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
-    const { credentials } = this
-    this.#detours = new Detours({ ...calling, driver, credentials, messages, peers: this.#peers })
+    const links = { peers: this.#peers, roundTrips: this.#roundTrips, credentials: this.credentials }
+    this.#detours = new Detours({ ...calling, ...links, driver, messages })
     const answering = { env, members, driver, storage, lookups: this.#lookups, detours: this.#detours }
     this.#answers = new Answers({ ...answering, rangeCheck: this.#makeRangeCheck() }, init)
     this.allNodes = new AllNodes({

@@ -78,6 +78,20 @@ t.test('what is no door is refused as JSON, with what would be one', async t => 
   }
   const wrong = await server.inject({ method: 'GET', url: '/put/a' })
   t.equal(wrong.headers.allow, 'PUT, POST')
+  const elsewhere = { host: 'localhost', 'ring-network': 'another' }
+  const trace = await server.inject({ method: 'TRACE' as 'GET', url: '/exists/a', headers: elsewhere })
+  t.equal(trace.statusCode, 405, 'a method that no door has, whichever network is meant')
+  const form = await server.inject({ method: 'PATCH', url: '/admin/webapp/upload' })
+  t.match([form.statusCode, form.headers.allow], [405, 'POST'], 'a door with more than one word in its URL')
+})
+
+t.test('a method that the framework would treat in a way of its own has no door either', async t => {
+  const { port } = await runServer(t, { listen: true })
+  const socket = connect(port, '127.0.0.1')
+  socket.write('QUERY /exists/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+  let text = ''
+  for await (const chunk of socket) text += chunk
+  t.match(text, /^HTTP\/1\.1 405 .*\r\nallow: GET, HEAD\r\n/is)
 })
 
 t.test('a page under another name for this machine reaches nothing', async t => {

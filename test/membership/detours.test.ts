@@ -17,6 +17,7 @@ const word = (text: string): Envelope => [text as NodeId, { kind: 'ping' }]
 function node(others: readonly string[], reach: (to: string, call: PeerCall) => PeerAnswer | undefined) {
   const env = manualEnv()
   const waits = new Map<string, number>()
+  const limit = { ms: 1 }
   const calls: [string, PeerCall][] = []
   const gone: NodeId[] = []
   const heard: [string, readonly Envelope[]][] = []
@@ -30,6 +31,7 @@ function node(others: readonly string[], reach: (to: string, call: PeerCall) => 
       if (answer === undefined) throw new Error('silent')
       return answer
     },
+    roundTrips: { limitMs: () => limit.ms },
     peers: { waitsMs: to => waits.get(to.split(':')[0] as string) ?? 0 },
     credentials: {
       self: () => ({ ...peer('a'), boot: { counter: 1, nonce: 'n' } }),
@@ -39,15 +41,20 @@ function node(others: readonly string[], reach: (to: string, call: PeerCall) => 
     messages: (from, messages) => heard.push([from.nodeId, messages]),
     signal: new AbortController().signal,
   })
-  return { env, detours, calls, gone, heard, waits }
+  return { env, detours, calls, gone, heard, waits, limit }
 }
 
 t.test('what waits for a link that carries nothing goes round as well, all that waits together', async t => {
-  const { detours, calls, waits } = node(['b', 'c', 'd'], () => ({ reached: true }))
+  const { detours, calls, waits, limit } = node(['b', 'c', 'd'], () => ({ reached: true }))
   detours.sent(peer('b'), word('one'))
   await turn()
   t.same(calls, [], 'a link that carries something needs no way round')
   waits.set('b', 600)
+  limit.ms = 200
+  detours.sent(peer('b'), word('late'))
+  await turn()
+  t.same(calls, [], 'nor one that is as slow as ever')
+  limit.ms = 100
   for (const text of ['one', 'two', 'three']) detours.sent(peer('b'), word(text))
   await turn()
   const words = calls.map(([, call]) => (call as Forwarded).messages.length)
