@@ -2,9 +2,11 @@
  * Holds the form of the code and the truth of its documentation. The rules themselves are in test/tidy; the second half
  * of this file shows that each of them can fail.
  */
+
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { MUTANTS } from './mutants/tables/all.ts'
 import { faultsOfOmission, faultsOfPage, type Inventory, routeMatches } from './tidy/doc-rules.ts'
 import { GENERATED, renewed } from './tidy/generated-docs.ts'
 import {
@@ -15,11 +17,13 @@ import {
   repositoryRoot,
   takeInventory,
 } from './tidy/inventory.ts'
+import { faultsOfIndex, faultsOfProtocol, picturedFiles } from './tidy/protocol-page.ts'
 import {
   circlesOf,
   FILE_LINES_MAX,
   FUNCTION_LINES_MAX,
   faultsOf,
+  LAYERS,
   needsTwin,
   twinOf,
 } from './tidy/source-rules.ts'
@@ -107,6 +111,50 @@ t.test('the pages miss nothing that the code has', async t => {
       .map(route => `docs/http.md misses ${route}`),
   ]
   t.same(missing, [])
+})
+
+t.test('the architecture and the protocol are those of the code', async t => {
+  const hasFile = (path: string) => existsSync(join(repositoryRoot, path))
+  const architecture = readPage('docs/architecture.md')
+  const pictured = picturedFiles(architecture.text)
+  t.ok(pictured.length > 20, 'the pictures were found')
+  t.same(
+    pictured.filter(path => !hasFile(path)),
+    [],
+  )
+  const floors = Object.keys(LAYERS).map(name =>
+    hasFile(`src/${name}.ts`) ? `src/${name}.ts` : `src/${name}`,
+  )
+  t.same(faultsOfOmission(architecture, 'floor', floors), [])
+  t.same(faultsOfProtocol(readPage('docs/protocol.md'), MUTANTS, hasFile), [])
+  const rule = (file: string, mutant: string, test: string) => ({
+    path: 'docs/protocol.md',
+    text: `| One | promise | from | \`${file}\` | \`${mutant}\` | \`${test}\` |`,
+  })
+  const mutants = [{ id: 'm', file: 'src/views/a.ts' }]
+  const there = (path: string) => path !== 'src/gone.ts'
+  t.same(faultsOfProtocol(rule('src/views/a.ts', 'm', 'test/a.ts'), mutants, there), [])
+  t.same(faultsOfProtocol(rule('src/gone.ts', 'm', 'test/a.ts'), mutants, there), [
+    'One: src/gone.ts is not there',
+    'One: the mutant m does not change src/gone.ts',
+    'docs/protocol.md has no rule of src/views/a.ts',
+  ])
+  t.same(faultsOfProtocol({ path: 'x.md', text: '' }, [], there), ['x.md has no rules'])
+})
+
+t.test('the index of decisions has each page once', async t => {
+  const pages = filesUnder('docs/decisions', '.md').map(path => path.slice('docs/decisions/'.length))
+  const index = readPage('docs/decisions/README.md')
+  t.same(
+    faultsOfIndex(
+      index,
+      pages.filter(page => page !== 'README.md'),
+    ),
+    [],
+  )
+  t.same(faultsOfIndex({ path: 'i.md', text: '- [0001](a.md) A' }, ['a.md', 'b.md']), [
+    'i.md has to list b.md once',
+  ])
 })
 
 t.test('what is generated is up to date', async t => {
