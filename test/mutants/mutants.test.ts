@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { judgeMutant } from './judge-mutant.ts'
 import { fingerprintOf, type Mutant, mutatedSource, ROOT, testsOf } from './mutant.ts'
-import { PAGE_FILE, pageOf } from './results.ts'
+import { PAGE_FILE, pageOf, verdictsOn } from './results.ts'
 import { MUTANTS } from './tables/all.ts'
 
 t.setTimeout(900_000)
@@ -60,6 +60,14 @@ t.test('the page says how each was caught, and what got through', async t => {
   t.match(page, "| one | `src/views/view.ts` | a \\| b | `test/a.test.ts`: it 'works' |")
   t.match(page, '| two | `src/views/view.ts` | a \\| b | 48 |')
   t.match(page, '| four | `src/views/view.ts` | a \\| b | another guard does it |')
+  t.same(
+    [...verdictsOn(page)],
+    [
+      ['two', { by: 'nobody', seeds: 48 }],
+      ['one', { by: 'test', file: 'test/a.test.ts', title: "it 'works'" }],
+    ],
+    'and can be read again',
+  )
 })
 
 t.test('a verdict is void when the mutant, its source or its tests have changed', async t => {

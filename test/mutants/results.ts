@@ -21,8 +21,12 @@ export class Results {
   readonly #file: string
   readonly #results = new Map<string, Result>()
 
-  constructor(file = RESULTS_FILE) {
+  /** What the page says counts where nothing newer is at hand: packages are installed anew, and other machines have none. */
+  constructor(file = RESULTS_FILE, page = join(ROOT, PAGE_FILE)) {
     this.#file = file
+    if (existsSync(page))
+      for (const [id, verdict] of verdictsOn(readFileSync(page, 'utf8')))
+        this.#results.set(id, { id, fingerprint: '', verdict })
     if (!existsSync(file)) return
     for (const line of readFileSync(file, 'utf8').split('\n')) {
       if (line === '') continue
@@ -88,6 +92,31 @@ export function pageOf(mutants: readonly Mutant[], verdictOf: (id: string) => Ve
       table(equivalent, 'why nobody can notice', ({ mutant }) => escaped(mutant.equivalent ?? '')),
     ),
   ].join('\n')}\n`
+}
+
+/** The verdicts that a page shows. */
+export function verdictsOn(page: string): Map<string, Verdict> {
+  const verdicts = new Map<string, Verdict>()
+  let section = ''
+  for (const line of page.split('\n')) {
+    if (line.startsWith('## ')) section = line.slice(3)
+    const [, id, , , cell] = line.split(/(?<!\\)\|/).map(text => text.trim().replaceAll('\\|', '|'))
+    if (id === undefined || cell === undefined || id === 'mutant' || id.startsWith('---')) continue
+    const verdict = section === 'Caught' ? verdictIn(cell) : undefined
+    if (section === 'Got through') verdicts.set(id, { by: 'nobody', seeds: Number(cell) })
+    else if (verdict !== undefined) verdicts.set(id, verdict)
+  }
+  return verdicts
+}
+
+function verdictIn(cell: string): Verdict | undefined {
+  const test = /^`([^`]+)`: (.*)$/.exec(cell)
+  if (test !== null) return { by: 'test', file: test[1] as string, title: test[2] as string }
+  const schedule = /^the schedule (\S+): (.*)$/.exec(cell)
+  if (schedule !== null)
+    return { by: 'schedule', name: schedule[1] as string, failure: schedule[2] as string }
+  const seed = /^seed (\d+): (.*)$/.exec(cell)
+  return seed === null ? undefined : { by: 'seeds', seeds: Number(seed[1]), failure: seed[2] as string }
 }
 
 function caughtBy(verdict: Verdict): string {

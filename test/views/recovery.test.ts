@@ -150,3 +150,14 @@ t.test('a lost range over position zero is one', async t => {
     [[at('c'), at('4')]],
   )
 })
+
+t.test('and also when it was begun at both ends, because other views meet within it', async t => {
+  const over = view('v', 3, 'a', '4', 'abc')
+  const other = view('w', 3, '4', 'a', 'd')
+  const older = view('x', 2, '0', 'c', 'd')
+  const lost = lostRanges(answers({ d: { holdings: [holds(other)], known: [over, older] } }))
+  t.same(
+    lost.map(({ lo, hi }) => [lo, hi]),
+    [[at('a'), at('4')]],
+  )
+})

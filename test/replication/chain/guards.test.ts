@@ -236,6 +236,12 @@ t.test('who may not hand a state out says so', async t => {
   const inactive = new Bench({ nodes: THREE })
   set(inactive, 'n1', V1, { active: false })
   t.same(asked(inactive, 'pre-copy'), ['elsewhere'], 'one that does not serve is not copied ahead')
+  const empty = new Bench({ nodes: THREE })
+  set(empty, 'n1', V1, { installed: false, active: false, complete: false })
+  t.same(asked(empty, 'parent'), ['not-installed'], 'nor what was never adopted, held or not')
+  const unheld = new Bench({ nodes: THREE })
+  unheld.machine('n1').views.clear()
+  t.same(asked(unheld, 'parent'), ['not-installed'])
   const other = new Bench({ nodes: THREE })
   t.same(asked(other, 'parent', { ...asSource(V1), id: 'vx' as ViewId, replicas: [node('n9')] }), [
     'elsewhere',
