@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   REQUEST_TIMEOUT: { retryable: true, meaning: 'the request made no progress for too long' },
   FILE_EXISTS: { retryable: false, meaning: 'a create-only write met a file' },
   PRECONDITION_FAILED: { retryable: false, meaning: 'the file is not in the version that the request names' },
+  LOCKED: { retryable: false, meaning: 'a WebDAV lock that the request does not name is on the path' },
   FILE_TOO_LARGE: { retryable: false, meaning: 'the body is larger than this node accepts' },
   METADATA_TOO_LARGE: { retryable: false, meaning: 'names and values of the metadata exceed 2 KiB' },
   TYPE_NOT_ALLOWED: { retryable: false, meaning: 'files of this kind are not accepted here' },

@@ -227,6 +227,13 @@ export class FileService {
     return verifyFiles({ storage: this.#storage, clock })
   }
 
+  /** The same files with the reserved ones, for a door that keeps things of its own among them; see reserved-paths.ts. */
+  withReserved(): FileService {
+    const { consistency } = this.keeping
+    const init = { consistency, fileBytesMax: this.#fileBytesMax, showsReserved: true }
+    return new FileService({ replication: this.#replication, storage: this.#storage }, init)
+  }
+
   statistics(): StorageStatistics {
     return this.#storage.statistics()
   }

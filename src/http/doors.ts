@@ -11,6 +11,7 @@ import type { Written } from '../files/receipt.ts'
 import type { RingNode } from '../membership/ring-node.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { Access } from './auth.ts'
+import { withBasic } from './basic-auth.ts'
 import type { Connections } from './connections.ts'
 import type { DoorContract } from './contract.ts'
 import type { Gate } from './gate.ts'
@@ -41,6 +42,8 @@ declare module 'fastify' {
     open?: boolean
     /** True for doors whose replies carry Ring-Chain and Ring-Hops. */
     aboutFile?: boolean
+    /** True when the door takes Basic authentication. */
+    basic?: boolean
     /** What /openapi.json says of the door. */
     contract?: DoorContract
   }
@@ -50,21 +53,33 @@ declare module 'fastify' {
   }
 }
 
+export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS' | DavMethod
+
+/** The methods that WebDAV adds (RFC 4918, section 9). */
+export type DavMethod = 'PROPFIND' | 'PROPPATCH' | 'MKCOL' | 'COPY' | 'MOVE' | 'LOCK' | 'UNLOCK'
+
 export interface Door {
-  readonly methods: readonly ('GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE')[]
+  readonly methods: readonly Method[]
   readonly urls: readonly string[]
   readonly access: Access
   readonly aboutFile: boolean
   readonly contract: DoorContract
+  /** Basic authentication is taken beside Bearer. */
+  readonly basic?: boolean
   /** Answers are compressed for whoever takes them so; the scope has the plugin for it. */
   readonly compress?: { readonly threshold: number }
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 }
 
 export function addDoor(fastify: FastifyInstance, { gate, metrics }: Doors, door: Door): void {
-  const { access, aboutFile, contract, compress, handler } = door
-  const config = { open: access === 'open' || access === 'signed', aboutFile, contract }
-  const onRequest = gate.hookFor(access)
+  const { access, aboutFile, contract, basic, compress, handler } = door
+  const config = {
+    open: access === 'open' || access === 'signed',
+    aboutFile,
+    contract,
+    basic: basic ?? false,
+  }
+  const onRequest = basic ? withBasic(gate.hookFor(access)) : gate.hookFor(access)
   for (const url of door.urls) {
     for (const method of door.methods) {
       const onResponse = metrics.hookFor(url)

@@ -11,12 +11,14 @@ export interface Folder {
   readonly listed: readonly Listed[]
   /** Where the next page begins; undefined on the last one. */
   readonly next: string | undefined
+  /** Where the names within the folder begin in what is listed; behind the folder itself without it. */
+  readonly start?: number
 }
 
 /** A whole page of HTML. Its links are relative, so that they carry the token of the link that led here. */
-export function folderPage({ folder, listed, next }: Folder): string {
+export function folderPage({ folder, listed, next, start = folder.length }: Folder): string {
   const name = escaped(folder.slice(folder.lastIndexOf('/', folder.length - 2) + 1, -1))
-  const rows = listed.map(entry => rowOf(entry, folder.length)).join('\n')
+  const rows = listed.map(entry => rowOf(entry, start)).join('\n')
   const more =
     next === undefined
       ? ''

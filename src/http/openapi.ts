@@ -5,6 +5,8 @@
 import type { FastifyInstance } from 'fastify'
 import { type DoorContract, errorResponses, errorSchema } from './contract.ts'
 
+const describable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE'])
+
 /** Watches the routes that come; the result builds the document (OpenAPI 3.1) from those that have a contract. */
 export function describeDoors(
   fastify: FastifyInstance,
@@ -18,6 +20,8 @@ export function describeDoors(
     const operations = paths[shownUrl] ?? {}
     paths[shownUrl] = operations
     for (const each of [method].flat()) {
+      // OpenAPI 3.1 has no word for the methods of WebDAV (section 4.8.9).
+      if (!describable.has(each)) continue
       operations[each.toLowerCase()] = operationOf(contract, each, config?.open === true)
     }
   })

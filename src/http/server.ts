@@ -12,6 +12,7 @@ import Fastify, {
   type FastifyServerOptions,
 } from 'fastify'
 import type { NodeConfig } from '../config.ts'
+import { davRoutes } from '../dav/dav-routes.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { FileService } from '../files/file-service.ts'
@@ -20,6 +21,7 @@ import type { RingNode } from '../membership/ring-node.ts'
 import { peerRoutes } from '../peer/peer-routes.ts'
 import { TLS_OPTIONS } from '../peer/tls-options.ts'
 import type { PathName } from '../ring/path-name.ts'
+import { BASIC_CHALLENGE } from './basic-auth.ts'
 import { clusterRoutes, type NodeControl } from './cluster-routes.ts'
 import { Connections } from './connections.ts'
 import { CONSOLE_URL, consoleRoutes, wantsConsole } from './console-routes.ts'
@@ -175,6 +177,7 @@ function fileRoutes(fastify: FastifyInstance, doors: Doors): void {
   kvRoutes(fastify, doors)
   maintenanceRoutes(fastify, doors)
   shareRoutes(fastify, doors)
+  davRoutes(fastify, doors)
   webappRoutes(fastify, doors)
 }
 
@@ -230,6 +233,8 @@ function failureHandler({ connections, env, ring }: Doors) {
       }
     }
     reply.code(status).headers(headers)
+    if (status === 401 && request.routeOptions.config?.basic)
+      reply.header('www-authenticate', BASIC_CHALLENGE)
     if (hasBody(request.raw) && !request.raw.readableEnded) {
       reply.header('connection', 'close').send(connections.lingering(text, request.raw))
     } else {

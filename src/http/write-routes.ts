@@ -6,7 +6,10 @@ import { Buffer } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errorCode, StoreError } from '../errors.ts'
+import type { WriteOptions } from '../files/file-service.ts'
+import type { Written } from '../files/receipt.ts'
 import type { PathName } from '../ring/path-name.ts'
+import type { UserMeta } from '../storage/record.ts'
 import { writeCondition } from './conditions.ts'
 import {
   header,
@@ -54,22 +57,13 @@ async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): 
   const path = pathOf(url)
   const overwrite = parseFlag('overwrite', queryOf(url, ['overwrite']).overwrite)
   const condition = writeCondition(headers, overwrite, 'absent')
-  refuseExtension(path, doors.allowedExtensions)
-  refuseAlteredBody(headers, path)
-  const announced = announcedBytes(raw)
-  refuseLength(announced, doors, path)
   const user = userMetaOfRequest(headers)
-  const options = {
-    condition,
-    ...idempotencyOf(request),
-    meta: { mediaType: storedMediaType(request.declaredType), ...(user && { user }) },
-    sha256: announcedHash(headers),
-    refuseEarly: announced === undefined || announced > EARLY_BYTES_MIN || expectsContinue(raw),
-  }
   try {
-    const written = await doors.slots.stream(() =>
-      doors.files.put(path, receivedBody(raw, reply.raw, doors.connections), options),
-    )
+    const written = await storeBody(doors, request, reply, path, {
+      condition,
+      user,
+      ...idempotencyOf(request),
+    })
     rangeHeaders(doors.ring, reply, path)
     return sendWritten(reply, written)
   } catch (error) {
@@ -77,6 +71,31 @@ async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): 
     if (headers['if-none-match'] === undefined || errorCode(error) !== 'FILE_EXISTS') throw error
     throw new StoreError('PRECONDITION_FAILED', 'A file has this path already.', { path, cause: error })
   }
+}
+
+/** Stores the body of a request as the file at a path. @throws StoreError as FileService.put, TYPE_NOT_ALLOWED, OVERLOADED. */
+export async function storeBody(
+  doors: Doors,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  path: PathName,
+  { user, ...write }: WriteOptions & { readonly user: UserMeta | undefined },
+): Promise<Written> {
+  const { raw } = request
+  const { headers } = raw
+  refuseExtension(path, doors.allowedExtensions)
+  refuseAlteredBody(headers, path)
+  const announced = announcedBytes(raw)
+  refuseLength(announced, doors, path)
+  const options = {
+    ...write,
+    meta: { mediaType: storedMediaType(request.declaredType), ...(user && { user }) },
+    sha256: announcedHash(headers),
+    refuseEarly: announced === undefined || announced > EARLY_BYTES_MIN || expectsContinue(raw),
+  }
+  return doors.slots.stream(() =>
+    doors.files.put(path, receivedBody(raw, reply.raw, doors.connections), options),
+  )
 }
 
 async function remove(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -23,8 +23,8 @@ import { parseXml, type XmlNode } from './xml.ts'
 
 /** A body that has not been read yet. */
 export interface Payload {
-  /** Bytes, as announced; undefined when they come in the chunks of HTTP. */
-  readonly size: number | undefined
+  /** Bytes, as announced. */
+  readonly size: number
   /** To be read once, to its end. @throws S3Error IncompleteBody, SignatureDoesNotMatch, InvalidRequest. */
   readonly bytes: AsyncIterable<Uint8Array>
   /**
@@ -67,7 +67,7 @@ function payloadAs(
       ? decodedChunks(raw, {
           signing: payload.signing,
           trailer: payload.trailer,
-          decodedBytes: size ?? 0,
+          decodedBytes: size,
           onTrailer: fields => {
             trailer = fields
           },
@@ -112,7 +112,7 @@ function trailingValue({ trailing }: Announced, trailer: ReadonlyMap<string, str
 }
 
 /** Bytes of the body itself, without what its chunks add. @throws S3Error MissingContentLength, InvalidArgument. */
-function sizeOf(request: S3Request): number | undefined {
+function sizeOf(request: S3Request): number {
   if (request.sender.payload.kind === 'chunks') {
     const decoded = header(request, 'x-amz-decoded-content-length')
     if (decoded === undefined)
@@ -125,15 +125,14 @@ function sizeOf(request: S3Request): number | undefined {
     return Number(decoded)
   }
   const size = announcedBytes(request.raw)
-  const { headers } = request.raw
-  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined)
+  if (size === undefined || request.raw.headers['content-length'] === undefined)
     throw new S3Error('MissingContentLength', 'You must provide the Content-Length HTTP header.')
   return size
 }
 
 /** A body that was cut off is no whole one, in S3's own word. */
 async function* exactly(
-  size: number | undefined,
+  size: number,
   body: AsyncIterable<Uint8Array>,
   counts: boolean,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -142,7 +141,7 @@ async function* exactly(
     bytes += piece.length
     yield piece
   }
-  if (counts && size !== undefined && bytes !== size)
+  if (counts && bytes !== size)
     throw new S3Error(
       'IncompleteBody',
       'You did not provide the number of bytes specified by Content-Length.',
@@ -179,16 +178,10 @@ export async function receivedSmall(
 }
 
 async function receivedText(payload: Payload, bytesMax: number): Promise<string> {
-  const tooLong = () =>
-    new S3Error('MaxMessageLengthExceeded', `A document of up to ${bytesMax} bytes is read here.`)
-  if ((payload.size ?? 0) > bytesMax) throw tooLong()
+  if (payload.size > bytesMax)
+    throw new S3Error('MaxMessageLengthExceeded', `A document of up to ${bytesMax} bytes is read here.`)
   const pieces: Uint8Array[] = []
-  let size = 0
-  for await (const piece of payload.bytes) {
-    size += piece.length
-    if (size > bytesMax) throw tooLong()
-    pieces.push(piece)
-  }
+  for await (const piece of payload.bytes) pieces.push(piece)
   const bytes = Buffer.concat(pieces)
   await payload.finish(createHash('sha256').update(bytes).digest('hex'))
   try {

@@ -114,6 +114,14 @@ const OTHER_CAPITALS = new Set([
   'LICENSE',
   'README',
   'NDJSON',
+  // Methods of WebDAV.
+  'PROPFIND',
+  'PROPPATCH',
+  'MKCOL',
+  'COPY',
+  'MOVE',
+  'LOCK',
+  'UNLOCK',
 ])
 
 function missingRoutes(text: string, inventory: Inventory): string[] {
