@@ -55,7 +55,7 @@ export class ChainNemesis {
     this.#drawForce(untilMs)
     this.#drawCutOff(untilMs)
     const { random } = this.#components
-    for (const action of drawBrokenLink(random.fork('broken link'), this.#names(), untilMs))
+    for (const action of drawBrokenLink(random, this.#names(), untilMs))
       clock.after(action.atMs, () => this.#settle(action))
     const next = () => {
       const gapMs = this.#random.between(GAP_MS[0], GAP_MS[1])

@@ -18,7 +18,7 @@ import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
 import { ChainInvariants } from './chain-invariants.ts'
 import { ChainNemesis } from './chain-nemesis.ts'
 import type { ChainNode } from './chain-node.ts'
-import { SLOW_SYNC_MS } from './chain-troubles.ts'
+import { hasBrokenLink, SLOW_SYNC_MS } from './chain-troubles.ts'
 import { ChainWorkload } from './chain-workload.ts'
 import { DiskCopies } from './disk-copies.ts'
 import { InvariantBroken } from './invariant-broken.ts'
@@ -59,6 +59,8 @@ interface World {
   readonly paths: number
   /** Virtual ms. In a long world few paths are written by many, and a view lives for many writes. */
   readonly troubleMs: number
+  /** The share of bodies that lie beside their records. Such bodies go round no broken link (docs/decisions/0192). */
+  readonly large: number
   /** Whether an operator has all ranges checked again and again while the network heals; else only clients ask. */
   readonly verifies: boolean
 }
@@ -74,6 +76,7 @@ function worldOf(random: SeededRandom, given: Partial<World> = {}, isKept: boole
     listedMax: given.listedMax ?? random.fork('settings').pick([0, 1, 16]),
     clients: given.clients ?? random.int(2, 5),
     paths: given.paths ?? (isLong ? 2 : random.int(2, 6)),
+    large: given.large ?? (isKept || !hasBrokenLink(random) ? 0.3 : 0),
     verifies: given.verifies ?? random.fork('healing').chance(0.5),
   }
 }

@@ -115,13 +115,19 @@ export function drawCutOff(
   }
 }
 
+/** Whether a seed has a link that is broken until the end. */
+export function hasBrokenLink(random: SeededRandom): boolean {
+  return random.fork('broken link').chance(BROKEN_LINK_SHARE)
+}
+
 /** Perhaps one link that carries nothing in one direction, or in both, from some moment until the end of the run. */
 export function drawBrokenLink(
-  random: SeededRandom,
+  seed: SeededRandom,
   names: readonly NodeName[],
   untilMs: number,
 ): NemesisAction[] {
-  if (!random.chance(BROKEN_LINK_SHARE)) return []
+  if (!hasBrokenLink(seed)) return []
+  const random = seed.fork('which link')
   const [from, to] = random.shuffle([...names]) as [NodeName, NodeName]
   const cut = { atMs: random.between(0, untilMs / 2), kind: 'cut', stays: true }
   const isWhole = random.chance(0.3)

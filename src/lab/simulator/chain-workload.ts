@@ -38,6 +38,8 @@ export interface WorkloadComponents {
 export interface WorkloadInit {
   readonly clients: number
   readonly paths: number
+  /** The share of bodies that lie beside their records. */
+  readonly large: number
   /** No client asks anything new after this, virtual ms. */
   readonly untilMs: number
 }
@@ -277,7 +279,7 @@ export class ChainWorkload {
     return { kind: 'put', path, body: this.#body(), meta: META, writtenAtMs: 0, condition, ...key }
   }
 
-  #body(isLarge = this.#random.chance(0.3)): Body {
+  #body(isLarge = this.#random.chance(this.#init.large)): Body {
     const name = (++this.#count).toString(16)
     const blobId = name.padStart(32, '0') as BlobId
     const content = isLarge ? { blobId } : { inline: new Uint8Array(1) }

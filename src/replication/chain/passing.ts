@@ -83,7 +83,11 @@ export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind:
   const chain = chainOf(m, state)
   const blob = blobOf(record)
   if (blob !== undefined && !m.blobs.has(blob.blobId)) {
-    send(m, from, { kind: 'blob-wanted', blobs: [blob] })
+    // Who has passed it on has it, and so have those before: a link may carry no bodies.
+    const upstream = state.view.replicas.slice(0, state.view.replicas.indexOf(m.self))
+    const isAskedFor = chain.blocked.has(blob.blobId)
+    const holder = isAskedFor ? (upstream[m.counter++ % upstream.length] as NodeId) : from
+    send(m, holder, { kind: 'blob-wanted', blobs: [blob] })
     chain.blocked.set(blob.blobId, [{ from, message }])
     return
   }

@@ -49,7 +49,7 @@ export async function chainBench(
       transcript,
       cluster,
     },
-    { clients: 2, paths: 3, untilMs: init.untilMs ?? 300 },
+    { clients: 2, paths: 3, large: 0.3, untilMs: init.untilMs ?? 300 },
   )
   const nemesis = new ChainNemesis({
     clock,

@@ -57,6 +57,19 @@ t.test('a replica that lacks the body of a pass fetches it first', async t => {
   t.same(holders(bench), ['n1', 'n2', 'n3'])
 })
 
+t.test('a body that the replica before can not bring comes from one before that', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w', 'a', 'none', large('b1'))
+  t.same(holders(bench), ['n1', 'n2', 'n3'])
+  bench.lose = ({ message }) => message.kind === 'pass'
+  bench.put('n1', 'x', 'a', 'none', large('b2'))
+  bench.machine('n3').blobs.delete('b2' as BlobId)
+  bench.lose = ({ from, to, message }) => from === 'n2' && to === 'n3' && message.kind === 'blob'
+  for (let turn = 0; turn < 3; turn++) bench.fire('resend')
+  t.match(bench.answers.get('x'), { kind: 'done' })
+  t.same(holders(bench, 'b2' as BlobId), ['n1', 'n2', 'n3'])
+})
+
 t.test('who stages in a view that has been superseded finds out what came after it', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: V1 })
   const V2: View = { ...wholeView(['n1', 'n3'], ['n1', 'n2', 'n3'], 'v2', 2), sources: [asSource(V1)] }
