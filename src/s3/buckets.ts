@@ -43,16 +43,15 @@ export class Buckets {
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  /** @throws S3Error BucketAlreadyOwnedByYou; StoreError. */
+  /** Makes a bucket; one that is there is as good, as in the first region of S3. @throws StoreError. */
   async create(name: BucketName): Promise<void> {
-    if (await this.#hasFiles(name)) throw exists()
     try {
       await this.#files.put(markerOf(name), empty(), {
         condition: 'absent',
         meta: { mediaType: 'application/octet-stream' },
       })
     } catch (error) {
-      throw errorCode(error) === 'FILE_EXISTS' ? exists() : error
+      if (errorCode(error) !== 'FILE_EXISTS') throw error
     }
   }
 
@@ -102,10 +101,6 @@ function markerOf(name: BucketName): PathName {
 }
 
 async function* empty(): AsyncGenerator<Uint8Array> {}
-
-function exists(): S3Error {
-  return new S3Error('BucketAlreadyOwnedByYou', 'The bucket exists already.')
-}
 
 export function noSuchBucket(): S3Error {
   return new S3Error('NoSuchBucket', 'The specified bucket does not exist.')

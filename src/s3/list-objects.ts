@@ -96,8 +96,7 @@ export async function listObjects(files: FileService, bucket: BucketName, reques
   const marker = parameter(request, 'marker') ?? ''
   const startAfter = parameter(request, 'start-after') ?? ''
   const token = parameter(request, 'continuation-token')
-  if (second && token === '') throw badToken()
-  const after = second ? (token === undefined ? startAfter : placeOfToken(token)) : marker
+  const after = second ? (token ? placeOfToken(token) : startAfter) : marker
   const page = await listKeys(files, bucket, { ...asked, after })
   const fetchOwner = !second || parameter(request, 'fetch-owner') === 'true'
   const contents = page.listed.flatMap(one => ('key' in one ? [contentOf(one, encoded, fetchOwner)] : []))
@@ -189,12 +188,12 @@ export function ownerElement(name: string): Xml {
   return element(name, [element('ID', OWNER_ID), element('DisplayName', OWNER_ID)])
 }
 
-/** @throws S3Error InvalidArgument. */
-export function maxKeys(text: string | undefined): number {
-  if (text === undefined || text === '') return PAGE_MAX
+/** How many of something a request wants. @throws S3Error InvalidArgument. */
+export function maxKeys(text: string | undefined, max: number = PAGE_MAX): number {
+  if (text === undefined || text === '') return max
   if (!/^\d{1,10}$/.test(text))
     throw new S3Error('InvalidArgument', 'Provided max-keys not an integer or within integer range')
-  return Math.min(PAGE_MAX, Number(text))
+  return Math.min(max, Number(text))
 }
 
 /** How keys are written: as they are, or percent-encoded when that was asked for. @throws S3Error InvalidArgument. */

@@ -70,7 +70,7 @@ function keptValue(name: string, value: string | undefined): string | undefined 
     .split(',')
     .map(one => one.trim())
     .filter(one => one !== '' && one.toLowerCase() !== 'aws-chunked')
-  return kept.length === 0 ? undefined : kept.join(',')
+  return kept.length === 0 ? undefined : kept.join(', ')
 }
 
 /** The same metadata with what came of the body; what it had of another body is left out. */

@@ -23,8 +23,8 @@ import { parseXml, type XmlNode } from './xml.ts'
 
 /** A body that has not been read yet. */
 export interface Payload {
-  /** Bytes, as announced. */
-  readonly size: number
+  /** Bytes, as announced; undefined when they come in the chunks of HTTP. */
+  readonly size: number | undefined
   /** To be read once, to its end. @throws S3Error IncompleteBody, SignatureDoesNotMatch, InvalidRequest. */
   readonly bytes: AsyncIterable<Uint8Array>
   /**
@@ -67,7 +67,7 @@ function payloadAs(
       ? decodedChunks(raw, {
           signing: payload.signing,
           trailer: payload.trailer,
-          decodedBytes: size,
+          decodedBytes: size ?? 0,
           onTrailer: fields => {
             trailer = fields
           },
@@ -112,7 +112,7 @@ function trailingValue({ trailing }: Announced, trailer: ReadonlyMap<string, str
 }
 
 /** Bytes of the body itself, without what its chunks add. @throws S3Error MissingContentLength, InvalidArgument. */
-function sizeOf(request: S3Request): number {
+function sizeOf(request: S3Request): number | undefined {
   if (request.sender.payload.kind === 'chunks') {
     const decoded = header(request, 'x-amz-decoded-content-length')
     if (decoded === undefined)
@@ -125,14 +125,15 @@ function sizeOf(request: S3Request): number {
     return Number(decoded)
   }
   const size = announcedBytes(request.raw)
-  if (size === undefined || request.raw.headers['content-length'] === undefined)
+  const { headers } = request.raw
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined)
     throw new S3Error('MissingContentLength', 'You must provide the Content-Length HTTP header.')
   return size
 }
 
 /** A body that was cut off is no whole one, in S3's own word. */
 async function* exactly(
-  size: number,
+  size: number | undefined,
   body: AsyncIterable<Uint8Array>,
   counts: boolean,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -141,7 +142,7 @@ async function* exactly(
     bytes += piece.length
     yield piece
   }
-  if (counts && bytes !== size)
+  if (counts && size !== undefined && bytes !== size)
     throw new S3Error(
       'IncompleteBody',
       'You did not provide the number of bytes specified by Content-Length.',
@@ -178,10 +179,16 @@ export async function receivedSmall(
 }
 
 async function receivedText(payload: Payload, bytesMax: number): Promise<string> {
-  if (payload.size > bytesMax)
-    throw new S3Error('MaxMessageLengthExceeded', `A document of up to ${bytesMax} bytes is read here.`)
+  const tooLong = () =>
+    new S3Error('MaxMessageLengthExceeded', `A document of up to ${bytesMax} bytes is read here.`)
+  if ((payload.size ?? 0) > bytesMax) throw tooLong()
   const pieces: Uint8Array[] = []
-  for await (const piece of payload.bytes) pieces.push(piece)
+  let size = 0
+  for await (const piece of payload.bytes) {
+    size += piece.length
+    if (size > bytesMax) throw tooLong()
+    pieces.push(piece)
+  }
   const bytes = Buffer.concat(pieces)
   await payload.finish(createHash('sha256').update(bytes).digest('hex'))
   try {

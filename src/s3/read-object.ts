@@ -10,13 +10,15 @@ import { etagOf, type FileRecord } from '../storage/record.ts'
 import { noSuchBucket } from './buckets.ts'
 import { checksumElement } from './checksums.ts'
 import { isWantedBy } from './conditions.ts'
-import { notImplemented, S3Error } from './errors.ts'
+import { S3Error } from './errors.ts'
+import { maxKeys } from './list-objects.ts'
 import { pathOfKey } from './object-key.ts'
 import { CONTENT_HEADERS, checksumHeaders, checksumOf, metaHeaders, partsOf } from './object-meta.ts'
 import type { S3Components } from './operation.ts'
 import { sendXml } from './reply.ts'
 import { bucketOf, header, keyOf, parameter, type S3Request } from './request.ts'
-import { element } from './xml.ts'
+import { PART_NUMBER_MAX } from './uploads.ts'
+import { element, type Xml } from './xml.ts'
 
 /** A version can be replaced between finding and reading it; this often only if somebody replaces it in a tight loop. */
 const REPLACED_TRIES_MAX = 5
@@ -163,11 +165,6 @@ export async function getObjectAttributes(components: S3Components, request: S3R
   const known = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize']
   if ([...asked].some(name => !known.includes(name)))
     throw new S3Error('InvalidArgument', 'Invalid attribute name specified.')
-  if (
-    header(request, 'x-amz-max-parts') !== undefined ||
-    header(request, 'x-amz-part-number-marker') !== undefined
-  )
-    throw notImplemented('pages of the parts of an object')
   const { record } = await findObject(components, request)
   if (!isWantedBy(request, record, components.env.clock.nowMs()))
     throw new S3Error('PreconditionFailed', 'Not modified.')
@@ -185,11 +182,26 @@ export async function getObjectAttributes(components: S3Components, request: S3R
       asked.has('Checksum')
         ? element('Checksum', [element(checksumElement(algorithm), value), element('ChecksumType', type)])
         : undefined,
-      asked.has('ObjectParts') && parts
-        ? element('ObjectParts', [element('PartsCount', parts.length)])
-        : undefined,
+      asked.has('ObjectParts') && parts ? partsElement(request, parts) : undefined,
       asked.has('StorageClass') ? element('StorageClass', 'STANDARD') : undefined,
       asked.has('ObjectSize') ? element('ObjectSize', record.body.size) : undefined,
     ]),
   )
+}
+
+/** A page of the parts of an object, by their sizes. */
+function partsElement(request: S3Request, sizes: readonly number[]): Xml {
+  const limit = maxKeys(header(request, 'x-amz-max-parts'))
+  const marker = maxKeys(header(request, 'x-amz-part-number-marker') ?? '0', PART_NUMBER_MAX)
+  const page = sizes.slice(marker, marker + limit)
+  return element('ObjectParts', [
+    element('PartsCount', sizes.length),
+    element('PartNumberMarker', marker),
+    element('NextPartNumberMarker', marker + page.length),
+    element('MaxParts', limit),
+    element('IsTruncated', marker + page.length < sizes.length),
+    ...page.map((size, index) =>
+      element('Part', [element('PartNumber', marker + index + 1), element('Size', size)]),
+    ),
+  ])
 }

@@ -54,10 +54,10 @@ export async function storeBody(
   },
 ): Promise<StoredBody> {
   const { condition, metaWith } = init
-  if (payload.size > fileBytesMax)
+  const { size = Number.POSITIVE_INFINITY } = payload
+  if (payload.size !== undefined && size > fileBytesMax)
     throw new S3Error('EntityTooLarge', 'Your proposed upload exceeds the maximum allowed object size.')
-  if (payload.size > EARLY_BYTES_MIN || expectsContinue(request.raw))
-    await files.refuseEarly(path, { condition })
+  if (size > EARLY_BYTES_MIN || expectsContinue(request.raw)) await files.refuseEarly(path, { condition })
   return slots.stream(async () => {
     const received = await files.receive(payload.bytes, { path })
     let checksum: Checksum | undefined

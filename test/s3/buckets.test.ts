@@ -10,7 +10,6 @@ t.test('a first segment with files below it is a bucket', async t => {
   for (const date of textsOf(text, 'CreationDate')) t.ok(Date.parse(date) > Date.UTC(2020))
   t.same(textsOf((await ask({ path: '/photos' })).text, 'Key'), ['a.txt', 'b/c.txt'])
   t.equal((await ask({ path: '/photos/a.txt' })).text, 'x')
-  t.equal((await ask({ method: 'PUT', path: '/photos' })).code, 'BucketAlreadyOwnedByYou')
   await ask({ method: 'DELETE', path: '/photos/a.txt' })
   await ask({ method: 'DELETE', path: '/photos/b/c.txt' })
   t.equal((await ask({ path: '/photos' })).code, 'NoSuchBucket', 'nobody has created it')

@@ -1,0 +1,192 @@
+/**
+ * The programs that people have, against three nodes: each works, and works on while a node is killed. Those that this machine
+ * does not have are skipped; .ci/run installs them.
+ */
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { Cluster } from '../e2e/cluster.ts'
+
+const run = promisify(execFile)
+
+const KEY = 'client-key'
+const SECRET = 'client-secret-0123456789'
+
+/** One script may take so long, ms: the machines that run tests are shared. */
+const SCRIPT_TIMEOUT_MS = 150_000
+
+const has = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+const hasModule = (module: string) => spawnSync('python3', ['-c', `import ${module}`]).status === 0
+
+/** Why a test is skipped; false when it is not. */
+const without = (program: string) => (has(program) ? false : `${program} is not installed`)
+
+interface Place {
+  readonly folder: string
+  /** The endpoint of a node that runs. */
+  endpoint: string
+}
+
+/** Runs a script of the shell in a folder of its own, with the keys in its environment. */
+async function shell(t: Test, place: Place, script: string): Promise<string> {
+  const folder = await mkdtemp(join(place.folder, 'run-'))
+  const { host } = new URL(place.endpoint)
+  const env = {
+    PATH: process.env.PATH,
+    HOME: folder,
+    ENDPOINT: place.endpoint,
+    AWS_ENDPOINT_URL: place.endpoint,
+    AWS_ACCESS_KEY_ID: KEY,
+    AWS_SECRET_ACCESS_KEY: SECRET,
+    AWS_DEFAULT_REGION: 'us-east-1',
+    RESTIC_PASSWORD: 'password',
+    RCLONE_CONFIG_NET_TYPE: 's3',
+    RCLONE_CONFIG_NET_PROVIDER: 'Other',
+    RCLONE_CONFIG_NET_ENDPOINT: place.endpoint,
+    RCLONE_CONFIG_NET_ACCESS_KEY_ID: KEY,
+    RCLONE_CONFIG_NET_SECRET_ACCESS_KEY: SECRET,
+    S3CMD: `s3cmd --no-ssl --host=${host} --host-bucket=${host} --access_key=${KEY} --secret_key=${SECRET} --region=us-east-1`,
+  }
+  await writeFile(join(folder, 'script.sh'), `set -euo pipefail\n${script}`)
+  try {
+    const { stdout, stderr } = await run('bash', ['script.sh'], {
+      cwd: folder,
+      env,
+      timeout: SCRIPT_TIMEOUT_MS,
+    })
+    return stdout + stderr
+  } catch (error) {
+    const { stdout = '', stderr = '', message } = error as Error & { stdout?: string; stderr?: string }
+    t.fail(`the script failed: ${message.slice(0, 300)}`, {
+      stdout: stdout.slice(-2000),
+      stderr: stderr.slice(-3000),
+    })
+    return stdout
+  }
+}
+
+const FILES = `
+mkdir -p in/sub && head -c 20000000 /dev/urandom > in/large && echo hello > in/small && echo x > 'in/sub/b +ü%.txt'
+touch -d '2020-02-03 04:05:06' in/small
+`
+
+const AWS = `${FILES}
+aws s3 mb s3://$B
+aws s3 cp in/large s3://$B/large --no-progress && aws s3 cp s3://$B/large out --no-progress && cmp in/large out
+aws s3 sync in s3://$B/tree --no-progress && aws s3 sync s3://$B/tree back --no-progress && diff -r in back
+aws s3 mv s3://$B/tree/small s3://$B/moved --no-progress && aws s3 ls s3://$B/ | grep moved
+aws s3api put-object --bucket $B --key once --body in/small --if-none-match '*' > first.json
+if aws s3api put-object --bucket $B --key once --body in/small --if-none-match '*' 2> second; then exit 1; fi
+grep PreconditionFailed second
+etag=$(aws s3api head-object --bucket $B --key once --query ETag --output text)
+aws s3api put-object --bucket $B --key once --body in/large --if-match "$etag" > third.json
+if aws s3api put-object --bucket $B --key once --body in/small --if-match "$etag" 2> fourth; then exit 1; fi
+for kind in CRC32 CRC32C SHA1 SHA256; do
+  aws s3api put-object --bucket $B --key sum --body in/large --checksum-algorithm $kind | grep Checksum$kind
+done
+curl -sf "$(aws s3 presign s3://$B/moved)" | cmp - in/small
+aws s3 rm s3://$B --recursive --quiet && aws s3 rb s3://$B
+`
+
+const RCLONE = `${FILES}
+rclone mkdir net:$B
+rclone copy in net:$B/tree --s3-chunk-size 5M --s3-upload-cutoff 5M
+rclone check in net:$B/tree --download 2>&1 | grep '0 differences found'
+test "$(rclone lsf --format t net:$B/tree/small)" = "$(date -d '2020-02-03 04:05:06' '+%F %T')"
+rclone moveto net:$B/tree/small net:$B/other/small && rclone cat net:$B/other/small | cmp - in/small
+touch -d '2021-01-01' in/large && rclone copy in net:$B/tree -v 2>&1 | grep -q 'Updated modification time' || true
+test "$(rclone lsf -R net:$B | wc -l)" = 6
+rclone purge net:$B
+`
+
+const RESTIC = `${FILES}
+export RESTIC_REPOSITORY=s3:$ENDPOINT/$B/repo
+restic init -q && restic backup -q in
+echo more >> in/small && restic backup -q in
+restic check --read-data | grep 'no errors were found'
+restic forget -q --keep-last 1 --prune && restic check | grep 'no errors were found'
+restic restore -q latest --target back && diff -r in back$PWD/in
+`
+
+const S3CMD = `${FILES}
+$S3CMD mb s3://$B
+$S3CMD put -q in/large s3://$B/large --multipart-chunk-size-mb=5 && $S3CMD get -q s3://$B/large out && cmp in/large out
+$S3CMD sync -q in/ s3://$B/tree/ && $S3CMD sync -q s3://$B/tree/ back/ && diff -r in back
+$S3CMD ls s3://$B/tree/ | grep small
+$S3CMD del -q -r --force s3://$B/ && $S3CMD rb s3://$B
+`
+
+const BOTO3 = `python3 - <<'PYTHON'
+import io, os, boto3
+from botocore.client import Config
+from botocore.exceptions import ClientError
+bucket = os.environ['B']
+s3 = boto3.client('s3', config=Config(signature_version='s3v4'))
+s3.create_bucket(Bucket=bucket)
+data = os.urandom(20_000_000)
+s3.upload_fileobj(io.BytesIO(data), bucket, 'large', ExtraArgs={'Metadata': {'a': '1'}})
+out = io.BytesIO()
+s3.download_fileobj(bucket, 'large', out)
+assert out.getvalue() == data
+assert s3.head_object(Bucket=bucket, Key='large')['Metadata'] == {'a': '1'}
+s3.copy({'Bucket': bucket, 'Key': 'large'}, bucket, 'copy')
+assert s3.get_object(Bucket=bucket, Key='copy')['Body'].read() == data
+etag = s3.put_object(Bucket=bucket, Key='counter', Body=b'0')['ETag']
+s3.put_object(Bucket=bucket, Key='counter', Body=b'1', IfMatch=etag)
+try:
+    s3.put_object(Bucket=bucket, Key='counter', Body=b'2', IfMatch=etag)
+    raise SystemExit('an old ETag was taken')
+except ClientError as error:
+    assert error.response['Error']['Code'] == 'PreconditionFailed', error
+import urllib.request
+url = s3.generate_presigned_url('get_object', {'Bucket': bucket, 'Key': 'counter'}, ExpiresIn=60)
+assert urllib.request.urlopen(url).read() == b'1'
+keys = [{'Key': o['Key']} for p in s3.get_paginator('list_objects_v2').paginate(Bucket=bucket) for o in p['Contents']]
+assert len(keys) == 3, keys
+s3.delete_objects(Bucket=bucket, Delete={'Objects': keys})
+s3.delete_bucket(Bucket=bucket)
+PYTHON
+`
+
+/** Each client with its script, which uses a bucket $B of its own. */
+const CLIENTS: readonly (readonly [name: string, missing: string | false, script: string])[] = [
+  ['aws', without('aws'), AWS],
+  ['boto3', hasModule('boto3') ? false : 'boto3 is not installed', BOTO3],
+  ['rclone', without('rclone'), RCLONE],
+  ['restic', without('restic'), RESTIC],
+  ['s3cmd', without('s3cmd'), S3CMD],
+]
+
+t.test('the programs that people have', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'altered-chord-s3-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const cluster = await Cluster.start({ nodes: 3, flags: ['--s3-key', `${KEY}:${SECRET}`] })
+  t.teardown(() => cluster.close())
+  const endpointOf = (index: number) => `http://127.0.0.1:${cluster.node(index).port + 1000}`
+  const place: Place = { folder, endpoint: endpointOf(0) }
+
+  for (const [name, skip, script] of CLIENTS)
+    await t.test(name, { skip }, async t => {
+      await shell(t, place, `B=one-${name}; export B\n${script}`)
+    })
+
+  await t.test('once more, and a node is killed in the middle', async t => {
+    const present = CLIENTS.filter(([, missing]) => missing === false)
+    if (present.length === 0) return t.comment('no client is installed')
+    let killed = false
+    const killing = (async () => {
+      // In the middle: a client has begun to write.
+      const list = async () =>
+        (await (await fetch(`http://${cluster.node(0).address}/list?limit=1`)).text()).includes('"path"')
+      while (!(await list())) await new Promise(resolve => setTimeout(resolve, 50))
+      await cluster.kill(2)
+      killed = true
+    })()
+    for (const [name, , script] of present) await shell(t, place, `B=two-${name}; export B\n${script}`)
+    await killing
+    t.ok(killed)
+  })
+})
