@@ -374,6 +374,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         signal: this.#closing.signal,
       }),
       send: (to, message) => this.#sendNow(to, message),
+      undelivered: node => driver.tellMyself({ kind: 'suspect', node }),
       nowhere: message => {
         if (message.kind === 'stage') driver.dispatch({ kind: 'body-nowhere', tag: message.tag })
       },

@@ -32,6 +32,8 @@ export interface ClusterOptions {
   readonly linked?: boolean
   /** Where the data of a node lies, when not in a folder of the cluster's. */
   readonly dataDirectories?: Readonly<Record<number, string>>
+  /** As which user a node runs, when not as this one. */
+  readonly users?: Readonly<Record<number, number>>
   /** Flags of Node itself, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
   /** How far the wall clock of a node is ahead, ms; asked at each of its starts. */
@@ -313,8 +315,11 @@ export class Cluster {
     const boots = this.running.map(({ port }) => port)
     const { port, dataDirectory } = place
     const links = this.#links?.startOptions(place.address)
-    const clockOffsetMs = this.#options.clockOffsetMs?.(this.#places.indexOf(place))
+    const index = this.#places.indexOf(place)
+    const clockOffsetMs = this.#options.clockOffsetMs?.(index)
+    const user = this.#options.users?.[index]
     return {
+      ...(user !== undefined && { user }),
       port,
       dataDirectory,
       flags: this.#options.flags ?? [],

@@ -41,6 +41,8 @@ export interface StartOptions {
   readonly commandLine?: readonly string[]
   /** Flags of Node itself, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
+  /** The user as which it runs, by its number; only root may say so. */
+  readonly user?: number
   /** Longest wait for /ready, ms. Generous: the machines that run tests are shared. */
   readonly readyTimeoutMs?: number
 }
@@ -302,7 +304,7 @@ process.once('exit', () => {
 
 function launch(
   nodeArguments: readonly string[],
-  options: { readonly environment?: Readonly<Record<string, string>> },
+  options: { readonly environment?: Readonly<Record<string, string>>; readonly user?: number },
   cwd: string = repositoryRoot,
 ): {
   readonly child: ChildProcess
@@ -314,6 +316,7 @@ function launch(
     cwd,
     env: cleanEnvironment(options.environment),
     stdio: ['pipe', 'pipe', 'pipe'],
+    ...(options.user !== undefined && { uid: options.user, gid: options.user }),
   })
   const streams = { stdout: [] as string[], stderr: [] as string[] }
   child.stdout?.setEncoding('utf8').on('data', (text: string) => streams.stdout.push(text))

@@ -60,6 +60,8 @@ export interface BodyCarrierComponents {
   readonly peers: BodyPeers
   /** Sends a message whose body has arrived at its receiver. */
   readonly send: (to: NodeId, message: Message) => void
+  /** A node did not take the body of a message: if it can't do its part, somebody has to find that out. */
+  readonly undelivered: (to: NodeId) => void
   /** Nobody has the body of a message. */
   readonly nowhere: (message: BodyMessage) => void
   /** Whether the machine keeps the body. */
@@ -105,12 +107,13 @@ export class BodyCarrier {
     void this.push(to, message.blob).then(
       () => this.#components.send(to, message),
       error => {
-        const { env, nowhere } = this.#components
+        const { env, nowhere, undelivered } = this.#components
         env.log.debug(
           { op: 'body.push', peer: to, blobId: message.blob.blobId, err: error },
           'body not delivered',
         )
         if (errorCode(error) === 'FILE_NOT_FOUND') nowhere(message)
+        else undelivered(to)
       },
     )
   }

@@ -47,6 +47,7 @@ function network(
       send: (to, { kind }) => sent.push([to, kind]),
       isKept: blobId => kept.has(blobId),
       refused: error => refusals.push(error),
+      undelivered: to => sent.push([name, `undelivered to ${to}`]),
       nowhere: ({ kind }) => sent.push([name, `${kind} nowhere`]),
       holders: () => names.map(node).filter(other => other !== name),
       peers: {
@@ -98,7 +99,7 @@ t.test('a body that is not here is brought from one who has it', async t => {
   const other = { ...blob, blobId: 'c'.repeat(32) as BlobId }
   carrier('a').carry(node('c'), { ...stage, blob: other })
   await new Promise(resolve => setImmediate(resolve))
-  t.same(sent, [], 'one that could have it was not reached')
+  t.same(sent.splice(0), [[node('a'), 'undelivered to c']], 'one that could have it was not reached')
   lost.clear()
   await t.rejects(carrier('a').fetch(other, undefined), { code: 'FILE_NOT_FOUND' })
   carrier('a').carry(node('c'), { ...stage, blob: other })
@@ -112,7 +113,11 @@ t.test('a body that is not here is brought from one who has it', async t => {
   await t.rejects(carrier('a').fetch(other, undefined), { code: 'UNAVAILABLE' })
   carrier('a').carry(node('c'), stage)
   await new Promise(resolve => setImmediate(resolve))
-  t.same(sent, [], 'a message whose body could not be brought is not sent')
+  t.same(
+    sent,
+    [[node('a'), 'undelivered to c']],
+    'a message whose body could not be brought is not sent, and who did not take it is asked whether it is there',
+  )
 })
 
 t.test('a body with another hash than announced is refused, and does not stay', async t => {
