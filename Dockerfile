@@ -11,12 +11,18 @@ COPY package.json package-lock.json ./
 # The native packages bring ready binaries; without install scripts a build runs nobody's code but npm's.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
+FROM packages AS program
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npm run build && rm -rf dist/lab
+
 FROM ${BASE}
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
+COPY --from=program /app/dist dist
 COPY package.json LICENSE start.js statement.md ./
 COPY bin bin
-COPY src src
 COPY deploy/health-check.js deploy/health-check.js
 # A new named volume takes the owner of the folder that it covers.
 RUN ln -s /app/bin/altered-chord.js /usr/local/bin/altered-chord && install -d -o node -g node -m 0700 /data

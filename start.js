@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-// `node start ARGS` is `altered-chord start ARGS`: plain JavaScript, so that every Node version can begin here.
-import { register } from 'tsx/esm/api'
+// `node start ARGS` is `altered-chord start ARGS`.
+import { load } from './bin/load.js'
 
-register({ tsconfig: false })
-const { main } = await import('./src/cli/main.ts')
+const { main } = await load('cli/main', { ownsProcess: true })
 await main(['start', ...process.argv.slice(2)])

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-// The program `altered-chord`: plain JavaScript that teaches Node to read the TypeScript of src.
-import { register } from 'tsx/esm/api'
+// The program `altered-chord`.
+import { load } from './load.js'
 
-register({ tsconfig: false })
-const { main } = await import('../src/cli/main.ts')
+const { main } = await load('cli/main', { ownsProcess: true })
 await main(process.argv.slice(2))

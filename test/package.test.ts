@@ -22,7 +22,9 @@ t.test('the packed package works in another project', async t => {
   const home = join(project, 'node_modules/altered-chord')
   mkdirSync(home, { recursive: true })
   await run('tar', ['-xzf', archive as string, '--strip-components=1', '-C', home], options)
-  t.notOk(existsSync(join(home, 'test')), 'tests stay at home')
+  for (const folder of ['test', 'src', 'dist/lab'])
+    t.notOk(existsSync(join(home, folder)), `${folder} stays at home`)
+  t.ok(existsSync(join(home, 'dist/console/index.html')))
   symlinkSync(join(repositoryRoot, 'node_modules'), join(home, 'node_modules'))
 
   const program = await run(process.execPath, [join(home, 'bin/altered-chord.js'), '--version'], options)
@@ -60,4 +62,41 @@ export const size: Promise<number> = receipt.then(({ size }) => size)
     options,
   ).catch((error: { stdout: string }) => error)
   t.equal(checked.stdout, '')
+})
+
+t.test('it is installed from its file, for good and for one call', { timeout: 600_000 }, async t => {
+  const folder = t.testdir({})
+  const environment = { PATH: process.env.PATH, HOME: process.env.HOME, npm_config_update_notifier: 'false' }
+  const options = { cwd: folder, env: environment }
+  await run('npm', ['pack', repositoryRoot, '--pack-destination', folder], options)
+  const [archive] = readdirSync(folder).filter(name => name.endsWith('.tgz'))
+  const file = join(folder, archive as string)
+  const quiet = ['--no-audit', '--no-fund', '--prefer-offline']
+  const installed = await run('npm', ['i', '-g', '--prefix', folder, ...quiet, file], options).catch(
+    error => error,
+  )
+  if (/E(?:NOTFOUND|AI_AGAIN|CONNREFUSED|TIMEDOUT)|ENETUNREACH/.test(installed.stderr))
+    return void t.pass('skipped: no registry of packages can be reached')
+  const program = join(folder, 'bin/altered-chord')
+  t.equal((await run(program, ['-V'], options)).stdout, `${VERSION}\n`)
+  t.match(await run(program, ['experiment', 'lookup'], options).catch(error => error), {
+    code: 1,
+    stderr: /laboratory is not in the package/,
+  })
+  const { url } = await runningNode(t)
+  writeFileSync(join(folder, 'a'), 'bytes')
+  await run(program, ['put', 'a', 'a', '--node', url], options)
+  const once = [
+    '--yes',
+    '--prefer-offline',
+    '--package',
+    file,
+    'altered-chord',
+    'get',
+    'a',
+    '-',
+    '--node',
+    url,
+  ]
+  t.equal((await run('npx', once, options)).stdout, 'bytes')
 })

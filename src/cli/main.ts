@@ -5,22 +5,8 @@ import { Command, CommanderError } from 'commander'
 import { realEnv } from '../env.ts'
 import { isDefect } from '../invariant.ts'
 import { VERSION } from '../version.ts'
-import { addDepartCommand } from './depart.ts'
-import { addExperimentCommand } from './experiment.ts'
-import { addGetCommand } from './get.ts'
-import { addJoinCommand } from './join.ts'
-import { addListCommand } from './list.ts'
-import { addLookupCommand } from './lookup.ts'
-import { addOneRequestCommands } from './one-request.ts'
-import { addOverlayCommand } from './overlay.ts'
-import { addPairCommands } from './pairs.ts'
-import { addPutCommand } from './put.ts'
-import { addRecoverCommand } from './recover.ts'
+import { COMMAND_MODULES, type CommandModule, modulesFor } from './commands.ts'
 import { describeError, EXIT_CODES, note, type Session, type StopSignal } from './session.ts'
-import { addShareCommand } from './share.ts'
-import { addShellCommand } from './shell.ts'
-import { addStartCommand } from './start.ts'
-import { addVerifyCommand } from './verify.ts'
 
 /** What shells expect of a program that was interrupted: 128 and the number of the signal. */
 const EXIT_CODE_INTERRUPTED = 130
@@ -28,7 +14,8 @@ const EXIT_CODE_INTERRUPTED = 130
 /** Runs one command line, without the two first words of process.argv; resolves to the exit code. */
 export async function runCli(argv: readonly string[], session: Session): Promise<number> {
   try {
-    await buildProgram(session).parseAsync(argv, { from: 'user' })
+    const program = await buildProgram(session, modulesFor(argv))
+    await program.parseAsync(argv, { from: 'user' })
   } catch (error) {
     if (session.signal.aborted) return EXIT_CODE_INTERRUPTED
     if (error instanceof CommanderError) return exitCodeOf(error, session)
@@ -40,8 +27,11 @@ export async function runCli(argv: readonly string[], session: Session): Promise
   return session.exitCode
 }
 
-/** Every command of the program; test/tidy.test.ts reads it too. */
-export function buildProgram(session: Session): Command {
+/** The program with the commands of these modules: all of them, for help and for test/tidy.test.ts. */
+export async function buildProgram(
+  session: Session,
+  modules: readonly CommandModule[] = COMMAND_MODULES,
+): Promise<Command> {
   const program = new Command('altered-chord')
     .description('A file store for machines you have, without a coordinator.')
     .version(VERSION)
@@ -63,21 +53,7 @@ Examples:
 Exit codes: 0 done, 1 refused (the reason is on standard error), 2 wrongly called, 70 a defect of this program.
 A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS to its certificate.`,
     )
-  addStartCommand(program, session)
-  addPutCommand(program, session)
-  addGetCommand(program, session)
-  addListCommand(program, session)
-  addOneRequestCommands(program, session)
-  addShareCommand(program, session)
-  addPairCommands(program, session)
-  addVerifyCommand(program, session)
-  addRecoverCommand(program, session)
-  addLookupCommand(program, session)
-  addOverlayCommand(program, session)
-  addJoinCommand(program, session)
-  addDepartCommand(program, session)
-  addShellCommand(program, session, runCli)
-  addExperimentCommand(program, session)
+  for (const { load } of modules) (await load())(program, session, runCli)
   return program
 }
 

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { split } from 'shlex'
+import type { Run } from './commands.ts'
 import {
   addConnectionOptions,
   CONNECTION_VARIABLES,
@@ -22,9 +23,6 @@ interface ShellOptions extends ConnectionOptions {
   /** False for --no-history. */
   readonly history?: string | boolean
 }
-
-/** Runs one command line of this program. */
-type Run = (argv: readonly string[], session: Session) => Promise<number>
 
 /** Commands of the program that make sense behind the prompt. */
 const COMMANDS: readonly string[] = [

@@ -60,7 +60,7 @@ t.test('an interrupted command ends with 130', async t => {
 })
 
 t.test('commands are named once', async t => {
-  const names = buildProgram(scriptedSession()).commands.map(command => command.name())
+  const names = (await buildProgram(scriptedSession())).commands.map(command => command.name())
   t.same(names, [
     'start',
     'put',
@@ -71,6 +71,7 @@ t.test('commands are named once', async t => {
     'move',
     'remove',
     'status',
+    'share',
     'insert',
     'query',
     'delete',

@@ -35,7 +35,7 @@ export function filesUnder(folder: string, ending: string): string[] {
     .sort()
 }
 
-export const program: Command = buildProgram(scriptedSession())
+export const program: Command = await buildProgram(scriptedSession())
 
 /** The commands of the program and their own commands. */
 export function everyCommand(): Command[] {

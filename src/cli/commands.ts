@@ -1,0 +1,64 @@
+/**
+ * Owns which module has which command. A module is loaded when its command is called: a program that is called for each file of a
+ * loop shall not load a web server to say its version.
+ */
+import { existsSync } from 'node:fs'
+import type { Command } from 'commander'
+import type { Session } from './session.ts'
+
+/** Runs one command line of this program. */
+export type Run = (argv: readonly string[], session: Session) => Promise<number>
+
+export interface CommandModule {
+  /** What it is called by on the command line. */
+  readonly names: readonly string[]
+  readonly load: () => Promise<(program: Command, session: Session, run: Run) => void>
+}
+
+/** In the order in which help shows them. */
+export const COMMAND_MODULES: readonly CommandModule[] = [
+  { names: ['start'], load: async () => (await import('./start.ts')).addStartCommand },
+  { names: ['put'], load: async () => (await import('./put.ts')).addPutCommand },
+  { names: ['get'], load: async () => (await import('./get.ts')).addGetCommand },
+  { names: ['list'], load: async () => (await import('./list.ts')).addListCommand },
+  {
+    names: ['exists', 'copy', 'move', 'remove', 'status'],
+    load: async () => (await import('./one-request.ts')).addOneRequestCommands,
+  },
+  { names: ['share'], load: async () => (await import('./share.ts')).addShareCommand },
+  { names: ['insert', 'query', 'delete'], load: async () => (await import('./pairs.ts')).addPairCommands },
+  { names: ['verify'], load: async () => (await import('./verify.ts')).addVerifyCommand },
+  { names: ['recover'], load: async () => (await import('./recover.ts')).addRecoverCommand },
+  { names: ['lookup'], load: async () => (await import('./lookup.ts')).addLookupCommand },
+  { names: ['overlay'], load: async () => (await import('./overlay.ts')).addOverlayCommand },
+  { names: ['join'], load: async () => (await import('./join.ts')).addJoinCommand },
+  { names: ['depart'], load: async () => (await import('./depart.ts')).addDepartCommand },
+  { names: ['shell'], load: async () => (await import('./shell.ts')).addShellCommand },
+  { names: ['experiment'], load: loadExperiment },
+]
+
+const LABORATORY = new URL('../lab/', import.meta.url)
+
+/** The package is for those who run nodes; the laboratory, and what draws its plots, stays in the repository. */
+async function loadExperiment(): ReturnType<CommandModule['load']> {
+  if (existsSync(LABORATORY)) return (await import('./experiment.ts')).addExperimentCommand
+  return program => {
+    program
+      .command('experiment')
+      .summary('measure lookups and memory (in the repository)')
+      .allowUnknownOption()
+      .argument('[words...]')
+      .action(() => {
+        throw new Error('The laboratory is not in the package: run this in a clone of the repository.')
+      })
+  }
+}
+
+/** The modules that a command line needs: one where it names a command, else all, for help and for what is near a slip. */
+export function modulesFor(argv: readonly string[]): readonly CommandModule[] {
+  const [name = ''] = argv
+  if (argv.length === 1 && ['-V', '--version'].includes(name)) return []
+  const own = COMMAND_MODULES.filter(({ names }) => names.includes(name))
+  // The shell offers all commands.
+  return own.length === 0 || name === 'shell' ? COMMAND_MODULES : own
+}
