@@ -19,10 +19,10 @@ export interface CommandModule {
 export const COMMAND_MODULES: readonly CommandModule[] = [
   { names: ['start'], load: async () => (await import('./start.ts')).addStartCommand },
   { names: ['put'], load: async () => (await import('./put.ts')).addPutCommand },
-  { names: ['get'], load: async () => (await import('./get.ts')).addGetCommand },
-  { names: ['list'], load: async () => (await import('./list.ts')).addListCommand },
+  { names: ['get', 'cat'], load: async () => (await import('./get.ts')).addGetCommand },
+  { names: ['list', 'ls'], load: async () => (await import('./list.ts')).addListCommand },
   {
-    names: ['exists', 'copy', 'move', 'remove', 'status'],
+    names: ['exists', 'copy', 'cp', 'move', 'mv', 'remove', 'rm', 'status'],
     load: async () => (await import('./one-request.ts')).addOneRequestCommands,
   },
   { names: ['share'], load: async () => (await import('./share.ts')).addShareCommand },

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { StoreClient } from '../client/client.ts'
 import { addPathConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
+import { withFolderHint } from './folder-hint.ts'
 import { GetFolder, type GetFolderOptions } from './get-folder.ts'
 import { addProgressOption, type Progress, startProgress } from './progress.ts'
 import { addSelectionOptions, type SelectionOptions, selectionOf } from './selection.ts'
@@ -50,6 +51,18 @@ Examples:
   altered-chord get backup/my-folder.tar.gz - | tar tz`,
     )
     .action((args: string[], options: GetCommandOptions) => get(session, args, options))
+  addCatCommand(program, session)
+}
+
+function addCatCommand(program: Command, session: Session): void {
+  const command = program
+    .command('cat')
+    .summary('print files')
+    .description('Prints files to standard output, one after the other: get PATH... -')
+    .argument('<path...>')
+  addPathConnectionOptions(command).action((paths: string[], options: ConnectionOptions) =>
+    get(session, [...paths, '-'], { ...options, parallel: 1 }),
+  )
 }
 
 async function get(session: Session, args: readonly string[], options: GetCommandOptions): Promise<void> {
@@ -106,7 +119,7 @@ async function getFiles(job: Job, paths: readonly string[], target: string | und
   }
   // Standard output takes one file after the other, in the order that was asked for.
   const parallel = target === '-' ? 1 : job.parallel
-  await forEachAtOnce(paths, { parallel, signal: session.signal }, fetchOne, (path, error) =>
-    noteFailure(session, `not fetched: ${path}`, error),
+  await forEachAtOnce(paths, { parallel, signal: session.signal }, fetchOne, async (path, error) =>
+    noteFailure(session, `not fetched: ${path}`, await withFolderHint(session, client, path, error)),
   )
 }

@@ -3,11 +3,13 @@
  */
 import type { Command } from 'commander'
 import type { ListedFile, ListedFolder } from '../client/client.ts'
+import { formatQuantity } from '../quantity.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { print, type Session } from './session.ts'
 
 interface ListCommandOptions extends ConnectionOptions {
   readonly long?: boolean
+  readonly human?: boolean
   readonly level?: boolean
   readonly json?: boolean
 }
@@ -15,11 +17,14 @@ interface ListCommandOptions extends ConnectionOptions {
 export function addListCommand(program: Command, session: Session): void {
   const command = program
     .command('list')
+    .alias('ls')
     .summary('list files')
     .description('Lists the paths that begin with PREFIX, or all, in the order of their bytes.')
     .usage('[options] [PREFIX]')
     .argument('[prefix]', 'beginning of the paths', '')
+    .helpOption('--help', 'display help for command')
     .option('-l, --long', 'with size in bytes, time and media type')
+    .option('-h, --human', 'sizes in KiB, MiB and so on')
     .option('--level', 'one level only: what lies in a folder is summed up as the name of the folder')
     .option('--json', 'one line of JSON for each file')
   addConnectionOptions(command)
@@ -46,5 +51,6 @@ function lineOf(entry: ListedFile | ListedFolder, options: ListCommandOptions): 
   if (options.json) return JSON.stringify(entry)
   if (!('path' in entry)) return options.long ? `${' '.repeat(38)}${entry.prefix}` : entry.prefix
   if (!options.long) return entry.path
-  return `${String(entry.size).padStart(14)}  ${entry.writtenAt.slice(0, 19)}Z  ${entry.path}  (${entry.mediaType})`
+  const size = options.human ? formatQuantity(entry.size, 'bytes') : String(entry.size)
+  return `${size.padStart(14)}  ${entry.writtenAt.slice(0, 19)}Z  ${entry.path}  (${entry.mediaType})`
 }

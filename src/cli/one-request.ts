@@ -1,6 +1,7 @@
 /**
  * Owns the commands that are one request each: exists, copy, move, remove, status.
  */
+import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import type { Receipt, StoreClient } from '../client/client.ts'
 import { formatQuantity } from '../quantity.ts'
@@ -10,7 +11,8 @@ import {
   type ConnectionOptions,
   withClient,
 } from './connection.ts'
-import { EXIT_CODES, noteFailure, print, type Session, usageError } from './session.ts'
+import { withFolderHint } from './folder-hint.ts'
+import { EXIT_CODES, note, noteFailure, print, type Session, usageError } from './session.ts'
 import { forEachAtOnce, PARALLEL_DEFAULT } from './transfers.ts'
 
 interface TransferOptions extends ConnectionOptions {
@@ -20,6 +22,7 @@ interface TransferOptions extends ConnectionOptions {
 
 interface RemoveCommandOptions extends ConnectionOptions {
   readonly recursive?: boolean
+  readonly yes?: boolean
   readonly ifMatch?: string
 }
 
@@ -49,6 +52,7 @@ function addExistsCommand(program: Command, session: Session): void {
 function addTransferCommand(program: Command, session: Session, verb: 'copy' | 'move'): void {
   const command = program
     .command(verb)
+    .alias(verb === 'copy' ? 'cp' : 'mv')
     .summary(verb === 'copy' ? 'copy a file inside the store' : 'give a file another path')
     .description(
       verb === 'copy'
@@ -71,10 +75,12 @@ function addTransferCommand(program: Command, session: Session, verb: 'copy' | '
 function addRemoveCommand(program: Command, session: Session): void {
   const command = program
     .command('remove')
+    .alias('rm')
     .summary('remove files')
     .description('Removes files. There is no way back.')
     .argument('<path...>')
-    .option('-r, --recursive', 'remove everything below each PATH')
+    .option('-r, --recursive', 'remove everything below each PATH; on a terminal it asks first')
+    .option('--yes', 'do not ask')
     .option('--if-match <etag>', 'remove one file only if it is this version')
   addPathConnectionOptions(command).action((paths: string[], options: RemoveCommandOptions) => {
     if (options.ifMatch !== undefined && (paths.length > 1 || options.recursive)) {
@@ -92,6 +98,8 @@ async function remove(
   paths: readonly string[],
   options: RemoveCommandOptions,
 ): Promise<void> {
+  if (options.recursive && !options.yes && isAtTerminal(session) && !(await agrees(session, client, paths)))
+    return note(session, 'nothing was removed')
   const { signal } = session
   const ifMatch = options.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }
   const doomed = async function* () {
@@ -102,14 +110,40 @@ async function remove(
     doomed(),
     { parallel: PARALLEL_DEFAULT, signal },
     path => client.remove(path, { signal, ...ifMatch }),
-    (path, error) => noteFailure(session, `not removed: ${path}`, error),
+    async (path, error) =>
+      noteFailure(session, `not removed: ${path}`, await withFolderHint(session, client, path, error)),
   )
 }
 
+function isAtTerminal({ stdin, stdout }: Session): boolean {
+  return (stdin as { isTTY?: boolean }).isTTY === true && stdout.isTTY === true
+}
+
+/** Says what would go, and asks. */
+async function agrees(session: Session, client: StoreClient, paths: readonly string[]): Promise<boolean> {
+  let files = 0
+  let bytes = 0
+  for (const path of paths)
+    for await (const { size } of client.list(prefixOf(path), { signal: session.signal })) {
+      files += 1
+      bytes += size
+    }
+  const lines = createInterface({ input: session.stdin, output: session.stdout })
+  try {
+    const question = `Remove ${files} files, ${formatQuantity(bytes, 'bytes')}, for good? [y/N] `
+    return /^y(?:es)?$/i.test((await lines.question(question, { signal: session.signal })).trim())
+  } finally {
+    lines.close()
+  }
+}
+
+function prefixOf(path: string): string {
+  return path === '/' ? '' : `${path.replace(/^\//, '').replace(/\/+$/, '')}/`
+}
+
 async function* below(session: Session, client: StoreClient, path: string): AsyncGenerator<string> {
-  const prefix = path === '/' ? '' : `${path.replace(/^\//, '').replace(/\/+$/, '')}/`
   let found = false
-  for await (const entry of client.list(prefix, { signal: session.signal })) {
+  for await (const entry of client.list(prefixOf(path), { signal: session.signal })) {
     found = true
     yield entry.path
   }

@@ -48,7 +48,7 @@ export function addShellCommand(program: Command, session: Session, run: Run): v
     .description(
       'Reads commands, from a prompt or from a pipe, and runs each as this program would. Words are split as in a shell, with\n' +
         'quotes and backslashes, and nothing is expanded. Tab completes commands, paths, keys and nodes; Ctrl-C ends what runs;\n' +
-        'Ctrl-D leaves. From a pipe, the exit code is 1 when one of the commands was refused.',
+        'Ctrl-D leaves. From a pipe, it ends at the first command that is refused, with exit code 1.',
     )
     .option(
       '--history <file>',
@@ -74,7 +74,7 @@ class Shell {
   readonly #run: Run
   readonly #interactive: boolean
   #node: string
-  /** A script goes on at no other node than the one that it names. */
+  /** A script ends at the first command that fails: what follows may build on it. */
   #left = false
   /** Of the command that runs. */
   #running: AbortController | undefined
@@ -238,9 +238,7 @@ class Shell {
       await withClient({ ...session }, { node }, client => client.health({ signal: session.signal }))
       this.#node = node
     } catch (error) {
-      // What follows in a script is meant for that node, and for no other.
       if (this.#interactive) throw error
-      this.#left = true
       throw new Error(`${describeError(error)} (what follows is not run)`)
     }
   }
@@ -302,8 +300,10 @@ class Shell {
   }
 
   #failed(): void {
-    // At a prompt, whoever typed it has seen it.
-    if (!this.#interactive) this.#session.exitCode = EXIT_CODES.refused
+    // At a prompt, whoever typed it has seen it. What follows in a script may build on what has failed.
+    if (this.#interactive) return
+    this.#session.exitCode = EXIT_CODES.refused
+    this.#left = true
   }
 }
 

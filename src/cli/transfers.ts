@@ -17,7 +17,7 @@ export async function forEachAtOnce<T>(
   items: Iterable<T> | AsyncIterable<T>,
   init: { readonly parallel: number; readonly signal: AbortSignal },
   work: (item: T) => Promise<void>,
-  failed: (item: T, error: unknown) => void,
+  failed: (item: T, error: unknown) => unknown,
 ): Promise<void> {
   const source = iterate(items)
   const worker = async () => {
@@ -29,7 +29,7 @@ export async function forEachAtOnce<T>(
         await work(next.value)
       } catch (error) {
         init.signal.throwIfAborted()
-        failed(next.value, error)
+        await failed(next.value, error)
       }
     }
   }

@@ -71,3 +71,33 @@ t.test('a receipt for people', async t => {
   const receipt = { path: 'a/b', size: 2048, etag: '"1.1-abc"' }
   t.equal(receiptLine(receipt as Parameters<typeof receiptLine>[0]), 'a/b  2 KiB  "1.1-abc"')
 })
+
+t.test('the names that a shell has, and a folder where a file is wanted', async t => {
+  const { run, paths } = await store(t, { 'f/1': '1', 'f/2': '22' })
+  t.match(await run('cp', 'f/1', 'a'), { code: 0 })
+  t.match(await run('mv', 'a', 'b'), { code: 0 })
+  t.match(await run('cat', 'f/1', 'f/2'), { code: 0, out: '122' })
+  t.match(await run('ls', '-lh', 'f/2'), { code: 0, out: /^ +2 B {2}.*f\/2/ })
+  for (const verb of ['rm', 'cat'])
+    t.match(await run(verb, 'f'), { code: 1, err: /f: it is a folder; add -r/ })
+  t.match(await run('rm', 'b'), { code: 0 })
+  t.same(await paths(), ['f/1', 'f/2'])
+})
+
+t.test('a tree is removed on a terminal when whoever asked for it agrees', async t => {
+  const { url } = await runningNode(t)
+  const client = new StoreClient({ node: url })
+  t.teardown(() => client.close())
+  const remove = async (answer: string, ...args: string[]) => {
+    await client.put('f/1', '12', { overwrite: true })
+    const session = scriptedSession({ environment: { ALTERED_CHORD_NODE: url }, stdin: answer, isTTY: true })
+    Object.assign(session.stdin, { isTTY: true })
+    const code = await runCli(['rm', '-r', ...args, 'f'], session)
+    return { code, out: session.out(), err: session.err(), isThere: await client.exists('f/1') }
+  }
+  const asked = /Remove 1 files, 2 B, for good\? \[y\/N\]/
+  t.match(await remove('n\n'), { code: 0, out: asked, err: /nothing was removed/, isThere: true })
+  t.match(await remove('\n'), { isThere: true })
+  t.match(await remove('y\n'), { code: 0, out: asked, isThere: false })
+  t.match(await remove('', '--yes'), { code: 0, out: '', isThere: false })
+})

@@ -1,0 +1,24 @@
+/**
+ * Owns the hint that whoever named a folder, where a file is wanted, gets: no file has that path, and some lie below it.
+ */
+import type { StoreClient } from '../client/client.ts'
+import { errorCode } from '../errors.ts'
+import type { Session } from './session.ts'
+
+/** The error, or one that names `-r` when it is FILE_NOT_FOUND and files lie below the path. */
+export async function withFolderHint(
+  { signal }: Pick<Session, 'signal'>,
+  client: Pick<StoreClient, 'list'>,
+  path: string,
+  error: unknown,
+): Promise<unknown> {
+  if (errorCode(error) !== 'FILE_NOT_FOUND') return error
+  const prefix = `${path.replace(/^\//, '').replace(/\/+$/, '')}/`
+  try {
+    for await (const _file of client.list(prefix, { signal, limit: 1 }))
+      return new Error('it is a folder; add -r for what lies in it (FILE_NOT_FOUND)', { cause: error })
+  } catch {
+    // What was wrong with the path itself is the better answer.
+  }
+  return error
+}
