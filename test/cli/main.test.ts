@@ -65,6 +65,7 @@ t.test('commands are named once', async t => {
     'start',
     'put',
     'get',
+    'cat',
     'list',
     'exists',
     'copy',
