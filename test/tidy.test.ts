@@ -23,8 +23,10 @@ import {
   FILE_LINES_MAX,
   FUNCTION_LINES_MAX,
   faultsOf,
+  faultsOfOwnership,
   LAYERS,
   needsTwin,
+  ownersOf,
   twinOf,
 } from './tidy/source-rules.ts'
 
@@ -41,8 +43,8 @@ t.test('every source file keeps the rules of form', async t => {
 t.test('no files import each other in a circle', async t => {
   t.same(circlesOf(sources.map(readPage)), [])
   const files = [
-    { path: 'src/a.ts', text: `import { b } from './b.ts'\nimport type { C } from './c.ts'` },
-    { path: 'src/b.ts', text: `import { type C, c } from './c.ts'` },
+    { path: 'src/a.ts', text: `import { b } from './b.ts'` },
+    { path: 'src/b.ts', text: `import type { C } from './c.ts'` },
     { path: 'src/c.ts', text: `export * from './a.ts'` },
   ]
   t.same(circlesOf(files), ['src/a.ts → src/b.ts → src/c.ts → src/a.ts'])
@@ -62,6 +64,22 @@ t.test('the console is plain modules that open with what they own and need nothi
       path,
     )
   }
+})
+
+t.test('each module of the core changes its own state alone', async t => {
+  const core = sources.map(readPage)
+  const owners = ownersOf(core)
+  t.equal(owners.get('suspects'), 'src/replication/chain/liveness.ts')
+  t.ok(owners.size > 15, 'the state was found')
+  t.same(
+    core.flatMap(file => faultsOfOwnership(file, owners)),
+    [],
+  )
+  for (const change of ['m.suspects.add(n)', 'm.suspects = s', 'm.suspects++']) {
+    const file = { path: 'src/replication/chain/a.ts', text: change }
+    t.match(faultsOfOwnership(file, owners).join(), /changes suspects, which is .*liveness/, change)
+  }
+  t.same(faultsOfOwnership({ path: 'src/replication/chain/a.ts', text: 'm.suspects.has(n)' }, owners), [])
 })
 
 /** Pure machines that work only together: the simulator drives them through this test. */
@@ -215,6 +233,7 @@ t.test('each rule of form can fail', async t => {
     ['src/files/a.ts', `${owner}import { b } from '../../test/b.ts'`, /which is no source/],
     ['src/attic/a.ts', owner, /"attic", which nobody has described/],
     ['src/http/a.ts', `${owner}const a = ring.driver.machine.views`, /reads the inside of the core/],
+    ['src/replication/chain/a.ts', `${owner}function f(m: Readonly<Machine>) {}`, /takes the whole machine/],
     ['src/http/a.ts', `${owner}const { machine } = ring.driver`, /reads the inside of the core/],
     [
       'src/membership/a.ts',

@@ -7,7 +7,7 @@ import {
   type RangeReport,
   shareOf,
 } from '../../src/membership/overlay.ts'
-import type { Machine } from '../../src/replication/chain/machine-state.ts'
+import type { Machine } from '../../src/replication/chain/machine-parts.ts'
 import { type NetworkView, networkViewOf } from '../../src/replication/chain/network-view.ts'
 import type { Identifier, NodeId } from '../../src/ring/identifier.ts'
 import { RangeTable } from '../../src/views/range-table.ts'

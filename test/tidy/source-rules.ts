@@ -98,6 +98,14 @@ const EXPERIMENT_COMMAND = /^src\/cli\/experiment(-[a-z]+)?\.ts$/
 /** The core itself, who runs it, and the simulator, whose invariants look at all of it. */
 const MAY_SEE_THE_MACHINE = ['src/replication/chain/', 'src/lab/']
 
+const CORE = 'src/replication/chain/'
+
+/** What all modules of the core share. */
+const COMMON_STATE = 'src/replication/chain/machine-state.ts'
+
+/** Those that put the modules together. */
+const SEES_THE_WHOLE = /\/(machine|machine-parts|handlers)\.ts$/
+
 /** The one file that touches the machine's clock, randomness and timers. */
 const ENV_FILE = 'src/env.ts'
 
@@ -131,13 +139,14 @@ export function faultsOf(file: SourceFile): Fault[] {
     ...importFaults(file, tree),
     ...defaultExportFaults(file, tree),
     ...insideFaults(file, tree),
+    ...wholeStateFaults(file, tree),
     ...(file.path === ENV_FILE ? [] : ambientFaults(file, tree)),
   ]
 }
 
-/** Files that import each other in a circle, each as `a.ts → b.ts → a.ts`. What is imported as a type only is gone when they run. */
+/** Files that import each other in a circle, each as `a.ts → b.ts → a.ts`. Types count, too. */
 export function circlesOf(files: readonly SourceFile[]): Fault[] {
-  const imports = new Map(files.map(file => [file.path, valueImportsOf(file)]))
+  const imports = new Map(files.map(file => [file.path, importsOf(file)]))
   const faults: Fault[] = []
   const done = new Set<string>()
   const walk = (path: string, way: readonly string[]): void => {
@@ -151,23 +160,13 @@ export function circlesOf(files: readonly SourceFile[]): Fault[] {
   return faults
 }
 
-function valueImportsOf(file: SourceFile): string[] {
+function importsOf(file: SourceFile): string[] {
   const tree = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true)
   return tree.statements.flatMap(node => {
     const specifier = importedModule(node)
-    if (!specifier?.startsWith('.') || isOfTypesOnly(node)) return []
+    if (!specifier?.startsWith('.')) return []
     return [posix.join(posix.dirname(file.path), specifier)]
   })
-}
-
-function isOfTypesOnly(node: ts.Node): boolean {
-  if (ts.isExportDeclaration(node)) return node.isTypeOnly
-  if (!ts.isImportDeclaration(node)) return false
-  const { importClause } = node
-  const bindings = importClause?.namedBindings
-  const isEachType =
-    bindings !== undefined && ts.isNamedImports(bindings) && bindings.elements.every(each => each.isTypeOnly)
-  return importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword || isEachType
 }
 
 /** True when a file has code of its own and not only types and constants: then it needs a test twin. */
@@ -254,6 +253,64 @@ function defaultExportFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
     if (isDefault) faults.push(`${file.path}:${lineOf(tree, node)} exports a default`)
   })
   return faults
+}
+
+/** A function of the core takes the state of its module and of those below it, never the whole machine. */
+function wholeStateFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
+  if (!file.path.startsWith(CORE) || SEES_THE_WHOLE.test(file.path)) return []
+  const faults: Fault[] = []
+  visit(tree, node => {
+    if (ts.isParameter(node) && node.type !== undefined && /\bMachine\b/.test(node.type.getText()))
+      faults.push(`${file.path}:${lineOf(tree, node)} takes the whole machine`)
+  })
+  return faults
+}
+
+/** Where each field of the core's state is declared that is not common to all modules: `m.field` by name. */
+export function ownersOf(files: readonly SourceFile[]): ReadonlyMap<string, string> {
+  const owners = new Map<string, string>()
+  for (const file of files) {
+    if (!file.path.startsWith(CORE) || file.path === COMMON_STATE) continue
+    for (const node of parsed(file).statements) {
+      if (!ts.isInterfaceDeclaration(node) || node.heritageClauses === undefined) continue
+      for (const member of node.members) if (member.name) owners.set(member.name.getText(), file.path)
+    }
+  }
+  return owners
+}
+
+/** Changes of a field of the core's state outside of the module that declares it. */
+export function faultsOfOwnership(file: SourceFile, owners: ReadonlyMap<string, string>): Fault[] {
+  const tree = parsed(file)
+  const faults: Fault[] = []
+  visit(tree, node => {
+    if (!ts.isPropertyAccessExpression(node) || node.expression.getText() !== 'm') return
+    const owner = owners.get(node.name.text)
+    if (owner === undefined || owner === file.path || !isChange(node)) return
+    faults.push(`${file.path}:${lineOf(tree, node)} changes ${node.name.text}, which is ${owner}'s`)
+  })
+  return faults
+}
+
+const CHANGES = new Set(['set', 'add', 'delete', 'clear', 'push'])
+
+/** `m.a = …`, `m.a++`, `m.a.set(…)` and the like. */
+function isChange(node: ts.PropertyAccessExpression): boolean {
+  const { parent } = node
+  if (ts.isBinaryExpression(parent) && parent.left === node)
+    return (
+      parent.operatorToken.kind >= ts.SyntaxKind.FirstAssignment &&
+      parent.operatorToken.kind <= ts.SyntaxKind.LastAssignment
+    )
+  if (ts.isPostfixUnaryExpression(parent) || ts.isPrefixUnaryExpression(parent))
+    return (
+      parent.operator === ts.SyntaxKind.PlusPlusToken || parent.operator === ts.SyntaxKind.MinusMinusToken
+    )
+  return ts.isPropertyAccessExpression(parent) && CHANGES.has(parent.name.text)
+}
+
+function parsed(file: SourceFile): ts.SourceFile {
+  return ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true)
 }
 
 /** Whoever is not part of the core sees it through its ports: NetworkView and KeptHere (network-view.ts). */

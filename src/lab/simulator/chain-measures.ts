@@ -7,7 +7,7 @@
 import type { Clock } from '../../env.ts'
 import { absentRecord, type ChainRecord } from '../../replication/chain/chain-record.ts'
 import { createMachine, type MachineEvent, step } from '../../replication/chain/machine.ts'
-import type { Machine } from '../../replication/chain/machine-state.ts'
+import type { Machine } from '../../replication/chain/machine-parts.ts'
 import type { Envelope, Message } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'
 import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'

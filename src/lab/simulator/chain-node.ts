@@ -16,13 +16,8 @@ import {
 } from '../../replication/chain/driver.ts'
 import { LostRanges } from '../../replication/chain/lost-ranges.ts'
 import type { MachineEvent } from '../../replication/chain/machine.ts'
-import type {
-  ChainSettings,
-  Machine,
-  Outcome,
-  StableState,
-  Write,
-} from '../../replication/chain/machine-state.ts'
+import type { Machine, StableState } from '../../replication/chain/machine-parts.ts'
+import type { ChainSettings, Outcome, Write } from '../../replication/chain/machine-state.ts'
 import { isMessage } from '../../replication/chain/message-shapes.ts'
 import type { Envelope, Message } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'

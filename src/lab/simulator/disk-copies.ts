@@ -8,7 +8,8 @@
  * body, or something newer at the path, as a replica of some view, be it superseded.
  */
 import { type ChainRecord, compareVersions } from '../../replication/chain/chain-record.ts'
-import { blobOf, type Machine, type Write } from '../../replication/chain/machine-state.ts'
+import type { Machine } from '../../replication/chain/machine-parts.ts'
+import { blobOf, type Write } from '../../replication/chain/machine-state.ts'
 import { arcContains, WHOLE_RING } from '../../ring/arc.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'

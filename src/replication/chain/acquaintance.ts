@@ -10,11 +10,11 @@
 
 import { goesOnFrom } from '../../views/boot.ts'
 import { type Boot, isMember, majority, type NodeId, type View, type ViewMember } from '../../views/view.ts'
-import { isAlive, probe } from './liveness.ts'
-import { type Machine, rememberPeer, send, tell } from './machine-state.ts'
+import { isAlive, type Nodes, noteUnknown, probe } from './liveness.ts'
+import { rememberPeer, send, tell } from './machine-state.ts'
 
 /** What a proposer knows of the members of a view that is to follow `parent`. */
-export function membersOf(m: Machine, parent: View, nodes: readonly NodeId[]): ViewMember[] {
+export function membersOf(m: Nodes, parent: View, nodes: readonly NodeId[]): ViewMember[] {
   const before = new Map(parent.members?.map(member => [member.node, member]))
   return [...new Set(nodes)].map(node => {
     const known = m.members.get(node)
@@ -43,7 +43,7 @@ export function saysMembers({ members }: View): boolean {
 }
 
 /** Takes in what a view says of its members. */
-export function meetMembers(m: Machine, view: View): void {
+export function meetMembers(m: Nodes, view: View): void {
   const strangers: ViewMember[] = []
   for (const member of view.members ?? []) {
     if (member.boot !== undefined) learnBoot(m, member.node, member.boot)
@@ -57,7 +57,7 @@ export function meetMembers(m: Machine, view: View): void {
  * Somebody remembers this start of a node. Of two that can't be of one disk the first that was heard of stays. That of this
  * node itself may show that its own disk was restored.
  */
-export function learnBoot(m: Machine, node: NodeId, boot: Boot): void {
+export function learnBoot(m: Nodes, node: NodeId, boot: Boot): void {
   if (node === m.self) return onRemembered(m, boot)
   const known = m.peers.get(node)
   if (known !== undefined && (known.counter >= boot.counter || goesOnFrom(boot, known) === false)) return
@@ -65,7 +65,7 @@ export function learnBoot(m: Machine, node: NodeId, boot: Boot): void {
 }
 
 /** Whether a message shows a start of its sender that can be, beside the one that this node remembers; else that is told. */
-export function admit(m: Machine, from: NodeId, boot: Boot): boolean {
+export function admit(m: Nodes, from: NodeId, boot: Boot): boolean {
   const known = m.peers.get(from)
   const isLater = known === undefined || known.counter < boot.counter
   const isGenuine = isLater ? known === undefined || goesOnFrom(boot, known) !== false : isSame(known, boot)
@@ -79,7 +79,7 @@ function isSame(a: Boot, b: Boot): boolean {
 }
 
 /** Others may only not have heard of this start yet; they may not have heard of a later one, nor of another disk's. */
-export function onRemembered(m: Machine, remembered: Boot): void {
+export function onRemembered(m: Nodes, remembered: Boot): void {
   const isEarlier = remembered.counter < m.boot.counter && goesOnFrom(m.boot, remembered) !== false
   if (isSame(remembered, m.boot) || isEarlier || m.halted) return
   m.halted = true
@@ -87,14 +87,14 @@ export function onRemembered(m: Machine, remembered: Boot): void {
 }
 
 /** These nodes have said that they do not know that one. */
-export function onUnknown(m: Machine, node: NodeId, by: readonly NodeId[]): void {
+export function onUnknown(m: Nodes, node: NodeId, by: readonly NodeId[]): void {
   if (m.members.has(node)) return
-  m.unknown.set(node, new Set(by))
+  noteUnknown(m, node, by)
   tell(m, { kind: 'unknown', node })
 }
 
 /** True for an acceptor that a majority of the view's acceptors, this node among them, has never heard of. */
-export function isMissing(m: Machine, view: View, node: NodeId): boolean {
+export function isMissing(m: Nodes, view: View, node: NodeId): boolean {
   const by = m.unknown.get(node)
   if (by === undefined || m.members.has(node)) return false
   const without = view.acceptors.filter(other => other !== node && (other === m.self || by.has(other)))
@@ -102,14 +102,14 @@ export function isMissing(m: Machine, view: View, node: NodeId): boolean {
 }
 
 /** Whoever shares a view with a node. */
-export function sharersOf(m: Readonly<Machine>, node: NodeId): Set<NodeId> {
+export function sharersOf(m: Readonly<Nodes>, node: NodeId): Set<NodeId> {
   const views = [...m.table.all(), ...[...m.views.values()].map(({ view }) => view)]
   const shared = views.filter(view => isMember(view, node))
   return new Set(shared.flatMap(({ replicas, acceptors }) => [...replicas, ...acceptors]))
 }
 
 /** Asks around who the acceptors are that this node has never heard of. */
-export function askAboutStrangers(m: Machine, view: View): void {
+export function askAboutStrangers(m: Nodes, view: View): void {
   for (const node of view.acceptors) if (!m.members.has(node) && isAlive(m, node)) probe(m, node)
 }
 

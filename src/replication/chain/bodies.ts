@@ -14,11 +14,16 @@ import { headOf, type NodeId, successorIn, type View, type ViewId } from '../../
 import type { BlobState } from './blob-table.ts'
 import { compareVersions, type Operation } from './chain-record.ts'
 import { newerViews, take } from './deciding.ts'
-import { isClean } from './dirty.ts'
-import { backOffMs, blobOf, dropBlob, type Machine, putBlob, send, setTimer, tell } from './machine-state.ts'
+import { type Acknowledging, isClean } from './dirty.ts'
+import type { LackedBodies } from './lacked-bodies.ts'
+import { backOffMs, blobOf, dropBlob, putBlob, send, setTimer, tell } from './machine-state.ts'
 import type { BlobMessage, BlobRef, RequestMessage } from './messages.ts'
 import { headState } from './serving.ts'
-import { startTransfer } from './transfers.ts'
+import { type Copying, startTransfer } from './transfers.ts'
+
+export interface KeepingBodies extends Copying, Acknowledging {
+  readonly lacked: LackedBodies
+}
 
 /** Bodies asked for in one message. */
 const WANTED_MAX = 64
@@ -30,13 +35,13 @@ const FILLS_MAX = 40
 export const ONE_LOOK = FILLS_MAX
 
 /** At the head: a body that a client has sent. It goes down the chain; the tail tells the entry node. */
-export function onStage(m: Machine, from: NodeId, message: RequestMessage & { kind: 'stage' }): void {
+export function onStage(m: KeepingBodies, from: NodeId, message: RequestMessage & { kind: 'stage' }): void {
   const { tag, viewId, blob } = message
   if (headState(m, from, message) === undefined) return
   stageOn(m, { kind: 'stage-on', tag, entry: from, viewId, blob })
 }
 
-export function stageOn(m: Machine, message: BlobMessage & { kind: 'stage-on' }): void {
+export function stageOn(m: KeepingBodies, message: BlobMessage & { kind: 'stage-on' }): void {
   const state = m.views.get(message.viewId)
   if (state === undefined || !takesPasses(state)) return
   keepStaged(m, message.blob)
@@ -45,7 +50,7 @@ export function stageOn(m: Machine, message: BlobMessage & { kind: 'stage-on' })
   else send(m, message.entry, { kind: 'staged', tag: message.tag })
 }
 
-function keepStaged(m: Machine, blob: BlobRef): void {
+function keepStaged(m: KeepingBodies, blob: BlobRef): void {
   const kept = m.blobs.get(blob.blobId)
   if (kept !== undefined && kept.stagedUntilMs === undefined && kept.replacedBy === undefined) return
   const referenced = m.references.has(blob.blobId)
@@ -53,31 +58,31 @@ function keepStaged(m: Machine, blob: BlobRef): void {
   putBlob(m, { blob, stagedUntilMs, replacedBy: undefined })
 }
 
-export function onBlobWanted(m: Machine, from: NodeId, blobs: readonly BlobRef[]): void {
+export function onBlobWanted(m: KeepingBodies, from: NodeId, blobs: readonly BlobRef[]): void {
   for (const blob of blobs) {
     if (m.blobs.has(blob.blobId)) send(m, from, { kind: 'blob', blob })
     else send(m, from, { kind: 'blob-missing', blob })
   }
 }
 
-export function onBlobMissing(m: Machine, from: NodeId, { blobId }: BlobRef): void {
+export function onBlobMissing(m: KeepingBodies, from: NodeId, { blobId }: BlobRef): void {
   if (m.references.has(blobId) && !m.blobs.has(blobId)) m.lacked.lacks(from, blobId)
 }
 
-export function onBlob(m: Machine, blob: BlobRef): void {
+export function onBlob(m: KeepingBodies, blob: BlobRef): void {
   m.lacked.forget(blob.blobId)
   keepStaged(m, blob)
   tell(m, { kind: 'body-here', blobId: blob.blobId })
 }
 
 /** True when a write names a body that is not here. */
-export function missingBodyOf(m: Machine, operation: Operation): boolean {
+export function missingBodyOf(m: KeepingBodies, operation: Operation): boolean {
   if (operation.kind !== 'put' || !('blobId' in operation.body.content)) return false
   return !m.blobs.has(operation.body.content.blobId)
 }
 
 /** Bodies that records of this range name and that are not here. */
-export function missingBodies(m: Machine, range: View): BlobRef[] {
+export function missingBodies(m: KeepingBodies, range: View): BlobRef[] {
   const missing: BlobRef[] = []
   // Most often none is: then the records need not be looked at, which may be a million.
   if ([...m.references.keys()].every(blobId => m.blobs.has(blobId))) return missing
@@ -89,7 +94,7 @@ export function missingBodies(m: Machine, range: View): BlobRef[] {
 }
 
 /** Fetches what is missing from any holder, one holder after the other, and reports to the head when all is here. */
-export function fillBodies(m: Machine, viewId: ViewId, tries: number): void {
+export function fillBodies(m: KeepingBodies, viewId: ViewId, tries: number): void {
   const state = m.views.get(viewId)
   if (state === undefined || !state.active || !state.view.replicas.includes(m.self)) return
   const missing = missingBodies(m, state.view)
@@ -101,18 +106,23 @@ export function fillBodies(m: Machine, viewId: ViewId, tries: number): void {
   setTimer(m, afterMs, { kind: 'back-fill', viewId, tries: tries + 1 })
 }
 
-function holders(m: Machine, view: View): NodeId[] {
+function holders(m: KeepingBodies, view: View): NodeId[] {
   const all = [view, ...view.sources].flatMap(source => source.replicas)
   return [...new Set(all)].filter(node => node !== m.self)
 }
 
-function wantFrom(m: Machine, nodes: readonly NodeId[], missing: readonly BlobRef[], tries: number): void {
+function wantFrom(
+  m: KeepingBodies,
+  nodes: readonly NodeId[],
+  missing: readonly BlobRef[],
+  tries: number,
+): void {
   const holder = nodes[(tries + m.counter) % Math.max(1, nodes.length)]
   if (holder !== undefined) send(m, holder, { kind: 'blob-wanted', blobs: missing.slice(0, WANTED_MAX) })
 }
 
 /** Tells everybody who keeps something for the view's sake. */
-export function announceComplete(m: Machine, view: View): void {
+export function announceComplete(m: KeepingBodies, view: View): void {
   const keepers = [view, ...view.sources].flatMap(source => source.replicas)
   for (const node of new Set([...keepers, ...view.acceptors])) send(m, node, { kind: 'complete', view })
 }
@@ -122,7 +132,7 @@ export function announceComplete(m: Machine, view: View): void {
  * replicas has is not waited for: after a recovery by force nobody may have it, and the other files need their copies
  * (docs/decisions/0181).
  */
-export function preCopied(m: Machine, view: View): void {
+export function preCopied(m: KeepingBodies, view: View): void {
   const missing = missingBodies(m, view)
   const mayHave = (node: NodeId) => missing.some(({ blobId }) => !m.lacked.isLackedBy(node, blobId))
   const holders = view.replicas.filter(node => node !== m.self && mayHave(node))
@@ -137,7 +147,7 @@ export function preCopied(m: Machine, view: View): void {
  * At a node that is to join a view. Of a view that is known to be superseded nothing is copied: a head that was cut off does not
  * know that it is, and its old records would replace newer ones (docs/decisions/0100, 0182).
  */
-export function onPreCopy(m: Machine, from: NodeId, view: View): void {
+export function onPreCopy(m: KeepingBodies, from: NodeId, view: View): void {
   take(m, view)
   const busy = [...m.transfers.values()].some(({ view: { id } }) => id === view.id)
   const newer = newerViews(m, view)
@@ -146,7 +156,7 @@ export function onPreCopy(m: Machine, from: NodeId, view: View): void {
 }
 
 /** The bytes here are no good: every range that names them wants others. */
-export function onBodyLost(m: Machine, blobId: BlobId): void {
+export function onBodyLost(m: KeepingBodies, blobId: BlobId): void {
   dropBlob(m, blobId)
   for (const state of [...m.views.values()]) {
     fillBodies(m, state.view.id, 0)
@@ -154,14 +164,14 @@ export function onBodyLost(m: Machine, blobId: BlobId): void {
 }
 
 /** A body whose successor is acknowledged is needed by nobody, be it here or be it waited for. */
-export function dropReplacedBody(m: Machine, path: PathName): void {
+export function dropReplacedBody(m: KeepingBodies, path: PathName): void {
   for (const id of m.blobs.replacedAt(path)) dropIfUnneeded(m, id)
   if (!m.lacked.forgetUnneeded(id => m.references.has(id))) return
   for (const { view } of [...m.views.values()]) fillBodies(m, view.id, ONE_LOOK)
 }
 
 /** Drops staged bodies whose time is over, and replaced ones that nobody can need. */
-export function expireBodies(m: Machine): void {
+export function expireBodies(m: KeepingBodies): void {
   for (const id of m.blobs.transient()) {
     const { replacedBy, stagedUntilMs } = m.blobs.get(id) as BlobState
     if (replacedBy !== undefined) dropIfUnneeded(m, id)
@@ -169,7 +179,7 @@ export function expireBodies(m: Machine): void {
   }
 }
 
-function dropIfUnneeded(m: Machine, id: BlobId): void {
+function dropIfUnneeded(m: KeepingBodies, id: BlobId): void {
   const replaced = m.blobs.get(id)?.replacedBy
   if (replaced === undefined || m.references.has(id)) return
   const record = m.records.get(replaced.path)

@@ -8,39 +8,23 @@
  * acceptors than are needed, unless one is slow. (A quorum in place of the leases of CRAQ's and Chubby's kind: no clock
  * decides.)
  */
+
 import { assert } from '../../invariant.ts'
 import { majority, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
 import { isShortened, withoutMembers } from './acquaintance.ts'
-import { hold, meetSealed, newerViews, sealedView } from './deciding.ts'
+import { type Deciding, hold, meetSealed, newerViews, sealedView } from './deciding.ts'
 import { probe } from './liveness.ts'
-import { type Machine, newTag, send, setTimer } from './machine-state.ts'
+import { newTag, send, setTimer } from './machine-state.ts'
 import type { ConfirmMessage, Message, RefusalReason, SealedView, Tag } from './messages.ts'
-import { avoid, preferredOf } from './preference.ts'
+import { avoid, type Preferring, preferredOf } from './preference.ts'
+import type { Unconfirmed, ViewRound } from './requests.ts'
+
+export interface Confirming extends Deciding, Preferring {
+  readonly confirms: Confirms
+}
 
 /** The part of the wait for an answer after which a round asks everybody: 250 ms by default; few answers take longer. */
 const PATIENT_PART = 1 / 4
-
-/** An answer that leaves when its view is confirmed. */
-export interface Unconfirmed {
-  readonly to: NodeId
-  readonly tag: Tag
-  /** Undefined until the replica that has it was heard. */
-  message: Message | undefined
-  /** A vote that comes with the request or with the answer; it counts for this answer only. */
-  vote: NodeId | undefined
-  /** The round that asks for it, or did; undefined while it waits for one. */
-  round: ViewRound | undefined
-}
-
-interface ViewRound {
-  readonly view: View
-  readonly asked: Set<NodeId>
-  /** This node's own included. */
-  readonly votes: Set<NodeId>
-  readonly pending: Set<Unconfirmed>
-  /** Nobody's vote is waited for any more. */
-  over: boolean
-}
 
 export interface Confirms {
   /** Answers that wait for the next round of their view. */
@@ -52,7 +36,7 @@ export interface Confirms {
 
 /** Lets an answer out once its view is confirmed. `vote` came with the request. */
 export function confirmThen(
-  m: Machine,
+  m: Confirming,
   { view }: ViewState,
   answer: { readonly to: NodeId; readonly message: Message & { readonly tag: Tag }; readonly vote?: NodeId },
 ): void {
@@ -62,7 +46,7 @@ export function confirmThen(
 }
 
 /** Begins to confirm a view while one of its replicas is asked for a record, which `answered` hands in. */
-export function confirmMeanwhile(m: Machine, view: View, tag: Tag, replica: NodeId): Unconfirmed {
+export function confirmMeanwhile(m: Confirming, view: View, tag: Tag, replica: NodeId): Unconfirmed {
   const vote = view.acceptors.includes(replica) ? replica : undefined
   const unconfirmed: Unconfirmed = { to: m.self, tag, message: undefined, vote, round: undefined }
   enqueue(m, view, unconfirmed)
@@ -71,7 +55,7 @@ export function confirmMeanwhile(m: Machine, view: View, tag: Tag, replica: Node
 
 /** The replica has answered, with its vote or without. */
 export function answered(
-  m: Machine,
+  m: Confirming,
   view: View,
   unconfirmed: Unconfirmed,
   message: Message,
@@ -85,7 +69,7 @@ export function answered(
 }
 
 /** Refuses everything that waits for this view: it has been sealed. */
-export function refuseUnconfirmed(m: Machine, viewId: ViewId, reason: RefusalReason): void {
+export function refuseUnconfirmed(m: Confirming, viewId: ViewId, reason: RefusalReason): void {
   const waiting = m.confirms.waiting.get(viewId)?.answers ?? []
   m.confirms.waiting.delete(viewId)
   const tag = m.confirms.inFlight.get(viewId)
@@ -95,7 +79,7 @@ export function refuseUnconfirmed(m: Machine, viewId: ViewId, reason: RefusalRea
 }
 
 /** At the end of a step: one message to each acceptor asks for all views that wait and have no round under way. */
-export function startRounds(m: Machine): void {
+export function startRounds(m: Confirming): void {
   const { waiting, rounds, inFlight } = m.confirms
   if (waiting.size === 0) return
   const parts = new Map<ViewId, ViewRound>()
@@ -121,7 +105,7 @@ export function startRounds(m: Machine): void {
 }
 
 /** Asks as many acceptors as the votes that are sure to come, or not to be needed, leave open. */
-function newRound(m: Machine, view: View, answers: readonly Unconfirmed[]): ViewRound {
+function newRound(m: Confirming, view: View, answers: readonly Unconfirmed[]): ViewRound {
   assert(!m.confirms.inFlight.has(view.id), 'a view has one round of votes at a time', view.id)
   const votes = ownVote(m, view)
   const pending = new Set(answers)
@@ -146,7 +130,7 @@ function newRound(m: Machine, view: View, answers: readonly Unconfirmed[]): View
   return part
 }
 
-function ask(m: Machine, tag: Tag, questions: readonly (readonly [ViewRound, Iterable<NodeId>])[]): void {
+function ask(m: Confirming, tag: Tag, questions: readonly (readonly [ViewRound, Iterable<NodeId>])[]): void {
   const views = new Map<NodeId, View[]>()
   for (const [{ view }, acceptors] of questions) {
     const bare = withoutMembers(view)
@@ -160,7 +144,7 @@ function ask(m: Machine, tag: Tag, questions: readonly (readonly [ViewRound, Ite
 }
 
 /** Asks those acceptors that were not asked yet: one of those that were does not vote, or not soon. */
-function askEverybody(m: Machine, tag: Tag, parts: readonly ViewRound[]): void {
+function askEverybody(m: Confirming, tag: Tag, parts: readonly ViewRound[]): void {
   const questions = parts.map(part => {
     const others = part.view.acceptors.filter(node => node !== m.self && !part.asked.has(node))
     for (const node of others) part.asked.add(node)
@@ -170,7 +154,7 @@ function askEverybody(m: Machine, tag: Tag, parts: readonly ViewRound[]): void {
 }
 
 /** At an acceptor. The views in the question are decided, so one that is not held may be taken in. */
-export function onConfirm(m: Machine, from: NodeId, message: ConfirmMessage & { kind: 'confirm' }): void {
+export function onConfirm(m: Confirming, from: NodeId, message: ConfirmMessage & { kind: 'confirm' }): void {
   const viewIds: ViewId[] = []
   const sealed: SealedView[] = []
   for (const view of message.views) {
@@ -181,7 +165,11 @@ export function onConfirm(m: Machine, from: NodeId, message: ConfirmMessage & { 
   send(m, from, { kind: 'confirmed', tag: message.tag, viewIds, sealed })
 }
 
-export function onConfirmed(m: Machine, from: NodeId, message: ConfirmMessage & { kind: 'confirmed' }): void {
+export function onConfirmed(
+  m: Confirming,
+  from: NodeId,
+  message: ConfirmMessage & { kind: 'confirmed' },
+): void {
   const { rounds } = m.confirms
   for (const viewId of message.viewIds) {
     const part = rounds.get(message.tag)?.get(viewId)
@@ -204,7 +192,7 @@ export function onConfirmed(m: Machine, from: NodeId, message: ConfirmMessage & 
   }
 }
 
-export function onConfirmTimeout(m: Machine, tag: Tag, last: boolean): void {
+export function onConfirmTimeout(m: Confirming, tag: Tag, last: boolean): void {
   const parts = [...(m.confirms.rounds.get(tag)?.values() ?? [])]
   if (parts.length === 0) return
   const silent = new Set(parts.flatMap(({ asked, votes }) => [...asked].filter(node => !votes.has(node))))
@@ -223,7 +211,7 @@ export function onConfirmTimeout(m: Machine, tag: Tag, last: boolean): void {
 }
 
 /** An acceptor refuses connections: its vote is not waited for. */
-export function onVoterUnreachable(m: Machine, node: NodeId): void {
+export function onVoterUnreachable(m: Confirming, node: NodeId): void {
   for (const [tag, parts] of m.confirms.rounds) {
     const open = [...parts.values()].filter(({ asked, votes }) => asked.has(node) && !votes.has(node))
     if (open.length > 0) askEverybody(m, tag, open)
@@ -231,7 +219,7 @@ export function onVoterUnreachable(m: Machine, node: NodeId): void {
 }
 
 /** Lets out what has its majority; the round is over when nothing in it needs another vote, or none is to come. */
-function settle(m: Machine, tag: Tag, part: ViewRound): void {
+function settle(m: Confirming, tag: Tag, part: ViewRound): void {
   const { view, votes, pending } = part
   const quorum = majority(view.acceptors)
   let isOpen = false
@@ -245,7 +233,7 @@ function settle(m: Machine, tag: Tag, part: ViewRound): void {
 }
 
 /** Sends an answer that is there and has a majority. */
-function letOut(m: Machine, view: View, votes: ReadonlySet<NodeId>, answer: Unconfirmed): boolean {
+function letOut(m: Confirming, view: View, votes: ReadonlySet<NodeId>, answer: Unconfirmed): boolean {
   if (answer.message === undefined) return false
   assert(votesFor({ votes }, answer) <= view.acceptors.length, 'only acceptors have votes', view.id)
   if (votesFor({ votes }, answer) < majority(view.acceptors)) return false
@@ -258,14 +246,14 @@ function votesFor({ votes }: { readonly votes: ReadonlySet<NodeId> }, { vote }: 
   return votes.size + (vote !== undefined && !votes.has(vote) ? 1 : 0)
 }
 
-function enqueue(m: Machine, view: View, answer: Unconfirmed): void {
+function enqueue(m: Confirming, view: View, answer: Unconfirmed): void {
   answer.round = undefined
   const waiting = m.confirms.waiting.get(view.id)
   if (waiting === undefined) m.confirms.waiting.set(view.id, { view, answers: [answer] })
   else waiting.answers.push(answer)
 }
 
-function close(m: Machine, tag: Tag, part: ViewRound): void {
+function close(m: Confirming, tag: Tag, part: ViewRound): void {
   part.over = true
   const parts = m.confirms.rounds.get(tag)
   parts?.delete(part.view.id)
@@ -274,18 +262,18 @@ function close(m: Machine, tag: Tag, part: ViewRound): void {
   m.confirms.inFlight.delete(part.view.id)
 }
 
-function ownVote(m: Machine, view: View): Set<NodeId> {
+function ownVote(m: Confirming, view: View): Set<NodeId> {
   const mayVote = view.acceptors.includes(m.self) && m.views.get(view.id)?.sealed === false
   return new Set(mayVote ? [m.self] : [])
 }
 
-function refuse(m: Machine, answer: Unconfirmed, reason: RefusalReason, viewId: ViewId): void {
+function refuse(m: Confirming, answer: Unconfirmed, reason: RefusalReason, viewId: ViewId): void {
   const view = m.views.get(viewId)?.view
   const teaches = view === undefined ? [] : newerViews(m, view)
   send(m, answer.to, { kind: 'refused', tag: answer.tag, reason, teaches, sealed: undefined })
 }
 
 /** Whoever waited for a view that is sealed has been refused. */
-export function assertNobodyWaits(m: Machine, viewId: ViewId): void {
+export function assertNobodyWaits(m: Confirming, viewId: ViewId): void {
   assert(!m.confirms.waiting.has(viewId), 'no answer waits for the votes of a sealed view', viewId)
 }

@@ -32,9 +32,13 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { meetMembers, saysMembers } from './acquaintance.ts'
-import { probe } from './liveness.ts'
-import { backOffMs, type Machine, putView, send, setTimer, tell } from './machine-state.ts'
+import { type Nodes, probe } from './liveness.ts'
+import { backOffMs, putView, send, setTimer, tell } from './machine-state.ts'
 import type { PaxosMessage, SealedView } from './messages.ts'
+
+export interface Deciding extends Nodes {
+  readonly proposals: Map<ViewId, Proposing>
+}
 
 type Paxos<Kind extends PaxosMessage['kind']> = Extract<PaxosMessage, { kind: Kind }>
 
@@ -47,13 +51,13 @@ export interface Proposing {
 const ATTEMPTS_MAX = 8
 
 /** The state of a decided view: taken in if this node is a member and can never have held it before. */
-export function hold(m: Machine, view: View): ViewState | undefined {
+export function hold(m: Deciding, view: View): ViewState | undefined {
   take(m, view)
   return m.views.get(view.id)
 }
 
 /** Newer views that overlap this one's range, as far as this node knows. */
-export function newerViews(m: Machine, view: View): View[] {
+export function newerViews(m: Deciding, view: View): View[] {
   return m.table.overlapping(view).filter(other => compareViews(other, view) > 0)
 }
 
@@ -61,7 +65,7 @@ export function newerViews(m: Machine, view: View): View[] {
  * Learns of a decided view, seals what it supersedes, and begins its part in it. A view that was known by its replicas
  * alone, as a source of another, is whole from now on: a value that is accepted in it is told with its acceptors.
  */
-export function take(m: Machine, view: View): void {
+export function take(m: Deciding, view: View): void {
   const isNews = m.table.covering(view.hi)?.id !== view.id
   m.table.learn(view)
   if (isNews) sealOlder(m, view)
@@ -80,7 +84,7 @@ export function take(m: Machine, view: View): void {
 }
 
 /** An older view of the same range is superseded, also for one that has no part in the newer. */
-function sealOlder(m: Machine, view: View): void {
+function sealOlder(m: Deciding, view: View): void {
   for (const state of [...m.views.values()]) {
     if (state.sealed || compareViews(state.view, view) >= 0 || !overlaps(state.view, view)) continue
     if (state.active && state.view.replicas.includes(m.self) && state.view.root !== view.root) {
@@ -92,7 +96,7 @@ function sealOlder(m: Machine, view: View): void {
 }
 
 /** Nothing more is served in this view here. */
-export function seal(m: Machine, state: ViewState): ViewState {
+export function seal(m: Deciding, state: ViewState): ViewState {
   if (state.sealed) return state
   const sealed = { ...state, sealed: true }
   putView(m, sealed)
@@ -101,7 +105,7 @@ export function seal(m: Machine, state: ViewState): ViewState {
 }
 
 /** Begins to propose children, unless an attempt for this view is under way. */
-export function startProposal(m: Machine, view: View, children: readonly View[], tries = 0): void {
+export function startProposal(m: Deciding, view: View, children: readonly View[], tries = 0): void {
   const old = m.proposals.get(view.id)
   if (old !== undefined && tries === 0) return
   assertChildren(view, children)
@@ -113,7 +117,7 @@ export function startProposal(m: Machine, view: View, children: readonly View[],
   setTimer(m, m.settings.answerTimeoutMs + backOffMs(m, tries), { kind: 'proposal', viewId: view.id, round })
 }
 
-export function onProposalTimeout(m: Machine, viewId: ViewId, round: number): void {
+export function onProposalTimeout(m: Deciding, viewId: ViewId, round: number): void {
   const proposing = m.proposals.get(viewId)
   if (proposing === undefined || proposing.proposal.ballot.round !== round) return
   const { proposal, tries } = proposing
@@ -124,7 +128,7 @@ export function onProposalTimeout(m: Machine, viewId: ViewId, round: number): vo
   else startProposal(m, proposal.view, proposal.value, tries + 1)
 }
 
-export function onPrepare(m: Machine, from: NodeId, message: Paxos<'prepare'>): void {
+export function onPrepare(m: Deciding, from: NodeId, message: Paxos<'prepare'>): void {
   const { ballot, view } = message
   const state = hold(m, view)
   if (!mayVote(m, from, message, state)) return
@@ -138,7 +142,7 @@ export function onPrepare(m: Machine, from: NodeId, message: Paxos<'prepare'>): 
   }
 }
 
-export function onAccept(m: Machine, from: NodeId, message: Paxos<'accept'>): void {
+export function onAccept(m: Deciding, from: NodeId, message: Paxos<'accept'>): void {
   const { ballot, view, children } = message
   const state = hold(m, view)
   if (!mayVote(m, from, message, state)) return
@@ -154,7 +158,7 @@ export function onAccept(m: Machine, from: NodeId, message: Paxos<'accept'>): vo
 
 /** A decided view needs no more votes; one that is not held gets none. */
 function mayVote(
-  m: Machine,
+  m: Deciding,
   from: NodeId,
   message: Paxos<'prepare'> | Paxos<'accept'>,
   state: ViewState | undefined,
@@ -172,11 +176,11 @@ function mayVote(
   return true
 }
 
-function keep(m: Machine, before: ViewState, step: AcceptorStep): void {
+function keep(m: Deciding, before: ViewState, step: AcceptorStep): void {
   if (step.state !== before) putView(m, step.state)
 }
 
-export function onPromised(m: Machine, from: NodeId, message: Paxos<'promise'>): void {
+export function onPromised(m: Deciding, from: NodeId, message: Paxos<'promise'>): void {
   const proposing = m.proposals.get(message.viewId)
   if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
   const before = proposing.proposal
@@ -187,7 +191,7 @@ export function onPromised(m: Machine, from: NodeId, message: Paxos<'promise'>):
   for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'accept', view, ballot, children })
 }
 
-export function onAcceptedAt(m: Machine, from: NodeId, message: Paxos<'accepted'>): void {
+export function onAcceptedAt(m: Deciding, from: NodeId, message: Paxos<'accepted'>): void {
   const proposing = m.proposals.get(message.viewId)
   if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
   const after = onAccepted(proposing.proposal, from, majority(proposing.proposal.view.acceptors))
@@ -201,7 +205,7 @@ export function onAcceptedAt(m: Machine, from: NodeId, message: Paxos<'accepted'
   }
 }
 
-export function onOutbid(m: Machine, message: Paxos<'outbid'>): void {
+export function onOutbid(m: Deciding, message: Paxos<'outbid'>): void {
   const proposing = m.proposals.get(message.viewId)
   if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
   const { proposal } = proposing
@@ -210,7 +214,7 @@ export function onOutbid(m: Machine, message: Paxos<'outbid'>): void {
 }
 
 /** Notes what has been decided. Deciding twice would break everything, so it ends the process. */
-export function learnDecided(m: Machine, view: View, children: readonly View[]): void {
+export function learnDecided(m: Deciding, view: View, children: readonly View[]): void {
   assertChildren(view, children)
   const state = m.views.get(view.id)
   const isSame = state?.next === undefined || state.next[0]?.id === children[0]?.id
@@ -225,14 +229,14 @@ export function learnDecided(m: Machine, view: View, children: readonly View[]):
 }
 
 /** What a refusal says of a sealed view: the value that is accepted in it here, and what came after it. */
-export function sealedView(m: Machine, view: View, state: ViewState | undefined): SealedView {
+export function sealedView(m: Deciding, view: View, state: ViewState | undefined): SealedView {
   const newer = newerViews(m, view)
   const next = state?.next ?? (newer.length > 0 ? newer : undefined)
   return { view, accepted: state?.accepted?.children, next }
 }
 
 /** A sealed view in somebody's way: pass on what was decided, or finish what was accepted. */
-export function meetSealed(m: Machine, sealed: SealedView): void {
+export function meetSealed(m: Deciding, sealed: SealedView): void {
   if (sealed.next !== undefined) {
     for (const child of sealed.next) {
       take(m, child)
@@ -248,7 +252,7 @@ function sameBallot(a: { round: number; node: string; boot: string }, b: typeof 
 }
 
 /** A sealed view without a successor blocks its range: finish what was accepted here. */
-export function finishSealed(m: Machine, state: ViewState): void {
+export function finishSealed(m: Deciding, state: ViewState): void {
   if (!state.sealed || state.next !== undefined) return
   if (state.accepted !== undefined && newerViews(m, state.view).length === 0) {
     startProposal(m, state.view, state.accepted.children)
@@ -256,6 +260,11 @@ export function finishSealed(m: Machine, state: ViewState): void {
 }
 
 /** Views that are decided: their members take them in, the others keep them as hints. */
-export function takeAll(m: Machine, views: readonly View[]): void {
+export function takeAll(m: Deciding, views: readonly View[]): void {
   for (const view of views) take(m, view)
+}
+
+/** A view was dropped. */
+export function forgetProposal(m: Deciding, viewId: ViewId): void {
+  m.proposals.delete(viewId)
 }

@@ -6,23 +6,19 @@
 import { assert } from '../../invariant.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
-import { type NodeId, tailOf, type ViewId, type ViewState } from '../../views/view.ts'
+import { tailOf, type ViewId, type ViewState } from '../../views/view.ts'
+import type { Chain } from './chain-of-view.ts'
+import { type Chains, chainOf, type Waiter } from './chain-of-view.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
-import { confirmThen } from './confirm.ts'
-import { type Chain, chainOf, type Machine, send } from './machine-state.ts'
+import { type Confirming, confirmThen } from './confirm.ts'
+import { send } from './machine-state.ts'
 import type { Message, Tag } from './messages.ts'
 import { refuse } from './serving.ts'
 
-/** A waiting answer that may leave when a record is acknowledged, and perhaps confirmed after that. */
-export interface Waiter {
-  readonly version: Version
-  readonly to: NodeId
-  readonly message: Message
-  readonly confirm: boolean
-}
+export interface Acknowledging extends Confirming, Chains {}
 
 /** What a view started from is clean; so is everything at the tail. */
-export function isClean(m: Machine, state: ViewState, record: ChainRecord): boolean {
+export function isClean(m: Acknowledging, state: ViewState, record: ChainRecord): boolean {
   const { view } = state
   if (record.version.epoch < view.epoch || tailOf(view) === m.self) return true
   const chain = chainOf(m, state)
@@ -33,7 +29,7 @@ export function isClean(m: Machine, state: ViewState, record: ChainRecord): bool
 
 /** Sends an answer once the record that it reveals is acknowledged; with `confirm`, once the view is confirmed after that. */
 export function answerWhenClean(
-  m: Machine,
+  m: Acknowledging,
   state: ViewState,
   record: ChainRecord,
   answer: Omit<Waiter, 'version'>,
@@ -44,7 +40,7 @@ export function answerWhenClean(
 }
 
 /** Makes an answer wait for the acknowledgement of a version. */
-export function wait(m: Machine, state: ViewState, path: PathName, waiter: Waiter): void {
+export function wait(m: Acknowledging, state: ViewState, path: PathName, waiter: Waiter): void {
   assert(!state.sealed, 'nobody waits in a sealed view', state.view.id)
   assert(state.view.replicas.includes(m.self), 'answers wait at replicas', state.view.id)
   const { waiting } = chainOf(m, state)
@@ -57,7 +53,7 @@ export function wait(m: Machine, state: ViewState, path: PathName, waiter: Waite
  * Of a sealed view no acknowledgement need ever come, and to find that out by waiting takes seconds: whoever waits for one
  * is sent on to the next view, whose head knows from the record's history what has been written.
  */
-export function refuseWaiting(m: Machine, viewId: ViewId): void {
+export function refuseWaiting(m: Acknowledging, viewId: ViewId): void {
   const waiting = m.chains.get(viewId)?.waiting
   if (waiting === undefined) return
   for (const waiter of [...waiting.values()].flat()) {
@@ -67,7 +63,7 @@ export function refuseWaiting(m: Machine, viewId: ViewId): void {
   waiting.clear()
 }
 
-export function letOut(m: Machine, state: ViewState, waiter: Waiter): void {
+export function letOut(m: Acknowledging, state: ViewState, waiter: Waiter): void {
   const { to, confirm } = waiter
   const message = waiter.message as Message & { readonly tag: Tag }
   if (confirm) confirmThen(m, state, { to, message })
@@ -75,7 +71,7 @@ export function letOut(m: Machine, state: ViewState, waiter: Waiter): void {
 }
 
 /** Notes that the tail has this version, and lets out what waited for it. */
-export function markAcknowledged(m: Machine, state: ViewState, path: PathName, version: Version): void {
+export function markAcknowledged(m: Acknowledging, state: ViewState, path: PathName, version: Version): void {
   const chain = chainOf(m, state)
   const before = chain.acknowledged.get(path)
   if (before === undefined || compareVersions(before, version) < 0) chain.acknowledged.set(path, version)

@@ -9,13 +9,17 @@
 
 import { bootName, headOf, type NodeId, tailOf, type View } from '../../views/view.ts'
 import { blobOfOperation, compareVersions } from './chain-record.ts'
-import { answered, confirmMeanwhile } from './confirm.ts'
+import { answered, type Confirming, confirmMeanwhile } from './confirm.ts'
 import { meetSealed, take } from './deciding.ts'
 import { isAlive, probe } from './liveness.ts'
-import { backOffMs, type Machine, newTag, send, setTimer, tell } from './machine-state.ts'
+import { backOffMs, newTag, send, setTimer, tell } from './machine-state.ts'
 import type { RefusalReason, ReplyMessage, RequestMessage, Tag } from './messages.ts'
 import { avoid, preferredOf } from './preference.ts'
 import type { Task, TaskResult, WriteTask } from './requests.ts'
+
+export interface Entering extends Confirming {
+  readonly tasks: Map<Tag, Task>
+}
 
 /**
  * Refusals after which a write is given up that too few replicas could keep: about five seconds with the usual waits, in
@@ -34,7 +38,7 @@ const USED_UP: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
 ])
 
 /** Sends the next try of a task. */
-export function drive(m: Machine, task: Task): void {
+export function drive(m: Entering, task: Task): void {
   m.tasks.delete(task.tag)
   task.tag = newTag(m)
   m.tasks.set(task.tag, task)
@@ -57,7 +61,7 @@ export function drive(m: Machine, task: Task): void {
 }
 
 /** A replica to read from: this node itself, else the one that it prefers; the tail when the record was dirty elsewhere. */
-function readTarget(m: Machine, view: View, task: Task): NodeId {
+function readTarget(m: Entering, view: View, task: Task): NodeId {
   if (task.atTail) return tailOf(view)
   if (task.tries === 0 && view.replicas.includes(m.self)) return m.self
   const preferred = preferredOf(m, view, view.replicas)
@@ -65,7 +69,7 @@ function readTarget(m: Machine, view: View, task: Task): NodeId {
   return candidates[task.tries % candidates.length] as NodeId
 }
 
-function writeMessage(m: Machine, view: View, task: Task, write: WriteTask): RequestMessage {
+function writeMessage(m: Entering, view: View, task: Task, write: WriteTask): RequestMessage {
   const { tag, path, position } = task
   const { request, counter } = write
   const viewId = view.id
@@ -85,7 +89,7 @@ function writeMessage(m: Machine, view: View, task: Task, write: WriteTask): Req
 }
 
 /** The head counts as dead here: the other replicas shall know, and say who has taken its place. */
-function askForHead(m: Machine, task: Task, view: View): void {
+function askForHead(m: Entering, task: Task, view: View): void {
   const head = headOf(view)
   for (const node of view.replicas) {
     if (node === m.self || !isAlive(m, node)) continue
@@ -97,7 +101,7 @@ function askForHead(m: Machine, task: Task, view: View): void {
 }
 
 /** No view is known for this position: somebody knows. */
-function askWhere(m: Machine, task: Task): void {
+function askWhere(m: Entering, task: Task): void {
   const others = [...m.members.values()].filter(({ node, status }) => node !== m.self && status !== 'gone')
   const other = inTurn(others, task)
   task.target = other?.node
@@ -109,13 +113,13 @@ function inTurn<Each>(all: readonly Each[], task: Task): Each | undefined {
   return all[(task.turn + task.tries) % Math.max(1, all.length)]
 }
 
-export function onWhere(m: Machine, from: NodeId, message: RequestMessage & { kind: 'where' }): void {
+export function onWhere(m: Entering, from: NodeId, message: RequestMessage & { kind: 'where' }): void {
   const view = m.table.covering(message.position)
   if (view !== undefined) send(m, from, { kind: 'teach', views: [view] })
 }
 
 /** No answer: the node asked may be dead; others who share the range with it shall find out. */
-export function onTaskTimeout(m: Machine, tag: Tag): void {
+export function onTaskTimeout(m: Entering, tag: Tag): void {
   const task = m.tasks.get(tag)
   if (task === undefined) return
   const { target } = task
@@ -129,7 +133,7 @@ export function onTaskTimeout(m: Machine, tag: Tag): void {
 }
 
 /** A node refuses connections, or counts as dead: what waits for its answer need not wait any longer. */
-export function onTargetUnreachable(m: Machine, node: NodeId): void {
+export function onTargetUnreachable(m: Entering, node: NodeId): void {
   for (const task of [...m.tasks.values()]) {
     if (task.target !== node) continue
     // Only the next try has a target again: one refusal after the other is one occasion.
@@ -139,14 +143,14 @@ export function onTargetUnreachable(m: Machine, node: NodeId): void {
   }
 }
 
-function tellSuspicion(m: Machine, task: Task, node: NodeId): void {
+function tellSuspicion(m: Entering, task: Task, node: NodeId): void {
   for (const other of m.table.covering(task.position)?.replicas ?? []) {
     if (other !== node) send(m, other, { kind: 'suspect', node })
   }
 }
 
 /** The next try, at once or after a while. A first try is over as soon as it has been sent once. */
-function again(m: Machine, task: Task, afterMs: number): void {
+function again(m: Entering, task: Task, afterMs: number): void {
   task.tries++
   task.atTail = false
   const { write } = task
@@ -157,19 +161,19 @@ function again(m: Machine, task: Task, afterMs: number): void {
   later(m, task, afterMs)
 }
 
-function later(m: Machine, task: Task, afterMs: number): void {
+function later(m: Entering, task: Task, afterMs: number): void {
   m.tasks.delete(task.tag)
   task.tag = newTag(m)
   m.tasks.set(task.tag, task)
   setTimer(m, afterMs, { kind: 'retry', flow: task.flow, tag: task.tag })
 }
 
-export function onRetry(m: Machine, tag: Tag): void {
+export function onRetry(m: Entering, tag: Tag): void {
   const task = m.tasks.get(tag)
   if (task !== undefined) drive(m, task)
 }
 
-export function onRefused(m: Machine, from: NodeId, message: ReplyMessage & { kind: 'refused' }): void {
+export function onRefused(m: Entering, from: NodeId, message: ReplyMessage & { kind: 'refused' }): void {
   for (const view of message.teaches) take(m, view)
   if (message.sealed !== undefined) meetSealed(m, message.sealed)
   const task = m.tasks.get(message.tag)
@@ -194,7 +198,7 @@ export function onRefused(m: Machine, from: NodeId, message: ReplyMessage & { ki
   again(m, task, immediate ? 0 : backOffMs(m, task.tries))
 }
 
-export function onStaged(m: Machine, message: ReplyMessage & { kind: 'staged' }): void {
+export function onStaged(m: Entering, message: ReplyMessage & { kind: 'staged' }): void {
   const task = m.tasks.get(message.tag)
   if (task?.write?.staging === undefined) return
   task.write.staging = undefined
@@ -202,14 +206,14 @@ export function onStaged(m: Machine, message: ReplyMessage & { kind: 'staged' })
 }
 
 /** Nobody has the body that is to be staged: the file that it is a copy of may have been removed meanwhile. */
-export function onBodyNowhere(m: Machine, tag: Tag): void {
+export function onBodyNowhere(m: Entering, tag: Tag): void {
   const task = m.tasks.get(tag)
   if (task?.write?.staging !== undefined && !task.write.open) end(m, task, { kind: 'no-body' })
 }
 
 /** An answer that may end the task. */
 export function onReply(
-  m: Machine,
+  m: Entering,
   from: NodeId,
   message: Exclude<ReplyMessage, { kind: 'refused' | 'staged' }>,
 ): void {
@@ -226,7 +230,7 @@ export function onReply(
 }
 
 /** The version has moved on, or the first try was burnt; either way this request has not been written up to here. */
-function onStale(m: Machine, task: Task, message: ReplyMessage & { kind: 'stale' }): void {
+function onStale(m: Entering, task: Task, message: ReplyMessage & { kind: 'stale' }): void {
   const { write } = task
   if (write === undefined) return
   const { record } = message
@@ -239,7 +243,12 @@ function onStale(m: Machine, task: Task, message: ReplyMessage & { kind: 'stale'
   drive(m, task)
 }
 
-function end(m: Machine, task: Task, result: TaskResult): void {
+function end(m: Entering, task: Task, result: TaskResult): void {
   m.tasks.delete(task.tag)
   tell(m, { kind: 'task-done', task, result })
+}
+
+/** Nobody waits for this task any more. */
+export function giveUp(m: Entering, { tag }: Task): void {
+  m.tasks.delete(tag)
 }

@@ -1,20 +1,26 @@
 /**
  * Owns the steps of a client's request at its entry node: one read or write begins, and in the end the client is answered.
  */
+
 import { assert } from '../../invariant.ts'
 import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { headOf } from '../../views/view.ts'
 import { blobOfOperation, type RequestId } from './chain-record.ts'
-import { drive } from './entry.ts'
-import { type Machine, newTag, type Outcome, send } from './machine-state.ts'
+import { drive, type Entering, giveUp } from './entry.ts'
+import { newTag, type Outcome, send } from './machine-state.ts'
 import type { WriteRequest } from './messages.ts'
+import { nextTurn } from './preference.ts'
 import type { Flow, FlowStep, Task, TaskResult, Tidying } from './requests.ts'
 
-export function answer(m: Machine, flow: Flow, outcome: Outcome): void {
+export interface Flowing extends Entering {
+  readonly flows: Map<string, Flow>
+}
+
+export function answer(m: Flowing, flow: Flow, outcome: Outcome): void {
   assert(m.flows.get(flow.id) === flow, 'a request is answered once')
-  if (flow.task !== undefined) m.tasks.delete(flow.task.tag)
+  if (flow.task !== undefined) giveUp(m, flow.task)
   m.flows.delete(flow.id)
   if (flow.tidies === undefined) m.effects.push({ kind: 'answer', request: flow.id, outcome })
   else if (outcome.kind === 'value') tidied(m, flow.tidies)
@@ -26,7 +32,7 @@ export function keyRefused(result: TaskResult): Outcome {
 }
 
 export function read(
-  m: Machine,
+  m: Flowing,
   flow: Flow,
   step: FlowStep,
   path: PathName,
@@ -38,7 +44,7 @@ export function read(
 
 /** With `expected`, only at that version; without, as a first try. */
 export function write(
-  m: Machine,
+  m: Flowing,
   flow: Flow,
   step: FlowStep,
   request: WriteRequest,
@@ -54,21 +60,33 @@ export function write(
   startTask(m, flow, { kind: 'write', path, position, write: { ...task } })
 }
 
-function startTask(m: Machine, flow: Flow, init: Pick<Task, 'kind' | 'path' | 'position' | 'write'>): void {
+function startTask(m: Flowing, flow: Flow, init: Pick<Task, 'kind' | 'path' | 'position' | 'write'>): void {
   const tag = newTag(m)
-  const tries = { tries: 0, turn: m.turns++, target: undefined, asked: 0, atTail: false, reading: undefined }
+  const tries = {
+    tries: 0,
+    turn: nextTurn(m),
+    target: undefined,
+    asked: 0,
+    atTail: false,
+    reading: undefined,
+  }
   const task: Task = { ...init, ...tries, tag, flow: flow.id }
   flow.task = task
   drive(m, task)
 }
 
 /** The source was read without the intent. */
-function tidied(m: Machine, { path, moveId }: Tidying): void {
+function tidied(m: Flowing, { path, moveId }: Tidying): void {
   tellSettled(m, path, identifierOfPath(path), moveId)
 }
 
 /** Tells the head of a destination that a move is settled. */
-export function tellSettled(m: Machine, path: PathName, position: Identifier, moveId: RequestId): void {
+export function tellSettled(m: Flowing, path: PathName, position: Identifier, moveId: RequestId): void {
   const view = m.table.covering(position)
   if (view !== undefined) send(m, headOf(view), { kind: 'settled', viewId: view.id, path, position, moveId })
+}
+
+/** A request is under way until it is answered. */
+export function keepFlow(m: Flowing, flow: Flow): void {
+  m.flows.set(flow.id, flow)
 }

@@ -5,18 +5,18 @@
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { drive } from './entry.ts'
-import { answer, keyRefused, read, write } from './flow-steps.ts'
-import { type Machine, newRequestId, type Outcome, setTimer } from './machine-state.ts'
+import { answer, type Flowing, keepFlow, keyRefused, read, write } from './flow-steps.ts'
+import { newRequestId, type Outcome, setTimer } from './machine-state.ts'
 import type { WriteRequest } from './messages.ts'
 import { copyOf, moveDone, ownDone, settle, settled } from './moves.ts'
 import type { ClientRequest, Flow, Task, TaskResult, Tidying } from './requests.ts'
 
 /** @param id names the request between the driver and the machine; unique in one start of the node. */
-export function startRequest(m: Machine, id: string, request: ClientRequest): void {
+export function startRequest(m: Flowing, id: string, request: ClientRequest): void {
   start(m, id, request, newRequestId(m))
 }
 
-function start(m: Machine, id: string, request: ClientRequest, moveId: Flow['moveId']): Flow {
+function start(m: Flowing, id: string, request: ClientRequest, moveId: Flow['moveId']): Flow {
   const flow: Flow = {
     id,
     request,
@@ -30,13 +30,13 @@ function start(m: Machine, id: string, request: ClientRequest, moveId: Flow['mov
     held: undefined,
     tidies: undefined,
   }
-  m.flows.set(id, flow)
+  keepFlow(m, flow)
   setTimer(m, m.settings.requestTimeoutMs, { kind: 'deadline', flow: id })
   begin(m, flow, request)
   return flow
 }
 
-function begin(m: Machine, flow: Flow, request: ClientRequest): void {
+function begin(m: Flowing, flow: Flow, request: ClientRequest): void {
   switch (request.kind) {
     case 'get':
       return read(m, flow, 'read', request.path, request.position)
@@ -62,7 +62,7 @@ function clientWrite(flow: Flow, request: ClientRequest & { kind: 'put' | 'remov
   return { ...base, operation: { kind: 'put', body, meta, writtenAtMs }, condition }
 }
 
-export function onDeadline(m: Machine, id: string): void {
+export function onDeadline(m: Flowing, id: string): void {
   const flow = m.flows.get(id)
   if (flow === undefined) return
   const done = ownDone(flow, flow.settling)
@@ -79,7 +79,7 @@ function isUndone({ request, step, settling, task }: Flow): boolean {
 }
 
 /** The answer to the task that a flow waits for. */
-export function taskDone(m: Machine, task: Task, result: TaskResult): void {
+export function taskDone(m: Flowing, task: Task, result: TaskResult): void {
   const flow = m.flows.get(task.flow)
   if (flow === undefined || flow.task !== task) return
   if (flow.settling !== undefined) return settled(m, flow, flow.settling, result)
@@ -118,7 +118,7 @@ function outcomeOf(result: TaskResult): Outcome {
 }
 
 function sourceRead(
-  m: Machine,
+  m: Flowing,
   flow: Flow,
   { to: path }: ClientRequest & { kind: 'copy' },
   record: ChainRecord,
@@ -129,7 +129,7 @@ function sourceRead(
 }
 
 /** Goes on after a move that was in the way: the write that it held up, or the request from its beginning. */
-export function resume(m: Machine, flow: Flow): void {
+export function resume(m: Flowing, flow: Flow): void {
   const { held, request } = flow
   if (request === undefined) return
   flow.held = undefined
@@ -141,7 +141,7 @@ export function resume(m: Machine, flow: Flow): void {
 }
 
 /** Looks at the source of a move: an intent that is still there is settled on the way, and then it need not be remembered. */
-export function startTidying(m: Machine, tidies: Tidying): void {
+export function startTidying(m: Flowing, tidies: Tidying): void {
   const id = `tidy ${tidies.path}`
   if (m.flows.has(id)) return
   const flow = start(m, id, { kind: 'get', path: tidies.source }, newRequestId(m))

@@ -2,10 +2,15 @@
  * Owns how a node lets go of records that no view of its own has a use for any more: a few in each turn, since a range
  * may hold a million. Until all are gone they only take up room; a node that ends meanwhile goes on when it starts.
  */
+
 import { type Arc, arcContains, WHOLE_RING } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { DIGITS, overlap, PREFIX_DIGITS } from './digest-tree.ts'
-import { dropRecord, type Machine, setTimer } from './machine-state.ts'
+import { dropRecord, type Ledger, setTimer } from './machine-state.ts'
+
+export interface Forgetful extends Ledger {
+  readonly forgetting: Forgetting
+}
 
 /** Records that are dropped in one turn; one part more may go over it. About 10 ms. */
 const FORGOTTEN_MAX = 256
@@ -19,23 +24,23 @@ export interface Forgetting {
 }
 
 /** Lets go of what nobody here needs in an arc: at once where that is little, else as time permits. */
-export function forget(m: Machine, arc: Arc): void {
+export function forget(m: Forgetful, arc: Arc): void {
   const { arcs } = m.forgetting
   arcs.push({ arc, prefixes: [''] })
   if (arcs.length === 1) onForget(m)
 }
 
 /** This node is about to copy a range, and keeps what it has of it. */
-export function keepRange(m: Machine, { lo, hi }: Arc): void {
+export function keepRange(m: Forgetful, { lo, hi }: Arc): void {
   if (m.forgetting.arcs.length > 0) m.forgetting.wanted.push({ lo, hi })
 }
 
 /** What this node has let go of before it started, and not come round to dropping. */
-export function forgetStrays(m: Machine): void {
+export function forgetStrays(m: Forgetful): void {
   for (const gap of gapsBetween(ownArcs(m))) forget(m, gap)
 }
 
-export function onForget(m: Machine): void {
+export function onForget(m: Forgetful): void {
   const { forgetting } = m
   const kept = [...ownArcs(m), ...forgetting.wanted]
   let left = FORGOTTEN_MAX
@@ -49,7 +54,7 @@ export function onForget(m: Machine): void {
 
 /** Gives how many records more may be dropped in this turn; when that is none, the rest of the arc has to wait. */
 function forgetSome(
-  m: Machine,
+  m: Forgetful,
   { arc, prefixes }: Forgetting['arcs'][number],
   kept: readonly Arc[],
   atMost: number,
@@ -72,7 +77,7 @@ function forgetSome(
   return Math.max(1, left)
 }
 
-function ownArcs(m: Machine): Arc[] {
+function ownArcs(m: Forgetful): Arc[] {
   return [...m.views.values()].map(({ view }) => view).filter(({ replicas }) => replicas.includes(m.self))
 }
 

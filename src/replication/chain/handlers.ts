@@ -5,6 +5,7 @@
 
 import type { NodeId } from '../../views/view.ts'
 import * as bodies from './bodies.ts'
+import { forgetChain } from './chain-of-view.ts'
 import * as confirm from './confirm.ts'
 import * as deciding from './deciding.ts'
 import * as dirty from './dirty.ts'
@@ -14,7 +15,8 @@ import * as flows from './flows.ts'
 import { onForget } from './forgetting.ts'
 import * as installing from './installing.ts'
 import * as liveness from './liveness.ts'
-import { type Machine, send, type TimerEvent } from './machine-state.ts'
+import type { Machine } from './machine-parts.ts'
+import { send, type TimerEvent } from './machine-state.ts'
 import type { Message } from './messages.ts'
 import { onSettled } from './move-decision.ts'
 import * as passing from './passing.ts'
@@ -103,9 +105,9 @@ const FACTS: Hearers = {
   ],
   'taken-in': [(m, { view }) => installing.onTakenIn(m, view), (m, { view }) => repair.onTakenIn(m, view)],
   dropped: [
-    (m, { viewId }) => m.chains.delete(viewId),
-    (m, { viewId }) => m.proposals.delete(viewId),
-    (m, { viewId }) => m.installations.delete(viewId),
+    (m, { viewId }) => forgetChain(m, viewId),
+    (m, { viewId }) => deciding.forgetProposal(m, viewId),
+    (m, { viewId }) => installing.forgetInstallation(m, viewId),
   ],
   dead: [(m, { node }) => repair.repairShared(m, node), (m, { node }) => entry.onTargetUnreachable(m, node)],
   back: [repair.repairAll],

@@ -27,21 +27,20 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { fillBodies, preCopied } from './bodies.ts'
+import { chainOf } from './chain-of-view.ts'
+import type { HandedOut, Installation, Transfer } from './copies.ts'
 import { finishSealed, hold, newerViews, seal } from './deciding.ts'
 import { probe } from './liveness.ts'
-import { backOffMs, chainOf, type Machine, putView, send, setTimer } from './machine-state.ts'
-import { planRepair } from './repair.ts'
-import {
-  applyChanges,
-  endPreCopies,
-  type HandedOut,
-  startTransfer,
-  stateOf,
-  type Transfer,
-} from './transfers.ts'
+import { backOffMs, putView, send, setTimer } from './machine-state.ts'
+import { planRepair, type Repairing } from './repair.ts'
+import { applyChanges, endPreCopies, startTransfer, stateOf } from './transfers.ts'
+
+export interface Installing extends Repairing {
+  readonly installations: Map<ViewId, Installation>
+}
 
 /** Begins, or begins again, the installation of a view whose head this node is. */
-export function startInstallation(m: Machine, viewId: ViewId): void {
+export function startInstallation(m: Installing, viewId: ViewId): void {
   const state = m.views.get(viewId)
   if (state === undefined || state.sealed || headOf(state.view) !== m.self) return
   watch(m, viewId, 0)
@@ -51,7 +50,7 @@ export function startInstallation(m: Machine, viewId: ViewId): void {
   searchSource(m, state, old?.search ?? SEARCH_START)
 }
 
-function searchSource(m: Machine, state: ViewState, from: SourceSearch): void {
+function searchSource(m: Installing, state: ViewState, from: SourceSearch): void {
   let search: SourceSearch | undefined = state.view.sources.length === 0 ? undefined : from
   while (search !== undefined) {
     const { source, replica } = sourceOf(state.view, search)
@@ -73,7 +72,7 @@ function searchSource(m: Machine, state: ViewState, from: SourceSearch): void {
 }
 
 /** This node's own state of a source, sealed. */
-function ownSource(m: Machine, source: Source): ViewState {
+function ownSource(m: Installing, source: Source): ViewState {
   const held = m.views.get(source.id)
   if (held !== undefined) return seal(m, held)
   const fresh = { ...freshState({ ...source, acceptors: [], sources: [] }), sealed: true }
@@ -82,7 +81,7 @@ function ownSource(m: Machine, source: Source): ViewState {
 }
 
 /** Adopted, as one commit with the records that were put in place for it. */
-function install(m: Machine, state: ViewState, from: Omit<HandedOut, 'active'>): void {
+function install(m: Installing, state: ViewState, from: Omit<HandedOut, 'active'>): void {
   // A recovery by force numbers its writes apart, so that no record of another one has the same version.
   const seq = state.view.firstSeq ?? from.seq
   const { id, replicas } = state.view
@@ -96,7 +95,7 @@ function install(m: Machine, state: ViewState, from: Omit<HandedOut, 'active'>):
 }
 
 /** The next replica adopts the same; the tail reports to the head. */
-function passDown(m: Machine, state: ViewState): void {
+function passDown(m: Installing, state: ViewState): void {
   const { view } = state
   assert(state.installed, 'only what is installed is passed down', view.id)
   const next = successorIn(view, m.self)
@@ -104,7 +103,7 @@ function passDown(m: Machine, state: ViewState): void {
   else send(m, headOf(view), { kind: 'installed', viewId: view.id })
 }
 
-export function onInstall(m: Machine, from: NodeId, view: View): void {
+export function onInstall(m: Installing, from: NodeId, view: View): void {
   const state = hold(m, view)
   if (state === undefined || state.sealed) {
     send(m, from, { kind: 'teach', views: newerViews(m, view) })
@@ -118,7 +117,7 @@ export function onInstall(m: Machine, from: NodeId, view: View): void {
   m.installations.set(view.id, { search: SEARCH_START, transfer })
 }
 
-export function onCopied(m: Machine, transfer: Transfer, result: HandedOut): void {
+export function onCopied(m: Installing, transfer: Transfer, result: HandedOut): void {
   if (transfer.purpose === 'pre-copy') return preCopied(m, transfer.view)
   const state = m.views.get(transfer.view.id)
   m.installations.delete(transfer.view.id)
@@ -128,7 +127,7 @@ export function onCopied(m: Machine, transfer: Transfer, result: HandedOut): voi
 }
 
 export function onNotCopied(
-  m: Machine,
+  m: Installing,
   transfer: Transfer,
   reason: 'not-installed' | 'elsewhere' | 'silent',
 ): void {
@@ -146,7 +145,7 @@ export function onNotCopied(
 }
 
 /** At the head: the tail is installed, so all are. A replica that asks again is told again. */
-export function onInstalled(m: Machine, from: NodeId, viewId: ViewId): void {
+export function onInstalled(m: Installing, from: NodeId, viewId: ViewId): void {
   const state = m.views.get(viewId)
   if (state === undefined || headOf(state.view) !== m.self || !state.installed) return
   if (state.active) {
@@ -159,14 +158,14 @@ export function onInstalled(m: Machine, from: NodeId, viewId: ViewId): void {
     if (replica !== m.self) send(m, replica, { kind: 'active', viewId })
 }
 
-export function onActive(m: Machine, from: NodeId, viewId: ViewId): void {
+export function onActive(m: Installing, from: NodeId, viewId: ViewId): void {
   const state = m.views.get(viewId)
   if (state === undefined || headOf(state.view) !== from || !state.installed || state.active) return
   activate(m, state)
 }
 
 /** All replicas are installed: the view serves. */
-export function activate(m: Machine, state: ViewState): void {
+export function activate(m: Installing, state: ViewState): void {
   assert(state.installed && !state.active, 'a view becomes active once, after it is installed', state.view.id)
   putView(m, { ...state, active: true })
   // Only while it serves does a range get older.
@@ -176,11 +175,11 @@ export function activate(m: Machine, state: ViewState): void {
 }
 
 /** Looks after a view until it is active, or superseded: the head installs, the others make the head do it. */
-export function watch(m: Machine, viewId: ViewId, tries: number): void {
+export function watch(m: Installing, viewId: ViewId, tries: number): void {
   setTimer(m, m.settings.answerTimeoutMs + backOffMs(m, tries), { kind: 'watch', viewId, tries: tries + 1 })
 }
 
-export function onWatch(m: Machine, viewId: ViewId, tries: number): void {
+export function onWatch(m: Installing, viewId: ViewId, tries: number): void {
   const state = m.views.get(viewId)
   if (state === undefined || state.active) return
   if (state.sealed) return finishSealed(m, state)
@@ -202,7 +201,7 @@ export function onWatch(m: Machine, viewId: ViewId, tries: number): void {
 /** How often a view is looked after in a row; a view that nobody needs may stay unfinished. */
 const WATCHES_MAX = 40
 
-function startInstallationQuietly(m: Machine, state: ViewState): void {
+function startInstallationQuietly(m: Installing, state: ViewState): void {
   if (state.installed) return passDown(m, state)
   const old = m.installations.get(state.view.id)
   if (old?.transfer !== undefined && m.transfers.has(old.transfer)) return
@@ -210,7 +209,12 @@ function startInstallationQuietly(m: Machine, state: ViewState): void {
 }
 
 /** A decided view was taken in here. */
-export function onTakenIn(m: Machine, view: View): void {
+export function onTakenIn(m: Installing, view: View): void {
   if (headOf(view) === m.self) startInstallation(m, view.id)
   else if (view.replicas.includes(m.self)) watch(m, view.id, 0)
+}
+
+/** A view was dropped. */
+export function forgetInstallation(m: Installing, viewId: ViewId): void {
+  m.installations.delete(viewId)
 }

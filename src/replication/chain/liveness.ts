@@ -8,20 +8,35 @@
  */
 
 import type { NodeId } from '../../views/view.ts'
-import { type Machine, newTag, send, setTimer, tell } from './machine-state.ts'
+import { type Ledger, type Member, newTag, send, setTimer, tell } from './machine-state.ts'
 import type { Tag } from './messages.ts'
+
+/** What is believed of the other nodes. */
+export interface Nodes extends Ledger {
+  members: ReadonlyMap<NodeId, Member>
+  readonly suspects: Set<NodeId>
+  readonly silences: Map<NodeId, number>
+  /** Nodes that nobody here has heard of, and who has said so when they were asked. */
+  readonly unknown: Map<NodeId, ReadonlySet<NodeId>>
+  /** Suspects have been asked lately whether they are back. */
+  seeking: boolean
+  /** How often in a row that was for nothing. */
+  seeks: number
+  /** Whether a node is there: the questions under way. */
+  readonly questions: Map<NodeId, Tag>
+}
 
 /** Between two searches for suspects: so many waits for an answer, doubling so often; from 5 s to 80 s by default. */
 const SEEK_ANSWERS = 5
 const SEEK_DOUBLINGS_MAX = 4
 
 /** Asks whether a node is there, unless it is being asked. Every message from it is an answer. */
-export function probe(m: Machine, node: NodeId): void {
+export function probe(m: Nodes, node: NodeId): void {
   if (node === m.self || m.questions.has(node)) return
   ask(m, node)
 }
 
-function ask(m: Machine, node: NodeId): void {
+function ask(m: Nodes, node: NodeId): void {
   send(m, node, { kind: 'ping' })
   // Of one that counts as dead nothing more can be learned by waiting.
   if (m.suspects.has(node)) return
@@ -31,20 +46,20 @@ function ask(m: Machine, node: NodeId): void {
 }
 
 /** A question was not answered in time. */
-export function onQuestionTimeout(m: Machine, node: NodeId, tag: Tag): void {
+export function onQuestionTimeout(m: Nodes, node: NodeId, tag: Tag): void {
   if (m.questions.get(node) !== tag) return
   m.questions.delete(node)
   doubt(m, node, m.settings.silencesMax)
 }
 
 /** The machine of a node refuses connections. One refusal may be that of a connection which was about to end. */
-export function onRefusal(m: Machine, node: NodeId): void {
+export function onRefusal(m: Nodes, node: NodeId): void {
   // Its refusing the question is the next such event; of one that counts as dead nothing is asked.
   if (node !== m.self && !m.suspects.has(node)) doubt(m, node, m.settings.silencesMax + 1)
 }
 
 /** One more sign in a row that a node is gone: it is asked again, or counts as dead. */
-function doubt(m: Machine, node: NodeId, signsMax: number): void {
+function doubt(m: Nodes, node: NodeId, signsMax: number): void {
   const signs = (m.silences.get(node) ?? 0) + 1
   m.silences.set(node, signs)
   if (signs < signsMax) return ask(m, node)
@@ -53,7 +68,7 @@ function doubt(m: Machine, node: NodeId, signsMax: number): void {
   tell(m, { kind: 'dead', node })
 }
 
-export function heardFrom(m: Machine, node: NodeId): void {
+export function heardFrom(m: Nodes, node: NodeId): void {
   m.unknown.delete(node)
   m.questions.delete(node)
   m.silences.delete(node)
@@ -67,7 +82,7 @@ export function heardFrom(m: Machine, node: NodeId): void {
  * would stay out until it had. Requests are the occasion, so an idle network stays silent; the longer nobody answers,
  * the rarer.
  */
-export function seekSuspects(m: Machine): void {
+export function seekSuspects(m: Nodes): void {
   if (m.suspects.size === 0 || m.seeking) return
   m.seeking = true
   for (const node of m.suspects) send(m, node, { kind: 'ping' })
@@ -77,17 +92,28 @@ export function seekSuspects(m: Machine): void {
   m.seeks++
 }
 
-export function onSeek(m: Machine): void {
+export function onSeek(m: Nodes): void {
   m.seeking = false
 }
 
 /** Forgets that a node counts as dead, and asks it. */
-export function askAgain(m: Machine, node: NodeId): void {
+export function askAgain(m: Nodes, node: NodeId): void {
   m.suspects.delete(node)
   m.silences.delete(node)
   probe(m, node)
 }
 
-export function isAlive(m: Machine, node: NodeId): boolean {
+export function isAlive(m: Nodes, node: NodeId): boolean {
   return !m.suspects.has(node) && m.members.get(node)?.status !== 'gone'
+}
+
+/** What routing has learned of the network. */
+export function knowMembers(m: Nodes, members: readonly Member[]): void {
+  m.members = new Map(members.map(member => [member.node, member]))
+  for (const node of m.unknown.keys()) if (m.members.has(node)) m.unknown.delete(node)
+}
+
+/** These nodes have said that they do not know that one. */
+export function noteUnknown(m: Nodes, node: NodeId, by: readonly NodeId[]): void {
+  m.unknown.set(node, new Set(by))
 }

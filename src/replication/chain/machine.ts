@@ -26,18 +26,10 @@ import { startRequest } from './flows.ts'
 import { forgetStrays } from './forgetting.ts'
 import { hear, onTimer, receive } from './handlers.ts'
 import { watch } from './installing.ts'
-import { askAgain, heardFrom, onRefusal, seekSuspects } from './liveness.ts'
-import {
-  type Batch,
-  type Machine,
-  type MachineInit,
-  type Member,
-  machineState,
-  putView,
-  type StableState,
-  send,
-  type TimerEvent,
-} from './machine-state.ts'
+import { askAgain, heardFrom, knowMembers, onRefusal, seekSuspects } from './liveness.ts'
+import type { Machine, MachineInit, StableState } from './machine-parts.ts'
+import { machineState } from './machine-parts.ts'
+import { type Batch, type Member, putView, send, type TimerEvent } from './machine-state.ts'
 import { mend } from './mending.ts'
 import type { Envelope, Tag } from './messages.ts'
 import { collectTombstones, resumeChain } from './passing.ts'
@@ -208,8 +200,7 @@ function found(m: Machine, identifiers: readonly Identifier[]): void {
 }
 
 function onMembers(m: Machine, members: readonly Member[]): void {
-  m.members = new Map(members.map(member => [member.node, member]))
-  for (const node of m.unknown.keys()) if (m.members.has(node)) m.unknown.delete(node)
+  knowMembers(m, members)
   repairAll(m)
   if (isLeaving(m)) hurrySpares(m)
 }

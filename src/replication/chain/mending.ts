@@ -2,13 +2,14 @@
  * Owns how a record that was damaged on this disk is put right: with the same version from another replica, which is the
  * same record, or, where this replica has lost it or stands behind, with the newer one that the chain has passed on.
  */
+
 import { arcContains } from '../../ring/arc.ts'
 import { takesPasses } from '../../views/install.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
-import { type Machine, putRecord } from './machine-state.ts'
+import { type Ledger, putRecord } from './machine-state.ts'
 
 /** `record` has been checked against its own checksums. One that is older than what is here counts for nothing. */
-export function mend(m: Machine, record: ChainRecord): void {
+export function mend(m: Ledger, record: ChainRecord): void {
   const own = m.records.get(record.path)
   const order = own === undefined ? 1 : compareVersions(record.version, own.version)
   if (own !== undefined && order === 0) {
@@ -20,7 +21,7 @@ export function mend(m: Machine, record: ChainRecord): void {
 }
 
 /** A replica of a view takes only what that view, or one before it, has written. */
-function isKeptHere(m: Machine, { position, version }: ChainRecord): boolean {
+function isKeptHere(m: Ledger, { position, version }: ChainRecord): boolean {
   for (const state of m.views.values()) {
     const { view } = state
     if (!arcContains(view, position) || !takesPasses(state) || !view.replicas.includes(m.self)) continue

@@ -2,6 +2,7 @@
  * Owns what each message of replication has to look like before it reaches the machine, whose steps may then trust
  * every field. One entry a kind; the compiler asks for every field of every kind.
  */
+
 import * as is from '../../peer/shape.ts'
 import { viewFault } from '../../views/lawful.ts'
 import {
@@ -15,8 +16,8 @@ import {
   type ViewMember,
 } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
+import type { Deciding } from './deciding.ts'
 import { PREFIX_DIGITS } from './digest-tree.ts'
-import type { Machine } from './machine-state.ts'
 import type { BlobRef, Comparison, Message, SealedView, WriteRequest } from './messages.ts'
 import {
   blobId,
@@ -282,7 +283,7 @@ export function isMessage(value: unknown): value is Message {
  * True when a message says what can't be beside what this node holds: children that do not partition the view that they
  * are said to follow, or others than were decided. Its sender is broken, and must not break this node, too.
  */
-export function contradicts(m: Readonly<Machine>, message: Message): boolean {
+export function contradicts(m: Readonly<Deciding>, message: Message): boolean {
   if (message.kind === 'promise') {
     const view = m.proposals.get(message.viewId)?.proposal.view
     return (

@@ -15,7 +15,7 @@ import {
   type MoveRefusal,
   movesFloorOf,
 } from './chain-record.ts'
-import { type Machine, tell } from './machine-state.ts'
+import { tell } from './machine-state.ts'
 import type { ChainMessage, ReplyMessage, Tag, WriteBinding, WriteRequest } from './messages.ts'
 import {
   hasRoomForKey,
@@ -25,7 +25,7 @@ import {
   unsettledMoves,
   withSettled,
 } from './outcomes.ts'
-import { storeRecord } from './passing.ts'
+import { type Passing, storeRecord } from './passing.ts'
 import { currentRecord } from './serving.ts'
 
 /** Moves that a path remembers before its head finds out itself which of them are settled. */
@@ -71,13 +71,13 @@ export function refusalOf(record: ChainRecord, request: MoveWrite): MoveRefusal 
 }
 
 /** Whether one more decision can be kept here; when not, its head looks for one that need not be. */
-export function hasRoom(m: Machine, record: ChainRecord): boolean {
+export function hasRoom(m: Passing, record: ChainRecord): boolean {
   tidy(m, record, TIDIED_FROM)
   return hasRoomForMove(record)
 }
 
 /** A settled move that nobody told of would be remembered for ever: the head looks at the source of the oldest one. */
-function tidy(m: Machine, { path, outcomes, ...rest }: ChainRecord, from: number): void {
+function tidy(m: Passing, { path, outcomes, ...rest }: ChainRecord, from: number): void {
   const open = unsettledMoves({ path, outcomes, ...rest })
   const oldest = open.length >= from ? open[0]?.move : undefined
   if (oldest !== undefined)
@@ -97,7 +97,7 @@ export function decisionOf(
   return { ...outcome, refused, key: settles, fingerprint: '', expiresAtMs, move: decision }
 }
 
-export function onSettled(m: Machine, _from: NodeId, message: ChainMessage & { kind: 'settled' }): void {
+export function onSettled(m: Passing, _from: NodeId, message: ChainMessage & { kind: 'settled' }): void {
   const state: ViewState | undefined = m.views.get(message.viewId)
   if (state === undefined || !serves(state) || headOf(state.view) !== m.self) return
   const { path, position, moveId } = message

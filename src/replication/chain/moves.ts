@@ -20,8 +20,8 @@ import {
   type Operation,
   type RequestId,
 } from './chain-record.ts'
-import { answer, keyRefused, read, tellSettled, write } from './flow-steps.ts'
-import { type Machine, type Outcome, tell } from './machine-state.ts'
+import { answer, type Flowing, keyRefused, read, tellSettled, write } from './flow-steps.ts'
+import { type Outcome, tell } from './machine-state.ts'
 import type { WriteRequest } from './messages.ts'
 import { keptOutcome, moveOutcome } from './outcomes.ts'
 import type { ClientRequest, Flow, Settling, TaskResult } from './requests.ts'
@@ -35,7 +35,7 @@ const ATTEMPTS_MAX = 16
 const IN_A_ROW_MAX = 16
 
 /** The answer to the read or write that a move of this flow's own waits for. */
-export function moveDone(m: Machine, flow: Flow, request: MoveRequest, result: TaskResult): void {
+export function moveDone(m: Flowing, flow: Flow, request: MoveRequest, result: TaskResult): void {
   switch (flow.step) {
     case 'read-source':
       if (result.kind === 'value') sourceRead(m, flow, request, result.record)
@@ -56,12 +56,12 @@ export function moveDone(m: Machine, flow: Flow, request: MoveRequest, result: T
   }
 }
 
-function sourceRead(m: Machine, flow: Flow, request: MoveRequest, record: ChainRecord): void {
+function sourceRead(m: Flowing, flow: Flow, request: MoveRequest, record: ChainRecord): void {
   flow.source = record
   read(m, flow, 'read-destination', request.to)
 }
 
-function destinationRead(m: Machine, flow: Flow, request: MoveRequest, record: ChainRecord): void {
+function destinationRead(m: Flowing, flow: Flow, request: MoveRequest, record: ChainRecord): void {
   // Whether a key still counts is known to the head alone: at first it is asked, by what comes next.
   const done = request.key && flow.attempts > 0 ? moveUnderKey(record, request.key) : undefined
   if (done !== undefined) return answer(m, flow, done)
@@ -94,7 +94,7 @@ function refusalUnderKey({ noSource }: KeyOutcome): Outcome {
 
 /** The move can't be made. Under a key that is kept, so that an earlier try that comes late is not made either. */
 function refuseMove(
-  m: Machine,
+  m: Flowing,
   flow: Flow,
   { to, key }: MoveRequest,
   reason: 'no-source' | 'condition',
@@ -105,7 +105,7 @@ function refuseMove(
   write(m, flow, 'refuse', { ...named, operation, condition: 'none', key })
 }
 
-function refused(m: Machine, flow: Flow, request: MoveRequest, result: TaskResult): void {
+function refused(m: Flowing, flow: Flow, request: MoveRequest, result: TaskResult): void {
   // Another request under the key has made the move meanwhile.
   if (result.kind === 'written') {
     flow.attempts++
@@ -126,7 +126,7 @@ function moveWrite(moveId: RequestId, step: string, path: PathName) {
   }
 }
 
-function intended(m: Machine, flow: Flow, request: MoveRequest, result: TaskResult): void {
+function intended(m: Flowing, flow: Flow, request: MoveRequest, result: TaskResult): void {
   if (result.kind === 'failed') return refuseMove(m, flow, request, 'no-source')
   if (result.kind !== 'written') return answer(m, flow, { kind: 'indeterminate' })
   const { record } = result
@@ -135,13 +135,13 @@ function intended(m: Machine, flow: Flow, request: MoveRequest, result: TaskResu
 }
 
 /** The source after the intent was written: somebody may have settled the move by now. */
-function intentRead(m: Machine, flow: Flow, request: MoveRequest, record: ChainRecord): void {
+function intentRead(m: Flowing, flow: Flow, request: MoveRequest, record: ChainRecord): void {
   if (record.intent?.moveId === flow.moveId) return settle(m, flow, record, { own: true })
   if (inHistory(record, `${flow.moveId}:abandon` as RequestId) !== undefined) return again(m, flow, request)
   read(m, flow, 'read-outcome', request.to)
 }
 
-function outcomeRead(m: Machine, flow: Flow, record: ChainRecord): void {
+function outcomeRead(m: Flowing, flow: Flow, record: ChainRecord): void {
   const known = moveOutcome(record, flow.moveId)
   if (known === undefined) return answer(m, flow, { kind: 'indeterminate' })
   if (!known.refused) return answer(m, flow, doneOf(known))
@@ -154,7 +154,7 @@ function doneOf({ version, replaced, file }: KeyOutcome): Outcome {
 
 /** Brings a move to its end: the flow's own, or one that was met on the way. */
 export function settle(
-  m: Machine,
+  m: Flowing,
   flow: Flow,
   record: ChainRecord,
   init: Pick<Settling, 'own'> & { readonly below?: Settling },
@@ -173,7 +173,7 @@ export function settle(
 }
 
 /** Asks the head of the destination to make the copy, or never to make it. */
-function decide(m: Machine, flow: Flow, { record, step }: Settling, intent: Intent): void {
+function decide(m: Flowing, flow: Flow, { record, step }: Settling, intent: Intent): void {
   const named = moveWrite(intent.moveId, 'copy', intent.destination)
   const { key, condition, destinationVersion } = intent
   const operation: Operation = step === 'refuse' ? { kind: 'refuse' } : copyOf(record)
@@ -195,7 +195,7 @@ export function copyOf(record: ChainRecord): Operation {
 }
 
 /** The answer to a write that settles a move. */
-export function settled(m: Machine, flow: Flow, settling: Settling, result: TaskResult): void {
+export function settled(m: Flowing, flow: Flow, settling: Settling, result: TaskResult): void {
   const { intent } = settling.record
   if (intent === undefined) return
   if (settling.step === 'remove' || settling.step === 'abandon')
@@ -236,7 +236,7 @@ function learn(
 }
 
 /** The source goes when the copy was made, whatever became of that since; else it is free again. */
-function release(m: Machine, flow: Flow, settling: Settling, { moveId }: Intent): void {
+function release(m: Flowing, flow: Flow, settling: Settling, { moveId }: Intent): void {
   const { path, version } = settling.record
   settling.step = settling.copied === undefined ? 'abandon' : 'remove'
   const named = moveWrite(moveId, settling.step, path)
@@ -244,7 +244,7 @@ function release(m: Machine, flow: Flow, settling: Settling, { moveId }: Intent)
 }
 
 /** The source has been removed or released, by this node or by another. */
-function sourceSettled(m: Machine, flow: Flow, settling: Settling, intent: Intent, result: TaskResult): void {
+function sourceSettled(m: Flowing, flow: Flow, settling: Settling, intent: Intent, result: TaskResult): void {
   const { moveId, destination } = intent
   if (result.kind === 'stale' && result.record.intent?.moveId === moveId) {
     // Something was noted beside the intent meanwhile.
@@ -260,7 +260,7 @@ function sourceSettled(m: Machine, flow: Flow, settling: Settling, intent: Inten
   if (below.record.intent !== undefined) decide(m, flow, below, below.record.intent)
 }
 
-function ownSettled(m: Machine, flow: Flow, settling: Settling, result: TaskResult): void {
+function ownSettled(m: Flowing, flow: Flow, settling: Settling, result: TaskResult): void {
   const done = ownDone(flow, settling)
   if (done !== undefined) return answer(m, flow, done)
   const isAbandoned =
@@ -280,7 +280,7 @@ export function ownDone(flow: Flow, settling: Settling | undefined): Outcome | u
 }
 
 /** The copy was not made; a move that nothing forbids begins again, once it is certain that the source is free. */
-function ownRefused(m: Machine, flow: Flow, refusal: Settling['refusal'], isAbandoned: boolean): void {
+function ownRefused(m: Flowing, flow: Flow, refusal: Settling['refusal'], isAbandoned: boolean): void {
   const { request } = flow
   if (request?.kind !== 'move') return
   if (refusal === 'condition') return answer(m, flow, { kind: 'failed', reason: 'condition' })
@@ -291,7 +291,7 @@ function ownRefused(m: Machine, flow: Flow, refusal: Settling['refusal'], isAban
 }
 
 /** The same move under another name: what was decided of the first one stays decided. */
-function again(m: Machine, flow: Flow, request: MoveRequest): void {
+function again(m: Flowing, flow: Flow, request: MoveRequest): void {
   if (flow.attempts >= ATTEMPTS_MAX) return answer(m, flow, { kind: 'unavailable' })
   const [base] = flow.moveId.split('+')
   flow.moveId = `${base}+${++flow.attempts}` as RequestId
@@ -299,7 +299,7 @@ function again(m: Machine, flow: Flow, request: MoveRequest): void {
 }
 
 /** The destination holds the intent of another move, which comes first, unless that one waits for this one. */
-function inTheWay(m: Machine, flow: Flow, settling: Settling, record: ChainRecord): void {
+function inTheWay(m: Flowing, flow: Flow, settling: Settling, record: ChainRecord): void {
   const row: Settling[] = []
   let isCircle = false
   for (let each: Settling | undefined = settling; each !== undefined && !isCircle; each = each.below) {

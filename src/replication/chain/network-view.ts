@@ -12,8 +12,7 @@ import { sharersOf } from './acquaintance.ts'
 import type { ChainRecord } from './chain-record.ts'
 import type { Digest } from './digest-tree.ts'
 import { isAlive } from './liveness.ts'
-import type { Machine } from './machine-state.ts'
-import { isSuperseded } from './spares.ts'
+import { isSuperseded, type Sparing } from './spares.ts'
 
 /** Who is responsible for what, and who is there, as far as this node knows. */
 export interface NetworkView {
@@ -54,7 +53,7 @@ export interface KeptHere {
 }
 
 /** @param machine the one that runs at the moment: a disk that has failed starts another. */
-export function networkViewOf(machine: () => Readonly<Machine>): NetworkView {
+export function networkViewOf(machine: () => Readonly<Sparing>): NetworkView {
   return {
     get self() {
       return machine().self
@@ -75,7 +74,7 @@ export function networkViewOf(machine: () => Readonly<Machine>): NetworkView {
   }
 }
 
-export function keptHereOf(machine: () => Readonly<Machine>): KeptHere {
+export function keptHereOf(machine: () => Readonly<Sparing>): KeptHere {
   return {
     record: path => machine().records.get(path),
     within: (arc, prefix) => machine().records.within(arc, prefix),

@@ -22,26 +22,20 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { dropReplacedBody } from './bodies.ts'
+import type { Unacknowledged } from './chain-of-view.ts'
+import { chainOf } from './chain-of-view.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
 import { sealedView } from './deciding.ts'
 import { DIGITS, PREFIX_DIGITS } from './digest-tree.ts'
 import { acknowledgedUpTo, advanceClean, isClean, markAcknowledged } from './dirty.ts'
-import { activate } from './installing.ts'
+import { activate, type Installing } from './installing.ts'
 import { probe } from './liveness.ts'
-import {
-  blobOf,
-  chainOf,
-  dropRecord,
-  type Machine,
-  putRecord,
-  putView,
-  send,
-  setTimer,
-  type Unacknowledged,
-} from './machine-state.ts'
+import { blobOf, dropRecord, putRecord, putView, send, setTimer } from './machine-state.ts'
 import type { ChainMessage, Tag } from './messages.ts'
 import { isOver, type Moment } from './outcomes.ts'
-import { momentOf, withTime } from './range-time.ts'
+import { momentOf, type RangeTimes, withTime } from './range-time.ts'
+
+export interface Passing extends Installing, RangeTimes {}
 
 /** Records that the head passes on again at a time. */
 const RESENDS_MAX = 64
@@ -50,7 +44,7 @@ const RESENDS_MAX = 64
 const RESUMED_MAX = 256
 
 /** At the head: a record was stored; the chain shall have it. */
-export function passOn(m: Machine, state: ViewState, record: ChainRecord): void {
+export function passOn(m: Passing, state: ViewState, record: ChainRecord): void {
   const { view } = state
   const next = successorIn(view, m.self)
   if (next === undefined) return acknowledged(m, state, record.path, record.version)
@@ -69,7 +63,7 @@ export function passOn(m: Machine, state: ViewState, record: ChainRecord): void 
   send(m, next, { kind: 'pass', viewId: view.id, record, cleanSeq: chain.cleanSeq, timeMs })
 }
 
-export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind: 'pass' }): void {
+export function onPass(m: Passing, from: NodeId, message: ChainMessage & { kind: 'pass' }): void {
   const { record } = message
   let state = m.views.get(message.viewId)
   if (state === undefined || predecessorIn(state.view, m.self) !== from) return
@@ -108,7 +102,7 @@ export function onPass(m: Machine, from: NodeId, message: ChainMessage & { kind:
   }
 }
 
-function passFurther(m: Machine, state: ViewState, record: ChainRecord): void {
+function passFurther(m: Passing, state: ViewState, record: ChainRecord): void {
   const isTail = tailOf(state.view) === m.self
   if (!isTail) passOn(m, state, record)
   if (!isTail) return
@@ -117,13 +111,13 @@ function passFurther(m: Machine, state: ViewState, record: ChainRecord): void {
 }
 
 /** A sealed replica says so, that somebody finishes what sealed it. */
-function refusePass(m: Machine, from: NodeId, state: ViewState): void {
+function refusePass(m: Passing, from: NodeId, state: ViewState): void {
   if (!state.sealed) return
   const sealed = sealedView(m, state.view, state)
   send(m, from, { kind: 'refused', tag: '' as Tag, reason: 'sealed', teaches: [], sealed })
 }
 
-function acknowledgeUp(m: Machine, state: ViewState, path: ChainRecord['path'], version: Version): void {
+function acknowledgeUp(m: Passing, state: ViewState, path: ChainRecord['path'], version: Version): void {
   const previous = predecessorIn(state.view, m.self)
   if (previous !== undefined) {
     send(m, previous, { kind: 'acknowledge', viewId: state.view.id, path, version })
@@ -131,7 +125,7 @@ function acknowledgeUp(m: Machine, state: ViewState, path: ChainRecord['path'], 
 }
 
 export function onAcknowledge(
-  m: Machine,
+  m: Passing,
   from: NodeId,
   message: ChainMessage & { kind: 'acknowledge' },
 ): void {
@@ -143,7 +137,7 @@ export function onAcknowledge(
 }
 
 /** Every replica has it. That holds even when the view is sealed by now: each stored it before it sealed. */
-function acknowledged(m: Machine, state: ViewState, path: ChainRecord['path'], version: Version): void {
+function acknowledged(m: Passing, state: ViewState, path: ChainRecord['path'], version: Version): void {
   markAcknowledged(m, state, path, version)
   if (headOf(state.view) === m.self) {
     const chain = chainOf(m, state)
@@ -156,7 +150,7 @@ function acknowledged(m: Machine, state: ViewState, path: ChainRecord['path'], v
  * After a restart the head does not know what was acknowledged of what it wrote after its mark, and passes that on again.
  * To find it, the records of the range are looked over, a few at a time: reads need not wait for that, nor do writes.
  */
-export function resumeChain(m: Machine, state: ViewState): void {
+export function resumeChain(m: Passing, state: ViewState): void {
   const { view } = state
   if (!serves(state) || headOf(view) !== m.self || successorIn(view, m.self) === undefined) return
   const chain = chainOf(m, state)
@@ -165,7 +159,7 @@ export function resumeChain(m: Machine, state: ViewState): void {
   onResume(m, view.id)
 }
 
-export function onResume(m: Machine, viewId: ViewId): void {
+export function onResume(m: Passing, viewId: ViewId): void {
   const state = m.views.get(viewId)
   if (state === undefined || !serves(state)) return
   const { resuming } = chainOf(m, state)
@@ -187,7 +181,7 @@ export function onResume(m: Machine, viewId: ViewId): void {
 }
 
 /** All is looked over: what was open joins what has been written since, in the order of the numbers. */
-function resumed(m: Machine, state: ViewState, open: readonly [PathName, number][]): void {
+function resumed(m: Passing, state: ViewState, open: readonly [PathName, number][]): void {
   const chain = chainOf(m, state)
   assert(chain.resuming !== undefined, 'what is resumed was begun', state.view.id)
   assert(headOf(state.view) === m.self, 'only a head resumes a chain', state.view.id)
@@ -202,14 +196,14 @@ function resumed(m: Machine, state: ViewState, open: readonly [PathName, number]
   resend(m, state)
 }
 
-export function onResend(m: Machine, viewId: ViewId): void {
+export function onResend(m: Passing, viewId: ViewId): void {
   const state = m.views.get(viewId)
   if (state === undefined) return
   chainOf(m, state).resending = false
   if (serves(state)) resend(m, state)
 }
 
-function resend(m: Machine, state: ViewState): void {
+function resend(m: Passing, state: ViewState): void {
   const chain = chainOf(m, state)
   let left = RESENDS_MAX
   for (const path of chain.dirty.keys()) {
@@ -222,18 +216,18 @@ function resend(m: Machine, state: ViewState): void {
 }
 
 /** Nothing is open: a restart from here on has nothing to look for. */
-function keepMark(m: Machine, state: ViewState, cleanSeq: number): void {
+function keepMark(m: Passing, state: ViewState, cleanSeq: number): void {
   if (cleanSeq > (state.clean ?? 0)) putView(m, { ...state, clean: cleanSeq })
 }
 
-function armResend(m: Machine, viewId: ViewId, chain: { resending: boolean }): void {
+function armResend(m: Passing, viewId: ViewId, chain: { resending: boolean }): void {
   if (chain.resending) return
   chain.resending = true
   setTimer(m, m.settings.resendMs, { kind: 'resend', viewId })
 }
 
 /** At the head: raises the floor as far as it may be, and lets tombstones go. */
-export function collectTombstones(m: Machine, viewId: ViewId): void {
+export function collectTombstones(m: Passing, viewId: ViewId): void {
   const state = m.views.get(viewId)
   if (state === undefined || !serves(state) || headOf(state.view) !== m.self) return
   const floor = { epoch: state.view.epoch, seq: acknowledgedUpTo(state, chainOf(m, state)) }
@@ -242,7 +236,7 @@ export function collectTombstones(m: Machine, viewId: ViewId): void {
   lowerTombstones(m, state, floor, now)
 }
 
-export function onFloor(m: Machine, from: NodeId, message: ChainMessage & { kind: 'floor' }): void {
+export function onFloor(m: Passing, from: NodeId, message: ChainMessage & { kind: 'floor' }): void {
   const state = m.views.get(message.viewId)
   if (state === undefined || !takesPasses(state) || predecessorIn(state.view, m.self) !== from) return
   const { floor, nowMs: wallMs, timeMs: rangeMs = 0 } = message
@@ -250,7 +244,7 @@ export function onFloor(m: Machine, from: NodeId, message: ChainMessage & { kind
   lowerTombstones(m, state, floor, { rangeMs, wallMs, keptMs: m.settings.outcomesKeptMs })
 }
 
-function lowerTombstones(m: Machine, before: ViewState, floor: Version, now: Moment): void {
+function lowerTombstones(m: Passing, before: ViewState, floor: Version, now: Moment): void {
   let state = before
   if (compareVersions(floor, state.floor) > 0) {
     state = { ...state, floor, seq: Math.max(state.seq, floor.seq) }
@@ -266,7 +260,7 @@ function lowerTombstones(m: Machine, before: ViewState, floor: Version, now: Mom
   if (next !== undefined) send(m, next, { kind: 'floor', viewId: state.view.id, floor, nowMs, timeMs })
 }
 
-function tombstones(m: Machine, state: ViewState, floor: Version, now: Moment): ChainRecord[] {
+function tombstones(m: Passing, state: ViewState, floor: Version, now: Moment): ChainRecord[] {
   return [...m.records.tombstones(state.view)].filter(
     ({ version, outcomes }) =>
       compareVersions(version, floor) <= 0 && outcomes.every(outcome => isOver(outcome, now)),
@@ -274,7 +268,7 @@ function tombstones(m: Machine, state: ViewState, floor: Version, now: Moment): 
 }
 
 /** The record has its next version, the highest of its range: it is stored here and passed on. */
-export function storeRecord(m: Machine, before: ViewState, record: ChainRecord): void {
+export function storeRecord(m: Passing, before: ViewState, record: ChainRecord): void {
   const clean = chainOf(m, before).cleanSeq
   const state = withTime(m, { ...before, seq: record.version.seq, clean })
   putRecord(m, record)
@@ -283,7 +277,7 @@ export function storeRecord(m: Machine, before: ViewState, record: ChainRecord):
 }
 
 /** What was passed here before its body is taken now. */
-export function passBlocked(m: Machine, blobId: BlobId): void {
+export function passBlocked(m: Passing, blobId: BlobId): void {
   for (const chain of m.chains.values()) {
     const passes = chain.blocked.get(blobId) ?? []
     chain.blocked.delete(blobId)

@@ -7,32 +7,37 @@
  */
 
 import type { ViewState } from '../../views/view.ts'
-import { chainOf, type Machine } from './machine-state.ts'
+import { type Chains, chainOf, passActiveTime } from './chain-of-view.ts'
 import type { Moment } from './outcomes.ts'
+
+export interface RangeTimes extends Chains {
+  /** Monotonic clock at the last step, ms. */
+  steppedAtMs: number | undefined
+}
 
 /** Of the time that an outcome is kept, one step of the machine counts for this part at most: an hour of 25. */
 const STEPS_MIN = 25
 
 /** Notes that a step begins. */
-export function passTime(m: Machine, monotonicMs: number): void {
+export function passTime(m: RangeTimes, monotonicMs: number): void {
   const sinceMs = m.steppedAtMs === undefined ? 0 : monotonicMs - m.steppedAtMs
   m.steppedAtMs = monotonicMs
-  if (sinceMs > 0) m.activeMs += Math.min(sinceMs, m.settings.outcomesKeptMs / STEPS_MIN)
+  if (sinceMs > 0) passActiveTime(m, Math.min(sinceMs, m.settings.outcomesKeptMs / STEPS_MIN))
 }
 
 /** At the head: the time of its range now, ms. */
-export function timeOf(m: Machine, state: ViewState): number {
+export function timeOf(m: RangeTimes, state: ViewState): number {
   return (state.timeMs ?? 0) + m.activeMs - chainOf(m, state).timedAtMs
 }
 
 /** At the head: the state with the time of its range, which is about to be written. */
-export function withTime(m: Machine, state: ViewState): ViewState {
+export function withTime(m: RangeTimes, state: ViewState): ViewState {
   const timeMs = timeOf(m, state)
   chainOf(m, state).timedAtMs = m.activeMs
   return { ...state, timeMs }
 }
 
 /** When the outcomes of a range are looked at by its head. */
-export function momentOf(m: Machine, state: ViewState): Moment {
+export function momentOf(m: RangeTimes, state: ViewState): Moment {
   return { rangeMs: timeOf(m, state), wallMs: m.nowMs, keptMs: m.settings.outcomesKeptMs }
 }

@@ -9,12 +9,12 @@ import { serves } from '../../views/install.ts'
 import { type NodeId, tailOf } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { confirmThen } from './confirm.ts'
-import { isClean } from './dirty.ts'
-import { blobOf, type Machine, send } from './machine-state.ts'
+import { type Acknowledging, isClean } from './dirty.ts'
+import { blobOf, send } from './machine-state.ts'
 import type { RequestMessage } from './messages.ts'
 import { currentRecord, refuse } from './serving.ts'
 
-export function onRead(m: Machine, from: NodeId, message: RequestMessage & { kind: 'read' }): void {
+export function onRead(m: Acknowledging, from: NodeId, message: RequestMessage & { kind: 'read' }): void {
   const { tag, viewId, path, position } = message
   const state = m.views.get(viewId)
   if (state === undefined || !state.view.replicas.includes(m.self)) {
@@ -40,7 +40,7 @@ export function onRead(m: Machine, from: NodeId, message: RequestMessage & { kin
  * READ without a step, where this node's own vote is the majority that confirms the view, as in a network of one: the
  * record, or undefined when anything else has to be asked or done first.
  */
-export function readAtOnce(m: Machine, path: PathName, position: Identifier): ChainRecord | undefined {
+export function readAtOnce(m: Acknowledging, path: PathName, position: Identifier): ChainRecord | undefined {
   const view = m.table.covering(position)
   const state = view === undefined ? undefined : m.views.get(view.id)
   if (view === undefined || state === undefined || !serves(state)) return undefined

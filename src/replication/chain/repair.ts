@@ -25,16 +25,17 @@ import {
 import { askAboutStrangers, isMissing, membersOf } from './acquaintance.ts'
 import { finishSealed, startProposal } from './deciding.ts'
 import { isAlive, probe } from './liveness.ts'
-import {
-  backOffMs,
-  type Machine,
-  type Member,
-  newTag,
-  send,
-  setTimer,
-  type TimerEvent,
-} from './machine-state.ts'
-import { completeView, isSettled } from './spares.ts'
+import { backOffMs, type Member, newTag, send, setTimer, type TimerEvent } from './machine-state.ts'
+import { completeView, isSettled, type Sparing } from './spares.ts'
+
+export interface Repairing extends Sparing {
+  /** When each range is looked at next, ms of this node's clock. */
+  readonly repairing: Map<ViewId, number>
+  /** Made from the members when it is needed. */
+  ring:
+    | { readonly members: ReadonlyMap<NodeId, Member>; readonly positions: readonly RingPosition[] }
+    | undefined
+}
 
 /** What to do next with a range. */
 export type RepairStep =
@@ -66,7 +67,7 @@ export function ringOf(members: Iterable<Member>): RingPosition[] {
 }
 
 /** The same as this node believes them to be; made anew when it has heard of a change. */
-export function ringAt(m: Machine): readonly RingPosition[] {
+export function ringAt(m: Repairing): readonly RingPosition[] {
   if (m.ring?.members !== m.members) m.ring = { members: m.members, positions: ringOf(m.members.values()) }
   return m.ring.positions
 }
@@ -119,7 +120,7 @@ function sameNodes(a: readonly NodeId[], b: readonly NodeId[]): boolean {
 }
 
 /** Looks at a range soon; the first live replica sooner than the others. What was to be looked at later is then done. */
-export function planRepair(m: Machine, viewId: ViewId, tries = 0): void {
+export function planRepair(m: Repairing, viewId: ViewId, tries = 0): void {
   const state = m.views.get(viewId)
   if (state === undefined || !state.view.replicas.includes(m.self)) return
   const turn = state.view.replicas.filter(node => isAlive(m, node)).indexOf(m.self)
@@ -136,7 +137,7 @@ export function planRepair(m: Machine, viewId: ViewId, tries = 0): void {
 /** How often one range is looked at in a row, unless a live node is copying it: that takes as long as it takes. */
 const REPAIRS_MAX = 30
 
-export function onRepair(m: Machine, { viewId, tries, dueMs }: TimerEvent & { kind: 'repair' }): void {
+export function onRepair(m: Repairing, { viewId, tries, dueMs }: TimerEvent & { kind: 'repair' }): void {
   if (m.repairing.get(viewId) !== dueMs) return
   m.repairing.delete(viewId)
   const state = m.views.get(viewId)
@@ -158,12 +159,12 @@ export function onRepair(m: Machine, { viewId, tries, dueMs }: TimerEvent & { ki
 }
 
 /** The range has been copied: now the view may change. */
-export function onPreCopied(m: Machine, from: NodeId, viewId: ViewId): void {
+export function onPreCopied(m: Repairing, from: NodeId, viewId: ViewId): void {
   const step = stepFor(m, viewId)
   if (step?.kind === 'pre-copy' && step.node === from) proposePlans(m, viewId, step.plans)
 }
 
-function stepFor(m: Machine, viewId: ViewId): RepairStep | undefined {
+function stepFor(m: Repairing, viewId: ViewId): RepairStep | undefined {
   const state = m.views.get(viewId)
   if (state === undefined || state.sealed || !state.view.replicas.includes(m.self)) return undefined
   if (m.members.size === 0) return undefined
@@ -178,7 +179,7 @@ function stepFor(m: Machine, viewId: ViewId): RepairStep | undefined {
   })
 }
 
-function proposePlans(m: Machine, viewId: ViewId, plans: readonly Plan[]): void {
+function proposePlans(m: Repairing, viewId: ViewId, plans: readonly Plan[]): void {
   const state = m.views.get(viewId)
   if (state === undefined) return
   const known = plans.map(plan => {
@@ -188,7 +189,7 @@ function proposePlans(m: Machine, viewId: ViewId, plans: readonly Plan[]): void 
 }
 
 /** Replaces a view by its like, as an operator or a test may want. */
-export function renewView(m: Machine, viewId: ViewId): void {
+export function renewView(m: Repairing, viewId: ViewId): void {
   const state = m.views.get(viewId)
   if (state === undefined || state.sealed) return
   const { lo, hi, replicas, acceptors } = state.view
@@ -196,23 +197,23 @@ export function renewView(m: Machine, viewId: ViewId): void {
 }
 
 /** Who has died while a view was decided is not waited for. */
-export function onTakenIn(m: Machine, view: View): void {
+export function onTakenIn(m: Repairing, view: View): void {
   if (view.replicas.some(node => !isAlive(m, node))) planRepair(m, view.id)
 }
 
 /** Whoever learns that a node is dead repairs every range that it shares with it. */
-export function repairShared(m: Machine, node: NodeId): void {
+export function repairShared(m: Repairing, node: NodeId): void {
   for (const { view } of m.views.values()) {
     if (view.replicas.includes(node) || view.acceptors.includes(node)) planRepair(m, view.id)
   }
 }
 
 /** Whoever is named in a view and known to nobody may be replaced. */
-export function repairWith(m: Machine, node: NodeId): void {
+export function repairWith(m: Repairing, node: NodeId): void {
   for (const { view } of [...m.views.values()]) if (view.acceptors.includes(node)) planRepair(m, view.id)
 }
 
 /** Every range of this node is looked at. */
-export function repairAll(m: Machine): void {
+export function repairAll(m: Repairing): void {
   for (const viewId of [...m.views.keys()]) planRepair(m, viewId)
 }

@@ -1,5 +1,5 @@
 /**
- * Owns the nouns of the entry node: what a client asks for, and the reads and writes that it is made of.
+ * The nouns of the entry node: what a client asks for, the reads and writes that it is made of, and answers that wait for votes.
  */
 
 import type { Identifier } from '../../ring/identifier.ts'
@@ -8,8 +8,7 @@ import type { Body, FileMeta, Version } from '../../storage/record.ts'
 import type { NodeId, View } from '../../views/view.ts'
 import type { Condition } from '../replication.ts'
 import type { ChainRecord, IdempotencyKey, MoveRefusal, RequestId } from './chain-record.ts'
-import type { Unconfirmed } from './confirm.ts'
-import type { BlobRef, Tag, WriteRequest } from './messages.ts'
+import type { BlobRef, Message, Tag, WriteRequest } from './messages.ts'
 
 /** What a client asks its entry node for. `position` is the key of the path. */
 export type ClientRequest =
@@ -149,4 +148,26 @@ export interface Tidying {
   readonly path: PathName
   readonly moveId: RequestId
   readonly source: PathName
+}
+
+/** An answer that leaves when its view is confirmed. */
+export interface Unconfirmed {
+  readonly to: NodeId
+  readonly tag: Tag
+  /** Undefined until the replica that has it was heard. */
+  message: Message | undefined
+  /** A vote that comes with the request or with the answer; it counts for this answer only. */
+  vote: NodeId | undefined
+  /** The round that asks for it, or did; undefined while it waits for one. */
+  round: ViewRound | undefined
+}
+
+export interface ViewRound {
+  readonly view: View
+  readonly asked: Set<NodeId>
+  /** This node's own included. */
+  readonly votes: Set<NodeId>
+  readonly pending: Set<Unconfirmed>
+  /** Nobody's vote is waited for any more. */
+  over: boolean
 }

@@ -1,19 +1,20 @@
 /**
  * Owns whether this node may serve a request in a view, and what it says when it may not.
  */
+
 import { arcContains } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { serves } from '../../views/install.ts'
 import { headOf, type NodeId, type ViewId, type ViewState } from '../../views/view.ts'
 import { absentRecord, type ChainRecord } from './chain-record.ts'
-import { newerViews, sealedView } from './deciding.ts'
-import { type Machine, send } from './machine-state.ts'
+import { type Deciding, newerViews, sealedView } from './deciding.ts'
+import { send } from './machine-state.ts'
 import type { RefusalReason, Tag } from './messages.ts'
 
 /** What is at a path now, acknowledged or not. */
 export function currentRecord(
-  m: Machine,
+  m: Deciding,
   state: ViewState,
   path: PathName,
   position: Identifier,
@@ -23,7 +24,7 @@ export function currentRecord(
 
 /** The view's state when this node is its serving head; otherwise the sender is refused, and told what came after. */
 export function headState(
-  m: Machine,
+  m: Deciding,
   from: NodeId,
   message: { viewId: ViewId; tag: Tag },
   position?: Identifier,
@@ -36,7 +37,7 @@ export function headState(
 }
 
 function headFault(
-  m: Machine,
+  m: Deciding,
   state: ViewState | undefined,
   position: Identifier | undefined,
 ): RefusalReason | undefined {
@@ -49,7 +50,7 @@ function headFault(
 
 /** Refuses, and says what this node knows that is newer. */
 export function refuse(
-  m: Machine,
+  m: Deciding,
   to: NodeId,
   tag: Tag,
   reason: RefusalReason,

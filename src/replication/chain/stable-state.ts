@@ -7,7 +7,8 @@ import type { ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
 import type { SealMark } from '../../views/range-table.ts'
 import type { Boot, NodeId, ViewId, ViewState } from '../../views/view.ts'
 import type { BlobState } from './blob-table.ts'
-import type { StableState, Write } from './machine-state.ts'
+import type { StableState } from './machine-parts.ts'
+import type { Write } from './machine-state.ts'
 import type { StoredRecords } from './stored-records.ts'
 
 const packr = new Packr({ useRecords: false, moreTypes: true })

@@ -3,8 +3,10 @@
  * tries), and none is taken back; so all timers of one length wait in one queue, in which the first is the next due,
  * with one timer of the system for each queue, and those that have become pointless are dropped on the way.
  */
+
 import type { Clock, Timer, Timers } from '../../env.ts'
-import type { Machine, TimerEvent } from './machine-state.ts'
+import type { Flowing } from './flow-steps.ts'
+import type { TimerEvent } from './machine-state.ts'
 
 export interface TimerQueuesInit {
   readonly fire: (timer: TimerEvent) => void
@@ -117,7 +119,7 @@ export class TimerQueues {
 }
 
 /** The timers that requests leave behind; the others are few. */
-export function isMoot(machine: Readonly<Machine>, timer: TimerEvent): boolean {
+export function isMoot(machine: Readonly<Flowing>, timer: TimerEvent): boolean {
   if (timer.kind === 'deadline') return !machine.flows.has(timer.flow)
   if (timer.kind === 'question') return machine.questions.get(timer.node) !== timer.tag
   if (timer.kind === 'confirm') return !machine.confirms.rounds.has(timer.tag)

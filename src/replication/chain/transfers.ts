@@ -10,7 +10,6 @@
 import { assert } from '../../invariant.ts'
 import { arcContains, overlaps } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
-import type { Version } from '../../storage/record.ts'
 import {
   compareViews,
   freshState,
@@ -20,21 +19,17 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
-import { seal, take } from './deciding.ts'
+import type { HandedOut, Transfer } from './copies.ts'
+import { type Deciding, seal, take } from './deciding.ts'
 import { PREFIX_DIGITS } from './digest-tree.ts'
-import { keepRange } from './forgetting.ts'
+import { type Forgetful, keepRange } from './forgetting.ts'
 import { probe } from './liveness.ts'
-import {
-  dropRecord,
-  type Machine,
-  newTag,
-  putRecord,
-  putView,
-  send,
-  setTimer,
-  tell,
-} from './machine-state.ts'
+import { dropRecord, newTag, putRecord, putView, send, setTimer, tell } from './machine-state.ts'
 import type { Comparison, DifferenceMessage, Tag, TransferPurpose } from './messages.ts'
+
+export interface Copying extends Deciding, Forgetful {
+  readonly transfers: Map<Tag, Transfer>
+}
 
 /** Comparisons in one message: at most about 1 KiB each, and a few round trips for thousands of differences. */
 const COMPARISONS_MAX = 512
@@ -49,30 +44,8 @@ const PRE_COPIES_MAX = 4
 /** What a record weighs in a message beside an inline body: its path, history and outcomes. */
 const RECORD_BYTES = 500
 
-/** A comparison under way, at the one that wants to become equal. */
-export interface Transfer {
-  readonly tag: Tag
-  readonly purpose: TransferPurpose
-  readonly view: View
-  readonly source: Source
-  readonly from: NodeId
-  /** Prefixes still to be compared. */
-  todo: string[]
-  asked: string[]
-  /** What will be put in place at the end; undefined removes. A pre-copy applies at once instead. */
-  readonly changes: Map<PathName, ChainRecord | undefined>
-  /** Messages so far; the timer looks whether it has moved. */
-  steps: number
-}
-
-/** An installation at a head, or at a replica below it. */
-export interface Installation {
-  readonly search: { readonly source: number; readonly replica: number }
-  readonly transfer: Tag | undefined
-}
-
 export function startTransfer(
-  m: Machine,
+  m: Copying,
   purpose: TransferPurpose,
   view: View,
   source: Source,
@@ -92,7 +65,7 @@ export function startTransfer(
 }
 
 /** Those that wait have not asked anything yet, in the order in which they came. */
-function askNextPreCopies(m: Machine): void {
+function askNextPreCopies(m: Copying): void {
   const preCopies = [...m.transfers.values()].filter(({ purpose }) => purpose === 'pre-copy')
   let running = preCopies.filter(({ steps }) => steps > 0).length
   for (const transfer of preCopies) {
@@ -103,7 +76,7 @@ function askNextPreCopies(m: Machine): void {
   }
 }
 
-function end(m: Machine, { tag, purpose }: Transfer): void {
+function end(m: Copying, { tag, purpose }: Transfer): void {
   m.transfers.delete(tag)
   if (purpose === 'pre-copy') askNextPreCopies(m)
 }
@@ -112,13 +85,13 @@ function end(m: Machine, { tag, purpose }: Transfer): void {
  * Nothing else may change the records of a range while they are compared, nor when a view of it is installed: an answer
  * to a copy that comes late would put older records over those of the view (docs/decisions/0100).
  */
-export function endPreCopies(m: Machine, range: View): void {
+export function endPreCopies(m: Copying, range: View): void {
   for (const other of [...m.transfers.values()]) {
     if (other.purpose === 'pre-copy' && overlaps(other.view, range)) end(m, other)
   }
 }
 
-function ask(m: Machine, transfer: Transfer): void {
+function ask(m: Copying, transfer: Transfer): void {
   transfer.asked = transfer.todo.splice(0, COMPARISONS_MAX)
   transfer.steps++
   const comparisons = transfer.asked.map(prefix => comparisonOf(m, transfer.view, prefix))
@@ -127,7 +100,7 @@ function ask(m: Machine, transfer: Transfer): void {
   setTimer(m, m.settings.answerTimeoutMs, { kind: 'transfer', tag, steps })
 }
 
-function comparisonOf(m: Machine, view: View, prefix: string): Comparison {
+function comparisonOf(m: Copying, view: View, prefix: string): Comparison {
   const digest = m.records.digest(view, prefix)
   if (digest.count === 0) return { prefix, digest, versions: [] }
   if (digest.count > m.settings.listedMax && prefix.length < PREFIX_DIGITS)
@@ -137,7 +110,7 @@ function comparisonOf(m: Machine, view: View, prefix: string): Comparison {
 }
 
 /** At the source. */
-export function onCompare(m: Machine, from: NodeId, message: DifferenceMessage & { kind: 'compare' }): void {
+export function onCompare(m: Copying, from: NodeId, message: DifferenceMessage & { kind: 'compare' }): void {
   const { tag, step } = message
   const state = mayHandOut(m, message)
   if (typeof state === 'string') return send(m, from, { kind: 'no-difference', tag, reason: state })
@@ -166,7 +139,7 @@ export function onCompare(m: Machine, from: NodeId, message: DifferenceMessage &
 
 /** The records of one part that the other side has not, or has otherwise; gives about how many bytes they are. */
 function list(
-  m: Machine,
+  m: Copying,
   view: View,
   comparison: Comparison,
   records: ChainRecord[],
@@ -195,7 +168,7 @@ function inlineBytes({ body }: ChainRecord): number {
  * here, and never will be: the note of that is stable before it is said.
  */
 function mayHandOut(
-  m: Machine,
+  m: Copying,
   message: DifferenceMessage & { kind: 'compare' },
 ): HandedOut | 'not-installed' | 'elsewhere' {
   const { purpose, source, view } = message
@@ -216,21 +189,12 @@ function mayHandOut(
   return stateOf(m, state, view) ?? 'elsewhere'
 }
 
-/** What is handed out beside the records. */
-export interface HandedOut {
-  readonly floor: Version
-  readonly seq: number
-  readonly active: boolean
-  /** For how long the range has been served, ms. */
-  readonly timeMs?: number | undefined
-}
-
 /**
  * What this node's records of a range are, as the state of a source that is installed here. A newer view may have been
  * installed over it: as long as that never became active, each record is still one that some replica of the source had,
  * and the higher floor goes with them. Once a newer view was active here, the source's state is gone.
  */
-export function stateOf(m: Machine, source: ViewState, range: View): HandedOut | undefined {
+export function stateOf(m: Copying, source: ViewState, range: View): HandedOut | undefined {
   let { floor, seq, timeMs = 0 } = source
   for (const other of m.views.values()) {
     if (!other.installed || compareViews(other.view, source.view) <= 0) continue
@@ -244,7 +208,7 @@ export function stateOf(m: Machine, source: ViewState, range: View): HandedOut |
 }
 
 export function onDifference(
-  m: Machine,
+  m: Copying,
   from: NodeId,
   message: DifferenceMessage & { kind: 'difference' },
 ): void {
@@ -270,7 +234,7 @@ export function onDifference(
 }
 
 export function onNoDifference(
-  m: Machine,
+  m: Copying,
   from: NodeId,
   message: DifferenceMessage & { kind: 'no-difference' },
 ): void {
@@ -280,7 +244,7 @@ export function onNoDifference(
   tell(m, { kind: 'not-copied', transfer, reason: message.reason })
 }
 
-export function onTransferTimeout(m: Machine, tag: Tag, steps: number): void {
+export function onTransferTimeout(m: Copying, tag: Tag, steps: number): void {
   const transfer = m.transfers.get(tag)
   if (transfer === undefined || transfer.steps !== steps) return
   end(m, transfer)
@@ -289,7 +253,7 @@ export function onTransferTimeout(m: Machine, tag: Tag, steps: number): void {
 }
 
 /** Puts in place what differs: exactly what the source has, be it older or gone. */
-export function applyChanges(m: Machine, transfer: Transfer): void {
+export function applyChanges(m: Copying, transfer: Transfer): void {
   const state = m.views.get(transfer.view.id)
   const isServing = state?.installed && !state.sealed && state.view.replicas.includes(m.self)
   assert(!isServing, 'records that are served are not replaced by a copy', transfer.view.id)

@@ -13,6 +13,7 @@ import type { Version } from '../../storage/record.ts'
 import { serves } from '../../views/install.ts'
 import { headOf, isNameOf, type NodeId, type View, type ViewState } from '../../views/view.ts'
 import { missingBodyOf } from './bodies.ts'
+import { type CounterWindow, chainOf } from './chain-of-view.ts'
 import {
   applyOperation,
   type ChainRecord,
@@ -24,7 +25,7 @@ import {
   remembered,
 } from './chain-record.ts'
 import { answerWhenClean, wait } from './dirty.ts'
-import { chainOf, type Machine, send } from './machine-state.ts'
+import { send } from './machine-state.ts'
 import type { RefusalReason, ReplyMessage, RequestMessage, Tag, WriteRequest } from './messages.ts'
 import {
   decisionOf,
@@ -35,16 +36,10 @@ import {
   refusalOf,
 } from './move-decision.ts'
 import { hasRoomForKey, keptOutcome, moveOutcome, withoutExpired } from './outcomes.ts'
-import { storeRecord } from './passing.ts'
+import { type Passing, storeRecord } from './passing.ts'
 import { momentOf, timeOf } from './range-time.ts'
 import { currentRecord, headState, refuse } from './serving.ts'
 import { liveNodes } from './spares.ts'
-
-/** The counters that the head has seen of one start of an entry node. */
-export interface CounterWindow {
-  highest: number
-  readonly used: Set<number>
-}
 
 type WriteMessage = RequestMessage & { kind: 'write' }
 
@@ -54,7 +49,7 @@ const WINDOW = 1024
 /** Unacknowledged writes of one view; one more is refused. */
 const UNACKNOWLEDGED_MAX = 4096
 
-export function onWrite(m: Machine, from: NodeId, boot: string, message: WriteMessage): void {
+export function onWrite(m: Passing, from: NodeId, boot: string, message: WriteMessage): void {
   const { tag, request, binding } = message
   const state = headState(m, from, message, request.position)
   if (state === undefined) return
@@ -103,7 +98,7 @@ function isOldCopy({ settles, operation, move }: WriteRequest): boolean {
 
 /** A node of protocol 2 will give a move up, since the path has been written: nobody else may make the copy after that. */
 function forbidOlderMoves(
-  m: Machine,
+  m: Passing,
   state: ViewState,
   from: NodeId,
   tag: Tag,
@@ -120,7 +115,7 @@ function forbidOlderMoves(
 
 /** The move is decided here and now: its copy is made, or it is kept that it will never be. */
 function decideMove(
-  m: Machine,
+  m: Passing,
   state: ViewState,
   from: NodeId,
   tag: Tag,
@@ -140,7 +135,7 @@ function decideMove(
  * been told, an earlier try of the same request, late at another entry node, must not succeed.
  */
 function store(
-  m: Machine,
+  m: Passing,
   before: ViewState,
   from: NodeId,
   tag: Tag,
@@ -214,7 +209,7 @@ function decidedBefore(record: ChainRecord, request: WriteRequest) {
 }
 
 function cannotStore(
-  m: Machine,
+  m: Passing,
   state: ViewState,
   record: ChainRecord,
   request: WriteRequest,
@@ -230,7 +225,7 @@ function cannotStore(
 
 /** Makes sure that the first try of a write will not happen any more, and says what is at the path. */
 export function onBurn(
-  m: Machine,
+  m: Passing,
   from: NodeId,
   boot: string,
   message: RequestMessage & { kind: 'burn' },
@@ -252,7 +247,7 @@ export function onBurn(
  * A range that never had more replicas takes writes as before while the nodes that have joined copy it: they can hold no
  * copy yet, and copying a large range takes minutes.
  */
-function hasTooFew(m: Machine, { replicas, sources }: View): boolean {
+function hasTooFew(m: Passing, { replicas, sources }: View): boolean {
   const had = Math.max(0, ...sources.map(source => source.replicas.length))
   return (
     had > replicas.length && replicas.length < Math.min(m.settings.minReplicas, Math.max(1, liveNodes(m)))
@@ -260,7 +255,7 @@ function hasTooFew(m: Machine, { replicas, sources }: View): boolean {
 }
 
 /** Uses a counter up. False when it was used before, or is too old to know. */
-function use(m: Machine, state: ViewState, from: NodeId, boot: string, counter: number): boolean {
+function use(m: Passing, state: ViewState, from: NodeId, boot: string, counter: number): boolean {
   const { windows } = chainOf(m, state)
   let window: CounterWindow | undefined = windows.get(`${from}/${boot}`)
   if (window === undefined) {

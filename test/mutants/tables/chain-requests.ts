@@ -69,7 +69,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'clean-after-restart',
-    file: 'src/replication/chain/machine-state.ts',
+    file: 'src/replication/chain/chain-of-view.ts',
     find: '  const floorSeq = state.floor.epoch === state.view.epoch ? state.floor.seq : 0\n',
     replace:
       '  if (state.installed) return state.seq\n  const floorSeq = state.floor.epoch === state.view.epoch ? state.floor.seq : 0\n',

@@ -5,9 +5,9 @@
 
 import type { BlobState } from '../../../src/replication/chain/blob-table.ts'
 import { createMachine, type MachineEvent, step } from '../../../src/replication/chain/machine.ts'
+import type { Machine } from '../../../src/replication/chain/machine-parts.ts'
 import type {
   ChainSettings,
-  Machine,
   Member,
   Outcome,
   TimerEvent,

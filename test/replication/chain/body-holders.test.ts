@@ -1,6 +1,6 @@
 import t from 'tap'
 import { HOLDERS_MAX, holdersOf } from '../../../src/replication/chain/body-holders.ts'
-import type { Machine } from '../../../src/replication/chain/machine-state.ts'
+import type { Machine } from '../../../src/replication/chain/machine-parts.ts'
 import { type NetworkView, networkViewOf } from '../../../src/replication/chain/network-view.ts'
 import { RangeTable } from '../../../src/views/range-table.ts'
 import type { View } from '../../../src/views/view.ts'

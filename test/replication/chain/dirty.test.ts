@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { chainOf } from '../../../src/replication/chain/chain-of-view.ts'
 import { acknowledgedUpTo, advanceClean, isClean } from '../../../src/replication/chain/dirty.ts'
-import { chainOf } from '../../../src/replication/chain/machine-state.ts'
 import type { PathName } from '../../../src/ring/path-name.ts'
 import { asSource, type View } from '../../../src/views/view.ts'
 import { Bench, path, wholeView } from './bench.ts'

@@ -4,19 +4,20 @@
  */
 
 import t from 'tap'
+import { chainOf } from '../../../src/replication/chain/chain-of-view.ts'
 import {
   absentRecord,
   type ChainRecord,
   type RequestId,
 } from '../../../src/replication/chain/chain-record.ts'
+import type { Transfer } from '../../../src/replication/chain/copies.ts'
 import { finishSealed, learnDecided, meetSealed, take } from '../../../src/replication/chain/deciding.ts'
 import { acknowledgedUpTo, isClean } from '../../../src/replication/chain/dirty.ts'
 import { onCopied } from '../../../src/replication/chain/installing.ts'
-import { chainOf } from '../../../src/replication/chain/machine-state.ts'
 import type { Message, Tag } from '../../../src/replication/chain/messages.ts'
 import { readAtOnce } from '../../../src/replication/chain/reading.ts'
 import { currentRecord } from '../../../src/replication/chain/serving.ts'
-import { stateOf, type Transfer } from '../../../src/replication/chain/transfers.ts'
+import { stateOf } from '../../../src/replication/chain/transfers.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import {
   asSource,

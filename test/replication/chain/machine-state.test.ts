@@ -1,7 +1,7 @@
 import t from 'tap'
+import { chainOf } from '../../../src/replication/chain/chain-of-view.ts'
 import {
   backOffMs,
-  chainOf,
   dropRecord,
   newTag,
   putRecord,

@@ -3,13 +3,14 @@
  */
 import t from 'tap'
 import { expireBodies, preCopied } from '../../../src/replication/chain/bodies.ts'
+import { chainOf } from '../../../src/replication/chain/chain-of-view.ts'
 import {
   absentRecord,
   type ChainRecord,
   type KeyOutcome,
   type RequestId,
 } from '../../../src/replication/chain/chain-record.ts'
-import { chainOf, dropRecord, putRecord } from '../../../src/replication/chain/machine-state.ts'
+import { dropRecord, putRecord } from '../../../src/replication/chain/machine-state.ts'
 import type { Message, Tag, WriteRequest } from '../../../src/replication/chain/messages.ts'
 import { KEYS_PER_PATH_MAX } from '../../../src/replication/chain/outcomes.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
