@@ -12,6 +12,7 @@ import {
   type RequestId,
 } from '../../../src/replication/chain/chain-record.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
+import type { ETag } from '../../../src/storage/record.ts'
 import { inline, large, path } from './bench.ts'
 
 const position = '0'.repeat(40) as Identifier
@@ -66,6 +67,7 @@ t.test('conditions', async t => {
   )
   t.ok(etag !== undefined && conditionHolds({ etags: [etag] }, file))
   t.notOk(etag !== undefined && conditionHolds({ etags: [etag] }, none))
+  t.notOk(conditionHolds({ etags: [`${etag}x` as ETag] }, file), 'another version')
 })
 
 t.test('a refusal changes nothing but what is remembered', async t => {

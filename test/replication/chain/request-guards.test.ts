@@ -266,6 +266,7 @@ t.test('a range is complete when it serves', async t => {
   bench.deliver('n1', 'n2', { kind: 'complete', view: V2 })
   t.notOk(bench.state('n2', 'v2').complete)
   set(bench, 'n2', V1, { complete: false })
+  bench.machine('n2').members = new Map(bench.members(...THREE).map(member => [member.node, member]))
   heard.length = 0
   for (const name of THREE) bench.deliver(name, 'n2', { kind: 'back-filled', viewId: V1.id })
   t.notOk(
