@@ -165,6 +165,11 @@ export class Members {
     keepNetwork(store, this.#network, changed).catch((error: unknown) =>
       env.log.warn({ op: 'members.keep', err: error }, 'the network map was not kept'),
     )
+    // For the operator: once when a node is believed gone, and once when it is back.
+    for (const { nodeId, address: peer } of died)
+      env.log.warn({ op: 'members.gone', peer, nodeId }, 'a node is believed to be gone')
+    for (const { nodeId, address: peer } of returned)
+      env.log.warn({ op: 'members.back', peer, nodeId }, 'a node is back that was believed to be gone')
     this.#components.changed()
     for (const address of this.#contested(changed)) this.#components.contested(address)
     for (const record of died) this.#components.died(record)

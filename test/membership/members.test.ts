@@ -107,6 +107,12 @@ t.test('a death is told when it is learnt, and one that was known at the start i
   members.learn([record('d')])
   await env.advance(0)
   t.equal(news.length, 2, 'a new node does not return')
+  const told = ['a node is believed to be gone', 'a node is back that was believed to be gone']
+  t.same(
+    env.logged.filter(line => told.includes(line)),
+    told,
+    'the operator is told each once',
+  )
 })
 
 t.test('a disk that speaks from an address puts an end to the one that was there before', async t => {
