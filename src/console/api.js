@@ -88,10 +88,10 @@ export const access = () => json('access')
 /** @param {AbortSignal} [signal] @returns {Promise<import('./ring.js').Overlay>} */
 export const overlay = signal => json('overlay', signal)
 
-/** @param {AbortSignal} [signal] @returns {Promise<import('./nodes.js').Network>} */
+/** @param {AbortSignal} [signal] @returns {Promise<import('./node-rows.js').Network>} */
 export const network = signal => json('network', signal)
 
-/** @param {AbortSignal} [signal] @returns {Promise<import('./nodes.js').Status>} */
+/** @param {AbortSignal} [signal] @returns {Promise<import('./node-rows.js').Status>} */
 export const status = signal => json('status', signal)
 
 /** @param {string} path @param {AbortSignal} [signal] @returns {Promise<import('./lookup.js').Lookup>} */

@@ -5,7 +5,8 @@
 import { network, overlay, status } from './api.js'
 import { counted, percent } from './format.js'
 import { badge, LookupForm } from './lookup.js'
-import { nodesTable, rowsOf } from './nodes.js'
+import { rowsOf } from './node-rows.js'
+import { nodesTable } from './nodes.js'
 import { coloursOf } from './position.js'
 import { Component, h } from './preact.js'
 import { ringPicture } from './ring.js'
@@ -18,10 +19,10 @@ const RATE_MS = 8000
 
 export class NetworkView extends Component {
   state = {
-    network: /** @type {import('./nodes.js').Network | null} */ (null),
+    network: /** @type {import('./node-rows.js').Network | null} */ (null),
     overlay: /** @type {import('./ring.js').Overlay | null} */ (null),
-    status: /** @type {import('./nodes.js').Status | null} */ (null),
-    looks: /** @type {{ at: number, nodes: import('./nodes.js').Vitals[] }[]} */ ([]),
+    status: /** @type {import('./node-rows.js').Status | null} */ (null),
+    looks: /** @type {{ at: number, bytes: number }[]} */ ([]),
     error: '',
     shown: /** @type {import('./ring.js').Range | undefined} */ (undefined),
     chosen: /** @type {string} */ (''),
@@ -53,10 +54,7 @@ export class NetworkView extends Component {
     try {
       const [known, ring, own] = await Promise.all([network(signal), overlay(signal), status(signal)])
       const at = performance.now()
-      const looks = [
-        ...this.state.looks.filter(look => at - look.at < RATE_MS),
-        { at, nodes: ring.nodes ?? [] },
-      ]
+      const looks = [...this.state.looks.filter(look => at - look.at < RATE_MS), { at, bytes: own.bytes }]
       this.setState({ network: known, overlay: ring, status: own, looks, error: '' })
     } catch (error) {
       if (signal.aborted) return
@@ -73,9 +71,9 @@ export class NetworkView extends Component {
     const now = looks.at(-1)
     const before =
       first && now && now.at > first.at
-        ? { nodes: first.nodes, seconds: (now.at - first.at) / 1000 }
+        ? { bytes: first.bytes, seconds: (now.at - first.at) / 1000 }
         : undefined
-    return rowsOf(network, overlay, before)
+    return rowsOf(network, overlay, this.state.status, before)
   }
 
   render() {
@@ -142,9 +140,9 @@ export class NetworkView extends Component {
 }
 
 /**
- * @param {import('./nodes.js').Network} network
+ * @param {import('./node-rows.js').Network} network
  * @param {import('./ring.js').Overlay} overlay
- * @param {import('./nodes.js').Status | null} status
+ * @param {import('./node-rows.js').Status | null} status
  */
 function summary({ nodes, replicas, minReplicas }, { ranges, recoveries }, status) {
   const count = (/** @type {string} */ state) => ranges.filter(range => range.state === state).length

@@ -9,7 +9,7 @@ import { h } from './preact.js'
 /**
  * @typedef {'serving' | 'back-filling' | 'changing' | 'unknown'} RangeState
  * @typedef {{ lo: string, hi: string, share: number, head: string | null, replicas: string[], witnesses: string[], epoch: number, state: RangeState }} Range
- * @typedef {{ networkId: string, ranges: Range[], recoveries: unknown[], nodes?: import('./nodes.js').Vitals[] }} Overlay
+ * @typedef {{ networkId: string, ranges: Range[], recoveries: unknown[] }} Overlay
  */
 
 const OUTER = 158
