@@ -3,7 +3,7 @@ import { Bench, node, path } from './bench.ts'
 
 t.test('the ports show what the machine that runs at the moment knows and keeps', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
-  bench.put('n1', 'a', 'text')
+  bench.put('n1', 'w1', 'a')
   const { known, kept } = bench.ports('n2')
   const record = kept.record(path('a'))
   t.match(record, { path: 'a', version: { epoch: 1, seq: 1 } })
