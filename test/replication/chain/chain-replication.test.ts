@@ -7,6 +7,8 @@ import type { BodyCarrier } from '../../../src/replication/chain/body-carrier.ts
 import { ChainReplication } from '../../../src/replication/chain/chain-replication.ts'
 import type { ChainDriver } from '../../../src/replication/chain/driver.ts'
 import { LostRanges } from '../../../src/replication/chain/lost-ranges.ts'
+import type { Machine } from '../../../src/replication/chain/machine-parts.ts'
+import { keptHereOf, networkViewOf } from '../../../src/replication/chain/network-view.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../../src/storage/record.ts'
 import type { ByteRange, Storage } from '../../../src/storage/storage.ts'
@@ -130,10 +132,16 @@ t.test('the same at once is one', async t => {
   t.equal((await found('b'))?.body.size, 10)
 })
 
+/** What a driver shows of a machine of which only this is asked. */
+const portsOf = (machine: object) => ({
+  known: networkViewOf(() => machine as Machine),
+  kept: keptHereOf(() => machine as Machine),
+})
+
 t.test('what a key has done is told when it can be read, and never guessed', async t => {
   const outcomes: object[] = []
   const driver = {
-    machine: { suspects: new Set(), table: { covering: () => ({ replicas: [] }) } },
+    ...portsOf({ suspects: new Set(), table: { covering: () => ({ replicas: [] }) } }),
     request: async () => outcomes.shift(),
   } as unknown as ChainDriver
   const replication = new ChainReplication(
@@ -169,7 +177,7 @@ t.test('a replica that falls silent while a large body is on its way to it is no
   const view = { replicas: [self, other], acceptors: [] }
   const machine = { suspects, members: new Map(), blobs: new Map(), table: { covering: () => view } }
   const driver = {
-    machine,
+    ...portsOf(machine),
     tellMyself: ({ node }: { node: NodeId }) => suspects.add(node),
     request: async () => ({ kind: 'done', version: { epoch: 1, seq: 1 }, replaced: false }),
   } as unknown as ChainDriver
