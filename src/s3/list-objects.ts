@@ -145,7 +145,9 @@ export async function listVersions(files: FileService, bucket: BucketName, reque
     delimiter === '' ? undefined : element('Delimiter', encoded(delimiter)),
     element('KeyMarker', encoded(marker)),
     element('VersionIdMarker', parameter(request, 'version-id-marker') ?? ''),
-    next === undefined ? undefined : element('NextKeyMarker', encoded(next)),
+    ...(next === undefined
+      ? []
+      : [element('NextKeyMarker', encoded(next)), element('NextVersionIdMarker', 'null')]),
     element('MaxKeys', limit),
     parameter(request, 'encoding-type') === undefined ? undefined : element('EncodingType', 'url'),
     element('IsTruncated', next !== undefined),

@@ -109,6 +109,9 @@ t.test('the forms of the answers', async t => {
   const versions = await list({ versions: '' })
   t.same(textsOf(versions, 'VersionId'), Array(5).fill('null'))
   t.same(textsOf(versions, 'Key').length, 5)
+  const some = await list({ versions: '', 'max-keys': '2' })
+  t.same(textsOf(some, 'NextKeyMarker'), ['d/1'])
+  t.same(textsOf(some, 'NextVersionIdMarker'), ['null'], 'clients hand both on')
 
   const refused = async (query: Record<string, string>) => (await ask({ path: '/bucket', query })).code
   t.equal(await refused({ 'max-keys': 'x' }), 'InvalidArgument')
