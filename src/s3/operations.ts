@@ -4,7 +4,7 @@
  */
 import { completeUpload } from './complete-upload.ts'
 import { notImplemented, S3Error } from './errors.ts'
-import { listObjects, listVersions, ownerElement } from './list-objects.ts'
+import { listObjects, listVersions, maxKeys, ownerElement } from './list-objects.ts'
 import { listParts, listUploads } from './list-uploads.ts'
 import { abortUpload, createUpload, uploadPart, uploadPartCopy } from './multipart.ts'
 import type { S3Components } from './operation.ts'
@@ -124,13 +124,29 @@ export function operationOf(request: Pick<S3Request, 'method' | 'query' | 'heade
   throw new S3Error('MethodNotAllowed', 'The specified method is not allowed against this resource.')
 }
 
+/** Buckets of one page at the most; S3's own bound. */
+const BUCKETS_MAX = 10_000
+
 async function listBuckets({ buckets }: S3Components, request: S3Request): Promise<void> {
   const prefix = parameter(request, 'prefix') ?? ''
-  const all = (await buckets.all()).filter(({ name }) => name.startsWith(prefix))
+  // The name of the last bucket of a page is its token.
+  const after = parameter(request, 'continuation-token') ?? ''
+  const limit = maxKeys(parameter(request, 'max-buckets'), BUCKETS_MAX)
+  const left = (await buckets.all()).filter(({ name }) => name.startsWith(prefix) && name > after)
+  const all = left.slice(0, limit)
+  const last = all.length < left.length ? all.at(-1) : undefined
   const lines = all.map(({ name, createdAtMs }) =>
     element('Bucket', [element('Name', name), element('CreationDate', new Date(createdAtMs).toISOString())]),
   )
-  sendXml(request, 200, element('ListAllMyBucketsResult', [ownerElement('Owner'), element('Buckets', lines)]))
+  sendXml(
+    request,
+    200,
+    element('ListAllMyBucketsResult', [
+      ownerElement('Owner'),
+      element('Buckets', lines),
+      last && element('ContinuationToken', last.name),
+    ]),
+  )
 }
 
 /** An operation that answers about a bucket that must be there. */

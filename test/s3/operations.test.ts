@@ -90,6 +90,10 @@ t.test('buckets are made and removed', async t => {
   )
   t.same(textsOf((await ask({ path: '/' })).text, 'Name'), ['bucket', 'other'])
   t.same(textsOf((await ask({ path: '/', query: { prefix: 'o' } })).text, 'Name'), ['other'])
+  const page = await ask({ path: '/', query: { 'max-buckets': '1' } })
+  t.same(textsOf(page.text, 'Name'), ['bucket'])
+  const [token] = textsOf(page.text, 'ContinuationToken') as [string]
+  t.same(textsOf((await ask({ path: '/', query: { 'continuation-token': token } })).text, 'Name'), ['other'])
   await ask({ method: 'PUT', path: '/other/key', body: 'x' })
   t.equal((await ask({ method: 'DELETE', path: '/other' })).code, 'BucketNotEmpty')
   await ask({ method: 'DELETE', path: '/other/key' })
