@@ -50,7 +50,7 @@ Examples:
   altered-chord list --level
   altered-chord get docs/report.pdf
 
-Exit codes: 0 done, 1 refused (the reason is on standard error), 2 wrongly called, 70 a defect of this program.
+Exit codes: 0 done, 1 refused (the reason is on standard error), 2 a mistake in the command, 70 a defect of this program.
 A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS to its certificate.`,
     )
   for (const { load } of modules) (await load())(program, session, runCli)

@@ -8,7 +8,7 @@ import { errorCode } from '../errors.ts'
 import type { Environment } from '../read-config.ts'
 
 /**
- * Done; refused by the store, or by this machine's disk; wrongly called; a defect of this program (the EX_SOFTWARE of
+ * Done; refused by the store, or by this machine's disk; a mistake in the command; a defect of this program (the EX_SOFTWARE of
  * sysexits.h), which a supervisor may start again and somebody should report.
  */
 export const EXIT_CODES = { done: 0, refused: 1, usage: 2, defect: 70 } as const

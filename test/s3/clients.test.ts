@@ -2,13 +2,14 @@
  * The programs that people have, against three nodes: each works, and works on while a node is killed. Those that this machine
  * does not have are skipped; .ci/run installs them.
  */
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { Cluster } from '../e2e/cluster.ts'
+import { runningNode } from '../running-node.ts'
 
 const run = promisify(execFile)
 
@@ -32,6 +33,8 @@ interface Place {
   readonly folder: string
   /** The endpoint of a node that runs. */
   endpoint: string
+  /** The certificate that clients trust; without it the endpoint speaks plain HTTP. */
+  readonly certificate?: string
 }
 
 /** Runs a script of the shell in a folder of its own, with the keys in its environment. */
@@ -48,6 +51,11 @@ async function shell(t: Test, place: Place, script: string): Promise<string> {
     AWS_DEFAULT_REGION: 'us-east-1',
     RESTIC_PASSWORD: 'password',
     PYTHON: python,
+    ...(place.certificate !== undefined && {
+      AWS_CA_BUNDLE: place.certificate,
+      SSL_CERT_FILE: place.certificate,
+      RESTIC_CACERT: place.certificate,
+    }),
     RCLONE_CONFIG_NET_TYPE: 's3',
     RCLONE_CONFIG_NET_PROVIDER: 'Other',
     RCLONE_CONFIG_NET_ENDPOINT: place.endpoint,
@@ -62,6 +70,7 @@ async function shell(t: Test, place: Place, script: string): Promise<string> {
       env,
       timeout: SCRIPT_TIMEOUT_MS,
     })
+    t.pass('the script ended well')
     return stdout + stderr
   } catch (error) {
     const { stdout = '', stderr = '', message } = error as Error & { stdout?: string; stderr?: string }
@@ -158,6 +167,37 @@ s3.delete_bucket(Bucket=bucket)
 PYTHON
 `
 
+/** Over TLS the SDKs send bodies that they cannot read twice in chunks, with the checksum in a trailer. */
+const TRAILER = `$PYTHON - <<'PYTHON'
+import hashlib, io, os, boto3
+from botocore.client import Config
+from botocore.exceptions import ClientError
+bucket = os.environ['B']
+s3 = boto3.client('s3', config=Config(signature_version='s3v4', retries={'total_max_attempts': 1}))
+s3.create_bucket(Bucket=bucket)
+data = os.urandom(3_000_000)
+sent = {}
+spoil = False
+def look(request, **_):
+    sent.update({name.lower(): request.headers[name] for name in request.headers})
+    if spoil:
+        whole = request.body.read()
+        at = whole.rindex(b'x-amz-checksum-crc32:') + len(b'x-amz-checksum-crc32:')
+        request.body = io.BytesIO(whole[:at] + b'AAAAAA==' + whole[at + 8:])
+s3.meta.events.register('before-send.s3.PutObject', look)
+s3.put_object(Bucket=bucket, Key='trailer', Body=data)
+assert sent['x-amz-trailer'] in (b'x-amz-checksum-crc32', 'x-amz-checksum-crc32'), sent
+assert s3.get_object(Bucket=bucket, Key='trailer')['Body'].read() == data
+spoil = True
+try:
+    s3.put_object(Bucket=bucket, Key='spoiled', Body=data)
+    raise SystemExit('a spoiled trailer was taken')
+except ClientError as error:
+    assert error.response['Error']['Code'] == 'BadDigest', error
+assert [o['Key'] for o in s3.list_objects_v2(Bucket=bucket)['Contents']] == ['trailer']
+PYTHON
+`
+
 /** Each client with its script, which uses a bucket $B of its own. */
 const CLIENTS: readonly (readonly [name: string, missing: string | false, script: string])[] = [
   ['aws', without('aws', '--version'), AWS],
@@ -196,4 +236,31 @@ t.test('the programs that people have', async t => {
     await killing
     t.ok(killed)
   })
+})
+
+t.test('over TLS', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'altered-chord-s3-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')]
+  if (!works('openssl', 'version')) return t.comment('openssl is not installed')
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+  execFileSync('openssl', [...request, ...subject, '-days', '2', '-keyout', key, '-out', certificate], {
+    stdio: 'ignore',
+  })
+  const { node } = await runningNode(t, {
+    tlsCert: certificate,
+    tlsKey: key,
+    s3Key: `${KEY}:${SECRET}`,
+    s3Port: '0',
+  })
+  const place: Place = { folder, endpoint: node.s3Url as string, certificate }
+  t.match(place.endpoint, /^https:/)
+  const scripts = { boto3: BOTO3, trailer: TRAILER, restic: RESTIC }
+  for (const [name, script] of Object.entries(scripts)) {
+    const missing = CLIENTS.find(([client]) => client === (name === 'trailer' ? 'boto3' : name))?.[1]
+    await t.test(name, { skip: missing ?? false }, async t => {
+      await shell(t, place, `B=tls-${name}; export B\n${script}`)
+    })
+  }
 })
