@@ -65,18 +65,19 @@ interface World {
   readonly verifies: boolean
 }
 
-function worldOf(random: SeededRandom, given: Partial<World> = {}, isKept: boolean): World {
+function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
   const nodes = given.nodes ?? random.int(3, 7)
-  const isLong = !isKept && random.fork('length').chance(LONG_SHARE)
+  const drawnMs = random.fork('length').chance(LONG_SHARE) ? LONG_TROUBLE_MS : TROUBLE_MS
+  const { troubleMs = drawnMs } = given
   return {
-    troubleMs: given.troubleMs ?? (isLong ? LONG_TROUBLE_MS : TROUBLE_MS),
+    troubleMs,
     nodes,
     founders: given.founders ?? (random.chance(0.6) ? nodes : random.int(3, nodes)),
     zones: given.zones ?? random.fork('zones').pick([0, 0, 2, 3]),
     listedMax: given.listedMax ?? random.fork('settings').pick([0, 1, 16]),
     clients: given.clients ?? random.int(2, 5),
-    paths: given.paths ?? (isLong ? 2 : random.int(2, 6)),
-    large: given.large ?? (isKept || !hasBrokenLink(random) ? 0.3 : 0),
+    paths: given.paths ?? (troubleMs > TROUBLE_MS ? 2 : random.int(2, 6)),
+    large: given.large ?? (hasBrokenLink(random) ? 0 : 0.3),
     verifies: given.verifies ?? random.fork('healing').chance(0.5),
   }
 }
@@ -111,7 +112,7 @@ class ChainRun {
     const random = this.#random
     this.#transcript = new Transcript({ clock }, { write: options.transcript })
     const transcript = this.#transcript
-    const world = worldOf(random, options.schedule?.world, options.schedule !== undefined)
+    const world = worldOf(random, options.schedule?.world)
     this.#world = world
     this.#invariants = new ChainInvariants({ cluster: () => this.#cluster })
     const invariants = this.#invariants
