@@ -310,9 +310,10 @@ function order(t: Test, open: OpenStorage): void {
     for (const size of [3, 2 * BLOCK_BYTES]) {
       const record = await put(storage, 'a', bodyOf(size))
       const { path, writtenAtMs, meta } = record
+      const { sha256 } = record.body
       t.same(
         [...storage.list('')],
-        [{ path, size, etag: etagOf(record), mediaType: meta.mediaType, writtenAtMs }],
+        [{ path, size, etag: etagOf(record), mediaType: meta.mediaType, writtenAtMs, sha256 }],
       )
     }
   })
