@@ -31,23 +31,29 @@ export function davRoutes(fastify: FastifyInstance, doors: Doors): void {
     resources: new Resources({ files: doors.files, own }),
     locks: new Locks({ own, env: doors.env }),
   }
-  const door = (methods: readonly Method[], access: Access, summary: string, answer: Answer) =>
+  const door = (
+    methods: readonly Method[],
+    access: Access,
+    summary: string,
+    answer: Answer,
+    statuses: readonly number[] = [200],
+  ) =>
     addDoor(fastify, doors, {
       methods,
       urls: [DAV_URL, `${DAV_URL}/*`],
       access,
       aboutFile: false,
       basic: true,
-      contract: contractOf(summary),
+      contract: contractOf(summary, statuses),
       handler: (request, reply) => {
         const place = placeOfUrl(request.raw.url as string)
         return answer({ ...dav, request, reply: reply.header('cache-control', 'no-cache'), place })
       },
     })
   door(['OPTIONS'], 'open', 'What WebDAV can do here', options)
-  door(['GET', 'HEAD'], 'read', 'A file over WebDAV; a page for a collection', get)
-  door(['PUT'], 'write', 'Stores or replaces a file over WebDAV', put)
-  door(['DELETE'], 'write', 'Removes a file or a whole collection over WebDAV', remove)
+  door(['GET', 'HEAD'], 'read', 'A file over WebDAV; a page for a collection', get, [200, 206, 304])
+  door(['PUT'], 'write', 'Stores or replaces a file over WebDAV', put, [201, 204])
+  door(['DELETE'], 'write', 'Removes a file or a whole collection over WebDAV', remove, [204, 207])
   door(['PROPFIND'], 'read', 'Properties', propfind)
   door(['PROPPATCH'], 'write', 'Sets properties', proppatch)
   door(['MKCOL'], 'write', 'Makes a collection', makeCollection)
@@ -82,13 +88,13 @@ async function get(call: Call): Promise<FastifyReply> {
     .send(folderPage({ folder: prefix || 'dav/', listed, next: next && placeOf(next), start: prefix.length }))
 }
 
-function contractOf(summary: string): DoorContract {
+function contractOf(summary: string, statuses: readonly number[]): DoorContract {
   return {
     summary,
     description: 'docs/webdav.md says which methods there are and what they do.',
     url: `${DAV_URL}/{path}`,
     parameters: [pathParameter()],
-    responses: { 200: { description: summary } },
+    responses: Object.fromEntries(statuses.map(status => [status, { description: summary }])),
     errors: ['INVALID_PATH', 'FILE_NOT_FOUND', 'PRECONDITION_FAILED', 'LOCKED'],
   }
 }
