@@ -294,19 +294,24 @@ t.test('a call that is newer than the version it comes in is none', async t => {
   await t.rejects(asOld.call(address, { kind: 'new' }, options), { code: 'INVALID_REQUEST' })
 })
 
-t.test('a peer that is replaced by an older or a newer program is found out at the next word', async t => {
-  let theirs = credentialsOf({ speaks: 3 })
-  const credentials: Credentials = {
+/** The credentials of a peer in whose place another program may come at any moment. */
+function replaceable(now: () => Credentials): Credentials {
+  return {
     secret: 'secret',
     networkId: () => 'net-1',
-    self: () => theirs.self(),
+    self: () => now().self(),
     get versions() {
-      return theirs.versions
+      return now().versions
     },
     get turns() {
-      return theirs.turns
+      return now().turns
     },
   }
+}
+
+t.test('a peer that is replaced by an older or a newer program is found out at the next word', async t => {
+  let theirs = credentialsOf({ speaks: 3 })
+  const credentials = replaceable(() => theirs)
   const { address, asked, peers, received, versions } = await peerUnderTest(t, { credentials })
   const tell = async (text: string) => {
     peers.send(address, { kind: 'note', text })
@@ -332,17 +337,7 @@ t.test(
   'a peer that greets in both versions is found out when it is upgraded, and when it is not any more',
   async t => {
     let theirs = credentialsOf({ speaks: 3 })
-    const credentials: Credentials = {
-      secret: 'secret',
-      networkId: () => 'net-1',
-      self: () => theirs.self(),
-      get versions() {
-        return theirs.versions
-      },
-      get turns() {
-        return theirs.turns
-      },
-    }
+    const credentials = replaceable(() => theirs)
     const { address, peers, received, versions } = await peerUnderTest(t, { speaks: 4, credentials })
     const tell = async (text: string) => {
       peers.send(address, { kind: 'note', text })
