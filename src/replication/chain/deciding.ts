@@ -32,7 +32,7 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { meetMembers, saysMembers } from './acquaintance.ts'
-import { type Nodes, probe } from './liveness.ts'
+import { askWhetherThere, type Nodes, probe } from './liveness.ts'
 import { backOffMs, putView, send, setTimer, tell } from './machine-state.ts'
 import type { PaxosMessage, SealedView } from './messages.ts'
 
@@ -45,6 +45,12 @@ type Paxos<Kind extends PaxosMessage['kind']> = Extract<PaxosMessage, { kind: Ki
 export interface Proposing {
   proposal: Proposal
   tries: number
+  /** A plan of this node, out of what it believes; else a value that some acceptor may have accepted, to be finished. */
+  readonly isPlan: boolean
+  /** Whoever was heard from since the attempt began. */
+  readonly heard: Set<NodeId>
+  /** The acceptors have been asked to accept. */
+  asked: boolean
 }
 
 /** Attempts of one proposer; then whoever needs the range begins anew. */
@@ -104,28 +110,49 @@ export function seal(m: Deciding, state: ViewState): ViewState {
   return sealed
 }
 
-/** Begins to propose children, unless an attempt for this view is under way. */
-export function startProposal(m: Deciding, view: View, children: readonly View[], tries = 0): void {
+/** Begins to propose children that this node has planned, unless an attempt for this view is under way. */
+export function proposePlan(m: Deciding, view: View, children: readonly View[]): void {
+  if (!m.proposals.has(view.id)) startProposal(m, view, children, true)
+}
+
+/** Begins to finish what was accepted somewhere, unless an attempt for this view is under way. */
+export function finishProposal(m: Deciding, view: View, children: readonly View[]): void {
+  if (!m.proposals.has(view.id)) startProposal(m, view, children, false)
+}
+
+function startProposal(m: Deciding, view: View, children: readonly View[], isPlan: boolean, tries = 0): void {
   const old = m.proposals.get(view.id)
-  if (old !== undefined && tries === 0) return
   assertChildren(view, children)
   const round = (old?.proposal.roundSeen ?? 0) + 1
   assert(old === undefined || round > old.proposal.ballot.round, 'the ballots of a proposer grow', view.id)
   const ballot = { round, node: m.self, boot: bootName(m.boot) }
-  m.proposals.set(view.id, { proposal: propose(view, ballot, children), tries })
+  const proposal = propose(view, ballot, children)
+  m.proposals.set(view.id, { proposal, tries, isPlan, heard: new Set([m.self]), asked: false })
   for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'prepare', view, ballot })
+  const newcomers = new Set(children.flatMap(({ acceptors }) => acceptors))
+  if (isPlan) for (const node of newcomers) if (!view.acceptors.includes(node)) askWhetherThere(m, node)
   setTimer(m, m.settings.answerTimeoutMs + backOffMs(m, tries), { kind: 'proposal', viewId: view.id, round })
 }
 
 export function onProposalTimeout(m: Deciding, viewId: ViewId, round: number): void {
   const proposing = m.proposals.get(viewId)
   if (proposing === undefined || proposing.proposal.ballot.round !== round) return
-  const { proposal, tries } = proposing
+  const { proposal, tries, isPlan } = proposing
   for (const node of proposal.view.acceptors) {
     if (!proposal.answered.has(node)) probe(m, node)
   }
-  if (tries + 1 >= ATTEMPTS_MAX) m.proposals.delete(viewId)
-  else startProposal(m, proposal.view, proposal.value, tries + 1)
+  // Whoever looks after the range plans anew, out of what it has learned.
+  const isOutdated = proposal.phase === 'accept' && !proposing.asked
+  if (isOutdated || tries + 1 >= ATTEMPTS_MAX) m.proposals.delete(viewId)
+  else startProposal(m, proposal.view, proposal.value, isPlan && proposal.found === undefined, tries + 1)
+}
+
+/** A node is there: who waits for it to be an acceptor goes on. */
+export function noteHeard(m: Deciding, node: NodeId): void {
+  for (const proposing of m.proposals.values()) {
+    proposing.heard.add(node)
+    askToAccept(m, proposing)
+  }
 }
 
 export function onPrepare(m: Deciding, from: NodeId, message: Paxos<'prepare'>): void {
@@ -186,8 +213,20 @@ export function onPromised(m: Deciding, from: NodeId, message: Paxos<'promise'>)
   const before = proposing.proposal
   const after = onPromise(before, from, message.accepted, majority(before.view.acceptors))
   proposing.proposal = after
-  if (before.phase !== 'prepare' || after.phase !== 'accept') return
-  const { view, ballot, value: children } = after
+  askToAccept(m, proposing)
+}
+
+/**
+ * Phase 2a. A plan is made out of a belief, which may be old: it goes on when most of the acceptors that it names are there.
+ * Else those that it takes for dead could decide a view that nobody can follow, since they live (docs/decisions/0240).
+ */
+function askToAccept(m: Deciding, proposing: Proposing): void {
+  const { view, ballot, phase, found, value: children } = proposing.proposal
+  if (phase !== 'accept' || proposing.asked) return
+  const isFollowed = ({ acceptors }: View) =>
+    acceptors.filter(node => proposing.heard.has(node)).length >= majority(acceptors)
+  if (proposing.isPlan && found === undefined && !children.every(isFollowed)) return
+  proposing.asked = true
   for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'accept', view, ballot, children })
 }
 
@@ -243,7 +282,7 @@ export function meetSealed(m: Deciding, sealed: SealedView): void {
       if (headOf(child) !== m.self) send(m, headOf(child), { kind: 'teach', views: [child] })
     }
   } else if (sealed.accepted !== undefined) {
-    startProposal(m, sealed.view, sealed.accepted)
+    finishProposal(m, sealed.view, sealed.accepted)
   }
 }
 
@@ -255,7 +294,7 @@ function sameBallot(a: { round: number; node: string; boot: string }, b: typeof 
 export function finishSealed(m: Deciding, state: ViewState): void {
   if (!state.sealed || state.next !== undefined) return
   if (state.accepted !== undefined && newerViews(m, state.view).length === 0) {
-    startProposal(m, state.view, state.accepted.children)
+    finishProposal(m, state.view, state.accepted.children)
   }
 }
 

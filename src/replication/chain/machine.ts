@@ -20,7 +20,7 @@ import { admit, learnBoot, onRemembered, onUnknown } from './acquaintance.ts'
 import { expireBodies, fillBodies, onBodyLost } from './bodies.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { onVoterUnreachable, startRounds } from './confirm.ts'
-import { finishSealed, newerViews } from './deciding.ts'
+import { finishSealed, newerViews, noteHeard } from './deciding.ts'
 import { onBodyNowhere, onTargetUnreachable } from './entry.ts'
 import { startRequest } from './flows.ts'
 import { forgetStrays } from './forgetting.ts'
@@ -212,5 +212,6 @@ function onEnvelope(m: Machine, envelope: Envelope): void {
   if (message.kind === 'impostor') return onRemembered(m, message.remembered)
   if (!admit(m, from, boot)) return
   heardFrom(m, from)
+  noteHeard(m, from)
   receive(m, from, bootName(boot), message)
 }

@@ -23,7 +23,7 @@ import {
   type ViewId,
 } from '../../views/view.ts'
 import { askAboutStrangers, isMissing, membersOf } from './acquaintance.ts'
-import { finishSealed, startProposal } from './deciding.ts'
+import { finishSealed, proposePlan } from './deciding.ts'
 import { isAlive, probe } from './liveness.ts'
 import { backOffMs, type Member, newTag, send, setTimer, type TimerEvent } from './machine-state.ts'
 import { completeView, isSettled, type Sparing } from './spares.ts'
@@ -185,7 +185,7 @@ function proposePlans(m: Repairing, viewId: ViewId, plans: readonly Plan[]): voi
   const known = plans.map(plan => {
     return { ...plan, members: membersOf(m, state.view, [...plan.replicas, ...plan.acceptors]) }
   })
-  startProposal(m, state.view, childrenOf(state.view, known, newTag(m), isSettled(m, state), state.active))
+  proposePlan(m, state.view, childrenOf(state.view, known, newTag(m), isSettled(m, state), state.active))
 }
 
 /** Replaces a view by its like, as an operator or a test may want. */

@@ -189,9 +189,30 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'attempts-without-end',
     file: 'src/replication/chain/deciding.ts',
-    find: 'if (tries + 1 >= ATTEMPTS_MAX) m.proposals.delete(viewId)',
-    replace: 'if (false as boolean) m.proposals.delete(viewId)',
+    find: 'if (isOutdated || tries + 1 >= ATTEMPTS_MAX) m.proposals.delete(viewId)',
+    replace: 'if (isOutdated) m.proposals.delete(viewId)',
     loss: 'a proposer that nobody answers goes on for ever',
+  },
+  {
+    id: 'acceptors-out-of-a-belief',
+    file: 'src/replication/chain/deciding.ts',
+    find: '  if (proposing.isPlan && found === undefined && !children.every(isFollowed)) return\n',
+    replace: '  void isFollowed\n  void found\n',
+    loss: 'a range is given acceptors of whom most are dead, by those who live',
+  },
+  {
+    id: 'newcomers-not-asked',
+    file: 'src/replication/chain/deciding.ts',
+    find: 'if (!view.acceptors.includes(node)) askWhetherThere(m, node)',
+    replace: 'void node',
+    loss: 'acceptors that are new to a range are never given it',
+  },
+  {
+    id: 'outdated-plan-goes-on',
+    file: 'src/replication/chain/deciding.ts',
+    find: 'const isOutdated = proposal.phase',
+    replace: 'const isOutdated = (false as boolean) && proposal.phase',
+    loss: 'a range whose plan was made out of an old belief waits for the next occasion',
   },
   {
     id: 'decided-told-to-nobody',

@@ -83,3 +83,26 @@ t.test('an unstable promise is no promise: it is written before it is sent', asy
   bench.deliver('n3', 'n1', { kind: 'prepare', view: V1, ballot: { ...ballot, round: 3, node: node('n3') } })
   t.ok(bench.log.includes('n1>n3 outbid'))
 })
+
+t.test('a plan goes on only when most of the acceptors that it names are there', async t => {
+  for (const isThere of [false, true]) {
+    const nodes = ['n1', 'n2', 'n3', ...(isThere ? ['n4'] : [])]
+    const bench = new Bench({ nodes, view: V1 })
+    const machine = bench.machine('n3')
+    // n3 takes n1 and n2 for dead, and has not heard that n5 is gone.
+    for (const name of ['n1', 'n2', 'n4', 'n5']) machine.suspects.add(node(name))
+    bench.event('n3', { kind: 'members', members: bench.members('n3', 'n4', 'n5', 'n1', 'n2') })
+    bench.lose = ({ message }) => message.kind === 'decided'
+    bench.fire('repair', 'n3')
+    t.ok(bench.log.includes('n1>n3 promise'))
+    t.equal(bench.log.includes('n3>n1 accept'), isThere, 'that others promise is not enough')
+    if (isThere) {
+      t.match(bench.state('n3').next, [{ acceptors: ['n3', 'n4', 'n5'] }])
+      continue
+    }
+    bench.fire('proposal', 'n3')
+    t.equal(machine.proposals.size, 0)
+    bench.fire('repair', 'n3')
+    t.match(bench.state('n3').next, [{ acceptors: ['n1', 'n2', 'n3'] }], 'who has answered lives')
+  }
+})
