@@ -23,9 +23,10 @@ const LINGER_MS = 2000
 type Fail = (error: StoreError) => void
 
 const lastResponse = Symbol('lastResponse')
+const waitingResponses = Symbol('waitingResponses')
 
 /** A socket knows the answer to its last request; a WeakMap would cost every request as much as its routing. */
-type WithResponse = Duplex & { [lastResponse]?: ServerResponse }
+type WithResponse = Duplex & { [lastResponse]?: ServerResponse; [waitingResponses]?: Set<ServerResponse> }
 
 export class Connections {
   readonly #env: Env
@@ -47,6 +48,7 @@ export class Connections {
     const previous = socket[lastResponse]
     socket[lastResponse] = response
     if (previous === undefined || previous.writableFinished || previous.destroyed) return undefined
+    closeWith(socket, response)
     return isSafe(previous.req?.method) && isSafe(request.method) ? undefined : previous
   }
 
@@ -148,6 +150,23 @@ export class Connections {
     const timer = this.#env.timers.after(LINGER_MS, () => socket.destroy())
     socket.once('close', () => timer.cancel())
   }
+}
+
+/**
+ * Of several answers on one connection node:http closes only the one whose turn it is when the connection is gone. The others would
+ * never end, and what they are made of would stay open.
+ */
+function closeWith(socket: WithResponse, response: ServerResponse): void {
+  let waiting = socket[waitingResponses]
+  if (waiting === undefined) {
+    const all = new Set<ServerResponse>()
+    socket[waitingResponses] = waiting = all
+    socket.once('close', () => {
+      for (const one of all) if (one.socket === null && !one.writableFinished) one.destroy().emit('close')
+    })
+  }
+  waiting.add(response)
+  response.once('close', () => waiting.delete(response))
 }
 
 function isSafe(method: string | undefined): boolean {

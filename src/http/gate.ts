@@ -3,7 +3,6 @@
  * been looked at.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { NodeConfig } from '../config.ts'
 import { StoreError } from '../errors.ts'
@@ -28,9 +27,8 @@ export class Gate {
   readonly #localOnly: boolean
   /** The Host that was found right last; nearly every request has the same. */
   #knownHost: string | undefined
-  /** Requests that were let in and are not answered yet: in all, and of each connection that is open. */
+  /** Requests that were let in and are not answered yet. */
   #running = 0
-  readonly #runningOf = new Map<Socket, number>()
   #isClosed = false
   #onLast = () => {}
 
@@ -85,7 +83,7 @@ export class Gate {
           done(error as Error)
           return
         }
-        this.#enter(request.raw.socket, reply)
+        this.#enter(reply)
         done()
       }
       const previous = this.#connections.begin(request.raw, reply.raw)
@@ -103,28 +101,12 @@ export class Gate {
     })
   }
 
-  /** The reply to a pipelined request does not end when its client leaves before its turn; the connection does. */
-  #enter(socket: Socket, reply: FastifyReply): void {
-    const running = this.#runningOf.get(socket)
-    if (running === undefined) {
-      socket.once('close', () => {
-        this.#leave(this.#runningOf.get(socket) ?? 0)
-        this.#runningOf.delete(socket)
-      })
-    }
-    this.#runningOf.set(socket, (running ?? 0) + 1)
+  #enter(reply: FastifyReply): void {
     this.#running++
     reply.raw.once('close', () => {
-      const left = this.#runningOf.get(socket)
-      if (left === undefined) return
-      this.#runningOf.set(socket, left - 1)
-      this.#leave(1)
+      this.#running--
+      if (this.#running === 0) this.#onLast()
     })
-  }
-
-  #leave(requests: number): void {
-    this.#running -= requests
-    if (this.#running === 0) this.#onLast()
   }
 
   /** @throws StoreError UNAVAILABLE, INVALID_REQUEST, UNAUTHORIZED, FORBIDDEN. */

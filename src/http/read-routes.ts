@@ -10,6 +10,7 @@ import { errorCode, StoreError } from '../errors.ts'
 import type { FileRange, FoundFile } from '../files/file-service.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { type ETag, etagOf } from '../storage/record.ts'
+import { streamOver } from '../stream-over.ts'
 import { contentRange, type MultipartPlan, parseRanges, planMultipart } from './byte-ranges.ts'
 import { isWanted, lastModifiedMs, rangeApplies } from './conditions.ts'
 import {
@@ -191,6 +192,11 @@ function send(
     reply.raw.writeHead(status, fields as string[]).end(body)
     return reply
   }
+  if (reply.raw.destroyed) {
+    // The client has gone meanwhile, and the framework would wait for that.
+    body.destroy()
+    return reply.hijack()
+  }
   for (let i = 0; i < fields.length; i += 2) reply.header(fields[i] as string, fields[i + 1])
   body.on('error', () => {
     if (reply.raw.headersSent) resetConnection(reply)
@@ -235,7 +241,8 @@ async function partsOf(
   ranges: readonly FileRange[],
   plan: MultipartPlan,
 ): Promise<Readable> {
-  let next: Uint8Array | Readable | undefined = await files.read(found, ranges[0])
+  const first = await files.read(found, ranges[0])
+  let next: Uint8Array | Readable | undefined = first
   async function* parts(): AsyncGenerator<Uint8Array> {
     for (const [i, range] of ranges.entries()) {
       yield plan.heads[i] as Buffer
@@ -246,7 +253,9 @@ async function partsOf(
     }
     yield plan.tail
   }
-  return Readable.from(parts(), { objectMode: false })
+  return first instanceof Uint8Array
+    ? Readable.from(parts(), { objectMode: false })
+    : streamOver(first, parts())
 }
 
 function fileNameOf(path: PathName): string {

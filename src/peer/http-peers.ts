@@ -183,6 +183,8 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
         // Bytes that have left are gone: the next try is in the other version, or with a new greeting.
         if (!this.#requests.mayAgree(to, manner, error)) throw error
         throw new StoreError('UNAVAILABLE', `The node ${to} has started anew.`, { cause: error })
+      } finally {
+        bytes.destroy()
       }
     })
   }

@@ -4,6 +4,7 @@
  */
 import { refuseExtension } from '../http/file-name.ts'
 import type { FileMeta } from '../storage/record.ts'
+import { lending } from '../stream-over.ts'
 import { algorithmOf, BodyChecksums, type Checksum, checksumElement, checksumHeader } from './checksums.ts'
 import { S3Error } from './errors.ts'
 import { pathOfKey } from './object-key.ts'
@@ -85,10 +86,9 @@ export async function uploadPartCopy(components: S3Components, request: S3Reques
   const sums = new BodyChecksums(upload.checksum?.algorithm, undefined)
   const path = partPath(upload, number)
   const copy = async (): Promise<Xml> => {
+    const take = (body: AsyncIterable<Uint8Array>) => files.receive(sums.passing(body), { path })
     const body = await files.read(found, range)
-    const received = await files.receive(sums.passing(body instanceof Uint8Array ? one(body) : body), {
-      path,
-    })
+    const received = await (body instanceof Uint8Array ? take(one(body)) : lending(body, take))
     const checksum = await sums.finish()
     const written = await files.commitReceived(path, received, {
       condition: 'none',

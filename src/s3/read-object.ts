@@ -7,6 +7,7 @@ import { errorCode, StoreError } from '../errors.ts'
 import type { FileRange, FoundFile } from '../files/file-service.ts'
 import { lastModifiedMs } from '../http/conditions.ts'
 import { etagOf, type FileRecord } from '../storage/record.ts'
+import { lending } from '../stream-over.ts'
 import { noSuchBucket } from './buckets.ts'
 import { checksumElement } from './checksums.ts'
 import { isWantedBy } from './conditions.ts'
@@ -88,10 +89,16 @@ async function send(
   headers: Record<string, string>,
   body: Uint8Array | Readable,
 ): Promise<void> {
-  reply.writeHead(status, headers)
-  if (body instanceof Uint8Array) reply.end(body)
-  // What was promised and can't be sent ends the connection: pipeline destroys it.
-  else await pipeline(body, reply)
+  if (body instanceof Uint8Array) {
+    reply.writeHead(status, headers).end(body)
+    return
+  }
+  await lending(body, async () => {
+    if (reply.destroyed) return
+    reply.writeHead(status, headers)
+    // What was promised and can't be sent ends the connection: pipeline destroys it.
+    await pipeline(body, reply)
+  })
 }
 
 /** @throws S3Error InvalidRange, InvalidPartNumber, NotImplemented, InvalidArgument. */

@@ -24,6 +24,7 @@ const OPEN_TO_ALL = new Set([
   'src/env.ts',
   'src/invariant.ts',
   'src/quantity.ts',
+  'src/stream-over.ts',
   'src/views/view.ts',
   'src/storage/record.ts',
   'src/storage/user-meta.ts',
@@ -74,6 +75,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   env: [],
   invariant: ['version'],
   quantity: [],
+  'stream-over': [],
   version: [],
   // The laboratory drives everything, and nothing imports it but one command.
   lab: [

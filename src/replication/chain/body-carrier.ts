@@ -13,6 +13,7 @@ import { DownloadRoom } from '../../storage/download-room.ts'
 import type { BlobId, Body, FileRecord } from '../../storage/record.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { ByteRange, GrowingBody } from '../../storage/storage.ts'
+import { lending } from '../../stream-over.ts'
 import type { NodeId } from '../../views/view.ts'
 import { BlockShelf } from './block-shelf.ts'
 import { BodiesAhead, type SendAhead } from './bodies-ahead.ts'
@@ -139,7 +140,7 @@ export class BodyCarrier {
     const { peers, store } = this.#components
     if (await store.hasBlob(blob.blobId)) return
     await this.#fromHolders(from, async holder => {
-      await this.receive(blob, await peers.pullBody(holder, blob.blobId, 0))
+      await lending(await peers.pullBody(holder, blob.blobId, 0), bytes => this.receive(blob, bytes))
     })
   }
 
@@ -211,10 +212,9 @@ export class BodyCarrier {
     let fault = new StoreError('UNAVAILABLE', 'No other node that keeps the file answers.', { path })
     for (const holder of holders(path)) {
       try {
-        const bytes = await peers.pullBody(holder, blob.blobId, 0)
-        if (isKept(blob.blobId)) await store.replaceBlob(blob.blobId, blob.sha256, bytes)
-        else await this.receive(blob, bytes)
-        return
+        const take = (bytes: Readable) =>
+          isKept(blob.blobId) ? store.replaceBlob(blob.blobId, blob.sha256, bytes) : this.receive(blob, bytes)
+        return await lending(await peers.pullBody(holder, blob.blobId, 0), take)
       } catch (error) {
         const code = errorCode(error)
         if (code === undefined || code === 'DISK_FULL') throw error
@@ -233,11 +233,11 @@ export class BodyCarrier {
     const { peers, store } = this.#components
     await this.#ahead.ended(to, blob.blobId)
     if (await peers.hasBody(to, blob.blobId)) return
-    if (await store.hasBlob(blob.blobId))
-      return peers.pushBody(to, blob, await store.openBlob(blob.blobId, 0))
+    const push = (bytes: Readable) => peers.pushBody(to, blob, bytes)
+    if (await store.hasBlob(blob.blobId)) return lending(await store.openBlob(blob.blobId, 0), push)
     await this.#fromHolders(from, async holder => {
       if (holder === to) throw new StoreError('FILE_NOT_FOUND', 'It has just said that it has no such body.')
-      await peers.pushBody(to, blob, await peers.pullBody(holder, blob.blobId, 0))
+      await lending(await peers.pullBody(holder, blob.blobId, 0), push)
     })
   }
 

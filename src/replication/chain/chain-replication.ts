@@ -2,7 +2,7 @@
  * Owns replication by chains as the layers above see it: it turns changes and reads into requests to the machine, puts
  * large bodies where the machine will want them, and turns outcomes into records and errors.
  */
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Env } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
 import { type Address, type Identifier, identifierOfPath } from '../../ring/identifier.ts'
@@ -17,6 +17,7 @@ import type {
   Storage,
   StorageStatistics,
 } from '../../storage/storage.ts'
+import { streamOver } from '../../stream-over.ts'
 import { headOf, type NodeId, type View } from '../../views/view.ts'
 import {
   type Change,
@@ -180,7 +181,7 @@ export class ChainReplication implements Replication {
       yield* await readElsewhere({ first: next, last })
     }
     // What waits, waits in the stream below, which knows how much may.
-    return Readable.from(all(), { objectMode: false, highWaterMark: 1 })
+    return streamOver(here, all())
   }
 
   /**

@@ -89,6 +89,32 @@ t.test('the message follows the body, which travels once', async t => {
   t.equal(carrier('a').pushing, 0)
 })
 
+t.test('bytes that nobody takes are let go', async t => {
+  const { carrier, store, lost } = network(['a', 'b', 'c'])
+  await store('c').receive(blob.blobId, chunksOf(bytes), { sizeMax })
+  await carrier('a').fetch(blob, undefined)
+  const opened: Readable[] = []
+  for (const name of ['a', 'c']) {
+    const from = store(name)
+    const open = from.openBlob.bind(from)
+    from.openBlob = async (...body) => {
+      const stream = await open(...body)
+      opened.push(stream)
+      // Whoever the bytes are for is gone just now.
+      lost.add(node('b'))
+      return stream
+    }
+  }
+  await t.rejects(carrier('a').push(node('b'), blob), { code: 'UNAVAILABLE' }, 'from here')
+  lost.clear()
+  store('a').hasBlob = async () => false
+  await t.rejects(carrier('a').push(node('b'), blob), { code: 'UNAVAILABLE' }, 'from another')
+  t.same(
+    opened.map(stream => stream.destroyed),
+    [true, true],
+  )
+})
+
 t.test('a body that is not here is brought from one who has it', async t => {
   const { carrier, store, lost, sent } = network(['a', 'b', 'c', 'd'])
   await store('d').receive(blob.blobId, chunksOf(bytes), { sizeMax })
