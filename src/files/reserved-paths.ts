@@ -3,8 +3,8 @@
  * every door and left out of every list.
  */
 import { StoreError } from '../errors.ts'
-import type { PathName } from '../ring/path-name.ts'
-import { behind, type ListSource } from './listing.ts'
+import { behind, type PathName } from '../ring/path-name.ts'
+import { type ListSource, placeOf } from './listing.ts'
 
 /** The first segment of every reserved path. */
 export const RESERVED_SEGMENT = '.altered-chord'
@@ -25,12 +25,13 @@ export function refuseReserved(...paths: readonly PathName[]): void {
 
 /** The same files without the reserved ones. */
 export function withoutReserved(source: ListSource): ListSource {
-  const list: ListSource['list'] = async (prefix, after, limit) => {
-    const entries = await source.list(prefix, after, limit)
-    const first = entries.findIndex(({ path }) => isReserved(path))
-    if (first === -1) return entries
+  const list: ListSource['list'] = async query => {
+    const listed = await source.list(query)
+    const first = listed.findIndex(line => isReserved(placeOf(line)))
+    if (first === -1) return listed
     // On from behind all of them: there may be more than one page can hold.
-    return [...entries.slice(0, first), ...(await source.list(prefix, behind(PREFIX), limit - first))]
+    const rest = { ...query, after: behind(PREFIX), limit: query.limit - first }
+    return [...listed.slice(0, first), ...(await source.list(rest))]
   }
   return { list }
 }

@@ -81,7 +81,7 @@ async function* checkFile(storage: Storage, path: PathName): AsyncGenerator<numb
 /** The files that this node keeps itself, as a list reads them. */
 function ownFiles(storage: Storage): ListSource {
   return {
-    async list(prefix, after, limit) {
+    async list({ prefix, after, limit }) {
       const entries: ListEntry[] = []
       for (const entry of storage.list(prefix, after)) {
         entries.push(entry)

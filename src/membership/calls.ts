@@ -14,7 +14,7 @@ import type { Piggyback } from '../routing/learning.ts'
 import type { LookupReply, LookupRequest } from '../routing/lookup.ts'
 import { INCARNATION_MAX, type MapRecord, NODE_STATUSES } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
-import type { ListEntry } from '../storage/storage.ts'
+import type { ListEntry, ListQuery } from '../storage/storage.ts'
 import type { Knowledge } from '../views/recovery.ts'
 import type { Boot, NodeId, View, ViewId } from '../views/view.ts'
 import type { NetworkConfig, NetworkWish } from './network-config.ts'
@@ -104,18 +104,16 @@ export interface JoinAnswer {
   readonly boots?: KnownBoots | undefined
 }
 
-export interface ListAsk {
-  readonly prefix: string
-  readonly after: string | undefined
-  /** Lines at the most. */
-  readonly limit: number
-}
+/** What a list asks each node for; one of before version 0.2 does not know the delimiter, and answers with files. */
+export type ListAsk = ListQuery
 
 export interface ListAnswer {
   /** The files of the ranges below, in byte order, from after `after` on. */
   readonly lines: readonly ListEntry[]
-  /** The last path looked at; undefined when everything was. */
-  readonly upTo: PathName | undefined
+  /** Common prefixes of other files of these ranges, in no order; absent without a delimiter. */
+  readonly levels?: readonly string[] | undefined
+  /** Everything up to here was looked at; undefined when that was everything. */
+  readonly upTo: string | undefined
   /** The ranges that the asked node answers for. */
   readonly arcs: readonly ListedArc[]
 }
@@ -203,6 +201,7 @@ const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> }
     prefix: is.text(TEXT_LENGTH_MAX),
     after: is.absentOr(is.text(TEXT_LENGTH_MAX)),
     limit: is.integer(1),
+    delimiter: is.absentOr(is.oneOf('/')),
   },
   digests: { ...arc, prefixes: is.list(prefix, PREFIXES_MAX) },
   versions: { ...arc, prefix },

@@ -6,8 +6,8 @@ import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { type Arc, arcContains } from '../ring/arc.ts'
 import { type Address, identifierOfPath } from '../ring/identifier.ts'
-import { comparePathNames } from '../ring/path-name.ts'
-import type { ListEntry } from '../storage/storage.ts'
+import { behind, commonPrefix, comparePathNames } from '../ring/path-name.ts'
+import { type ListEntry, type Listed, type ListQuery, placeOf } from '../storage/storage.ts'
 import { compareViews, rankOf } from '../views/view.ts'
 import type { AskedNode } from './asking.ts'
 import type { ListAnswer, ListAsk, ListedArc } from './calls.ts'
@@ -46,26 +46,26 @@ export class NetworkList {
   }
 
   /** As Replication.list. */
-  async list(prefix: string, after: string | undefined, limit: number): Promise<readonly ListEntry[]> {
-    const lines: ListEntry[] = []
-    let from = after
-    while (lines.length < limit) {
-      const part = await this.#part({ prefix, after: from, limit: limit - lines.length })
-      lines.push(...part.lines)
+  async list(query: ListQuery): Promise<readonly Listed[]> {
+    const listed: Listed[] = []
+    let { after } = query
+    while (listed.length < query.limit) {
+      const part = await this.#part({ ...query, after, limit: query.limit - listed.length })
+      listed.push(...part.listed)
       if (part.upTo === undefined) break
-      from = part.upTo
+      after = part.upTo
     }
-    return lines
+    return listed
   }
 
-  async #part(ask: ListAsk): Promise<ListAnswer> {
+  async #part(ask: ListAsk): Promise<MergedPart> {
     const { env, signal, own, askOthers, missing } = this.#components
     const sinceMs = env.clock.monotonicMs()
     for (let tries = 1; ; tries++) {
       const { parts, silent } = await askOthers(ask)
       try {
         // Whether a part is missed shows when the ranges do not cover the ring.
-        return mergeParts([await own(ask), ...parts], ask.limit)
+        return mergeParts([await own(ask), ...parts], ask)
       } catch (error) {
         const lost = missing()
         const patienceMs = lost.length > 0 ? LOST_PATIENCE_MS : PATIENCE_MS
@@ -84,27 +84,42 @@ function naming(error: unknown, missing: readonly Address[]): unknown {
   return new StoreError('UNAVAILABLE', message, { missing })
 }
 
+interface MergedPart {
+  readonly listed: readonly Listed[]
+  /** Where the next part continues from; undefined: there is none. */
+  readonly upTo: string | undefined
+}
+
 /**
  * The parts of all heads as one: up to the least path that every part has reached. A head that has not heard yet that its
- * view was succeeded lists too; of what overlaps, the newest view counts.
+ * view was succeeded lists too; of what overlaps, the newest view counts. A common prefix counts whoever names it: its head was confirmed
+ * while the list was asked for, so that a file stood there then.
  * @throws StoreError UNAVAILABLE when a range is missing, because its head changes or can't be reached.
  */
-export function mergeParts(parts: readonly ListAnswer[], limit: number): ListAnswer {
+export function mergeParts(parts: readonly ListAnswer[], ask: ListAsk): MergedPart {
   const arcs = parts.flatMap(part => part.arcs)
   const fits = isPartition(arcs)
   if (!fits && !coverRing(arcs))
     throw new StoreError('UNAVAILABLE', 'A part of the ring can not be listed at the moment.')
   const ends = parts.map(part => part.upTo).filter(path => path !== undefined)
   const end = ends.sort(comparePathNames)[0]
-  const all = parts
-    .flatMap(part => (fits ? part.lines : part.lines.filter(line => isNewest(line, part.arcs, arcs))))
-    .sort((a, b) => comparePathNames(a.path, b.path))
+  const newest = parts.flatMap(part =>
+    fits ? part.lines : part.lines.filter(line => isNewest(line, part.arcs, arcs)),
+  )
+  const byPlace = new Map<string, Listed>()
+  for (const level of parts.flatMap(part => part.levels ?? [])) byPlace.set(level, level)
+  for (const line of newest) {
+    const listed = (ask.delimiter && commonPrefix(line.path, ask.prefix, ask.delimiter)) ?? line
     // Whatever two nodes believe of a range, a path is one file.
-    .filter(({ path }, index, sorted) => path !== sorted[index - 1]?.path)
-  const reached = end === undefined ? all : all.filter(line => comparePathNames(line.path, end) <= 0)
-  if (reached.length <= limit) return { lines: reached, upTo: end, arcs }
-  const lines = reached.slice(0, limit)
-  return { lines, upTo: lines.at(-1)?.path, arcs }
+    if (!byPlace.has(placeOf(listed))) byPlace.set(placeOf(listed), listed)
+  }
+  const all = [...byPlace.values()].sort((a, b) => comparePathNames(placeOf(a), placeOf(b)))
+  const reached = end === undefined ? all : all.filter(one => comparePathNames(placeOf(one), end) <= 0)
+  const listed = reached.slice(0, ask.limit)
+  const last = listed.at(-1)
+  const upTo = listed.length < reached.length && last !== undefined ? placeOf(last) : end
+  // What lies below a common prefix that is listed is of no more interest.
+  return { listed, upTo: typeof last === 'string' && upTo?.startsWith(last) ? behind(last) : upTo }
 }
 
 function isNewest({ path }: ListEntry, own: readonly ListedArc[], all: readonly ListedArc[]): boolean {

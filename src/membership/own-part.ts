@@ -12,7 +12,7 @@ import type { NetworkView } from '../replication/chain/network-view.ts'
 import { fileOf } from '../replication/chain/record-notes.ts'
 import { arcContains } from '../ring/arc.ts'
 import { identifierOfPath } from '../ring/identifier.ts'
-import { comparePathNames, type PathName } from '../ring/path-name.ts'
+import { behind, commonPrefix, comparePathNames, type PathName } from '../ring/path-name.ts'
 import { etagOf, type FileRecord } from '../storage/record.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
@@ -21,6 +21,9 @@ import type { ListAnswer, ListAsk, ListedArc } from './calls.ts'
 
 /** Lines that a node looks at for one part, whatever it finds: about 5 ms of the event loop. */
 const LINES_LOOKED_AT_MAX = 5_000
+
+/** What a jump over a common prefix costs, in lines looked at. */
+const LINES_OF_A_SEEK = 4
 
 /** The longest wait for the votes about one part, ms; a range without them is left out. */
 const VOTES_TIMEOUT_MS = 2_500
@@ -32,35 +35,48 @@ export interface OwnPartComponents {
 }
 
 /** What may be told of `ask`: everything in it is durable, acknowledged and confirmed. @throws StoreError UNAVAILABLE, DISK_FULL. */
-export async function ownPart(
+export async function ownPart(components: OwnPartComponents, ask: ListAsk): Promise<ListAnswer> {
+  for (let arcs = arcsHere(components.driver.known); ; ) {
+    const part = await partOf(components, ask, arcs)
+    // A common prefix was seen by one file, perhaps of a range that has gone, and its other files were jumped over.
+    if (ask.delimiter === undefined || part.arcs.length === arcs.length) return part
+    arcs = part.arcs
+  }
+}
+
+/** The ranges that this node takes itself for the head of. */
+export function arcsHere(known: Pick<NetworkView, 'self' | 'held'>): readonly ListedArc[] {
+  return known
+    .held()
+    .filter(state => serves(state) && headOf(state.view) === known.self)
+    .map(({ view: { lo, hi, epoch, id } }) => ({ lo, hi, epoch, id }))
+}
+
+async function partOf(
   { env, driver, storage }: OwnPartComponents,
   ask: ListAsk,
+  here: readonly ListedArc[],
 ): Promise<ListAnswer> {
-  const part = partHere(driver.known, storage, ask)
   const open = new Set(
-    part.arcs.flatMap(({ id }) => (id === undefined ? [] : [...driver.kept.unacknowledged(id)])),
+    here.flatMap(({ id }) => (id === undefined ? [] : [...driver.kept.unacknowledged(id)])),
   )
+  const part = partHere(storage, ask, here, open)
   await driver.durable()
   const deadline = new AbortController()
   const timer = env.timers.after(VOTES_TIMEOUT_MS, () => deadline.abort())
   try {
     const asked = [...open].filter(path => isAsked(path, ask, part.upTo))
     const [arcs, read] = await Promise.all([
-      Promise.all(part.arcs.map(arc => confirmed(driver, arc, deadline.signal))),
+      Promise.all(here.map(arc => confirmed(driver, arc, deadline.signal))),
       Promise.all(asked.map(path => lineNow(driver, path, deadline.signal))),
     ])
     const standing = arcs.filter(arc => arc !== undefined)
-    const lines = [
-      ...part.lines.filter(({ path }) => !open.has(path)),
-      ...read.filter(line => line !== undefined),
-    ]
-    const isStanding = ({ path }: ListEntry) => {
-      const position = identifierOfPath(path)
-      return standing.some(arc => arcContains(arc, position))
-    }
-    const isWhole = standing.length === part.arcs.length
+    const lines = [...part.lines, ...read.filter(line => line !== undefined)]
+    const isStanding = ({ path }: ListEntry) => isIn(standing, path)
+    const isWhole = standing.length === here.length
     return {
       lines: (isWhole ? lines : lines.filter(isStanding)).sort((a, b) => comparePathNames(a.path, b.path)),
+      ...(ask.delimiter !== undefined && { levels: part.levels }),
       upTo: part.upTo,
       arcs: standing,
     }
@@ -69,25 +85,40 @@ export async function ownPart(
   }
 }
 
-/** The files on this disk of the ranges that this node takes itself for the head of. */
+/** What this disk holds of these ranges: files, and common prefixes of files; `open` ones stand for nothing yet. */
 export function partHere(
-  known: Pick<NetworkView, 'self' | 'held'>,
   storage: Pick<Storage, 'list'>,
-  ask: ListAsk,
-): ListAnswer {
-  const arcs = known
-    .held()
-    .filter(state => serves(state) && headOf(state.view) === known.self)
-    .map(({ view: { lo, hi, epoch, id } }) => ({ lo, hi, epoch, id }))
+  { prefix, delimiter, after, limit }: ListAsk,
+  arcs: readonly ListedArc[],
+  open: ReadonlySet<PathName>,
+): Pick<ListAnswer, 'lines' | 'upTo'> & { readonly levels: readonly string[] } {
   const lines: ListEntry[] = []
+  const levels: string[] = []
   let lookedAt = 0
-  for (const line of storage.list(ask.prefix, ask.after)) {
-    lookedAt++
-    const position = identifierOfPath(line.path)
-    if (arcs.some(arc => arcContains(arc, position))) lines.push(line)
-    if (lines.length >= ask.limit || lookedAt >= LINES_LOOKED_AT_MAX) return { lines, upTo: line.path, arcs }
+  for (let from = after; ; ) {
+    let level: string | undefined
+    for (const line of storage.list(prefix, from)) {
+      lookedAt++
+      if (isIn(arcs, line.path) && !open.has(line.path)) {
+        level = delimiter && commonPrefix(line.path, prefix, delimiter)
+        if (level === undefined) lines.push(line)
+        else levels.push(level)
+      }
+      const upTo = level === undefined ? line.path : behind(level)
+      if (lines.length + levels.length >= limit || lookedAt >= LINES_LOOKED_AT_MAX)
+        return { lines, levels, upTo }
+      if (level !== undefined) break
+    }
+    if (level === undefined) return { lines, levels, upTo: undefined }
+    // A level of a few folders is as quick with a million files in each.
+    from = behind(level)
+    lookedAt += LINES_OF_A_SEEK
   }
-  return { lines, upTo: undefined, arcs }
+}
+
+function isIn(arcs: readonly ListedArc[], path: PathName): boolean {
+  const position = identifierOfPath(path)
+  return arcs.some(arc => arcContains(arc, position))
 }
 
 /** The arc, when its view was not superseded after the files were looked at. */
@@ -130,7 +161,7 @@ function lineOf(file: FileRecord): ListEntry {
   }
 }
 
-function isAsked(path: PathName, { prefix, after }: ListAsk, upTo: PathName | undefined): boolean {
+function isAsked(path: PathName, { prefix, after }: ListAsk, upTo: string | undefined): boolean {
   if (!path.startsWith(prefix)) return false
   if (after !== undefined && comparePathNames(path, after) <= 0) return false
   return upTo === undefined || comparePathNames(path, upTo) <= 0

@@ -338,7 +338,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         refuseOutdated: replicas => gate.refuseOutdated(replicas.map(addressOf)),
         lost,
         refused: error => this.#bodyRefused(error),
-        list: (prefix, after, limit) => list.list(prefix, after, limit),
+        list: query => list.list(query),
       },
       { self: this.#self },
     )

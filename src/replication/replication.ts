@@ -6,7 +6,14 @@ import type { Readable } from 'node:stream'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { Body, ETag, FileMeta, FileRecord } from '../storage/record.ts'
-import type { ByteRange, ListEntry, StagedBody, StageOptions, StorageStatistics } from '../storage/storage.ts'
+import type {
+  ByteRange,
+  Listed,
+  ListQuery,
+  StagedBody,
+  StageOptions,
+  StorageStatistics,
+} from '../storage/storage.ts'
 
 /** What must hold of a path for a change to be made. `etags`: the file exists in one of these versions. */
 export type Condition = 'none' | 'absent' | 'exists' | { readonly etags: readonly ETag[] }
@@ -100,10 +107,10 @@ export interface Replication {
   read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable>
 
   /**
-   * Up to `limit` files of the whole network under a prefix, in byte order, from after `after` on.
+   * Up to `limit` lines of the whole network under a prefix, in byte order, from after `after` on.
    * @throws StoreError UNAVAILABLE when a part of the ring can't be reached: a list is complete or an error.
    */
-  list(prefix: string, after: string | undefined, limit: number): Promise<readonly ListEntry[]>
+  list(query: ListQuery): Promise<readonly Listed[]>
 
   /** Of this node. */
   statistics(): StorageStatistics

@@ -53,6 +53,21 @@ export function parsePathPrefix(text: string): string {
   return prefix
 }
 
+/** What separates the levels of a path. */
+export type Delimiter = '/'
+
+/** The level that a path under `prefix` lies in, with its delimiter: `a/b/` of `a/b/c` under `a/`. Undefined: none below the prefix's own. */
+export function commonPrefix(path: string, prefix: string, delimiter: Delimiter): string | undefined {
+  const end = path.indexOf(delimiter, prefix.length)
+  return end === -1 ? undefined : path.slice(0, end + 1)
+}
+
+/** A text that sorts after every path with this prefix: paths have at most PATH_BYTES_MAX bytes, U+10FFFF is greatest. */
+export function behind(prefix: string): string {
+  const room = PATH_BYTES_MAX + 4 - Buffer.byteLength(prefix)
+  return prefix + '\u{10ffff}'.repeat(Math.ceil(room / 4))
+}
+
 /** Sorts paths by their UTF-8 bytes, which is the order of every list. */
 export function comparePathNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))

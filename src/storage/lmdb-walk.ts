@@ -10,6 +10,9 @@ export type Table = Database<Buffer, Buffer>
 /** Records read at once: with inline bodies up to 2 MiB of memory. */
 const RECORDS_AT_ONCE = 32
 
+/** Of the first part of a walk; it doubles from part to part. Who looks for one entry reads few. */
+const FIRST_PART = 8
+
 /** Walks a table in parts, so that no read transaction stays open while the caller is busy elsewhere. */
 export function* inParts(
   table: Table,
@@ -18,11 +21,11 @@ export function* inParts(
   limit: number,
 ): Generator<{ key: Buffer; value: Buffer }> {
   let from = start && { start, exclusiveStart: false }
-  for (;;) {
-    const part = Array.from(table.getRange({ ...from, ...(end && { end }), limit }))
+  for (let many = Math.min(FIRST_PART, limit); ; many = Math.min(many * 2, limit)) {
+    const part = Array.from(table.getRange({ ...from, ...(end && { end }), limit: many }))
     yield* part
     const last = part.at(-1)
-    if (part.length < limit || !last) return
+    if (part.length < many || !last) return
     from = { start: last.key, exclusiveStart: true }
   }
 }

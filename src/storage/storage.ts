@@ -7,7 +7,7 @@
  * not durable yet is ever shown: a reader of a path with a batch under way sees what stood there before.
  */
 import type { Readable } from 'node:stream'
-import type { PathName } from '../ring/path-name.ts'
+import type { Delimiter, PathName } from '../ring/path-name.ts'
 import type { BlobId, Body, ETag, FileRecord, UserMeta } from './record.ts'
 
 /** A body that was received, hashed and made durable, and that no record names yet. */
@@ -26,6 +26,25 @@ export interface ListEntry {
   /** Of the whole body; absent in what a program before format 2 of the data directory has written. */
   readonly sha256?: string
   readonly user?: UserMeta
+}
+
+/** What a list shows: a file, or (as a string that ends with the delimiter) the common prefix of several. */
+export type Listed = ListEntry | string
+
+/** The path or common prefix of a line of a list: what `after` continues from. */
+export function placeOf(listed: Listed): string {
+  return typeof listed === 'string' ? listed : listed.path
+}
+
+export interface ListQuery {
+  /** Empty, or the beginning of a path. */
+  readonly prefix: string
+  /** With a delimiter, what lies behind the first `/` after the prefix is summed up as one common prefix. */
+  readonly delimiter?: Delimiter | undefined
+  /** Only what comes after this path or common prefix. */
+  readonly after?: string | undefined
+  /** Entries and common prefixes together. */
+  readonly limit: number
 }
 
 /** The first and the last byte wanted, both included, both within the body. */

@@ -6,21 +6,12 @@ import {
   refuseReserved,
   withoutReserved,
 } from '../../src/files/reserved-paths.ts'
-import { comparePathNames, type PathName } from '../../src/ring/path-name.ts'
-import type { ListEntry } from '../../src/storage/storage.ts'
+import type { PathName } from '../../src/ring/path-name.ts'
+import { type ListQuery, placeOf } from '../../src/storage/storage.ts'
 import { runServer } from '../http/running-server.ts'
+import { listSource } from './list-source.ts'
 
 const own = (name: string) => `${RESERVED_SEGMENT}/${name}` as PathName
-
-function sourceOf(paths: readonly string[]) {
-  const sorted = [...paths].sort(comparePathNames)
-  return {
-    async list(prefix: string, after = '', limit = Number.POSITIVE_INFINITY) {
-      const found = sorted.filter(path => path.startsWith(prefix) && comparePathNames(path, after) > 0)
-      return found.slice(0, limit).map(path => ({ path }) as ListEntry)
-    },
-  }
-}
 
 t.test('what is reserved', async t => {
   t.ok(isReserved(own('a')))
@@ -31,14 +22,15 @@ t.test('what is reserved', async t => {
 
 t.test('a list goes round it, however much there is', async t => {
   const many = Array.from({ length: 50 }, (_, i) => own(`file-${i}`))
-  const source = withoutReserved(sourceOf([...many, '!', '.', 'a', 'b']))
-  const list = async (limit: number, after?: string) =>
-    (await source.list('', after, limit)).map(({ path }) => path)
-  t.same(await list(10), ['!', '.', 'a', 'b'])
+  const source = withoutReserved(listSource([...many, '!', '.', 'a', 'b/c']))
+  const list = async (limit: number, after?: string, more?: Partial<ListQuery>) =>
+    (await source.list({ prefix: '', after, limit, ...more })).map(placeOf)
+  t.same(await list(10), ['!', '.', 'a', 'b/c'])
   t.same(await list(3), ['!', '.', 'a'])
   t.same(await list(2), ['!', '.'])
-  t.same(await list(2, own('file-20')), ['a', 'b'])
-  t.same(await source.list(`${RESERVED_SEGMENT}/`, undefined, 10), [])
+  t.same(await list(2, own('file-20')), ['a', 'b/c'])
+  t.same(await list(10, undefined, { delimiter: '/' }), ['!', '.', 'a', 'b/'])
+  t.same(await list(10, undefined, { prefix: `${RESERVED_SEGMENT}/` }), [])
 })
 
 t.test('no door reads or writes it', async t => {

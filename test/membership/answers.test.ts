@@ -80,7 +80,7 @@ t.test('what shows views or records leaves only when it is durable', async t => 
     { kind: 'digests', ...arc, prefixes: [''] },
     { kind: 'versions', ...arc, prefix: '' },
     { kind: 'record', path: parsePathName('a') },
-    { kind: 'list', prefix: '', after: undefined, limit: 1 },
+    { kind: 'list', prefix: '', limit: 1 },
     { kind: 'heal', silent: [] },
   ]
   const answered: string[] = []
@@ -88,7 +88,7 @@ t.test('what shows views or records leaves only when it is durable', async t => 
     await ask(call)
     answered.push(call.kind)
   })
-  const listing = ring.replication.list('', undefined, 1).then(() => answered.push('own list'))
+  const listing = ring.replication.list({ prefix: '', limit: 1 }).then(() => answered.push('own list'))
   const overlay = ring.allNodes.overlay().then(() => answered.push('overlay'))
   await ask({ kind: 'recoveries' })
   await new Promise(resolve => setImmediate(resolve))

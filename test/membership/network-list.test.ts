@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import type { ListAnswer, ListedArc } from '../../src/membership/calls.ts'
+import { type ListSource, listBatches, oneBatch } from '../../src/files/listing.ts'
+import type { ListAnswer, ListAsk, ListedArc } from '../../src/membership/calls.ts'
 import { coverRing, mergeParts, NetworkList } from '../../src/membership/network-list.ts'
+import { partHere } from '../../src/membership/own-part.ts'
 import { arcContains } from '../../src/ring/arc.ts'
 import { type Address, type Identifier, identifierOfPath, type NodeId } from '../../src/ring/identifier.ts'
 import { comparePathNames, parsePathName } from '../../src/ring/path-name.ts'
 import type { ETag } from '../../src/storage/record.ts'
-import type { ListEntry } from '../../src/storage/storage.ts'
+import { type ListEntry, placeOf } from '../../src/storage/storage.ts'
+import { listSource } from '../files/list-source.ts'
 import { manualEnv } from '../manual-env.ts'
 import { anyIdentifier } from '../ring/any.ts'
 
@@ -55,12 +58,12 @@ t.test('the parts of any partition are the whole, as far as every part has come'
             many,
           ),
         )
-        const merged = mergeParts(parts, limit)
-        assert.deepEqual(merged.lines, files.slice(0, merged.lines.length))
-        assert.ok(merged.lines.length <= limit)
+        const merged = mergeParts(parts, { prefix: '', limit })
+        assert.deepEqual(merged.listed, files.slice(0, merged.listed.length))
+        assert.ok(merged.listed.length <= limit)
         const reached = Math.min(files.length, limit, ...lookedAt)
-        assert.ok(merged.lines.length >= reached, 'it gets on')
-        if (merged.lines.length < files.length) assert.notEqual(merged.upTo, undefined)
+        assert.ok(merged.listed.length >= reached, 'it gets on')
+        if (merged.listed.length < files.length) assert.notEqual(merged.upTo, undefined)
       },
     ),
   )
@@ -71,12 +74,15 @@ t.test('a list that lacks a range is an error', async t => {
     fc.property(fc.uniqueArray(anyIdentifier, { minLength: 2, maxLength: 8 }), fc.nat(), (points, chosen) => {
       const arcs = arcsBetween(points)
       const missing = arcs.filter((_, i) => i !== chosen % arcs.length)
-      assert.throws(() => mergeParts([{ lines: [], upTo: undefined, arcs: missing }], 1), {
-        code: 'UNAVAILABLE',
-      })
+      assert.throws(
+        () => mergeParts([{ lines: [], upTo: undefined, arcs: missing }], { prefix: '', limit: 1 }),
+        {
+          code: 'UNAVAILABLE',
+        },
+      )
     }),
   )
-  t.throws(() => mergeParts([], 1), { code: 'UNAVAILABLE' })
+  t.throws(() => mergeParts([], { prefix: '', limit: 1 }), { code: 'UNAVAILABLE' })
 })
 
 /** One point makes one arc, the whole ring. */
@@ -89,11 +95,94 @@ t.test('a head that was succeeded and does not know it spoils nothing', async ()
       const old = arcsBetween(oldPoints, 1)
       const stale = [old[chosen % old.length] as ListedArc]
       const gone = [line('aaaa'), ...files.map(({ path }) => line(path, 99))]
-      const merged = mergeParts([partOf(gone, stale, 100), now], 100)
-      assert.deepEqual(merged.lines, files)
+      const merged = mergeParts([partOf(gone, stale, 100), now], { prefix: '', limit: 100 })
+      assert.deepEqual(merged.listed, files)
     }),
     { examples: [[[], [WHOLE], [WHOLE], 0]] },
   )
+})
+
+const anyDeepFiles = fc
+  .uniqueArray(fc.stringMatching(/^[ab0](\/?[ab0]){0,4}$/), { maxLength: 40 })
+  .map(names => names.map(name => line(name)).sort((a, b) => comparePathNames(a.path, b.path)))
+
+/** What the head of these arcs keeps, through the walk that looks for common prefixes. */
+function levelsOf(files: readonly ListEntry[], arcs: readonly ListedArc[], ask: ListAsk): ListAnswer {
+  const storage = {
+    *list(prefix: string, after = '') {
+      for (const file of files)
+        if (file.path.startsWith(prefix) && comparePathNames(file.path, after) > 0) yield file
+    },
+  }
+  return { ...partHere(storage, ask, arcs, new Set()), arcs }
+}
+
+async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+t.test('levels come from all heads, and from nodes that know no levels, once and in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      anyDeepFiles,
+      anyPoints,
+      fc.array(fc.nat(3), { minLength: 8, maxLength: 8 }),
+      fc.constantFrom('', 'a', 'a/', 'b/a/'),
+      fc.integer({ min: 1, max: 5 }),
+      fc.boolean(),
+      async (files, points, owners, prefix, limit, hasOldNode) => {
+        const arcs = arcsBetween(points)
+        const arcsOf = (owner: number) => arcs.filter((_, i) => owners[i] === owner)
+        const part = (owner: number, ask: ListAsk) =>
+          levelsOf(files, arcsOf(owner), owner === 1 && hasOldNode ? { ...ask, delimiter: undefined } : ask)
+        const list = new NetworkList({
+          env: manualEnv(),
+          signal: new AbortController().signal,
+          own: async ask => part(0, ask),
+          askOthers: async ask => ({ parts: [1, 2, 3].map(owner => part(owner, ask)), silent: [] }),
+          missing: () => [],
+        })
+        const source = listSource(files.map(({ path }) => path))
+        const query = { prefix, delimiter: '/', limit } as const
+        const places = async ({ list }: ListSource) =>
+          (await collected(listBatches({ list }, { ...query, limit: 100 }))).flat().map(placeOf)
+        assert.deepEqual((await list.list(query)).map(placeOf), (await source.list(query)).map(placeOf))
+        const all: string[] = []
+        for (let after: string | undefined; ; ) {
+          const page = await oneBatch(list, { ...query, after })
+          all.push(...page.listed.map(placeOf))
+          if (page.next === undefined) break
+          after = page.next
+        }
+        assert.deepEqual(all, await places(source))
+      },
+    ),
+  )
+})
+
+t.test('a level of many folders takes pages, not a question for each folder', async t => {
+  const files = Array.from({ length: 3_000 }, (_, i) =>
+    line(`f/${String(i).padStart(4, '0')}/${'x'.repeat(3)}`),
+  )
+  const [near, far] = arcsBetween(['0'.repeat(40), '8'.repeat(40)] as Identifier[])
+  let asked = 0
+  const list = new NetworkList({
+    env: manualEnv(),
+    signal: new AbortController().signal,
+    own: async ask => levelsOf(files, [near as ListedArc], ask),
+    askOthers: async ask => {
+      asked++
+      return { parts: [levelsOf(files, [far as ListedArc], ask)], silent: [] }
+    },
+    missing: () => [],
+  })
+  const listed = await collected(
+    listBatches(list, { prefix: 'f/', delimiter: '/', limit: Number.POSITIVE_INFINITY }),
+  )
+  t.equal(listed.flat().length, 3_000)
+  t.ok(asked <= 16, `${asked} questions`)
 })
 
 t.test('coverage agrees with looking at every boundary', async () => {
@@ -114,7 +203,7 @@ t.test('a path is listed once, whoever lists it twice', async () => {
   fc.assert(
     fc.property(anyFiles, anyPoints, fc.integer({ min: 1, max: 40 }), (files, points, limit) => {
       const part = partOf(files, arcsBetween(points), 100)
-      assert.deepEqual(mergeParts([part, part], limit).lines, files.slice(0, limit))
+      assert.deepEqual(mergeParts([part, part], { prefix: '', limit }).listed, files.slice(0, limit))
     }),
   )
 })
@@ -139,7 +228,7 @@ function listOf(answers: () => 'whole' | 'half', missing: string[] = []) {
 t.test('a list goes on as soon as somebody answers for the range of a silent node', async t => {
   let answer: 'whole' | 'half' = 'half'
   const { env, list } = listOf(() => answer)
-  const listed = list.list('', undefined, 10)
+  const listed = list.list({ prefix: '', limit: 10 })
   await env.advance(3_000)
   answer = 'whole'
   await env.advance(1_000)
@@ -148,11 +237,14 @@ t.test('a list goes on as soon as somebody answers for the range of a silent nod
 
 t.test('a list that stays incomplete is refused, and names who is missing', async t => {
   const { env, list } = listOf(() => 'half')
-  const refused = t.rejects(list.list('', undefined, 10), { code: 'UNAVAILABLE', missing: ['n2:1'] })
+  const refused = t.rejects(list.list({ prefix: '', limit: 10 }), { code: 'UNAVAILABLE', missing: ['n2:1'] })
   await env.advance(10_000)
   await refused
   const lost = listOf(() => 'half', ['n3:1'])
-  const atOnce = t.rejects(lost.list.list('', undefined, 10), { code: 'UNAVAILABLE', missing: ['n3:1'] })
+  const atOnce = t.rejects(lost.list.list({ prefix: '', limit: 10 }), {
+    code: 'UNAVAILABLE',
+    missing: ['n3:1'],
+  })
   await lost.env.advance(1_900)
   await atOnce
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { coverRing } from '../../src/membership/network-list.ts'
-import { ownPart, partHere } from '../../src/membership/own-part.ts'
+import { arcsHere, ownPart, partHere } from '../../src/membership/own-part.ts'
 import { absentRecord } from '../../src/replication/chain/chain-record.ts'
 import type { ClientRequest } from '../../src/replication/chain/requests.ts'
 import { type Identifier, identifierOfPath, type NodeId } from '../../src/ring/identifier.ts'
@@ -20,20 +20,21 @@ t.test('a node lists the files of the ranges that it is the head of', async t =>
   for (const name of ['a/1', 'a/2', 'b']) await put(storage, name, 'x')
   const { known } = ring.driver
   const names = (prefix: string, limit: number, after?: string) => {
-    const part = partHere(known, storage, { prefix, after, limit })
-    t.ok(coverRing(part.arcs))
+    const arcs = arcsHere(known)
+    t.ok(coverRing(arcs))
+    const part = partHere(storage, { prefix, after, limit }, arcs, new Set())
     return [part.lines.map(({ path }) => path), part.upTo]
   }
   t.same(names('', 10), [['a/1', 'a/2', 'b'], undefined])
   t.same(names('a/', 1), [['a/1'], 'a/1'])
   t.same(names('a/', 5, 'a/1'), [['a/2'], undefined])
   const foreign = { self: 'another' as NodeId, held: known.held }
-  t.same(partHere(foreign, storage, { prefix: '', after: undefined, limit: 5 }).lines, [])
+  t.same(arcsHere(foreign), [])
 })
 
 const ZERO = '0'.repeat(40) as Identifier
 const MIDDLE = '8'.padEnd(40, '0') as Identifier
-const ask = { prefix: '', after: undefined, limit: 100 }
+const ask = { prefix: '', limit: 100 }
 
 /** The head of two views, one of each half of the ring, as it believes; `newer` are views that it hears of when it asks. */
 async function head(init: {
@@ -41,6 +42,7 @@ async function head(init: {
   readonly open?: readonly string[]
   readonly newer?: Readonly<Record<string, string>>
   readonly answer?: (request: ClientRequest) => 'value' | 'unavailable'
+  readonly delimiter?: '/'
 }) {
   const storage = new MemoryStorage({ env: realEnv() })
   for (const name of init.files) await put(storage, name, 'x')
@@ -84,7 +86,7 @@ async function head(init: {
         },
       },
     },
-    ask,
+    { ...ask, delimiter: init.delimiter },
   )
   return { part, asked }
 }
@@ -132,4 +134,19 @@ t.test('a file whose write no replica has acknowledged is listed as a read finds
     answer: request => (request.kind === 'get' && request.path === first ? 'unavailable' : 'value'),
   })
   await t.rejects(unanswered.part, { code: 'UNAVAILABLE', path: first })
+})
+
+t.test('a common prefix does not go with the range of the file that showed it', async t => {
+  // The first file that the walk meets lies in the range that has gone, others of the folder in the one that stays.
+  const [first = ''] = names
+  const gone = isLow(first) ? 'low' : 'high'
+  const part = await (await head({ files: names, newer: { [gone]: 'newer' }, delimiter: '/' })).part
+  t.same(part.levels, ['f/'])
+  t.same(part.lines, [])
+  t.equal(part.arcs.length, 1)
+  const open = await (await head({ files: names, open: names.filter(isLow), delimiter: '/' })).part
+  t.same(open.levels, ['f/'], 'a file whose write is open shows no folder, another one does')
+  const empty = names.filter(isLow)
+  const none = await (await head({ files: empty, open: empty, delimiter: '/' })).part
+  t.same([none.levels, none.lines], [[], []])
 })

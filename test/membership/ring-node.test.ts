@@ -55,7 +55,7 @@ t.test('three nodes keep what any of them was given, and two go on without the t
     t.ok(Buffer.from(await (await fetch(`${url}/get/big`)).arrayBuffer()).equals(big))
     t.same(
       ((await (await fetch(`${url}/list`)).json()) as { entries?: unknown[] }).entries?.length ??
-        (await ring.replication.list('', undefined, 10)).length,
+        (await ring.replication.list({ prefix: '', limit: 10 })).length,
       2,
     )
   }

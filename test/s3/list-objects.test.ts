@@ -6,26 +6,16 @@ import { comparePathNames } from '../../src/ring/path-name.ts'
 import { type ListedKey, listKeys, maxKeys, placeOfListed } from '../../src/s3/list-objects.ts'
 import type { BucketName } from '../../src/s3/object-key.ts'
 import { pathOfKey } from '../../src/s3/object-key.ts'
-import type { ListEntry } from '../../src/storage/storage.ts'
+import { listSource } from '../files/list-source.ts'
 import { nodeWithBucket, textsOf } from './s3-node.ts'
 
 const bucket = 'bucket' as BucketName
 
 /** The store as a list sees it. */
 function filesOf(keys: readonly string[]): FileService {
-  const paths = [...keys.map(key => pathOfKey(bucket, key) as string), 'bucket', 'buckets/a', 'a/b'].sort(
-    comparePathNames,
-  )
-  const source = {
-    async list(prefix: string, after = '', limit = Number.POSITIVE_INFINITY) {
-      return paths
-        .filter(path => path.startsWith(prefix) && comparePathNames(path, after) > 0)
-        .slice(0, limit)
-        .map(path => ({ path }) as ListEntry)
-    },
-  }
+  const paths = [...keys.map(key => pathOfKey(bucket, key) as string), 'bucket', 'buckets/a', 'a/b']
   return {
-    list: (query: Parameters<FileService['list']>[0]) => listBatches(source, query),
+    list: (query: Parameters<FileService['list']>[0]) => listBatches(listSource(paths), query),
   } as unknown as FileService
 }
 

@@ -12,7 +12,8 @@ import type { BlobId, FileRecord } from '../../storage/record.ts'
 import type {
   ByteRange,
   GrowingBody,
-  ListEntry,
+  Listed,
+  ListQuery,
   StagedBody,
   Storage,
   StorageStatistics,
@@ -200,8 +201,8 @@ export class ChainReplication implements Replication {
     return stream
   }
 
-  list(prefix: string, after: string | undefined, limit: number): Promise<readonly ListEntry[]> {
-    return this.#components.list(prefix, after, limit)
+  list(query: ListQuery): Promise<readonly Listed[]> {
+    return this.#components.list(query)
   }
 
   statistics(): StorageStatistics {
