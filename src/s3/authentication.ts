@@ -62,6 +62,34 @@ export class Authentication {
     throw new S3Error('AccessDenied', 'The request is not signed.')
   }
 
+  /**
+   * The key that signed the policy of a form, and that policy ("Calculating a signature" of browser-based uploads).
+   * @param fields of the form, by lower-case name.
+   * @throws S3Error AccessDenied, InvalidAccessKeyId, SignatureDoesNotMatch, InvalidArgument, InvalidRequest.
+   */
+  authenticateForm(
+    fields: ReadonlyMap<string, string>,
+    nowMs: number,
+  ): { readonly key: S3Key; readonly policy: string } {
+    if (fields.has('awsaccesskeyid')) throw oldSignature()
+    const field = (name: string): string => {
+      const value = fields.get(name)
+      if (value) return value
+      throw new S3Error('AccessDenied', `The form is not signed: it has no field ${name}.`)
+    }
+    const policy = field('policy')
+    if (field('x-amz-algorithm') !== ALGORITHM) throw oldSignature()
+    const { key, scope } = this.#credential(field('x-amz-credential'), 'InvalidArgument')
+    const timestamp = field('x-amz-date')
+    const sentMs = timestampMs(timestamp)
+    if (sentMs === undefined || !timestamp.startsWith(scope.date))
+      throw new S3Error('InvalidArgument', 'X-Amz-Date is malformed, or not of the day of the credential.')
+    if (sentMs - nowMs > SKEW_MAX_MS) throw new S3Error('AccessDenied', 'The form is not valid yet.')
+    const right = signatureOf(signingKey(key.secret, scope), policy)
+    if (!isSameSignature(field('x-amz-signature'), right)) throw wrongSignature()
+    return { key, policy }
+  }
+
   /** @throws S3Error InvalidAccessKeyId. */
   keyOf(id: string): S3Key {
     const key = this.#keys.get(id)
@@ -131,7 +159,7 @@ export class Authentication {
 
   #credential(
     text: string,
-    malformed: 'AuthorizationHeaderMalformed' | 'AuthorizationQueryParametersError',
+    malformed: 'AuthorizationHeaderMalformed' | 'AuthorizationQueryParametersError' | 'InvalidArgument',
   ): { readonly key: S3Key; readonly scope: Scope } {
     // A key may have slashes in it.
     const match = /^(.+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request$/.exec(text)
@@ -147,8 +175,11 @@ export class Authentication {
 function check(request: SignedRequest, signing: ChunkSigning): void {
   const { key, timestamp, scope, seedSignature } = signing
   const right = signatureOf(key, stringToSign(timestamp, scope, canonicalRequest(request)))
-  if (isSameSignature(seedSignature, right)) return
-  throw new S3Error(
+  if (!isSameSignature(seedSignature, right)) throw wrongSignature()
+}
+
+function wrongSignature(): S3Error {
+  return new S3Error(
     'SignatureDoesNotMatch',
     'The signature is not the one that this request has with the secret of this access key.',
   )

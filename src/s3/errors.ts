@@ -33,6 +33,7 @@ export const S3_STATUS = {
   KeyTooLongError: 400,
   MalformedPOSTRequest: 400,
   MalformedXML: 400,
+  MaxPostPreDataLengthExceeded: 400,
   MaxMessageLengthExceeded: 400,
   MetadataTooLarge: 400,
   MethodNotAllowed: 405,

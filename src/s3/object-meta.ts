@@ -41,7 +41,7 @@ export interface ObjectExtras {
 }
 
 /** What the headers of a request say of an object. @throws S3Error InvalidArgument, MetadataTooLarge. */
-export function metaOfRequest(request: S3Request): FileMeta {
+export function metaOfRequest(request: Pick<S3Request, 'headers' | 'query'>): FileMeta {
   const fields: [string, string][] = []
   for (const [name, values] of request.headers) {
     if (!name.startsWith(META_PREFIX)) continue

@@ -88,7 +88,6 @@ export const OPERATIONS: readonly Row[] = [
   row('bucket', 'PUT', [], 'CreateBucket', createBucket),
   row('bucket', 'DELETE', [], 'DeleteBucket', deleteBucket),
   row('bucket', 'POST', ['delete'], 'DeleteObjects', deleteObjects),
-  row('bucket', 'POST', [], 'PostObject', refusePostForm),
   row('object', 'GET', ['acl'], 'GetObjectAcl', aboutObject(sendAcl)),
   row('object', 'GET', ['attributes'], 'GetObjectAttributes', getObjectAttributes),
   row('object', 'GET', ['uploadId'], 'ListParts', listParts),
@@ -207,10 +206,6 @@ function sendList(list: typeof listObjects): Operation['run'] {
     await buckets.require(bucket)
     sendXml(request, 200, answer)
   }
-}
-
-async function refusePostForm(): Promise<void> {
-  throw notImplemented('forms of browsers; a presigned URL does the same')
 }
 
 /** Bytes of the document that may say where a bucket shall be. */

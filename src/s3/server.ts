@@ -26,6 +26,7 @@ import { corsHeaders, preflightHeaders } from './cors.ts'
 import { asS3Error, S3Error } from './errors.ts'
 import type { S3Components } from './operation.ts'
 import { type Operation, operationOf } from './operations.ts'
+import { isPostForm, postObject } from './post-object.ts'
 import { sendEmpty, sendError } from './reply.ts'
 import { readRequest, refuseUnsupported, type S3Request } from './request.ts'
 import { Uploads } from './uploads.ts'
@@ -170,6 +171,8 @@ export class S3Server {
     if (raw.method === 'OPTIONS')
       return sendEmpty({ reply }, 200, preflightHeaders(raw.headers, this.#corsOrigins))
     const unchecked = readRequest(raw, this.#domains)
+    if (isPostForm(unchecked))
+      return postObject(this.#components, this.#authentication, { ...unchecked, raw, reply, requestId })
     const sender = this.#authentication.authenticate(unchecked, this.#env.clock.nowMs())
     const request: S3Request = { ...unchecked, raw, reply, requestId, sender }
     const operation: Operation = operationOf(request)

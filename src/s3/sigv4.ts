@@ -34,7 +34,7 @@ export interface SignedRequest {
 /** The canonical request (task 1 of the reference). */
 export function canonicalRequest(request: SignedRequest): string {
   const query = request.query
-    .map(([name, value]) => [encode(name), encode(value)] as const)
+    .map(([name, value]) => [percentEncode(name), percentEncode(value)] as const)
     .sort(([a, x], [b, y]) => (a < b ? -1 : a > b ? 1 : x < y ? -1 : x > y ? 1 : 0))
     .map(([name, value]) => `${name}=${value}`)
     .join('&')
@@ -57,7 +57,7 @@ function canonicalValue(values: readonly string[] = []): string {
 function canonicalPath(rawPath: string): string {
   return rawPath
     .split('/')
-    .map(segment => encode(percentDecode(segment)))
+    .map(segment => percentEncode(percentDecode(segment)))
     .join('/')
 }
 
@@ -67,7 +67,7 @@ export function percentDecode(text: string): string {
 }
 
 /** Percent-encodes every byte but the unreserved ones (RFC 3986, section 2.3), as "UriEncode" of the reference. */
-function encode(bytes: string): string {
+export function percentEncode(bytes: string): string {
   return bytes.replace(
     /[^A-Za-z0-9\-._~]/g,
     character => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,

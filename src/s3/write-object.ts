@@ -45,7 +45,7 @@ export interface StoredBody {
 /** Receives a body, compares it with what was announced, and only then makes it visible. @throws S3Error; StoreError. */
 export async function storeBody(
   { files, slots, fileBytesMax }: S3Components,
-  request: S3Request,
+  request: Pick<S3Request, 'raw'>,
   path: PathName,
   payload: Payload,
   init: {

@@ -3,6 +3,7 @@
  * does not have are skipped; .ci/run installs them.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,6 +25,9 @@ const works = (program: string, ...args: string[]) => spawnSync(program, args).s
 /** Why a test is skipped; false when it is not. */
 const without = (program: string, ask: string) =>
   works(program, ask) ? false : `${program} is not installed`
+
+/** Folders can be mounted by a program. */
+const canMount = existsSync('/dev/fuse') && works('fusermount3', '--version')
 
 /** A Python that has boto3: that of the system, or the one beside aws, where .ci/run installs it. */
 const beside = spawnSync('sh', ['-c', 'dirname "$(command -v aws)"']).stdout?.toString().trim()
@@ -160,8 +164,17 @@ except ClientError as error:
 import urllib.request
 url = s3.generate_presigned_url('get_object', {'Bucket': bucket, 'Key': 'counter'}, ExpiresIn=60)
 assert urllib.request.urlopen(url).read() == b'1'
+import subprocess
+form = s3.generate_presigned_post(bucket, 'posted/\${filename}', Fields={'success_action_status': '201'},
+    Conditions=[{'success_action_status': '201'}, ['content-length-range', 1, 10]], ExpiresIn=60)
+def posted(content):
+    fields = [part for name, value in form['fields'].items() for part in ('-F', f'{name}={value}')]
+    return subprocess.run(['curl', '-s', *fields, '-F', 'file=@-;filename=a.txt', form['url']], input=content, capture_output=True).stdout
+assert b'<Key>posted/a.txt</Key>' in posted(b'by a form')
+assert b'EntityTooLarge' in posted(b'more than ten')
+assert s3.get_object(Bucket=bucket, Key='posted/a.txt')['Body'].read() == b'by a form'
 keys = [{'Key': o['Key']} for p in s3.get_paginator('list_objects_v2').paginate(Bucket=bucket) for o in p['Contents']]
-assert len(keys) == 3, keys
+assert len(keys) == 4, keys
 s3.delete_objects(Bucket=bucket, Delete={'Objects': keys})
 s3.delete_bucket(Bucket=bucket)
 PYTHON
@@ -198,6 +211,41 @@ assert [o['Key'] for o in s3.list_objects_v2(Bucket=bucket)['Contents']] == ['tr
 PYTHON
 `
 
+/** A state lock as Terraform takes it: an object that only one of several can create, and that its holder removes. */
+const LOCK = `
+aws s3 mb s3://$B
+taker() {
+  for round in 1 2 3 4 5; do
+    until aws s3api put-object --bucket $B --key state.tflock --body $1 --if-none-match '*' > /dev/null 2> $1.refused; do
+      grep -q PreconditionFailed $1.refused || { cat $1.refused; exit 1; }
+    done
+    aws s3 cp s3://$B/state count --no-progress --quiet || echo 0 > count
+    test "$(aws s3 cp s3://$B/state.tflock - --no-progress)" = $1
+    echo $(($(cat count) + 1)) > count
+    aws s3 cp count s3://$B/state --no-progress --quiet
+    aws s3api delete-object --bucket $B --key state.tflock
+  done
+}
+echo one > one; echo two > two; mkdir a b
+(cp one a; cd a; taker one) & first=$!
+(cp two b; cd b; taker two) & second=$!
+wait $first; wait $second
+test "$(aws s3 cp s3://$B/state - --no-progress)" = 10
+aws s3 rm s3://$B --recursive --quiet && aws s3 rb s3://$B
+`
+
+/** A folder through FUSE. */
+const S3FS = `${FILES}
+mkdir mounted; echo $AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY > passwd; chmod 600 passwd
+aws s3 mb s3://$B
+s3fs $B mounted -o url=$ENDPOINT -o use_path_request_style -o passwd_file=passwd -o multipart_size=10
+trap 'fusermount3 -u mounted || umount -l mounted' EXIT
+cp -r in mounted/tree && diff -r in mounted/tree
+echo again >> mounted/tree/small && aws s3 cp s3://$B/tree/small - --no-progress | tail -1 | grep again
+mv mounted/tree/small mounted/moved && ls mounted | grep moved
+rm -r mounted/tree && test "$(ls mounted)" = moved && rm mounted/moved
+`
+
 /** Each client with its script, which uses a bucket $B of its own. */
 const CLIENTS: readonly (readonly [name: string, missing: string | false, script: string])[] = [
   ['aws', without('aws', '--version'), AWS],
@@ -205,6 +253,8 @@ const CLIENTS: readonly (readonly [name: string, missing: string | false, script
   ['rclone', without('rclone', 'version'), RCLONE],
   ['restic', without('restic', 'version'), RESTIC],
   ['s3cmd', without('s3cmd', '--version'), S3CMD],
+  ['lock', without('aws', '--version'), LOCK],
+  ['s3fs', works('aws', '--version') && canMount ? without('s3fs', '--version') : 'no FUSE or no aws', S3FS],
 ]
 
 t.test('the programs that people have', async t => {
