@@ -18,6 +18,7 @@ import {
   takeInventory,
 } from './tidy/inventory.ts'
 import { faultsOfIndex, faultsOfProtocol, picturedFiles } from './tidy/protocol-page.ts'
+import { unreachedBehaviour } from './tidy/reached.ts'
 import {
   circlesOf,
   FILE_LINES_MAX,
@@ -25,9 +26,7 @@ import {
   faultsOf,
   faultsOfOwnership,
   LAYERS,
-  needsTwin,
   ownersOf,
-  twinOf,
 } from './tidy/source-rules.ts'
 
 const sources = filesUnder('src', '.ts').filter(path => !path.endsWith('.d.ts'))
@@ -82,17 +81,43 @@ t.test('each module of the core changes its own state alone', async t => {
   t.same(faultsOfOwnership({ path: 'src/replication/chain/a.ts', text: 'm.suspects.has(n)' }, owners), [])
 })
 
-/** Pure machines that work only together: the simulator drives them through this test. */
-const DRIVEN_TOGETHER = /^src\/(views|replication\/chain|lab\/simulator\/chain-)/
-const DRIVER = 'test/lab/simulator/chain-scenario.test.ts'
+t.test('tests reach every function and class that a file exports', async t => {
+  const programs = sources.filter(path => /^src\/(cli\/main|lab\/simulator\/simulate)\.ts$/.test(path))
+  const tests = [...filesUnder('test', '.ts'), ...filesUnder('bench', '.ts')].map(readPage)
+  const started = programs.map(path => ({ path: 'test/a.ts', text: `import * as a from '../${path}'` }))
+  t.same(unreachedBehaviour(sources.map(readPage), [...tests, ...started]), [])
+  const files = [
+    {
+      path: 'src/a.ts',
+      text: `import { b } from './b.ts'\nexport function a() {}\nexport function dead() {}`,
+    },
+    { path: 'src/b.ts', text: 'export const b = 1\nexport class Dead {}\nfunction own() {}' },
+  ]
+  t.same(unreachedBehaviour(files, [{ path: 'test/a.test.ts', text: `import { a } from '../src/a.ts'` }]), [
+    'src/a.ts: no test reaches dead',
+    'src/b.ts: no test reaches Dead',
+  ])
+})
 
-t.test('every source file with code of its own has a test twin', async t => {
-  t.ok(existsSync(join(repositoryRoot, DRIVER)))
-  const missing = sources
-    .filter(path => needsTwin(readPage(path)) && !DRIVEN_TOGETHER.test(path))
-    .map(twinOf)
-    .filter(path => !existsSync(join(repositoryRoot, path)))
-  t.same(missing, [])
+t.test('each test file is run by one command, once', async t => {
+  const grouped = filesUnder('test/groups', '.test.ts').flatMap(path =>
+    [...readPage(path).text.matchAll(/'([\w.-]+)'/g)].flatMap(([, folder]) =>
+      folder === undefined ? [] : [folder],
+    ),
+  )
+  // As .taprc has it: these run in processes of their own.
+  const alone = ['console', 'e2e', 'groups']
+  for (const folder of alone) t.match(readPage('.taprc').text, new RegExp(`\\b${folder}\\b`), folder)
+  const commandsOf = (path: string): readonly string[] => {
+    if (path.endsWith('.long.test.ts')) return ['npm run test:long']
+    const [, folder = '.'] = /^test\/([^/]+)\//.exec(path) ?? []
+    return [...grouped, ...alone].filter(name => name === folder)
+  }
+  const times = filesUnder('test', '.test.ts').map(path => `${path}: ${commandsOf(path).length}`)
+  t.same(
+    times.filter(line => !line.endsWith(': 1')),
+    [],
+  )
 })
 
 const pages = [
@@ -191,7 +216,7 @@ t.test('every command has help that a newcomer can work from', async t => {
 
 t.test('the package ships what it needs, and its lock file every package', async t => {
   const { files } = packageFields()
-  // The declarations and the JavaScript are made when the package is packed; test/package.test.ts uses them.
+  // The declarations and the JavaScript are made when the package is packed; test/package.long.test.ts uses them.
   for (const path of files)
     if (!/^(?:!|(?:types|dist)\b)/.test(path)) t.ok(existsSync(join(repositoryRoot, path)), path)
   const lock = JSON.parse(readPage('package-lock.json').text) as {
@@ -291,20 +316,6 @@ export function f(socket: { setTimeout(ms: number): void; performance: number })
     faultsOf({ path: 'src/env.ts', text: '/**\n * Owns time.\n */\nexport const now = () => Date.now()\n' }),
     [],
   )
-})
-
-t.test('what needs a twin', async t => {
-  const needs = (text: string) => needsTwin({ path: 'src/a.ts', text })
-  for (const text of ['export function f() {}', 'const f = () => 1', 'class A { b() {} }'])
-    t.ok(needs(text), text)
-  for (const text of [
-    'export interface A { b(): void }',
-    'export const A = 1',
-    'export type F = () => void',
-  ]) {
-    t.notOk(needs(text), text)
-  }
-  t.equal(twinOf('src/http/server.ts'), 'test/http/server.test.ts')
 })
 
 const inventory: Inventory = {

@@ -153,7 +153,8 @@ export async function writeWhole(
   if (folder === undefined) throw new Error(`there is no folder ${dirname(file)}`)
   const temporary = temporaryBeside(env, file)
   try {
-    await pipeline(body, createWriteStream(temporary, { flags: 'wx' }), { signal })
+    // Opened beforehand: a body that fails at once would be told before the file is there to be taken away.
+    await pipeline(body, (await open(temporary, 'wx')).createWriteStream(), { signal })
     // Who may read a file does not change because its content does.
     const mode = attributes.mode ?? (info?.isFile() ? info.mode & 0o777 : undefined)
     if (mode !== undefined) await chmod(temporary, mode)

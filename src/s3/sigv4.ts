@@ -80,7 +80,7 @@ export function stringToSign(timestamp: string, scope: Scope, canonical: string)
   return [ALGORITHM, timestamp, scopeText(scope), hash].join('\n')
 }
 
-export function scopeText({ date, region, service }: Scope): string {
+function scopeText({ date, region, service }: Scope): string {
   return `${date}/${region}/${service}/aws4_request`
 }
 

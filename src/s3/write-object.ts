@@ -96,7 +96,7 @@ export async function putObject(components: S3Components, request: S3Request): P
 }
 
 /** The path that `x-amz-copy-source` names. @throws S3Error InvalidArgument, InvalidBucketName, NotImplemented. */
-export function copySourceOf(request: S3Request): PathName {
+function copySourceOf(request: S3Request): PathName {
   const text = header(request, 'x-amz-copy-source') ?? ''
   const [encoded, query] = text.split('?', 2) as [string, string | undefined]
   if (query !== undefined) throw notImplemented('versions of objects')

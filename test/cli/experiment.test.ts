@@ -13,20 +13,20 @@ async function lookup(...args: string[]) {
 
 t.test('a small network: a table on stdout, CSV and SVG in the folder', async t => {
   const folder = join(t.testdir(), 'figures')
-  const quick = ['--simulated', '--nodes', '40,50', '--seeds', '2', '--lookups', '3', '-o', folder]
+  const quick = ['--simulated', '--nodes', '20,30', '--seeds', '2', '--lookups', '3', '-o', folder]
   const { code, out, err } = await lookup(...quick)
   t.equal(code, EXIT_CODES.done)
   const rows = out.trimEnd().split('\n')
   t.equal(rows.length, 2 + 2 * 2 * 3 * 2, 'sizes, with and without churn, three ways to teach, two moments')
   t.match(err, /Written to .*figures: lookup\.csv/)
   t.same((await readdir(folder)).sort(), [
-    'bytes-40.svg',
-    'bytes-50.svg',
-    'hops-40.svg',
-    'hops-50.svg',
+    'bytes-20.svg',
+    'bytes-30.svg',
+    'hops-20.svg',
+    'hops-30.svg',
     'lookup.csv',
   ])
-  t.match(await readFile(join(folder, 'hops-50.svg'), 'utf8'), /^<svg/)
+  t.match(await readFile(join(folder, 'hops-30.svg'), 'utf8'), /^<svg/)
   t.equal((await readFile(join(folder, 'lookup.csv'), 'utf8')).trimEnd().split('\n').length, rows.length - 1)
 })
 
@@ -45,7 +45,7 @@ t.test('modes and churn can be left out', async t => {
 })
 
 t.test('the figures do not depend on the threads', async t => {
-  const args = ['--simulated', '--nodes', '60', '--seeds', '3', '--lookups', '3']
+  const args = ['--simulated', '--nodes', '20', '--seeds', '3', '--lookups', '2']
   const alone = await lookup(...args, '--jobs', '1')
   t.equal(alone.code, EXIT_CODES.done)
   t.equal((await lookup(...args, '--jobs', '3')).out, alone.out)

@@ -1,5 +1,5 @@
 /**
- * `npm run crowd [-- --idle N --uploads N --downloads N --seconds S] [--remote]`: the long form of crowd.test.ts. Prints what a crowd of
+ * `npm run crowd [-- --idle N --uploads N --downloads N --seconds S] [--remote]`: the long form of crowd.long.test.ts. Prints what a crowd of
  * clients that hold a node up costs it, and what another client waits for meanwhile. With
  * `--remote` the node is one of four, and does not keep what is downloaded.
  */

@@ -1,6 +1,6 @@
 /**
  * `npm run faults -- [--seconds N | --minutes N] [--seed S] [--only KIND,KIND] [--large-mib N] [--clock-hours N]
- * [--overlap] [--history FILE]`: the long form of faults.test.ts, judged by porcupine, too, where Go is there. Prints what it does to the
+ * [--overlap] [--history FILE]`: the long form of faults.long.test.ts, judged by porcupine, too, where Go is there. Prints what it does to the
  * nodes and what came of it, and ends with 0 when no promise was broken.
  */
 import { randomInt } from 'node:crypto'

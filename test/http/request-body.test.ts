@@ -59,7 +59,7 @@ async function answerOf(socket: Socket): Promise<string> {
   for await (const chunk of socket) {
     text += chunk
     if (
-      /\r\n\r\n[\s\S]+(?:done|refused: \w+)|0\r\n\r\n$/.test(
+      /\r\n\r\n[\s\S]*(?:done|refused: \w+)|0\r\n\r\n$/.test(
         text.replace(/^HTTP\/1\.1 100[\s\S]*?\r\n\r\n/, ''),
       )
     )

@@ -171,21 +171,6 @@ function importsOf(file: SourceFile): string[] {
   })
 }
 
-/** True when a file has code of its own and not only types and constants: then it needs a test twin. */
-export function needsTwin(file: SourceFile): boolean {
-  const tree = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true)
-  let found = false
-  visit(tree, node => {
-    found ||= ts.isFunctionLike(node) && !ts.isTypeNode(node) && 'body' in node && node.body !== undefined
-  })
-  return found
-}
-
-/** The test of a source file: src/a/b.ts has test/a/b.test.ts. */
-export function twinOf(path: string): string {
-  return path.replace(/^src\//, 'test/').replace(/\.ts$/, '.test.ts')
-}
-
 function headerFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
   const [first] = ts.getLeadingCommentRanges(file.text, tree.getFullStart()) ?? []
   const opens = first !== undefined && file.text.slice(first.pos, first.end).startsWith('/**\n * ')
