@@ -14,7 +14,7 @@ import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
 import { logDefect } from './invariant.ts'
 import { addressOf, freePort, listening } from './listen.ts'
-import { type Joined, type JoinInit, joinNetwork, newcomerCredentials } from './membership/join.ts'
+import { type Joined, type JoinInit, joinNetwork, newcomerCredentials, takePart } from './membership/join.ts'
 import { RingNode } from './membership/ring-node.ts'
 import type { ProtocolVersion } from './peer/protocol.ts'
 import { waitingDoor } from './peer/waiting-door.ts'
@@ -185,14 +185,13 @@ export class StoreNode implements NodeControl {
       version: VERSION,
       notReadyBecause: () => this.#notReadyBecause(),
     }
-    if (joined.how === 'resumed') await ring.allNodes.learnRecoveries()
-    const server = await buildServer({ files, ring, control: this, env: this.#env }, { config, facts })
-    this.#open.server = server
-    this.#refuseWhenStopping()
-    await listening(config.host, this.#port, () => server.listen({ host: config.host, port: this.#port }))
-    if (config.s3 !== undefined) await this.#openS3(ring, storage, { ...config, s3: config.s3 })
-    ring.start({ founds: joined.how === 'founded', boots: joined.boots })
-    if (joined.how !== 'founded') await ring.allNodes.announce()
+    await takePart(ring, joined, async () => {
+      const server = await buildServer({ files, ring, control: this, env: this.#env }, { config, facts })
+      this.#open.server = server
+      this.#refuseWhenStopping()
+      await listening(config.host, this.#port, () => server.listen({ host: config.host, port: this.#port }))
+      if (config.s3 !== undefined) await this.#openS3(ring, storage, { ...config, s3: config.s3 })
+    })
   }
 
   async #openS3(ring: RingNode, storage: NodeStorage, config: S3ServerConfig): Promise<void> {

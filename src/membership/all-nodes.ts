@@ -222,7 +222,11 @@ export class AllNodes {
         await this.announce()
       },
       isFree: async () => isFreeOf(mergeRanges(await this.#ranges()), members.self.nodeId),
-      remind: () => driver.dispatch({ kind: 'verify' }),
+      remind: () => {
+        driver.dispatch({ kind: 'verify' })
+        // Whoever has missed the news goes on placing ranges here, against those who have it (docs/decisions/0251).
+        void this.announce()
+      },
     })
   }
 

@@ -3,15 +3,14 @@
  */
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
-import { HttpPeers } from '../peer/http-peers.ts'
-import { PeerVersions, type ProtocolVersion } from '../peer/protocol.ts'
-import { Turns } from '../peer/turns.ts'
+import type { ProtocolVersion } from '../peer/protocol.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { noteStart } from '../replication/chain/starts.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
-import type { JoinAnswer, KnownBoots, PeerAnswer, PeerCall } from './calls.ts'
+import type { JoinAnswer, KnownBoots } from './calls.ts'
+import type { Envelope } from './envelope.ts'
 import {
   assertWish,
   keepNetwork,
@@ -21,6 +20,7 @@ import {
   readMembers,
   readNetwork,
 } from './network-config.ts'
+import { byHttp, type Connect, type RingPeers, ringCredentials } from './ring-peers.ts'
 import { datedOf } from './since.ts'
 
 /** One answer of a boot node, ms. */
@@ -68,16 +68,36 @@ export interface Joined {
  *   UNAUTHORIZED, WRONG_NETWORK, PROTOCOL_UNSUPPORTED as a boot node says.
  */
 export async function joinNetwork(
-  components: { readonly env: Env; readonly store: ReplicaStore },
+  components: { readonly env: Env; readonly store: ReplicaStore; readonly connect?: Connect },
   init: JoinInit,
 ): Promise<Joined> {
-  const { env, store } = components
+  const { env, store, connect = byHttp } = components
   await noteStart(components, init.diskBoot)
   const joined =
-    resume(store, init) ?? (init.boots.length > 0 ? await ask(env, init) : undefined) ?? found(env, init)
+    resume(store, init) ??
+    (init.boots.length > 0 ? await ask(env, connect, init) : undefined) ??
+    found(env, init)
   assertWish(init.wish, joined.network)
   await keepNetwork(store, joined.network, [joined.self, ...joined.records])
   return joined
+}
+
+/** What a node does in its network, as far as its beginning needs it. */
+export interface Beginning {
+  start(init: { readonly founds: boolean; readonly boots?: KnownBoots | undefined }): void
+  readonly allNodes: { learnRecoveries(): Promise<void>; announce(): Promise<void> }
+}
+
+/** A node begins to take part: it gives up what was recovered without it, listens, starts, and tells everybody that it is there. */
+export async function takePart(
+  ring: Beginning,
+  { how, boots }: Pick<Joined, 'how' | 'boots'>,
+  listen: () => Promise<void>,
+): Promise<void> {
+  if (how === 'resumed') await ring.allNodes.learnRecoveries()
+  await listen()
+  ring.start({ founds: how === 'founded', boots })
+  if (how !== 'founded') await ring.allNodes.announce()
 }
 
 function resume(store: ReplicaStore, init: JoinInit): Joined | undefined {
@@ -109,15 +129,15 @@ function newRecord({ nodeId, address, zone }: JoinInit): MapRecord {
 }
 
 /** Undefined when this node is to found the network. */
-async function ask(env: Env, init: JoinInit): Promise<Joined | undefined> {
+async function ask(env: Env, connect: Connect, init: JoinInit): Promise<Joined | undefined> {
   const self = newRecord(init)
-  const peers = new HttpPeers<never, PeerCall, PeerAnswer>(
+  const peers = connect(
     { env, credentials: newcomerCredentials(env, init) },
     {
       scheme: init.scheme,
       unreachable: () => undefined,
-      isMessage: (value): value is never => false,
-      dated: datedOf,
+      isMessage: (value): value is Envelope => false,
+      dated: what => datedOf('kind' in what ? what : what[1]),
       messages: () => undefined,
     },
   )
@@ -136,20 +156,18 @@ export function newcomerCredentials(
   env: Env,
   init: Pick<JoinInit, 'secret' | 'address' | 'nodeId' | 'diskBoot' | 'speaks'>,
 ): Credentials {
-  const { secret, address, nodeId, diskBoot } = init
-  return {
-    secret,
+  const { address, nodeId, diskBoot } = init
+  return ringCredentials(env, {
+    ...init,
     networkId: () => undefined,
     self: () => ({ address, nodeId, boot: { counter: diskBoot, nonce: '0' } }),
-    versions: new PeerVersions(init),
-    turns: new Turns(env),
-  }
+  })
 }
 
 async function askUntilAnswered(
   env: Env,
   init: JoinInit,
-  peers: HttpPeers<never, PeerCall, PeerAnswer>,
+  peers: Pick<RingPeers, 'call'>,
   record: MapRecord,
 ): Promise<JoinAnswer | undefined> {
   const deadline = env.clock.monotonicMs() + init.joinTimeoutMs

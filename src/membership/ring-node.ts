@@ -6,19 +6,18 @@ import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Defect } from '../invariant.ts'
-import { HttpPeers } from '../peer/http-peers.ts'
 import type { Whereabouts } from '../peer/peer-requests.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
 import type { BodyAnnouncement, PeerIdentity, Unreachable } from '../peer/peers.ts'
-import { PeerVersions, type ProtocolVersion } from '../peer/protocol.ts'
+import type { ProtocolVersion } from '../peer/protocol.ts'
 import { RoundTrips } from '../peer/round-trips.ts'
-import { Turns } from '../peer/turns.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
 import { holdersOf } from '../replication/chain/body-holders.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
-import { ChainDriver } from '../replication/chain/driver.ts'
+import { ChainDriver, type ChainDriverComponents, type ChainDriverInit } from '../replication/chain/driver.ts'
 import { LostRanges } from '../replication/chain/lost-ranges.ts'
+import type { ChainSettings } from '../replication/chain/machine-state.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
 import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
@@ -44,6 +43,7 @@ import type { NetworkConfig } from './network-config.ts'
 import { NetworkList } from './network-list.ts'
 import { ownPart } from './own-part.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
+import { byHttp, type Connect, type RingPeers, ringCredentials } from './ring-peers.ts'
 import { datedOf, isKnownIn } from './since.ts'
 import { Strangers, strangersTo } from './strangers.ts'
 import { UpgradeGate } from './upgrade-gate.ts'
@@ -55,6 +55,10 @@ export interface RingNodeComponents {
     readonly boot: number
     readonly replica: ReplicaStore
   }
+  /** How it speaks to the others; by HTTP where nothing is said. */
+  readonly connect?: Connect
+  /** For the simulator, which hears what the driver is asked. */
+  readonly drive?: (components: ChainDriverComponents, init: ChainDriverInit) => ChainDriver
 }
 
 export interface RingNodeInit {
@@ -66,6 +70,8 @@ export interface RingNodeInit {
   readonly speaks?: ProtocolVersion
   readonly scheme: 'http' | 'https'
   readonly learn: LearningMode
+  /** Waits and bounds of the protocol that are not the usual ones (patience.ts). */
+  readonly settings?: Partial<ChainSettings>
   /** The disk is a copy or was restored: the node has to stop. */
   readonly halted: () => void
   /** The program is wrong: nothing leaves this node any more, and its process has to end. */
@@ -82,7 +88,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #env: Env
   readonly #storage: RingNodeComponents['storage']
   readonly #self: NodeId
-  readonly #peers: HttpPeers<Envelope, PeerCall, PeerAnswer, PeerStream>
+  readonly #peers: RingPeers
   readonly #carrier: BodyCarrier
   readonly #lookups: Lookups<View>
   readonly #answers: Answers
@@ -99,9 +105,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#storage = storage
     this.#self = init.self.nodeId
     this.network = init.network
-    this.credentials = this.#makeCredentials(init)
+    const own = { networkId: () => init.network.networkId, self: () => this.#identity() }
+    this.credentials = ringCredentials(env, { ...init, ...own })
     const messages = (from: PeerIdentity, some: readonly Envelope[]) => this.#onMessages(from, some)
-    this.#peers = new HttpPeers(
+    const { connect = byHttp, drive = (...parts) => new ChainDriver(...parts) } = components
+    this.#peers = connect(
       { env, credentials: this.credentials },
       {
         scheme: init.scheme,
@@ -113,7 +121,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         took: (peer, ms) => this.#took(peer, ms),
       },
     )
-    this.driver = new ChainDriver(
+    this.driver = drive(
       {
         env,
         store: storage.replica,
@@ -124,7 +132,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       {
         self: this.#self,
         diskBoot: storage.boot,
-        settings: { ...CHAIN_DEFAULTS, ...init.network },
+        settings: { ...CHAIN_DEFAULTS, ...init.network, ...init.settings },
         ...{ halted: init.halted, broken: init.broken },
         restarted: () => this.#membersChanged(),
       },
@@ -150,16 +158,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       network: init.network,
       files: () => storage.statistics().files,
     })
-  }
-
-  #makeCredentials(init: RingNodeInit): Credentials {
-    return {
-      secret: init.secret,
-      networkId: () => init.network.networkId,
-      self: () => this.#identity(),
-      versions: new PeerVersions(init),
-      turns: new Turns(this.#env),
-    }
   }
 
   #identity(): PeerIdentity {

@@ -28,6 +28,7 @@ function allNodes(
   others: string[],
   answer: (to: Address, call: PeerCall) => unknown,
   driver: object = driverWith({ suspects: new Set(), views: new Map() }),
+  env = realEnv(),
 ) {
   const calls: [Address, PeerCall][] = []
   const learned: MapRecord[] = []
@@ -37,7 +38,6 @@ function allNodes(
     learn: (records: MapRecord[]) => learned.push(...records),
     changeSelf: () => record('a'),
   }
-  const env = realEnv()
   const { signal } = new AbortController()
   const call = async (to: Address, asked: PeerCall) => {
     calls.push([to, asked])
@@ -131,4 +131,35 @@ t.test('recoveries by force are asked of all others, or of some', async t => {
   const kinds = calls.map(([, { kind }]) => kind)
   t.equal(kinds.filter(kind => kind === 'recoveries').length, 3, 'who was taken for dead asks all')
   t.equal(kinds.filter(kind => kind === 'learn').length, 3, 'and tells all that it is there')
+})
+
+t.test('a node that leaves tells it again as long as the others need it', async t => {
+  const real = realEnv()
+  let nowMs = 0
+  const env = {
+    ...real,
+    // Each look at the clock is a second later than the one before.
+    clock: { ...real.clock, monotonicMs: () => (nowMs += 1_000) },
+    timers: { ...real.timers, sleep: async () => undefined },
+  }
+  const range = { lo: '0'.repeat(40), hi: '0'.repeat(40), epoch: 1, id: '1-b', acceptors: ['b'] }
+  let told = 0
+  const events: string[] = []
+  const driver = {
+    ...driverWith({ suspects: new Set(), views: new Map() }),
+    dispatch: ({ kind }: { kind: string }) => events.push(kind),
+  }
+  const answer = (to: Address, { kind }: PeerCall) => {
+    if (kind === 'learn') {
+      told++
+      return { record: record(to.slice(0, 1)) }
+    }
+    // It has missed the news at first.
+    const replicas = told < 3 ? ['a'] : ['b']
+    return { ranges: [{ ...range, replicas, state: 'serving' }] }
+  }
+  const { nodes } = allNodes(['b'], answer, driver, env)
+  await nodes.depart(new AbortController().signal)
+  t.equal(told, 3)
+  t.ok(events.every(kind => kind === 'verify'))
 })

@@ -3,7 +3,7 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
 import type { JoinAnswer, PeerCall } from '../../src/membership/calls.ts'
-import { type JoinInit, joinNetwork } from '../../src/membership/join.ts'
+import { type JoinInit, joinNetwork, takePart } from '../../src/membership/join.ts'
 import { readNetwork } from '../../src/membership/network-config.ts'
 import { peerRoutes } from '../../src/peer/peer-routes.ts'
 import { PeerVersions } from '../../src/peer/protocol.ts'
@@ -173,4 +173,22 @@ t.test('of nodes that start together, the one that never comes is named', async 
     t.same(new Set(waits), new Set([dead]))
     t.equal(readNetwork(store), undefined, 'nobody founds one meanwhile')
   }
+})
+
+t.test('a node listens before it takes part, and tells everybody that it is there', async t => {
+  const order = async (how: 'founded' | 'joined' | 'resumed') => {
+    const done: string[] = []
+    const ring = {
+      start: ({ founds }: { founds: boolean }) => done.push(founds ? 'founds' : 'starts'),
+      allNodes: {
+        learnRecoveries: async () => void done.push('learns recoveries'),
+        announce: async () => void done.push('announces'),
+      },
+    }
+    await takePart(ring, { how, boots: undefined }, async () => void done.push('listens'))
+    return done
+  }
+  t.same(await order('founded'), ['listens', 'founds'])
+  t.same(await order('joined'), ['listens', 'starts', 'announces'])
+  t.same(await order('resumed'), ['learns recoveries', 'listens', 'starts', 'announces'])
 })

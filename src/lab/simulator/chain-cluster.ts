@@ -7,19 +7,19 @@ import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import type { MachineEvent } from '../../replication/chain/machine.ts'
 import type { ChainSettings, Member, Outcome, Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
-import { ringOf } from '../../replication/chain/repair.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
 import type { Address, Identifier } from '../../ring/identifier.ts'
 import { identifiersOfAddress } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
-import { placeReplicas, spreadOverZones, successorsOf } from '../../ring/placement.ts'
-import { chooseAcceptors, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
-import { ChainNode } from './chain-node.ts'
+import { freshState, type NodeId } from '../../views/view.ts'
+import { ChainNode, type StopReason } from './chain-node.ts'
 import { drawClock } from './chain-troubles.ts'
 import type { SeededRandom } from './seeded-random.ts'
-import { type NodeName, SimulatedNetwork } from './simulated-network.ts'
+import { type NodeName, QUIET_LINK, SimulatedNetwork } from './simulated-network.ts'
+import { initialViews } from './standing-views.ts'
 import type { Transcript } from './transcript.ts'
 import type { VirtualClock } from './virtual-clock.ts'
+import { type Packet, WholeNetwork } from './whole-network.ts'
 
 /** Waits of the simulated nodes, ms: some round trips of the simulated network. */
 export const SIMULATED_SETTINGS: ChainSettings = {
@@ -44,6 +44,8 @@ export interface ClusterInit {
   /** How many zones there are, taken in turn; 0 where nobody knows of any. */
   readonly zones: number
   readonly settings: ChainSettings
+  /** The nodes are whole: nobody tells them who the others are. */
+  readonly whole?: boolean
 }
 
 export interface ClusterComponents {
@@ -61,12 +63,18 @@ export interface ClusterComponents {
   readonly wentDown: (node: ChainNode) => void
 }
 
+/** Ms after which the founders of a network of whole nodes come to the first of them, at most. */
+const FOUNDING_MS = 60
+
+/** Ms until a node is started again that has found no network. */
+const AGAIN_MS = 20
+
 /** Ms until a node has heard of a change of the membership. */
 const NEWS_MS = [1, 60] as const
 
 export class ChainCluster {
   readonly nodes: readonly ChainNode[]
-  readonly network: SimulatedNetwork<Envelope>
+  readonly network: SimulatedNetwork<Packet>
   readonly members = new Map<NodeId, Member>()
   readonly #components: ClusterComponents
   readonly #init: ClusterInit
@@ -78,25 +86,43 @@ export class ChainCluster {
   /** Since when a link that is cut has been given something. */
   readonly #stalledAtMs = new Map<string, number>()
   readonly #joining = new Set<NodeId>()
+  readonly #whole: WholeNetwork | undefined
+  /** There is a network of whole nodes, on the disk of one at least. */
+  #isFounded = false
 
   constructor(components: ClusterComponents, init: ClusterInit) {
     this.#components = components
     this.#init = init
     this.#random = components.random.fork('cluster')
     const { clock } = components
-    this.network = new SimulatedNetwork<Envelope>(
+    if (init.whole === true) {
+      this.#whole = new WholeNetwork({
+        random: components.random.fork('whole network'),
+        network: () => this.network,
+        node: name => this.node(name),
+        sent: components.sent,
+      })
+    }
+    this.network = new SimulatedNetwork<Packet>(
       { clock, random: components.random.fork('network') },
-      { link: LINK, deliver: (from, to, envelope) => this.#deliver(from, to, envelope) },
+      {
+        link: LINK,
+        deliver: (from, to, packet) => this.#deliver(from, to, packet),
+        dropped: (from, _to, packet, reason) => {
+          if (reason === 'down') this.#whole?.dropped(from, packet)
+        },
+      },
     )
     this.nodes = Array.from({ length: init.nodes }, (_, index) =>
       this.#createNode(`n${index + 1}` as NodeName),
     )
   }
 
-  /** Puts the founders' views on their disks and starts them. */
+  /** Puts the founders' views on their disks and starts them. Of whole nodes the first one founds a network, and the others join. */
   found(): void {
     const founders = this.nodes.slice(0, this.#init.founders)
     for (const node of founders) this.#admit(node)
+    if (this.#whole !== undefined) return this.#foundWhole(founders)
     const views = initialViews([...this.members.values()], this.#init.settings.replicas)
     for (const node of founders) {
       const writes = views
@@ -108,6 +134,12 @@ export class ChainCluster {
       node.format(writes)
       this.start(node)
     }
+  }
+
+  #foundWhole([first, ...others]: readonly ChainNode[]): void {
+    const { clock } = this.#components
+    this.start(first as ChainNode)
+    for (const node of others) clock.after(this.#random.between(0, FOUNDING_MS), () => this.start(node))
   }
 
   node(name: string): ChainNode {
@@ -126,12 +158,18 @@ export class ChainCluster {
     this.network.up(node.name)
     node.start(() => {
       this.#components.transcript.note(node.name, 'starts', '*', node.id)
+      this.#isFounded = true
+      if (this.#whole !== undefined) return
       if (this.#joining.delete(node.id)) this.#tellBoots(node)
       this.#tell(node)
     })
   }
 
   crash(node: ChainNode): void {
+    const member = this.members.get(node.id)
+    // Whoever is on its way out and starts again is a member again (membership/join.ts).
+    if (this.#whole !== undefined && member?.status === 'leaving')
+      this.members.set(node.id, { ...member, status: 'member' })
     this.network.down(node.name)
     node.crash()
     this.#components.wentDown(node)
@@ -165,9 +203,19 @@ export class ChainCluster {
   /** The node is to leave: it serves until nothing needs it. */
   depart(node: ChainNode): void {
     const member = this.members.get(node.id)
-    if (member === undefined) return
+    const isHere = this.#whole === undefined || node.driver !== undefined
+    if (member === undefined || !isHere) return
     this.members.set(node.id, { ...member, status: 'leaving' })
-    this.tellAll()
+    if (this.#whole === undefined) return this.tellAll()
+    const { driver } = node
+    void node.whole?.ring?.allNodes.depart(new AbortController().signal).then(
+      () => {
+        if (node.driver === driver) this.retire(node)
+      },
+      () => {
+        if (node.driver === driver) this.members.set(node.id, member)
+      },
+    )
   }
 
   /** A leaving node that holds nothing any more is gone. */
@@ -187,6 +235,7 @@ export class ChainCluster {
 
   /** Tells a node who the members are, at once. */
   tell(node: ChainNode): void {
+    if (this.#whole !== undefined) return
     node.handle({ kind: 'members', members: [...this.members.values()] })
   }
 
@@ -196,15 +245,20 @@ export class ChainCluster {
   }
 
   #tell(node: ChainNode): void {
+    if (this.#whole !== undefined) return
     this.#components.clock.after(this.#random.between(NEWS_MS[0], NEWS_MS[1]), () => {
       if (node.running) this.tell(node)
     })
   }
 
+  #zoneOf(name: NodeName): string | undefined {
+    const number = Number(name.slice(1)) - 1
+    return this.#init.zones === 0 ? undefined : `zone ${number % this.#init.zones}`
+  }
+
   #admit(node: ChainNode): void {
     this.#byId.set(node.id, node.name)
-    const index = this.nodes.indexOf(node)
-    const zone = this.#init.zones === 0 ? undefined : `zone ${index % this.#init.zones}`
+    const zone = this.#zoneOf(node.name)
     const identifiers = identifiersOf(node.name)
     this.members.set(node.id, { node: node.id, identifiers, zone, status: 'member' })
   }
@@ -241,13 +295,34 @@ export class ChainCluster {
         restarted: node => this.tell(node),
         stopped: (node, why) => this.#stopped(node, why),
       },
-      { name, clock, settings: this.#init.settings },
+      { name, clock, settings: this.#init.settings, whole: this.#wholeSetting(name) },
     )
   }
 
-  #stopped(node: ChainNode, why: 'disk' | 'impostor'): void {
+  #wholeSetting(name: NodeName) {
+    const whole = this.#whole
+    if (whole === undefined) return undefined
+    whole.settle(name, addressOf(name))
+    return {
+      wire: whole.wireOf(name),
+      address: () => whole.addressOf(name) as Address,
+      zone: this.#zoneOf(name),
+      boots: () => this.#bootsOf(name),
+    }
+  }
+
+  /** Whom a whole node asks for the network: all others that should be in it. */
+  #bootsOf(name: NodeName): Address[] {
+    if (!this.#isFounded && this.nodes[0]?.name === name) return []
+    const others = this.nodes.filter(node => node.name !== name && this.isMember(node))
+    return others.flatMap(node => this.#whole?.addressOf(node.name) ?? [])
+  }
+
+  #stopped(node: ChainNode, why: StopReason): void {
     this.#components.transcript.note(node.name, 'stops', '*', why)
-    if (why === 'disk') return this.crash(node)
+    if (why !== 'impostor') this.crash(node)
+    if (why === 'alone') this.#components.clock.after(AGAIN_MS, () => this.start(node))
+    if (why !== 'impostor') return
     this.wipe(node)
     this.#components.clock.after(20, () => this.start(node))
   }
@@ -281,13 +356,17 @@ export class ChainCluster {
     })
   }
 
-  #deliver(from: NodeName, to: NodeName, envelope: Envelope): void {
-    const node = this.node(to)
-    const { message } = envelope
-    this.#components.transcript.note(`${from}>${to}`, message.kind, subjectsOf(message), () =>
-      JSON.stringify(message),
-    )
-    node.handle({ kind: 'message', envelope })
+  #deliver(from: NodeName, to: NodeName, packet: Packet): void {
+    const { transcript } = this.#components
+    const link = `${from}>${to}`
+    if ('frame' in packet) {
+      transcript.note(link, packet.frame.kind, [], () => packet.frame.id)
+      return this.#whole?.deliver(from, to, packet)
+    }
+    const { message } = packet
+    transcript.note(link, message.kind, subjectsOf(message), () => JSON.stringify(message))
+    if (this.#whole !== undefined) return this.#whole.deliver(from, to, packet)
+    this.node(to).handle({ kind: 'message', envelope: packet })
   }
 }
 
@@ -306,32 +385,13 @@ function subjectsOf(message: Envelope['message']): string[] {
   return found
 }
 
-const LINK = {
-  delayMinMs: 0.3,
-  delayMaxMs: 4,
-  loss: 0,
-  repeat: 0,
-  reorder: 1,
-  late: 0,
-  lateMaxMs: 0,
-  again: 0,
-  againMaxMs: 0,
-  held: 0,
+const LINK = { ...QUIET_LINK, delayMinMs: 0.3, delayMaxMs: 4 }
+
+/** Where a node is at first. */
+export function addressOf(name: NodeName): Address {
+  return `${name}:5000` as Address
 }
 
 export function identifiersOf(name: NodeName): Identifier[] {
-  return identifiersOfAddress(`${name}:5000` as Address, 1)
-}
-
-/** The views of a network that has been standing for a while. */
-function initialViews(members: readonly Member[], copies: number): View[] {
-  const ring = ringOf(members)
-  const points = ring.map(({ identifier }) => identifier)
-  return points.map((hi, index) => {
-    const replicas = placeReplicas(ring, hi, copies)
-    const witnesses = spreadOverZones(successorsOf(ring, hi)).map(({ nodeId }) => nodeId)
-    const acceptors = chooseAcceptors(replicas, witnesses, [], copies)
-    const lo = points.at(index - 1) as Identifier
-    return { id: `1-start-${index}` as ViewId, epoch: 1, lo, hi, replicas, acceptors, sources: [] }
-  })
+  return identifiersOfAddress(addressOf(name), 1)
 }

@@ -3,12 +3,15 @@
  * what that gives or throws into outcomes.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Timers } from '../../env.ts'
 import { errorCode, type StoreError } from '../../errors.ts'
 import type { Outcome } from '../../replication/chain/machine-state.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
 import type { Change, ChangeOptions, Replication } from '../../replication/replication.ts'
+import type { PathName } from '../../ring/path-name.ts'
 import type { FileRecord } from '../../storage/record.ts'
-import type { StagedBody } from '../../storage/storage.ts'
+import { bytesOf, findAndRead, sending } from './client-bodies.ts'
+import type { SeededRandom } from './seeded-random.ts'
 
 /** What a client is told. */
 export type Told =
@@ -24,16 +27,25 @@ export function askedFor(): string | undefined {
   return asking.getStore()
 }
 
-/** Asks on behalf of a client. */
+/** For clients that send bytes and read them. */
+export interface ClientEnv {
+  readonly timers: Pick<Timers, 'sleep'>
+  readonly random: SeededRandom
+}
+
+/** Bytes of one body. */
+const BODY_BYTES_MAX = 2 ** 40
+
+/** Asks on behalf of a client. Without `env` bodies have no bytes: they are only names. */
 export function askDoor(
   replication: Replication,
   id: string,
   request: ClientRequest,
-  body: StagedBody | undefined,
+  env: ClientEnv | undefined,
 ): Promise<Told> {
   return asking.run(id, async () => {
     try {
-      return await ask(replication, request, body)
+      return await ask(replication, request, env)
     } catch (error) {
       return outcomeOf(error, request)
     }
@@ -43,11 +55,13 @@ export function askDoor(
 async function ask(
   replication: Replication,
   request: ClientRequest,
-  staged: StagedBody | undefined,
+  env: ClientEnv | undefined,
 ): Promise<Told> {
+  const find = (path: PathName) =>
+    env === undefined ? replication.find(path) : findAndRead(replication, path)
   switch (request.kind) {
     case 'get':
-      return { kind: 'found', record: (await replication.find(request.path)).record }
+      return { kind: 'found', record: (await find(request.path)).record }
     case 'copy': {
       const { record } = await replication.find(request.from)
       if (record === undefined) return { kind: 'failed', reason: 'no-source' }
@@ -57,7 +71,7 @@ async function ask(
     }
     case 'put': {
       const { path, condition, meta } = request
-      const body = staged as StagedBody
+      const body = await stage(replication, request, env)
       return commit(replication, { kind: 'put', path, condition, body, meta }, keyOf(request))
     }
     case 'remove':
@@ -71,6 +85,15 @@ async function ask(
       return commit(replication, { kind: 'move', from, path: to, condition }, keyOf(request))
     }
   }
+}
+
+async function stage(
+  replication: Replication,
+  { body, path }: ClientRequest & { kind: 'put' },
+  env: ClientEnv | undefined,
+) {
+  if (env === undefined) return { ...body, stageId: '' }
+  return replication.stage(sending(bytesOf(body), env), { path, sizeMax: BODY_BYTES_MAX })
 }
 
 async function commit(replication: Replication, change: Change, options: ChangeOptions = {}): Promise<Told> {

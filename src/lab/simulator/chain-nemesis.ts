@@ -2,7 +2,6 @@
  * Owns the troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
  */
 
-import type { Envelope } from '../../replication/chain/messages.ts'
 import { diskBootOf, STARTS_NOTED } from '../../views/boot.ts'
 import { isMember, type View } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
@@ -17,6 +16,7 @@ import type { SeededRandom } from './seeded-random.ts'
 import type { LinkSettings, NodeName } from './simulated-network.ts'
 import type { Transcript } from './transcript.ts'
 import type { VirtualClock } from './virtual-clock.ts'
+import type { Packet } from './whole-network.ts'
 
 export interface NemesisComponents {
   readonly clock: VirtualClock
@@ -165,7 +165,7 @@ export class ChainNemesis {
   #hold(action: NemesisAction): void {
     const { network } = this.#components.cluster
     const [from, to] = [action.from as NodeName, action.to as NodeName]
-    const isMeant = ({ message }: Envelope) => message.kind === action.message
+    const isMeant = (packet: Packet) => 'message' in packet && packet.message.kind === action.message
     this.#after(action, network.holdBack(from, to, isMeant, action.count as number | undefined))
   }
 
@@ -240,7 +240,10 @@ export class ChainNemesis {
           this.#expendables.hasBody(node, blobId),
         )
         const chosen = action.all === true ? blobs : blobs.slice(pick % Math.max(1, blobs.length)).slice(0, 1)
-        for (const blobId of chosen) node.handle({ kind: 'body-lost', blobId })
+        for (const blobId of chosen) {
+          node.spoil(blobId)
+          node.handle({ kind: 'body-lost', blobId })
+        }
         return
       }
       default:

@@ -9,11 +9,7 @@ import type { BlobState } from '../../replication/chain/blob-table.ts'
 import type { BodyCarrier } from '../../replication/chain/body-carrier.ts'
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import { ChainReplication } from '../../replication/chain/chain-replication.ts'
-import {
-  ChainDriver,
-  type ChainDriverComponents,
-  type ChainDriverInit,
-} from '../../replication/chain/driver.ts'
+import type { ChainDriver, ChainDriverComponents, ChainDriverInit } from '../../replication/chain/driver.ts'
 import { LostRanges } from '../../replication/chain/lost-ranges.ts'
 import type { MachineEvent } from '../../replication/chain/machine.ts'
 import type { Machine, StableState } from '../../replication/chain/machine-parts.ts'
@@ -26,24 +22,38 @@ import { batchOf, loadStableState } from '../../replication/chain/stable-state.t
 import { startValue } from '../../replication/chain/starts.ts'
 import { StoredRecords } from '../../replication/chain/stored-records.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
+import type { Address } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { NodeId, ViewId, ViewState } from '../../views/view.ts'
-import { askDoor, type Told } from './chain-door.ts'
+import { AskedDriver } from './asked-driver.ts'
+import { askDoor, type ClientEnv, type Told } from './chain-door.ts'
+import { fasterClock, fasterTimers } from './faster-env.ts'
 import type { SeededRandom } from './seeded-random.ts'
-import { type DiskImage, SimulatedDisk } from './simulated-disk.ts'
+import { type DiskChange, type DiskImage, SimulatedDisk } from './simulated-disk.ts'
 import type { NodeName } from './simulated-network.ts'
+import type { SimulatedWire } from './simulated-peers.ts'
 import { SimulatedReplicaStore, VALUE } from './simulated-replica-store.ts'
 import { SkewedClock } from './skewed-clock.ts'
 import { TimerScope } from './timer-scope.ts'
 import type { VirtualClock } from './virtual-clock.ts'
+import { mayStartAgain, WholeNode, wholeSettings } from './whole-node.ts'
 
 export interface ChainNodeInit {
   readonly name: NodeName
   /** How its wall clock is off. */
   readonly clock: { readonly aheadMs: number; readonly drift: number }
   readonly settings: ChainSettings
+  /** It is a whole node, which finds its network and the others itself. */
+  readonly whole?: WholeNodeSetting | undefined
+}
+
+export interface WholeNodeSetting {
+  readonly wire: SimulatedWire
+  readonly address: () => Address
+  readonly zone: string | undefined
+  readonly boots: () => readonly Address[]
 }
 
 export interface ChainNodeComponents {
@@ -61,9 +71,11 @@ export interface ChainNodeComponents {
   readonly readAtOnce: (path: PathName, record: ChainRecord) => void
   /** The machine is a new one, which knows nothing of the members. */
   readonly restarted: (node: ChainNode) => void
-  /** The node can't go on: its disk refuses its start, or others have refused its identity. */
-  readonly stopped: (node: ChainNode, why: 'disk' | 'impostor') => void
+  /** The node can't go on: its disk refuses its start, others have refused its identity, or it has found nobody. */
+  readonly stopped: (node: ChainNode, why: StopReason) => void
 }
+
+export type StopReason = 'disk' | 'impostor' | 'alone'
 
 /** A disk as it was at the beginning of a start. */
 export interface StartImage {
@@ -80,35 +92,6 @@ const SYNC_MS = [0.1, 3] as const
 const ID = 'id'
 const BOOT = 'boot'
 
-interface DriverWatch {
-  readonly asked: (request: ClientRequest) => void
-  readonly answered: (request: ClientRequest, outcome: Outcome) => void
-  readonly readAtOnce: (path: PathName, record: ChainRecord) => void
-}
-
-/** The driver of the program, with somebody who hears what it is asked. */
-class AskedDriver extends ChainDriver {
-  readonly #watch: DriverWatch
-
-  constructor(components: ChainDriverComponents, init: ChainDriverInit, watch: DriverWatch) {
-    super(components, init)
-    this.#watch = watch
-  }
-
-  override readAtOnce(path: PathName): ChainRecord | undefined {
-    const record = super.readAtOnce(path)
-    if (record !== undefined) this.#watch.readAtOnce(path, record)
-    return record
-  }
-
-  override async request(request: ClientRequest, signal?: AbortSignal): Promise<Outcome> {
-    this.#watch.asked(request)
-    const outcome = await super.request(request, signal)
-    this.#watch.answered(request, outcome)
-    return outcome
-  }
-}
-
 export class ChainNode {
   readonly name: NodeName
   readonly disk: SimulatedDisk<Uint8Array>
@@ -118,6 +101,7 @@ export class ChainNode {
   /** While the process runs. */
   driver: ChainDriver | undefined
   replication: ChainReplication | undefined
+  whole: WholeNode | undefined
   /** An old image was put on the disk: what the node says counts for nothing from now on. */
   restored = false
   /** How often a disk that was put back had been started by then. */
@@ -126,7 +110,8 @@ export class ChainNode {
   images: StartImage[] = []
   readonly #components: ChainNodeComponents
   readonly #init: ChainNodeInit
-  readonly #timers: TimerScope
+  /** Of this node, in ms of the world. */
+  readonly timers: TimerScope
   readonly #store: SimulatedReplicaStore
   readonly #env: Env
   /** Its boot is not stable yet. */
@@ -139,16 +124,17 @@ export class ChainNode {
     this.#components = components
     this.#init = init
     const { clock, random } = components
-    this.#timers = new TimerScope({ timers: clock })
+    this.timers = new TimerScope({ timers: clock })
     this.disk = new SimulatedDisk(
-      { timers: this.#timers, random: random.fork(`disk ${init.name}`) },
+      { timers: this.timers, random: random.fork(`disk ${init.name}`) },
       { syncMinMs: SYNC_MS[0], syncMaxMs: SYNC_MS[1], tear: 0.5 },
     )
     this.#store = new SimulatedReplicaStore(this)
-    this.wallClock = new SkewedClock({ world: clock }, init.clock)
+    const isWhole = init.whole !== undefined
+    this.wallClock = new SkewedClock({ world: isWhole ? fasterClock(clock) : clock }, init.clock)
     this.#env = clock.env({
       clock: this.wallClock,
-      timers: this.#timers,
+      timers: isWhole ? fasterTimers(this.timers) : this.timers,
       randomness: { bytes: length => Uint8Array.from({ length }, () => random.int(0, 255)) },
       log: { debug() {}, info() {}, warn() {}, error: fields => this.#logged(fields) },
     })
@@ -160,11 +146,11 @@ export class ChainNode {
   }
 
   get running(): boolean {
-    return this.machine !== undefined && !this.#timers.paused
+    return this.machine !== undefined && !this.timers.paused
   }
 
   get paused(): boolean {
-    return this.#timers.paused
+    return this.timers.paused
   }
 
   get views(): ReadonlyMap<ViewId, ViewState> {
@@ -192,17 +178,14 @@ export class ChainNode {
     const id = this.disk.read(ID)
     if (id !== undefined) this.id = Buffer.from(id).toString() as NodeId
     const boot = this.#boot() + 1
-    const [key, value] = startValue({ store: this.#store, env: this.#env }, boot)
     try {
-      this.disk.write([
-        [ID, Buffer.from(this.id)],
-        [BOOT, Buffer.from(`${boot}`)],
-        [VALUE + key, value],
-      ])
+      this.disk.write([[ID, Buffer.from(this.id)], [BOOT, Buffer.from(`${boot}`)], ...this.#beginning(boot)])
     } catch {
       return this.#components.stopped(this, 'disk')
     }
     this.disk.sync(error => {
+      if (error === undefined && this.#init.whole !== undefined)
+        return this.#runWhole(boot, this.#init.whole, then)
       this.#starting = false
       if (error !== undefined) return this.#components.stopped(this, 'disk')
       this.#run(boot)
@@ -210,20 +193,72 @@ export class ChainNode {
     })
   }
 
-  #run(boot: number): void {
-    const { settings } = this.#init
-    const { clock, restarted, stopped } = this.#components
-    const asked = this.#components
-    const driver = new AskedDriver(
+  /** What is written at a start: a whole node notes it itself, and gives up the bodies that nobody has kept. */
+  #beginning(boot: number): readonly DiskChange<Uint8Array>[] {
+    this.#store.bodies.forgetReceipts()
+    if (this.#init.whole !== undefined) return this.#store.bodies.unkept()
+    const [key, value] = startValue({ store: this.#store, env: this.#env }, boot)
+    return [[VALUE + key, value]]
+  }
+
+  #runWhole(boot: number, { wire, address, zone, boots }: WholeNodeSetting, then: () => void): void {
+    const { clock, stopped } = this.#components
+    const whole = new WholeNode(
       {
         env: this.#env,
         store: this.#store,
-        send: (to, message) => this.#send(to, message),
-        observer: {
-          stepped: (event, writes) => clock.attempt(() => this.#components.stepped(this, event, writes)),
-          durable: writes => clock.attempt(() => this.#components.durable(this, writes)),
+        wire,
+        drive: (components, init) => this.#drive(components, init),
+      },
+      {
+        ...{ nodeId: this.id, boot, address: address(), zone, boots: boots() },
+        name: `${this.id}/${boot}`,
+        settings: wholeSettings(this.#init.settings),
+        halted: () => stopped(this, 'impostor'),
+        broken: error => clock.fail(error),
+        began: ring => {
+          this.#starting = false
+          this.driver = ring.driver
+          this.replication = ring.replication
+          this.#keepImage(ring.driver, boot)
+          then()
         },
       },
+    )
+    this.whole = whole
+    whole.start().catch((error: unknown) => {
+      // It may have ended meanwhile, by other means.
+      if (this.whole !== whole) return
+      if (mayStartAgain(error)) stopped(this, 'alone')
+      else clock.fail(error)
+    })
+  }
+
+  #keepImage({ machine }: ChainDriver, boot: number): void {
+    this.images.push({ disk: this.disk.snapshot(), boot, views: [...machine.views.values()] })
+  }
+
+  /** The driver of the program, watched. */
+  #drive(components: ChainDriverComponents, init: ChainDriverInit): ChainDriver {
+    const watch = this.#components
+    const { clock } = watch
+    const observer = {
+      stepped: (event: MachineEvent, writes: readonly Write[]) =>
+        clock.attempt(() => watch.stepped(this, event, writes)),
+      durable: (writes: readonly Write[]) => clock.attempt(() => watch.durable(this, writes)),
+    }
+    return new AskedDriver({ ...components, observer }, init, {
+      asked: request => clock.attempt(() => watch.asked(this, request)),
+      answered: (request, outcome) => clock.attempt(() => watch.answered(request, outcome)),
+      readAtOnce: (path, record) => clock.attempt(() => watch.readAtOnce(path, record)),
+    })
+  }
+
+  #run(boot: number): void {
+    const { settings } = this.#init
+    const { clock, restarted, stopped } = this.#components
+    const driver = this.#drive(
+      { env: this.#env, store: this.#store, send: (to, message) => this.#send(to, message) },
       {
         self: this.id,
         diskBoot: boot,
@@ -235,15 +270,10 @@ export class ChainNode {
           }),
         restarted: () => restarted(this),
       },
-      {
-        asked: request => clock.attempt(() => asked.asked(this, request)),
-        answered: (request, outcome) => clock.attempt(() => asked.answered(request, outcome)),
-        readAtOnce: (path, record) => clock.attempt(() => asked.readAtOnce(path, record)),
-      },
     )
     this.driver = driver
     this.replication = this.#replicationOn(driver)
-    this.images.push({ disk: this.disk.snapshot(), boot, views: [...driver.machine.views.values()] })
+    this.#keepImage(driver, boot)
     driver.start()
   }
 
@@ -278,17 +308,23 @@ export class ChainNode {
   async ask(id: string, request: ClientRequest): Promise<Told> {
     const { replication } = this
     if (replication === undefined) return { kind: 'unavailable' }
-    const body = request.kind === 'put' ? { ...request.body, stageId: '' } : undefined
-    return askDoor(replication, id, request, body)
+    return askDoor(replication, id, request, this.whole && this.#clientEnv(id))
+  }
+
+  #clientEnv(id: string): ClientEnv {
+    return { timers: this.timers, random: this.#components.random.fork(`client ${id}`) }
   }
 
   /** The process ends at this moment. */
   crash(): void {
+    this.whole?.crash()
+    this.whole = undefined
+    this.#store.bodies.forgetReceipts()
     this.driver?.close()
     this.driver = undefined
     this.replication = undefined
     this.#starting = false
-    this.#timers.clear()
+    this.timers.clear()
     this.disk.crash()
   }
 
@@ -299,12 +335,17 @@ export class ChainNode {
     this.restored = false
   }
 
+  /** The disk changes the bytes of a body. */
+  spoil(blobId: BlobId): void {
+    this.#store.bodies.spoil(blobId)
+  }
+
   pause(): void {
-    this.#timers.pause()
+    this.timers.pause()
   }
 
   resume(): void {
-    this.#timers.resume()
+    this.timers.resume()
   }
 
   /** What the disk would give to a start now. */

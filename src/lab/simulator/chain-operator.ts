@@ -2,6 +2,8 @@
  * Owns the operator of a simulated network who recovers ranges by force: with whoever can be reached on one side of a cut,
  * as membership/recovery.ts does it over the wire.
  */
+import { errorCode } from '../../errors.ts'
+import type { AllNodes } from '../../membership/all-nodes.ts'
 import { type Knowledge, lostRanges, recoveredView } from '../../views/recovery.ts'
 import type { NodeId, View } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
@@ -49,7 +51,23 @@ export function useForce({ random, cluster, invariants }: OperatorComponents, ac
   for (const side of action.by as number[]) {
     const nodes = (action.groups as string[][])[side]?.map(name => cluster.node(name)) ?? []
     const present = nodes.filter(node => node.running && !node.restored && cluster.isMember(node))
-    recover(random.fork(`operator ${action.atMs} ${side}`), invariants, present)
+    const [ring] = present.flatMap(node => node.whole?.ring ?? [])
+    if (ring === undefined) recover(random.fork(`operator ${action.atMs} ${side}`), invariants, present)
+    else void recoverWhole(ring.allNodes, invariants)
+  }
+}
+
+/** Does it as the program does: asks all nodes, and has done what they say. Nobody may be left to do it with when it has come so far. */
+async function recoverWhole(
+  allNodes: Pick<AllNodes, 'planRecovery' | 'recover'>,
+  invariants: ChainInvariants,
+): Promise<void> {
+  try {
+    const { id, lost } = await allNodes.planRecovery()
+    for (const range of lost) if (range.survivor !== undefined) invariants.forced(range)
+    await allNodes.recover(id)
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error
   }
 }
 

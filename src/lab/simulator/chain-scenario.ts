@@ -34,6 +34,9 @@ const LONG_TROUBLE_MS = 15_000
 const LONG_SHARE = 0.04
 const HEALING_MS = 12_000
 
+/** The share of the worlds with whole nodes, which take about three times as long; none of those has a broken link (docs/decisions/0250). */
+const WHOLE_SHARE = 0.35
+
 /** Virtual ms between two looks at whether the network has healed; each is also a `verify` at every node. */
 const LOOK_MS = 150
 
@@ -63,6 +66,8 @@ interface World {
   readonly large: number
   /** Whether an operator has all ranges checked again and again while the network heals; else only clients ask. */
   readonly verifies: boolean
+  /** Whether the nodes are whole: bodies have bytes, and nobody tells the nodes who the others are (docs/decisions/0250). */
+  readonly whole: boolean
 }
 
 function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
@@ -79,11 +84,12 @@ function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
     paths: given.paths ?? (troubleMs > TROUBLE_MS ? 2 : random.int(2, 6)),
     large: given.large ?? (hasBrokenLink(random) ? 0 : 0.3),
     verifies: given.verifies ?? random.fork('healing').chance(0.5),
+    whole: given.whole ?? (!hasBrokenLink(random) && random.fork('whole').chance(WHOLE_SHARE)),
   }
 }
 
 class ChainRun {
-  readonly #clock = new VirtualClock()
+  readonly #clock: VirtualClock
   readonly #random: SeededRandom
   readonly #transcript: Transcript
   readonly #world: World
@@ -108,12 +114,13 @@ class ChainRun {
     }
     this.#options = options
     this.#random = new SeededRandom(seed)
-    const clock = this.#clock
     const random = this.#random
-    this.#transcript = new Transcript({ clock }, { write: options.transcript })
-    const transcript = this.#transcript
     const world = worldOf(random, options.schedule?.world)
     this.#world = world
+    const clock = new VirtualClock({ hasStreams: world.whole })
+    this.#clock = clock
+    this.#transcript = new Transcript({ clock }, { write: options.transcript })
+    const transcript = this.#transcript
     this.#invariants = new ChainInvariants({ cluster: () => this.#cluster })
     const invariants = this.#invariants
     this.#cluster = new ChainCluster(
@@ -253,6 +260,7 @@ class ChainRun {
 
   /** Leaving nodes that hold no view any more are gone. */
   #retire(): void {
+    if (this.#world.whole) return
     for (const node of this.#cluster.nodes) {
       const leaving = this.#cluster.members.get(node.id)?.status === 'leaving'
       if (leaving && node.machine?.views.size === 0) this.#cluster.retire(node)

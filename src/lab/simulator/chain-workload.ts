@@ -23,7 +23,9 @@ import { bootName } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import { askedFor, type Told } from './chain-door.ts'
 import type { ChainNode } from './chain-node.ts'
+import { bytesOf, sha256Of } from './client-bodies.ts'
 import { type Answer, HistoryRecorder, type Operation } from './history.ts'
+import { InvariantBroken } from './invariant-broken.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { Transcript } from './transcript.ts'
 import type { VirtualClock } from './virtual-clock.ts'
@@ -40,6 +42,8 @@ export interface WorkloadInit {
   readonly paths: number
   /** The share of bodies that lie beside their records. */
   readonly large: number
+  /** Bodies have bytes. */
+  readonly whole?: boolean
   /** No client asks anything new after this, virtual ms. */
   readonly untilMs: number
 }
@@ -84,6 +88,8 @@ export class ChainWorkload {
   readonly #aliases = new Map<string, string>()
   /** The request id of a write, by its path and version. */
   readonly #writers = new Map<string, string>()
+  /** What was sent, by the value that it counts as. */
+  readonly #bodies = new Map<string, Body>()
   /** The value of a write by the entry of the history. */
   readonly #values = new Map<string, string>()
   readonly answers = { total: 0, unknown: 0 }
@@ -178,6 +184,7 @@ export class ChainWorkload {
   #record(client: string, request: ClientRequest, value: string): string[] {
     const entries = this.#recordEntries(client, request, value)
     this.#values.set(entries.at(-1) as string, value)
+    if (request.kind === 'put') this.#bodies.set(value, request.body)
     return entries
   }
 
@@ -260,7 +267,16 @@ export class ChainWorkload {
     // A move that began again is the same to its client.
     const requestId = written?.replace(/\+\d+:/, ':')
     if (requestId === undefined) throw new Error(`Nobody has written ${etag} at ${record.path}.`)
-    return { kind: 'ok', value: this.#aliases.get(requestId) ?? requestId, etag }
+    const value = this.#aliases.get(requestId) ?? requestId
+    this.#assertSent(value, record)
+    return { kind: 'ok', value, etag }
+  }
+
+  /** What a put has written is what its client has sent. */
+  #assertSent(value: string, { path, body: { sha256 } }: FileRecord): void {
+    const sent = this.#bodies.get(value)
+    if (this.#init.whole !== true || sent === undefined || sha256Of(bytesOf(sent)) === sha256) return
+    throw new InvariantBroken(`${path} has other bytes than ${value} has sent`, [path])
   }
 
   #draw(): ClientRequest {

@@ -3,7 +3,8 @@
  *
  * It is a log of commits over a map, as LMDB's transactions appear to their user: a commit is atomic, commits become
  * durable in their order, and what has been written can be read at once but survives a crash only after a sync. Damage
- * is modelled by its effect, which is that a checksum does not match: the disk refuses, it never returns wrong values.
+ * is modelled by its effect, which is that a checksum does not match: the disk refuses, it never returns wrong values. Only
+ * what `spoil` is called for is given as it is: the bodies, whose readers check them.
  */
 import type { Timer, Timers } from '../../env.ts'
 import { StoreError } from '../../errors.ts'
@@ -180,6 +181,16 @@ export class SimulatedDisk<Value> {
     if (!this.#durable.has(key)) return false
     this.#durableRot.add(key)
     if (!this.#unsynced.some(commit => commit.some(([written]) => written === key))) this.#visibleRot.add(key)
+    return true
+  }
+
+  /** Puts another value in the place of a durable one, without a commit. False when nothing durable lies there. */
+  spoil(key: string, value: Value): boolean {
+    if (!this.#durable.has(key)) return false
+    this.#version++
+    this.#durable.set(key, value)
+    if (!this.#unsynced.some(commit => commit.some(([written]) => written === key)))
+      this.#visible.set(key, value)
     return true
   }
 

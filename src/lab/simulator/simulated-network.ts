@@ -115,9 +115,13 @@ export class SimulatedNetwork<Message> {
     return { ...this.#counts }
   }
 
-  /** Sends. To itself a node sends at once and surely, as long as it stays up. The message must not change any more. */
-  send(from: NodeName, to: NodeName, message: Message): void {
+  /**
+   * Sends. To itself a node sends at once and surely, as long as it stays up. The message must not change any more.
+   * @param answers it goes back on a connection that `to` has opened: what cuts that is a cut of the other direction.
+   */
+  send(from: NodeName, to: NodeName, message: Message, answers = false): void {
     const link = this.#link(from, to)
+    const way = answers ? this.#link(to, from) : link
     this.#counts.sent++
     for (const holdBack of link.holdBacks) {
       if (holdBack.left === 0 || !holdBack.matches(message)) continue
@@ -126,21 +130,21 @@ export class SimulatedNetwork<Message> {
       return
     }
     if (from === to) {
-      this.#clock.after(0, () => this.#arrive(link, message))
+      this.#clock.after(0, () => this.#arrive(link, way, message))
       return
     }
     const lost = this.#random.chance(link.settings.loss)
     const repeated = this.#random.chance(link.settings.repeat)
-    if (link.settings.again > 0) this.#carryAgain(link, message)
-    if (link.cut) {
+    if (link.settings.again > 0) this.#carryAgain(link, way, message)
+    if (way.cut) {
       this.#meet(link, message, 'cut')
     } else if (lost) {
       this.#drop(link, message, 'loss')
     } else {
-      this.#carry(link, message)
+      this.#carry(link, way, message)
       if (repeated) {
         this.#counts.repeated++
-        this.#carry(link, message)
+        this.#carry(link, way, message)
       }
     }
   }
@@ -161,7 +165,7 @@ export class SimulatedNetwork<Message> {
     link.holdBacks.add(holdBack)
     return () => {
       if (!link.holdBacks.delete(holdBack)) return
-      for (const message of holdBack.kept) this.#carry(link, message)
+      for (const message of holdBack.kept) this.#carry(link, link, message)
     }
   }
 
@@ -251,14 +255,14 @@ export class SimulatedNetwork<Message> {
     return link
   }
 
-  #carryAgain(link: Link<Message>, message: Message): void {
+  #carryAgain(link: Link<Message>, way: Link<Message>, message: Message): void {
     const { again, againMaxMs } = link.settings
     if (!this.#random.chance(again)) return
     this.#counts.repeated++
-    this.#clock.after(this.#random.between(0, againMaxMs), () => this.#arrive(link, message))
+    this.#clock.after(this.#random.between(0, againMaxMs), () => this.#arrive(link, way, message))
   }
 
-  #carry(link: Link<Message>, message: Message): void {
+  #carry(link: Link<Message>, way: Link<Message>, message: Message): void {
     const { delayMinMs, delayMaxMs, late, lateMaxMs, reorder } = link.settings
     const isLate = this.#random.chance(late)
     const mayOvertake = this.#random.chance(reorder)
@@ -272,12 +276,12 @@ export class SimulatedNetwork<Message> {
       arrivalMs = Math.max(arrivalMs, link.orderedUntilMs)
       link.orderedUntilMs = arrivalMs
     }
-    this.#clock.after(arrivalMs - nowMs, () => this.#arrive(link, message))
+    this.#clock.after(arrivalMs - nowMs, () => this.#arrive(link, way, message))
   }
 
-  #arrive(link: Link<Message>, message: Message): void {
+  #arrive(link: Link<Message>, way: Link<Message>, message: Message): void {
     const away = this.#away.get(link.to)
-    if (link.cut) {
+    if (way.cut) {
       this.#meet(link, message, 'cut')
     } else if (away === 'down') {
       this.#meet(link, message, 'down')
@@ -302,7 +306,7 @@ export class SimulatedNetwork<Message> {
   #release(link: Link<Message>): void {
     const held = link.held
     link.held = []
-    for (const message of held) this.#carry(link, message)
+    for (const message of held) this.#carry(link, link, message)
   }
 
   #drop(link: Link<Message>, message: Message, reason: DropReason): void {

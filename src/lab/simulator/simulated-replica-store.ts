@@ -4,13 +4,14 @@
  */
 import { Buffer } from 'node:buffer'
 import type { Readable } from 'node:stream'
-import { StoreError } from '../../errors.ts'
 import { arcContains } from '../../ring/arc.ts'
 import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Body } from '../../storage/record.ts'
 import { decodeRecord, encodeRecord, notesOfRecord } from '../../storage/record-codec.ts'
 import type { InspectedRecord, KeptRecord, ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
+import type { StageOptions } from '../../storage/storage.ts'
+import { SimulatedBodies } from './simulated-bodies.ts'
 import type { SimulatedDisk } from './simulated-disk.ts'
 
 const RECORD = 'record/'
@@ -19,12 +20,14 @@ const TOMBSTONE = 'tombstone/'
 export const VALUE = 'value/'
 
 export class SimulatedReplicaStore implements ReplicaStore {
+  readonly bodies: SimulatedBodies
   readonly #disk: SimulatedDisk<Uint8Array>
   /** Bytes on a simulated disk never change, so each is decoded once. */
   readonly #decoded = new WeakMap<Uint8Array, KeptRecord>()
 
   constructor(components: { readonly disk: SimulatedDisk<Uint8Array> }) {
     this.#disk = components.disk
+    this.bodies = new SimulatedBodies(components)
   }
 
   record(path: PathName): KeptRecord | undefined {
@@ -67,28 +70,33 @@ export class SimulatedReplicaStore implements ReplicaStore {
       changes.push([TOMBSTONE + path, file === undefined ? record?.notes : undefined])
     }
     for (const [key, value] of batch.values) changes.push([VALUE + key, value])
-    this.#disk.write(changes)
-    await new Promise<void>((resolve, reject) => {
-      this.#disk.sync(error => (error === undefined ? resolve() : reject(error)))
-    })
+    const bodies = this.bodies.batch(batch.keepBlobs, batch.dropBlobs)
+    try {
+      this.#disk.write([...changes, ...bodies.changes])
+      await new Promise<void>((resolve, reject) => {
+        this.#disk.sync(error => (error === undefined ? resolve() : reject(error)))
+      })
+    } finally {
+      bodies.done()
+    }
   }
 
   async tryBody(): Promise<void> {}
 
-  receive(): Promise<Body> {
-    throw new TypeError('A simulated disk holds no bodies yet.')
+  receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
+    return this.bodies.receive(blobId, body, options)
   }
 
-  replaceBlob(): Promise<void> {
-    throw new TypeError('A simulated disk holds no bodies yet.')
+  replaceBlob(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void> {
+    return this.bodies.replace(blobId, sha256, body)
   }
 
-  async openBlob(): Promise<Readable> {
-    throw new StoreError('FILE_NOT_FOUND', 'The body is not here.')
+  async openBlob(blobId: BlobId, first: number, last?: number): Promise<Readable> {
+    return this.bodies.open(blobId, first, last)
   }
 
-  async hasBlob(_blobId: BlobId): Promise<boolean> {
-    return false
+  async hasBlob(blobId: BlobId): Promise<boolean> {
+    return this.bodies.has(blobId)
   }
 
   *#within(table: string, lo: Identifier, hi: Identifier): Generator<KeptRecord> {

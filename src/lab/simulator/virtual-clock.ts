@@ -31,6 +31,7 @@ export interface VirtualEnvInit {
 
 /** A clock that moves only when `step` is called. */
 export class VirtualClock implements Clock, Timers {
+  readonly #settled: () => Promise<unknown>
   #nowMs = 0
   #order = 0
   #waiting = 0
@@ -39,6 +40,11 @@ export class VirtualClock implements Clock, Timers {
   readonly #heap: Event[] = []
   readonly #cancelled = () => {
     this.#waiting--
+  }
+
+  /** @param init.hasStreams streams run in this world, which come to rest only after many ticks. */
+  constructor(init: { readonly hasStreams?: boolean } = {}) {
+    this.#settled = init.hasStreams === true ? setImmediate : settled
   }
 
   /** Virtual ms since the start of the run. */
@@ -109,11 +115,11 @@ export class VirtualClock implements Clock, Timers {
    * comes to rest before time moves on. Throws what `fail` was told of.
    */
   async runSettled(untilMs: number): Promise<void> {
-    await settled()
+    await this.#settled()
     for (let dueMs = this.nextMs(); dueMs !== undefined && dueMs <= untilMs; dueMs = this.nextMs()) {
       this.#throwFault()
       this.step()
-      await settled()
+      await this.#settled()
     }
     this.#throwFault()
     this.#nowMs = Math.max(this.#nowMs, untilMs)

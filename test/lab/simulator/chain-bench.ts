@@ -8,10 +8,10 @@ import { Transcript } from '../../../src/lab/simulator/transcript.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
 
 export async function chainBench(
-  init: { nodes?: number; founders?: number; zones?: number; untilMs?: number } = {},
+  init: { nodes?: number; founders?: number; zones?: number; untilMs?: number; whole?: boolean } = {},
 ) {
   const nodes = init.nodes ?? 3
-  const clock = new VirtualClock()
+  const clock = new VirtualClock({ hasStreams: init.whole === true })
   const random = new SeededRandom(1)
   const transcript = new Transcript({ clock }, {})
   const invariants: ChainInvariants = new ChainInvariants({ cluster: () => cluster })
@@ -40,6 +40,7 @@ export async function chainBench(
       founders: init.founders ?? nodes,
       zones: init.zones ?? 0,
       settings: SIMULATED_SETTINGS,
+      whole: init.whole === true,
     },
   )
   const workload: ChainWorkload = new ChainWorkload(

@@ -54,7 +54,16 @@ t.test('identifiers come from the address', async t => {
 })
 
 t.test('a link that carries nothing leaves ranges their peace, and clients their answers', async t => {
-  const world = { nodes: 5, founders: 5, zones: 0, clients: 4, paths: 4, troubleMs: 3_000, verifies: false }
+  const world = {
+    whole: false,
+    nodes: 5,
+    founders: 5,
+    zones: 0,
+    clients: 4,
+    paths: 4,
+    troubleMs: 3_000,
+    verifies: false,
+  }
   const run = async (actions: readonly NemesisAction[]) => {
     const told: Operation[] = []
     const history = (operations: readonly Operation[]) => told.push(...operations)

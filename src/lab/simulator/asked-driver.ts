@@ -1,0 +1,40 @@
+/**
+ * Owns the driver of the program with somebody who hears what it is asked, and what it answers.
+ */
+import type { ChainRecord } from '../../replication/chain/chain-record.ts'
+import {
+  ChainDriver,
+  type ChainDriverComponents,
+  type ChainDriverInit,
+} from '../../replication/chain/driver.ts'
+import type { Outcome } from '../../replication/chain/machine-state.ts'
+import type { ClientRequest } from '../../replication/chain/requests.ts'
+import type { PathName } from '../../ring/path-name.ts'
+
+export interface DriverWatch {
+  readonly asked: (request: ClientRequest) => void
+  readonly answered: (request: ClientRequest, outcome: Outcome) => void
+  readonly readAtOnce: (path: PathName, record: ChainRecord) => void
+}
+
+export class AskedDriver extends ChainDriver {
+  readonly #watch: DriverWatch
+
+  constructor(components: ChainDriverComponents, init: ChainDriverInit, watch: DriverWatch) {
+    super(components, init)
+    this.#watch = watch
+  }
+
+  override readAtOnce(path: PathName): ChainRecord | undefined {
+    const record = super.readAtOnce(path)
+    if (record !== undefined) this.#watch.readAtOnce(path, record)
+    return record
+  }
+
+  override async request(request: ClientRequest, signal?: AbortSignal): Promise<Outcome> {
+    this.#watch.asked(request)
+    const outcome = await super.request(request, signal)
+    this.#watch.answered(request, outcome)
+    return outcome
+  }
+}

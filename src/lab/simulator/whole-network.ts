@@ -1,0 +1,90 @@
+/**
+ * Owns how whole simulated nodes reach each other: which of them lives at an address, what they send over the simulated network, and
+ * that nothing listens where nobody is.
+ */
+import { isMessage } from '../../replication/chain/message-shapes.ts'
+import type { Envelope } from '../../replication/chain/messages.ts'
+import type { Address } from '../../ring/identifier.ts'
+import type { ChainNode } from './chain-node.ts'
+import type { SeededRandom } from './seeded-random.ts'
+import type { NodeName, SimulatedNetwork } from './simulated-network.ts'
+import type { Frame, SimulatedWire } from './simulated-peers.ts'
+
+/** What travels between nodes: messages of replication, and what whole nodes ask each other besides. */
+export type Packet =
+  | (Envelope & {
+      /** Where its sender says that it lives, and where it was sent to. */
+      readonly address?: Address
+      readonly at?: Address
+    })
+  | { readonly frame: Frame; readonly at: Address }
+
+/** Ms until it is known that nothing listens. */
+const REFUSED_MS = [0.3, 4] as const
+
+export interface WholeNetworkComponents {
+  readonly random: SeededRandom
+  readonly network: () => SimulatedNetwork<Packet>
+  readonly node: (name: NodeName) => ChainNode
+  /** A message leaves a node. */
+  readonly sent: (envelope: Envelope) => void
+}
+
+export class WholeNetwork {
+  readonly #components: WholeNetworkComponents
+  readonly #homes = new Map<Address, NodeName>()
+
+  constructor(components: WholeNetworkComponents) {
+    this.#components = components
+  }
+
+  /** From now on the node lives there, and nowhere else. */
+  settle(name: NodeName, address: Address): void {
+    for (const [old, resident] of this.#homes) if (resident === name) this.#homes.delete(old)
+    this.#homes.set(address, name)
+  }
+
+  addressOf(name: NodeName): Address | undefined {
+    return [...this.#homes].find(([, resident]) => resident === name)?.[0]
+  }
+
+  wireOf(from: NodeName): SimulatedWire {
+    return {
+      message: (at, [to, message], { nodeId, boot, address }, answers) => {
+        if (!isMessage(message)) throw new TypeError(`Malformed: ${JSON.stringify(message)}`)
+        const envelope = { from: nodeId, boot, to, message }
+        this.#components.sent(envelope)
+        this.#carry(from, { ...envelope, address, at }, answers)
+      },
+      frame: (at, frame, answers) => this.#carry(from, { frame, at }, answers),
+    }
+  }
+
+  deliver(from: NodeName, to: NodeName, packet: Packet): void {
+    const { whole } = this.#components.node(to)
+    if (!whole?.listens) return this.dropped(from, packet)
+    if ('frame' in packet) return whole.frame(packet.frame)
+    const { address, at } = packet as { readonly address: Address; readonly at: Address }
+    const replies = whole.message({ nodeId: packet.from, boot: packet.boot, address }, packet)
+    if (replies === undefined) return this.dropped(from, packet)
+    this.#components.node(from).whole?.took(at)
+    for (const reply of replies) whole.reply(address, reply)
+  }
+
+  /** It has come to where nobody listens. */
+  dropped(from: NodeName, { at }: Packet): void {
+    if (at !== undefined) this.#refuse(from, at)
+  }
+
+  #carry(from: NodeName, packet: Packet & { readonly at: Address }, answers: boolean): void {
+    const to = this.#homes.get(packet.at)
+    if (to === undefined) this.#refuse(from, packet.at)
+    else this.#components.network().send(from, to, packet, answers)
+  }
+
+  #refuse(from: NodeName, at: Address): void {
+    const { random, node } = this.#components
+    const { whole } = node(from)
+    node(from).timers.after(random.between(REFUSED_MS[0], REFUSED_MS[1]), () => whole?.refused(at))
+  }
+}
