@@ -388,7 +388,7 @@ function subjectsOf(message: Envelope['message']): string[] {
 const LINK = { ...QUIET_LINK, delayMinMs: 0.3, delayMaxMs: 4 }
 
 /** Where a node is at first. */
-export function addressOf(name: NodeName): Address {
+function addressOf(name: NodeName): Address {
   return `${name}:5000` as Address
 }
 
