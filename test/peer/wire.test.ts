@@ -123,6 +123,34 @@ t.test('a program of version 1 takes what is in version 1 whatever it shows, and
   t.throws(ask(2), { code: 'PROTOCOL_UNSUPPORTED', message: /speaks the peer protocol 1, not "2"/ })
 })
 
+// What nodes of these versions send: other headers, or another signature, would be a new version of the protocol.
+const GOLDEN = [
+  {
+    'ring-protocol': '3',
+    'ring-speaks': '4.roNUny_KIpKFmBWfb2GN2FyuKFKs1YNTrBNG_nhv3l4',
+    'ring-signature': 'WtyOvU2Uropot-AhlwBuafpbgDAj62_hKzWxKNowzTg',
+  },
+  { 'ring-protocol': '4', 'ring-signature': 'aZCBY6D3XMEk8Qp5ZD3lbBKJzGS4f_q2C64n3WZqh0w' },
+]
+
+t.test('the headers of a request are those that nodes of versions 3 and 4 send', async t => {
+  const turn = { to: '3f2b8c1e000040008000000000000002.start', turn: '9' }
+  for (const [index, golden] of GOLDEN.entries()) {
+    const sender = {
+      ...credentials('a secret of a network', 'net', 4),
+      self: () => ({ ...identity, nodeId: '3f2b8c1e000040008000000000000001' as NodeId }),
+    }
+    const version = (index + 3) as ProtocolVersion
+    t.strictSame(peerHeaders(sender, 'POST', '/peer/messages', encode({ kind: 'ping' }), version, turn), {
+      'ring-network': 'net',
+      'ring-node': '3f2b8c1e000040008000000000000001/7.ab/127.0.0.1:5000',
+      'ring-to': turn.to,
+      'ring-turn': turn.turn,
+      ...golden,
+    })
+  }
+})
+
 t.test('neither the version of a request nor what it shows can be changed on the way', async t => {
   const sender = credentials('secret', 'net-1')
   const rows: [ProtocolVersion, Record<string, string>][] = [

@@ -8,12 +8,19 @@ import { Transcript } from '../../../src/lab/simulator/transcript.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
 
 export async function chainBench(
-  init: { nodes?: number; founders?: number; zones?: number; untilMs?: number; whole?: boolean } = {},
+  init: {
+    nodes?: number
+    founders?: number
+    zones?: number
+    untilMs?: number
+    whole?: boolean
+    transcript?: (clock: VirtualClock) => Transcript
+  } = {},
 ) {
   const nodes = init.nodes ?? 3
   const clock = new VirtualClock({ hasStreams: init.whole === true })
   const random = new SeededRandom(1)
-  const transcript = new Transcript({ clock }, {})
+  const transcript = init.transcript?.(clock) ?? new Transcript({ clock }, {})
   const invariants: ChainInvariants = new ChainInvariants({ cluster: () => cluster })
   const cluster: ChainCluster = new ChainCluster(
     {
