@@ -270,9 +270,7 @@ class Names {
     const said = fields.map(([key, field]) => {
       if (key === 'binding') return isFirst(field) ? 'first try' : `expects ${this.#shown(field)}`
       const shown = this.#shown(field)
-      return ['view', 'viewId', 'request', 'record', 'kind', 'version'].includes(key)
-        ? shown
-        : `${key}=${shown}`
+      return UNNAMED.has(key) ? shown : `${key}=${shown}`
     })
     return [...what, ...(path === undefined ? [] : [`${path}`]), ...said].filter(Boolean).join(' ')
   }
