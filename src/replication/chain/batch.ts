@@ -32,6 +32,7 @@ export type TimerEvent =
   | { readonly kind: 'deadline'; readonly flow: string }
   | { readonly kind: 'repair'; readonly viewId: ViewId; readonly tries: number; readonly dueMs: number }
   | { readonly kind: 'seek' }
+  | { readonly kind: 'look'; readonly look: number; readonly tries: number }
   | { readonly kind: 'forget' }
   | { readonly kind: 'spare'; readonly viewId: ViewId; readonly tries: number }
   | { readonly kind: 'question'; readonly node: NodeId; readonly tag: Tag }

@@ -28,7 +28,7 @@ export interface KeepingBodies extends Copying, Acknowledging {
 /** Bodies asked for in one message. */
 const WANTED_MAX = 64
 
-/** How often a body is asked for in a row before the replica waits to be told to verify. */
+/** How often a body is asked for in a row before it is asked for more rarely (unsettled.ts). */
 const FILLS_MAX = 40
 
 /** For `tries`: looks once, and does not come back to it. */
@@ -101,7 +101,7 @@ export function fillBodies(m: KeepingBodies, viewId: ViewId, tries: number): voi
   if (missing.length === 0 && state.complete) return
   if (missing.length === 0) send(m, headOf(state.view), { kind: 'back-filled', viewId })
   else wantFrom(m, holders(m, state.view), missing, tries)
-  if (tries >= FILLS_MAX) return
+  if (tries >= FILLS_MAX) return tell(m, { kind: 'given-up' })
   const afterMs = m.settings.answerTimeoutMs + backOffMs(m, tries)
   setTimer(m, afterMs, { kind: 'back-fill', viewId, tries: tries + 1 })
 }

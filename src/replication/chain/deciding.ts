@@ -47,14 +47,19 @@ export interface Proposing {
   tries: number
   /** A plan of this node, out of what it believes; else a value that some acceptor may have accepted, to be finished. */
   readonly isPlan: boolean
-  /** Whoever was heard from since the attempt began. */
+  /** Whoever has answered since the attempt began, the acceptors by their promises. */
   readonly heard: Set<NodeId>
   /** The acceptors have been asked to accept. */
   asked: boolean
+  /** Outbid by one that comes before this node. */
+  outranked: boolean
 }
 
 /** Attempts of one proposer; then whoever needs the range begins anew. */
 const ATTEMPTS_MAX = 8
+
+/** Waits for an answer in which a proposer that goes first comes to its end: two rounds of votes, and one of each again. */
+const GIVEN_WAY_ANSWERS = 4
 
 /** The state of a decided view: taken in if this node is a member and can never have held it before. */
 export function hold(m: Deciding, view: View): ViewState | undefined {
@@ -127,7 +132,14 @@ function startProposal(m: Deciding, view: View, children: readonly View[], isPla
   assert(old === undefined || round > old.proposal.ballot.round, 'the ballots of a proposer grow', view.id)
   const ballot = { round, node: m.self, boot: bootName(m.boot) }
   const proposal = propose(view, ballot, children)
-  m.proposals.set(view.id, { proposal, tries, isPlan, heard: new Set([m.self]), asked: false })
+  m.proposals.set(view.id, {
+    proposal,
+    tries,
+    isPlan,
+    heard: new Set([m.self]),
+    asked: false,
+    outranked: false,
+  })
   for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'prepare', view, ballot })
   const newcomers = new Set(children.flatMap(({ acceptors }) => acceptors))
   if (isPlan) for (const node of newcomers) if (!view.acceptors.includes(node)) askWhetherThere(m, node)
@@ -138,6 +150,11 @@ export function onProposalTimeout(m: Deciding, viewId: ViewId, round: number): v
   const proposing = m.proposals.get(viewId)
   if (proposing === undefined || proposing.proposal.ballot.round !== round) return
   const { proposal, tries, isPlan } = proposing
+  if (proposing.outranked) {
+    proposing.outranked = false
+    setTimer(m, GIVEN_WAY_ANSWERS * m.settings.answerTimeoutMs, { kind: 'proposal', viewId, round })
+    return
+  }
   for (const node of proposal.view.acceptors) {
     if (!proposal.answered.has(node)) probe(m, node)
   }
@@ -147,7 +164,7 @@ export function onProposalTimeout(m: Deciding, viewId: ViewId, round: number): v
   else startProposal(m, proposal.view, proposal.value, isPlan && proposal.found === undefined, tries + 1)
 }
 
-/** A node is there: who waits for it to be an acceptor goes on. */
+/** A node has answered: who waits for it to be an acceptor goes on. */
 export function noteHeard(m: Deciding, node: NodeId): void {
   for (const proposing of m.proposals.values()) {
     proposing.heard.add(node)
@@ -213,6 +230,7 @@ export function onPromised(m: Deciding, from: NodeId, message: Paxos<'promise'>)
   const before = proposing.proposal
   const after = onPromise(before, from, message.accepted, majority(before.view.acceptors))
   proposing.proposal = after
+  proposing.heard.add(from)
   askToAccept(m, proposing)
 }
 
@@ -248,8 +266,21 @@ export function onOutbid(m: Deciding, message: Paxos<'outbid'>): void {
   const proposing = m.proposals.get(message.viewId)
   if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
   const { proposal } = proposing
-  const roundSeen = Math.max(proposal.roundSeen, message.promised?.round ?? 0)
+  const { promised } = message
+  const roundSeen = Math.max(proposal.roundSeen, promised?.round ?? 0)
   proposing.proposal = { ...proposal, roundSeen }
+  if (promised !== undefined && comesBefore(proposal.view, promised.node, m.self)) proposing.outranked = true
+}
+
+/**
+ * Of two who propose for one view, the one that the view names first goes on; the other lets it come to its end, and does not
+ * outbid it. That the first is there is shown by its ballot, whatever the other believes of it (docs/decisions/0241).
+ */
+function comesBefore(view: View, node: NodeId, other: NodeId): boolean {
+  const order = [...view.replicas, ...view.acceptors]
+  const [a, b] = [order.indexOf(node), order.indexOf(other)]
+  if (a === b) return node < other
+  return b < 0 || (a >= 0 && a < b)
 }
 
 /** Notes what has been decided. Deciding twice would break everything, so it ends the process. */

@@ -37,6 +37,14 @@ const USED_UP: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'body-missing',
 ])
 
+/** After how many tries a refusal is a reason to ask others who has the range: a view that is about to serve has its time. */
+const OUTDATED_AFTER_TRIES: ReadonlyMap<RefusalReason, number> = new Map<RefusalReason, number>([
+  ['unknown-view', 0],
+  ['sealed', 1],
+  ['not-active', 1],
+  ['unconfirmed', 1],
+])
+
 /** Sends the next try of a task. */
 export function drive(m: Entering, task: Task): void {
   m.tasks.delete(task.tag)
@@ -113,7 +121,13 @@ function inTurn<Each>(all: readonly Each[], task: Task): Each | undefined {
   return all[(task.turn + task.tries) % Math.max(1, all.length)]
 }
 
+/** What a node asks itself it asks another one, each time the next: what it knows may be over. */
 export function onWhere(m: Entering, from: NodeId, message: RequestMessage & { kind: 'where' }): void {
+  if (from === m.self) {
+    const others = [...m.members.keys()].filter(node => node !== m.self && isAlive(m, node))
+    const other = others[m.counter++ % Math.max(1, others.length)]
+    return other === undefined ? undefined : send(m, other, message)
+  }
   const view = m.table.covering(message.position)
   if (view !== undefined) send(m, from, { kind: 'teach', views: [view] })
 }
@@ -184,8 +198,8 @@ export function onRefused(m: Entering, from: NodeId, message: ReplyMessage & { k
     task.atTail = true
     return drive(m, task)
   }
-  // Those that this node believes in have dropped the view, and may know as little of what came after it.
-  if (reason === 'unknown-view' && task.tries > 0) askWhere(m, task)
+  // Those that this node believes in, be it itself alone, may know as little of what came after their view.
+  if (task.tries > (OUTDATED_AFTER_TRIES.get(reason) ?? Number.POSITIVE_INFINITY)) askWhere(m, task)
   if (write?.phase === 'first' && USED_UP.has(reason)) {
     Object.assign(write, { counter: ++m.counter, open: false, lower: undefined })
     if (reason === 'too-few-replicas' && task.tries >= TOO_FEW_MAX)

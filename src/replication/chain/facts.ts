@@ -18,6 +18,8 @@ export type Fact =
   | { readonly kind: 'taken-in'; readonly view: View }
   /** A view, and all that is remembered of it, was dropped. */
   | { readonly kind: 'dropped'; readonly viewId: ViewId }
+  /** What was tried again and again for a range has had no success; it is not tried any more for now. */
+  | { readonly kind: 'given-up' }
   /** A node counts as dead. */
   | { readonly kind: 'dead'; readonly node: NodeId }
   /** A node that counted as dead has spoken. */

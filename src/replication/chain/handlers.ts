@@ -24,6 +24,7 @@ import { onRead } from './reading.ts'
 import * as repair from './repair.ts'
 import * as spares from './spares.ts'
 import * as transfers from './transfers.ts'
+import * as unsettled from './unsettled.ts'
 import * as writing from './writing.ts'
 
 type OfKind<Union extends { readonly kind: string }, Kind> = Extract<Union, { readonly kind: Kind }>
@@ -62,7 +63,7 @@ const MESSAGES: Handlers = {
   'no-difference': transfers.onNoDifference,
   ping: (m, from) => send(m, from, { kind: 'pong' }),
   // That it has come is all that it says.
-  pong: nothing,
+  pong: (m, from) => deciding.noteHeard(m, from),
   suspect: (m, _from, { node }) => liveness.probe(m, node),
   // Heard before all others, since its sender does not trust this start (machine.ts).
   impostor: nothing,
@@ -109,7 +110,12 @@ const FACTS: Hearers = {
     (m, { viewId }) => deciding.forgetProposal(m, viewId),
     (m, { viewId }) => installing.forgetInstallation(m, viewId),
   ],
-  dead: [(m, { node }) => repair.repairShared(m, node), (m, { node }) => entry.onTargetUnreachable(m, node)],
+  'given-up': [unsettled.lookLater],
+  dead: [
+    (m, { node }) => repair.repairShared(m, node),
+    (m, { node }) => entry.onTargetUnreachable(m, node),
+    unsettled.lookSoon,
+  ],
   back: [repair.repairAll],
   unknown: [(m, { node }) => repair.repairWith(m, node)],
   copied: [(m, { transfer, from }) => installing.onCopied(m, transfer, from)],
@@ -135,6 +141,7 @@ const TIMERS: Timers = {
   deadline: (m, { flow }) => flows.onDeadline(m, flow),
   repair: repair.onRepair,
   seek: liveness.onSeek,
+  look: unsettled.onLook,
   forget: onForget,
   spare: (m, { viewId, tries }) => spares.onSpareTimeout(m, viewId, tries),
   question: (m, { node, tag }) => liveness.onQuestionTimeout(m, node, tag),

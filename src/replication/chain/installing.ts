@@ -31,7 +31,7 @@ import { chainOf } from './chain-of-view.ts'
 import type { HandedOut, Installation, Transfer } from './copies.ts'
 import { finishSealed, hold, newerViews, seal } from './deciding.ts'
 import { probe } from './liveness.ts'
-import { backOffMs, putView, send, setTimer } from './machine-state.ts'
+import { backOffMs, putView, send, setTimer, tell } from './machine-state.ts'
 import { planRepair, type Repairing } from './repair.ts'
 import { applyChanges, endPreCopies, startTransfer, stateOf } from './transfers.ts'
 
@@ -184,7 +184,7 @@ export function onWatch(m: Installing, viewId: ViewId, tries: number): void {
   if (state === undefined || state.active) return
   if (state.sealed) return finishSealed(m, state)
   const { view } = state
-  if (tries > WATCHES_MAX) return
+  if (tries > WATCHES_MAX) return tell(m, { kind: 'given-up' })
   if (headOf(view) === m.self) {
     startInstallationQuietly(m, state)
     const next = successorIn(view, m.self)
@@ -198,8 +198,11 @@ export function onWatch(m: Installing, viewId: ViewId, tries: number): void {
   watch(m, viewId, tries)
 }
 
-/** How often a view is looked after in a row; a view that nobody needs may stay unfinished. */
+/** How often a view is looked after in a row; then more rarely (unsettled.ts). */
 const WATCHES_MAX = 40
+
+/** For `tries`: looks after it for a little while. */
+export const LAST_WATCHES = WATCHES_MAX - 8
 
 function startInstallationQuietly(m: Installing, state: ViewState): void {
   if (state.installed) return passDown(m, state)

@@ -22,6 +22,8 @@ export interface Nodes extends Ledger {
   seeking: boolean
   /** How often in a row that was for nothing. */
   seeks: number
+  /** How often a belief has changed: of who is there, and of who is a member where. */
+  beliefs: number
   /** Whether a node is there: the questions under way. */
   readonly questions: Map<NodeId, Tag>
 }
@@ -71,6 +73,7 @@ function doubt(m: Nodes, node: NodeId, signsMax: number): void {
   if (signs < signsMax) return ask(m, node)
   m.questions.delete(node)
   m.suspects.add(node)
+  m.beliefs++
   tell(m, { kind: 'dead', node })
 }
 
@@ -80,6 +83,7 @@ export function heardFrom(m: Nodes, node: NodeId): void {
   m.silences.delete(node)
   if (!m.suspects.delete(node)) return
   m.seeks = 0
+  m.beliefs++
   tell(m, { kind: 'back', node })
 }
 
@@ -115,8 +119,16 @@ export function isAlive(m: Nodes, node: NodeId): boolean {
 
 /** What routing has learned of the network. */
 export function knowMembers(m: Nodes, members: readonly Member[]): void {
+  const isSame = members.length === m.members.size && members.every(member => isKnownAs(m, member))
+  if (!isSame) m.beliefs++
   m.members = new Map(members.map(member => [member.node, member]))
   for (const node of m.unknown.keys()) if (m.members.has(node)) m.unknown.delete(node)
+}
+
+function isKnownAs(m: Nodes, { node, status, zone, identifiers }: Member): boolean {
+  const known = m.members.get(node)
+  if (known === undefined || known.status !== status || known.zone !== zone) return false
+  return known.identifiers === identifiers || known.identifiers.join() === identifiers.join()
 }
 
 /** These nodes have said that they do not know that one. */

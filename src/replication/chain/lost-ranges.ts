@@ -95,6 +95,8 @@ export class LostRanges {
     let missing = this.missingAt(positions)
     if (missing.length > 0) this.#seek(missing)
     while (missing.length > 0 && env.clock.monotonicMs() - sinceMs < PATIENCE_MS) {
+      // Others may have gone on long ago, and told nobody who was not there (docs/decisions/0244).
+      for (const position of positions) this.#components.driver.tellMyself({ kind: 'where', position })
       await env.timers.sleep(LOOK_MS)
       missing = this.missingAt(positions)
     }

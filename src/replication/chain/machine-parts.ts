@@ -13,9 +13,10 @@ import { LackedBodies } from './lacked-bodies.ts'
 import { type ChainSettings, refer } from './machine-state.ts'
 import type { Passing } from './passing.ts'
 import type { RecordTable } from './record-table.ts'
+import type { Unsettled } from './unsettled.ts'
 
 /** Everything one node knows. Changed by step() alone. */
-export interface Machine extends Passing, Flowing {}
+export interface Machine extends Passing, Flowing, Unsettled {}
 
 /** What stable storage holds of a node when it starts. */
 export interface StableState {
@@ -59,6 +60,9 @@ export function machineState(
     unknown: new Map(),
     seeking: false,
     seeks: 0,
+    beliefs: 0,
+    look: { latest: 0, isDue: false },
+    changes: new Map(),
     questions: new Map(),
     chains: new Map(),
     confirms: { waiting: new Map(), rounds: new Map(), inFlight: new Map() },

@@ -20,7 +20,7 @@ import { admit, learnBoot, onRemembered, onUnknown } from './acquaintance.ts'
 import { expireBodies, fillBodies, onBodyLost } from './bodies.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { onVoterUnreachable, startRounds } from './confirm.ts'
-import { finishSealed, newerViews, noteHeard } from './deciding.ts'
+import { finishSealed, newerViews } from './deciding.ts'
 import { onBodyNowhere, onTargetUnreachable } from './entry.ts'
 import { startRequest } from './flows.ts'
 import { forgetStrays } from './forgetting.ts'
@@ -36,6 +36,7 @@ import { collectTombstones, resumeChain } from './passing.ts'
 import { passTime } from './range-time.ts'
 import { recover } from './recovering.ts'
 import { planRepair, renewView, repairAll, ringAt } from './repair.ts'
+import { forgetChanges } from './repeated-changes.ts'
 import type { ClientRequest } from './requests.ts'
 import { hurrySpares, isLeaving, noteSpare, noteSpares } from './spares.ts'
 
@@ -173,6 +174,7 @@ function resume(m: Machine): void {
 
 function verify(m: Machine): void {
   resume(m)
+  forgetChanges(m)
   for (const node of [...m.suspects]) askAgain(m, node)
   for (const { view } of [...m.views.values()]) {
     planRepair(m, view.id)
@@ -212,6 +214,5 @@ function onEnvelope(m: Machine, envelope: Envelope): void {
   if (message.kind === 'impostor') return onRemembered(m, message.remembered)
   if (!admit(m, from, boot)) return
   heardFrom(m, from)
-  noteHeard(m, from)
   receive(m, from, bootName(boot), message)
 }

@@ -25,10 +25,11 @@ import {
 import { askAboutStrangers, isMissing, membersOf } from './acquaintance.ts'
 import { finishSealed, proposePlan } from './deciding.ts'
 import { isAlive, probe } from './liveness.ts'
-import { backOffMs, type Member, newTag, send, setTimer, type TimerEvent } from './machine-state.ts'
+import { backOffMs, type Member, newTag, send, setTimer, type TimerEvent, tell } from './machine-state.ts'
+import { noteChange, type Repeating, restMs } from './repeated-changes.ts'
 import { completeView, isSettled, type Sparing } from './spares.ts'
 
-export interface Repairing extends Sparing {
+export interface Repairing extends Sparing, Repeating {
   /** When each range is looked at next, ms of this node's clock. */
   readonly repairing: Map<ViewId, number>
   /** Made from the members when it is needed. */
@@ -128,6 +129,10 @@ export function planRepair(m: Repairing, viewId: ViewId, tries = 0): void {
     m.settings.retryMs +
     Math.max(0, turn) * 4 * m.settings.answerTimeoutMs +
     (tries === 0 ? 0 : backOffMs(m, tries))
+  planRepairIn(m, viewId, afterMs, tries)
+}
+
+function planRepairIn(m: Repairing, viewId: ViewId, afterMs: number, tries: number): void {
   const dueMs = m.nowMs + afterMs
   if ((m.repairing.get(viewId) ?? Number.POSITIVE_INFINITY) <= dueMs) return
   m.repairing.set(viewId, dueMs)
@@ -149,6 +154,8 @@ export function onRepair(m: Repairing, { viewId, tries, dueMs }: TimerEvent & { 
       askAboutStrangers(m, state.view)
       return completeView(m, state)
     }
+    const afterMs = restMs(m, viewId, step.plans)
+    if (afterMs > 0) return planRepairIn(m, viewId, afterMs, 0)
     if (step.kind === 'propose') proposePlans(m, viewId, step.plans)
     else {
       send(m, step.node, { kind: 'pre-copy', view: state.view })
@@ -156,6 +163,7 @@ export function onRepair(m: Repairing, { viewId, tries, dueMs }: TimerEvent & { 
     }
   }
   if (tries < REPAIRS_MAX || step?.kind === 'pre-copy') planRepair(m, viewId, tries)
+  else tell(m, { kind: 'given-up' })
 }
 
 /** The range has been copied: now the view may change. */
@@ -164,7 +172,8 @@ export function onPreCopied(m: Repairing, from: NodeId, viewId: ViewId): void {
   if (step?.kind === 'pre-copy' && step.node === from) proposePlans(m, viewId, step.plans)
 }
 
-function stepFor(m: Repairing, viewId: ViewId): RepairStep | undefined {
+/** What this node would do next with a range. */
+export function stepFor(m: Repairing, viewId: ViewId): RepairStep | undefined {
   const state = m.views.get(viewId)
   if (state === undefined || state.sealed || !state.view.replicas.includes(m.self)) return undefined
   if (m.members.size === 0) return undefined
@@ -185,6 +194,7 @@ function proposePlans(m: Repairing, viewId: ViewId, plans: readonly Plan[]): voi
   const known = plans.map(plan => {
     return { ...plan, members: membersOf(m, state.view, [...plan.replicas, ...plan.acceptors]) }
   })
+  noteChange(m, viewId, plans)
   proposePlan(m, state.view, childrenOf(state.view, known, newTag(m), isSettled(m, state), state.active))
 }
 

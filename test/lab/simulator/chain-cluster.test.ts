@@ -1,9 +1,17 @@
 import t from 'tap'
-import { identifiersOf } from '../../../src/lab/simulator/chain-cluster.ts'
+import {
+  type ChainCluster,
+  identifiersOf,
+  SIMULATED_SETTINGS,
+} from '../../../src/lab/simulator/chain-cluster.ts'
 import { scenario } from '../../../src/lab/simulator/chain-scenario.ts'
 import type { Operation } from '../../../src/lab/simulator/history.ts'
 import type { NemesisAction } from '../../../src/lab/simulator/scenario.ts'
 import type { NodeName } from '../../../src/lab/simulator/simulated-network.ts'
+import { ringOf } from '../../../src/replication/chain/repair.ts'
+import { parsePathName } from '../../../src/ring/path-name.ts'
+import { placeReplicas } from '../../../src/ring/placement.ts'
+import { serves } from '../../../src/views/install.ts'
 import { chainBench } from './chain-bench.ts'
 
 t.test('the founders stand in views over the whole ring', async t => {
@@ -87,3 +95,48 @@ t.test('a link that carries nothing leaves ranges their peace, and clients their
     )
   }
 })
+
+/** Ranges that are served by others than those who should, or that are not complete. */
+function unsettled({ nodes, members }: ChainCluster): string[] {
+  const ring = ringOf([...members.values()])
+  const heads = nodes.flatMap(({ id, views }) =>
+    [...views.values()].filter(state => serves(state) && state.view.replicas[0] === id),
+  )
+  const wrong = heads.filter(({ view, complete }) => {
+    const wanted = placeReplicas(ring, view.hi, SIMULATED_SETTINGS.replicas)
+    return !complete || wanted.join() !== view.replicas.join()
+  })
+  return [
+    ...wrong.map(({ view }) => view.id),
+    ...(heads.length === ring.length ? [] : ['a range is not served']),
+  ]
+}
+
+t.test(
+  'after a cut that outlasts all retries everything is settled, though nobody asks for anything',
+  async t => {
+    for (const groups of [
+      [['n1'], ['n2', 'n3', 'n4', 'n5']],
+      [
+        ['n1', 'n2'],
+        ['n3', 'n4', 'n5'],
+      ],
+    ] as const) {
+      const { clock, cluster } = await chainBench({ nodes: 5 })
+      cluster.network.partition(groups as unknown as NodeName[][])
+      for (const node of cluster.nodes)
+        for (let path = 0; path < 20; path++)
+          void node.ask(`${node.id} ${path}`, { kind: 'get', path: parsePathName(`p${path}`) })
+      await clock.runSettled(clock.monotonicMs() + 20_000)
+      t.not(unsettled(cluster).length, 0)
+      cluster.network.healAll()
+      await clock.runSettled(clock.monotonicMs() + 20_000)
+      t.same(unsettled(cluster), [])
+      await clock.runSettled(clock.monotonicMs() + 20_000)
+      // Then the network is silent.
+      const { steps } = clock
+      await clock.runSettled(clock.monotonicMs() + 20_000)
+      t.equal(clock.steps, steps)
+    }
+  },
+)

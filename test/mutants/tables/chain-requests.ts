@@ -405,6 +405,27 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     loss: 'two writes have one version',
   },
   {
+    id: 'old-view-asks-itself',
+    file: 'src/replication/chain/entry.ts',
+    find: "  ['sealed', 1],\n  ['not-active', 1],\n  ['unconfirmed', 1],\n",
+    replace: '',
+    loss: 'a node whose view is over, and whose other members are gone, serves nothing of it',
+  },
+  {
+    id: 'lost-ranges-ask-nobody',
+    file: 'src/replication/chain/lost-ranges.ts',
+    find: "for (const position of positions) this.#components.driver.tellMyself({ kind: 'where', position })",
+    replace: 'void positions',
+    loss: 'a node that knows an old view, whose members are gone, refuses for good',
+  },
+  {
+    id: 'where-asks-the-dead',
+    file: 'src/replication/chain/entry.ts',
+    find: 'filter(node => node !== m.self && isAlive(m, node))',
+    replace: 'filter(node => node !== m.self)',
+    loss: 'who looks for a range waits for the dead',
+  },
+  {
     id: 'history-always-covers',
     file: 'src/replication/chain/entry.ts',
     find: "  if (!covered) return end(m, task, { kind: 'indeterminate' })\n",

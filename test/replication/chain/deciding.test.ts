@@ -1,6 +1,7 @@
 import t from 'tap'
 import { learnDecided, take } from '../../../src/replication/chain/deciding.ts'
 import { putView, sealMark } from '../../../src/replication/chain/machine-state.ts'
+import type { Envelope } from '../../../src/replication/chain/messages.ts'
 import { asSource, freshState, type View, type ViewId } from '../../../src/views/view.ts'
 import { Bench, node, wholeView } from './bench.ts'
 
@@ -106,3 +107,26 @@ t.test('a plan goes on only when most of the acceptors that it names are there',
     t.match(bench.state('n3').next, [{ acceptors: ['n1', 'n2', 'n3'] }], 'who has answered lives')
   }
 })
+
+t.test(
+  'of two proposers that outbid each other, the one that the view names first comes to its end',
+  async t => {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+    let held: Envelope[] = []
+    bench.lose = envelope => {
+      if (envelope.message.kind === 'accept') held.push(envelope)
+      return envelope.message.kind === 'accept' || envelope.message.kind === 'decided'
+    }
+    for (const name of ['n1', 'n2']) bench.event(name, { kind: 'renew', viewId: V1.id })
+    bench.run()
+    // Whenever one is about to be accepted, an attempt of the other comes in between.
+    for (let turn = 0; turn < 12; turn++) {
+      const name = turn % 2 === 0 ? 'n2' : 'n1'
+      bench.fire('proposal', name)
+      const late = held.filter(({ from }) => from !== node(name))
+      held = held.filter(({ from }) => from === node(name))
+      for (const { from, to, message } of late) bench.deliver(from, to, message)
+    }
+    t.not(bench.state('n1').next, undefined, 'n2 has let n1 come to its end')
+  },
+)

@@ -121,3 +121,35 @@ t.test('a read goes on to another replica when the first one has dropped the vie
     t.match(bench.answers.get('r'), { kind: 'value' }, `without ${name}`)
   }
 })
+
+t.test('a node that is left alone with an old view asks others who has the range now', async t => {
+  for (const change of [{}, { sealed: true }, { active: false, complete: false }]) {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4', 'n5'], view: wholeView(['n1', 'n2', 'n3']) })
+    const now = wholeView(['n4', 'n5'], ['n4', 'n5', 'n3'], 'v2', 2)
+    for (const name of ['n4', 'n5']) {
+      putView(bench.machine(name), { ...freshState(now), installed: true, active: true })
+      bench.machine(name).table.learn(now)
+    }
+    bench.event('n1', { kind: 'members', members: bench.members('n1', 'n2', 'n3', 'n4', 'n5') })
+    bench.machine('n1').views.set(bench.state('n1').view.id, { ...bench.state('n1'), ...change })
+    // Of those who had the range with n1 nobody is left.
+    for (const name of ['n2', 'n3']) bench.machine('n1').suspects.add(node(name))
+    bench.lose = ({ from, to }) => [from, to].some(each => each === 'n2' || each === 'n3')
+    bench.get('n1', 'r', 'a')
+    for (let times = 0; times < 8; times++)
+      for (const kind of ['confirm', 'retry', 'task'] as const) bench.fire(kind, 'n1')
+    t.equal(bench.viewAt('n1', 'a')?.id, 'v2', JSON.stringify(change))
+  }
+})
+
+t.test('what a node asks itself it asks others, one after the other, and none of the dead', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'] })
+  bench.event('n1', { kind: 'members', members: bench.members('n1', 'n2', 'n3', 'n4') })
+  bench.machine('n1').suspects.add(node('n4'))
+  bench.log.length = 0
+  for (let times = 0; times < 4; times++)
+    bench.deliver('n1', 'n1', { kind: 'where', position: wholeView(['n1']).hi })
+  const asked = bench.log.filter(line => line.endsWith('where'))
+  t.same(new Set(asked), new Set(['n1>n2 where', 'n1>n3 where']))
+  t.ok(bench.log.includes('n2>n1 teach'))
+})

@@ -3,10 +3,11 @@ import type { ChainDriver } from '../../../src/replication/chain/driver.ts'
 import { LostRanges } from '../../../src/replication/chain/lost-ranges.ts'
 import type { Machine } from '../../../src/replication/chain/machine-parts.ts'
 import type { Outcome } from '../../../src/replication/chain/machine-state.ts'
+import type { Message } from '../../../src/replication/chain/messages.ts'
 import { networkViewOf } from '../../../src/replication/chain/network-view.ts'
-import type { Address, NodeId } from '../../../src/ring/identifier.ts'
+import { type Address, type Identifier, identifierOfPath } from '../../../src/ring/identifier.ts'
 import { parsePathName } from '../../../src/ring/path-name.ts'
-import type { View } from '../../../src/views/view.ts'
+import type { NodeId, View } from '../../../src/views/view.ts'
 import { manualEnv } from '../../manual-env.ts'
 
 const nodes = (...names: string[]) => names as NodeId[]
@@ -19,6 +20,7 @@ function lostRanges(view: View | undefined) {
   const env = manualEnv()
   const suspects = new Set<NodeId>()
   const asked: NodeId[] = []
+  const around: Identifier[] = []
   const all = () => (view === undefined ? [] : [view])
   const machine = {
     self: 'a',
@@ -29,7 +31,10 @@ function lostRanges(view: View | undefined) {
   let answer: (outcome: Outcome) => void = () => undefined
   const driver = {
     known: networkViewOf(() => machine),
-    tellMyself: ({ node }: { node: NodeId }) => void asked.push(node),
+    tellMyself: (message: Message) => {
+      if (message.kind === 'suspect') asked.push(message.node)
+      if (message.kind === 'where') around.push(message.position)
+    },
     request: (_request: unknown, signal: AbortSignal) =>
       new Promise<Outcome>(resolve => {
         answer = resolve
@@ -38,7 +43,7 @@ function lostRanges(view: View | undefined) {
   } as unknown as ChainDriver
   const lost = new LostRanges({ env, driver, addressOf: node => `${node}:1` as Address })
   t.teardown(() => lost.close())
-  return { env, lost, suspects, asked, answer: () => answer({ kind: 'unavailable' }) }
+  return { env, lost, suspects, asked, around, answer: () => answer({ kind: 'unavailable' }) }
 }
 
 t.test('a range is lost without a majority of its acceptors, or without a replica', async t => {
@@ -55,12 +60,13 @@ t.test('a range is lost without a majority of its acceptors, or without a replic
 })
 
 t.test('a request for a lost range is refused within two seconds, and names who is missing', async t => {
-  const { env, lost, suspects, asked } = lostRanges(viewOf(nodes('a', 'b')))
+  const { env, lost, suspects, asked, around } = lostRanges(viewOf(nodes('a', 'b')))
   suspects.add('b' as NodeId)
   const refused = t.rejects(lost.request(GET), { code: 'UNAVAILABLE', path: 'f', missing: ['b:1'] })
   await env.advance(1_900)
   await refused
   t.same(asked, ['b'], 'it was asked whether it is back')
+  t.same(new Set(around), new Set([identifierOfPath(GET.path)]), 'and others, who has the range now')
 })
 
 t.test('one that comes back meanwhile is waited for', async t => {
