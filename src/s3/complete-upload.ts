@@ -4,7 +4,6 @@
  */
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { etagOf } from '../storage/record.ts'
 import {
   ALGORITHMS,
   type Algorithm,
@@ -27,6 +26,7 @@ import {
   noSuchUpload,
   PART_NUMBER_MAX,
   type Part,
+  partETag,
   type Upload,
 } from './uploads.ts'
 import { etagOfWritten } from './write-object.ts'
@@ -239,7 +239,7 @@ class ComposedBody {
     for (const [index, part] of this.#parts.entries()) {
       const found = await uploads.findPart(part)
       // It was replaced, or the upload was given up.
-      if (found === undefined || etagOf(found.record) !== part.etag) throw invalidPart()
+      if (found === undefined || partETag(found.record.body.sha256) !== part.etag) throw invalidPart()
       const kept = checksumOf(found.record)
       const announced = this.#named[index]?.checksum
       if (announced?.algorithm === kept.algorithm && announced.value !== kept.value) throw invalidPart()

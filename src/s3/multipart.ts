@@ -2,8 +2,9 @@
  * Owns the calls that begin a multipart upload, add parts to it and give it up; complete-upload.ts completes one. Parts come
  * in any order and are seen by nobody.
  */
+import type { Written } from '../files/receipt.ts'
 import { refuseExtension } from '../http/file-name.ts'
-import type { FileMeta } from '../storage/record.ts'
+import type { ETag, FileMeta } from '../storage/record.ts'
 import { lending } from '../stream-over.ts'
 import { algorithmOf, BodyChecksums, type Checksum, checksumElement, checksumHeader } from './checksums.ts'
 import { S3Error } from './errors.ts'
@@ -13,8 +14,8 @@ import type { S3Components } from './operation.ts'
 import { payloadOf } from './payload.ts'
 import { sendEmpty, sendSlowly, sendXml } from './reply.ts'
 import { bucketOf, header, keyOf, parameter, type S3Request } from './request.ts'
-import { PART_NUMBER_MAX, partPath, type Upload } from './uploads.ts'
-import { etagOfWritten, findSource, storeBody } from './write-object.ts'
+import { PART_NUMBER_MAX, partETag, partPath, type Upload } from './uploads.ts'
+import { findSource, storeBody } from './write-object.ts'
 import { element, type Xml } from './xml.ts'
 
 export async function createUpload(components: S3Components, request: S3Request): Promise<void> {
@@ -73,7 +74,7 @@ export async function uploadPart(components: S3Components, request: S3Request): 
   })
   await refuseGone(components, upload, number)
   sendEmpty(request, 200, {
-    etag: etagOfWritten(written),
+    etag: partETagOf(written),
     ...(checksum && { [checksumHeader(checksum.algorithm)]: checksum.value }),
   })
 }
@@ -97,7 +98,7 @@ export async function uploadPartCopy(components: S3Components, request: S3Reques
     await refuseGone(components, upload, number)
     return element('CopyPartResult', [
       element('LastModified', new Date(env.clock.nowMs()).toISOString()),
-      element('ETag', etagOfWritten(written)),
+      element('ETag', partETagOf(written)),
       checksum && element(checksumElement(checksum.algorithm), checksum.value),
     ])
   }
@@ -106,6 +107,11 @@ export async function uploadPartCopy(components: S3Components, request: S3Reques
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
+}
+
+function partETagOf({ receipt }: Written): ETag {
+  if (receipt === undefined) throw new TypeError('a part was written, and there is no receipt')
+  return partETag(receipt.sha256)
 }
 
 function partMeta(checksum: Checksum | undefined): FileMeta {

@@ -23,7 +23,9 @@ const EMPTY = '.\u{10ffff}'
 /** True for what S3 takes as the name of a bucket ("Bucket naming rules"). */
 export function isBucketName(name: string): name is BucketName {
   return (
-    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..') && !/^\d+(\.\d+){3}$/.test(name)
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
+    !/\.[.-]|-\./.test(name) &&
+    !/^\d+(\.\d+){3}$/.test(name)
   )
 }
 

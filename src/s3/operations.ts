@@ -85,6 +85,7 @@ export const OPERATIONS: readonly Row[] = [
   row('bucket', 'GET', [], 'ListObjects', sendList(listObjects)),
   row('bucket', 'HEAD', [], 'HeadBucket', aboutBucket(sendRegion)),
   row('bucket', 'PUT', ['acl'], 'PutBucketAcl', aboutBucket(keepPrivate)),
+  row('bucket', 'PUT', ['versioning'], 'PutBucketVersioning', aboutBucket(refuseVersions)),
   row('bucket', 'PUT', [], 'CreateBucket', createBucket),
   row('bucket', 'DELETE', [], 'DeleteBucket', deleteBucket),
   row('bucket', 'POST', ['delete'], 'DeleteObjects', deleteObjects),
@@ -179,6 +180,10 @@ function sendRegion(_: S3Components, request: S3Request): void {
 /** Versioning was never switched on, which is what an empty answer says. */
 function sendVersioning(_: S3Components, request: S3Request): void {
   sendXml(request, 200, element('VersioningConfiguration', ''))
+}
+
+function refuseVersions(): void {
+  throw notImplemented('versions of objects')
 }
 
 /** The owner may do everything, and nobody else anything. */

@@ -131,8 +131,8 @@ export class Uploads {
   /** The parts of an upload, by number. */
   async parts({ id }: Pick<Upload, 'id'>): Promise<Part[]> {
     const parts: Part[] = []
-    for await (const { path, size, etag, writtenAtMs } of this.#partEntries(id))
-      parts.push({ number: Number(path.slice(-5)), path, size, etag, writtenAtMs })
+    for await (const { path, size, sha256 = '', writtenAtMs } of this.#partEntries(id))
+      parts.push({ number: Number(path.slice(-5)), path, size, etag: partETag(sha256), writtenAtMs })
     return parts
   }
 
@@ -217,6 +217,14 @@ export class Uploads {
 /** The path of a part. */
 export function partPath({ id }: Pick<Upload, 'id'>, number: number): PathName {
   return `${PARTS}${id}/${String(number).padStart(5, '0')}` as PathName
+}
+
+/**
+ * The ETag of a part names its bytes: a client that sends a part again, because it lost the answer, may name either. The hyphen
+ * tells clients that it is no MD5.
+ */
+export function partETag(sha256: string): ETag {
+  return `"${sha256.slice(0, 32)}-part"` as ETag
 }
 
 /** Stands for the parts that a completion names. */

@@ -17,6 +17,20 @@ t.test('a completion that is repeated gives the same answer', async t => {
   t.same(textsOf((await node.ask({ path: '/bucket', query: { uploads: '' } })).text, 'UploadId'), [])
 })
 
+t.test('a part that was sent twice, as after a lost answer, is named by either answer', async t => {
+  const node = await nodeWithBucket(t)
+  const id = await begin(node)
+  const first = await part(node, id, 1, 'x')
+  const second = await part(node, id, 1, 'x')
+  t.equal(second.headers.etag, first.headers.etag)
+  t.match(first.headers.etag, /^"[0-9a-f]{32}-part"$/)
+  t.equal((await complete(node, id, [[1, first.headers.etag as string]])).status, 200)
+  const other = await begin(node)
+  const old = await part(node, other, 1, 'x')
+  await part(node, other, 1, 'y')
+  t.equal((await complete(node, other, [[1, old.headers.etag as string]])).code, 'InvalidPart', 'other bytes')
+})
+
 t.test('completions at the same moment give one object', async t => {
   const node = await nodeWithBucket(t)
   const id = await begin(node)

@@ -85,6 +85,8 @@ t.test('names of buckets', async t => {
     '-ab',
     'ab-',
     'a..b',
+    'a.-b',
+    'a-.b',
     '192.168.1.1',
     'a'.repeat(64),
     '../etc',

@@ -43,6 +43,7 @@ t.test('what S3 has and this store has not is refused by its name', async t => {
         { code: 'NotImplemented' },
         `${method} ?${name}`,
       )
+  t.equal(operationOf(asked('PUT', 'bucket', ['versioning'])).name, 'PutBucketVersioning')
   t.throws(() => operationOf(asked('POST', 'service')), { code: 'MethodNotAllowed' })
   t.throws(() => operationOf(asked('PATCH', 'object')), { code: 'MethodNotAllowed' })
   t.equal(operationOf(asked('GET', 'object', ['x-id', 'unknown'])).name, 'GetObject')
