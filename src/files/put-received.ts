@@ -12,6 +12,8 @@ export interface ReceivedFile {
   readonly path: PathName
   readonly body: ReceivedBody
   readonly meta: FileMeta
+  /** It replaces no file, whatever the condition for all says. */
+  readonly createsOnly?: boolean
 }
 
 /**
@@ -28,10 +30,12 @@ export async function putReceived(
   const receipts: Receipt[] = []
   const left = [...received]
   try {
-    for (const [i, { path }] of received.entries()) await files.refuseEarly(path, optionsOf(options, i))
-    for (const [i, { path, body, meta }] of received.entries()) {
+    for (const [i, file] of received.entries())
+      await files.refuseEarly(file.path, optionsOf(options, i, file))
+    for (const [i, file] of received.entries()) {
       left.shift()
-      const { receipt } = await files.commitReceived(path, body, { ...optionsOf(options, i), meta })
+      const { path, body, meta } = file
+      const { receipt } = await files.commitReceived(path, body, { ...optionsOf(options, i, file), meta })
       if (receipt) receipts.push(receipt)
     }
     return receipts
@@ -41,8 +45,15 @@ export async function putReceived(
   }
 }
 
-function optionsOf({ condition, idempotencyKey: key }: WriteOptions, index: number): WriteOptions {
-  return { condition, idempotencyKey: key === undefined ? undefined : keyOfPart(key, index) }
+function optionsOf(
+  { condition, idempotencyKey: key }: WriteOptions,
+  index: number,
+  { createsOnly }: ReceivedFile,
+): WriteOptions {
+  return {
+    condition: createsOnly ? 'absent' : condition,
+    idempotencyKey: key === undefined ? undefined : keyOfPart(key, index),
+  }
 }
 
 function afterSome(error: unknown, receipts: readonly Receipt[]): unknown {

@@ -22,15 +22,22 @@ const unseen =
  * no Windows device, at most 255 bytes with its extension kept. Undefined when nothing is left of it.
  */
 export function safeFileName(given: string): string | undefined {
-  const segment = given.toWellFormed().split(/[/\\]/).at(-1) ?? ''
-  const name = segment
-    .normalize('NFC')
+  const name = lastSegment(given)
     .replace(unseen, '')
     .replace(/[<>:"|?*]/g, '_')
     .replace(/^[.\s]+/, '')
     .replace(/[.\s]+$/, '')
   if (name.replace(/\p{Cf}/gu, '') === '') return undefined
   return shortened(deviceName.test(name) ? `_${name}` : name)
+}
+
+/** Whether a name that was made safe lacks something of the one given, so that another given name may have become the same. */
+export function hasLost(given: string, safe: string): boolean {
+  return lastSegment(given) !== safe
+}
+
+function lastSegment(given: string): string {
+  return (given.toWellFormed().split(/[/\\]/).at(-1) ?? '').normalize('NFC')
 }
 
 function shortened(name: string): string {

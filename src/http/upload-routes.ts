@@ -2,7 +2,7 @@
  * Owns the door for forms: files chosen in a browser, streamed in one or several at a time, under safe names.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 import type { ReceivedBody } from '../files/file-service.ts'
 import { putReceived, type ReceivedFile } from '../files/put-received.ts'
 import { type PathName, parsePathName } from '../ring/path-name.ts'
@@ -15,7 +15,7 @@ import {
   ringResponseHeaders,
 } from './contract.ts'
 import { addDoor, type Doors, idempotencyOf, ringHeaders } from './doors.ts'
-import { refuseExtension, safeFileName } from './file-name.ts'
+import { hasLost, refuseExtension, safeFileName } from './file-name.ts'
 import { type FormPart, formBoundary, formParts } from './form-parts.ts'
 import { storedMediaType } from './media-type.ts'
 import { announcedBytes, receivedBody } from './request-body.ts'
@@ -89,7 +89,9 @@ export async function upload(
       const files = namedFiles(form, doors)
       given = files.length
       const condition = overwrite ? 'none' : 'absent'
-      const receipts = await putReceived(doors.files, files, { condition, ...idempotency })
+      const receipts = await putReceived(doors.files, files, { condition, ...idempotency }).catch(error => {
+        throw overwrite && errorCode(error) === 'FILE_EXISTS' ? madeSafe(error) : error
+      })
       ringHeaders(reply, [doors.ring.members.self.address])
       return reply
         .code(201)
@@ -189,8 +191,15 @@ function namedFiles(form: Form, { allowedExtensions }: Doors): NamedFile[] {
     refuseExtension(path, allowedExtensions)
     if (paths.has(path)) throw invalid(`Two files of the form have the name ${JSON.stringify(name)}.`)
     paths.add(path)
-    return { name, path, body, meta: { mediaType } }
+    return { name, path, body, meta: { mediaType }, createsOnly: hasLost(given, name) }
   })
+}
+
+/** Two names may become one when they are made safe, and then the one file would silently take the place of the other. */
+function madeSafe(cause: StoreError): StoreError {
+  const { message, path } = cause
+  const why = `${message} The name of the upload was made safe, and such a name replaces no file: put it there by its path.`
+  return new StoreError('FILE_EXISTS', why, { cause, ...(path !== undefined && { path }) })
 }
 
 function invalid(message: string): StoreError {

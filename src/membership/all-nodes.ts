@@ -198,7 +198,7 @@ export class AllNodes {
    */
   async proveReady(): Promise<void> {
     const { members, driver } = this.#components
-    if (driver.fault) throw new StoreError('UNAVAILABLE', 'The disk of this node refuses writes.')
+    if (driver.fault) throw new StoreError('UNAVAILABLE', driver.fault.message)
     const peers = members.others().filter(({ nodeId }) => !driver.known.isSuspect(nodeId))
     if (peers.length === 0) return
     for (const peer of peers.slice(0, READY_PEERS_MAX)) if (await this.#answersLookup(peer)) return

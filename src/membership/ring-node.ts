@@ -138,6 +138,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       },
     )
     this.members = this.#makeMembers(init)
+    storage.whenHanging?.(fault => this.driver.diskHangs(fault))
     this.#carrier = this.#makeCarrier()
     this.replication = this.#makeReplication()
     const { driver, members } = this
@@ -192,7 +193,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   // What other nodes ask.
-
   readonly isMessage = isEnvelope
 
   isCall(value: unknown, version: ProtocolVersion): value is PeerCall {
@@ -342,9 +342,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     )
   }
 
-  /** A node that is alone does what it can. */
-  #bodyRefused(error: unknown): void {
-    if (this.members.others().length > 0) this.driver.bodyRefused(error)
+  /** A node that is alone does what it can. Where all disks fill up, reads may not stop for a body that others have sent. */
+  #bodyRefused(error: unknown, isOfOthers = false): void {
+    const others = this.members.others()
+    const there = others.filter(({ nodeId }) => this.driver.known.isAlive(nodeId)).length
+    if (others.length > 0) this.driver.bodyRefused(error, isOfOthers ? there : 0)
   }
 
   #makeMembers(init: RingNodeInit): Members {
@@ -377,7 +379,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         if (message.kind === 'stage') driver.dispatch({ kind: 'body-nowhere', tag: message.tag })
       },
       isKept: blobId => driver.kept.hasBody(blobId),
-      refused: error => this.#bodyRefused(error),
+      refused: error => this.#bodyRefused(error, true),
       holders: path => holdersOf(driver.known, path),
     })
   }

@@ -10,26 +10,31 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 
 import { dirname, join } from 'node:path'
 import { StoreError } from '../errors.ts'
 import { syncDirectory } from './data-directory.ts'
+import { type DiskWatch, UNWATCHED } from './disk-watch.ts'
 import type { BodySink } from './intake.ts'
 import type { BlobId } from './record.ts'
 
 /** Bytes after which a flush is begun while more come in, so that the last one has little left to wait for. */
 const FLUSH_BYTES = 32 * 1024 * 1024
 
+type Watch = Pick<DiskWatch, 'during'>
+
 export class BlobFiles {
   readonly #staging: string
   readonly #blobs: string
+  readonly #watch: Watch
   /** Folders that exist durably: the first two digits of an id, so with a million blobs about 4,000 files in each. */
   readonly #folders = new Set<string>()
 
-  private constructor(directory: string) {
+  private constructor(directory: string, watch: Watch) {
+    this.#watch = watch
     this.#staging = join(directory, 'staging')
     this.#blobs = join(directory, 'blobs')
   }
 
   /** Opens the folders within the data directory, makes the missing ones, and drops unfinished staging. */
-  static async open(directory: string): Promise<BlobFiles> {
-    const files = new BlobFiles(directory)
+  static async open(directory: string, watch: Watch = UNWATCHED): Promise<BlobFiles> {
+    const files = new BlobFiles(directory, watch)
     await mkdir(files.#staging, { recursive: true })
     for (const name of await readdir(files.#staging))
       await rm(join(files.#staging, name), { recursive: true, force: true })
@@ -43,10 +48,7 @@ export class BlobFiles {
 
   /** Begins the file of a blob under its temporary name. */
   async begin(blobId: BlobId): Promise<StagingFile> {
-    const temporary = join(this.#staging, blobId)
-    await this.#ensureFolder(blobId)
-    const file = await this.#openStaging(temporary, 'wx')
-    return new StagingFile(file, temporary, this.#path(blobId), this.#folder(blobId))
+    return this.#begin(blobId, blobId, 'wx')
   }
 
   /** Does with a few bytes all that has to be done for a body. @throws what the disk says. */
@@ -60,6 +62,14 @@ export class BlobFiles {
       throw error
     }
     await this.remove([blobId])
+  }
+
+  async #begin(blobId: BlobId, name: string, flags: 'w' | 'wx'): Promise<StagingFile> {
+    const temporary = join(this.#staging, name)
+    const opening = this.#ensureFolder(blobId).then(() => this.#openStaging(temporary, flags))
+    const file = await this.#watch.during(opening)
+    const places = { temporary, path: this.#path(blobId), folder: this.#folder(blobId) }
+    return new StagingFile({ file, watch: this.#watch }, places)
   }
 
   /** Somebody may have removed the folder under a running node; then it is made again. */
@@ -78,14 +88,7 @@ export class BlobFiles {
    * @throws StoreError CORRUPT when they have not; the blob is as before then.
    */
   async replace(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void> {
-    const temporary = join(this.#staging, `${blobId}.good`)
-    await this.#ensureFolder(blobId)
-    const file = new StagingFile(
-      await this.#openStaging(temporary, 'w'),
-      temporary,
-      this.#path(blobId),
-      this.#folder(blobId),
-    )
+    const file = await this.#begin(blobId, `${blobId}.good`, 'w')
     try {
       const hash = createHash('sha256')
       for await (const chunk of body) {
@@ -103,11 +106,11 @@ export class BlobFiles {
 
   /** Opens a blob for reading; its bytes stay readable when it is removed meanwhile. Fails with ENOENT. */
   open(blobId: BlobId): Promise<FileHandle> {
-    return open(this.#path(blobId), 'r')
+    return this.#watch.during(open(this.#path(blobId), 'r'))
   }
 
   async has(blobId: BlobId): Promise<boolean> {
-    return stat(this.#path(blobId)).then(
+    return this.#watch.during(stat(this.#path(blobId))).then(
       found => found.isFile(),
       () => false,
     )
@@ -115,11 +118,11 @@ export class BlobFiles {
 
   /** Removes blobs durably; one that does not exist is fine. */
   async remove(blobIds: readonly BlobId[]): Promise<void> {
-    for (const blobId of blobIds) await unlinkIfThere(this.#path(blobId))
+    for (const blobId of blobIds) await this.#watch.during(unlinkIfThere(this.#path(blobId)))
     const folders = blobIds
       .filter(blobId => this.#folders.has(blobId.slice(0, 2)))
       .map(blobId => this.#folder(blobId))
-    for (const folder of new Set(folders)) await syncDirectory(folder)
+    for (const folder of new Set(folders)) await this.#watch.during(syncDirectory(folder))
   }
 
   async #ensureFolder(blobId: BlobId): Promise<void> {
@@ -142,6 +145,7 @@ export class BlobFiles {
 /** A blob that is being written. It ends with `finish` or `abandon`. */
 export class StagingFile implements BodySink {
   readonly #file: FileHandle
+  readonly #watch: Watch
   readonly #temporary: string
   readonly #path: string
   readonly #folder: string
@@ -150,17 +154,22 @@ export class StagingFile implements BodySink {
   #flushing: Promise<void> | undefined
   #flushFault: unknown
 
-  constructor(file: FileHandle, temporary: string, path: string, folder: string) {
-    this.#file = file
-    this.#temporary = temporary
-    this.#path = path
-    this.#folder = folder
+  constructor(
+    components: { readonly file: FileHandle; readonly watch: Watch },
+    places: { readonly temporary: string; readonly path: string; readonly folder: string },
+  ) {
+    this.#file = components.file
+    this.#watch = components.watch
+    this.#temporary = places.temporary
+    this.#path = places.path
+    this.#folder = places.folder
   }
 
   async write(piece: Uint8Array): Promise<void> {
     for (let at = 0; at < piece.length; ) {
       // A disk that fills up takes part of the bytes first and says ENOSPC at the next call.
-      const { bytesWritten } = await this.#file.write(piece, at, piece.length - at, this.#position)
+      const writing = this.#file.write(piece, at, piece.length - at, this.#position)
+      const { bytesWritten } = await this.#watch.during(writing)
       at += bytesWritten
       this.#position += bytesWritten
     }
@@ -171,11 +180,11 @@ export class StagingFile implements BodySink {
   async finish(marked: Promise<void>): Promise<void> {
     await this.#flushing
     if (this.#flushFault) throw this.#flushFault
-    await this.#file.datasync()
-    await this.#file.close()
+    await this.#watch.during(this.#file.datasync())
+    await this.#watch.during(this.#file.close())
     await marked
-    await this.#rename()
-    await syncDirectory(this.#folder)
+    await this.#watch.during(this.#rename())
+    await this.#watch.during(syncDirectory(this.#folder))
   }
 
   /** Opens it once more, for reading: under its temporary name, or under its own when that was given meanwhile. */
@@ -211,8 +220,8 @@ export class StagingFile implements BodySink {
     if (this.#flushing) return
     this.#flushedUpTo = this.#position
     // A failed flush is reported only once by the system; `finish` must see it.
-    this.#flushing = this.#file
-      .datasync()
+    this.#flushing = this.#watch
+      .during(this.#file.datasync())
       .catch((error: unknown) => {
         this.#flushFault = error
       })

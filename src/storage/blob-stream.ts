@@ -9,8 +9,9 @@ import { Buffer } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 import { checkBlock } from './checked-blocks.ts'
+import type { DiskWatch } from './disk-watch.ts'
 import type { DownloadRoom } from './download-room.ts'
 import { BLOCK_BYTES, type FileRecord } from './record.ts'
 import type { ByteRange } from './storage.ts'
@@ -23,6 +24,7 @@ interface Parts {
   readonly range: ByteRange
   readonly file: FileHandle
   readonly room: DownloadRoom
+  readonly watch: Pick<DiskWatch, 'during' | 'unlessHanging'>
 }
 
 /**
@@ -31,13 +33,16 @@ interface Parts {
  * @throws StoreError CORRUPT, also from the stream later on.
  */
 export async function blobStream(parts: Parts): Promise<Readable> {
+  const { watch } = parts
   const reader = new BlobReader(parts)
+  // What a disk that hangs has under way goes on, and nobody waits for it.
+  const close = () => watch.unlessHanging(reader.close()).catch(() => undefined)
   let ahead: Promise<Uint8Array | undefined> | undefined = reader.next()
   try {
-    await ahead
+    await watch.unlessHanging(ahead)
   } catch (error) {
-    await reader.close()
-    throw error
+    await close()
+    throw unreadable(parts.record, error)
   }
   return new Readable({
     // What is read ahead waits here; nothing needs to wait in the stream as well.
@@ -45,7 +50,7 @@ export async function blobStream(parts: Parts): Promise<Readable> {
     read() {
       const bytes = ahead ?? reader.next()
       ahead = undefined
-      bytes.then(
+      watch.unlessHanging(bytes).then(
         value => {
           if (value !== undefined && reader.isWhole && !this.destroyed) {
             ahead = reader.next()
@@ -54,14 +59,20 @@ export async function blobStream(parts: Parts): Promise<Readable> {
           }
           this.push(value ?? null)
         },
-        error => this.destroy(error),
+        error => this.destroy(unreadable(parts.record, error)),
       )
     },
     destroy(error, callback) {
       ahead = undefined
-      reader.close().then(() => callback(error), callback)
+      void close().then(() => callback(error))
     },
   })
+}
+
+/** To its readers a disk that hangs is one that can't be read: others may have the body. */
+function unreadable({ path }: FileRecord, error: unknown): Error {
+  if (errorCode(error) !== 'UNAVAILABLE') return error as Error
+  return new StoreError('CORRUPT', 'The disk does not give the stored file.', { path, cause: error })
 }
 
 /** Reads in order; one call of `next` at a time. */
@@ -166,7 +177,8 @@ class BlobReader {
     let filled = 0
     try {
       while (filled < buffer.length) {
-        const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, start + filled)
+        const reading = file.read(buffer, filled, buffer.length - filled, start + filled)
+        const { bytesRead } = await this.#parts.watch.during(reading)
         if (bytesRead === 0) break
         filled += bytesRead
       }

@@ -9,6 +9,7 @@ import {
   access,
   chmod,
   type FileHandle,
+  lstat,
   mkdir,
   open,
   readdir,
@@ -107,6 +108,7 @@ async function makePrivate(path: string): Promise<void> {
   const before = await stat(path).catch(() => undefined)
   if (before !== undefined && !before.isDirectory()) throw unusable(path, 'it is a file, and not a folder')
   if (before !== undefined) return
+  await refuseDanglingLinks(path)
   const parent = await existingParent(dirname(resolve(path)))
   if (!(await stat(parent)).isDirectory()) throw unusable(path, `${parent} is a file, and not a folder`)
   // The system's own word on the parent: of a disk that is read-only, mkdir says ENOENT.
@@ -121,6 +123,15 @@ const PROC_MAGIC = 0x9fa0
 async function existingParent(path: string): Promise<string> {
   if ((await stat(path).catch(() => undefined)) !== undefined || dirname(path) === path) return path
   return existingParent(dirname(path))
+}
+
+/** @throws StoreError UNAVAILABLE when a link that leads nowhere is in the place of the directory, or of one above it. */
+async function refuseDanglingLinks(path: string): Promise<void> {
+  for (let place = resolve(path); dirname(place) !== place; place = dirname(place)) {
+    if ((await stat(place).catch(() => undefined)) !== undefined) return
+    const link = await lstat(place).catch(() => undefined)
+    if (link?.isSymbolicLink()) throw unusable(path, `${place} is a link that leads nowhere`)
+  }
 }
 
 /**

@@ -45,8 +45,12 @@ export function diskError(error: unknown, what: string): unknown {
   return error
 }
 
-/** True for an error of ours that says that the disk failed; false for one that says that it is full. */
+/**
+ * True for an error of ours that says that the disk failed; false for one that says that it is full. Of the index that is INDETERMINATE,
+ * and a body needs its mark there.
+ */
 export function isDiskFailure(error: unknown): boolean {
   const cause = (error as { cause?: { code?: unknown } } | null)?.cause
-  return errorCode(error) === 'UNAVAILABLE' && FAILING.has(cause?.code)
+  const code = errorCode(error)
+  return (code === 'UNAVAILABLE' || code === 'INDETERMINATE') && FAILING.has(cause?.code)
 }

@@ -13,6 +13,7 @@ import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { diskError } from './disk-errors.ts'
+import { type DiskWatch, UNWATCHED } from './disk-watch.ts'
 import { assertFree } from './free-space.ts'
 import { GroupCommit } from './group-commit.ts'
 import { checkIndexFile } from './index-file.ts'
@@ -58,12 +59,15 @@ const NODE_ID = Buffer.from('nodeId')
 const BOOT = Buffer.from('boot')
 const TOTALS = Buffer.from('totals')
 
+type Watch = Pick<DiskWatch, 'during'>
+
 export class LmdbIndex {
   /** Names this disk for as long as it lives: 32 hexadecimal digits. */
   readonly nodeId: string
   /** How often this index was opened: 1 the first time. */
   readonly boot: number
   readonly #root: RootDatabase<Buffer, Buffer>
+  readonly #watch: Watch
   readonly #folder: string
   readonly #records: Table
   readonly #lines: Table
@@ -74,8 +78,9 @@ export class LmdbIndex {
   readonly #commits = new GroupCommit<IndexWrite>(group => this.#make(group))
   #totals: Totals
 
-  private constructor(root: RootDatabase<Buffer, Buffer>, folder: string, newNodeId: string) {
+  private constructor(root: RootDatabase<Buffer, Buffer>, folder: string, newNodeId: string, watch: Watch) {
     this.#root = root
+    this.#watch = watch
     this.#folder = folder
     const table = (name: string) => root.openDB<Buffer, Buffer>({ name, ...BINARY })
     this.#records = table('records')
@@ -93,12 +98,12 @@ export class LmdbIndex {
    * Opens the index in a file, makes it when it is missing, and counts the start durably. `newNodeId` names a new one.
    * @throws StoreError DISK_FULL, UNAVAILABLE when the disk refuses, CORRUPT when the file is not an index.
    */
-  static async open(file: string, newNodeId: string): Promise<LmdbIndex> {
+  static async open(file: string, newNodeId: string, watch: Watch = UNWATCHED): Promise<LmdbIndex> {
     let root: RootDatabase<Buffer, Buffer> | undefined
     try {
       await checkIndexFile(file)
       root = open<Buffer, Buffer>({ path: file, ...ENVIRONMENT, ...BINARY })
-      const index = new LmdbIndex(root, dirname(file), newNodeId)
+      const index = new LmdbIndex(root, dirname(file), newNodeId, watch)
       const boot = encodeDoubles(index.boot)
       await durable(index.#root, () => {
         index.#meta.put(NODE_ID, Buffer.from(index.nodeId))
@@ -217,10 +222,11 @@ export class LmdbIndex {
     this.#assertRoom(group)
     const totals = { files, bytes }
     const changed = files !== this.#totals.files || bytes !== this.#totals.bytes
-    await durable(this.#root, () => {
+    const writing = durable(this.#root, () => {
       for (const write of group) this.#apply(write)
       if (changed) this.#meta.put(TOTALS, encodeDoubles(files, bytes))
     })
+    await this.#watch.during(writing)
     this.#totals = totals
   }
 

@@ -10,6 +10,7 @@ import type { BlobFiles } from './blob-files.ts'
 import type { BlobRemover } from './blob-remover.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { diskError } from './disk-errors.ts'
+import type { DiskWatch } from './disk-watch.ts'
 import { PIECE_BYTES, receive, tooSmallForName } from './intake.ts'
 import type { IndexWrite, LmdbIndex } from './lmdb-index.ts'
 import type { BlobId, Body } from './record.ts'
@@ -23,6 +24,8 @@ export interface LmdbReplicaStoreComponents {
   readonly files: BlobFiles
   readonly remover: BlobRemover
   readonly pieces: BufferPool
+  /** Of the bodies. */
+  readonly watch: DiskWatch
   /** Throws DISK_FULL while nothing may be put. */
   readonly assertRoom: () => Promise<void>
   /** Gives up the room that is kept for the case of a full disk. */
@@ -77,18 +80,20 @@ export class LmdbReplicaStore implements ReplicaStore {
   }
 
   receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
+    const { watch } = this.#components
     const running = this.#receiving.get(blobId)
-    if (running !== undefined) return running
+    if (running !== undefined) return watch.unlessHanging(running)
     const receipt = this.#receive(blobId, body, options).finally(() => this.#receiving.delete(blobId))
     this.#receiving.set(blobId, receipt)
-    return receipt
+    // What arrives when the disk goes on is kept by nobody, unless it was wanted again meanwhile.
+    return watch.unlessHanging(receipt)
   }
 
   async replaceBlob(blobId: BlobId, sha256: string, body: AsyncIterable<Uint8Array>): Promise<void> {
-    const { assertRoom, files } = this.#components
+    const { assertRoom, files, watch } = this.#components
     try {
       await assertRoom()
-      await files.replace(blobId, sha256, body)
+      await watch.unlessHanging(files.replace(blobId, sha256, body))
     } catch (error) {
       throw diskError(error, 'The good copy of a body was not stored')
     }
@@ -96,7 +101,8 @@ export class LmdbReplicaStore implements ReplicaStore {
 
   async openBlob(blobId: BlobId, first: number, last?: number): Promise<Readable> {
     try {
-      const file = await this.#components.files.open(blobId)
+      const { files, watch } = this.#components
+      const file = await watch.unlessHanging(files.open(blobId), late => void late.close())
       return file.createReadStream({
         start: first,
         highWaterMark: PIECE_BYTES,
@@ -109,7 +115,9 @@ export class LmdbReplicaStore implements ReplicaStore {
   }
 
   async hasBlob(blobId: BlobId): Promise<boolean> {
-    return !this.#dropping.has(blobId) && (await this.#components.files.has(blobId))
+    const { files, watch } = this.#components
+    if (this.#dropping.has(blobId)) return false
+    return watch.unlessHanging(files.has(blobId)).catch(() => false)
   }
 
   async tryBody(): Promise<void> {

@@ -18,6 +18,7 @@ import { BufferPool } from './buffer-pool.ts'
 import { checkedInline, wholeRange } from './checked-blocks.ts'
 import { DataDirectory, syncDirectory } from './data-directory.ts'
 import { diskError } from './disk-errors.ts'
+import { DiskWatch } from './disk-watch.ts'
 import { DownloadRoom } from './download-room.ts'
 import { assertFree } from './free-space.ts'
 import { refuseLostIndex } from './index-file.ts'
@@ -46,6 +47,14 @@ interface Parts {
   readonly index: LmdbIndex
   readonly files: BlobFiles
   readonly reserve: SpaceReserve
+  readonly watches: Watches
+}
+
+/** One for each way on the disk: while one hangs, the other may get things done. */
+interface Watches {
+  readonly index: DiskWatch
+  readonly bodies: DiskWatch
+  onHang: (fault: StoreError) => void
 }
 
 export interface LmdbStorageInit {
@@ -66,6 +75,7 @@ export class LmdbStorage implements Storage {
   readonly #files: BlobFiles
   readonly #reserve: SpaceReserve
   readonly #remover: BlobRemover
+  readonly #watches: Watches
   readonly #room = new DownloadRoom()
   readonly #staged = new StagedBodies()
   readonly #pieces = new BufferPool({
@@ -81,10 +91,12 @@ export class LmdbStorage implements Storage {
     this.#index = parts.index
     this.#files = parts.files
     this.#reserve = parts.reserve
+    this.#watches = parts.watches
     this.#remover = new BlobRemover({ files: parts.files, index: parts.index, log: parts.env.log })
     this.replica = new LmdbReplicaStore({
       ...parts,
       remover: this.#remover,
+      watch: parts.watches.bodies,
       pieces: this.#pieces,
       assertRoom: () => this.#reserve.assertHeld(),
       giveUpReserve: () => this.#reserve.giveUp(),
@@ -101,16 +113,17 @@ export class LmdbStorage implements Storage {
   static async open(components: { readonly env: Env }, init: LmdbStorageInit): Promise<LmdbStorage> {
     const { env } = components
     const directory = await DataDirectory.open(init.directory)
+    const watches = watchesOf(env)
     let index: LmdbIndex | undefined
     try {
       await refuseLostIndex(directory.path)
-      const files = await BlobFiles.open(directory.path)
-      index = await LmdbIndex.open(join(directory.path, 'index.mdb'), randomHex(env))
+      const files = await BlobFiles.open(directory.path, watches.bodies)
+      index = await LmdbIndex.open(join(directory.path, 'index.mdb'), randomHex(env), watches.index)
       const reserve = new SpaceReserve({ randomness: env.randomness }, { directory: directory.path })
       await reserve.tryTake()
       // What is in these files is of use after a power cut only when their names are there as well.
       await syncDirectory(directory.path)
-      const storage = new LmdbStorage({ env, directory, index, files, reserve })
+      const storage = new LmdbStorage({ env, directory, index, files, reserve, watches })
       await storage.#remover.add(index.unsettledBlobs())
       await storage.#remover.idle()
       return storage
@@ -122,6 +135,11 @@ export class LmdbStorage implements Storage {
   }
 
   stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {
+    const late = (staged: StagedBody) => void this.discard(staged)
+    return this.#watches.bodies.unlessHanging(this.#stage(body, options), late)
+  }
+
+  #stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {
     return this.#staged.receive(options, async watched => {
       const blob = this.#newBlob()
       try {
@@ -167,9 +185,10 @@ export class LmdbStorage implements Storage {
     const wanted = wholeRange(record, range)
     const { content } = record.body
     if ('inline' in content) return checkedInline(record, content.inline, wanted)
+    const watch = this.#watches.bodies
     try {
-      const file = await this.#files.open(content.blobId)
-      return await blobStream({ record, range: wanted, file, room: this.#room })
+      const file = await watch.unlessHanging(this.#files.open(content.blobId), late => void late.close())
+      return await blobStream({ record, range: wanted, file, room: this.#room, watch })
     } catch (error) {
       throw this.#missing(record, error) ?? error
     }
@@ -187,6 +206,10 @@ export class LmdbStorage implements Storage {
     return { ...this.#index.totals, staged: this.#staged.count, durable: true }
   }
 
+  whenHanging(tell: (fault: StoreError) => void): void {
+    this.#watches.onHang = tell
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -201,6 +224,8 @@ export class LmdbStorage implements Storage {
     await this.#remover.idle()
     await this.#index.close()
     await this.#directory.close()
+    this.#watches.index.close()
+    this.#watches.bodies.close()
   }
 
   #newBlob(): StagedBlob {
@@ -226,6 +251,13 @@ const UNREADABLE = new Set(['EIO', 'EISDIR', 'EACCES', 'EPERM', 'ENOTDIR', 'ELOO
 
 function blobsOf(body: Pick<Body, 'content'> | undefined): BlobId[] {
   return body && 'blobId' in body.content ? [body.content.blobId] : []
+}
+
+function watchesOf({ timers }: Env): Watches {
+  const onHang = (fault: StoreError) => watches.onHang(fault)
+  const watch = () => new DiskWatch({ timers }, { onHang })
+  const watches: Watches = { index: watch(), bodies: watch(), onHang: () => undefined }
+  return watches
 }
 
 function randomHex(env: Env): string {

@@ -7,6 +7,7 @@
  * not durable yet is ever shown: a reader of a path with a batch under way sees what stood there before.
  */
 import type { Readable } from 'node:stream'
+import type { StoreError } from '../errors.ts'
 import type { Delimiter, PathName } from '../ring/path-name.ts'
 import type { BlobId, Body, ETag, FileRecord, UserMeta } from './record.ts'
 
@@ -123,6 +124,9 @@ export interface Storage {
   list(prefix: string, after?: string): Iterable<ListEntry>
 
   statistics(): StorageStatistics
+
+  /** Says whom to tell when the disk hangs: what waits for it then has been refused, and goes on by itself when the disk does. */
+  whenHanging?(tell: (fault: StoreError) => void): void
 
   /**
    * Ends stagings under way with UNAVAILABLE, waits for batches under way and lets go of the data directory. Bodies

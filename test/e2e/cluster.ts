@@ -34,6 +34,8 @@ export interface ClusterOptions {
   readonly dataDirectories?: Readonly<Record<number, string>>
   /** As which user a node runs, when not as this one. */
   readonly users?: Readonly<Record<number, number>>
+  /** What a node finds in its environment beside what all do. */
+  readonly environments?: Readonly<Record<number, Readonly<Record<string, string>>>>
   /** Flags of Node itself, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
   /** How far the wall clock of a node is ahead, ms; asked at each of its starts. */
@@ -329,6 +331,7 @@ export class Cluster {
         ...(clockOffsetMs === undefined ? [] : ['--import', CLOCK_PRELOAD]),
       ],
       environment: {
+        ...this.#options.environments?.[index],
         ...links?.environment,
         ...(clockOffsetMs !== undefined && { TEST_CLOCK_OFFSET_MS: String(clockOffsetMs) }),
       },

@@ -2,36 +2,83 @@
  * Nodes that are well but for the way that bodies take on their disks. The others store bodies for their ranges without them, and
  * they come back by themselves once the way is open.
  */
+import { execFile } from 'node:child_process'
 import { chmod, chown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import t from 'tap'
+import { BadDisk, type Trouble, whyNoBadDisk } from './bad-disk.ts'
 import { Cluster, type ClusterNode, replicasOf } from './cluster.ts'
 import { waitFor } from './harness.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 interface Illness {
   readonly name: string
   readonly skip?: string | false
   /** As which user the node runs. */
   readonly user?: number
-  break(data: string): Promise<void>
+  break(place: Place): Promise<void>
   /** Undefined where the node mends it by itself. */
-  readonly heal?: (data: string) => Promise<void>
+  readonly heal?: (place: Place) => Promise<void>
+}
+
+interface Place {
+  readonly data: string
+  readonly disk: BadDisk | undefined
+}
+
+const isRoot = process.getuid?.() === 0
+const noShim = whyNoBadDisk()
+const run = promisify(execFile)
+
+/** What the system calls nobody. */
+const NOBODY = 65_534
+
+/** A folder or a file of the node gives an error, or does not return. */
+function shimmed(name: string, trouble: Trouble, file: string): Illness {
+  return {
+    name,
+    skip: noShim,
+    break: async ({ data, disk }) => disk?.trouble(trouble, `${data}/${file}`),
+    heal: async ({ disk }) => disk?.heal(),
+  }
 }
 
 const ILLNESSES: readonly Illness[] = [
   {
     name: 'staging is gone',
-    break: data => rm(`${data}/staging`, { recursive: true }),
+    break: ({ data }) => rm(`${data}/staging`, { recursive: true }),
   },
   {
     name: 'a file is in the place of staging',
-    async break(data) {
+    async break({ data }) {
       await rename(`${data}/staging`, `${data}/aside`)
       await writeFile(`${data}/staging`, 'x')
     },
-    heal: data => rm(`${data}/staging`),
+    heal: ({ data }) => rm(`${data}/staging`),
   },
+  {
+    name: 'staging is mounted read-only (EROFS)',
+    skip: !isRoot && 'mounts need root',
+    async break({ data }) {
+      await run('mount', ['--bind', `${data}/staging`, `${data}/staging`])
+      await run('mount', ['-o', 'remount,bind,ro', `${data}/staging`])
+    },
+    heal: async ({ data }) => void (await run('umount', [`${data}/staging`])),
+  },
+  {
+    name: 'the node may not write to staging (EACCES)',
+    skip: !isRoot && 'only root may run a node as another user',
+    user: NOBODY,
+    break: ({ data }) => chmod(`${data}/staging`, 0o500),
+    heal: ({ data }) => chmod(`${data}/staging`, 0o700),
+  },
+  shimmed('bodies give an input/output error (EIO)', 'EIO', 'staging'),
+  shimmed('there is no room for bodies (ENOSPC)', 'ENOSPC', 'staging'),
+  shimmed('the index gives an input/output error (EIO)', 'EIO', 'index.mdb'),
+  shimmed('bodies are written to a disk that hangs', 'hang', 'staging'),
+  shimmed('the names of bodies are written to a disk that hangs', 'hang', 'blobs'),
+  shimmed('the index lies on a disk that hangs', 'hang', 'index.mdb'),
 ]
 
 /** Bodies for ranges of a node, put at the others; each is tried again while it is refused. */
@@ -73,17 +120,22 @@ for (const illness of ILLNESSES) {
       await chown(data, illness.user, illness.user)
       await chmod(folder, 0o755)
     }
+    const disk = noShim === false && illness.user === undefined ? await BadDisk.make(folder) : undefined
+    const place = { data, disk }
     const cluster = await Cluster.start({
       nodes: 4,
       dataDirectories: { 3: data },
       ...(illness.user !== undefined && { users: { 3: illness.user } }),
+      ...(disk !== undefined && { environments: { 3: disk.environment } }),
     })
     t.teardown(() => cluster.close())
     const sick = cluster.node(3)
     await putAll(cluster, sick, 'well')
-    await illness.break(data)
-    t.teardown(() => illness.heal?.(data).catch(() => undefined))
+    await illness.break(place)
+    t.teardown(() => illness.heal?.(place).catch(() => undefined))
+    const began = performance.now()
     const kept = await putAll(cluster, sick, 'sick')
+    t.comment(`12 bodies were stored after ${Math.round((performance.now() - began) / 100) / 10} s`)
     if (illness.heal === undefined) {
       t.ok(
         kept.every(replicas => replicas.includes(sick.address)),
@@ -94,7 +146,14 @@ for (const illness of ILLNESSES) {
     }
     t.notOk(kept.at(-1)?.includes(sick.address), 'the others go on without it')
     t.match(sick.process.output(), /"op":"persist"/, 'and it says why')
-    await illness.heal(data)
+    const own = await sick.client.put('own', Buffer.alloc(100_000), { query: '?overwrite=true' })
+    t.match(
+      own.json(),
+      { error: { code: /UNAVAILABLE|DISK_FULL|INDETERMINATE/ } },
+      'also to those who ask it',
+    )
+    t.not((await sick.client.send('GET', '/ready')).status, 200)
+    await illness.heal(place)
     await cluster.settled()
     t.ok(
       (await putAll(cluster, sick, 'healed')).every(replicas => replicas.includes(sick.address)),

@@ -153,6 +153,30 @@ t.test('a form can replace, and can be repeated under its key', async t => {
   t.equal((await server.inject({ ...form, url: '/upload?overwrite=true' })).statusCode, 201)
 })
 
+t.test('names that become one when they are made safe lose no file', async t => {
+  const { server } = await runServer(t)
+  const send = (fileName: string, body: string) =>
+    server.inject(post('/upload?overwrite=true', { name: 'file', fileName, body }))
+  const pairs = [
+    ['a:b.txt', 'a?b.txt'],
+    ['x\u202ey.txt', 'x\u200ey.txt'],
+    ['.profile', '..profile'],
+    [`${'n'.repeat(300)}1.txt`, `${'n'.repeat(300)}2.txt`],
+  ] as const
+  for (const [first, second] of pairs) {
+    const stored = await send(first, 'first')
+    t.equal(stored.statusCode, 201, first)
+    const refused = await send(second, 'second')
+    t.equal(codeOf(refused), 'FILE_EXISTS', second)
+    t.match(refused.json().error.message, /made safe/)
+    t.equal((await server.inject(`/get/${encodeURIComponent(stored.json()[0].path)}`)).body, 'first')
+  }
+  for (const body of ['one', 'two'])
+    t.equal((await send('e\u0301.txt', body)).statusCode, 201, 'another form of Unicode is the same name')
+  t.equal((await send('C:\\\\folder\\\\a_b.txt', 'third')).statusCode, 201, 'a name as it is replaces')
+  t.equal((await server.inject('/get/a_b.txt')).body, 'third')
+})
+
 t.test('a form that is cut off leaves nothing', async t => {
   const { storage, server, port } = await runServer(t, { listen: true })
   const { payload } = formOf({ name: 'file', fileName: 'a', body: 'x'.repeat(300_000) })

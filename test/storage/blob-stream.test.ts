@@ -4,8 +4,10 @@ import t from 'tap'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { blobStream, SMALL_PIECE_BYTES } from '../../src/storage/blob-stream.ts'
 import { BodyDigest } from '../../src/storage/body-digest.ts'
+import { DiskWatch } from '../../src/storage/disk-watch.ts'
 import { DownloadRoom } from '../../src/storage/download-room.ts'
 import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../src/storage/record.ts'
+import { manualEnv } from '../manual-env.ts'
 import { bodyOf, whole } from './conformance.ts'
 
 function recordOf(bytes: Buffer): FileRecord {
@@ -25,8 +27,11 @@ function recordOf(bytes: Buffer): FileRecord {
 const bytes = bodyOf(6 * BLOCK_BYTES)
 const all = { first: 0, last: bytes.length - 1 }
 
+const env = manualEnv()
+const watch = new DiskWatch(env, { onHang: () => undefined })
+
 function partsOf(file: FileHandle, room = new DownloadRoom(), range = all) {
-  return { record: recordOf(bytes), range, file, room }
+  return { record: recordOf(bytes), range, file, room, watch }
 }
 
 /** Room without place for one more download that holds whole blocks. */
@@ -155,4 +160,28 @@ t.test('a stream that is destroyed gives its place back', async t => {
   t.notOk(room.tryTakeWhole(), 'it has the place')
   await new Promise(resolve => stream.on('close', resolve).destroy())
   t.ok(room.tryTakeWhole())
+})
+
+t.test('the readers of a disk that hangs are told so, and the file is closed once it goes on', async t => {
+  const file = join(t.testdir(), 'blob')
+  await writeFile(file, bytes)
+  for (const piecesRead of [0, 2]) {
+    const handle = await open(file)
+    const read = handle.read.bind(handle)
+    let goOn = () => {}
+    const hanging = new Promise<void>(resolve => {
+      goOn = resolve
+    })
+    let reads = 0
+    handle.read = (async (...args: Parameters<typeof read>) => {
+      if (reads++ >= piecesRead) await hanging
+      return read(...args)
+    }) as typeof handle.read
+    const reading = blobStream(partsOf(handle)).then(whole)
+    const refused = t.rejects(reading, { code: 'CORRUPT' }, 'somebody else may have the bytes')
+    for (let second = 0; second < 30; second++) await env.advance(1_000)
+    await refused
+    goOn()
+    while (handle.fd !== -1) await new Promise(resolve => setImmediate(resolve))
+  }
 })

@@ -30,11 +30,13 @@ t.test('what is not about the disk stays what it is', async t => {
 
 t.test('a disk that fails is told from one that is full, and from everything else', async t => {
   t.ok(isDiskFailure(diskError(withCode('EROFS'), 'x')))
+  t.ok(isDiskFailure(new StoreError('INDETERMINATE', 'of the index', { cause: withCode('EIO') })))
   for (const error of [
     diskError(withCode('ENOSPC'), 'x'),
     diskError(withCode('EMFILE'), 'x'),
     withCode('EROFS'),
     new StoreError('UNAVAILABLE', 'The sender of a body stands still.'),
+    new StoreError('INDETERMINATE', 'It is not known whether the write happened.'),
     undefined,
   ])
     t.notOk(isDiskFailure(error))

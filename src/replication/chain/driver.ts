@@ -185,9 +185,16 @@ export class ChainDriver {
     })
   }
 
-  /** The disk has refused a body: others shall go on without this node, which can't do its part. */
-  bodyRefused(error: unknown): void {
-    if (!this.#closed && !this.#fault && isDiskFailure(error)) this.#fail(error)
+  /** The disk has refused a body: others shall go on without this node, which can't do its part; where it is full, if they are enough. */
+  bodyRefused(error: unknown, othersThere = 0): void {
+    const isFull = errorCode(error) === 'DISK_FULL'
+    const canBeSpared = othersThere >= Math.max(2, this.#init.settings.minReplicas)
+    if (!this.#closed && !this.#fault && (isFull ? canBeSpared : isDiskFailure(error))) this.#fail(error)
+  }
+
+  /** The disk neither does what it was asked for nor refuses it: nobody shall wait for that. */
+  diskHangs(fault: StoreError): void {
+    if (!this.#closed && !this.#fault) this.#fail(fault, fault)
   }
 
   /** Hands in what another node has sent. False when it contradicts what this node holds: its sender is broken. */
@@ -323,10 +330,10 @@ export class ChainDriver {
     }
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, fault = faultOf(error)): void {
     const { env } = this.#components
     env.log.error({ op: 'persist', err: error }, 'nothing is served until the disk takes writes again')
-    this.#fault = faultOf(error)
+    this.#fault = fault
     this.#abandon()
     if (env.clock.monotonicMs() - this.#startedAtMs > RECOVERED_MS) this.#recoveries = 0
     this.#recoverLater()

@@ -351,5 +351,34 @@ t.test('a body that the disk refuses takes the node out until a body is taken ag
   t.match(driver.fault, { code: 'UNAVAILABLE' })
   await env.advance(10_000)
   t.same([driver.fault, tries], [undefined, 3])
+  const full = new StoreError('DISK_FULL', 'No space is left on the disk.')
+  driver.bodyRefused(full, 1)
+  t.equal(driver.fault, undefined, 'who is needed goes on')
+  driver.bodyRefused(full, 2)
+  t.match(driver.fault, { code: 'DISK_FULL' })
+  await env.advance(10_000)
+  t.equal(driver.fault, undefined)
+  driver.close()
+})
+
+t.test('nobody waits for a disk that hangs, and all goes on when it does', async t => {
+  const { store, driver, env } = await founded({ open: false })
+  const written = driver.request(put('a'))
+  const durable = t.rejects(driver.durable(), { message: 'it hangs' })
+  while (store.waiting.length === 0) await new Promise(resolve => setImmediate(resolve))
+  driver.diskHangs(new StoreError('UNAVAILABLE', 'it hangs'))
+  driver.diskHangs(new StoreError('UNAVAILABLE', 'it hangs more'))
+  t.equal((await written).kind, 'indeterminate')
+  await durable
+  await t.rejects(driver.request(put('b')), { message: 'it hangs' }, 'who comes now is told why')
+  await env.advance(60_000)
+  t.match(driver.fault, { message: 'it hangs' }, 'as long as it hangs')
+  store.open = true
+  await store.pass()
+  while (driver.fault !== undefined) {
+    await store.pass()
+    await env.advance(1)
+  }
+  t.equal((await driver.request(put('b'))).kind, 'done')
   driver.close()
 })
