@@ -59,13 +59,14 @@ async function shell(t: Test, place: Place, script: string): Promise<string> {
       AWS_CA_BUNDLE: place.certificate,
       SSL_CERT_FILE: place.certificate,
       RESTIC_CACERT: place.certificate,
+      RCLONE_CA_CERT: place.certificate,
     }),
     RCLONE_CONFIG_NET_TYPE: 's3',
     RCLONE_CONFIG_NET_PROVIDER: 'Other',
     RCLONE_CONFIG_NET_ENDPOINT: place.endpoint,
     RCLONE_CONFIG_NET_ACCESS_KEY_ID: KEY,
     RCLONE_CONFIG_NET_SECRET_ACCESS_KEY: SECRET,
-    S3CMD: `s3cmd --no-ssl --host=${host} --host-bucket=${host} --access_key=${KEY} --secret_key=${SECRET} --region=us-east-1`,
+    S3CMD: `s3cmd ${place.certificate === undefined ? '--no-ssl' : `--ssl --ca-certs=${place.certificate}`} --host=${host} --host-bucket=${host} --access_key=${KEY} --secret_key=${SECRET} --region=us-east-1`,
   }
   await writeFile(join(folder, 'script.sh'), `set -euo pipefail\n${script}`)
   try {
@@ -306,7 +307,15 @@ t.test('over TLS', async t => {
   })
   const place: Place = { folder, endpoint: node.s3Url as string, certificate }
   t.match(place.endpoint, /^https:/)
-  const scripts = { boto3: BOTO3, trailer: TRAILER, restic: RESTIC }
+  const scripts = {
+    aws: AWS.replace('curl -sf', 'curl -sf --cacert "$AWS_CA_BUNDLE"'),
+    boto3: BOTO3.replace("'curl', '-s'", "'curl', '-s', '--cacert', os.environ['AWS_CA_BUNDLE']"),
+    trailer: TRAILER,
+    // Debian's rclone refuses every command of S3 while that is set.
+    rclone: `unset AWS_CA_BUNDLE\n${RCLONE}`,
+    restic: RESTIC,
+    s3cmd: S3CMD,
+  }
   for (const [name, script] of Object.entries(scripts)) {
     const missing = CLIENTS.find(([client]) => client === (name === 'trailer' ? 'boto3' : name))?.[1]
     await t.test(name, { skip: missing ?? false }, async t => {
