@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import type { ListedFile, StoreClient } from '../client/client.ts'
-import { attributesInMeta, FOLDER_MEDIA_TYPE, isSameTime } from './file-attributes.ts'
+import { attributesInMeta, isSameTime, kindOfStored } from '../file-attributes.ts'
 
 export interface LocalFile {
   readonly kind: 'file' | 'link' | 'folder'
@@ -22,10 +22,9 @@ export interface CompareOptions {
   readonly signal: AbortSignal
 }
 
-/** What the store has at a path: a file, or what stands for a link or a folder. */
+/** What a list says that there is at a path. */
 export function kindOfListed({ meta, mediaType, size }: ListedFile): 'file' | 'link' | 'folder' {
-  if (size === 0 && meta?.link !== undefined) return 'link'
-  return size === 0 && mediaType === FOLDER_MEDIA_TYPE ? 'folder' : 'file'
+  return kindOfStored(size, mediaType, meta?.link)
 }
 
 /** Whether both have the same content; modes and times are another matter. */

@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Attributes, attributesOf, encodeTarget } from './file-attributes.ts'
+import { type Attributes, attributesOf, encodeTarget } from '../file-attributes.ts'
 import { EVERYTHING, type Selection } from './selection.ts'
 
 interface Found {

@@ -8,8 +8,6 @@
 import { lstat, readlink, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ListedFile, StoreClient } from '../client/client.ts'
-import { formatQuantity } from '../quantity.ts'
-import { hasSameContent, kindOfListed, type LocalFile } from './comparison.ts'
 import {
   type Attributes,
   attributesInMeta,
@@ -17,7 +15,9 @@ import {
   decodeTarget,
   encodeTarget,
   isAsSaid,
-} from './file-attributes.ts'
+} from '../file-attributes.ts'
+import { formatQuantity } from '../quantity.ts'
+import { hasSameContent, kindOfListed, type LocalFile } from './comparison.ts'
 import { walkFolder } from './folder-walk.ts'
 import type { Progress } from './progress.ts'
 import type { Selection } from './selection.ts'

@@ -9,6 +9,7 @@ import {
   chmod,
   type FileHandle,
   lstat,
+  lutimes,
   mkdir,
   open,
   realpath,
@@ -20,8 +21,8 @@ import {
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Env } from '../env.ts'
+import type { Attributes } from '../file-attributes.ts'
 import { parsePathName } from '../ring/path-name.ts'
-import { type Attributes, setTime } from './file-attributes.ts'
 
 export class TargetFolder {
   readonly #env: Env
@@ -191,4 +192,10 @@ export function conflictFinder(): (path: string) => string | undefined {
     if (inTheWay === undefined) beginnings.push(path)
     return inTheWay
   }
+}
+
+/** Sets the time of a file, folder or link, and not of what a link leads to. */
+export async function setTime(place: string, mtimeNs: bigint): Promise<void> {
+  const seconds = Number(mtimeNs) / 1e9
+  await lutimes(place, seconds, seconds)
 }

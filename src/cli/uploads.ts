@@ -3,7 +3,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { type Attributes, attributesOf, metaOfAttributes } from './file-attributes.ts'
+import { type Attributes, attributesOf, metaOfAttributes } from '../file-attributes.ts'
 import { walkFolder } from './folder-walk.ts'
 import type { Selection } from './selection.ts'
 import { note, noteFailure, type Session, usageError } from './session.ts'

@@ -45,14 +45,14 @@ const comeBack: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['OVERLOADED', 'UNAV
 export interface ErrorReply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  /** JSON: `{"error": {code, message, path, retryable, missing}}`. */
+  /** JSON: `{"error": {code, message, path, retryable, missing}}`, and a newline. */
   readonly text: string
 }
 
 /** What is said of an error. `path` stands in where the error does not name one. */
 export function errorReply(error: StoreError, path?: string): ErrorReply {
   const { code, message, retryable, missing } = error
-  const text = JSON.stringify({ error: { code, message, path: error.path ?? path, retryable, missing } })
+  const text = `${JSON.stringify({ error: { code, message, path: error.path ?? path, retryable, missing } })}\n`
   const headers: Record<string, string> = {
     'content-type': 'application/json; charset=utf-8',
     'content-length': String(Buffer.byteLength(text)),

@@ -21,6 +21,7 @@ import type { RingNode } from '../membership/ring-node.ts'
 import { peerRoutes } from '../peer/peer-routes.ts'
 import { TLS_OPTIONS } from '../peer/tls-options.ts'
 import type { PathName } from '../ring/path-name.ts'
+import { archiveRoutes } from './archive-routes.ts'
 import { BASIC_CHALLENGE } from './basic-auth.ts'
 import { clusterRoutes, type NodeControl } from './cluster-routes.ts'
 import { Connections } from './connections.ts'
@@ -126,6 +127,7 @@ export async function buildServer(
   fastify.decorateRequest('declaredType', undefined)
   fastify.decorate('closeToClients', () => gate.close())
   fastify.setErrorHandler(fail)
+  endLines(fastify)
   const contract = describeDoors(fastify, {
     version: facts.version,
     hasTokens: gate.hasTokens,
@@ -177,6 +179,7 @@ function fileRoutes(fastify: FastifyInstance, doors: Doors): void {
   kvRoutes(fastify, doors)
   maintenanceRoutes(fastify, doors)
   shareRoutes(fastify, doors)
+  archiveRoutes(fastify, doors)
   davRoutes(fastify, doors)
   webappRoutes(fastify, doors)
 }
@@ -275,6 +278,14 @@ function noRoute(request: FastifyRequest, reply: FastifyReply, methodsOf: Method
     return new StoreError('INVALID_PATH', `This path is refused: it is empty. /${door}/ takes a path.`)
   }
   return new StoreError('ROUTE_NOT_FOUND', 'No door answers at this URL; /openapi.json lists them.')
+}
+
+/** JSON ends with a newline: most of those who read it sit at a terminal, with their prompt behind it. */
+function endLines(fastify: FastifyInstance): void {
+  fastify.addHook('onSend', (_request, reply, payload, done) => {
+    const isJson = String(reply.getHeader('content-type')).startsWith('application/json')
+    done(null, isJson && typeof payload === 'string' && !payload.endsWith('\n') ? `${payload}\n` : payload)
+  })
 }
 
 function logRequests(fastify: FastifyInstance, env: Env): void {

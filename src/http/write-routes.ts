@@ -115,17 +115,18 @@ async function remove(doors: Doors, request: FastifyRequest, reply: FastifyReply
 }
 
 /** The stored bytes are the file. A body that says it is something else (compressed, a piece) would come back wrong. */
-function refuseAlteredBody(headers: IncomingHttpHeaders, path: PathName): void {
+export function refuseAlteredBody(headers: IncomingHttpHeaders, path?: PathName): void {
   const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw new StoreError(
       'TYPE_NOT_ALLOWED',
       'Bytes are stored as they are sent and come back without a Content-Encoding: send them without it.',
-      { path },
+      path === undefined ? {} : { path },
     )
   }
   if (headers['content-range'] !== undefined) {
-    throw new StoreError('INVALID_REQUEST', 'A put stores whole files and takes no Content-Range.', { path })
+    const message = 'A put stores whole files and takes no Content-Range.'
+    throw new StoreError('INVALID_REQUEST', message, path === undefined ? {} : { path })
   }
 }
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { hasSameContent, kindOfListed } from '../../src/cli/comparison.ts'
-import { attributesOf, metaOfAttributes } from '../../src/cli/file-attributes.ts'
 import type { FetchedFile, ListedFile } from '../../src/client/client.ts'
+import { attributesOf, metaOfAttributes } from '../../src/file-attributes.ts'
 
 const signal = new AbortController().signal
 const sha256 = createHash('sha256').update('abc').digest('hex')

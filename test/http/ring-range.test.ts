@@ -75,5 +75,5 @@ t.test('a request for another network is refused', async t => {
   const reply = await fetch(`${url}/put/a`, init)
   t.equal(reply.status, 409)
   t.match(await reply.json(), { error: { code: 'WRONG_NETWORK' } })
-  t.equal(await (await fetch(`${url}/exists/a`)).text(), 'false', 'nothing was written')
+  t.equal(await (await fetch(`${url}/exists/a`)).text(), 'false\n', 'nothing was written')
 })

@@ -38,8 +38,8 @@ t.test('a file goes in, comes out, is copied, moved, listed and removed', async 
 
   t.equal((await server.inject({ method: 'POST', url: '/copy/a%2Fb.json/c' })).statusCode, 201)
   t.equal((await server.inject({ method: 'POST', url: '/move/c/d' })).statusCode, 201)
-  t.equal((await server.inject('/exists/c')).body, 'false')
-  t.equal((await server.inject('/exists/d')).body, 'true')
+  t.equal((await server.inject('/exists/c')).body, 'false\n')
+  t.equal((await server.inject('/exists/d')).body, 'true\n')
   t.equal((await server.inject({ method: 'HEAD', url: '/exists/c' })).statusCode, 404)
   t.same(
     (await server.inject('/list')).json().files.map((file: { path: string }) => file.path),

@@ -22,6 +22,7 @@ export const FILE_LINES_MAX = 400
 const OPEN_TO_ALL = new Set([
   'src/errors.ts',
   'src/env.ts',
+  'src/file-attributes.ts',
   'src/invariant.ts',
   'src/quantity.ts',
   'src/stream-over.ts',

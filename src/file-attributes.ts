@@ -1,9 +1,9 @@
 /**
- * Owns what of a file of this machine travels beside its bytes, as user metadata: its mode, its modification time and what a
- * symbolic link leads to. `mtime` is written as rclone writes it, in seconds with nine decimals.
+ * Owns what of a file of a file system travels beside its bytes, as user metadata: its mode, its modification time and what a
+ * symbolic link leads to. The command line and the archives of the HTTP endpoints write and read the same. `mtime` is written
+ * as rclone writes it, in seconds with nine decimals.
  */
 import type { BigIntStats } from 'node:fs'
-import { lutimes } from 'node:fs/promises'
 
 export interface Attributes {
   /** Permission bits. Those that give others the rights of the owner are neither stored nor set. */
@@ -17,6 +17,16 @@ type Meta = Readonly<Record<string, string>>
 /** The media types of what is no file, as freedesktop.org's shared MIME database names them. */
 export const LINK_MEDIA_TYPE = 'inode/symlink'
 export const FOLDER_MEDIA_TYPE = 'inode/directory'
+
+/** What the store has at a path: a file, or what stands for a link or a folder. */
+export function kindOfStored(
+  size: number,
+  mediaType: string,
+  linkTarget: string | undefined,
+): 'file' | 'link' | 'folder' {
+  if (size === 0 && linkTarget !== undefined) return 'link'
+  return size === 0 && mediaType === FOLDER_MEDIA_TYPE ? 'folder' : 'file'
+}
 
 const PERMISSIONS = 0o777
 const NS_PER_SECOND = 1_000_000_000n
@@ -57,12 +67,6 @@ export function isSameTime(a: bigint | undefined, b: bigint | undefined): boolea
 /** Whether what is there has what is said of it already; what is not said does not differ. */
 export function isAsSaid(there: Attributes, said: Partial<Attributes>): boolean {
   return (said.mode ?? there.mode) === there.mode && isSameTime(said.mtimeNs ?? there.mtimeNs, there.mtimeNs)
-}
-
-/** Sets the time of a file, folder or link, and not of what a link leads to. */
-export async function setTime(place: string, mtimeNs: bigint): Promise<void> {
-  const seconds = Number(mtimeNs) / 1e9
-  await lutimes(place, seconds, seconds)
 }
 
 /** The target of a link as a value of metadata: bytes that no header field carries are percent-encoded. */

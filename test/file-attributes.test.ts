@@ -2,6 +2,7 @@ import { lstatSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
+import { setTime } from '../src/cli/target-folder.ts'
 import {
   attributesInMeta,
   attributesOf,
@@ -10,8 +11,7 @@ import {
   isAsSaid,
   isSameTime,
   metaOfAttributes,
-  setTime,
-} from '../../src/cli/file-attributes.ts'
+} from '../src/file-attributes.ts'
 
 t.test('modes and times come back from metadata', async t => {
   t.same(metaOfAttributes({ mode: 0o755, mtimeNs: 1_577_934_245_123_456_789n }), {
