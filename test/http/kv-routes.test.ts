@@ -137,7 +137,7 @@ t.test('values keep their digits and their meaning', async t => {
     '-0.0',
   ]) {
     t.equal((await server.inject(post(`{"key":"v","value": ${value} }`))).statusCode, 200, value)
-    t.equal((await server.inject('/kv/v')).body, `{"key":"v","value":${value},"status":"found"}`)
+    t.equal((await server.inject('/kv/v')).body, `{"key":"v","value":${value},"status":"found"}\n`)
     t.equal((await server.inject('/get/kv/v')).body, value)
   }
 })

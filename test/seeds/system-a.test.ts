@@ -30,12 +30,12 @@ t.test('system A', { skip: missingCurl }, async t => {
   })
 
   await t.test('exists, put and get at any node', async t => {
-    t.equal((await seed.run('curl http://localhost:5000/exists/music/song.txt')).stdout, 'false')
+    t.equal((await seed.run('curl http://localhost:5000/exists/music/song.txt')).stdout, 'false\n')
     const put = await seed.run('curl -X PUT --data-binary @song.txt http://localhost:5001/put/music/song.txt')
     t.match(put.json(), { path: 'music/song.txt', size: 9, consistency: 'chain', durable: true })
     t.equal((put.json() as { replicas: string[] }).replicas.length, 3, 'three copies')
     for (const port of [5000, 5001, 5002, 5003]) {
-      t.equal((await seed.run(`curl http://localhost:${port}/exists/music/song.txt`)).stdout, 'true')
+      t.equal((await seed.run(`curl http://localhost:${port}/exists/music/song.txt`)).stdout, 'true\n')
       t.equal((await seed.run(`curl http://localhost:${port}/get/music/song.txt`)).stdout, 'la la la\n')
     }
     const again = await seed.run(
@@ -72,7 +72,7 @@ t.test('system A', { skip: missingCurl }, async t => {
     )
     t.equal(removed.stdout, '204')
     t.same(await paths(5000), ['copy.txt', 'music/again.txt', 'music/song.txt'])
-    t.equal((await seed.run('curl http://localhost:5001/exists/music/posted.txt')).stdout, 'false')
+    t.equal((await seed.run('curl http://localhost:5001/exists/music/posted.txt')).stdout, 'false\n')
   })
 
   await t.test('a lookup brings back the nodes that it visited', async t => {

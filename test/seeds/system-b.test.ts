@@ -34,7 +34,7 @@ t.test('system B', { skip: missingCurl }, async t => {
 
   await t.test('/health', async t => {
     for (const port of [5001, 5002, 5003]) {
-      t.equal((await seed.run(`curl http://localhost:${port}/health`)).stdout, '{"status":"ok"}')
+      t.equal((await seed.run(`curl http://localhost:${port}/health`)).stdout, '{"status":"ok"}\n')
     }
   })
 

@@ -112,6 +112,6 @@ t.test('system C', { skip: missingCurl }, async t => {
       const { error } = (await seed.run(line)).json() as { error: { message: string } }
       t.match(error.message, message, line)
     }
-    t.equal((await seed.run('curl http://localhost:5000/health')).stdout, '{"status":"ok"}')
+    t.equal((await seed.run('curl http://localhost:5000/health')).stdout, '{"status":"ok"}\n')
   })
 })

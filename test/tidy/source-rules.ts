@@ -77,6 +77,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   invariant: ['version'],
   quantity: [],
   'stream-over': [],
+  'file-attributes': [],
   version: [],
   // The laboratory drives everything, and nothing imports it but one command.
   lab: [
