@@ -25,6 +25,7 @@ export const COMMAND_MODULES: readonly CommandModule[] = [
     names: ['exists', 'copy', 'cp', 'move', 'mv', 'remove', 'rm', 'status'],
     load: async () => (await import('./one-request.ts')).addOneRequestCommands,
   },
+  { names: ['du', 'stat', 'find'], load: async () => (await import('./inspect.ts')).addInspectCommands },
   { names: ['share'], load: async () => (await import('./share.ts')).addShareCommand },
   { names: ['insert', 'query', 'delete'], load: async () => (await import('./pairs.ts')).addPairCommands },
   { names: ['verify'], load: async () => (await import('./verify.ts')).addVerifyCommand },
@@ -34,6 +35,7 @@ export const COMMAND_MODULES: readonly CommandModule[] = [
   { names: ['join'], load: async () => (await import('./join.ts')).addJoinCommand },
   { names: ['depart'], load: async () => (await import('./depart.ts')).addDepartCommand },
   { names: ['shell'], load: async () => (await import('./shell.ts')).addShellCommand },
+  { names: ['completion'], load: async () => (await import('./completion.ts')).addCompletionCommand },
   { names: ['experiment'], load: loadExperiment },
 ]
 
@@ -59,6 +61,6 @@ export function modulesFor(argv: readonly string[]): readonly CommandModule[] {
   const [name = ''] = argv
   if (argv.length === 1 && ['-V', '--version'].includes(name)) return []
   const own = COMMAND_MODULES.filter(({ names }) => names.includes(name))
-  // The shell offers all commands.
-  return own.length === 0 || name === 'shell' ? COMMAND_MODULES : own
+  // The shell and the completion offer all commands.
+  return own.length === 0 || name === 'shell' || name === 'completion' ? COMMAND_MODULES : own
 }

@@ -7,6 +7,7 @@ import { print, type Session } from './session.ts'
 
 interface DepartOptions extends ConnectionOptions {
   readonly stay?: boolean
+  readonly json?: boolean
 }
 
 export function addDepartCommand(program: Command, session: Session): void {
@@ -18,6 +19,7 @@ export function addDepartCommand(program: Command, session: Session): void {
         'until the others have everything, which takes as long as copying it. To stop a node that comes back, use Ctrl-C.',
     )
     .option('--stay', 'keep it up, alone and empty, instead of ending it')
+    .option('--json', 'print the answer as JSON')
   addConnectionOptions(command)
     .addHelpText(
       'after',
@@ -29,7 +31,9 @@ Examples:
     .action((options: DepartOptions) =>
       withClient(session, options, async client => {
         await client.depart({ signal: session.signal, ...(options.stay && { stay: true }) })
-        await print(session, options.stay ? 'departed: alone and empty now' : 'departed')
+        const words = options.stay ? 'departed: alone and empty now' : 'departed'
+        const answer = JSON.stringify({ status: 'departed', stays: options.stay === true })
+        await print(session, options.json ? answer : words)
       }),
     )
 }

@@ -11,12 +11,13 @@ export async function withFolderHint(
   client: Pick<StoreClient, 'list'>,
   path: string,
   error: unknown,
+  hint = 'it is a folder; add -r for what lies in it',
 ): Promise<unknown> {
   if (errorCode(error) !== 'FILE_NOT_FOUND') return error
   const prefix = `${path.replace(/^\//, '').replace(/\/+$/, '')}/`
   try {
     for await (const _file of client.list(prefix, { signal, limit: 1 }))
-      return new Error('it is a folder; add -r for what lies in it (FILE_NOT_FOUND)', { cause: error })
+      return new Error(`${hint} (FILE_NOT_FOUND)`, { cause: error })
   } catch {
     // What was wrong with the path itself is the better answer.
   }

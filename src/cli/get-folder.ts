@@ -30,6 +30,7 @@ export interface GetFolderOptions {
   readonly quick?: boolean
   readonly delete?: boolean
   readonly dryRun?: boolean
+  readonly json?: boolean
   /** False: what stands for links is left out. */
   readonly links?: boolean
   /** False: bytes only. */
@@ -95,6 +96,18 @@ export class GetFolder {
   async #report(): Promise<void> {
     const { session } = this.#components
     const { listed, files, bytes, unchanged, removed, skipped } = this.#counts
+    if (this.#options.json)
+      return print(
+        session,
+        JSON.stringify({
+          files,
+          bytes,
+          unchanged,
+          removed,
+          skipped,
+          missed: listed - files - unchanged - skipped,
+        }),
+      )
     const verb = this.#options.dryRun ? 'would be ' : ''
     const parts = [
       `${files} files ${verb}fetched, ${formatQuantity(bytes, 'bytes')}`,

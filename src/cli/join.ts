@@ -15,6 +15,7 @@ export function addJoinCommand(program: Command, session: Session): void {
     )
     .usage('[options] [NODE]')
     .argument('[boot]', 'a node of the network to join')
+    .option('--json', 'print the answer as JSON')
   addConnectionOptions(command)
     .addHelpText(
       'after',
@@ -23,10 +24,11 @@ Examples:
   altered-chord join --node 5001 5000
   altered-chord join --node http://files2.example:5000 files1.example:5000`,
     )
-    .action((boot: string | undefined, options: ConnectionOptions) =>
+    .action((boot: string | undefined, options: ConnectionOptions & { readonly json?: boolean }) =>
       withClient(session, options, async client => {
-        const { status, networkId } = await client.join(boot, { signal: session.signal })
-        await print(session, `${status === 'joined' ? 'joined' : 'already in'} network ${networkId}`)
+        const answer = await client.join(boot, { signal: session.signal })
+        const words = `${answer.status === 'joined' ? 'joined' : 'already in'} network ${answer.networkId}`
+        await print(session, options.json ? JSON.stringify(answer) : words)
       }),
     )
 }

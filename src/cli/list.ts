@@ -5,7 +5,8 @@ import type { Command } from 'commander'
 import type { ListedFile, ListedFolder } from '../client/client.ts'
 import { formatQuantity } from '../quantity.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
-import { print, type Session } from './session.ts'
+import { isGlob, matching } from './globs.ts'
+import { noteFailure, print, type Session } from './session.ts'
 
 interface ListCommandOptions extends ConnectionOptions {
   readonly long?: boolean
@@ -19,9 +20,11 @@ export function addListCommand(program: Command, session: Session): void {
     .command('list')
     .alias('ls')
     .summary('list files')
-    .description('Lists the paths that begin with PREFIX, or all, in the order of their bytes.')
+    .description(
+      'Lists the paths that begin with PREFIX or fit the pattern, or all, in the order of their bytes.',
+    )
     .usage('[options] [PREFIX]')
-    .argument('[prefix]', 'beginning of the paths', '')
+    .argument('[prefix]', 'beginning of the paths, or a pattern such as "photos/*.jpg"', '')
     .helpOption('--help', 'display help for command')
     .option('-l, --long', 'with size in bytes, time and media type')
     .option('-h, --human', 'sizes in KiB, MiB and so on')
@@ -34,6 +37,7 @@ export function addListCommand(program: Command, session: Session): void {
 Examples:
   altered-chord list
   altered-chord list -l docs/
+  altered-chord list -lh 'photos/**/*.jpg'
   altered-chord list --level`,
     )
     .action((prefix: string, options: ListCommandOptions) => list(session, prefix, options))
@@ -43,7 +47,17 @@ async function list(session: Session, prefix: string, options: ListCommandOption
   await withClient(session, options, async client => {
     const call = { signal: session.signal }
     const listed = options.level ? client.listLevel(prefix, call) : client.list(prefix, call)
-    for await (const entry of listed) await print(session, lineOf(entry, options))
+    let found = false
+    for await (const entry of listed) {
+      found = true
+      await print(session, lineOf(entry, options))
+    }
+    if (found || !isGlob(prefix) || options.level) return
+    for await (const entry of matching(client, prefix, session)) {
+      found = true
+      await print(session, lineOf(entry, options))
+    }
+    if (!found) noteFailure(session, prefix, new Error('no path fits this pattern'))
   })
 }
 

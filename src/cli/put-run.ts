@@ -40,7 +40,7 @@ interface Components {
 export class PutRun {
   readonly #components: Components
   readonly #options: PutRunOptions
-  readonly #counts = { files: 0, bytes: 0, unchanged: 0, updated: 0, removed: 0 }
+  readonly #counts = { files: 0, bytes: 0, unchanged: 0, updated: 0, removed: 0, differing: 0 }
   #last: Receipt | undefined
 
   constructor(components: Components, options: PutRunOptions) {
@@ -68,13 +68,14 @@ export class PutRun {
   }
 
   #summary(): string {
-    const { files, bytes, unchanged, updated, removed } = this.#counts
+    const { files, bytes, unchanged, updated, removed, differing } = this.#counts
     const verb = this.#options.dryRun ? 'would be ' : ''
     return [
       `${files} files ${verb}stored, ${formatQuantity(bytes, 'bytes')}`,
       ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
       ...(updated > 0 ? [`${updated} ${verb}given their mode and time`] : []),
       ...(removed > 0 ? [`${removed} ${verb}removed`] : []),
+      ...(differing > 0 ? [`${differing} differ and stay as they are (--overwrite replaces them)`] : []),
     ].join('; ')
   }
 
@@ -110,8 +111,10 @@ export class PutRun {
         await this.#updateMeta(upload, listed)
         return
       }
-      if (!overwrite)
+      if (!overwrite) {
+        this.#counts.differing += 1
         throw new Error('the store has another file at this path; --overwrite replaces it (FILE_EXISTS)')
+      }
     }
     if (dryRun) {
       await print(session, `would be ${listed === undefined ? 'stored' : 'replaced'}: ${upload.path}`)

@@ -2,6 +2,7 @@
  * Owns `altered-chord put`: files, folders and standard input into the store.
  */
 import { type Command, Option } from 'commander'
+import { putArchive } from './archive.ts'
 import { addPathConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { addProgressOption, startProgress } from './progress.ts'
 import { PutRun, type PutRunOptions } from './put-run.ts'
@@ -19,7 +20,7 @@ const mediaTypePattern = new RegExp(
 type PutCommandOptions = ConnectionOptions &
   PutRunOptions &
   PlanOptions &
-  SelectionOptions & { readonly progress?: boolean }
+  SelectionOptions & { readonly progress?: boolean; readonly tar?: boolean }
 
 export function addPutCommand(program: Command, session: Session): void {
   const command = program
@@ -29,7 +30,9 @@ export function addPutCommand(program: Command, session: Session): void {
       'Stores files. A file that is there already is not replaced unless you say --overwrite.\n' +
         'One source goes to PATH itself, unless PATH ends with "/"; several go below PATH under their own names.\n' +
         'With -r, what the store has already is not sent again, so that the same command once more sends what is new,\n' +
-        'and after an interruption what is missing. Modes, modification times and symbolic links are kept as metadata.',
+        'and after an interruption what is missing. A file that has changed since is named and not replaced, since there is no\n' +
+        'way back: a backup that is run again and again is put -r --overwrite. Modes, modification times and symbolic links\n' +
+        'are kept as metadata.',
     )
     .usage('[options] SOURCE... PATH')
     .argument(
@@ -44,6 +47,7 @@ export function addPutCommand(program: Command, session: Session): void {
         'recursive',
       ]),
     )
+    .option('--tar', 'SOURCE is a tar archive: what it has goes below PATH')
     .option('--quick', 'with -r: the same size and modification time are the same file, without reading it')
     .option('--delete', 'with -r: remove from the store what is not in the folder')
     .option('-n, --dry-run', 'say what would be done, and do nothing')
@@ -64,6 +68,8 @@ Examples:
   altered-chord put *.jpg photos/
   altered-chord put -r my-folder backup/my-folder
   altered-chord put -r --overwrite --delete --exclude node_modules my-folder backup/my-folder
+  altered-chord put -r --overwrite my-folder backup/my-folder    # again, every night
+  tar c -C my-folder . | altered-chord put --tar - backup/my-folder
   tar cz my-folder | altered-chord put - backup/my-folder.tar.gz`,
     )
     .action((args: string[], options: PutCommandOptions) => put(session, args, options))
@@ -79,6 +85,7 @@ async function put(session: Session, args: readonly string[], options: PutComman
   if (options.type !== undefined && !mediaTypePattern.test(options.type))
     throw usageError(`--type takes a media type such as text/plain, not ${JSON.stringify(options.type)}.`)
   refuseLone(options)
+  if (options.tar) return putTar(session, sources, target, options)
   if (options.delete && /^\/*$/.test(target) && sources.length === 1)
     throw usageError('--delete with the PATH "/" would remove everything else from the store.')
   const selection = await selectionOf(options)
@@ -95,8 +102,38 @@ async function put(session: Session, args: readonly string[], options: PutComman
   })
 }
 
+async function putTar(
+  session: Session,
+  sources: readonly string[],
+  target: string,
+  options: PutCommandOptions,
+): Promise<void> {
+  const [source, ...more] = sources
+  if (source === undefined || more.length > 0) throw usageError('--tar is for one archive.')
+  for (const name of ['recursive', 'ifMatch', 'type', 'dryRun', 'exclude', 'include'] as const)
+    if (options[name] !== undefined) throw usageError(`--tar goes without ${NAMES_BESIDE_TAR[name]}.`)
+  await withClient(session, options, async client => {
+    const progress = startProgress(session, options)
+    try {
+      await putArchive({ session, client, progress }, [source, target], options)
+    } finally {
+      progress.stop()
+    }
+  })
+}
+
+const NAMES_BESIDE_TAR = {
+  recursive: '-r',
+  ifMatch: '--if-match',
+  type: '--type',
+  dryRun: '--dry-run',
+  exclude: '--exclude',
+  include: '--include',
+} as const
+
 function refuseLone(options: PutCommandOptions): void {
   if (options.recursive) return
   for (const name of ['quick', 'delete', 'folders'] as const)
-    if (options[name]) throw usageError(`--${name} is for folders, with -r.`)
+    if (options[name] && !(name === 'folders' && options.tar))
+      throw usageError(`--${name} is for folders, with -r.`)
 }

@@ -8,6 +8,7 @@ import { EXIT_CODES, note, print, type Session } from './session.ts'
 
 interface RecoverOptions extends ConnectionOptions {
   readonly force?: boolean
+  readonly json?: boolean
 }
 
 export function addRecoverCommand(program: Command, session: Session): void {
@@ -21,6 +22,7 @@ export function addRecoverCommand(program: Command, session: Session): void {
         'sure that they are not merely cut off: both sides would go on, and the writes of theirs would be lost.',
     )
     .option('--force', 'do it; without this nothing is changed')
+    .option('--json', 'print the plan as JSON')
   addConnectionOptions(command)
     .addHelpText(
       'after',
@@ -37,7 +39,7 @@ Examples:
 async function recover(session: Session, client: StoreClient, options: RecoverOptions): Promise<void> {
   const { signal } = session
   const plan = await client.planRecovery({ signal })
-  for (const line of linesOf(plan)) await print(session, line)
+  for (const line of options.json ? [JSON.stringify(plan)] : linesOf(plan)) await print(session, line)
   if (plan.ranges.length === 0) return
   const hopeless = plan.ranges.filter(({ survivor }) => survivor === null).length
   if (hopeless > 0) session.exitCode = EXIT_CODES.refused

@@ -12,7 +12,7 @@ export interface CompletionSources {
 }
 
 /** What a command takes, by the place of the word. `file` is of this machine. */
-type Kind = 'path' | 'key' | 'node' | 'file' | 'command'
+export type Kind = 'path' | 'key' | 'node' | 'file' | 'command'
 
 /** The last one holds for all further words. */
 const WORDS: Readonly<Record<string, readonly Kind[]>> = {
@@ -29,7 +29,23 @@ const WORDS: Readonly<Record<string, readonly Kind[]>> = {
   move: ['path'],
   remove: ['path'],
   lookup: ['path'],
+  du: ['path'],
+  stat: ['path'],
+  find: ['path'],
+  share: ['path'],
+  cat: ['path'],
+  ls: ['path'],
+  cp: ['path'],
+  mv: ['path'],
+  rm: ['path'],
   help: ['command'],
+}
+
+/** What the word behind these is: the first one is the command. */
+export function kindOfWord(words: readonly string[]): Kind | undefined {
+  if (words[0] === undefined) return 'command'
+  const kinds = WORDS[words[0]] ?? []
+  return kinds[words.length - 1] ?? kinds.at(-1)
 }
 
 /** More are no help. */
@@ -41,11 +57,10 @@ const PAIR_PREFIX = 'kv/'
 export async function complete(line: string, sources: CompletionSources): Promise<[string[], string]> {
   const [before, last] = lastWord(line)
   const words = before.split(/\s+/).filter(word => word !== '' && !word.startsWith('-'))
-  const kinds = words[0] === undefined ? undefined : (WORDS[words[0]] ?? [])
-  const kind = kinds === undefined ? 'command' : (kinds[words.length - 1] ?? kinds.at(-1))
+  const kind = kindOfWord(words)
   if (kind === undefined) return [[], last]
   const prefix = unescaped(last)
-  const found = await candidates(kind, prefix, sources)
+  const found = await candidatesFor(kind, prefix, sources)
   const hits = found
     .filter(candidate => candidate.startsWith(prefix))
     .map(candidate => escaped(candidate))
@@ -55,7 +70,8 @@ export async function complete(line: string, sources: CompletionSources): Promis
   return [only === undefined || only.endsWith('/') ? hits : [`${only} `], last]
 }
 
-async function candidates(
+/** What a word of this kind that begins with `prefix` can be; more than that may be among it. */
+export async function candidatesFor(
   kind: Kind,
   prefix: string,
   sources: CompletionSources,

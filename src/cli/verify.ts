@@ -6,10 +6,11 @@ import type { StoreClient, VerificationProgress, VerificationWord } from '../cli
 import { formatQuantity } from '../quantity.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { startProgress } from './progress.ts'
-import { clearLine, note, noteFailure, print, type Session } from './session.ts'
+import { clearLine, EXIT_CODES, note, noteFailure, print, type Session } from './session.ts'
 
 interface VerifyOptions extends ConnectionOptions {
   readonly local?: boolean
+  readonly json?: boolean
 }
 
 export function addVerifyCommand(program: Command, session: Session): void {
@@ -22,11 +23,27 @@ export function addVerifyCommand(program: Command, session: Session): void {
         'The exit code is 0 when all is well or was healed, and 1 otherwise. The nodes go on serving meanwhile.',
     )
     .option('--local', 'only read what the one node keeps; heals nothing')
+    .option('--json', 'print what was found, and the counts at the end, as lines of JSON')
   addConnectionOptions(command).action((options: VerifyOptions) =>
     withClient(session, options, client =>
-      options.local ? verifyLocally(session, client) : verify(session, client),
+      options.json
+        ? verifyAsJson(session, client, options)
+        : options.local
+          ? verifyLocally(session, client)
+          : verify(session, client),
     ),
   )
+}
+
+/** What a node says as it says it, without the counts on the way. */
+async function verifyAsJson(session: Session, client: StoreClient, { local }: VerifyOptions): Promise<void> {
+  const { signal } = session
+  for await (const word of client.verify({ signal, ...(local && { local }) })) {
+    if ('done' in word && !word.done) continue
+    if ('path' in word || 'range' in word)
+      if (!('healed' in word) || !word.healed) session.exitCode = EXIT_CODES.refused
+    await print(session, JSON.stringify(word))
+  }
 }
 
 /** The whole network, with one line of progress on a terminal. */

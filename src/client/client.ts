@@ -6,6 +6,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { type Env, realEnv } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import { type PathName, parsePathName, parsePathPrefix } from '../ring/path-name.ts'
+import { Archives } from './archives.ts'
 import type {
   CallOptions,
   CopyOptions,
@@ -42,6 +43,7 @@ import type {
 } from './wire-types.ts'
 
 export { type ErrorCode, errorCode, StoreError } from '../errors.ts'
+export type * from './archives.ts'
 export type * from './call-options.ts'
 export type { PairKey, PairWriteOptions } from './pairs.ts'
 export type * from './wire-types.ts'
@@ -61,6 +63,9 @@ export class StoreClient {
     read: (options, request, take) => this.#transport.send({ ...request, ...signalOf(options) }, take),
     write: (options, request, take) => this.#write(options, request, take),
   })
+
+  /** Whole folders as tar or zip archives. */
+  readonly archives = new Archives({ send: (request, take) => this.#transport.send(request, take) })
 
   /**
    * @throws StoreError INVALID_REQUEST when `init.node` is no http or https URL.

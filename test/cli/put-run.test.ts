@@ -34,7 +34,7 @@ t.test('the same folder again: nothing is sent, and only what has changed afterw
   writeFileSync(join(folder, 'new'), 'n')
   t.match(await put('-r', folder, 'to'), {
     code: 1,
-    out: '1 files stored, 1 B; 3 unchanged\n',
+    out: '1 files stored, 1 B; 3 unchanged; 1 differ and stay as they are (--overwrite replaces them)\n',
     err: /not stored: .*x\/b as to\/x\/b: .*--overwrite replaces it/,
   })
   t.match(await put('-r', '--overwrite', folder, 'to'), {
