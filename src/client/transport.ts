@@ -42,6 +42,8 @@ interface Sending {
   /** A write reached a node that never said what became of it. */
   mayHaveHappened: boolean
   bodyBegan: boolean
+  /** What the network has said that is lacking: a better last word than that one of the lacking nodes does not answer. */
+  lacking: StoreError | undefined
 }
 
 interface Failure {
@@ -72,7 +74,7 @@ export class Transport {
    *   and no answer came; REQUEST_TIMEOUT; what the source of the body threw; or the reason of the signal.
    */
   async send<T>(request: WireRequest, take: (reply: Reply) => T | Promise<T>): Promise<T> {
-    const sending: Sending = { request, mayHaveHappened: false, bodyBegan: false }
+    const sending: Sending = { request, mayHaveHappened: false, bodyBegan: false, lacking: undefined }
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.#round(sending, take)
       if ('done' in outcome) return outcome.done
@@ -81,7 +83,8 @@ export class Transport {
         ? this.#init.attemptsMax
         : Math.min(this.#init.attemptsMax, FIRST_CONTACT_ATTEMPTS_MAX)
       const waitMs = this.#backOffMs(attempt, error.retryAfterSeconds)
-      if (!repeatable || attempt >= attemptsMax || waitMs > BACK_OFF_MAX_MS) throw error
+      if (!repeatable || attempt >= attemptsMax || waitMs > BACK_OFF_MAX_MS)
+        throw error.code === 'UNAVAILABLE' ? (sending.lacking ?? error) : error
       await this.#env.timers.sleep(waitMs, request.signal)
     }
   }
@@ -138,6 +141,7 @@ export class Transport {
     const unsent = neverLeft(cause)
     sending.mayHaveHappened ||= isWrite(request) && !unsent && code === undefined
     const error = this.#toStoreError(cause, route, sending)
+    if (error.missing !== undefined) sending.lacking = error
     const how = howOf(cause, code, route)
     const harmless = !isWrite(request) || request.headers?.['idempotency-key'] !== undefined
     const bodyGone = request.bodyOnce === true && (sending.bodyBegan || !unsent)

@@ -22,8 +22,14 @@ export class Metrics {
   readonly registry = new Registry()
   readonly #doors = new Map<string, DoorCounts>()
 
-  constructor(components: { readonly files: FileService; readonly slots: UploadSlots }) {
-    const { files, slots } = components
+  constructor(components: {
+    readonly files: FileService
+    readonly slots: UploadSlots
+    /** Nodes by state. */
+    readonly nodes: () => Readonly<Record<string, number>>
+    readonly diskRefuses: () => boolean
+  }) {
+    const { files, slots, nodes, diskRefuses } = components
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
     const gauges: [string, string, () => number][] = [
@@ -40,6 +46,7 @@ export class Metrics {
       ],
       ['altered_chord_uploads_receiving', 'Bodies being received.', () => slots.taken],
       ['altered_chord_uploads_waiting', 'Uploads waiting for their turn.', () => slots.waiting],
+      ['altered_chord_disk_refuses', '1 while the disk refuses writes.', () => (diskRefuses() ? 1 : 0)],
     ]
     for (const [name, help, read] of gauges) {
       new Gauge({
@@ -51,6 +58,15 @@ export class Metrics {
         },
       })
     }
+    new Gauge({
+      name: 'altered_chord_nodes',
+      help: 'Nodes that this node knows, itself included, by state; suspect ones are alive, too.',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        for (const [state, count] of Object.entries(nodes())) this.set({ state }, count)
+      },
+    })
     const doors = this.#doors
     new Counter({
       name: 'altered_chord_http_requests_total',

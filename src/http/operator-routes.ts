@@ -117,3 +117,9 @@ function networkOf({ network, members, driver }: Doors['ring']) {
   const { networkId, replicas, minReplicas, virtualNodes } = network
   return { networkId, replicas, minReplicas, virtualNodes, nodes, suspects }
 }
+
+/** How many nodes this one knows, by state. */
+export function nodesOf(ring: Doors['ring']): Record<'alive' | 'left' | 'dead' | 'suspect', number> {
+  const { nodes, suspects } = networkOf(ring)
+  return { ...nodes, suspect: suspects.length }
+}

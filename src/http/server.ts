@@ -35,7 +35,7 @@ import { kvRoutes } from './kv-routes.ts'
 import { listRoutes } from './list-routes.ts'
 import { Metrics } from './metrics.ts'
 import { describeDoors } from './openapi.ts'
-import { type NodeFacts, operatorRoutes } from './operator-routes.ts'
+import { type NodeFacts, nodesOf, operatorRoutes } from './operator-routes.ts'
 import { readRoutes } from './read-routes.ts'
 import { recoverRoutes } from './recover-routes.ts'
 import { hasBody } from './request-body.ts'
@@ -102,7 +102,12 @@ export async function buildServer(
   const { limits } = config
   const connections = new Connections({ env }, limits)
   const slots = new UploadSlots({ timers: env.timers }, { ...limits, waitMs: limits.bodyIdleTimeoutMs })
-  const metrics = new Metrics({ files, slots })
+  const metrics = new Metrics({
+    files,
+    slots,
+    nodes: () => nodesOf(ring),
+    diskRefuses: () => ring.driver.fault !== undefined,
+  })
   const gate = new Gate({ connections, ring }, config)
   const doors: Doors = {
     gate,

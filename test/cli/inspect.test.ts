@@ -23,11 +23,7 @@ t.test('du sums up folders', async t => {
   const run = await store(t)
   const words = (out: string) => out.split('\n').map(line => line.trim().split(/ {2,}/))
   t.same(words((await run('du')).out), [['2051', '3', 'a/'], ['3', '1', 'top'], ['2054', '4', '/'], ['']])
-  t.same(words((await run('du', '-h', 'a', '/a/b/')).out), [
-    ['2 KiB', '3', 'a/'],
-    ['3 B', '1', 'a/b/'],
-    [''],
-  ])
+  t.same(words((await run('du', '-h', 'a', '/a/b/')).out), [['2 KiB', '3', 'a/'], ['3 B', '1', 'a/b/'], ['']])
   t.same((await run('du', '--json', '/')).out, '{"path":"/","files":4,"bytes":2054}\n')
   t.match(await run('du', 'none'), { code: 1, err: 'none: nothing lies below this path\n' })
 })

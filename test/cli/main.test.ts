@@ -72,6 +72,9 @@ t.test('commands are named once', async t => {
     'move',
     'remove',
     'status',
+    'du',
+    'stat',
+    'find',
     'share',
     'insert',
     'query',
@@ -83,6 +86,7 @@ t.test('commands are named once', async t => {
     'join',
     'depart',
     'shell',
+    'completion',
     'experiment',
   ])
 })

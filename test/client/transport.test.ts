@@ -368,3 +368,12 @@ t.test('a stream that can be sent once goes elsewhere as long as nothing of it w
   await t.rejects(second.transport.send(once(), jsonOf), { code: 'INDETERMINATE' })
   t.equal(tail.seen.length, 1)
 })
+
+t.test('the last word is who is missing, and not that one of those does not answer', async t => {
+  const lacking = json(503, {
+    error: { code: 'UNAVAILABLE', message: 'Too few nodes.', retryable: true, missing: ['127.0.0.1:9'] },
+  })
+  const { origin } = await scriptedServer(t, [lacking, hangUp])
+  const { transport } = transportTo(t, origin, { attemptsMax: 3 })
+  await t.rejects(transport.send(read, jsonOf), { code: 'UNAVAILABLE', missing: ['127.0.0.1:9'] })
+})

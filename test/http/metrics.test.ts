@@ -14,7 +14,12 @@ t.test('buckets are cumulative and durations are summed', async t => {
     { consistency: 'chain', fileBytesMax: 1 },
   )
   const slots = new UploadSlots({ timers: env.timers }, { uploadsMax: 1, uploadQueueMax: 1, waitMs: 1 })
-  const metrics = new Metrics({ files, slots })
+  const metrics = new Metrics({
+    files,
+    slots,
+    nodes: () => ({ alive: 2, dead: 1 }),
+    diskRefuses: () => false,
+  })
   metrics.count('/get/*', 200, 0.0004)
   metrics.count('/get/*', 200, 0.02)
   metrics.count('/get/*', 404, 1000)
@@ -30,6 +35,9 @@ t.test('buckets are cumulative and durations are summed', async t => {
     'altered_chord_http_request_duration_seconds_sum{door="/get/*"} 1000.0204',
     'altered_chord_http_requests_total{door="/get/*",status="200"} 2',
     'altered_chord_uploads_receiving 0',
+    'altered_chord_nodes{state="alive"} 2',
+    'altered_chord_nodes{state="dead"} 1',
+    'altered_chord_disk_refuses 0',
   ]) {
     t.ok(text.includes(`${line}\n`), line)
   }
