@@ -63,7 +63,7 @@ Examples:
   altered-chord get docs/report.pdf /tmp/copy.pdf
   altered-chord get -r backup/my-folder restored
   altered-chord get 'photos/*.jpg' pictures/
-  altered-chord get --tar backup/my-folder - | tar x -C restored
+  altered-chord get --tar backup/my-folder - | tar x
   altered-chord get backup/my-folder.tar.gz - | tar tz`,
     )
     .action((args: string[], options: GetCommandOptions) => get(session, args, options))

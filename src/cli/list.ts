@@ -37,7 +37,7 @@ export function addListCommand(program: Command, session: Session): void {
 Examples:
   altered-chord list
   altered-chord list -l docs/
-  altered-chord list -lh 'photos/**/*.jpg'
+  altered-chord list -l -h 'photos/**/*.jpg'
   altered-chord list --level`,
     )
     .action((prefix: string, options: ListCommandOptions) => list(session, prefix, options))

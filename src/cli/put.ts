@@ -69,7 +69,7 @@ Examples:
   altered-chord put -r my-folder backup/my-folder
   altered-chord put -r --overwrite --delete --exclude node_modules my-folder backup/my-folder
   altered-chord put -r --overwrite my-folder backup/my-folder    # again, every night
-  tar c -C my-folder . | altered-chord put --tar - backup/my-folder
+  tar c my-folder | altered-chord put --tar - backup
   tar cz my-folder | altered-chord put - backup/my-folder.tar.gz`,
     )
     .action((args: string[], options: PutCommandOptions) => put(session, args, options))
