@@ -13,7 +13,7 @@ const TIMEOUT_MS = 4_000
 const { env } = process
 const [path = '/health'] = process.argv.slice(2)
 const secure = Boolean(env.ALTERED_CHORD_TLS_CERT)
-const token = secretOf('ALTERED_CHORD_READ_TOKEN') ?? secretOf('ALTERED_CHORD_TOKEN')
+const token = (secretOf('ALTERED_CHORD_READ_TOKEN') ?? secretOf('ALTERED_CHORD_TOKEN'))?.split(',')[0]
 
 try {
   const status = await ask({

@@ -8,7 +8,8 @@ import { makeTree, repositoryRoot, VERSION } from './tree.js'
 
 const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64' }
 const architecture = ARCHITECTURES[process.arch]
-if (process.platform !== 'linux' || architecture === undefined) throw new Error(`no package for ${process.platform} ${process.arch}`)
+if (process.platform !== 'linux' || architecture === undefined)
+  throw new Error(`no package for ${process.platform} ${process.arch}`)
 
 const output = join(repositoryRoot, 'build', `altered-chord_${VERSION}_${architecture}.deb`)
 const root = mkdtempSync(join(tmpdir(), 'altered-chord-deb-'))
@@ -18,7 +19,11 @@ try {
   makeTree(home)
   copyFileSync(process.execPath, join(home, 'node'))
   chmodSync(join(home, 'node'), 0o755)
-  write('usr/bin/altered-chord', '#!/bin/sh\nexec /usr/lib/altered-chord/node /usr/lib/altered-chord/bin/altered-chord.js "$@"\n', 0o755)
+  write(
+    'usr/bin/altered-chord',
+    '#!/bin/sh\nexec /usr/lib/altered-chord/node /usr/lib/altered-chord/bin/altered-chord.js "$@"\n',
+    0o755,
+  )
   const unit = readFileSync(join(repositoryRoot, 'deploy/altered-chord.service'), 'utf8')
     .replace('/usr/bin/node /opt/altered-chord/start.js', '/usr/bin/altered-chord start')
     .replace('WorkingDirectory=/opt/altered-chord', 'WorkingDirectory=/usr/lib/altered-chord')
@@ -38,7 +43,9 @@ try {
   write('DEBIAN/prerm', script('[ "$1" != remove ] || systemctl disable --now altered-chord'), 0o755)
   write('DEBIAN/postrm', script('systemctl daemon-reload'), 0o755)
   mkdirSync(join(repositoryRoot, 'build'), { recursive: true })
-  execFileSync('dpkg-deb', ['--build', '--root-owner-group', '-Zxz', '-z6', root, output], { stdio: ['ignore', 'ignore', 'inherit'] })
+  execFileSync('dpkg-deb', ['--build', '--root-owner-group', '-Zxz', '-z6', root, output], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   console.log(output)
 } finally {
   rmSync(root, { recursive: true })

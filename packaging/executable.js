@@ -4,7 +4,17 @@
 // into a folder of the user that is named by the hash of what is in it.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { serialize } from 'node:v8'
@@ -21,15 +31,25 @@ const work = mkdtempSync(join(tmpdir(), 'altered-chord-executable-'))
 try {
   const tree = join(work, 'tree')
   makeTree(tree)
-  const files = serialize(Object.fromEntries(filesBelow(tree).map(file => [relative(tree, file), readFileSync(file)])))
+  const files = serialize(
+    Object.fromEntries(filesBelow(tree).map(file => [relative(tree, file), readFileSync(file)])),
+  )
   const parts = { [constants.BROTLI_PARAM_QUALITY]: 6, [constants.BROTLI_PARAM_SIZE_HINT]: files.length }
   writeFileSync(join(work, 'files'), brotliCompressSync(files, { params: parts }))
   const hash = createHash('sha256').update(files).digest('hex').slice(0, 16)
   writeFileSync(
     join(work, 'main.cjs'),
-    readFileSync(new URL('unpack.cjs', import.meta.url), 'utf8').replaceAll('TREE_NAME', `${VERSION}-${hash}`),
+    readFileSync(new URL('unpack.cjs', import.meta.url), 'utf8').replaceAll(
+      'TREE_NAME',
+      `${VERSION}-${hash}`,
+    ),
   )
-  const config = { main: 'main.cjs', output: 'blob', disableExperimentalSEAWarning: true, assets: { files: 'files' } }
+  const config = {
+    main: 'main.cjs',
+    output: 'blob',
+    disableExperimentalSEAWarning: true,
+    assets: { files: 'files' },
+  }
   writeFileSync(join(work, 'config.json'), JSON.stringify(config))
   execFileSync(process.execPath, ['--experimental-sea-config', 'config.json'], { cwd: work, stdio: 'ignore' })
   mkdirSync(join(repositoryRoot, 'build'), { recursive: true })

@@ -10,7 +10,10 @@ export const repositoryRoot = fileURLToPath(new URL('../', import.meta.url))
 export const { version: VERSION } = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8'))
 
 /** What the packages bring for people who develop, and for other machines. */
-const NOT_NEEDED = [/\.(?:ts|mts|cts|map|md|markdown|flow)$/i, /^(?:test|tests|example|examples|benchmark|docs|\.github)$/]
+const NOT_NEEDED = [
+  /\.(?:ts|mts|cts|map|md|markdown|flow)$/i,
+  /^(?:test|tests|example|examples|benchmark|docs|\.github)$/,
+]
 
 /** Of another engine (bare), which tar-stream also runs on; nothing loads them in Node.js. */
 const OF_BARE = /^bare-(?:fs|url|buffer|path|stream)$/
@@ -21,13 +24,23 @@ export function makeTree(folder) {
     execFileSync(program, args, { cwd: repositoryRoot, stdio: ['ignore', 'ignore', 'inherit'] })
   run('npm', 'run', '--silent', 'build')
   mkdirSync(folder, { recursive: true })
-  for (const name of ['bin', 'deploy', 'LICENSE', 'README.md', 'CHANGELOG.md', 'statement.md', 'start.js', 'client.js'])
+  for (const name of [
+    'bin',
+    'deploy',
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+    'statement.md',
+    'start.js',
+    'client.js',
+  ])
     cpSync(join(repositoryRoot, name), join(folder, name), { recursive: true })
   cpSync(join(repositoryRoot, 'dist'), join(folder, 'dist'), {
     recursive: true,
     filter: source => source !== join(repositoryRoot, 'dist/lab'),
   })
-  for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(repositoryRoot, name), join(folder, name))
+  for (const name of ['package.json', 'package-lock.json'])
+    copyFileSync(join(repositoryRoot, name), join(folder, name))
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--silent']
   run('npm', 'ci', '--omit=dev', ...quiet, '--prefix', folder)
   rmSync(join(folder, 'package-lock.json'))

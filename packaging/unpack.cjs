@@ -46,7 +46,8 @@ try {
   // A service without a home: a folder for this one start, which goes with it.
   const folder = mkdtempSync(join(tmpdir(), 'altered-chord-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  if (process.env.ALTERED_CHORD_LOG_LEVEL === 'debug') console.error(`unpacking to ${folder}: ${error.message}`)
+  if (process.env.ALTERED_CHORD_LOG_LEVEL === 'debug')
+    console.error(`unpacking to ${folder}: ${error.message}`)
   place = unpackedAt(folder)
 }
 createRequire(join(place, 'start.cjs'))('./start.cjs')

@@ -207,18 +207,27 @@ function readJoinTimeout(found: Found | undefined): number {
 }
 
 function readTokens(find: Find): NodeConfig['tokens'] {
-  const readWrite = readSecret(find('token'))
-  const readOnly = readSecret(find('readToken'))
+  const readWrite = readTokenList(find('token'))
+  const readOnly = readTokenList(find('readToken'))
   if (readOnly !== undefined && readWrite === undefined) {
     throw refusal('--read-token needs --token beside it: without one nobody could write.')
   }
-  if (readOnly !== undefined && readOnly === readWrite) {
+  if (readOnly?.split(',').some(token => readWrite?.split(',').includes(token))) {
     throw refusal('--read-token and --token are the same, so readers could write.')
   }
   return {
     ...(readWrite === undefined ? {} : { readWrite }),
     ...(readOnly === undefined ? {} : { readOnly }),
   }
+}
+
+/** One token, or the new one and those that still count, separated by commas. */
+function readTokenList(found: Found | undefined): string | undefined {
+  const tokens = readSecret(found)
+  if (found === undefined || tokens === undefined) return undefined
+  if (tokens.split(',').includes(''))
+    throw refusal(`${found.label} has an empty token; a comma separates two.`)
+  return tokens
 }
 
 /** Never puts the secret itself into a message. */
@@ -243,11 +252,8 @@ function refuseOpenDoor(
         '(for example the output of "openssl rand -hex 24"), or --insecure to let everybody in.',
     )
   }
-  for (const [flag, value] of [
-    ['--secret', secret],
-    ['--token', token],
-    ['--share-key', shareKey],
-  ] as const) {
+  const tokens = (token ?? '').split(',').map(each => ['--token', each] as const)
+  for (const [flag, value] of [['--secret', secret], ...tokens, ['--share-key', shareKey]] as const) {
     if (value !== undefined && value.length < SECRET_LENGTH_MIN) {
       throw refusal(
         `${flag} has ${value.length} characters; beyond loopback it needs at least ${SECRET_LENGTH_MIN} ` +

@@ -138,7 +138,8 @@ export const SETTINGS = {
     variable: 'ALTERED_CHORD_TOKEN',
     default: 'none',
     bounds: `visible ASCII; at least ${SECRET_LENGTH_MIN} characters off loopback`,
-    meaning: 'what clients must show to read and write',
+    meaning:
+      'what clients must show to read and write; several are separated by commas, while one takes the place of another',
     group: 'Security',
     secret: true,
   },

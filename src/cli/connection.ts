@@ -68,12 +68,13 @@ export function nodeUrl(text: string): string {
 }
 
 function tokenOf(environment: Environment): string | undefined {
-  const token = environment[CONNECTION_VARIABLES.token]
+  // A node may take several, the newest first; the environment may be that of a node.
+  const token = environment[CONNECTION_VARIABLES.token]?.split(',')[0]
   if (token) return token
   const file = environment[CONNECTION_VARIABLES.tokenFile]
   if (!file) return undefined
   try {
-    return readFileSync(file, 'utf8').trimEnd()
+    return readFileSync(file, 'utf8').trimEnd().split(',')[0]
   } catch {
     throw usageError(`${CONNECTION_VARIABLES.tokenFile} names ${file}, which cannot be read.`)
   }

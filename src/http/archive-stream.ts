@@ -206,17 +206,20 @@ class Demand {
 }
 
 /** The bytes of a zip archive, not compressed. Times have a grain of 2 s and no zone, as the format has it. */
-export async function* zipOf(entries: AsyncIterable<Archived>): AsyncGenerator<Uint8Array> {
-  yield* makeZip(forZip(entries)) as unknown as AsyncIterable<Uint8Array>
+export async function* zipOf(
+  entries: AsyncIterable<Archived>,
+  filesMax = ZIP_FILES_MAX,
+): AsyncGenerator<Uint8Array> {
+  yield* makeZip(forZip(entries, filesMax)) as unknown as AsyncIterable<Uint8Array>
 }
 
-async function* forZip(entries: AsyncIterable<Archived>) {
+async function* forZip(entries: AsyncIterable<Archived>, filesMax: number) {
   let files = 0
   for await (const { kind, name, mode, mtimeNs, target, body } of entries) {
-    if (++files > ZIP_FILES_MAX)
+    if (++files > filesMax)
       throw new StoreError(
         'INVALID_REQUEST',
-        `A zip archive may have ${ZIP_FILES_MAX} files here; tar has no bound.`,
+        `A zip archive may have ${filesMax} files here; tar has no bound.`,
       )
     const common = { name, lastModified: zipTime(mtimeNs) }
     if (kind === 'folder') yield { ...common, name: `${name}/`, mode }

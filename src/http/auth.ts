@@ -13,6 +13,7 @@ import { StoreError } from '../errors.ts'
 export type Access = 'open' | 'signed' | 'read' | 'write'
 
 export interface Tokens {
+  /** One, or several separated by commas: the one that counts from now on, and those that clients may still show. */
   readonly readWrite?: string
   readonly readOnly?: string
 }
@@ -23,14 +24,14 @@ export function authorizer(
 ): ((authorization: string | undefined, access: Access) => void) | undefined {
   const { readWrite, readOnly } = tokens
   if (readWrite === undefined && readOnly === undefined) return undefined
-  const writeHash = readWrite === undefined ? undefined : hashOf(readWrite)
-  const readHash = readOnly === undefined ? undefined : hashOf(readOnly)
+  const writeHashes = hashesOf(readWrite)
+  const readHashes = hashesOf(readOnly)
   return (authorization, access) => {
     if (access === 'open' || access === 'signed') return
     const shown = bearerToken(authorization)
     const hash = hashOf(shown)
-    if (writeHash && timingSafeEqual(hash, writeHash)) return
-    if (readHash && timingSafeEqual(hash, readHash)) {
+    if (isAmong(hash, writeHashes)) return
+    if (isAmong(hash, readHashes)) {
       if (access === 'read') return
       throw new StoreError('FORBIDDEN', 'This token may read only.')
     }
@@ -42,6 +43,15 @@ function bearerToken(authorization: string | undefined): string {
   const match = /^Bearer +(\S+) *$/i.exec(authorization ?? '')
   if (match?.[1] !== undefined) return match[1]
   throw new StoreError('UNAUTHORIZED', 'This node wants a token: Authorization: Bearer TOKEN.')
+}
+
+function hashesOf(tokens: string | undefined): readonly Buffer[] {
+  return tokens === undefined ? [] : tokens.split(',').map(hashOf)
+}
+
+/** Compares with all of them, so that the time tells nothing. */
+function isAmong(hash: Buffer, hashes: readonly Buffer[]): boolean {
+  return hashes.filter(each => timingSafeEqual(hash, each)).length > 0
 }
 
 function hashOf(token: string): Buffer {

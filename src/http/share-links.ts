@@ -80,7 +80,7 @@ export function shareKeyOf(
   { shareKey, secret, tokens }: Pick<NodeConfig, 'shareKey' | 'secret' | 'tokens'>,
   networkId: string,
 ): Buffer {
-  const source = shareKey ?? secret ?? tokens.readWrite ?? networkId
+  const source = shareKey ?? secret ?? tokens.readWrite?.split(',')[0] ?? networkId
   // HKDF (RFC 5869): what is signed here tells nothing of the secret, nor of what the nodes sign with it.
   return Buffer.from(hkdfSync('sha256', source, networkId, 'altered-chord share links', 32))
 }

@@ -33,3 +33,15 @@ t.test('a read-only token alone leaves nobody to write', async t => {
   const check = authorizer({ readOnly: 'r' })
   t.throws(() => check?.('Bearer r', 'write'), { code: 'FORBIDDEN' })
 })
+
+t.test('while one token takes the place of another, both count', t => {
+  const check = authorizer({ readWrite: `${'n'.repeat(32)},${'o'.repeat(32)}`, readOnly: 'r1,r2' })
+  for (const token of ['n'.repeat(32), 'o'.repeat(32)])
+    t.doesNotThrow(() => check?.(`Bearer ${token}`, 'write'))
+  for (const token of ['r1', 'r2']) {
+    t.doesNotThrow(() => check?.(`Bearer ${token}`, 'read'))
+    t.throws(() => check?.(`Bearer ${token}`, 'write'), { code: 'FORBIDDEN' })
+  }
+  t.throws(() => check?.('Bearer r1,r2', 'read'), { code: 'UNAUTHORIZED' })
+  t.end()
+})
