@@ -65,7 +65,9 @@ export class FaultMover {
     if (answer.kind !== 'ok' || forced.pathNow('') !== isEra) return
     const verb = random.int(0, 3) === 0 ? 'copy' : 'move'
     const overwrite = random.int(0, 1) === 1
-    const from = recorder.invoked(NAME, source, { kind: verb === 'move' ? 'remove' : 'exists' })
+    const leaves: Action =
+      verb === 'move' ? { kind: 'remove', movedTo: { path: destination, value } } : { kind: 'exists' }
+    const from = recorder.invoked(NAME, source, leaves)
     const to = recorder.invoked(NAME, destination, { kind: overwrite ? 'put' : 'create', value })
     const query = overwrite ? '?overwrite=true' : ''
     const url = `http://${random.pick(nodes).address}/${verb}/${encodeURIComponent(source)}/${encodeURIComponent(destination)}${query}`

@@ -14,6 +14,14 @@ type action struct {
 	Kind  string  `json:"kind"`
 	Value string  `json:"value"`
 	Etag  *string `json:"etag"`
+	// Of the removal that a move is at its source: the write that it is at its destination.
+	MovedTo *moved `json:"movedTo"`
+}
+
+// A moved file stands at a path under a value that nobody else has written.
+type moved struct {
+	Path  string `json:"path"`
+	Value string `json:"value"`
 }
 
 // An answer is what a client was told.

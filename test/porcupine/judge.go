@@ -27,6 +27,7 @@ const (
 
 // judge checks a history path by path: it is linearizable exactly when each of its paths is (Herlihy and Wing, 1990).
 func judge(h *history, timeout time.Duration) verdict {
+	joinMoves(h.operations)
 	byPath := map[string][]*operation{}
 	for _, each := range h.operations {
 		if each.answer.Kind != "refused" {
@@ -48,6 +49,29 @@ func judge(h *history, timeout time.Duration) verdict {
 		result.Verdict, result.Path, result.Reason = found, path, reason
 	}
 	return result
+}
+
+// joinMoves puts both halves of each move at one moment, as far as a history of single paths can say it: when somebody
+// has read the copy of a move that nobody was told of, its source was removed before that read was over.
+func joinMoves(operations []*operation) {
+	first := map[moved]float64{}
+	for _, each := range operations {
+		if each.action.Kind != "get" || each.answer.Kind != "ok" {
+			continue
+		}
+		read := moved{Path: each.path, Value: each.answer.Value}
+		if at, is := first[read]; !is || each.answered < at {
+			first[read] = each.answered
+		}
+	}
+	for _, each := range operations {
+		if each.action.MovedTo == nil || each.answer.Kind != "unknown" {
+			continue
+		}
+		if at, is := first[*each.action.MovedTo]; is {
+			each.answer.Kind, each.answered = "ok", math.Max(at, each.invoked)
+		}
+	}
 }
 
 func judgePath(operations []*operation, timeout time.Duration) (string, string) {

@@ -113,6 +113,63 @@ function act(world: World, action: Action, etag: string): Answer {
 
 const GONE: Answer = { kind: 'FILE_NOT_FOUND' }
 
+/** Two paths, and moves from one to the other among puts and reads; of every other move nobody is told. */
+export function goodMoves(seed: number): Operation[] {
+  const random = new SeededRandom(seed)
+  const paths = ['p0', 'p1']
+  const values = new Map<string, string>()
+  const operations: Operation[] = []
+  let atMs = 0
+  for (let index = 0; index < 24; index++) {
+    const [path, other] = random.shuffle([...paths]) as [string, string]
+    const value = `${path}.v${index}`
+    // Each call is over before the next begins, but for those that nobody is told of.
+    const times = { invokedAtMs: atMs + random.between(1, 2), answeredAtMs: atMs + random.between(3, 4) }
+    atMs += 5
+    const call = (id: string, at: string, action: Action, answer: Answer) => {
+      const answeredAtMs = answer.kind === 'unknown' ? undefined : times.answeredAtMs
+      operations.push({ ...times, id: `${index}${id}`, client: 'c', path: at, action, answer, answeredAtMs })
+    }
+    const kind = random.pick(['get', 'get', 'put', 'move'])
+    const stands = values.get(path)
+    if (kind === 'get') call('', path, { kind }, stands === undefined ? GONE : { kind: 'ok', value: stands })
+    else if (kind === 'put') call('', path, { kind: 'put', value }, { kind: 'ok' })
+    else if (stands !== undefined && !values.has(other)) {
+      const copy = `${other}.m${index}`
+      const answer: Answer = { kind: random.chance(0.5) ? 'ok' : 'unknown' }
+      call('r', path, { kind: 'remove', movedTo: { path: other, value: copy } }, answer)
+      call('c', other, { kind: 'create', value: copy }, answer)
+      values.delete(path)
+      values.set(other, copy)
+    }
+    if (kind === 'put') values.set(path, value)
+  }
+  return operations
+}
+
+/**
+ * The history in which a move is undone at its source: somebody has read its copy, of the source nobody else has written since,
+ * and the source is there again. Each path by itself has an order, when nobody was told of the move.
+ */
+export function undoneMove(operations: readonly Operation[], random: SeededRandom): Operation[] | undefined {
+  const candidates = operations.flatMap(removal => {
+    const { action, answer, path } = removal
+    if (action.kind !== 'remove' || action.movedTo === undefined || answer.kind !== 'unknown') return []
+    const { movedTo } = action
+    const before = writes(operations).filter(write => write.path === path && end(write) < removal.invokedAtMs)
+    const last = before.at(-1)
+    const seen = reads(operations).find(
+      read => read.path === movedTo.path && read.answer.kind === 'ok' && read.answer.value === movedTo.value,
+    )
+    if (seen === undefined || last === undefined) return []
+    return reads(operations)
+      .filter(read => read.path === path && isBefore(seen, read))
+      .filter(read => isAlone(operations, removal, end(last) + 1e-3, end(read)))
+      .map(read => () => told(operations, read, last))
+  })
+  return candidates.length === 0 ? undefined : random.pick(candidates)()
+}
+
 export const SPOILS = ['stale read', 'lost write', 'double apply', 'two winners'] as const
 
 /**

@@ -4,7 +4,7 @@ import type { Answer, Operation } from '../../src/lab/simulator/history.ts'
 import { checkHistory } from '../../src/lab/simulator/linearizability.ts'
 import { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
 import { BAD, GOOD, history } from '../lab/simulator/histories.ts'
-import { goodHistory, SPOILS, spoiled } from './made-histories.ts'
+import { goodHistory, goodMoves, SPOILS, spoiled, undoneMove } from './made-histories.ts'
 import { Porcupine } from './porcupine.ts'
 
 t.setTimeout(600_000)
@@ -18,6 +18,8 @@ const SIMULATED = 40
 const GOOD_COUNT = 1_000
 const SPOILED_COUNT = 200
 const ALTERED_COUNT = 500
+const MOVES_COUNT = 200
+const UNDONE_COUNT = 50
 
 type Histories = Map<string, readonly Operation[]>
 
@@ -65,6 +67,33 @@ t.test('both checkers reject every spoiled history', { skip }, async t => {
   t.equal(bad, SPOILED_COUNT)
   t.comment(`${[...counts].map(([how, count]) => `${count} x ${how}`).join(', ')}: both reject all of ${bad}`)
 })
+
+t.test('both checkers judge both paths of a move together', { skip }, async t => {
+  const good: Histories = new Map()
+  for (let seed = 1; seed <= MOVES_COUNT; seed++) good.set(`moves ${seed}`, goodMoves(seed))
+  const passed = await judge(good)
+  t.same(passed.differ, [])
+  t.equal(passed.bad, 0)
+  const undone: Histories = new Map()
+  const alone: Histories = new Map()
+  for (let seed = 1; undone.size < UNDONE_COUNT && seed < 50_000; seed++) {
+    const bad = undoneMove(goodMoves(seed), new SeededRandom(seed))
+    if (bad === undefined || !checkHistory(bad.map(apart)).ok) continue
+    undone.set(`undone ${seed}`, bad)
+    alone.set(`apart ${seed}`, bad.map(apart))
+  }
+  t.equal(undone.size, UNDONE_COUNT)
+  const { bad, differ } = await judge(undone)
+  t.same(differ, [])
+  t.equal(bad, UNDONE_COUNT)
+  t.equal((await judge(alone)).bad, 0, 'path by path nothing is wrong with them')
+  t.comment(`${MOVES_COUNT} good histories with moves pass, ${bad} with a move that was undone do not`)
+})
+
+/** A move as two calls that have nothing to do with each other. */
+function apart(operation: Operation): Operation {
+  return operation.action.kind === 'remove' ? { ...operation, action: { kind: 'remove' } } : operation
+}
 
 t.test('both checkers agree on histories with an answer that was altered', { skip }, async t => {
   const histories: Histories = new Map()

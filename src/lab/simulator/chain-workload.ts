@@ -209,7 +209,7 @@ export class ChainWorkload {
         ]
       case 'move':
         return [
-          history.invoked(client, request.from, { kind: 'remove' }),
+          history.invoked(client, request.from, { kind: 'remove', movedTo: { path: request.to, value } }),
           history.invoked(client, request.to, { kind: 'create', value }),
         ]
     }

@@ -161,8 +161,10 @@ export class DiskCopies<Node extends NodeWithDisk> {
     for (const path of paths) {
       const owed = this.#owed.get(path) as Owed
       const holders = this.#holders(path, owed.version)
-      const gone = how === 'lost' ? [...owed.holders].filter(id => !holders.has(id)).length : 0
-      const added = [...holders].filter(id => !owed.holders.has(id)).length
+      let gone = 0
+      if (how === 'lost') for (const id of owed.holders) if (!holders.has(id)) gone++
+      let added = 0
+      for (const id of holders) if (!owed.holders.has(id)) added++
       owed.disks = Math.min(this.#copies, Math.max(0, owed.disks - gone) + added)
       owed.holders = holders
     }
@@ -170,13 +172,18 @@ export class DiskCopies<Node extends NodeWithDisk> {
 
   /** Disks that are gone, and nodes that are to leave, take what they had with them. */
   #noticeLosses(): void {
+    // Twice for each event of a run: most often nothing has changed.
     const before = this.#counting
-    this.#counting = this.#components.members().flatMap(node => {
+    const counting: (readonly [Node, Disk])[] = []
+    const here = new Set<NodeId>()
+    for (const node of this.#components.members()) {
       const disk = this.#disks.get(node)
-      return disk === undefined || disk.id !== node.id || node.restored ? [] : [[node, disk] as const]
-    })
-    const isHere = ({ id }: Disk) => this.#counting.some(([, disk]) => disk.id === id)
-    if (before.some(([, disk]) => !isHere(disk))) this.#update('lost')
+      if (disk === undefined || disk.id !== node.id || node.restored) continue
+      counting.push([node, disk])
+      here.add(disk.id)
+    }
+    this.#counting = counting
+    for (const [, { id }] of before) if (!here.has(id)) return this.#update('lost')
   }
 
   #judge(paths: Iterable<PathName>): void {
@@ -195,8 +202,9 @@ export class DiskCopies<Node extends NodeWithDisk> {
   /** The nodes whose disks have it; nobody needs to have what is removed. */
   #holders(path: PathName, version: Version): Set<NodeId> {
     if (this.#removals.get(path)?.some(removal => compareVersions(removal, version) === 0)) return new Set()
-    const holding = this.#counting.filter(([node, disk]) => keeps(node, disk, path, version))
-    return new Set(holding.map(([{ id }]) => id))
+    const holders = new Set<NodeId>()
+    for (const [node, disk] of this.#counting) if (keeps(node, disk, path, version)) holders.add(node.id)
+    return holders
   }
 }
 
@@ -233,12 +241,20 @@ function has(holdings: Holdings, id: NodeId, path: PathName, version: Version): 
   return false
 }
 
-function holdingsOf({ records, blobs, views }: Machine): Holdings {
-  return {
+/** One for each machine: they are asked for at every event. */
+const HOLDINGS = new WeakMap<Machine, Holdings>()
+
+function holdingsOf(machine: Machine): Holdings {
+  const known = HOLDINGS.get(machine)
+  if (known !== undefined) return known
+  const { records, blobs, views } = machine
+  const holdings: Holdings = {
     record: path => records.get(path),
     hasBody: blobId => blobs.has(blobId),
     views: () => views.values(),
   }
+  HOLDINGS.set(machine, holdings)
+  return holdings
 }
 
 /** A disk with what a machine has that has just started from it. */

@@ -13,8 +13,14 @@ export type Action =
   | { readonly kind: 'create'; readonly value: string }
   /** Writes where this version stands (If-Match). */
   | { readonly kind: 'replace'; readonly value: string; readonly etag: string }
-  /** Removes the file; with an etag, only that version. */
-  | { readonly kind: 'remove'; readonly etag?: string }
+  /** Removes the file; with an etag, only that version. Of a move it is what happens to the source, and `movedTo` its copy. */
+  | { readonly kind: 'remove'; readonly etag?: string; readonly movedTo?: Moved }
+
+/** Where a move leaves its file, and the value of the write by which it does. */
+export interface Moved {
+  readonly path: string
+  readonly value: string
+}
 
 /** What a client was told. The codes are those of src/errors.ts. */
 export type Answer =
@@ -166,6 +172,7 @@ export function describeAction(action: Action): string {
     case 'replace':
       return `replace ${action.etag} by ${action.value}`
     case 'remove':
+      if (action.movedTo !== undefined) return `move to ${action.movedTo.path} as ${action.movedTo.value}`
       return action.etag === undefined ? 'remove' : `remove ${action.etag}`
   }
 }

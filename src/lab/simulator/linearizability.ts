@@ -41,7 +41,8 @@ const EXPLANATION_CONFIGURATIONS_MAX = 20_000
  * Checks a history that begins with no file at any path. Operations without an answer count as of unknown outcome.
  * @throws TypeError when two writes of a path have the same value, or an answer does not belong to its action.
  */
-export function checkHistory(operations: readonly Operation[], options: CheckOptions = {}): CheckResult {
+export function checkHistory(given: readonly Operation[], options: CheckOptions = {}): CheckResult {
+  const operations = withMovesThatWereSeen(given)
   const configurationsMax = options.configurationsMax ?? CONFIGURATIONS_MAX
   for (const [path, ofPath] of byPath(operations)) {
     const verdict = verdictOf(ofPath, configurationsMax)
@@ -54,6 +55,29 @@ export function checkHistory(operations: readonly Operation[], options: CheckOpt
     return { ok: false, verdict, path, ...explain(path, ofPath, configurationsMax) }
   }
   return { ok: true }
+}
+
+/**
+ * A move takes effect on both of its paths at one moment (docs/decisions/0141). So one that was not answered, whose copy
+ * somebody has read, has removed its source before that read was answered.
+ */
+function withMovesThatWereSeen(operations: readonly Operation[]): readonly Operation[] {
+  if (!operations.some(({ action }) => 'movedTo' in action)) return operations
+  const seenAtMs = new Map<string, number>()
+  for (const { path, action, answer, answeredAtMs } of operations) {
+    if (action.kind !== 'get' || answer.kind !== 'ok' || answeredAtMs === undefined) continue
+    const name = `${path} ${answer.value}`
+    seenAtMs.set(name, Math.min(answeredAtMs, seenAtMs.get(name) ?? answeredAtMs))
+  }
+  return operations.map(operation => {
+    const { action, answer, invokedAtMs } = operation
+    if (action.kind !== 'remove' || action.movedTo === undefined || answer.kind !== 'unknown')
+      return operation
+    const atMs = seenAtMs.get(`${action.movedTo.path} ${action.movedTo.value}`)
+    if (atMs === undefined) return operation
+    // Who reads a copy before it was asked for is caught at the destination.
+    return { ...operation, answer: { kind: 'ok' }, answeredAtMs: Math.max(atMs, invokedAtMs) }
+  })
 }
 
 /** The paths in order of their first operation; each one's operations in the order of their invocation. */

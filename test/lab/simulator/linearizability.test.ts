@@ -350,3 +350,35 @@ t.test('five thousand operations of one path do not exhaust the stack', async t 
   lines.push(['c', 6000, 6001, remove, ok])
   t.same(checkHistory(history(lines)), { ok: true })
 })
+
+t.test('a move whose copy was read has left its source, be it that nobody was told of it', async t => {
+  const moved = (client: string, at: number, untilMs: number | undefined, answer: Answer): Operation[] => [
+    ...history([[client, at, untilMs, { kind: 'remove', movedTo: { path: 'b', value: 'w' } }, answer]]).map(
+      each => ({ ...each, id: `${client} from` }),
+    ),
+    ...history([[client, at, untilMs, create('w'), answer]], 'b').map(each => ({
+      ...each,
+      id: `${client} to`,
+    })),
+  ]
+  const written = history([['c1', 0, 1, create('v'), ok]])
+  const seen = history([['c2', 10, 11, get, saw('w')]], 'b')
+  const source = (at: number, answer: Answer) =>
+    history([['c3', at, at + 1, get, answer]]).map(each => ({ ...each, id: 'source' }))
+  const unanswered = [...written, ...moved('m', 2, undefined, unknown)]
+  t.ok(checkHistory([...unanswered, ...seen, ...source(12, missing)]).ok)
+  t.ok(
+    checkHistory([...unanswered, ...seen, ...source(5, saw('v'))]).ok,
+    'before it was read it may not have happened',
+  )
+  t.ok(checkHistory([...unanswered, ...source(12, saw('v'))]).ok, 'nobody has seen it')
+  const undone = checkHistory([...unanswered, ...seen, ...source(12, saw('v'))])
+  assert.ok(!undone.ok)
+  t.match(undone, { verdict: 'not linearizable', path: 'a' })
+  t.match(undone.explanation, /move to b as w/)
+  const told = [...written, ...moved('m', 2, 3, ok)]
+  t.notOk(
+    checkHistory([...told, ...source(12, saw('v'))]).ok,
+    'of one that was answered both are known anyway',
+  )
+})
