@@ -5,6 +5,7 @@
  * majority of their acceptors has confirmed after the files were looked at, as for a read (confirm.ts); a file whose write is still on its
  * way down the chain is read.
  */
+import { setMaxListeners } from 'node:events'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
@@ -63,6 +64,8 @@ async function partOf(
   const part = partHere(storage, ask, here, open)
   await driver.durable()
   const deadline = new AbortController()
+  // Each range asks for votes of its own, and each open file is read: many listen, and all of them end with this part.
+  setMaxListeners(0, deadline.signal)
   const timer = env.timers.after(VOTES_TIMEOUT_MS, () => deadline.abort())
   try {
     const asked = [...open].filter(path => isAsked(path, ask, part.upTo))

@@ -43,6 +43,8 @@ async function head(init: {
   readonly newer?: Readonly<Record<string, string>>
   readonly answer?: (request: ClientRequest) => 'value' | 'unavailable'
   readonly delimiter?: '/'
+  /** Each request listens for the end of the time, as the driver does. */
+  readonly listens?: boolean
 }) {
   const storage = new MemoryStorage({ env: realEnv() })
   for (const name of init.files) await put(storage, name, 'x')
@@ -78,7 +80,8 @@ async function head(init: {
         } as never,
         kept: { unacknowledged: (id: ViewId) => (id === 'low' ? (init.open ?? []) : []) } as never,
         durable: async () => {},
-        request: async request => {
+        request: async (request, signal) => {
+          if (init.listens) signal?.addEventListener('abort', () => {})
           asked.push(request)
           if (init.answer?.(request) === 'unavailable') return { kind: 'unavailable' }
           const { path } = request as { path: PathName }
@@ -149,4 +152,15 @@ t.test('a common prefix does not go with the range of the file that showed it', 
   const empty = names.filter(isLow)
   const none = await (await head({ files: empty, open: empty, delimiter: '/' })).part
   t.same([none.levels, none.lines], [[], []])
+})
+
+t.test('many files under way are no reason for a warning', async t => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const { part } = await head({ files: names, open: names, listens: true })
+  await part
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(warnings, [])
 })
