@@ -3,6 +3,7 @@
  */
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
+import { distrust } from '../peer/peer-errors.ts'
 import type { ProtocolVersion } from '../peer/protocol.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { noteStart } from '../replication/chain/starts.ts'
@@ -199,9 +200,12 @@ function isLate(error: unknown): boolean {
 }
 
 function tooLate(init: JoinInit, refusals: readonly (readonly [Address, StoreError])[]): StoreError {
-  const found = refusals.map(([boot, { code }]) =>
-    code === 'NO_NETWORK' ? `${boot} has none either` : `${boot} does not answer`,
-  )
+  const found = refusals.map(([boot, { code, cause }]) => {
+    if (code === 'NO_NETWORK') return `${boot} has none either`
+    const distrusted = distrust(cause)
+    if (distrusted === undefined) return `${boot} does not answer`
+    return `${boot} shows a certificate that is not trusted (${distrusted})`
+  })
   // A single boot node is somebody's network, or will be; several may be nodes that start together.
   const advice = refusals.length > 1 ? ' Of nodes that start a network together, all have to be up once.' : ''
   const message = `No network was found within ${init.joinTimeoutMs / 1000} s: ${found.join(', ')}.${advice}`

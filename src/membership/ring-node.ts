@@ -138,7 +138,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       },
     )
     this.members = this.#makeMembers(init)
-    storage.whenHanging?.(fault => this.driver.diskHangs(fault))
     this.#carrier = this.#makeCarrier()
     this.replication = this.#makeReplication()
     const { driver, members } = this
@@ -365,6 +364,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   #makeCarrier(): BodyCarrier {
     const { driver, members } = this
+    this.#storage.whenHanging?.(fault => driver.diskHangs(fault))
     return new BodyCarrier({
       env: this.#env,
       store: this.#storage.replica,

@@ -11,6 +11,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { Agent, request } from 'undici'
 
 /** The folder that holds start.js and package.json. */
 export const repositoryRoot = fileURLToPath(new URL('../../', import.meta.url))
@@ -43,6 +44,10 @@ export interface StartOptions {
   readonly nodeFlags?: readonly string[]
   /** The user as which it runs, by its number; only root may say so. */
   readonly user?: number
+  /** PEM of the authority of its certificate, when its flags make it serve HTTPS. */
+  readonly authority?: string
+  /** Ends the wait for /ready, and with it the node. */
+  readonly signal?: AbortSignal
   /** Longest wait for /ready, ms. Generous: the machines that run tests are shared. */
   readonly readyTimeoutMs?: number
 }
@@ -50,7 +55,7 @@ export interface StartOptions {
 /** One running node. */
 export interface NodeProcess {
   readonly port: number
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://127.0.0.1:PORT`, or https. */
   readonly url: string
   readonly pid: number
   /** From the spawn of the process to the first 200 of /ready, ms. */
@@ -86,7 +91,9 @@ export async function startNode(options: StartOptions = {}): Promise<NodeProcess
   const { child, output, exited } = launch(startArguments(port, options), options)
   const pid = child.pid
   assert(pid !== undefined, 'the process started')
-  const url = `http://127.0.0.1:${port}`
+  const { authority } = options
+  const url = `http${authority === undefined ? '' : 's'}://127.0.0.1:${port}`
+  const dispatcher = new Agent(authority === undefined ? {} : { connect: { ca: authority } })
   let ended: Exit | undefined
   exited.then(exit => {
     ended = exit
@@ -98,17 +105,20 @@ export async function startNode(options: StartOptions = {}): Promise<NodeProcess
   try {
     await waitFor(
       async () => {
+        options.signal?.throwIfAborted()
         if (ended !== undefined)
           throw new Error(`the node ended (${JSON.stringify(ended)}) before it was ready`)
-        const reply = await fetch(`${url}/ready`).catch(() => undefined)
-        await reply?.arrayBuffer()
-        return reply?.status === 200
+        const reply = await request(`${url}/ready`, { dispatcher }).catch(() => undefined)
+        await reply?.body.dump()
+        return reply?.statusCode === 200
       },
       { what: 'the node is ready', timeoutMs: options.readyTimeoutMs ?? 30_000, pauseMs: 5 },
     )
   } catch (cause) {
     await end('SIGKILL')
     throw new Error(`${(cause as Error).message}; it printed:\n${output()}`, { cause })
+  } finally {
+    await dispatcher.destroy()
   }
   const startMs = performance.now() - began
   let isPaused = false
