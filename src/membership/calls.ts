@@ -1,12 +1,15 @@
 /**
- * Owns what nodes ask each other one to one, apart from the messages of replication: one call, one answer.
+ * What nodes ask each other one to one, apart from the messages of replication: one call, one answer. Also since which version of
+ * the peer protocol each thing that nodes say exists, so that a network in which both versions run does without what is new.
  */
 import type { PeerIdentity } from '../peer/peers.ts'
+import { type Dated, OLDEST_VERSION, type ProtocolVersion, USER_META_VERSION } from '../peer/protocol.ts'
 import * as is from '../peer/shape.ts'
 import { MESSAGE_BYTES_MAX } from '../peer/wire.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { Digest } from '../replication/chain/digest-tree.ts'
 import { isView } from '../replication/chain/message-shapes.ts'
+import type { Message } from '../replication/chain/messages.ts'
 import type { CheckWord } from '../replication/chain/range-check.ts'
 import type { Arc } from '../ring/arc.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -217,12 +220,54 @@ const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> }
   ranges: {},
 }
 
-export function isPeerStream(value: unknown): value is PeerStream {
-  return isCheck(value)
+/** Whatever one node says to another. */
+type Said = PeerCall | PeerStream | Message
+
+/** What is newer than OLDEST_VERSION. All kinds of messages are as old as that. */
+const SINCE = new Map<Said['kind'], ProtocolVersion>([
+  // The way around a link that carries nothing.
+  ['forward', 4],
+  ['forwarded', 4],
+])
+
+/** What is said, with the version since which it exists. */
+export function datedOf(said: Said): Dated {
+  return { kind: said.kind, since: keepsUserMeta(said) ? USER_META_VERSION : sinceOf(said) }
 }
 
-export function isPeerCall(value: unknown): value is PeerCall {
+/** Whether the version has that kind of thing at all. What else an older node repeats in it of a newer one is taken. */
+export function isKnownIn(version: ProtocolVersion, said: Said): boolean {
+  return sinceOf(said) <= version
+}
+
+function sinceOf({ kind }: Said): ProtocolVersion {
+  return SINCE.get(kind) ?? OLDEST_VERSION
+}
+
+/** Whether who takes it keeps a record with user metadata: an older program would drop that, and call the record whole. */
+function keepsUserMeta(said: Said): boolean {
+  switch (said.kind) {
+    case 'write': {
+      const { operation } = said.request
+      return operation.kind === 'put' && operation.meta.user !== undefined
+    }
+    case 'pass':
+      return said.record.meta?.user !== undefined
+    case 'difference':
+      return said.records.some(({ meta }) => meta?.user !== undefined)
+    default:
+      return false
+  }
+}
+
+export function isPeerStream(value: unknown, version: ProtocolVersion): value is PeerStream {
+  return isCheck(value) && isKnownIn(version, value as PeerStream)
+}
+
+/** Whether a value is a call that there is in that version. */
+export function isPeerCall(value: unknown, version: ProtocolVersion): value is PeerCall {
   const kind = (value as { kind?: unknown } | null)?.kind
   if (typeof kind !== 'string' || !Object.hasOwn(SHAPES, kind)) return false
-  return is.object(SHAPES[kind as CallKind] as is.Fields<PeerCall>)(value)
+  const isCall = is.object(SHAPES[kind as CallKind] as is.Fields<PeerCall>)(value)
+  return isCall && isKnownIn(version, value as PeerCall)
 }

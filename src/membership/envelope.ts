@@ -5,7 +5,7 @@ import type { ProtocolVersion } from '../peer/protocol.ts'
 import { isMessage } from '../replication/chain/message-shapes.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import type { NodeId } from '../ring/identifier.ts'
-import { isKnownIn } from './since.ts'
+import { isKnownIn } from './calls.ts'
 
 /** A message as it travels: to which disk, since another one may have taken over the address. */
 export type Envelope = readonly [to: NodeId, message: Message]

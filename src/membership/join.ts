@@ -11,6 +11,7 @@ import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { JoinAnswer, KnownBoots } from './calls.ts'
+import { datedOf } from './calls.ts'
 import type { Envelope } from './envelope.ts'
 import {
   assertWish,
@@ -22,7 +23,6 @@ import {
   readNetwork,
 } from './network-config.ts'
 import { byHttp, type Connect, type RingPeers, ringCredentials } from './ring-peers.ts'
-import { datedOf } from './since.ts'
 
 /** One answer of a boot node, ms. */
 const JOIN_CALL_TIMEOUT_MS = 5_000

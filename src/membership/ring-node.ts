@@ -34,7 +34,14 @@ import { AllNodes } from './all-nodes.ts'
 import { Answers } from './answers.ts'
 import { Asking } from './asking.ts'
 import { bodyPeers } from './body-peers.ts'
-import { isPeerCall, isPeerStream, type PeerAnswer, type PeerCall, type PeerStream } from './calls.ts'
+import {
+  datedOf,
+  isPeerCall,
+  isPeerStream,
+  type PeerAnswer,
+  type PeerCall,
+  type PeerStream,
+} from './calls.ts'
 import { Detours } from './detours.ts'
 import { type Envelope, isEnvelope } from './envelope.ts'
 import type { Joined } from './join.ts'
@@ -44,7 +51,6 @@ import { NetworkList } from './network-list.ts'
 import { ownPart } from './own-part.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
 import { byHttp, type Connect, type RingPeers, ringCredentials } from './ring-peers.ts'
-import { datedOf, isKnownIn } from './since.ts'
 import { Strangers, strangersTo } from './strangers.ts'
 import { UpgradeGate } from './upgrade-gate.ts'
 
@@ -193,10 +199,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   // What other nodes ask.
   readonly isMessage = isEnvelope
-
-  isCall(value: unknown, version: ProtocolVersion): value is PeerCall {
-    return isPeerCall(value) && isKnownIn(version, value)
-  }
+  readonly isCall = isPeerCall
+  readonly isStream = isPeerStream
 
   messages(from: PeerIdentity, messages: readonly Envelope[]): readonly Envelope[] {
     // Silent until somebody was reached: who hears nothing goes on without this node.
@@ -219,10 +223,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     // Whoever asks to join does not listen yet.
     if (call.kind !== 'join') this.#strangers.heardFrom(from)
     return answer
-  }
-
-  isStream(value: unknown, version: ProtocolVersion): value is PeerStream {
-    return isPeerStream(value) && isKnownIn(version, value)
   }
 
   stream(_from: PeerIdentity, call: PeerStream): AsyncIterable<CheckWord> {

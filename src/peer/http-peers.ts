@@ -8,7 +8,7 @@ import { StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import { exchange, type WholeAnswer } from './exchange.ts'
 import { Outbox } from './outbox.ts'
-import { howUnreachable, refusal } from './peer-errors.ts'
+import { howUnreachable, notSigned, refusal } from './peer-errors.ts'
 import { PeerRequests, type Whereabouts } from './peer-requests.ts'
 import type {
   BodyAnnouncement,
@@ -18,7 +18,7 @@ import type {
   StageOptions,
   Unreachable,
 } from './peers.ts'
-import { type Dated, FRESH_VERSION, type ProtocolVersion } from './protocol.ts'
+import { type Dated, OLDEST_VERSION, type ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
 import { answeredBy, questionOf, wordSigner } from './signed-answer.ts'
 import {
@@ -98,7 +98,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     if (this.#closed) return
     const dated = this.#init.dated(message)
     const { versions } = this.#components.credentials
-    const known = versions.of(to) ?? (versions.newest < FRESH_VERSION ? versions.oldest : undefined)
+    const known = versions.of(to)
     if (known !== undefined && known < dated.since) return this.#drop(to, dated)
     const encoded = encode(message)
     if (known === undefined && dated.since > versions.oldest) this.#newer.set(encoded, dated)
@@ -136,7 +136,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     const { reply, question } = await this.#requests.agree(ask, this.#init.dated(call))
     this.#requests.checkHead(to, reply, question)
     try {
-      yield* wordsOf(reply.body, question && wordSigner(this.#components.credentials, question))
+      yield* wordsOf(reply.body, wordSigner(this.#components.credentials, question))
     } catch (cause) {
       options.signal?.throwIfAborted()
       if (cause instanceof StoreError) throw cause
@@ -174,9 +174,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
       const bytes = Readable.from(pieces, { objectMode: false })
       const ask = { to, method: 'PUT', url, body: bytes, options: { ...options, signal } } as const
       const greeting = timers.after(options.stallMs, expire)
-      const manner = await this.#requests
-        .begin(to, isWhole ? BODY : GROWING_BODY, ask.options)
-        .finally(() => greeting.cancel())
+      const manner = await this.#requests.begin(to, BODY, ask.options).finally(() => greeting.cancel())
       try {
         return (await this.#requests.readAnswer(to, await this.#requests.request(ask, manner))) as Answer
       } catch (error) {
@@ -229,13 +227,13 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
         const { status } = answer
         const speaks = hearReply(credentials, to, answer.headers)
         const question = questionOf(headers)
-        const from = question && answeredBy(credentials, question, answer)
+        const from = answeredBy(credentials, question, answer)
         if (status < 300) {
           this.#init.took?.(to, clock.monotonicMs() - beganMs)
-          this.#takeReplies(url, answer, version, from)
+          this.#takeReplies(to, url, answer.body, version, from)
           return 'delivered'
         }
-        const error = refusal(to, status, answer.body, question === undefined || from !== undefined)
+        const error = refusal(to, status, answer.body, from !== undefined)
         const isOfVersion = this.#requests.isOfVersion(error, to, version, speaks)
         if (tries === 1 && (this.#requests.mayAgree(to, manner, error) || isOfVersion)) continue
         log.warn({ op: 'peer.send', peer: to, status }, 'peer refused messages')
@@ -264,14 +262,14 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 
   /** Only what is signed as an answer counts: another program may have taken over the port. */
   #takeReplies(
+    to: Address,
     url: string,
-    { headers, body }: WholeAnswer,
+    body: Uint8Array,
     version: ProtocolVersion,
-    answered: PeerIdentity | undefined,
+    from: PeerIdentity | undefined,
   ): void {
     if (body.byteLength === 0) return
-    const { credentials } = this.#components
-    const from = answered ?? identify(credentials, { method: 'REPLY', url, headers }, body)
+    if (from === undefined) throw notSigned(to)
     const messages = decodeBatch(body)
     const malformed = messages.find(message => !this.#init.isMessage(message, version))
     if (malformed === undefined) return this.#init.messages(from, messages as Message[])
@@ -325,9 +323,8 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   }
 }
 
-const MESSAGES: Dated = { kind: 'messages', since: 1 }
-const BODY: Dated = { kind: 'body', since: 1 }
-const GROWING_BODY: Dated = { kind: 'growing body', since: 2 }
+const MESSAGES: Dated = { kind: 'messages', since: OLDEST_VERSION }
+const BODY: Dated = { kind: 'body', since: OLDEST_VERSION }
 
 /** The pieces of a body; a timer runs from each until the next one is asked for. */
 async function* watched(body: AsyncIterable<Uint8Array>, watch: () => Timer): AsyncGenerator<Uint8Array> {

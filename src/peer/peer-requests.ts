@@ -1,6 +1,5 @@
 /**
- * Owns how one request to another node is made: in the version that both speak, as one that counts once where there is such,
- * and with an answer that is that of the node that was asked.
+ * One request to another node: in the version that both speak, as one that counts once, and with an answer that is that of the node that was asked.
  */
 import { Readable } from 'node:stream'
 import type { Pool } from 'undici'
@@ -10,7 +9,7 @@ import type { Address, NodeId } from '../ring/identifier.ts'
 import { exchange } from './exchange.ts'
 import { distrust, howUnreachable, notSigned, refusal, unsupported } from './peer-errors.ts'
 import type { CallOptions, PeerIdentity, Unreachable } from './peers.ts'
-import { type Dated, FRESH_VERSION, type ProtocolVersion } from './protocol.ts'
+import type { Dated, ProtocolVersion } from './protocol.ts'
 import { Sessions, type Turn } from './sessions.ts'
 import { answeredBy, greeting, parseGreeted, type Question, questionOf } from './signed-answer.ts'
 import { drawName } from './turns.ts'
@@ -21,16 +20,15 @@ const GREETING_TIMEOUT_MS = 5_000
 
 type Reply = Awaited<ReturnType<Pool['request']>>
 
-/** The version of a request, and its turn since there are such. */
+/** The version of a request, and its turn. */
 export interface Manner {
   readonly version: ProtocolVersion
-  readonly turn?: Turn
+  readonly turn: Turn
 }
 
 export interface Asked {
   readonly reply: Reply
-  /** Undefined in a version whose answers are not signed. */
-  readonly question: Question | undefined
+  readonly question: Question
 }
 
 export interface Ask<Body> {
@@ -78,7 +76,7 @@ export class PeerRequests {
   /** Whether the same request may be taken when it is made once more: the peer has started anew, or speaks another version. */
   mayAgree(to: Address, { version, turn }: Manner, error: unknown): boolean {
     const code = errorCode(error)
-    if (code === 'UNAUTHORIZED' && turn !== undefined) {
+    if (code === 'UNAUTHORIZED') {
       this.#sessions.drop(to, turn)
       return true
     }
@@ -88,10 +86,7 @@ export class PeerRequests {
     return next !== undefined && next !== version
   }
 
-  /**
-   * As manner, where the node lives that is meant; a peer that can't be greeted is told, and thrown as UNAVAILABLE. A peer
-   * of an older version does not say who it is before it is asked, and answers for whoever is meant.
-   */
+  /** As manner, where the node lives that is meant; a peer that can't be greeted is told, and thrown as UNAVAILABLE. */
   async begin(
     to: Address,
     dated: Dated,
@@ -99,8 +94,8 @@ export class PeerRequests {
   ): Promise<Manner> {
     for (let tries = 1; ; tries++) {
       const manner = await this.#reaching(to, signal, () => this.manner(to, dated, signal))
-      const there = manner.turn?.to.split('.')[0] as NodeId | undefined
-      if (node === undefined || there === undefined || there === node) return manner
+      const there = manner.turn.to.split('.')[0] as NodeId
+      if (node === undefined || there === node) return manner
       // The session may be that with the node of before.
       this.#sessions.drop(to, manner.turn)
       if (tries === 1) continue
@@ -111,28 +106,20 @@ export class PeerRequests {
 
   /** How the next request to that peer is made; greets it first where that is needed. */
   async manner(to: Address, { kind, since }: Dated, signal?: AbortSignal): Promise<Manner> {
-    const { versions } = this.#components.credentials
-    const isFresh = () => (versions.of(to) ?? versions.newest) >= FRESH_VERSION
-    if (versions.newest >= FRESH_VERSION && isFresh()) {
-      try {
-        const turn = await this.#sessions.next(to, () => this.#greet(to), signal)
-        return { version: versions.versionFor(to, since, kind), turn }
-      } catch (error) {
-        if (errorCode(error) !== 'PROTOCOL_UNSUPPORTED' || isFresh()) throw error
-      }
-    }
-    return { version: versions.versionFor(to, since, kind) }
+    const turn = await this.#sessions.next(to, () => this.#greet(to), signal)
+    return { version: this.#components.credentials.versions.versionFor(to, since, kind), turn }
   }
 
   /** Asks for the name of the peer's present start. */
   async #greet(to: Address): Promise<string> {
     const { versions } = this.#components.credentials
+    const version = versions.of(to) ?? versions.newest
     try {
-      return await this.#greetIn(versions.of(to) ?? versions.newest, to)
+      return await this.#greetIn(version, to)
     } catch (error) {
-      // Both of its versions may know greetings: it is one version older, and has said so.
-      const other = versions.of(to) ?? versions.newest
-      if (errorCode(error) !== 'PROTOCOL_UNSUPPORTED' || other < FRESH_VERSION) throw error
+      // It is one version older, and has said so.
+      const other = versions.of(to)
+      if (errorCode(error) !== 'PROTOCOL_UNSUPPORTED' || other === undefined || other === version) throw error
       return this.#greetIn(other, to)
     }
   }
@@ -145,7 +132,7 @@ export class PeerRequests {
     const timeoutMs = GREETING_TIMEOUT_MS
     const question = { method: 'POST', path: url, headers, body, timeoutMs } as const
     const answer = await exchange(this.#init.pool(to), question)
-    const from = answeredBy(credentials, questionOf(headers) as Question, answer)
+    const from = answeredBy(credentials, questionOf(headers), answer)
     const speaks = hearReply(credentials, to, answer.headers)
     if (answer.status === 200 && from !== undefined) {
       credentials.versions.heard(to, from, Math.max(version, speaks ?? 0))
@@ -216,14 +203,13 @@ export class PeerRequests {
   }
 
   /** Whether a peer has signed an answer to this question; `body` is undefined where it comes as a stream. */
-  #isSigned(reply: Reply, question: Question | undefined, body: Buffer | undefined): boolean {
-    if (question === undefined) return true
+  #isSigned(reply: Reply, question: Question, body: Buffer | undefined): boolean {
     const answer = { status: reply.statusCode, headers: reply.headers, body }
     return answeredBy(this.#components.credentials, question, answer) !== undefined
   }
 
   /** @throws StoreError UNAVAILABLE for a streamed answer that nobody knows who gave. */
-  checkHead(to: Address, reply: Reply, question: Question | undefined): void {
+  checkHead(to: Address, reply: Reply, question: Question): void {
     if (this.#isSigned(reply, question, undefined)) return
     reply.body.destroy()
     throw notSigned(to)

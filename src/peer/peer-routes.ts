@@ -80,7 +80,7 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
     const answer = Buffer.concat(replies.map(encode))
     const status = replies.length === 0 ? 204 : 200
     reply.raw.writeHead(status, {
-      ...replyHeaders(credentials, request, status, answer, from.version),
+      ...answerHeaders(credentials, questionOf(request.headers), status, answer),
       ...(status === 200 && { 'content-type': 'application/msgpack', 'content-length': answer.length }),
     })
     reply.raw.end(answer)
@@ -103,7 +103,7 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
     const call = decode(body)
     if (!reception.isStream(call, from.version)) throw unknownMessage()
     const question = questionOf(request.headers)
-    const sign = question && wordSigner(credentials, question)
+    const sign = wordSigner(credentials, question)
     const lines = Readable.from(linesOf(reception.stream(from, call), sign), { objectMode: false })
     lines.on('error', error => {
       components.env.log.warn({ op: 'peer.stream', peer: from.address, err: error }, 'an answer broke off')
@@ -149,9 +149,10 @@ function doorOptions(
 ) {
   const onResponse = metrics?.hookFor(door)
   const onSend: onSendHookHandler = (request, reply, payload, done) => {
-    const question = request.signedPeer === true ? questionOf(request.headers) : undefined
-    if (question !== undefined)
-      reply.headers(answerHeaders(credentials, question, reply.statusCode, bytesOf(payload)))
+    if (request.signedPeer === true)
+      reply.headers(
+        answerHeaders(credentials, questionOf(request.headers), reply.statusCode, bytesOf(payload)),
+      )
     done(null, payload)
   }
   return { config: { peer: true }, onSend, ...(onResponse && { onResponse }) } as const
@@ -168,20 +169,6 @@ declare module 'fastify' {
 function bytesOf(payload: unknown): Uint8Array | string | undefined {
   if (typeof payload === 'string' || payload instanceof Uint8Array) return payload
   return (payload as { wholeText?: string } | null)?.wholeText
-}
-
-/** The headers of a reply that messages ride on. */
-function replyHeaders(
-  credentials: Credentials,
-  { headers }: FastifyRequest,
-  status: number,
-  answer: Buffer,
-  version: ProtocolVersion,
-): Record<string, string> {
-  const question = questionOf(headers)
-  if (question !== undefined) return answerHeaders(credentials, question, status, answer)
-  if (answer.length > 0) return peerHeaders(credentials, 'REPLY', '/peer/messages', answer, version)
-  return version < credentials.versions.newest ? spoken(credentials) : {}
 }
 
 /** Bodies are streams, so their doors look at headers only. */

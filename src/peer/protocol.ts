@@ -1,12 +1,12 @@
 /**
- * Owns the versions of the peer protocol: which ones this program speaks, and which one each other node was last known to
+ * The versions of the peer protocol: which ones this program speaks, and which one each other node was last known to
  * speak. Two versions are spoken, so that a network is upgraded node by node.
  */
 import { StoreError } from '../errors.ts'
-import type { Address, NodeId } from '../ring/identifier.ts'
+import type { Address } from '../ring/identifier.ts'
 import type { PeerIdentity } from './peers.ts'
 
-export type ProtocolVersion = 1 | 2 | 3 | 4
+export type ProtocolVersion = 3 | 4
 
 /** Something that exists since a version of the protocol, and its kind, for people. */
 export interface Dated {
@@ -17,14 +17,11 @@ export interface Dated {
 /** The version that this program speaks. It also understands the one before. */
 export const PROTOCOL_VERSION = 4 satisfies ProtocolVersion
 
-/** Since this version a request is good for one node and for once, and its answer is signed (turns.ts). */
-export const FRESH_VERSION = 3 satisfies ProtocolVersion
+/** The oldest version that is spoken. Since it a request is good for one node and for once, and its answer is signed (turns.ts). */
+export const OLDEST_VERSION = 3 satisfies ProtocolVersion
 
 /** Since this version records carry user metadata, which an older program would keep without a word about it. */
 export const USER_META_VERSION = 4 satisfies ProtocolVersion
-
-/** The first one there was. */
-const FIRST_VERSION = 1 satisfies ProtocolVersion
 
 /** Peers remembered, the one heard of longest ago goes first; as many as connections are kept to (http-peers.ts). */
 const PEERS_MAX = 1024
@@ -39,13 +36,11 @@ export class PeerVersions {
   readonly newest: ProtocolVersion
   readonly oldest: ProtocolVersion
   readonly #known = new Map<Address, Known>()
-  /** Nodes that speak FRESH_VERSION, and since which start. */
-  readonly #fresh = new Map<NodeId, number>()
 
   /** `speaks` makes a node behave as a program of that version; for tests of an upgrade. */
   constructor(init: { readonly speaks?: ProtocolVersion } = {}) {
     this.newest = init.speaks ?? PROTOCOL_VERSION
-    this.oldest = Math.max(FIRST_VERSION, this.newest - 1) as ProtocolVersion
+    this.oldest = Math.max(OLDEST_VERSION, this.newest - 1) as ProtocolVersion
   }
 
   understands(version: number): version is ProtocolVersion {
@@ -69,18 +64,8 @@ export class PeerVersions {
     return version
   }
 
-  /**
-   * Whether a request in that version is none that its sender would send by now: it comes from the time before its
-   * program was upgraded, or somebody has made it believe that this node is an older one.
-   */
-  isOutdated(from: PeerIdentity, version: ProtocolVersion): boolean {
-    if (version >= FRESH_VERSION || this.newest < FRESH_VERSION) return false
-    return from.boot.counter <= (this.#fresh.get(from.nodeId) ?? -1)
-  }
-
   /** Who answers there has shown, signed, that it speaks up to `version`. What an earlier start said comes too late. */
   heard(peer: Address, from: PeerIdentity, version: number): void {
-    if (version >= FRESH_VERSION) this.#noteFresh(from)
     const known = this.#known.get(peer)
     const common = Math.max(this.oldest, Math.min(this.newest, version)) as ProtocolVersion
     const isSameDisk = known?.from?.nodeId === from.nodeId
@@ -100,16 +85,6 @@ export class PeerVersions {
   /** Nothing listens there: whatever answers next may be another program. */
   forget(peer: Address): void {
     this.#known.delete(peer)
-  }
-
-  #noteFresh({ nodeId, boot }: PeerIdentity): void {
-    const counter = Math.max(boot.counter, this.#fresh.get(nodeId) ?? 0)
-    this.#fresh.delete(nodeId)
-    if (this.#fresh.size >= PEERS_MAX) {
-      const oldest = this.#fresh.keys().next().value
-      if (oldest !== undefined) this.#fresh.delete(oldest)
-    }
-    this.#fresh.set(nodeId, counter)
   }
 
   #keep(peer: Address, known: Known): void {

@@ -1,5 +1,5 @@
 /**
- * Owns how this node begins to speak to another one since version 3 of the protocol: a greeting asks for the name of the
+ * How this node begins to speak to another one: a greeting asks for the name of the
  * peer's present start, and every request after it repeats that name and takes a turn of its own (turns.ts).
  */
 import type { Randomness } from '../env.ts'

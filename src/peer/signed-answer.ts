@@ -1,11 +1,11 @@
 /**
- * Owns how the answer to a request of version 3 proves who gave it and to which question: it is signed together with the
+ * The proof of an answer, who gave it and to which question: it is signed together with the
  * signature of the question, which nobody else asks and nobody asks twice.
  */
 import { createHmac } from 'node:crypto'
 import { StoreError } from '../errors.ts'
 import type { PeerIdentity } from './peers.ts'
-import { FRESH_VERSION } from './protocol.ts'
+import { OLDEST_VERSION } from './protocol.ts'
 import {
   type Credentials,
   decode,
@@ -26,9 +26,8 @@ export interface Question {
   readonly signature: string
 }
 
-/** The question that a request is; undefined for one of an older version, whose answer is not signed. */
-export function questionOf(fields: Fields): Question | undefined {
-  if (Number(headerOf(fields, 'ring-protocol')) < FRESH_VERSION) return undefined
+/** The question that a request is. */
+export function questionOf(fields: Fields): Question {
   return { signature: headerOf(fields, 'ring-signature') }
 }
 
@@ -42,7 +41,7 @@ export function answerHeaders(
   const node = nodeText(credentials)
   const signature = sign(credentials.secret, question, status, node, body)
   return {
-    'ring-protocol': String(FRESH_VERSION),
+    'ring-protocol': String(OLDEST_VERSION),
     'ring-node': node,
     ...(signature !== undefined && { 'ring-signature': signature }),
   }
@@ -56,7 +55,7 @@ export function answeredBy(
 ): PeerIdentity | undefined {
   const { status, headers, body } = answer
   const node = headerOf(headers, 'ring-node')
-  if (Number(headerOf(headers, 'ring-protocol')) < FRESH_VERSION || node === '') return undefined
+  if (Number(headerOf(headers, 'ring-protocol')) < OLDEST_VERSION || node === '') return undefined
   const expected = sign(credentials.secret, question, status, node, body)
   if (!sameSignature(expected, headerOf(headers, 'ring-signature'))) return undefined
   return parseIdentity(node)
@@ -100,8 +99,7 @@ export function answerGreeting(
   head: PeerRequestHead,
   body: Uint8Array,
 ): Buffer | undefined {
-  const isFresh = Number(headerOf(head.headers, 'ring-protocol')) >= FRESH_VERSION
-  if (!isFresh || headerOf(head.headers, 'ring-to') !== '') return undefined
+  if (headerOf(head.headers, 'ring-to') !== '') return undefined
   identify(credentials, head, body)
   if ((decode(body) as { kind?: unknown } | null)?.kind !== 'hello')
     throw new StoreError('INVALID_REQUEST', 'A request has to name the start of the node that it is for.')

@@ -1,10 +1,10 @@
 /**
- * Owns how a request between nodes looks on the wire: MessagePack bodies, and headers that say which protocol, which
+ * How a request between nodes looks on the wire: MessagePack bodies, and headers that say which protocol, which
  * network and which node speaks, signed with the network's secret. Whatever does not fit is refused before its body
  * is looked at.
  *
- * The signature (HMAC-SHA-256, RFC 2104) covers method, URL, sender and body, so the secret never travels. Since version 3
- * it also covers the start of the node that is meant and the turn of the request (turns.ts), so that a request which was
+ * The signature (HMAC-SHA-256, RFC 2104) covers method, URL, sender and body, so the secret never travels. It
+ * also covers the start of the node that is meant and the turn of the request (turns.ts), so that a request which was
  * captured is good for nothing, and each answer is signed with the signature of its question. TLS is what hides. A streamed
  * body is covered by its own SHA-256, which travels in a signed message.
  *
@@ -16,7 +16,7 @@ import { Packr } from 'msgpackr'
 import { StoreError } from '../errors.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { PeerIdentity } from './peers.ts'
-import { FRESH_VERSION, type PeerVersions, type ProtocolVersion } from './protocol.ts'
+import type { PeerVersions, ProtocolVersion } from './protocol.ts'
 import type { Turn } from './sessions.ts'
 import type { Turns } from './turns.ts'
 
@@ -92,10 +92,9 @@ export function peerHeaders(
   return headers
 }
 
-/** Headers by which a node shows what it speaks, on a request and on a reply. Version 1 had none. */
+/** Headers by which a node shows what it speaks, on a request and on a reply. */
 export function spoken(credentials: Credentials): Record<string, string> {
   const { newest } = credentials.versions
-  if (newest === 1) return {}
   const node = nodeText(credentials)
   const signature = signSpoken(credentials.secret, newest, node)
   return {
@@ -129,7 +128,6 @@ export function authenticate(
   body: Uint8Array | undefined,
 ): PeerSender {
   const sender = identify(credentials, head, body)
-  if (sender.version < FRESH_VERSION) return sender
   const { turns } = credentials
   const to = headerOf(head.headers, 'ring-to')
   const [nodeId, start = ''] = to.split('.')
@@ -173,13 +171,7 @@ export function identify(
       'UNAUTHORIZED',
       'What the node speaks is not signed with the secret of this network.',
     )
-  const isOutdated = versions.isOutdated(from, version)
   versions.heard(from.address, from, Math.max(version, speaks ?? 0))
-  if (isOutdated || versions.isOutdated(from, version))
-    throw new StoreError(
-      'PROTOCOL_UNSUPPORTED',
-      `The sender speaks the peer protocol ${FRESH_VERSION}, and nothing older is taken from it.`,
-    )
   return { ...from, version }
 }
 
@@ -246,9 +238,8 @@ function sign(
 ): string | undefined {
   if (secret === undefined) return undefined
   const hmac = createHmac('sha256', secret)
-  const version = text('ring-protocol')
-  hmac.update(`${method}\n${url}\n${version}\n${text('ring-network')}\n${text('ring-node')}\n`)
-  if (Number(version) >= FRESH_VERSION) hmac.update(`${text('ring-to')}\n${text('ring-turn')}\n`)
+  hmac.update(`${method}\n${url}\n${text('ring-protocol')}\n${text('ring-network')}\n${text('ring-node')}\n`)
+  hmac.update(`${text('ring-to')}\n${text('ring-turn')}\n`)
   if (body !== undefined) hmac.update(body)
   return hmac.digest('base64url')
 }

@@ -1,5 +1,5 @@
 /**
- * Owns how an answer of many words travels between nodes: one line of JSON for each, so that each can be taken as it
+ * An answer of many words on its way between nodes: one line of JSON for each, signed, so that each can be taken as it
  * comes.
  */
 import { StoreError } from '../errors.ts'
@@ -11,34 +11,34 @@ const WORD_LENGTH_MAX = 64 * 1024
 type Sign = (text: string, index: number) => string
 
 /**
- * With `sign`, each line ends with a tab and its signature, and an empty word comes last.
+ * Each line ends with a tab and its signature, and an empty word comes last.
  * @throws StoreError INVALID_REQUEST for what is no line of JSON or not signed; whatever `chunks` throws.
  */
-export async function* wordsOf(chunks: AsyncIterable<Uint8Array>, sign?: Sign): AsyncGenerator<unknown> {
+export async function* wordsOf(chunks: AsyncIterable<Uint8Array>, sign: Sign): AsyncGenerator<unknown> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let rest = ''
   let index = 0
-  let isWhole = sign === undefined
+  let isWhole = false
   for await (const chunk of chunks) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
     if (rest.length > WORD_LENGTH_MAX) throw malformed()
     for (const line of lines) {
-      const text = sign === undefined ? line : unsigned(line, index++, sign)
-      if (text === '' && sign !== undefined) isWhole = true
+      const text = unsigned(line, index++, sign)
+      if (text === '') isWhole = true
       else yield parse(text)
     }
   }
   if (rest !== '' || !isWhole) throw malformed()
 }
 
-export async function* linesOf(words: AsyncIterable<object>, sign?: Sign): AsyncGenerator<string> {
+export async function* linesOf(words: AsyncIterable<object>, sign: Sign): AsyncGenerator<string> {
   let index = 0
   for await (const word of words) {
     const text = JSON.stringify(word)
-    yield sign === undefined ? `${text}\n` : `${text}\t${sign(text, index++)}\n`
+    yield `${text}\t${sign(text, index++)}\n`
   }
-  if (sign !== undefined) yield `\t${sign('', index)}\n`
+  yield `\t${sign('', index)}\n`
 }
 
 function unsigned(line: string, index: number, sign: Sign): string {

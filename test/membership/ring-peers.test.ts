@@ -13,7 +13,7 @@ t.test('a node speaks HTTP, and shows itself as it is', async t => {
     networkId: () => 'net',
     self: () => self,
   })
-  t.match(credentials, { secret: 's', versions: { newest: 3, oldest: 2 } })
+  t.match(credentials, { secret: 's', versions: { newest: 3, oldest: 3 } })
   t.equal(credentials.networkId(), 'net')
   t.equal(credentials.self(), self)
   const peers = byHttp(
@@ -22,7 +22,7 @@ t.test('a node speaks HTTP, and shows itself as it is', async t => {
       scheme: 'http',
       unreachable: () => undefined,
       isMessage: (value): value is never => value === undefined,
-      dated: () => ({ kind: 'x', since: 1 }),
+      dated: () => ({ kind: 'x', since: 3 }),
       messages: () => undefined,
     },
   )

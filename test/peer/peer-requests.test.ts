@@ -63,7 +63,7 @@ async function peerOf(
     const options = { timeoutMs: 20_000 }
     const asked = await requests.agree(
       { to: peer, method: 'POST', url: '/peer/call', body, options },
-      { kind: 'list', since: 1 },
+      { kind: 'list', since: 3 },
     )
     return requests.readAnswer(peer, asked)
   }

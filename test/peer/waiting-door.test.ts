@@ -38,7 +38,7 @@ async function openDoor(t: { teardown(then: () => unknown): unknown }, secret?: 
         scheme: 'http',
         unreachable: (_peer, how) => unreachable.push(how),
         isMessage: (value): value is string => typeof value === 'string',
-        dated: kind => ({ kind, since: 1 }),
+        dated: kind => ({ kind, since: 3 }),
         messages: () => undefined,
       },
     )

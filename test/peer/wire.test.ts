@@ -9,6 +9,7 @@ import {
   decodeBatch,
   encode,
   hearReply,
+  identify,
   malformedMessage,
   peerHeaders,
   spoken,
@@ -24,7 +25,7 @@ const identity = {
 function credentials(
   secret: string | undefined,
   networkId: string | undefined,
-  speaks: ProtocolVersion = 2,
+  speaks: ProtocolVersion = 4,
 ): Credentials {
   return {
     secret,
@@ -47,11 +48,11 @@ function request(
 t.test('a signed request tells who sent it', async t => {
   const body = encode({ kind: 'ping' })
   const ours = credentials('secret', 'net-1')
-  t.same(authenticate(ours, request(ours, body), body), { ...identity, version: 1 })
+  t.same(identify(ours, request(ours, body), body), { ...identity, version: 3 })
   const stranger = credentials('secret', undefined)
   t.same(
-    authenticate(ours, request(stranger, body), body),
-    { ...identity, version: 1 },
+    identify(ours, request(stranger, body), body),
+    { ...identity, version: 3 },
     'a node that wants to join has no network yet',
   )
 })
@@ -62,20 +63,20 @@ t.test('what is not signed by our secret, or changed on the way, is refused', as
   const other = credentials('another', 'net-1')
   const none = credentials(undefined, 'net-1')
   const refused = { code: 'UNAUTHORIZED' }
-  t.throws(() => authenticate(ours, request(other, body), body), refused)
-  t.throws(() => authenticate(ours, request(none, body), body), refused)
-  t.throws(() => authenticate(none, request(ours, body), body), refused)
-  t.throws(() => authenticate(ours, request(ours, body), encode({ kind: 'pong' })), refused)
-  t.throws(() => authenticate(ours, { ...request(ours, body), url: '/peer/call' }, body), refused)
-  t.throws(() => authenticate(ours, request(ours, body, { 'ring-node': 'x' }), body), refused)
+  t.throws(() => identify(ours, request(other, body), body), refused)
+  t.throws(() => identify(ours, request(none, body), body), refused)
+  t.throws(() => identify(none, request(ours, body), body), refused)
+  t.throws(() => identify(ours, request(ours, body), encode({ kind: 'pong' })), refused)
+  t.throws(() => identify(ours, { ...request(ours, body), url: '/peer/call' }, body), refused)
+  t.throws(() => identify(ours, request(ours, body, { 'ring-node': 'x' }), body), refused)
 })
 
 t.test('other networks, other protocols and nameless senders are refused', async t => {
   const ours = credentials(undefined, 'net-1')
   const check = (sender: Credentials, changes: Record<string, string | undefined> = {}) =>
-    authenticate(ours, request(sender, undefined, changes), undefined)
+    identify(ours, request(sender, undefined, changes), undefined)
   t.throws(() => check(credentials(undefined, 'net-2')), { code: 'WRONG_NETWORK' })
-  for (const version of ['0', '4', '1.5', '', 'x', 'NaN', '1e9', undefined]) {
+  for (const version of ['0', '2', '5', '1.5', '', 'x', 'NaN', '1e9', undefined]) {
     t.throws(
       () => check(ours, { 'ring-protocol': version }),
       { code: 'PROTOCOL_UNSUPPORTED' },
@@ -97,9 +98,9 @@ t.test('other networks, other protocols and nameless senders are refused', async
 t.test('a request is in one version, and shows a newer one where there is one', async t => {
   const body = encode({ kind: 'ping' })
   const rows: [speaks: ProtocolVersion, version: ProtocolVersion, shows: boolean][] = [
-    [1, 1, false],
-    [2, 1, true],
-    [2, 2, false],
+    [3, 3, false],
+    [4, 3, true],
+    [4, 4, false],
   ]
   for (const [speaks, version, shows] of rows) {
     const sender = credentials('secret', 'net-1', speaks)
@@ -107,20 +108,20 @@ t.test('a request is in one version, and shows a newer one where there is one', 
     t.equal('ring-speaks' in headers, shows)
     const ours = credentials('secret', 'net-1')
     const head = { method: 'POST', url: '/peer/call', headers }
-    t.match(authenticate(ours, head, body), { ...identity, version })
+    t.match(identify(ours, head, body), { ...identity, version })
     t.equal(ours.versions.of(identity.address), speaks, `${speaks} in ${version}`)
   }
 })
 
-t.test('a program of version 1 takes what is in version 1 whatever it shows, and nothing else', async t => {
-  const old = credentials('secret', 'net-1', 1)
+t.test('a program of version 3 takes what is in version 3 whatever it shows, and nothing else', async t => {
+  const old = credentials('secret', 'net-1', 3)
   const sender = credentials('secret', 'net-1')
   const ask = (version: ProtocolVersion) => {
     const headers = peerHeaders(sender, 'POST', '/x', undefined, version)
-    return () => authenticate(old, { method: 'POST', url: '/x', headers }, undefined)
+    return () => identify(old, { method: 'POST', url: '/x', headers }, undefined)
   }
-  t.match(ask(1)(), identity)
-  t.throws(ask(2), { code: 'PROTOCOL_UNSUPPORTED', message: /speaks the peer protocol 1, not "2"/ })
+  t.match(ask(3)(), identity)
+  t.throws(ask(4), { code: 'PROTOCOL_UNSUPPORTED', message: /speaks the peer protocol 3, not "4"/ })
 })
 
 // What nodes of these versions send: other headers, or another signature, would be a new version of the protocol.
@@ -154,18 +155,18 @@ t.test('the headers of a request are those that nodes of versions 3 and 4 send',
 t.test('neither the version of a request nor what it shows can be changed on the way', async t => {
   const sender = credentials('secret', 'net-1')
   const rows: [ProtocolVersion, Record<string, string>][] = [
-    [2, { 'ring-protocol': '1' }],
-    [1, { 'ring-protocol': '2' }],
-    [1, { 'ring-speaks': '1' }],
-    [1, { 'ring-speaks': 'x' }],
-    [1, { 'ring-speaks': `3.${spoken(sender)['ring-speaks']?.slice(2)}` }],
-    [2, { 'ring-speaks': '2.' }],
+    [4, { 'ring-protocol': '3' }],
+    [3, { 'ring-protocol': '4' }],
+    [3, { 'ring-speaks': '3' }],
+    [3, { 'ring-speaks': 'x' }],
+    [3, { 'ring-speaks': `5.${spoken(sender)['ring-speaks']?.slice(2)}` }],
+    [4, { 'ring-speaks': '4.' }],
   ]
   for (const [version, change] of rows) {
     const ours = credentials('secret', 'net-1')
     const headers = { ...peerHeaders(sender, 'POST', '/x', undefined, version), ...change }
     const head = { method: 'POST', url: '/x', headers }
-    t.throws(() => authenticate(ours, head, undefined), { code: 'UNAUTHORIZED' }, JSON.stringify(change))
+    t.throws(() => identify(ours, head, undefined), { code: 'UNAUTHORIZED' }, JSON.stringify(change))
     t.equal(ours.versions.of(identity.address), undefined, 'and nothing is learned of it')
   }
 })
@@ -173,15 +174,14 @@ t.test('neither the version of a request nor what it shows can be changed on the
 t.test('a reply shows what its sender speaks, signed for that start of it', async t => {
   const peer = identity.address
   const shown = spoken(credentials('secret', 'net-1'))
-  t.same(spoken(credentials('secret', 'net-1', 1)), {}, 'version 1 shows nothing')
   const rows: [headers: Record<string, string>, secret: string | undefined, heard: number | undefined][] = [
-    [shown, 'secret', 2],
-    [spoken(credentials(undefined, 'net-1')), undefined, 2],
+    [shown, 'secret', 4],
+    [spoken(credentials(undefined, 'net-1')), undefined, 4],
     [{}, 'secret', undefined],
     [shown, 'another', undefined],
     [shown, undefined, undefined],
     [{ ...shown, 'ring-node': shown['ring-node']?.replace('/7.', '/8.') ?? '' }, 'secret', undefined],
-    [{ 'ring-speaks': '2', 'ring-node': 'x' }, undefined, undefined],
+    [{ 'ring-speaks': '4', 'ring-node': 'x' }, undefined, undefined],
   ]
   for (const [headers, secret, heard] of rows) {
     const ours = credentials(secret, 'net-1')
@@ -214,8 +214,8 @@ const now = (turns: Turns, number: number) => ({
   turn: `${'c'.repeat(32)}.${number}`,
 })
 
-t.test('since version 3 a request counts once, at the one start of the node that it is for', async t => {
-  const ours = credentials('secret', 'net-1', 3)
+t.test('a request counts once, at the one start of the node that it is for', async t => {
+  const ours = credentials('secret', 'net-1')
   const sender = credentials('secret', 'net-1', 3)
   const other = new Turns(realEnv())
   const ask = (turn: ReturnType<typeof now> | undefined, changes: Record<string, string> = {}) => {
@@ -237,19 +237,7 @@ t.test('since version 3 a request counts once, at the one start of the node that
   for (const change of [
     { 'ring-turn': `${'c'.repeat(32)}.5` },
     { 'ring-to': `${'f'.repeat(32)}.${ours.turns.start}` },
-    { 'ring-protocol': '2' },
+    { 'ring-protocol': '4' },
   ])
     t.throws(ask(now(ours.turns, 6), change), refused(/not signed/), JSON.stringify(change))
-})
-
-t.test('who speaks version 3 can not be made to have spoken version 2', async t => {
-  const ours = credentials('secret', 'net-1', 3)
-  const older = credentials('secret', 'net-1', 2)
-  const captured = peerHeaders(older, 'POST', '/x', undefined, 2)
-  const ask = () => authenticate(ours, { method: 'POST', url: '/x', headers: captured }, undefined)
-  t.match(ask(), { version: 2 }, 'as long as its program is the older one')
-  ours.versions.heard(identity.address, identity, 3)
-  t.throws(ask, { code: 'PROTOCOL_UNSUPPORTED' })
-  ours.versions.heard(identity.address, { ...identity, boot: { counter: 5, nonce: 'ab' } }, 3)
-  t.throws(ask, { code: 'PROTOCOL_UNSUPPORTED' }, 'whatever is heard of an earlier start')
 })

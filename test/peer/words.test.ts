@@ -2,6 +2,8 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import { linesOf, wordsOf } from '../../src/peer/words.ts'
 
+const sign = (text: string, index: number) => `${index}${text.length}`
+
 async function* chunksOf(...texts: (string | Uint8Array)[]) {
   for (const text of texts) yield Buffer.from(text as string)
 }
@@ -17,10 +19,10 @@ t.test('words come back as they were said, wherever the bytes were cut', async t
     yield { path: 'ä/€' }
     yield { n: 1 }
   }
-  const lines = (await all(linesOf(said()))).join('')
+  const lines = (await all(linesOf(said(), sign))).join('')
   const bytes = Buffer.from(lines)
   for (let cut = 0; cut <= bytes.length; cut++) {
-    t.same(await all(wordsOf(chunksOf(bytes.subarray(0, cut), bytes.subarray(cut)))), [
+    t.same(await all(wordsOf(chunksOf(bytes.subarray(0, cut), bytes.subarray(cut)), sign)), [
       { path: 'ä/€' },
       { n: 1 },
     ])
@@ -28,13 +30,12 @@ t.test('words come back as they were said, wherever the bytes were cut', async t
 })
 
 t.test('what is no line of JSON, is cut off or never ends is refused', async t => {
-  for (const text of ['{\n', '{"a":1}', `${'x'.repeat(70_000)}`]) {
-    await t.rejects(all(wordsOf(chunksOf(text))), { code: 'INVALID_REQUEST' })
+  for (const text of ['{\t01\n', '{"a":1}', `${'x'.repeat(70_000)}`]) {
+    await t.rejects(all(wordsOf(chunksOf(text), sign)), { code: 'INVALID_REQUEST' })
   }
 })
 
 t.test('signed words come back in order and whole, or not at all', async t => {
-  const sign = (text: string, index: number) => `${index}${text.length}`
   const said = [{ a: 1 }, { b: '\t' }]
   const lines: string[] = []
   for await (const line of linesOf(Readable.from(said), sign)) lines.push(line)

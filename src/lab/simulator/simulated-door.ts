@@ -9,6 +9,7 @@ import { isPeerCall, type PeerAnswer, type PeerCall, type PeerStream } from '../
 import type { Envelope } from '../../membership/envelope.ts'
 import type { PeerReception } from '../../peer/peer-routes.ts'
 import type { PeerIdentity } from '../../peer/peers.ts'
+import { PROTOCOL_VERSION } from '../../peer/protocol.ts'
 import { decode, encode } from '../../peer/wire.ts'
 import type { BlobId } from '../../storage/record.ts'
 import { type Frame, type Question, type Reply, unavailable } from './simulated-peers.ts'
@@ -101,7 +102,7 @@ export class SimulatedDoor {
     if (question.kind === 'fetch') return this.#fetch(ring, question, answering)
     if (question.kind === 'stage') return this.#stage(ring, question, answering)
     const call = decode(question.bytes)
-    if (!isPeerCall(call)) throw new TypeError(`Malformed: ${JSON.stringify(call)}`)
+    if (!isPeerCall(call, PROTOCOL_VERSION)) throw new TypeError(`Malformed: ${JSON.stringify(call)}`)
     return { kind: 'answer', id, bytes: encode(await ring.call(from, call, answering.gone.signal)) }
   }
 
