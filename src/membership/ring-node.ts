@@ -102,6 +102,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #closing = new AbortController()
   readonly #strangers: Strangers
   readonly #detours: Detours
+  readonly #hear = (from: PeerIdentity, some: readonly Envelope[]) => this.#onMessages(from, some)
   /** While the messages of one node are handled: what is said to it meanwhile, to ride on the reply. */
   #replying: { readonly to: NodeId; readonly messages: Envelope[] } | undefined
 
@@ -113,7 +114,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.network = init.network
     const own = { networkId: () => init.network.networkId, self: () => this.#identity() }
     this.credentials = ringCredentials(env, { ...init, ...own })
-    const messages = (from: PeerIdentity, some: readonly Envelope[]) => this.#onMessages(from, some)
     const { connect = byHttp, drive = (...parts) => new ChainDriver(...parts) } = components
     this.#peers = connect(
       { env, credentials: this.credentials },
@@ -122,7 +122,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         unreachable: (address, how) => this.#onUnreachable(address, how),
         isMessage: isEnvelope,
         dated: what => datedOf('kind' in what ? what : what[1]),
-        messages,
+        messages: this.#hear,
         replaced: there => this.#onReplaced(there),
         took: (peer, ms) => this.#took(peer, ms),
       },
@@ -152,7 +152,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const observe = (record: MapRecord) => this.#strangers.observe(record)
     this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
     const links = { peers: this.#peers, roundTrips: this.#roundTrips, credentials: this.credentials }
-    this.#detours = new Detours({ ...calling, ...links, driver, messages })
+    this.#detours = new Detours({ ...calling, ...links, driver, messages: this.#hear })
     const answering = { env, members, driver, storage, lookups: this.#lookups, detours: this.#detours }
     this.#answers = new Answers({ ...answering, rangeCheck: this.#makeRangeCheck() }, init)
     this.allNodes = new AllNodes({

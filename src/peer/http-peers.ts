@@ -6,7 +6,7 @@ import { Pool } from 'undici'
 import type { Env, Timer } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
-import { exchange, type WholeAnswer } from './exchange.ts'
+import { exchange } from './exchange.ts'
 import { Outbox } from './outbox.ts'
 import { howUnreachable, notSigned, refusal } from './peer-errors.ts'
 import { PeerRequests, type Whereabouts } from './peer-requests.ts'
@@ -21,15 +21,7 @@ import type {
 import { type Dated, OLDEST_VERSION, type ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
 import { answeredBy, questionOf, wordSigner } from './signed-answer.ts'
-import {
-  type Credentials,
-  decodeBatch,
-  encode,
-  hearReply,
-  identify,
-  malformedMessage,
-  peerHeaders,
-} from './wire.ts'
+import { type Credentials, decodeBatch, encode, hearReply, malformedMessage, peerHeaders } from './wire.ts'
 import { wordsOf } from './words.ts'
 
 /** Connections to one peer: messages use one at a time, the others carry calls and bodies. */

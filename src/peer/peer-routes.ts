@@ -28,7 +28,6 @@ import {
   MESSAGE_BYTES_MAX,
   malformedMessage,
   OtherStart,
-  peerHeaders,
   spoken,
 } from './wire.ts'
 import { linesOf } from './words.ts'
