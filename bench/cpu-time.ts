@@ -1,5 +1,5 @@
 /**
- * Owns what a process has used of the processor: a figure that other programs on the machine disturb less than a rate.
+ * What a process has used of the processor: a figure that other programs on the machine disturb less than a rate.
  */
 import { readFile } from 'node:fs/promises'
 

@@ -1,5 +1,5 @@
 /**
- * Owns a measure of routing alone: how long a node takes to find the closest known node of a key in its map.
+ * A measure of routing alone: how long a node takes to find the closest known node of a key in its map.
  */
 import { performance } from 'node:perf_hooks'
 import { type Address, type Identifier, identifierOfPath, type NodeId } from '../src/ring/identifier.ts'

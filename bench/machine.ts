@@ -1,5 +1,5 @@
 /**
- * Owns what RESULTS.md says of the machine: figures mean nothing without it.
+ * What RESULTS.md says of the machine: figures mean nothing without it.
  */
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'

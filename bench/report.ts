@@ -1,5 +1,5 @@
 /**
- * Owns the form of the results: a table for RESULTS.md, and the same lines on the terminal.
+ * The form of the results: a table for RESULTS.md, and the same lines on the terminal.
  */
 import type { Row } from './cases/benchmark.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Owns how repeated measurements become one figure: the median, with the lowest and highest beside it.
+ * How repeated measurements become one figure: the median, with the lowest and highest beside it.
  */
 
 export interface Spread {

@@ -1,5 +1,5 @@
 /**
- * Owns the settings as the program uses them: NodeConfig belongs to this process alone. (Settings that every node of a
+ * The settings as the program uses them: NodeConfig belongs to this process alone. (Settings that every node of a
  * network shares never mix with these.) read-config.ts reads them from flags and environment.
  */
 import type { NetworkWish } from './membership/network-config.ts'

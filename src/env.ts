@@ -1,5 +1,5 @@
 /**
- * Owns the ports to the outside that make a run repeatable: clock, randomness, timers, log.
+ * The ports to the outside that make a run repeatable: clock, randomness, timers, log.
  *
  * No other module reads the ambient clock, draws random numbers or sets timers (test/tidy.test.ts proves it); the
  * simulator hands in its own Env and drives the same code.

@@ -1,5 +1,5 @@
 /**
- * Owns the one error type that crosses module and wire boundaries, and the table of its stable codes.
+ * The one error type that crosses module and wire boundaries, and the table of its stable codes.
  *
  * Callers match on `code`, never on text or `instanceof`. HTTP statuses are known only to http/error-reply.ts.
  * Programmer errors are `TypeError`s and are not caught.

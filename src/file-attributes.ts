@@ -1,5 +1,5 @@
 /**
- * Owns what of a file of a file system travels beside its bytes, as user metadata: its mode, its modification time and what a
+ * What of a file of a file system travels beside its bytes, as user metadata: its mode, its modification time and what a
  * symbolic link leads to. The command line and the archives of the HTTP endpoints write and read the same. `mtime` is written
  * as rclone writes it, in seconds with nine decimals.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns what happens when the program is wrong about its own state. An assertion states what must be true whatever the
+ * What happens when the program is wrong about its own state. An assertion states what must be true whatever the
  * network, the disk or a peer does; what they send is checked and refused, never asserted. A node whose assertion fails
  * can trust nothing that it has in memory, so its process ends, with a log entry that can be reported as it is, and starts
  * again from its disk (docs/decisions/0150-a-broken-invariant-ends-the-node.md).

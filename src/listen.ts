@@ -1,5 +1,5 @@
 /**
- * Owns how a node gets its ports: what the system has against one becomes a sentence.
+ * How a node gets its ports: what the system has against one becomes a sentence.
  */
 import { type AddressInfo, createServer } from 'node:net'
 import { StoreError } from './errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns one node: makes its parts, wires them, starts them in order and stops them in the opposite order. The real
+ * One node: makes its parts, wires them, starts them in order and stops them in the opposite order. The real
  * program and the simulator both start a node here.
  */
 import { once } from 'node:events'

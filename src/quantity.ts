@@ -1,5 +1,5 @@
 /**
- * Owns how sizes and times are written by people and shown to them: `4 MiB`, `1.5 GB`, `30 s`.
+ * How sizes and times are written by people and shown to them: `4 MiB`, `1.5 GB`, `30 s`.
  */
 
 export type Unit = 'bytes' | 'ms' | 'count'

@@ -1,5 +1,5 @@
 /**
- * Owns how flags and environment become the configuration of a node, and every refusal on the way. A flag beats the
+ * How flags and environment become the configuration of a node, and every refusal on the way. A flag beats the
  * environment, the environment beats the default.
  */
 import { accessSync, constants, readFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
 /**
- * Owns how the settings of the S3 endpoint become its configuration; read-config.ts reads all others.
+ * How the settings of the S3 endpoint become its configuration; read-config.ts reads all others.
  */
 import type { S3Config, S3Key } from './config.ts'
 import { StoreError } from './errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the table of settings, from which the flags, the environment, `--help` and docs/configuration.md come.
+ * The table of settings, from which the flags, the environment, `--help` and docs/configuration.md come.
  * read-config.ts turns what a user gave into a NodeConfig.
  */
 import { JOIN_TIMEOUT, LEARNING_MODES, LIMITS, type Limits, LOG_LEVELS, NETWORK_BOUNDS } from './config.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns streams that a generator makes out of another one. A generator that was never begun runs none of its code, `finally`
+ * Streams that a generator makes out of another one. A generator that was never begun runs none of its code, `finally`
  * included, so a reader who goes away before the first byte would leave the other stream, and its file or connection, open.
  */
 import { Readable } from 'node:stream'

@@ -1,5 +1,5 @@
 /**
- * Owns which version of the program this is: package.json says it once for all.
+ * Which version of the program this is: package.json says it once for all.
  */
 import { readFileSync } from 'node:fs'
 

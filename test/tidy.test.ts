@@ -50,12 +50,12 @@ t.test('no files import each other in a circle', async t => {
   t.same(circlesOf(files.slice(0, 2)), [])
 })
 
-t.test('the console is plain modules that open with what they own and need nothing else', async t => {
+t.test('the console is plain modules that open with what they are and need nothing else', async t => {
   const modules = filesUnder('src/console', '.js')
   t.ok(modules.length > 10, 'the modules were found')
   for (const path of modules) {
     const { text } = readPage(path)
-    t.match(text, /^\/\*\*\n \* Owns /, path)
+    t.match(text, /^\/\*\*\n \* \S/, path)
     const imported = [...text.matchAll(/(?:from|import\() ?'([^']+)'/g)].map(match => match[1] as string)
     t.same(
       imported.filter(name => !/^\.\/[a-z-]+\.js$/.test(name)),

@@ -1,5 +1,5 @@
 /**
- * Owns what a benchmark is: it runs against a node (and a baseline), and gives rows for the table.
+ * What a benchmark is: it runs against a node (and a baseline), and gives rows for the table.
  */
 
 export interface Row {

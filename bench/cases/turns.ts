@@ -1,5 +1,5 @@
 /**
- * Owns how two servers are compared under many small requests: they take turns, and the ratios of neighbours count.
+ * How two servers are compared under many small requests: they take turns, and the ratios of neighbours count.
  */
 import { cpuSecondsOf } from '../cpu-time.ts'
 import type { LoadResult } from '../loads/socket-load.ts'

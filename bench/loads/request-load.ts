@@ -1,5 +1,5 @@
 /**
- * Owns loads of many small requests for a given time: with wrk where it is installed, which takes the least from the
+ * Loads of many small requests for a given time: with wrk where it is installed, which takes the least from the
  * server beside it, else with our own generator.
  */
 import { execFile } from 'node:child_process'

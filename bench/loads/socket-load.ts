@@ -1,5 +1,5 @@
 /**
- * Owns the request of a load from our own generator, for machines without wrk and for loads of an exact count.
+ * The request of a load from our own generator, for machines without wrk and for loads of an exact count.
  */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,5 +1,5 @@
 /**
- * Owns the transfer of one large body, put or got by a process of its own.
+ * The transfer of one large body, put or got by a process of its own.
  */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,5 +1,5 @@
 /**
- * Owns the baseline of one hop: a fastify server that asks another one by undici for every answer, 1 KiB of memory. A
+ * The baseline of one hop: a fastify server that asks another one by undici for every answer, 1 KiB of memory. A
  * request that one node passes on to another can't cost less on these parts.
  */
 import { freePort } from '../../test/e2e/harness.ts'

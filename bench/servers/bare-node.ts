@@ -1,5 +1,5 @@
 /**
- * Owns the baseline for machines without nginx: a bare Node HTTP server that keeps small files in memory and large ones
+ * The baseline for machines without nginx: a bare Node HTTP server that keeps small files in memory and large ones
  * in files, and syncs nothing. It does as little as a Node program can.
  */
 import { freePort } from '../../test/e2e/harness.ts'

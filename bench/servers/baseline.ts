@@ -1,5 +1,5 @@
 /**
- * Owns the choice of what we are compared with: nginx where it is installed, else a bare Node HTTP server.
+ * The choice of what we are compared with: nginx where it is installed, else a bare Node HTTP server.
  */
 import { openBareNode } from './bare-node.ts'
 import { nginxIsInstalled, openNginx } from './nginx.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns nginx with its DAV module as the baseline: one worker, its own configuration, folder and port.
+ * Nginx with its DAV module as the baseline: one worker, its own configuration, folder and port.
  *
  * It is set up to be fast: no access log, sendfile, connections that never end, and open files kept in its cache.
  */

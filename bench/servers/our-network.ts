@@ -1,5 +1,5 @@
 /**
- * Owns a network of our own nodes as servers under load: real processes on this machine with the usual settings.
+ * A network of our own nodes as servers under load: real processes on this machine with the usual settings.
  */
 import { Cluster, type ClusterNode } from '../../test/e2e/cluster.ts'
 import { profileFlags, targets } from './our-node.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns our own node as a server under load: a real process with the settings that `node start` has by default.
+ * Our own node as a server under load: a real process with the settings that `node start` has by default.
  */
 import { type NodeProcess, startNode } from '../../test/e2e/harness.ts'
 import type { Server } from './server.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what all baselines have in common: a process of its own on a free port, which is waited for and ended by its id.
+ * What all baselines have in common: a process of its own on a free port, which is waited for and ended by its id.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,5 +1,5 @@
 /**
- * Owns what the load generators need to know of a server under load, ours or a baseline.
+ * What the load generators need to know of a server under load, ours or a baseline.
  */
 
 export interface Server {

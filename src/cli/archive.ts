@@ -1,5 +1,5 @@
 /**
- * Owns `put --tar` and `get --tar`, `get --zip`: a whole folder of the store as one archive, through a pipe or a file.
+ * `put --tar` and `get --tar`, `get --zip`: a whole folder of the store as one archive, through a pipe or a file.
  */
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 /**
- * Owns which module has which command. A module is loaded when its command is called: a program that is called for each file of a
+ * Which module has which command. A module is loaded when its command is called: a program that is called for each file of a
  * loop shall not load a web server to say its version.
  */
 import { existsSync } from 'node:fs'

@@ -1,5 +1,5 @@
 /**
- * Owns telling whether a file of this machine and one of the store are the same, from what a list says of the latter.
+ * Telling whether a file of this machine and one of the store are the same, from what a list says of the latter.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'

@@ -1,5 +1,5 @@
 /**
- * Owns the completion of command lines in bash, zsh and fish. A shell asks the program itself what the word at the cursor can
+ * The completion of command lines in bash, zsh and fish. A shell asks the program itself what the word at the cursor can
  * become, so that what it offers is what commander's tree has, and paths are those of the store.
  */
 import type { Command } from 'commander'

@@ -1,5 +1,5 @@
 /**
- * Owns how a command reaches a node: the options that all of them share, and the client made of them.
+ * How a command reaches a node: the options that all of them share, and the client made of them.
  */
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'

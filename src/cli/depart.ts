@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord depart`: a node leaves its network for good.
+ * `altered-chord depart`: a node leaves its network for good.
  */
 import type { Command } from 'commander'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the experiments with real processes on the command line: `altered-chord experiment lookup` without --simulated, and
+ * The experiments with real processes on the command line: `altered-chord experiment lookup` without --simulated, and
  * `experiment memory`.
  */
 import type { Command } from 'commander'

@@ -1,5 +1,5 @@
 /**
- * Owns what the experiments have in common on the command line: numbers within bounds, a progress bar, and files of
+ * What the experiments have in common on the command line: numbers within bounds, a progress bar, and files of
  * figures.
  */
 import { mkdir, writeFile } from 'node:fs/promises'

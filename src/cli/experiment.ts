@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord experiment`: measurements that anybody can repeat. The only command that uses the laboratory,
+ * `altered-chord experiment`: measurements that anybody can repeat. The only command that uses the laboratory,
  * which is loaded when it is needed.
  */
 import type { Command } from 'commander'

@@ -1,5 +1,5 @@
 /**
- * Owns the hint that whoever named a folder, where a file is wanted, gets: no file has that path, and some lie below it.
+ * The hint that whoever named a folder, where a file is wanted, gets: no file has that path, and some lie below it.
  */
 import type { StoreClient } from '../client/client.ts'
 import { errorCode } from '../errors.ts'

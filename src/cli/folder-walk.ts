@@ -1,5 +1,5 @@
 /**
- * Owns finding what lies in a folder of this machine: files, symbolic links (as themselves, never what they lead to), folders, and
+ * Finding what lies in a folder of this machine: files, symbolic links (as themselves, never what they lead to), folders, and
  * what can't be stored, with the reason.
  */
 import { isUtf8 } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord get -r`: everything below a path of the store in a folder of this machine. What is there already is not fetched
+ * `altered-chord get -r`: everything below a path of the store in a folder of this machine. What is there already is not fetched
  * again; modes, times and symbolic links come back from the metadata.
  *
  * The paths, targets and modes come from a node, which is not trusted here: links are made after everything else, and nothing

@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord get`: files of the store onto this machine or standard output.
+ * `altered-chord get`: files of the store onto this machine or standard output.
  */
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'

@@ -1,5 +1,5 @@
 /**
- * Owns patterns in paths of the store: `photos/*.jpg` is every path that fits, found by listing what they begin with. As in a
+ * Patterns in paths of the store: `photos/*.jpg` is every path that fits, found by listing what they begin with. As in a
  * shell, `*` stays within a segment, `**` does not, and a file that has the pattern for its name is meant by it.
  */
 import { Minimatch } from 'minimatch'

@@ -1,5 +1,5 @@
 /**
- * Owns how far the heap of a node grows between two full collections. V8 counts the bytes of buffers towards the next
+ * How far the heap of a node grows between two full collections. V8 counts the bytes of buffers towards the next
  * one, but sets the limit by its objects alone, of which a node has few: with bodies streaming through, it marked the
  * whole heap for every 12 MiB of them, and spent more on that than on the bytes
  * (docs/decisions/0111-heaps-grow-by-twice-what-is-in-use.md).

@@ -1,5 +1,5 @@
 /**
- * Owns the commands that say what there is without fetching it: du, stat and find.
+ * The commands that say what there is without fetching it: du, stat and find.
  */
 import { type Command, InvalidArgumentError } from 'commander'
 import type { ListedFile, StoreClient } from '../client/client.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord join`: a running node goes into the network of another one.
+ * `altered-chord join`: a running node goes into the network of another one.
  */
 import type { Command } from 'commander'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord list`: which files there are.
+ * `altered-chord list`: which files there are.
  */
 import type { Command } from 'commander'
 import type { ListedFile, ListedFolder } from '../client/client.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord lookup`: who answers for a path, and which nodes were asked on the way.
+ * `altered-chord lookup`: who answers for a path, and which nodes were asked on the way.
  */
 import type { Command } from 'commander'
 import type { LookupAnswer } from '../client/client.ts'

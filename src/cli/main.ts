@@ -1,5 +1,5 @@
 /**
- * Owns the program `altered-chord`: its commands, its exit codes, and its only contact with `process`.
+ * The program `altered-chord`: its commands, its exit codes, and its only contact with `process`.
  */
 import { Command, CommanderError } from 'commander'
 import { realEnv } from '../env.ts'

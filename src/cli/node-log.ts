@@ -1,5 +1,5 @@
 /**
- * Owns what the log of a node looks like: lines for people on a terminal, JSON lines everywhere else. It goes to
+ * What the log of a node looks like: lines for people on a terminal, JSON lines everywhere else. It goes to
  * standard error, so that standard output holds nothing but the one line that says where the node answers.
  */
 import { pino, stdTimeFunctions } from 'pino'

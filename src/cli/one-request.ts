@@ -1,5 +1,5 @@
 /**
- * Owns the commands that are one request each: exists, copy, move, status.
+ * The commands that are one request each: exists, copy, move, status.
  */
 import type { Command } from 'commander'
 import type { Receipt } from '../client/client.ts'

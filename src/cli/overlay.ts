@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord overlay`: a picture of who answers for how much of the ring.
+ * `altered-chord overlay`: a picture of who answers for how much of the ring.
  */
 import type { Command } from 'commander'
 import type { Overlay, OverlayRange } from '../client/client.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the commands for key-value pairs: insert, query, delete.
+ * The commands for key-value pairs: insert, query, delete.
  */
 import type { Command } from 'commander'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'

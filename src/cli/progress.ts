@@ -1,5 +1,5 @@
 /**
- * Owns how far a command has come: on a terminal one line that moves, elsewhere a line now and then where that is asked for.
+ * How far a command has come: on a terminal one line that moves, elsewhere a line now and then where that is asked for.
  */
 import { createRequire } from 'node:module'
 import type { Command } from 'commander'

@@ -1,5 +1,5 @@
 /**
- * Owns the run of a put: what is there already stays, what differs is replaced where that is asked for, and what is not in the
+ * The run of a put: what is there already stays, what differs is replaced where that is asked for, and what is not in the
  * folder goes with `--delete`. A run that was interrupted goes on where it was, since what it has stored is there.
  */
 import { createReadStream } from 'node:fs'

@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord put`: files, folders and standard input into the store.
+ * `altered-chord put`: files, folders and standard input into the store.
  */
 import { type Command, Option } from 'commander'
 import { putArchive } from './archive.ts'

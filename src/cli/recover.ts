@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord recover`: the last resort for ranges whose majority is gone for good.
+ * `altered-chord recover`: the last resort for ranges whose majority is gone for good.
  */
 import type { Command } from 'commander'
 import type { RecoveryPlan, StoreClient } from '../client/client.ts'

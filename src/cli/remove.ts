@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord remove`: files, what fits a pattern, or everything below a path.
+ * `altered-chord remove`: files, what fits a pattern, or everything below a path.
  */
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'

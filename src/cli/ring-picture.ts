@@ -1,5 +1,5 @@
 /**
- * Owns the picture of the ring as text: a circle that begins at the top and goes round clockwise, in which each node has
+ * The picture of the ring as text: a circle that begins at the top and goes round clockwise, in which each node has
  * a letter wherever its ranges are.
  */
 import type { OverlayRange } from '../client/client.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns which files of a folder are meant, by `--exclude` and `--include`: patterns of .gitignore, of which the last one that fits
+ * Which files of a folder are meant, by `--exclude` and `--include`: patterns of .gitignore, of which the last one that fits
  * counts.
  */
 import { type Command, Option } from 'commander'

@@ -1,5 +1,5 @@
 /**
- * Owns what every command is given: its streams, its environment, and the way it reports. Nothing in src/cli touches
+ * What every command is given: its streams, its environment, and the way it reports. Nothing in src/cli touches
  * `process` but main.ts, so that tests run commands in-process.
  */
 import { CommanderError } from 'commander'

@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord share`: a link that gives a file or a folder to somebody without a token.
+ * `altered-chord share`: a link that gives a file or a folder to somebody without a token.
  */
 import type { Command } from 'commander'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what the Tab key of the shell completes: commands, paths and keys of the store, files of this machine, nodes.
+ * What the Tab key of the shell completes: commands, paths and keys of the store, files of this machine, nodes.
  */
 import { readdir } from 'node:fs/promises'
 import type { StoreClient } from '../client/client.ts'

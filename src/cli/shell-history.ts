@@ -1,5 +1,5 @@
 /**
- * Owns what the shell remembers between two runs: the lines that were typed, in a file of the user, bounded.
+ * What the shell remembers between two runs: the lines that were typed, in a file of the user, bounded.
  */
 import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'

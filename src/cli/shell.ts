@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord shell`: a prompt for the commands of this program, about one node that can be changed, and the
+ * `altered-chord shell`: a prompt for the commands of this program, about one node that can be changed, and the
  * same from a pipe.
  */
 import { createInterface, type Interface } from 'node:readline'

@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord start`: one node from its flags to its end.
+ * `altered-chord start`: one node from its flags to its end.
  */
 import { type Command, Option } from 'commander'
 import type { NodeConfig } from '../config.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns writing fetched files into a folder of this machine: never outside of it, and never half.
+ * Writing fetched files into a folder of this machine: never outside of it, and never half.
  *
  * The paths come from a node, which is not trusted here: they are checked again, and a symbolic link that lies in the
  * folder is not followed. A file appears under its name by a rename, once it is complete.

@@ -1,5 +1,5 @@
 /**
- * Owns doing the same with many files: several at once, a failure of one does not end the others.
+ * Doing the same with many files: several at once, a failure of one does not end the others.
  */
 import { InvalidArgumentError } from 'commander'
 

@@ -1,5 +1,5 @@
 /**
- * Owns what a put is about to store: which file of this machine goes to which path, with which metadata.
+ * What a put is about to store: which file of this machine goes to which path, with which metadata.
  */
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'

@@ -1,5 +1,5 @@
 /**
- * Owns `altered-chord verify`: whether everything that is kept is still what was stored, on all nodes or on one.
+ * `altered-chord verify`: whether everything that is kept is still what was stored, on all nodes or on one.
  */
 import type { Command } from 'commander'
 import type { StoreClient, VerificationProgress, VerificationWord } from '../client/client.ts'

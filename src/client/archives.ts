@@ -1,5 +1,5 @@
 /**
- * Owns whole folders as archives: a tar archive in, a tar or zip archive out.
+ * Whole folders as archives: a tar archive in, a tar or zip archive out.
  */
 import type { Readable } from 'node:stream'
 import { parsePathPrefix } from '../ring/path-name.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what the calls of a client take: how it is made, bodies, and the options of each call.
+ * What the calls of a client take: how it is made, bodies, and the options of each call.
  */
 
 export interface StoreClientInit {

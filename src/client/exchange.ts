@@ -1,5 +1,5 @@
 /**
- * Owns one request to one node: its connection, its headers and its deadlines. Whether it is tried again, and where, is
+ * One request to one node: its connection, its headers and its deadlines. Whether it is tried again, and where, is
  * decided in transport.ts.
  */
 import { Readable } from 'node:stream'

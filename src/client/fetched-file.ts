@@ -1,5 +1,5 @@
 /**
- * Owns reading one file: its fields from the header of the reply, and its bytes to the end. Where a connection breaks,
+ * Reading one file: its fields from the header of the reply, and its bytes to the end. Where a connection breaks,
  * they are read on from there in the same version, at another node when this one is gone; the SHA-256 of the whole tells
  * whether the parts fit.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns reading NDJSON: one JSON value in each line.
+ * Reading NDJSON: one JSON value in each line.
  */
 import { StringDecoder } from 'node:string_decoder'
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns reading a list to its end: line by line, and on after the last line where a connection breaks.
+ * Reading a list to its end: line by line, and on after the last line where a connection breaks.
  */
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'

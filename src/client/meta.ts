@@ -1,5 +1,5 @@
 /**
- * Owns user metadata as the client sends and reads it: `Meta-NAME` header fields.
+ * User metadata as the client sends and reads it: `Meta-NAME` header fields.
  */
 import { userMetaOf } from '../storage/user-meta.ts'
 import type { Reply } from './reply.ts'

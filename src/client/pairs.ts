@@ -1,5 +1,5 @@
 /**
- * Owns key-value pairs as a client sees them: any JSON value under a key, as typed calls.
+ * Key-value pairs as a client sees them: any JSON value under a key, as typed calls.
  */
 import { StoreError } from '../errors.ts'
 import type { CallOptions } from './call-options.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns which range of the ring a client believes a key to lie in, and who answers there. A belief that is wrong costs a
+ * Which range of the ring a client believes a key to lie in, and who answers there. A belief that is wrong costs a
  * step from node to node, never a wrong answer: every node serves every path.
  */
 import { type Arc, arcContains } from '../ring/arc.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what a client has experienced with each address: one that answered is used, one that did not is left alone for a
+ * What a client has experienced with each address: one that answered is used, one that did not is left alone for a
  * while. A published port or a tunnel makes a node name addresses that can't be reached from here; finding that out costs
  * one request a short wait, and all others go on through nodes that answer.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns what a reply means: its JSON within a limit, and a refusal as a StoreError with the code of the node.
+ * What a reply means: its JSON within a limit, and a refusal as a StoreError with the code of the node.
  */
 import { text as readText } from 'node:stream/consumers'
 import type { Dispatcher } from 'undici'

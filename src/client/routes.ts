@@ -1,5 +1,5 @@
 /**
- * Owns where a request goes: straight to a node that keeps its path as far as replies have told which one that is, else
+ * Where a request goes: straight to a node that keeps its path as far as replies have told which one that is, else
  * to the node that the user named, and to another that answers when one does not (docs/decisions/0075-clients-learn-ranges.md).
  */
 import type { Env } from '../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns how paths and nodes are written into URLs.
+ * How paths and nodes are written into URLs.
  */
 import { StoreError } from '../errors.ts'
 

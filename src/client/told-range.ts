@@ -1,5 +1,5 @@
 /**
- * Owns what a reply tells of the ring: the range that a path lies in, as the header Ring-Range says it (docs/http.md).
+ * What a reply tells of the ring: the range that a path lies in, as the header Ring-Range says it (docs/http.md).
  */
 import { isIP } from 'node:net'
 import { addressOfTarget, parseTarget } from '../ring/address.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns how a request is brought to an answer: to which node after which, when it is tried again, and how what went wrong
+ * How a request is brought to an answer: to which node after which, when it is tried again, and how what went wrong
  * becomes a StoreError.
  *
  * A request is tried again when the node says that this can help, and when the connection failed and a repetition does

@@ -1,5 +1,5 @@
 /**
- * Owns the proof that bytes arrived as they were sent: SHA-256 over a body while it passes.
+ * The proof that bytes arrived as they were sent: SHA-256 over a body while it passes.
  */
 import { createHash, type Hash } from 'node:crypto'
 import { Readable } from 'node:stream'

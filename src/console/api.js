@@ -1,5 +1,5 @@
 /**
- * Owns what the console asks the node: the same endpoints that programs use, with the token of this tab.
+ * What the console asks the node: the same endpoints that programs use, with the token of this tab.
  */
 
 /** The address of the node, behind whatever prefix a proxy puts before it. */

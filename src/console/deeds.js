@@ -1,5 +1,5 @@
 /**
- * Owns what is done to many files one after the other: folders are what paths have in common, so renaming or removing one is
+ * What is done to many files one after the other: folders are what paths have in common, so renaming or removing one is
  * renaming or removing each file in it.
  */
 import { list, move, remove } from './api.js'

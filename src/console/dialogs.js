@@ -1,5 +1,5 @@
 /**
- * Owns the dialogs: ask for a name, ask before something is gone, show a share link, and show how far a long deed is.
+ * The dialogs: ask for a name, ask before something is gone, show a share link, and show how far a long deed is.
  */
 import { share } from './api.js'
 import { date } from './format.js'

@@ -1,5 +1,5 @@
 /**
- * Owns what a hand drops onto the page or picks from a disk: files, each with its path below the folder that is shown.
+ * What a hand drops onto the page or picks from a disk: files, each with its path below the folder that is shown.
  */
 
 /** @typedef {{ path: string, file: File }} Picked */

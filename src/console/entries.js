@@ -1,5 +1,5 @@
 /**
- * Owns a folder as the console shows it: sorted, searched, and as rows that are in sight.
+ * A folder as the console shows it: sorted, searched, and as rows that are in sight.
  */
 import { nameOf } from './format.js'
 

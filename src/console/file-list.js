@@ -1,5 +1,5 @@
 /**
- * Owns the list itself: of any number of rows only those in sight are drawn; arrows, space and enter do what a hand does.
+ * The list itself: of any number of rows only those in sight are drawn; arrows, space and enter do what a hand does.
  */
 import { rowsInSight } from './entries.js'
 import { date, size } from './format.js'

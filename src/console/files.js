@@ -1,5 +1,5 @@
 /**
- * Owns the files: a folder as a list of any length, by hand and by keyboard, and what can be done with what is chosen.
+ * The files: a folder as a list of any length, by hand and by keyboard, and what can be done with what is chosen.
  */
 import { fileUrl, list } from './api.js'
 import { filesIn, moveAll, removeAll } from './deeds.js'

@@ -1,5 +1,5 @@
 /**
- * Owns how the console shows sizes, times and names to a person.
+ * How the console shows sizes, times and names to a person.
  */
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']

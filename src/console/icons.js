@@ -1,5 +1,5 @@
 /**
- * Owns the icons: strokes on a grid of 24, in the colour of the text around them.
+ * The icons: strokes on a grid of 24, in the colour of the text around them.
  */
 import { h } from './preact.js'
 

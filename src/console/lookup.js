@@ -1,5 +1,5 @@
 /**
- * Owns the lookup of a path: who answers for it and which nodes were asked on the way, as the ring shows it and in words.
+ * The lookup of a path: who answers for it and which nodes were asked on the way, as the ring shows it and in words.
  */
 import { lookup } from './api.js'
 import { icon } from './icons.js'

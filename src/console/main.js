@@ -1,5 +1,5 @@
 /**
- * Owns the page as a whole: login, the two views, and which of them the address names.
+ * The page as a whole: login, the two views, and which of them the address names.
  */
 import { access, Refusal, token } from './api.js'
 import { Files } from './files.js'

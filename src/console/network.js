@@ -1,5 +1,5 @@
 /**
- * Owns the look at the network: the ring, its nodes and a lookup. It asks only while it is looked at: an idle network sends
+ * The look at the network: the ring, its nodes and a lookup. It asks only while it is looked at: an idle network sends
  * no messages, and a console in a tab behind others shall not be what keeps it awake.
  */
 import { network, overlay, status } from './api.js'

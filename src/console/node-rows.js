@@ -1,5 +1,5 @@
 /**
- * Owns what is known of each node of the network, as rows.
+ * What is known of each node of the network, as rows.
  */
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Owns the table of the nodes: what the asked node knows of each, what it says of itself, and what of the ring each has.
+ * The table of the nodes: what the asked node knows of each, what it says of itself, and what of the ring each has.
  */
 import { counted, duration, percent, size } from './format.js'
 import { badge } from './lookup.js'

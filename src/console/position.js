@@ -1,5 +1,5 @@
 /**
- * Owns where things stand in the picture of the ring, and which colour each node has.
+ * Where things stand in the picture of the ring, and which colour each node has.
  */
 
 /** The middle of the picture. */

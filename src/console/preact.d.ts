@@ -1,5 +1,5 @@
 /**
- * Owns what the console takes from preact, which a node serves as preact.js from the package as it was published.
+ * What the console takes from preact, which a node serves as preact.js from the package as it was published.
  */
 export { Component, type ComponentChildren, createRef, type RefObject, render } from 'preact'
 

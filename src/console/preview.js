@@ -1,5 +1,5 @@
 /**
- * Owns the look at one file: its picture or text, what is known of it, and what can be done with it. What may be a page is
+ * The look at one file: its picture or text, what is known of it, and what can be done with it. What may be a page is
  * shown in a frame that can run nothing.
  */
 import { beginning, facts, fileUrl, lookup } from './api.js'

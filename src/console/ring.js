@@ -1,5 +1,5 @@
 /**
- * Owns the picture of the ring: who answers for each range, who keeps the further copies, what state it is in, and the
+ * The picture of the ring: who answers for each range, who keeps the further copies, what state it is in, and the
  * way of a lookup.
  */
 import { percent } from './format.js'

@@ -1,5 +1,5 @@
 /**
- * Owns what the console shows of uploads: one bar for all, and a line for each that wants something of somebody.
+ * What the console shows of uploads: one bar for all, and a line for each that wants something of somebody.
  */
 import { closeButton } from './dialogs.js'
 import { counted, nameOf, size } from './format.js'

@@ -1,5 +1,5 @@
 /**
- * Owns uploads: a queue, a few at a time, with progress, cancel, and a question where a file is there already.
+ * Uploads: a queue, a few at a time, with progress, cancel, and a question where a file is there already.
  */
 import { authorization, drawKey, encodePath, exists, Refusal, refusalOf, urlOf } from './api.js'
 

@@ -1,5 +1,5 @@
 /**
- * Owns what the methods of WebDAV have in common: where a request points, what must hold of it, and how answers are written.
+ * What the methods of WebDAV have in common: where a request points, what must hold of it, and how answers are written.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'

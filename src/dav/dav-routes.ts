@@ -1,5 +1,5 @@
 /**
- * Owns the doors of WebDAV (RFC 4918, classes 1 and 2): `/dav/` shows the files of the store as a tree, to be mounted.
+ * The doors of WebDAV (RFC 4918, classes 1 and 2): `/dav/` shows the files of the store as a tree, to be mounted.
  */
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { StoreError } from '../errors.ts'

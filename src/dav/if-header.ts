@@ -1,5 +1,5 @@
 /**
- * Owns the If header (RFC 4918, section 10.4): which state a request is for, and which lock tokens it shows.
+ * The If header (RFC 4918, section 10.4): which state a request is for, and which lock tokens it shows.
  */
 import { StoreError } from '../errors.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Owns LOCK and UNLOCK.
+ * LOCK and UNLOCK.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the locks of WebDAV: which there are on a place, and how one is taken, renewed and given back.
+ * The locks of WebDAV: which there are on a place, and how one is taken, renewed and given back.
  *
  * The locks of one place are one small reserved file, replaced only in the version that was read: of two that take the same
  * lock at the same moment one wins, at whichever nodes they ask. They are advisory: they are looked at before a write of

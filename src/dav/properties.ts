@@ -1,5 +1,5 @@
 /**
- * Owns properties: the live ones, which the store knows, and the dead ones, which clients set. Dead ones lie in the
+ * Properties: the live ones, which the store knows, and the dead ones, which clients set. Dead ones lie in the
  * metadata of the file or of the collection's marker, so that they go where it goes and are set in one commit.
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns PROPFIND: the properties of a resource, and of what lies directly in a collection, written as fast as they are read.
+ * PROPFIND: the properties of a resource, and of what lies directly in a collection, written as fast as they are read.
  */
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'

@@ -1,5 +1,5 @@
 /**
- * Owns PROPPATCH: dead properties are set and removed, all that a request names or none.
+ * PROPPATCH: dead properties are set and removed, all that a request names or none.
  */
 import type { FastifyReply } from 'fastify'
 import { errorCode, StoreError } from '../errors.ts'

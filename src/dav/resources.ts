@@ -1,5 +1,5 @@
 /**
- * Owns what a path is to WebDAV: a file, a collection, or nothing. The store has files only: a collection is what paths
+ * What a path is to WebDAV: a file, a collection, or nothing. The store has files only: a collection is what paths
  * have in common, and one without files is marked by a small reserved file (files/reserved-paths.ts).
  */
 import { StoreError } from '../errors.ts'

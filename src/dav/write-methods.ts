@@ -1,5 +1,5 @@
 /**
- * Owns the methods that change files and collections: PUT, DELETE, MKCOL, COPY and MOVE. A file's move is one step of the
+ * The methods that change files and collections: PUT, DELETE, MKCOL, COPY and MOVE. A file's move is one step of the
  * store; what is done to a collection is done file by file, and the answer says which of them failed.
  */
 import type { FastifyReply } from 'fastify'

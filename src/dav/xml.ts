@@ -1,5 +1,5 @@
 /**
- * Owns the XML of WebDAV: request bodies become a small tree whose names are in their namespaces, and trees and texts are
+ * The XML of WebDAV: request bodies become a small tree whose names are in their namespaces, and trees and texts are
  * written back. The tree keeps what a dead property has to give back: elements, attributes, namespaces and text.
  */
 import { XMLParser, XMLValidator } from 'fast-xml-parser'

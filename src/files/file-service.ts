@@ -1,5 +1,5 @@
 /**
- * Owns the store as users mean it: put, get, copy, move, remove and list by path, with receipts and conditions.
+ * The store as users mean it: put, get, copy, move, remove and list by path, with receipts and conditions.
  * It stands on replication, on a single node too, which is a network of one.
  */
 import type { Readable } from 'node:stream'

@@ -1,5 +1,5 @@
 /**
- * Owns what an Idempotency-Key means (draft-ietf-httpapi-idempotency-key-header-07): the first request with a key does
+ * What an Idempotency-Key means (draft-ietf-httpapi-idempotency-key-header-07): the first request with a key does
  * the work and its outcome is kept, done or refused; the same request again gets that outcome; another request under the
  * same key is refused (docs/decisions/0025-refusals-are-kept.md).
  */

@@ -1,5 +1,5 @@
 /**
- * Owns JSON as text: compact and cut into members without turning its numbers into doubles, so that a value comes out of
+ * JSON as text: compact and cut into members without turning its numbers into doubles, so that a value comes out of
  * the store with the digits that it went in with. Nothing here recurses, so no depth of nesting can end the node.
  */
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what a key-value pair is: which keys there are, and the path of the small file that a pair is. Pure.
+ * What a key-value pair is: which keys there are, and the path of the small file that a pair is. Pure.
  *
  * The path of a pair is `kv/` and its key, in which percent-encoding stands for what a path can't have: control
  * characters, a `.` or `..` between slashes, and a slash that begins or ends the key or follows another one. `%` itself

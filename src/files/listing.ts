@@ -1,5 +1,5 @@
 /**
- * Owns lists: pages and endless streams of the files under a prefix, one level at a time where a delimiter is given.
+ * Lists: pages and endless streams of the files under a prefix, one level at a time where a delimiter is given.
  *
  * It hands out batches, and between two of them it holds no place in the storage: a reader that stands still for an
  * hour costs nothing, and a list of any size never keeps the event loop for longer than one batch.

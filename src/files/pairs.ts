@@ -1,5 +1,5 @@
 /**
- * Owns key-value pairs as a part of the store: each is one small file, written and read like any other, so all that the
+ * Key-value pairs as a part of the store: each is one small file, written and read like any other, so all that the
  * store promises of files it promises of pairs.
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns what happens to several files that came together: as far as possible all of them are stored or none is.
+ * What happens to several files that came together: as far as possible all of them are stored or none is.
  */
 import { errorCode, StoreError } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'

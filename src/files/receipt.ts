@@ -1,5 +1,5 @@
 /**
- * Owns the receipt: what a write answers with.
+ * The receipt: what a write answers with.
  */
 import type { WrittenFile } from '../replication/replication.ts'
 import type { Address } from '../ring/identifier.ts'

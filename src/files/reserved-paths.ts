@@ -1,5 +1,5 @@
 /**
- * Owns the paths that the store keeps for itself: what lies below one first segment is no file of a user. It is refused by
+ * The paths that the store keeps for itself: what lies below one first segment is no file of a user. It is refused by
  * every door and left out of every list.
  */
 import { StoreError } from '../errors.ts'

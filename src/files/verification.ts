@@ -1,5 +1,5 @@
 /**
- * Owns the check of everything that one node keeps: every file is read from its first to its last byte, each block against its
+ * The check of everything that one node keeps: every file is read from its first to its last byte, each block against its
  * checksum and the whole against its SHA-256.
  */
 import type { Clock } from '../env.ts'

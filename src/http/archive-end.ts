@@ -1,5 +1,5 @@
 /**
- * Owns whether a tar archive has come to its end: 1,024 zero bytes behind the last entry (POSIX.1-2017, pax, "ustar Interchange
+ * Whether a tar archive has come to its end: 1,024 zero bytes behind the last entry (POSIX.1-2017, pax, "ustar Interchange
  * Format"). A program that dies while it writes one closes its pipe as one that is done; only the missing end tells.
  */
 

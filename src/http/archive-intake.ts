@@ -1,5 +1,5 @@
 /**
- * Owns taking a tar archive in: each entry becomes a file below a prefix, as it comes. What an archive may say is not trusted:
+ * Taking a tar archive in: each entry becomes a file below a prefix, as it comes. What an archive may say is not trusted:
  * a name that leads elsewhere, or a kind of entry that can't be kept, ends it with the name; devices and FIFOs are reported.
  *
  * Small files wait in memory while several are stored at a time; a large one goes to the disk as it comes, and the client

@@ -1,5 +1,5 @@
 /**
- * Owns the endpoints for whole folders: a tar archive in, a tar or zip archive out.
+ * The endpoints for whole folders: a tar archive in, a tar or zip archive out.
  */
 import { Readable } from 'node:stream'
 import { create as contentDisposition } from 'content-disposition'

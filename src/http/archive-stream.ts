@@ -1,5 +1,5 @@
 /**
- * Owns giving a folder out as one archive, tar or zip: written as fast as the client reads, one file after the other, with no
+ * Giving a folder out as one archive, tar or zip: written as fast as the client reads, one file after the other, with no
  * more in memory than a few small files. An archive that can't be completed breaks off without its end.
  */
 import type { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns who may do what: bearer tokens (RFC 6750), read-only and read-write. Tokens are compared by their hashes and in
+ * Who may do what: bearer tokens (RFC 6750), read-only and read-write. Tokens are compared by their hashes and in
  * constant time, so that neither content nor length leaks.
  */
 import type { Buffer } from 'node:buffer'

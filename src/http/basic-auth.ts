@@ -1,5 +1,5 @@
 /**
- * Owns Basic authentication (RFC 7617), for clients that can show a token in no other way: the password is the token, and the
+ * Basic authentication (RFC 7617), for clients that can show a token in no other way: the password is the token, and the
  * name says nothing. It is taken where nobody can listen: over TLS, or from this machine.
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns ranges of bytes (RFC 9110, section 14): what a Range header asks for, and the multipart/byteranges body of an
+ * Ranges of bytes (RFC 9110, section 14): what a Range header asks for, and the multipart/byteranges body of an
  * answer with several. (The libraries for it refuse a suffix that is longer than the file, which section 14.1.2 grants.)
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns what /openapi.json says of the doors about the network.
+ * What /openapi.json says of the doors about the network.
  */
 import { type DoorContract, json, pathParameter, ringResponseHeaders } from './contract.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Owns the doors about the network itself: who answers for a path, what this node has learned, the picture of the ring,
+ * The doors about the network itself: who answers for a path, what this node has learned, the picture of the ring,
  * and how a node joins and departs while it runs.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'

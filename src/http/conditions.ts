@@ -1,5 +1,5 @@
 /**
- * Owns the conditions of a request (RFC 9110, section 13): what they ask, in which order, and what a write makes of them.
+ * The conditions of a request (RFC 9110, section 13): what they ask, in which order, and what a write makes of them.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what happens to a connection beside its requests: it stands still, its bytes are no HTTP, or it has to be closed
+ * What happens to a connection beside its requests: it stands still, its bytes are no HTTP, or it has to be closed
  * while the client still sends.
  *
  * A socket that is closed with unread bytes is reset, and the reset destroys the answer on its way to the client. So an

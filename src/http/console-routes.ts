@@ -1,5 +1,5 @@
 /**
- * Owns how a browser gets the console: the files of src/console, which hold no data and so need no token, and what a token
+ * How a browser gets the console: the files of src/console, which hold no data and so need no token, and what a token
  * may do. Everything else the console asks at the doors that programs use.
  */
 import { readdirSync } from 'node:fs'

@@ -1,5 +1,5 @@
 /**
- * Owns the words of the contract that /openapi.json is made of: parameters, headers and statuses that several doors
+ * The words of the contract that /openapi.json is made of: parameters, headers and statuses that several doors
  * share. Each door says the rest beside its handler.
  */
 import { ERROR_CODES, type ErrorCode } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the doors with two paths: copy and move.
+ * The doors with two paths: copy and move.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'

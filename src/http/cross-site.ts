@@ -1,5 +1,5 @@
 /**
- * Owns the protection of a store against the pages that its user's browser shows: a page of another site can make the
+ * The protection of a store against the pages that its user's browser shows: a page of another site can make the
  * browser send requests here, and here they must not change anything.
  */
 import type { IncomingHttpHeaders } from 'node:http'

@@ -1,5 +1,5 @@
 /**
- * Owns what the doors have in common: the parts they stand on, what a route says of itself, and the headers about the
+ * What the doors have in common: the parts they stand on, what a route says of itself, and the headers about the
  * ring that every reply about a file carries.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'

@@ -1,5 +1,5 @@
 /**
- * Owns how an error looks on the wire: its status, and the JSON that every refusal has. The one place that knows statuses.
+ * How an error looks on the wire: its status, and the JSON that every refusal has. The one place that knows statuses.
  */
 import { Buffer } from 'node:buffer'
 import { STATUS_CODES } from 'node:http'

@@ -1,5 +1,5 @@
 /**
- * Owns the names of uploaded files: what a browser sends as one is made safe, and only allowed kinds come in.
+ * The names of uploaded files: what a browser sends as one is made safe, and only allowed kinds come in.
  */
 import { Buffer } from 'node:buffer'
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the page that a browser shows of a shared folder. It has no script: a name can be anything, and nothing of it is
+ * The page that a browser shows of a shared folder. It has no script: a name can be anything, and nothing of it is
  * ever more than text.
  */
 import { type Listed, placeOf } from '../files/listing.ts'

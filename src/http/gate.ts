@@ -1,5 +1,5 @@
 /**
- * Owns what every request passes before its door: who it is for, who sends it and from where. Nothing of its body has
+ * What every request passes before its door: who it is for, who sends it and from where. Nothing of its body has
  * been looked at.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'

@@ -1,5 +1,5 @@
 /**
- * Owns what /openapi.json says of the doors for key-value pairs.
+ * What /openapi.json says of the doors for key-value pairs.
  */
 import {
   type DoorContract,

@@ -1,5 +1,5 @@
 /**
- * Owns the doors for key-value pairs, in two vocabularies: /kv with JSON bodies, and /insert, /query, /delete with
+ * The doors for key-value pairs, in two vocabularies: /kv with JSON bodies, and /insert, /query, /delete with
  * everything in the URL. Both are about the same pairs.
  */
 import { Readable } from 'node:stream'

@@ -1,5 +1,5 @@
 /**
- * Owns the door that lists: pages of JSON, or NDJSON of any size, written as fast as the client reads and no faster.
+ * The door that lists: pages of JSON, or NDJSON of any size, written as fast as the client reads and no faster.
  */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'

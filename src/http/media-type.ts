@@ -1,5 +1,5 @@
 /**
- * Owns the media type that is stored with a file: what the client said when it is well-formed, else a sequence of bytes.
+ * The media type that is stored with a file: what the client said when it is well-formed, else a sequence of bytes.
  */
 
 export const DEFAULT_MEDIA_TYPE = 'application/octet-stream'

@@ -1,5 +1,5 @@
 /**
- * Owns user metadata as header fields: `Meta-NAME: VALUE` on a request that writes, and on replies that are about one file.
+ * User metadata as header fields: `Meta-NAME: VALUE` on a request that writes, and on replies that are about one file.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { UserMeta } from '../storage/record.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what Prometheus sees. Requests are counted in plain arrays and turned into samples only when somebody scrapes:
+ * What Prometheus sees. Requests are counted in plain arrays and turned into samples only when somebody scrapes:
  * that keeps a count far cheaper than the request it counts.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'

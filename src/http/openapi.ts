@@ -1,5 +1,5 @@
 /**
- * Owns /openapi.json: it is put together from what each route says of itself, so it can't describe a door that is not
+ * /openapi.json: it is put together from what each route says of itself, so it can't describe a door that is not
  * there.
  */
 import type { FastifyInstance } from 'fastify'

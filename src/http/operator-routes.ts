@@ -1,5 +1,5 @@
 /**
- * Owns the doors for whoever runs a node: health, ready, status, metrics, openapi.json.
+ * The doors for whoever runs a node: health, ready, status, metrics, openapi.json.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'

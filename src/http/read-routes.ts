@@ -1,5 +1,5 @@
 /**
- * Owns the doors that read one file: exists, get and download.
+ * The doors that read one file: exists, get and download.
  */
 import { Buffer } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'

@@ -1,5 +1,5 @@
 /**
- * Owns the door of the last resort: what could be recovered by force, and, for whoever names exactly that plan, doing it.
+ * The door of the last resort: what could be recovered by force, and, for whoever names exactly that plan, doing it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'

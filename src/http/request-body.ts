@@ -1,5 +1,5 @@
 /**
- * Owns the reception of a body: nothing of it is asked for before its reader wants it (so that `Expect: 100-continue`
+ * The reception of a body: nothing of it is asked for before its reader wants it (so that `Expect: 100-continue`
  * is answered only after all early checks), the reader sets the pace, and a client that stands still is given up.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'

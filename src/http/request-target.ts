@@ -1,5 +1,5 @@
 /**
- * Owns what a URL says: the encoded piece behind the door's name, and the query. Both are decoded here, strictly and
+ * What a URL says: the encoded piece behind the door's name, and the query. Both are decoded here, strictly and
  * once; the router's own lenient decoding is used for nothing but finding the door.
  */
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what a client may learn of the ring beside an answer, so that its next request goes straight to a replica: the
+ * What a client may learn of the ring beside an answer, so that its next request goes straight to a replica: the
  * range that the path lies in, with its replicas (docs/decisions/0075-clients-learn-ranges.md). It is said only to those
  * who ask for it, and only when they do not know it yet.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns the HTTP server: which doors there are, what every request passes on its way to one, and how every failure is
+ * The HTTP server: which doors there are, what every request passes on its way to one, and how every failure is
  * answered. Bodies are never parsed by the framework: what a client sends is what is stored.
  */
 import { readFile } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 /**
- * Owns share links: what is signed, with which key, and when a link counts.
+ * Share links: what is signed, with which key, and when a link counts.
  *
  * A link is `/shared/TOKEN/PATH`. The token says when the link ends and how much of the path is shared: the one file, or
  * the folder of its first segments with everything below. An HMAC-SHA-256 (RFC 2104) over both keeps anybody from

@@ -1,5 +1,5 @@
 /**
- * Owns the doors of share links: one makes them, one gives what they are for.
+ * The doors of share links: one makes them, one gives what they are for.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the door for forms: files chosen in a browser, streamed in one or several at a time, under safe names.
+ * The door for forms: files chosen in a browser, streamed in one or several at a time, under safe names.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errorCode, StoreError } from '../errors.ts'

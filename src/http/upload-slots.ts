@@ -1,5 +1,5 @@
 /**
- * Owns how many bodies are received at once: a bounded number in all, and the rest is told to come back. A body that goes to the
+ * How many bodies are received at once: a bounded number in all, and the rest is told to come back. A body that goes to the
  * disk as it comes waits for nobody, so that clients that hardly send hold up nobody else. One that gathers its parts in
  * memory (a form) takes one of fewer places, or waits its turn in a bounded queue for a bounded time.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns the door that checks what is kept, by all nodes or by this one, and tells while it goes on.
+ * The door that checks what is kept, by all nodes or by this one, and tells while it goes on.
  */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'

@@ -1,5 +1,5 @@
 /**
- * Owns the paths under which the clients of system E (docs/seeds.md) know what other doors do: upload, download, and
+ * The paths under which the clients of system E (docs/seeds.md) know what other doors do: upload, download, and
  * the list of active nodes of a bootstrap server, which every node is here.
  */
 import type { FastifyInstance } from 'fastify'

@@ -1,5 +1,5 @@
 /**
- * Owns the doors that write one file: put and remove.
+ * The doors that write one file: put and remove.
  */
 
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns the drawing of measurements as SVG: lines with error bars in panels that share their axes, every axis named.
+ * The drawing of measurements as SVG: lines with error bars in panels that share their axes, every axis named.
  *
  * Observable Plot draws; linkedom is the document it draws into, so that no browser is needed.
  */

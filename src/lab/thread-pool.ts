@@ -1,5 +1,5 @@
 /**
- * Owns worker threads that do tasks of one kind, each thread one after the other: the seeds of the simulator and of the
+ * Worker threads that do tasks of one kind, each thread one after the other: the seeds of the simulator and of the
  * experiments.
  */
 import { parentPort, Worker, workerData } from 'node:worker_threads'

@@ -1,5 +1,5 @@
 /**
- * Owns what one node asks of all the others: its news, the list, the picture of the ring, whether they answer at all,
+ * What one node asks of all the others: its news, the list, the picture of the ring, whether they answer at all,
  * and that they take over everything when it departs.
  */
 import type { Env } from '../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what this node answers when another one asks it something, one to one.
+ * What this node answers when another one asks it something, one to one.
  */
 import { Buffer } from 'node:buffer'
 import type { Env } from '../env.ts'

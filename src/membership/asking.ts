@@ -1,5 +1,5 @@
 /**
- * Owns one question to one node, or the same one to many, so that nobody is waited for in vain: a node that does not answer for
+ * One question to one node, or the same one to many, so that nobody is waited for in vain: a node that does not answer for
  * a second is asked whether it is there at all, and is waited for no longer once it counts as dead.
  */
 import type { Env } from '../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns how large bodies travel by HTTP between nodes that know each other by their disks.
+ * How large bodies travel by HTTP between nodes that know each other by their disks.
  */
 import { StoreError } from '../errors.ts'
 import type { Peers } from '../peer/peers.ts'

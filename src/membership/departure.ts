@@ -1,5 +1,5 @@
 /**
- * Owns the way of a node out of its network: it says that it leaves, goes on serving while the others take over its
+ * The way of a node out of its network: it says that it leaves, goes on serving while the others take over its
  * ranges, and is done when none of them needs it any more.
  */
 import type { Env } from '../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the way around a link that carries nothing. Of two nodes that do not reach each other, in one direction or in both, each
+ * The way around a link that carries nothing. Of two nodes that do not reach each other, in one direction or in both, each
  * may be well and reached by all others; taking one of them for dead would only put the same link into the next view.
  * What the one has to say to the other goes through a third node then, beside the direct way (docs/decisions/0192).
  *

@@ -1,5 +1,5 @@
 /**
- * Owns the comparison of the records that several nodes keep of one range. They are compared by digests from the whole
+ * The comparison of the records that several nodes keep of one range. They are compared by digests from the whole
  * downward, so that equal ranges cost one question; what differs is looked at twice, since a write on its way down the
  * chain is no difference.
  */

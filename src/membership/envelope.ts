@@ -1,5 +1,5 @@
 /**
- * Owns the form in which messages of replication travel between nodes.
+ * The form in which messages of replication travel between nodes.
  */
 import type { ProtocolVersion } from '../peer/protocol.ts'
 import { isMessage } from '../replication/chain/message-shapes.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the way of a node into a network: found one, resume in the one that its disk remembers, or ask a boot node.
+ * The way of a node into a network: found one, resume in the one that its disk remembers, or ask a boot node.
  */
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns this node's knowledge of the other nodes: the network map, what messages teach it, and whom it suspects. It
+ * This node's knowledge of the other nodes: the network map, what messages teach it, and whom it suspects. It
  * tells whoever needs to know (the machine that plans repair) when a record has changed, and keeps the map on the disk.
  */
 import type { Env } from '../env.ts'

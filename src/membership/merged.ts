@@ -1,5 +1,5 @@
 /**
- * Owns the reading of several streams of words as one, each word as it comes; a stream that nobody reads from waits.
+ * The reading of several streams of words as one, each word as it comes; a stream that nobody reads from waits.
  */
 
 /** A word of one of them, or why that one has ended early. */

@@ -1,5 +1,5 @@
 /**
- * Owns the check of a whole network: first every range is brought back to the replicas and acceptors that it should have,
+ * The check of a whole network: first every range is brought back to the replicas and acceptors that it should have,
  * then every copy of every file is read where it lies, and the records of the replicas are compared. Whatever was wrong
  * is told by name, and whether it could be healed.
  *

@@ -1,5 +1,5 @@
 /**
- * Owns what every node of one network has in common: the first node fixes it, the others learn it when they join. It is
+ * What every node of one network has in common: the first node fixes it, the others learn it when they join. It is
  * kept beside the files, so that a node resumes in its network whatever its flags say.
  */
 import { Packr } from 'msgpackr'

@@ -1,5 +1,5 @@
 /**
- * Owns the list of the whole network: every range is listed by the head of its view, and the parts are merged. A list
+ * The list of the whole network: every range is listed by the head of its view, and the parts are merged. A list
  * is complete or an error: the ranges of the parts have to cover the ring.
  */
 import type { Env } from '../env.ts'

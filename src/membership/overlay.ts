@@ -1,5 +1,5 @@
 /**
- * Owns the picture of the ring: which ranges there are, who answers for each, and how far each has come. Every node
+ * The picture of the ring: which ranges there are, who answers for each, and how far each has come. Every node
  * tells the ranges that it has a part in; the newest word about a position counts.
  */
 import type { NetworkView } from '../replication/chain/network-view.ts'

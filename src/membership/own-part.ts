@@ -1,5 +1,5 @@
 /**
- * Owns this node's part of a list: the files of the ranges that it is the head of, as a read would find each of them.
+ * This node's part of a list: the files of the ranges that it is the head of, as a read would find each of them.
  *
  * A head that was paused or cut off does not know that its view was succeeded. So a part counts only for those views that a
  * majority of their acceptors has confirmed after the files were looked at, as for a read (confirm.ts); a file whose write is still on its

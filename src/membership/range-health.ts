@@ -1,5 +1,5 @@
 /**
- * Owns what a range has to have: replicas and acceptors that answer, as many as the size of the network allows, and
+ * What a range has to have: replicas and acceptors that answer, as many as the size of the network allows, and
  * everything in its place.
  */
 import type { NodeId } from '../ring/identifier.ts'

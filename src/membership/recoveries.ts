@@ -1,5 +1,5 @@
 /**
- * Owns the memory of recoveries by force: each node that hears of one keeps it for good, shows it, and tells it to nodes
+ * The memory of recoveries by force: each node that hears of one keeps it for good, shows it, and tells it to nodes
  * that come back, so that these give up the views that they held before they serve anything.
  */
 import { Packr } from 'msgpackr'

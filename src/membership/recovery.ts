@@ -1,5 +1,5 @@
 /**
- * Owns the operator's last resort: it asks every node what it holds, says which ranges can't come back by themselves and
+ * The operator's last resort: it asks every node what it holds, says which ranges can't come back by themselves and
  * what would be lost, and on a second word that names exactly this plan lets one survivor of each go on alone.
  */
 import { createHash } from 'node:crypto'

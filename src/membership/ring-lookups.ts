@@ -1,5 +1,5 @@
 /**
- * Owns the lookups of one node: who answers for a key as far as its machine knows, and how the next node is asked.
+ * The lookups of one node: who answers for a key as far as its machine knows, and how the next node is asked.
  */
 import type { Env } from '../env.ts'
 import { errorCode } from '../errors.ts'

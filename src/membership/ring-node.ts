@@ -1,5 +1,5 @@
 /**
- * Owns one node's place in its network: it wires the machine of replication, the network map, lookups and the messages
+ * One node's place in its network: it wires the machine of replication, the network map, lookups and the messages
  * of other nodes, and answers what they ask.
  */
 import type { Readable } from 'node:stream'

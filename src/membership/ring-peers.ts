@@ -1,5 +1,5 @@
 /**
- * Owns how a node of a ring speaks to the others: by HTTP in the program. The simulator has a network of its own behind the
+ * How a node of a ring speaks to the others: by HTTP in the program. The simulator has a network of its own behind the
  * same port, so that it runs everything else as it is.
  */
 import type { Env } from '../env.ts'

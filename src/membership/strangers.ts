@@ -1,5 +1,5 @@
 /**
- * Owns finding out who a node is that a message or a view names and nobody has told this one of: two nodes that join at
+ * Finding out who a node is that a message or a view names and nobody has told this one of: two nodes that join at
  * the same moment are each told of those before them, and neither of the other. A node that is no member here would be
  * taken out of the ranges that its other replicas put it into, again and again. The same goes for one that is said to be
  * dead and speaks: it is told, and refutes it.

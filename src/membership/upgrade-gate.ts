@@ -1,5 +1,5 @@
 /**
- * Owns the gate that refuses what only the newest version of the peer protocol can keep as long as a node of an older one would have to: while a
+ * The gate that refuses what only the newest version of the peer protocol can keep as long as a node of an older one would have to: while a
  * network is upgraded, a record with user metadata is written only where nobody drops that (docs/decisions/0210).
  */
 import { errorCode } from '../errors.ts'

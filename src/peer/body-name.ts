@@ -1,5 +1,5 @@
 /**
- * Owns the check of what announces a body that comes from another node. Its name becomes the name of a file here.
+ * The check of what announces a body that comes from another node. Its name becomes the name of a file here.
  */
 import { StoreError } from '../errors.ts'
 import type { NodeId } from '../ring/identifier.ts'

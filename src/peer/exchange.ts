@@ -1,5 +1,5 @@
 /**
- * Owns one small request to another node and its whole answer: undici's dispatch without the stream that its request()
+ * One small request to another node and its whole answer: undici's dispatch without the stream that its request()
  * puts around the answer, which costs as much again.
  */
 import type { Dispatcher } from 'undici'

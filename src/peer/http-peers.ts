@@ -1,5 +1,5 @@
 /**
- * Owns the requests that this node makes to others: HTTP/1.1 by undici over kept-alive connections, one pool a peer.
+ * The requests that this node makes to others: HTTP/1.1 by undici over kept-alive connections, one pool a peer.
  */
 import { Readable } from 'node:stream'
 import { Pool } from 'undici'

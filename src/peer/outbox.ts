@@ -1,5 +1,5 @@
 /**
- * Owns the messages that wait for one peer. They leave in order, all that wait in one request, with one request under
+ * The messages that wait for one peer. They leave in order, all that wait in one request, with one request under
  * way at a time: under load many small writes share a request, and an idle link costs a message nothing but its own.
  */
 import type { Unreachable } from './peers.ts'

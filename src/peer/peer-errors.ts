@@ -1,5 +1,5 @@
 /**
- * Owns what the failure of a request to another node means: the refusal that the node gave, or how it could not be reached.
+ * What the failure of a request to another node means: the refusal that the node gave, or how it could not be reached.
  */
 import { ERROR_CODES, type ErrorCode, StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'

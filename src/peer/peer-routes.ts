@@ -1,5 +1,5 @@
 /**
- * Owns the doors that only other nodes knock at: /peer/messages, /peer/call, /peer/stream, /peer/bodies, /peer/staging. A request
+ * The doors that only other nodes knock at: /peer/messages, /peer/call, /peer/stream, /peer/bodies, /peer/staging. A request
  * that is not signed, of another network, of an unknown protocol or garbled is refused, logged once for each sender,
  * and changes nothing.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns the port through which a node speaks to the others. http-peers.ts speaks HTTP; the simulator has its own.
+ * The port through which a node speaks to the others. http-peers.ts speaks HTTP; the simulator has its own.
  *
  * Three ways, because they cost differently: `send` is one-way and may share one request with everything else that
  * waits for the same peer; `call` is one request with one answer; bodies are streams of their own.

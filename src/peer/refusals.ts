@@ -1,5 +1,5 @@
 /**
- * Owns how a refusal of what another node sent is told: to the log, once for each sender and reason, then only at debug,
+ * How a refusal of what another node sent is told: to the log, once for each sender and reason, then only at debug,
  * since a broken sender repeats itself.
  */
 import type { Env } from '../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns how long messages to other nodes take, as they were seen to: the estimate of RFC 6298 (section 2), a smoothed
+ * How long messages to other nodes take, as they were seen to: the estimate of RFC 6298 (section 2), a smoothed
  * round trip and its variance for each peer. Where machines are busy, waits grow by it; a node that is slow is not dead.
  */
 import type { Address } from '../ring/identifier.ts'

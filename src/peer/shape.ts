@@ -1,5 +1,5 @@
 /**
- * Owns the small language in which tables say what a message of another node has to look like. A signature proves who
+ * The small language in which tables say what a message of another node has to look like. A signature proves who
  * sent a message, not that it was well made: whatever comes in is looked at here before anything acts on it.
  *
  * Fields that a table does not name are let by, so that a newer node may say more.

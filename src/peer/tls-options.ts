@@ -1,5 +1,5 @@
 /**
- * Owns what a node that serves TLS agrees to: keys that are gone with the connection (forward secrecy), and ciphers that
+ * What a node that serves TLS agrees to: keys that are gone with the connection (forward secrecy), and ciphers that
  * authenticate what they hide. RFC 9325, section 4.2, recommends these for TLS 1.2; TLS 1.3 has no others.
  */
 export const TLS_OPTIONS = {

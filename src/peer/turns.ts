@@ -1,5 +1,5 @@
 /**
- * Owns what makes a signed request good for one node and for once (docs/decisions/0170): the name of this start of the node,
+ * What makes a signed request good for one node and for once (docs/decisions/0170): the name of this start of the node,
  * which every request has to repeat, and the turns that were taken of each sender.
  *
  * No clock is compared. A name is drawn when the process starts, so what was captured before a restart, or on the way to

@@ -1,5 +1,5 @@
 /**
- * Owns the door of a node that waits for its network: it tells other nodes that it has none yet, so that of nodes which
+ * The door of a node that waits for its network: it tells other nodes that it has none yet, so that of nodes which
  * start together exactly one founds the network, and tells everybody else to come back.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'

@@ -1,5 +1,5 @@
 /**
- * Owns the contract of replication: files as one node sees the whole network's. chain/ keeps it; what it promises is in
+ * The contract of replication: files as one node sees the whole network's. chain/ keeps it; what it promises is in
  * statement.md.
  */
 import type { Readable } from 'node:stream'

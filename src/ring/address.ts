@@ -1,5 +1,5 @@
 /**
- * Owns how people write the address of a node: a port, HOST:PORT or a URL.
+ * How people write the address of a node: a port, HOST:PORT or a URL.
  */
 import type { Address } from './identifier.ts'
 

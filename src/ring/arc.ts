@@ -1,5 +1,5 @@
 /**
- * Owns arcs of the ring: (lo, hi], clockwise, with wrap-around (Chord, section 4.2: a key belongs to the first
+ * Arcs of the ring: (lo, hi], clockwise, with wrap-around (Chord, section 4.2: a key belongs to the first
  * identifier that equals or follows it).
  */
 import type { Identifier } from './identifier.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the positions of the ring: SHA-1, m = 160 (Stoica et al., "Chord", SIGCOMM 2001, section 4).
+ * The positions of the ring: SHA-1, m = 160 (Stoica et al., "Chord", SIGCOMM 2001, section 4).
  */
 import { hash } from 'node:crypto'
 import type { PathName } from './path-name.ts'

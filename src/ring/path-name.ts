@@ -1,5 +1,5 @@
 /**
- * Owns what a path may be. Every path of a user comes in through here, once, and is a PathName from then on.
+ * What a path may be. Every path of a user comes in through here, once, and is a PathName from then on.
  */
 import { Buffer } from 'node:buffer'
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns where copies go: the order of nodes that follows a key around the ring, and the k replicas picked from it.
+ * Where copies go: the order of nodes that follows a key around the ring, and the k replicas picked from it.
  *
  * The successor list is Chord's (Stoica et al., SIGCOMM 2001, section 5.2); that virtual nodes of one node count once
  * is Dynamo's preference list (DeCandia et al., SOSP 2007, section 4.3).

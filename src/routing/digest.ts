@@ -1,5 +1,5 @@
 /**
- * Owns the short digest with which a node says what it knows of one sector of the ring, so that the other side can
+ * The short digest with which a node says what it knows of one sector of the ring, so that the other side can
  * answer with what it lacks.
  *
  * A digest is a Bloom filter with one hash function (Bloom, CACM 13(7), 1970) over the records believed alive. One

@@ -1,5 +1,5 @@
 /**
- * Owns what rides on messages that are sent anyway, and what a node makes of it. Nothing here is periodic.
+ * What rides on messages that are sent anyway, and what a node makes of it. Nothing here is periodic.
  *
  * Mode `chain` is the original altered Chord: only the chain of a reply teaches. In mode `path` (the default) each
  * message also carries up to RECORDS_MAX records. A request carries news, and says by a digest what its sender knows of

@@ -1,5 +1,5 @@
 /**
- * Owns the recursive lookup: from node to node towards whoever is responsible for a key, bringing back the chain of
+ * The recursive lookup: from node to node towards whoever is responsible for a key, bringing back the chain of
  * nodes it visited, which improves the map of every node on the way.
  *
  *     lookup(n, k):

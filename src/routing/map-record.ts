@@ -1,5 +1,5 @@
 /**
- * Owns the noun of the network map: what nodes tell each other of a node, how two such records are ordered, and how a
+ * The noun of the network map: what nodes tell each other of a node, how two such records are ordered, and how a
  * record looks on the wire.
  *
  * The records of one node form a chain (a totally ordered set): by incarnation, then by status. Only the node itself

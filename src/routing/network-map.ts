@@ -1,5 +1,5 @@
 /**
- * Owns what one node has learned of the network: a record for each node it ever heard of, and the closest of them for
+ * What one node has learned of the network: a record for each node it ever heard of, and the closest of them for
  * a key.
  *
  * Maps form a join-semilattice: each node's records are totally ordered and merging takes the greater, so neither the

@@ -1,5 +1,5 @@
 /**
- * Owns the news that a node still has to tell: joins, departures, deaths and refutations that it learned as news.
+ * The news that a node still has to tell: joins, departures, deaths and refutations that it learned as news.
  *
  * As in SWIM's infection-style dissemination (Das, Gupta & Motivala, DSN 2002, section 4.1) each item is told a number
  * of times that grows with the logarithm of the network, and what was told least goes first; of equals the latest.

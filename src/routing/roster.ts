@@ -1,5 +1,5 @@
 /**
- * Owns the names behind the small numbers with which a network map counts: every node that was ever heard of gets a
+ * The names behind the small numbers with which a network map counts: every node that was ever heard of gets a
  * number, and its positions are kept in ring order in sorted typed arrays.
  *
  * It is apart from the map because it is the same for everybody who heard of the same nodes: a process has one roster

@@ -1,5 +1,5 @@
 /**
- * Owns whom this node suspects to be gone, and when a suspicion becomes a death.
+ * Whom this node suspects to be gone, and when a suspicion becomes a death.
  *
  * A node that one observer could not reach is suspect: lookups go around it. It is declared dead only when a second
  * observer could not reach it either, because one failing hop may be the fault of the one link (SWIM's indirect probe

@@ -1,5 +1,5 @@
 /**
- * Owns who sends a request: which access key signed it, whether the signature is right and recent, and what it says of
+ * Who sends a request: which access key signed it, whether the signature is right and recent, and what it says of
  * the body. Signatures in headers and in queries; a request without any is refused.
  */
 

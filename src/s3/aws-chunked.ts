@@ -1,5 +1,5 @@
 /**
- * Owns bodies that come as chunks of S3's own (`Content-Encoding: aws-chunked`): takes them apart, checks each chunk's
+ * Bodies that come as chunks of S3's own (`Content-Encoding: aws-chunked`): takes them apart, checks each chunk's
  * signature and that of the trailer, and hands the bytes on as they come. Nothing of a body counts before its end, so a
  * chunk may be handed on before its signature is known.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns buckets: a bucket is a first segment with files below it, or one that was created and is marked by a small reserved
+ * Buckets: a bucket is a first segment with files below it, or one that was created and is marked by a small reserved
  * file. Buckets are listed, created, looked for and removed here.
  */
 import { errorCode } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the checksums of S3: which there are, how they are computed as a body passes, and which of them a request
+ * The checksums of S3: which there are, how they are computed as a body passes, and which of them a request
  * announces in its headers.
  */
 import { Buffer } from 'node:buffer'

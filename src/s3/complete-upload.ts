@@ -1,5 +1,5 @@
 /**
- * Owns CompleteMultipartUpload: one atomic step makes an object of parts, under conditions, and again gives the same answer
+ * CompleteMultipartUpload: one atomic step makes an object of parts, under conditions, and again gives the same answer
  * (docs/decisions/0221-a-multipart-upload-is-completed-in-one-step.md).
  */
 import { Buffer } from 'node:buffer'

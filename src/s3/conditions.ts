@@ -1,5 +1,5 @@
 /**
- * Owns the conditions of S3's requests: what they ask of the object that is read, copied or replaced.
+ * The conditions of S3's requests: what they ask of the object that is read, copied or replaced.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { WriteCondition } from '../files/file-service.ts'

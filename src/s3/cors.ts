@@ -1,5 +1,5 @@
 /**
- * Owns which pages of other sites may use the endpoint (the CORS protocol of the Fetch Standard): those of the origins that
+ * Which pages of other sites may use the endpoint (the CORS protocol of the Fetch Standard): those of the origins that
  * a setting names. Requests have to be signed all the same.
  */
 import type { IncomingHttpHeaders } from 'node:http'

@@ -1,5 +1,5 @@
 /**
- * Owns the errors of S3: each code with its status, how it looks on the wire, and which of them an error of this store is.
+ * The errors of S3: each code with its status, how it looks on the wire, and which of them an error of this store is.
  * The codes are those of "Error responses" in the S3 API reference; clients match on them.
  */
 import { errorCode, type StoreError } from '../errors.ts'

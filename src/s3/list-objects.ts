@@ -1,5 +1,5 @@
 /**
- * Owns the lists of objects, in the forms of ListObjects and ListObjectsV2: keys under a prefix, levels by any delimiter,
+ * The lists of objects, in the forms of ListObjects and ListObjectsV2: keys under a prefix, levels by any delimiter,
  * pages that go on where the one before ended.
  */
 import { Buffer } from 'node:buffer'

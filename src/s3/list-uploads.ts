@@ -1,5 +1,5 @@
 /**
- * Owns ListParts and ListMultipartUploads.
+ * ListParts and ListMultipartUploads.
  */
 import { Buffer } from 'node:buffer'
 import { checksumElement } from './checksums.ts'

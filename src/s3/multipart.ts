@@ -1,5 +1,5 @@
 /**
- * Owns the calls that begin a multipart upload, add parts to it and give it up; complete-upload.ts completes one. Parts come
+ * The calls that begin a multipart upload, add parts to it and give it up; complete-upload.ts completes one. Parts come
  * in any order and are seen by nobody.
  */
 import type { Written } from '../files/receipt.ts'

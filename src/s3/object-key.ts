@@ -1,5 +1,5 @@
 /**
- * Owns how the names of S3 lie in the store: a bucket is a first segment, and a key is the rest of the path. Keys may have
+ * How the names of S3 lie in the store: a bucket is a first segment, and a key is the rest of the path. Keys may have
  * empty segments, which paths have not; those are written in another way that keeps the byte order, so that a list of
  * paths is a list of keys (docs/decisions/0220-keys-of-s3-as-paths.md).
  */

@@ -1,5 +1,5 @@
 /**
- * Owns what S3 keeps of an object beside its bytes, as the metadata of a file: fields of a user (`x-amz-meta-NAME` is NAME),
+ * What S3 keeps of an object beside its bytes, as the metadata of a file: fields of a user (`x-amz-meta-NAME` is NAME),
  * content headers, the checksum that came with the body, and the sizes of its parts. What is S3's own begins with `$`.
  */
 import { storedMediaType } from '../http/media-type.ts'

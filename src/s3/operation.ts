@@ -1,5 +1,5 @@
 /**
- * Owns what the operations of S3 stand on.
+ * What the operations of S3 stand on.
  */
 import type { Env } from '../env.ts'
 import type { FileService } from '../files/file-service.ts'

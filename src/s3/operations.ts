@@ -1,5 +1,5 @@
 /**
- * Owns which operation a request asks for: its method, whether it is about the store, a bucket or an object, and the
+ * Which operation a request asks for: its method, whether it is about the store, a bucket or an object, and the
  * subresource in its query. What S3 has and this store has not is refused by its name.
  */
 import { completeUpload } from './complete-upload.ts'

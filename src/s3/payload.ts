@@ -1,5 +1,5 @@
 /**
- * Owns the body of a request as S3 sends it: taken out of its chunks where it has any, its checksums computed as it
+ * The body of a request as S3 sends it: taken out of its chunks where it has any, its checksums computed as it
  * passes, and all that was announced of it compared at the end.
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns GetObject, HeadObject and GetObjectAttributes: an object or a range or part of it, under conditions.
+ * GetObject, HeadObject and GetObjectAttributes: an object or a range or part of it, under conditions.
  */
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'

@@ -1,5 +1,5 @@
 /**
- * Owns how S3 answers: XML, nothing, or a refusal that is sent in a way that its client gets to see it.
+ * How S3 answers: XML, nothing, or a refusal that is sent in a way that its client gets to see it.
  */
 import { Buffer } from 'node:buffer'
 import { pipeline } from 'node:stream/promises'

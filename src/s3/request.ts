@@ -1,5 +1,5 @@
 /**
- * Owns one request of S3 as its operation sees it: which bucket and key it is about (in the path or in the host), its query
+ * One request of S3 as its operation sees it: which bucket and key it is about (in the path or in the host), its query
  * and its headers, also where those stand in the query of a presigned URL.
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns the listener of S3: what every request passes on its way to an operation, and how every failure is answered.
+ * The listener of S3: what every request passes on its way to an operation, and how every failure is answered.
  */
 import { Buffer } from 'node:buffer'
 import { readFile } from 'node:fs/promises'

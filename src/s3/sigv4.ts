@@ -1,5 +1,5 @@
 /**
- * Owns Signature Version 4 as S3 has it: the canonical form of a request, and what its signature and those of its chunks
+ * Signature Version 4 as S3 has it: the canonical form of a request, and what its signature and those of its chunks
  * must be ("Authenticating Requests (AWS Signature Version 4)" in the S3 API reference). Pure; authentication.ts decides.
  */
 import { Buffer } from 'node:buffer'

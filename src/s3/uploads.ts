@@ -1,5 +1,5 @@
 /**
- * Owns what is kept of multipart uploads: one reserved file that says what the object will be, and one for each part. They
+ * What is kept of multipart uploads: one reserved file that says what the object will be, and one for each part. They
  * are in no list and at no door; they go when the upload is completed or given up, or is too old.
  */
 import { Buffer } from 'node:buffer'

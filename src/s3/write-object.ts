@@ -1,5 +1,5 @@
 /**
- * Owns PutObject, CopyObject, DeleteObject and DeleteObjects.
+ * PutObject, CopyObject, DeleteObject and DeleteObjects.
  */
 import { errorCode, StoreError } from '../errors.ts'
 import type { FoundFile, WriteCondition } from '../files/file-service.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the XML of S3's requests and answers. It is read by a kept parser, without document types and within bounds, and
+ * The XML of S3's requests and answers. It is read by a kept parser, without document types and within bounds, and
  * written by one function that escapes.
  */
 import { XMLParser, XMLValidator } from 'fast-xml-parser'

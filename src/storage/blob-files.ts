@@ -1,5 +1,5 @@
 /**
- * Owns the files that hold bodies too large for a record: written under `staging/`, made durable, renamed to
+ * The files that hold bodies too large for a record: written under `staging/`, made durable, renamed to
  * `blobs/ab/abcdef…`, never changed afterwards.
  *
  * A staged or removed blob is listed as unsettled in the index for as long as its file may exist without a record, so

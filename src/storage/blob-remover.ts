@@ -1,5 +1,5 @@
 /**
- * Owns the removal of blobs that no record names any more: in the background, because unlinking a large file takes
+ * The removal of blobs that no record names any more: in the background, because unlinking a large file takes
  * long, and in the order that a crash needs (file gone durably first, its mark in the index after that).
  */
 import type { Log } from '../env.ts'

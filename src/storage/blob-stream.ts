@@ -1,5 +1,5 @@
 /**
- * Owns the way of a blob's bytes out: each block is checked before any of its bytes is handed on.
+ * The way of a blob's bytes out: each block is checked before any of its bytes is handed on.
  *
  * A few downloads hold whole blocks and read one ahead of their readers. The others hand out small pieces: a block is
  * read once to be checked, of which the checksums of its pieces stay, and each piece is read and compared when its reader

@@ -1,5 +1,5 @@
 /**
- * Owns what is computed over a body while its bytes pass: size, SHA-256 and one CRC-32 for each block.
+ * What is computed over a body while its bytes pass: size, SHA-256 and one CRC-32 for each block.
  *
  * SHA-256 names the body for people and for end-to-end checks; a CRC-32 lets one block be checked before it is sent
  * without reading the others. zlib's CRC-32 runs at about 7 GB/s, so a check costs less than the copy of the bytes.

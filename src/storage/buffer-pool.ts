@@ -1,5 +1,5 @@
 /**
- * Owns buffers of one size that are used again and again, so that a stream of any length leaves the memory of the
+ * Buffers of one size that are used again and again, so that a stream of any length leaves the memory of the
  * process where it was: freshly allocated ones would pile up until the garbage collector looks at them.
  */
 import { Buffer } from 'node:buffer'

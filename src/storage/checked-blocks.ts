@@ -1,5 +1,5 @@
 /**
- * Owns the check of a body's blocks on their way out: no byte of a block is handed on before the whole block has
+ * The check of a body's blocks on their way out: no byte of a block is handed on before the whole block has
  * passed its CRC-32, and that holds for ranges too, which read the whole blocks around them.
  */
 import { crc32 } from 'node:zlib'

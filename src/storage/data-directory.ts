@@ -1,5 +1,5 @@
 /**
- * Owns the data directory as a whole: that it is ours, in a format that we know, and used by one process at a time.
+ * The data directory as a whole: that it is ours, in a format that we know, and used by one process at a time.
  *
  * The lock is one of the operating system (open file description locks on Linux), so that a killed process has let go
  * of it at once, and two containers that share a volume see each other's (docs/decisions/0011-directory-lock.md).

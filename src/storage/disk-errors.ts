@@ -1,5 +1,5 @@
 /**
- * Owns what the errors of a disk mean to a caller: full, or unable to take or give bytes.
+ * What the errors of a disk mean to a caller: full, or unable to take or give bytes.
  */
 import { errorCode, StoreError } from '../errors.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Owns the suspicion that a disk hangs: what it was asked for neither ends nor fails. Nothing that waits for such a disk can be
+ * The suspicion that a disk hangs: what it was asked for neither ends nor fails. Nothing that waits for such a disk can be
  * taken back, so those who wait are told, and what was begun ends whenever the disk does.
  *
  * Time is counted in looks, one a second: a process that did not run for a while has not waited for its disk meanwhile. A slow disk is

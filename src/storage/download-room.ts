@@ -1,5 +1,5 @@
 /**
- * Owns how much memory the downloads from one source (this disk, the other nodes) hold together, and how many of them read at once. A few streams hold whole blocks and are the fastest.
+ * How much memory the downloads from one source (this disk, the other nodes) hold together, and how many of them read at once. A few streams hold whole blocks and are the fastest.
  * The others hold no block while they wait for their readers, so that a crowd of readers that stand still costs little.
  */
 import type { Buffer } from 'node:buffer'

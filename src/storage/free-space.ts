@@ -1,5 +1,5 @@
 /**
- * Owns the look at how much space a disk has left, before something is begun that must not fail for want of it.
+ * The look at how much space a disk has left, before something is begun that must not fail for want of it.
  */
 import { statfsSync } from 'node:fs'
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns group commit: writes that arrive while one transaction is being made durable share the next one, so that the
+ * Group commit: writes that arrive while one transaction is being made durable share the next one, so that the
  * price of a flush is divided by the number of writers.
  */
 import { StoreError } from '../errors.ts'

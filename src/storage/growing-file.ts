@@ -1,5 +1,5 @@
 /**
- * Owns a staged file while its bytes still come in: it takes the pieces, and whoever follows it reads each one as soon as it
+ * A staged file while its bytes still come in: it takes the pieces, and whoever follows it reads each one as soon as it
  * is in the file, at a pace of its own.
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns the check of one stored body from its first to its last byte: each block against its checksum, as the storage
+ * The check of one stored body from its first to its last byte: each block against its checksum, as the storage
  * reads it, and the whole against its SHA-256.
  */
 import { createHash } from 'node:crypto'

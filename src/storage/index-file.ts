@@ -1,5 +1,5 @@
 /**
- * Owns a look at the head of an LMDB file before LMDB maps it: a file that is not one, or that was cut off, would end
+ * A look at the head of an LMDB file before LMDB maps it: a file that is not one, or that was cut off, would end
  * the process with a signal there instead of an error.
  *
  * The layout is that of liblmdb's mdb.c (MDB_page, MDB_meta, MDB_db): two pages of meta data, each a page header of 24

@@ -1,5 +1,5 @@
 /**
- * Owns how a body comes in: counted against its limit, hashed as it passes, small ones gathered in memory, larger ones
+ * How a body comes in: counted against its limit, hashed as it passes, small ones gathered in memory, larger ones
  * handed to a sink in pieces of even size while the next piece fills. When many come in at once, the further ones hold no piece
  * and hand on what comes as it comes, so that a crowd of clients that hardly send costs little memory.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns the tables of one node in its LMDB environment: files and tombstones by ring position, lines of the
+ * The tables of one node in its LMDB environment: files and tombstones by ring position, lines of the
  * list by path, replication's values, blobs that are not settled, and the node's own numbers.
  *
  * LMDB shows a transaction to readers only after its flush (overlapping sync is off), so what can be read is durable,

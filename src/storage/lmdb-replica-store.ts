@@ -1,5 +1,5 @@
 /**
- * Owns what a replica keeps on disk: a thin layer over the index and the blob files.
+ * What a replica keeps on disk: a thin layer over the index and the blob files.
  */
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns storage on disk: one LMDB environment for everything small, blob files for large bodies, in one data directory.
+ * Storage on disk: one LMDB environment for everything small, blob files for large bodies, in one data directory.
  *
  * The order of steps is what makes it safe. A large body is marked as unsettled, written, flushed and renamed; only
  * then can a batch name it, in one transaction that also takes its mark away and marks the blob that it replaces. A

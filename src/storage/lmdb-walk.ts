@@ -1,5 +1,5 @@
 /**
- * Owns the walk over a table of LMDB: in parts, so that no read transaction stays open while the caller is busy.
+ * The walk over a table of LMDB: in parts, so that no read transaction stays open while the caller is busy.
  */
 import { Buffer } from 'node:buffer'
 import type { Database } from 'lmdb'

@@ -1,5 +1,5 @@
 /**
- * Owns what a replica keeps when nothing is to last: for `--memory` and tests.
+ * What a replica keeps when nothing is to last: for `--memory` and tests.
  */
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'

@@ -1,5 +1,5 @@
 /**
- * Owns storage that lasts as long as its process: for `--memory`, tests and the simulator.
+ * Storage that lasts as long as its process: for `--memory`, tests and the simulator.
  *
  * A batch is one synchronous step, so there is nothing that a reader could see half done.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns the bytes of records and lines of the list as LMDB keeps them. All numbers are little-endian.
+ * The bytes of records and lines of the list as LMDB keeps them. All numbers are little-endian.
  *
  * A record's head carries its own CRC-32, so that a damaged one is CORRUPT rather than another file's hash or size; an
  * inline body is covered by its block checksum (docs/decisions/0010-storage-on-disk.md has the layout's reasons).

@@ -1,5 +1,5 @@
 /**
- * Owns the noun of the store: a file's record. Open to every layer; holds no logic but the ETag.
+ * The noun of the store: a file's record. Open to every layer; holds no logic but the ETag.
  */
 import type { PathName } from '../ring/path-name.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Owns the contract of what a replica keeps: for each path the file, or that it was removed; what replication notes
+ * The contract of what a replica keeps: for each path the file, or that it was removed; what replication notes
  * beside it; and replication's own values. Nothing is decided here: a batch is written as it comes.
  */
 import type { Readable } from 'node:stream'

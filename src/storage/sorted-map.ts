@@ -1,5 +1,5 @@
 /**
- * Owns a map whose keys can be walked in order while it changes; the memory version of what LMDB does on disk.
+ * A map whose keys can be walked in order while it changes; the memory version of what LMDB does on disk.
  */
 
 /** Keys are compared by their UTF-16 code units: use hexadecimal digits, or `byteOrderKey` for text. */

@@ -1,5 +1,5 @@
 /**
- * Owns a file of ballast that is given up when the disk is full, so that files can still be removed there: for a removal
+ * A file of ballast that is given up when the disk is full, so that files can still be removed there: for a removal
  * LMDB needs a few new pages first. Until there is room for the ballast again, nothing may be put.
  */
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 /**
- * Owns one new blob from its mark in the index to its final name: whatever happens on the way, its file either gets
+ * One new blob from its mark in the index to its final name: whatever happens on the way, its file either gets
  * its name or is accounted for.
  */
 import { Buffer } from 'node:buffer'

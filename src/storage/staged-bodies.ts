@@ -1,5 +1,5 @@
 /**
- * Owns the life of staged bodies: received, then either handed over or dropped, exactly once. Also says whether the
+ * The life of staged bodies: received, then either handed over or dropped, exactly once. Also says whether the
  * storage is open, because closing ends every staging.
  */
 import { StoreError } from '../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the contract of storage: bodies on their way in, and files as readers see them. What stands at a path is changed
+ * The contract of storage: bodies on their way in, and files as readers see them. What stands at a path is changed
  * by replication alone, through the batches of replica-store.ts. lmdb-storage.ts keeps it on disk, memory-storage.ts in
  * memory; both pass the conformance suite in test/storage/conformance.ts.
  *

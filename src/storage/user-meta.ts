@@ -1,5 +1,5 @@
 /**
- * Owns user metadata, pairs of a name and a value that a file carries in its record: what they may be, and their bytes.
+ * User metadata, pairs of a name and a value that a file carries in its record: what they may be, and their bytes.
  *
  * Names and values travel as header fields (`Meta-NAME: VALUE`), so they are what a field can carry unchanged (RFC 9110,
  * sections 5.1 and 5.5): tokens without regard to case, and printable ASCII without spaces at the ends.

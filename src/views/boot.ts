@@ -1,5 +1,5 @@
 /**
- * Owns how the starts of one disk are told apart and put in order. A disk that was restored from a copy, or copied, has
+ * How the starts of one disk are told apart and put in order. A disk that was restored from a copy, or copied, has
  * forgotten what it promised. It shows itself by a start that others know better: by a lower count, by another nonce for
  * the same count, or by a later start that does not go on from the one that others remember.
  *

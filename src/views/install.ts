@@ -1,5 +1,5 @@
 /**
- * Owns INSTALL: from where a new view takes its state, and when it may serve.
+ * INSTALL: from where a new view takes its state, and when it may serve.
  *
  * The head of a child takes the state of any one replica of the parent, which seals first; a parent that was never
  * installed there has never served, so its own parent is asked. What the head has adopted is passed down the chain as it

@@ -1,5 +1,5 @@
 /**
- * Owns what is true of every view that a node holds, and of every step from one state of it to the next. What another
+ * What is true of every view that a node holds, and of every step from one state of it to the next. What another
  * node says is checked before it comes here (replication/chain/message-shapes.ts), so what fails here is this program.
  */
 import { assert } from '../invariant.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the map from positions to what is known of them: which view covers a key, and before which view an arc is sealed.
+ * The map from positions to what is known of them: which view covers a key, and before which view an arc is sealed.
  *
  * The newest view wins (compareViews). A node that has dropped the header of a superseded view keeps what superseded it;
  * without that, an old message could make it an acceptor of that view again, with no memory of what it had promised.

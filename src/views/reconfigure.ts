@@ -1,5 +1,5 @@
 /**
- * Owns RECONFIGURE: the single-decree Paxos by which the acceptors of a view choose its children.
+ * RECONFIGURE: the single-decree Paxos by which the acceptors of a view choose its children.
  *
  * Lamport, "Paxos Made Simple" (2001), section 2: an acceptor promises (phase 1) and accepts (phase 2); a proposer
  * that learns of an accepted value proposes that one. One addition: accepting seals. From then on the acceptor confirms

@@ -1,5 +1,5 @@
 /**
- * Owns which ranges can't come back by themselves, and what an operator may put in their place: a new view with a single
+ * Which ranges can't come back by themselves, and what an operator may put in their place: a new view with a single
  * survivor, decided by nobody's Paxos. It stands above every view that anybody who answers knows of, by so many epochs
  * that what the lost ones may have decided among themselves stays below it, too; whoever returns finds its own superseded.
  */

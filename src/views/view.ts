@@ -1,5 +1,5 @@
 /**
- * Owns the nouns of responsibility: who answers for a range of the ring, and who may decide that others shall.
+ * The nouns of responsibility: who answers for a range of the ring, and who may decide that others shall.
  *
  * The ring is cut into ranges. Each range has one numbered, durable view; its successors are chosen by one
  * single-decree Paxos among its acceptors (reconfigure.ts), as in Vertical Paxos (Lamport, Malkhi & Zhou, PODC 2009)

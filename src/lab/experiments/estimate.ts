@@ -1,5 +1,5 @@
 /**
- * Owns how repeated runs become one figure: the mean, with the 95 % confidence interval of Student's t (Student,
+ * How repeated runs become one figure: the mean, with the 95 % confidence interval of Student's t (Student,
  * "The Probable Error of a Mean", Biometrika 6, 1908).
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns the running of the lookup experiment over its scenarios and seeds, on this thread or on several. A run depends on
+ * The running of the lookup experiment over its scenarios and seeds, on this thread or on several. A run depends on
  * its scenario and seed alone, so the figures are the same on any number of threads.
  */
 import { ThreadPool } from '../thread-pool.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the experiment of the original system with real processes: requests that a lookup takes in networks of growing
+ * The experiment of the original system with real processes: requests that a lookup takes in networks of growing
  * size, right after their start and warm, and how much the nodes know.
  */
 import type { Env } from '../../env.ts'

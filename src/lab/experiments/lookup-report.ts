@@ -1,5 +1,5 @@
 /**
- * Owns how the figures of the lookup experiment are shown: as CSV, as a table for a terminal, and as plots.
+ * How the figures of the lookup experiment are shown: as CSV, as a table for a terminal, and as plots.
  */
 import { linePlot, type PlotPoint } from '../plots.ts'
 import type { Estimate } from './estimate.ts'

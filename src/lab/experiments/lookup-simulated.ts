@@ -1,5 +1,5 @@
 /**
- * Owns the experiment on lookups in simulated networks: how many hops a lookup takes, how stale maps are and what the
+ * The experiment on lookups in simulated networks: how many hops a lookup takes, how stale maps are and what the
  * teaching costs, depending on how many lookups the network has seen.
  */
 import { SeededRandom } from '../simulator/seeded-random.ts'

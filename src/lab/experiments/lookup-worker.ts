@@ -1,5 +1,5 @@
 /**
- * Owns the thread that runs networks of the lookup experiment, for lookup-pool.ts.
+ * The thread that runs networks of the lookup experiment, for lookup-pool.ts.
  */
 import { workOn } from '../thread-pool.ts'
 import type { LookupRun } from './lookup-pool.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the experiment on memory: what an idle node holds, in networks of growing size, and how large its map is.
+ * The experiment on memory: what an idle node holds, in networks of growing size, and how large its map is.
  */
 import type { Env } from '../../env.ts'
 import type { LearningMode } from '../../routing/learning.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns a network of real processes on this machine for an experiment: nodes on free ports, started a few at a time, until
+ * A network of real processes on this machine for an experiment: nodes on free ports, started a few at a time, until
  * the ring is whole; what they have learned and how much memory they take; and their end, whatever happens.
  */
 import { type ChildProcess, spawn } from 'node:child_process'

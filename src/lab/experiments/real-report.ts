@@ -1,5 +1,5 @@
 /**
- * Owns how the figures of the experiments with real processes are shown: as CSV, as tables for a terminal, and as plots
+ * How the figures of the experiments with real processes are shown: as CSV, as tables for a terminal, and as plots
  * beside the original system's.
  */
 import { linePlot, type PlotPoint } from '../plots.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns a network of simulated nodes that look keys up: the real map, learning, suspects and lookup of src/routing/, with
+ * A network of simulated nodes that look keys up: the real map, learning, suspects and lookup of src/routing/, with
  * the ring itself as the oracle for who is responsible.
  *
  * A lookup takes no virtual time. Ranges are taken to be repaired when a crash is found: then the neighbours that share

@@ -1,5 +1,5 @@
 /**
- * Owns what has to be true of each answer of the machines, at the moment when it is given: a wrong one shows there, and not only when
+ * What has to be true of each answer of the machines, at the moment when it is given: a wrong one shows there, and not only when
  * the history of a run can't be explained.
  */
 import { type ChainRecord, compareVersions } from '../../replication/chain/chain-record.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the driver of the program with somebody who hears what it is asked, and what it answers.
+ * The driver of the program with somebody who hears what it is asked, and what it answers.
  */
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import {

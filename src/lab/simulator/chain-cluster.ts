@@ -1,5 +1,5 @@
 /**
- * Owns a simulated network of chain nodes: who is up, who is a member, and what becomes of identities when disks are
+ * A simulated network of chain nodes: who is up, who is a member, and what becomes of identities when disks are
  * lost. It plays the part of routing: it tells each node, some time later, who the members are.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns what a simulated node does for its clients: it asks replication as the file service of the program does, and turns
+ * What a simulated node does for its clients: it asks replication as the file service of the program does, and turns
  * what that gives or throws into outcomes.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'

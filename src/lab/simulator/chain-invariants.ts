@@ -1,5 +1,5 @@
 /**
- * Owns what has to be true of a chain network at every moment, whatever the nemesis does. It looks into all nodes at
+ * What has to be true of a chain network at every moment, whatever the nemesis does. It looks into all nodes at
  * once, as no node can; a node that is down is judged by its disk.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns two measures of the chain protocol: what is moved while a range is sealed, and how fast the machine steps.
+ * Two measures of the chain protocol: what is moved while a range is sealed, and how fast the machine steps.
  *
  * Both run the machine alone, on a wire that delivers at once: they count, and only the second looks at a clock.
  */

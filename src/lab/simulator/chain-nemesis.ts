@@ -1,5 +1,5 @@
 /**
- * Owns the troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
+ * The troubles of a simulated chain network: what may happen to it, drawn from the seed or read from a schedule.
  */
 
 import { diskBootOf, STARTS_NOTED } from '../../views/boot.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns one simulated node of the chain protocol: the driver of the program with its machine, on a simulated disk, with
+ * One simulated node of the chain protocol: the driver of the program with its machine, on a simulated disk, with
  * a clock, timers and randomness of its own.
  */
 

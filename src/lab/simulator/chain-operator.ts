@@ -1,5 +1,5 @@
 /**
- * Owns the operator of a simulated network who recovers ranges by force: with whoever can be reached on one side of a cut,
+ * The operator of a simulated network who recovers ranges by force: with whoever can be reached on one side of a cut,
  * as membership/recovery.ts does it over the wire.
  */
 import { errorCode } from '../../errors.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the scenario `chain`: the protocol of src/views and src/replication/chain in a simulated network, with clients,
+ * The scenario `chain`: the protocol of src/views and src/replication/chain in a simulated network, with clients,
  * a nemesis, invariants after every event and a verdict on the history at the end.
  */
 

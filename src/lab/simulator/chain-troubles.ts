@@ -1,5 +1,5 @@
 /**
- * Owns what troubles a seed draws: how links behave, what happens to whom and for how long; and those of which a seed has
+ * What troubles a seed draws: how links behave, what happens to whom and for how long; and those of which a seed has
  * one or none, because they last long or concern the whole network.
  */
 import type { NemesisAction } from './scenario.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the clients of a simulated chain network: what they ask, what they are told, and the history of both.
+ * The clients of a simulated chain network: what they ask, what they are told, and the history of both.
  *
  * A value of the history is the request that put a body there: a copy of a body is another value, so every value is
  * written once, as the checker wants it.

@@ -1,5 +1,5 @@
 /**
- * Owns the bodies that clients of whole nodes send, and what they get back: whatever is read has to be, byte by byte, what somebody has
+ * The bodies that clients of whole nodes send, and what they get back: whatever is read has to be, byte by byte, what somebody has
  * sent.
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns the promise of a chain network about disks: what was acknowledged lies on so many of them, whatever is suspected,
+ * The promise of a chain network about disks: what was acknowledged lies on so many of them, whatever is suspected,
  * and nothing but the loss of a disk takes one away.
  *
  * A write that is acknowledged lies on every replica of its view, which may have fewer than k. From then on the number of

@@ -1,5 +1,5 @@
 /**
- * Owns what a simulated network promises to survive the loss of at a moment: a disk, or one copy of a body. The nemesis
+ * What a simulated network promises to survive the loss of at a moment: a disk, or one copy of a body. The nemesis
  * takes nothing else.
  */
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the time of a whole node. The waits of the program are those of real networks, seconds; a simulated world lasts for some
+ * The time of a whole node. The waits of the program are those of real networks, seconds; a simulated world lasts for some
  * thousand ms. So the time of such a node runs faster than that of its world: its clock, and all timers that it sets.
  */
 import type { Clock, Timers } from '../../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the form of history files: NDJSON with one event a line (`HistoryEvent`), of one history or of several. A line
+ * The form of history files: NDJSON with one event a line (`HistoryEvent`), of one history or of several. A line
  * `{"event":"history","name":"…"}` begins the next history; without one the whole file is a single history.
  * test/porcupine reads the same files.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns histories: what clients asked for and what they were told, with one clock. The simulator records them, and so do
+ * Histories: what clients asked for and what they were told, with one clock. The simulator records them, and so do
  * clients of real processes (as NDJSON, one event a line); the checker in linearizability.ts reads both.
  */
 

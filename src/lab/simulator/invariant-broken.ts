@@ -1,5 +1,5 @@
 /**
- * Owns how the simulator says that a rule was broken, and what the broken rule is about.
+ * How the simulator says that a rule was broken, and what the broken rule is about.
  */
 import type { Subjects } from './transcript.ts'
 

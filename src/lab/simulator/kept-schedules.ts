@@ -1,5 +1,5 @@
 /**
- * Owns the runs that are kept as files: reading them, and judging whether they still do what they are kept for.
+ * The runs that are kept as files: reading them, and judging whether they still do what they are kept for.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
 /**
- * Owns the verdict on a history: whether it is linearizable, path by path, and if not, a short reason.
+ * The verdict on a history: whether it is linearizable, path by path, and if not, a short reason.
  *
  * A history is linearizable if and only if its part for each path is (locality: Herlihy & Wing, "Linearizability: A
  * Correctness Condition for Concurrent Objects", TOPLAS 12(3), 1990), so each path is checked by itself.

@@ -1,5 +1,5 @@
 /**
- * Owns the search for a linearization of one path: an order of its operations that explains every answer and in which
+ * The search for a linearization of one path: an order of its operations that explains every answer and in which
  * no operation that was answered comes after one that was invoked later (Herlihy & Wing 1990).
  *
  * The search is that of Wing & Gong ("Testing and Verifying Concurrent Objects", JPDC 17, 1993): take any operation that

@@ -1,5 +1,5 @@
 /**
- * Owns what has to be true of the messages that leave the nodes, whatever the nemesis does: a rule that is broken shows at
+ * What has to be true of the messages that leave the nodes, whatever the nemesis does: a rule that is broken shows at
  * the first wrong word, and not only when some client is told what can't be.
  */
 import type { Write } from '../../replication/chain/batch.ts'

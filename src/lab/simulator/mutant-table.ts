@@ -1,5 +1,5 @@
 /**
- * Owns the proof that the simulator can fail: each broken variant has to be caught, and the table says how soon.
+ * The proof that the simulator can fail: each broken variant has to be caught, and the table says how soon.
  */
 import { isCaughtBy, type KeptSchedule } from './kept-schedules.ts'
 import type { Mutant, Scenario } from './scenario.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what one path does when nothing goes wrong: the sequential register that a history is compared with.
+ * What one path does when nothing goes wrong: the sequential register that a history is compared with.
  *
  * A state is a number, so that it is cheap to compare and to remember: which write gave the path its value.
  */

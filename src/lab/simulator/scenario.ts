@@ -1,5 +1,5 @@
 /**
- * Owns what the simulator's front-end and a scenario know of each other, and the form in which failures are kept.
+ * What the simulator's front-end and a scenario know of each other, and the form in which failures are kept.
  *
  * A scenario is a whole simulated world: nodes, network, disks, clients, nemesis, invariants. The front-end
  * (simulate.ts) knows none of that: it hands out seeds, counts, and shows the transcript of a run that failed.

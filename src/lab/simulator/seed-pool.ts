@@ -1,5 +1,5 @@
 /**
- * Owns the running of many seeds: in batches, over worker threads, up to the first seed that fails.
+ * The running of many seeds: in batches, over worker threads, up to the first seed that fails.
  *
  * The first failure is the one with the lowest seed, whatever thread is faster, so that a start seed and a count always
  * lead to the same answer.

@@ -1,5 +1,5 @@
 /**
- * Owns the thread of the simulator that runs batches of seeds of one scenario, for seed-pool.ts.
+ * The thread of the simulator that runs batches of seeds of one scenario, for seed-pool.ts.
  */
 import { workOn } from '../thread-pool.ts'
 import { type Batch, loadScenario, runBatch } from './seed-pool.ts'

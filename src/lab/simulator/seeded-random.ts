@@ -1,5 +1,5 @@
 /**
- * Owns the simulator's randomness: everything random in a run comes from one seed through here.
+ * The simulator's randomness: everything random in a run comes from one seed through here.
  *
  * The generator is xoshiro128** (Blackman & Vigna, "Scrambled Linear Pseudorandom Number Generators", ACM TOMS 47(4),
  * 2021), which needs only 32-bit integers. Its state is filled by SplitMix (Steele, Lea & Flood, "Fast Splittable

@@ -1,5 +1,5 @@
 /**
- * Owns the shrinking of a failing schedule: actions of the nemesis that the failure does not need are left out, so that
+ * The shrinking of a failing schedule: actions of the nemesis that the failure does not need are left out, so that
  * a kept schedule shows its cause. It is delta debugging (Zeller & Hildebrandt, "Simplifying and Isolating
  * Failure-Inducing Input", IEEE TSE 28(2), 2002), without its guarantee: it stops after `runsMax` runs.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns the front-end of the simulator, `npm run simulate`: what it runs, what it prints, and its exit code.
+ * The front-end of the simulator, `npm run simulate`: what it runs, what it prints, and its exit code.
  *
  * 0: everything passed, and every broken variant was caught where that was asked. 1: not so; the transcript and the
  * command that replays it are on standard output. 2: the command line is wrong.

@@ -1,5 +1,5 @@
 /**
- * Owns the large bodies on a simulated disk: bytes under keys of their own. They come in piece by piece, as on a real disk, and
+ * The large bodies on a simulated disk: bytes under keys of their own. They come in piece by piece, as on a real disk, and
  * those that no batch keeps are gone at the next start.
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns the simulated disk: one node's stable store, and all that a disk may do to it.
+ * The simulated disk: one node's stable store, and all that a disk may do to it.
  *
  * It is a log of commits over a map, as LMDB's transactions appear to their user: a commit is atomic, commits become
  * durable in their order, and what has been written can be read at once but survives a crash only after a sync. Damage

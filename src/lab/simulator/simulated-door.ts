@@ -1,5 +1,5 @@
 /**
- * Owns the door of a whole simulated node, as peer-routes.ts is that of a real one: what other nodes ask, and what they send of bodies.
+ * The door of a whole simulated node, as peer-routes.ts is that of a real one: what other nodes ask, and what they send of bodies.
  * A question that comes again is not answered anew.
  */
 import { Readable } from 'node:stream'

@@ -1,5 +1,5 @@
 /**
- * Owns the simulated network: what may happen to a message between two nodes. It may take its time, overtake others, be
+ * The simulated network: what may happen to a message between two nodes. It may take its time, overtake others, be
  * lost, arrive twice, or come so late that its receiver has restarted meanwhile. It is never changed.
  *
  * Links are one-way, so that a cut can be. A cut takes what is sent during it and what arrives during it.

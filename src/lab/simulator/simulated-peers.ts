@@ -1,5 +1,5 @@
 /**
- * Owns how a whole simulated node asks others: the port of src/peer/peers.ts over the simulated network. What is asked is sent again
+ * How a whole simulated node asks others: the port of src/peer/peers.ts over the simulated network. What is asked is sent again
  * until it is answered, as a connection does it, and may be late, cut off or come to another node than was meant. It travels as bytes.
  */
 import type { Readable } from 'node:stream'

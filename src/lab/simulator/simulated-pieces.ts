@@ -1,5 +1,5 @@
 /**
- * Owns a body on its way between two simulated nodes: piece by piece, each sent again until it was taken, as a connection does it. It
+ * A body on its way between two simulated nodes: piece by piece, each sent again until it was taken, as a connection does it. It
  * breaks off when nothing is taken for too long, or when one side ends it.
  */
 import { Buffer } from 'node:buffer'

@@ -1,5 +1,5 @@
 /**
- * Owns what a replica keeps on a simulated disk: the bytes that LMDB would hold, under keys of one table. As there,
+ * What a replica keeps on a simulated disk: the bytes that LMDB would hold, under keys of one table. As there,
  * nothing is shown before it is durable, and batches become durable in their order.
  */
 import { Buffer } from 'node:buffer'

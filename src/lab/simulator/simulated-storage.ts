@@ -1,5 +1,5 @@
 /**
- * Owns the storage of a whole node on a simulated disk: bodies that come in, files as readers see them, and what a replica keeps.
+ * The storage of a whole node on a simulated disk: bodies that come in, files as readers see them, and what a replica keeps.
  */
 import { Buffer } from 'node:buffer'
 import { Readable } from 'node:stream'

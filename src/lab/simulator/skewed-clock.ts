@@ -1,5 +1,5 @@
 /**
- * Owns the wall clock of one simulated node: it is off, it drifts, and it jumps when somebody sets it. Durations are not
+ * The wall clock of one simulated node: it is off, it drifts, and it jumps when somebody sets it. Durations are not
  * measured with it, as in a real node.
  */
 import type { Clock } from '../../env.ts'

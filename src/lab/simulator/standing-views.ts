@@ -1,5 +1,5 @@
 /**
- * Owns the views with which a simulated network begins that nobody has founded: those of one that has been standing for a while.
+ * The views with which a simulated network begins that nobody has founded: those of one that has been standing for a while.
  */
 import type { Member } from '../../replication/chain/machine-state.ts'
 import { ringOf } from '../../replication/chain/repair.ts'

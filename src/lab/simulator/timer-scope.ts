@@ -1,5 +1,5 @@
 /**
- * Owns the timers of one simulated node: they vanish when it crashes, and wait while it is paused (as with SIGSTOP).
+ * The timers of one simulated node: they vanish when it crashes, and wait while it is paused (as with SIGSTOP).
  */
 import type { Timer, Timers } from '../../env.ts'
 import { sleepOn } from './virtual-clock.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what is remembered of a run: a hash over everything, always; and, when somebody wants to read it, the events
+ * What is remembered of a run: a hash over everything, always; and, when somebody wants to read it, the events
  * themselves, of which a failing run shows only those that touch what failed.
  */
 import { createHash } from 'node:crypto'

@@ -1,5 +1,5 @@
 /**
- * Owns virtual time: a queue of events, each due at a moment, worked off one after the other without waiting.
+ * Virtual time: a queue of events, each due at a moment, worked off one after the other without waiting.
  *
  * Two events that are due at the same moment happen in the order in which they were asked for, so that a run is the
  * same each time. The clock is also a Clock and Timers of src/env.ts: ordinary async code runs in it, too.

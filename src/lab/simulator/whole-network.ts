@@ -1,5 +1,5 @@
 /**
- * Owns how whole simulated nodes reach each other: which of them lives at an address, what they send over the simulated network, and
+ * How whole simulated nodes reach each other: which of them lives at an address, what they send over the simulated network, and
  * that nothing listens where nobody is.
  */
 import { isMessage } from '../../replication/chain/message-shapes.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns one start of a whole simulated node: the program's node of a ring, with its members, lookups, bodies and the calls of others,
+ * One start of a whole simulated node: the program's node of a ring, with its members, lookups, bodies and the calls of others,
  * over the simulated network. Only the HTTP doors of a real node are not there.
  */
 import type { Env } from '../../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what the members of a view know of each other. A view says of each member where it is reached and which start of
+ * What the members of a view know of each other. A view says of each member where it is reached and which start of
  * its disk was known when the view was proposed: so whoever holds the view can ask every member, and refuses a disk that
  * was restored from an earlier start, though it has never met it.
  *

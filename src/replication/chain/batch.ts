@@ -1,5 +1,5 @@
 /**
- * Owns what one step of the machine asks for: what has to be on stable storage, and what may happen when it is there.
+ * What one step of the machine asks for: what has to be on stable storage, and what may happen when it is there.
  */
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the bodies on this disk as the machine knows them, and finds those that go by themselves without a walk over all
+ * The bodies on this disk as the machine knows them, and finds those that go by themselves without a walk over all
  * of them: what a write has replaced is asked for at each acknowledgement.
  */
 import type { PathName } from '../../ring/path-name.ts'

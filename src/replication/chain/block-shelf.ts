@@ -1,5 +1,5 @@
 /**
- * Owns the checked blocks of bodies from other nodes that wait for their readers: a bounded number of them. When one more needs
+ * The checked blocks of bodies from other nodes that wait for their readers: a bounded number of them. When one more needs
  * room, the reader that has taken nothing for longest loses its block.
  */
 export class BlockShelf {

@@ -1,5 +1,5 @@
 /**
- * Owns bodies that are sent on while they still come in, from one node to the next, so that each link carries a body once
+ * Bodies that are sent on while they still come in, from one node to the next, so that each link carries a body once
  * and all of them at the same time (Ghemawat, Gobioff and Leung, "The Google File System", 2003, section 3.2). All of it is
  * done ahead: what does not arrive this way is pushed whole later on.
  */

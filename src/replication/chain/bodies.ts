@@ -1,5 +1,5 @@
 /**
- * Owns large bodies: staging down the chain, back-fill after a view change, and when a body may go.
+ * Large bodies: staging down the chain, back-fill after a view change, and when a body may go.
  *
  * A view change moves records; bodies follow. Until every replica of the child has every body, the replicas of its
  * sources keep theirs, and the child's own successors keep those sources in their list. The driver hands the machine a

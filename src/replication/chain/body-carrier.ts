@@ -1,5 +1,5 @@
 /**
- * Owns the bytes of large bodies on their way between nodes. The machine only speaks of bodies; whenever it says that a
+ * The bytes of large bodies on their way between nodes. The machine only speaks of bodies; whenever it says that a
  * node shall have one, the bytes go there first, and the message follows when they are durable.
  *
  * Bodies are immutable and named by their blob id, so a transfer can be repeated or left out without harm: the receiver

@@ -1,5 +1,5 @@
 /**
- * Owns the guess who has a large body: the replicas of its path first, then those of the views that it came from, then
+ * The guess who has a large body: the replicas of its path first, then those of the views that it came from, then
  * whoever else this node knows to be a replica of anything, since a copy names a body that lies elsewhere on the ring.
  */
 import { identifierOfPath } from '../../ring/identifier.ts'

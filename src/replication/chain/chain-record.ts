@@ -1,5 +1,5 @@
 /**
- * Owns the record as chain replication keeps it: what is at a path, and what has been decided there of late.
+ * The record as chain replication keeps it: what is at a path, and what has been decided there of late.
  *
  * A removed file leaves a tombstone (no body). A path without a record stands for a tombstone at the floor of its view.
  */

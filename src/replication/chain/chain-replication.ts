@@ -1,5 +1,5 @@
 /**
- * Owns replication by chains as the layers above see it: it turns changes and reads into requests to the machine, puts
+ * Replication by chains as the layers above see it: it turns changes and reads into requests to the machine, puts
  * large bodies where the machine will want them, and turns outcomes into records and errors.
  */
 import type { Readable } from 'node:stream'

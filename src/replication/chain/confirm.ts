@@ -1,5 +1,5 @@
 /**
- * Owns CONFIRM: the proof that a view was not superseded when a read arrived.
+ * CONFIRM: the proof that a view was not superseded when a read arrived.
  *
  * A majority of the acceptors says, asked after the read arrived, that it has not sealed the view. So no child was
  * decided by then, and everything acknowledged by then went through this view's chain, so through every replica of it.

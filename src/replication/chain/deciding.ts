@@ -1,5 +1,5 @@
 /**
- * Owns the machine's part in RECONFIGURE: it drives the pure rules of views/reconfigure.ts, takes decided views in, and
+ * The machine's part in RECONFIGURE: it drives the pure rules of views/reconfigure.ts, takes decided views in, and
  * finishes what others have left.
  *
  * A View that travels outside of a Paxos value is decided. So a member that does not hold it yet may take it in, unless

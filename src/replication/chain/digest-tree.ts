@@ -1,5 +1,5 @@
 /**
- * Owns the digests by which two replicas find what differs between them without sending it all: a tree of sums over the
+ * The digests by which two replicas find what differs between them without sending it all: a tree of sums over the
  * first hexadecimal digits of the positions, kept up to date as records are written. A Merkle tree (1987) with sums in
  * place of nested hashes, so that a write costs no more than its depth.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns clean and dirty: a record is clean at a replica when the tail is known to have it (CRAQ, section 2.3), so when
+ * Clean and dirty: a record is clean at a replica when the tail is known to have it (CRAQ, section 2.3), so when
  * every replica has.
  */
 

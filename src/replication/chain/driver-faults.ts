@@ -1,5 +1,5 @@
 /**
- * Owns what a driver says when something has gone wrong: what was being handled when the program proved wrong, what
+ * What a driver says when something has gone wrong: what was being handled when the program proved wrong, what
  * clients are told of a disk that refuses writes, and what was given up by force elsewhere.
  */
 import type { Env } from '../../env.ts'

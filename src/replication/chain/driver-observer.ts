@@ -1,5 +1,5 @@
 /**
- * Owns the port of those who watch a driver: the invariants of the simulator. The program has nobody there.
+ * The port of those who watch a driver: the invariants of the simulator. The program has nobody there.
  */
 import type { MachineEvent } from './machine.ts'
 import type { Write } from './machine-state.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the machine's life in a real node: it hands events in one after the other, makes what a step writes durable, and
+ * The machine's life in a real node: it hands events in one after the other, makes what a step writes durable, and
  * lets a step's effects out when that step and all before it are durable (the order that machine-state.ts asks for).
  *
  * A write that the disk refuses leaves the machine ahead of its disk. That is a crash like any other: what was under way

@@ -1,5 +1,5 @@
 /**
- * Owns which views a node may serve as far as its disk knows: a crash takes back what is not durable, so nothing that
+ * Which views a node may serve as far as its disk knows: a crash takes back what is not durable, so nothing that
  * depends on a view is shown before the view is.
  */
 import { serves } from '../../views/install.ts'

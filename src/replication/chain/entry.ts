@@ -1,5 +1,5 @@
 /**
- * Owns the entry node's part: it brings one read or write of a client to the replica that can answer it, and asks again
+ * The entry node's part: it brings one read or write of a client to the replica that can answer it, and asks again
  * until it knows. What it does not know it calls indeterminate, never a guess.
  *
  * A write that got no answer is first burnt (so that it can't happen later), then: in the history → that outcome; the

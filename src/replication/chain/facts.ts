@@ -1,5 +1,5 @@
 /**
- * Owns what the modules of the machine tell each other: that something has happened, so that whoever has to act on it
+ * What the modules of the machine tell each other: that something has happened, so that whoever has to act on it
  * does. Whoever tells a fact does not know who hears it; machine.ts says that, in one table. A fact is heard at once,
  * before the handler that tells it goes on, so that nobody ever sees what it tells of without what follows from it.
  */

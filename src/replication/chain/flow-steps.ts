@@ -1,5 +1,5 @@
 /**
- * Owns the steps of a client's request at its entry node: one read or write begins, and in the end the client is answered.
+ * The steps of a client's request at its entry node: one read or write begins, and in the end the client is answered.
  */
 
 import { assert } from '../../invariant.ts'

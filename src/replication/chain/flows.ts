@@ -1,5 +1,5 @@
 /**
- * Owns what a client's request is made of: one read or write, a copy (read, then a create-only write), or a move (moves.ts).
+ * What a client's request is made of: one read or write, a copy (read, then a create-only write), or a move (moves.ts).
  */
 
 import { identifierOfPath } from '../../ring/identifier.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns how a node lets go of records that no view of its own has a use for any more: a few in each turn, since a range
+ * How a node lets go of records that no view of its own has a use for any more: a few in each turn, since a range
  * may hold a million. Until all are gone they only take up room; a node that ends meanwhile goes on when it starts.
  */
 

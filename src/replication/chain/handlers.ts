@@ -1,5 +1,5 @@
 /**
- * Owns who acts on what: for each kind of message its one handler, for each fact those who hear it, in this order, and
+ * Who acts on what: for each kind of message its one handler, for each fact those who hear it, in this order, and
  * for each timer whoever set it.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns the machine's part in INSTALL: from a decided view to one that serves, and to one whose bodies are all in place.
+ * The machine's part in INSTALL: from a decided view to one that serves, and to one whose bodies are all in place.
  *
  * The head adopts the state of one source, passes it down, and the view is active when the tail is installed. While
  * anything is missing, the replicas of the view keep at it (watch); nothing here runs for a view that is active.

@@ -1,5 +1,5 @@
 /**
- * Owns what this node has been told about bodies that it is without: who has said that it has none either. It is a hint, and gone
+ * What this node has been told about bodies that it is without: who has said that it has none either. It is a hint, and gone
  * after a restart: whoever has come by a body since sends it when it is asked again.
  */
 import type { BlobId } from '../../storage/record.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what a node believes of others' being alive. Event-driven: a node is asked when an answer from it is missing, and
+ * What a node believes of others' being alive. Event-driven: a node is asked when an answer from it is missing, and
  * counts as dead after some unanswered questions, one after the other. A wrong belief is safe, only wasteful.
  *
  * Silence counts by its length, not by how many noticed it: of many requests that wait for one node, all run out of

@@ -1,5 +1,5 @@
 /**
- * Owns the requests of clients to the machine, and ranges that nobody can serve, because no majority of their acceptors is there, or no replica: whoever asks for something
+ * The requests of clients to the machine, and ranges that nobody can serve, because no majority of their acceptors is there, or no replica: whoever asks for something
  * in one is refused soon and told which nodes are missing, rather than kept waiting for a node that may be gone for hours.
  */
 import type { Env, Timer } from '../../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns how a record that was damaged on this disk is put right: with the same version from another replica, which is the
+ * How a record that was damaged on this disk is put right: with the same version from another replica, which is the
  * same record, or, where this replica has lost it or stands behind, with the newer one that the chain has passed on.
  */
 

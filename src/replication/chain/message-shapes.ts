@@ -1,5 +1,5 @@
 /**
- * Owns what each message of replication has to look like before it reaches the machine, whose steps may then trust
+ * What each message of replication has to look like before it reaches the machine, whose steps may then trust
  * every field. One entry a kind; the compiler asks for every field of every kind.
  */
 

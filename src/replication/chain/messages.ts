@@ -1,5 +1,5 @@
 /**
- * Owns what nodes say to each other about views and records. One message, one handler (machine.ts).
+ * What nodes say to each other about views and records. One message, one handler (machine.ts).
  *
  * Every message travels in an Envelope that names sender and receiver by their disks, and the sender's boot.
  */

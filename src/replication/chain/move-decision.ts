@@ -1,5 +1,5 @@
 /**
- * Owns what becomes of a move: it is decided at its destination, by the head, once: the copy is made or will never be made, and
+ * What becomes of a move: it is decided at its destination, by the head, once: the copy is made or will never be made, and
  * either is kept there under the move's own name until the source holds its intent no more (docs/decisions/0141). Whoever
  * settles the move is told the same, however often the destination was written since.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns MOVE at the entry node: an intent is written on the source record, the move is decided at its destination
+ * MOVE at the entry node: an intent is written on the source record, the move is decided at its destination
  * (move-decision.ts), then the source is removed, or released when the copy will never be made. Whoever meets an intent
  * settles that move first, in the same way, and comes to the same end (docs/decisions/0141).
  *

@@ -1,5 +1,5 @@
 /**
- * Owns the ports through which everybody outside of the core sees it: what this node knows of the network, and what it
+ * The ports through which everybody outside of the core sees it: what this node knows of the network, and what it
  * keeps itself. They are to be read only, and show what a step has left, durable or not; whoever tells others of it waits
  * for `ChainDriver.durable()` first.
  */

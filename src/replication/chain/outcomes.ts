@@ -1,5 +1,5 @@
 /**
- * Owns what a path remembers of requests that were decided there: by a client's Idempotency-Key, or by the name of a move that
+ * What a path remembers of requests that were decided there: by a client's Idempotency-Key, or by the name of a move that
  * has its destination there. Each list has limits, and what was promised to be kept makes no room for anything new.
  */
 import type { Version } from '../../storage/record.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the way of a write down the chain and of its acknowledgement back up (van Renesse & Schneider, OSDI 2004,
+ * The way of a write down the chain and of its acknowledgement back up (van Renesse & Schneider, OSDI 2004,
  * section 3), and the floor below which no tombstone is kept.
  *
  * Links may lose, repeat and reorder: a record carries all that it is, an older one never replaces a newer one, and the

@@ -1,5 +1,5 @@
 /**
- * Owns the waits of the protocol in a real node, and how much longer than usual it waits for others where messages are slow: the protocol's waits are those of a
+ * The waits of the protocol in a real node, and how much longer than usual it waits for others where messages are slow: the protocol's waits are those of a
  * machine that has time, and a busy one would take every wait for a death, which makes it busier still.
  */
 import type { NodeId } from '../../views/view.ts'

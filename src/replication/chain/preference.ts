@@ -1,5 +1,5 @@
 /**
- * Owns whom a node asks first where several could answer. It is always the same one, another one for each asking node
+ * Whom a node asks first where several could answer. It is always the same one, another one for each asking node
  * and view: then the questions of one node share their messages, and those of all nodes are spread. A node that was slow
  * is asked last for a while, so that one that stands still delays only those who were the first to notice.
  */

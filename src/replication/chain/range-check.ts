@@ -1,5 +1,5 @@
 /**
- * Owns the check of the copies that this node keeps of one range, as the disk has them now, and their healing: a damaged
+ * The check of the copies that this node keeps of one range, as the disk has them now, and their healing: a damaged
  * or missing copy is replaced by a good one from another replica, and then looked at again.
  */
 import type { Env } from '../../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the time of a range: how long its heads have served it, each by its own monotonic clock. It ages the outcomes of
+ * The time of a range: how long its heads have served it, each by its own monotonic clock. It ages the outcomes of
  * Idempotency-Keys, so that no wall clock decides how long a key counts (docs/decisions/0140).
  *
  * It never runs faster than real time: a head counts on from what the latest write has noted, so that what it counted

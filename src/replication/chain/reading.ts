@@ -1,5 +1,5 @@
 /**
- * Owns READ at a replica: of a clean record anywhere, of a dirty one only at the tail (CRAQ, section 2.3), and told
+ * READ at a replica: of a clean record anywhere, of a dirty one only at the tail (CRAQ, section 2.3), and told
  * to nobody before the acceptors have confirmed the view: by this node, or by the entry node when that says so.
  */
 

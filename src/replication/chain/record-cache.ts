@@ -1,5 +1,5 @@
 /**
- * Owns the records that were looked at lately, decoded, so that what everybody asks for is not looked up, copied and
+ * The records that were looked at lately, decoded, so that what everybody asks for is not looked up, copied and
  * decoded for each of them. That nothing is at a path is kept too. It holds what the store holds: whoever is about to
  * change a path has it forgotten first, and does not ask here until the store shows the change.
  *

@@ -1,5 +1,5 @@
 /**
- * Owns how a chain's record is kept: the file as every storage keeps it, and what chain replication adds as notes.
+ * How a chain's record is kept: the file as every storage keeps it, and what chain replication adds as notes.
  */
 import { Packr } from 'msgpackr'
 import { identifierOfPath } from '../../ring/identifier.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what a record of another node has to look like, and the names, hashes and versions that messages are made of.
+ * What a record of another node has to look like, and the names, hashes and versions that messages are made of.
  */
 import * as is from '../../peer/shape.ts'
 import { PATH_BYTES_MAX, parsePathName } from '../../ring/path-name.ts'

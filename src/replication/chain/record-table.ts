@@ -1,5 +1,5 @@
 /**
- * Owns the port through which the machine reaches its records, and its memory version.
+ * The port through which the machine reaches its records, and its memory version.
  */
 import { type Arc, arcContains } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the machine's part in an operator's recovery of a range whose majority is gone for good: the survivor takes a view
+ * The machine's part in an operator's recovery of a range whose majority is gone for good: the survivor takes a view
  * in which it is alone, as if that had been decided, and goes on from its own state. From there on it is a view like any
  * other, and repair brings it back to its replicas.
  */

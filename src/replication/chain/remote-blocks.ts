@@ -1,5 +1,5 @@
 /**
- * Owns the blocks of a body that lies on other nodes: read in order from one holder, and from the next one on when that
+ * The blocks of a body that lies on other nodes: read in order from one holder, and from the next one on when that
  * breaks off or a block is not what the record says. No byte of a block is handed on before the whole block has passed
  * its CRC-32; its pieces go on as they came, since to put them together would cost more than all the rest.
  */

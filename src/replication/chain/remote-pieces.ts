@@ -1,5 +1,5 @@
 /**
- * Owns the stream of a body that lies on other nodes. A few such streams read whole blocks ahead, over a connection of their own; see
+ * The stream of a body that lies on other nodes. A few such streams read whole blocks ahead, over a connection of their own; see
  * remote-blocks.ts. The others hold no connection while their readers stand still, and a block only as long as there is room:
  * a block is fetched in turn and checked, and handed out in small pieces. Who loses a block keeps the checksums of its
  * pieces, and fetches each piece when it is asked for.

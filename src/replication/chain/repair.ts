@@ -1,5 +1,5 @@
 /**
- * Owns the way of a range towards the k nodes where ring/placement.ts puts its copies: one change of view at a time, planned purely, carried out by the
+ * The way of a range towards the k nodes where ring/placement.ts puts its copies: one change of view at a time, planned purely, carried out by the
  * first live replica (by another one after a while).
  *
  * In this order: without the dead, at once; cut where the identifiers of nodes fall; with one more replica, after it has

@@ -1,5 +1,5 @@
 /**
- * Owns that two nodes do not change the view of a range to and fro. They may believe different things for as long as they
+ * That two nodes do not change the view of a range to and fro. They may believe different things for as long as they
  * like, for instance of a node that only one of them reaches. Whoever is about to make a change that it has made before, though
  * another node has made another one since, and which has learned nothing in between, waits; each time twice as long.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns the form in which a body travels whose hash nobody knows before its last byte: its SHA-256 comes at its end, as 32
+ * The form in which a body travels whose hash nobody knows before its last byte: its SHA-256 comes at its end, as 32
  * bytes more. One that was cut off has the wrong end, so it is never taken for a whole one.
  */
 import { StoreError } from '../../errors.ts'

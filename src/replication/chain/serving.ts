@@ -1,5 +1,5 @@
 /**
- * Owns whether this node may serve a request in a view, and what it says when it may not.
+ * Whether this node may serve a request in a view, and what it says when it may not.
  */
 
 import { arcContains } from '../../ring/arc.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns how the machine's stable state other than its records lies in the store: one value for each view, body, peer.
+ * How the machine's stable state other than its records lies in the store: one value for each view, body, peer.
  */
 import { Packr } from 'msgpackr'
 import type { BlobId } from '../../storage/record.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the note of a disk's starts in the store: the last one, whose nonce says which came before. It is durable before
+ * The note of a disk's starts in the store: the last one, whose nonce says which came before. It is durable before
  * anybody hears of the start. Otherwise the next one would not know of it, and others would take it for that of a restored disk.
  */
 import { Packr } from 'msgpackr'

@@ -1,5 +1,5 @@
 /**
- * Owns the machine's view of its records on stable storage: what the store holds, covered by what has been written and
+ * The machine's view of its records on stable storage: what the store holds, covered by what has been written and
  * is not durable yet; the digests over both; and how many records name each body.
  *
  * Digests and counts are kept in the store with the records, so that a start reads 65,536 small values at the most and

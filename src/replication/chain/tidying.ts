@@ -1,5 +1,5 @@
 /**
- * Owns when a node tidies up: staged bodies whose time is over, and tombstones after many removals. Nothing ticks while
+ * When a node tidies up: staged bodies whose time is over, and tombstones after many removals. Nothing ticks while
  * there is nothing to tidy.
  */
 import type { Env, Timer } from '../../env.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the machine's timers in a real node. Every request sets some that hardly ever have to fire (its deadline, its
+ * The machine's timers in a real node. Every request sets some that hardly ever have to fire (its deadline, its
  * tries), and none is taken back; so all timers of one length wait in one queue, in which the first is the next due,
  * with one timer of the system for each queue, and those that have become pointless are dropped on the way.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns the difference between two replicas' records of one range, and how it is moved.
+ * The difference between two replicas' records of one range, and how it is moved.
  *
  * The two compare digests from the whole range downward and move only records that differ: range-based set
  * reconciliation (Meyer, 2023). To install means to *replace*: what is newer here is put back and what the source lacks

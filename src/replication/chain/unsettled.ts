@@ -1,5 +1,5 @@
 /**
- * Owns what stands behind the retries that have an end. A cut may last longer than all of them, and nobody may ask for anything
+ * What stands behind the retries that have an end. A cut may last longer than all of them, and nobody may ask for anything
  * when it is over. So as long as something is unsettled here, a node looks at it again from time to time, the longer it lasts
  * the more rarely. A network in which all is settled stays silent (docs/decisions/0242).
  */

@@ -1,5 +1,5 @@
 /**
- * Owns WRITE at the head: who wins a race is decided here, once, before the record goes down the chain.
+ * WRITE at the head: who wins a race is decided here, once, before the record goes down the chain.
  *
  * Exactly once: the first try is bound to one view, one start of the head and one counter. Every other try names the
  * version that it expects, and versions of a path never come back. The record remembers its latest writes, so a write
