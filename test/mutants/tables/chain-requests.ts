@@ -756,6 +756,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'known === undefined || goesOnFrom(boot, known) !== false : ',
     replace: 'true : ',
     loss: 'a restored disk that was started twice passes for a later start',
+    schedule: 'chain-restored-disk-started-twice',
   },
   {
     id: 'starts-not-told-by-views',

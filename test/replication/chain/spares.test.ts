@@ -164,3 +164,18 @@ t.test('min-replicas is not passed by with another view of a range that has lost
   bench.machine('n1').suspects.clear()
   t.equal(bench.put('n1', 'w2', 'a'), undefined)
 })
+
+t.test('only the head of a view says that all have everything', async t => {
+  const { bench } = followedBy(child('n1', 'n4', 'n5'))
+  const n4 = bench.machine('n4')
+  n4.views.set('v2' as never, { ...bench.state('n4', 'v2'), complete: false })
+  bench.log.length = 0
+  // A message that was meant for another view's head, or comes late, tells nobody anything.
+  for (const name of ['n1', 'n4', 'n5'])
+    bench.deliver(name, 'n4', { kind: 'back-filled', viewId: 'v2' as never })
+  t.notOk(bench.state('n4', 'v2').complete)
+  t.same(
+    bench.log.filter(line => line.endsWith('complete')),
+    [],
+  )
+})
