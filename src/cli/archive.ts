@@ -25,7 +25,7 @@ export async function putArchive(
 ): Promise<void> {
   const info = source === '-' ? undefined : await stat(source).catch(error => Promise.reject(plainer(error)))
   progress.expect(1, info?.size ?? 0)
-  const bytes = source === '-' ? (session.stdin as AsyncIterable<Uint8Array>) : createReadStream(source)
+  const bytes = source === '-' ? (session.stdin as AsyncIterable<Uint8Array>) : bytesOf(source)
   const report = await client.archives.put(folder, progress.metered(bytes), {
     overwrite: options.overwrite === true,
     folders: options.folders === true,
@@ -40,6 +40,11 @@ export async function putArchive(
     ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
   ]
   await print(session, options.json ? JSON.stringify(report) : words.join('; '))
+}
+
+/** Opened when the first byte is wanted, so that its errors are those of its reader. */
+async function* bytesOf(file: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(file)
 }
 
 /** Fetches a folder of the store as an archive, into a file or to standard output. */

@@ -4,7 +4,6 @@
  */
 import { createReadStream } from 'node:fs'
 import { lstat } from 'node:fs/promises'
-import { Readable } from 'node:stream'
 import type { ListedFile, Receipt, StoreClient } from '../client/client.ts'
 import { attributesInMeta, FOLDER_MEDIA_TYPE, isAsSaid, LINK_MEDIA_TYPE } from '../file-attributes.ts'
 import { formatQuantity } from '../quantity.ts'
@@ -228,8 +227,11 @@ function localOf(upload: Upload): LocalFile | undefined {
   return { kind, file, size, mtimeNs: attributes.mtimeNs, target: meta.link }
 }
 
-/** The bytes that a file had when it was looked at: a log that is written to has no end. */
-function beginningOf({ kind, file, size }: Upload): AsyncIterable<Uint8Array> {
-  if (kind !== 'file' || size === 0) return Readable.from([])
-  return createReadStream(file, size === undefined ? {} : { end: size - 1 })
+/**
+ * The bytes that a file had when it was looked at: a log that is written to has no end. It is opened when the first byte is
+ * wanted: a file that is gone by then is an error of its reader, and none of the whole program.
+ */
+async function* beginningOf({ kind, file, size }: Upload): AsyncGenerator<Uint8Array> {
+  if (kind !== 'file' || size === 0) return
+  yield* createReadStream(file, size === undefined ? {} : { end: size - 1 })
 }

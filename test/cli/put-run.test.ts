@@ -1,7 +1,11 @@
-import { chmodSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { runCli } from '../../src/cli/main.ts'
+import { startProgress } from '../../src/cli/progress.ts'
+import { PutRun } from '../../src/cli/put-run.ts'
+import { EVERYTHING } from '../../src/cli/selection.ts'
+import { planUploads } from '../../src/cli/uploads.ts'
 import { StoreClient } from '../../src/client/client.ts'
 import { runningNode } from '../running-node.ts'
 import { scriptedSession } from './scripted-session.ts'
@@ -108,4 +112,29 @@ t.test('what somebody has written since the list was read is not replaced', asyn
   let text = ''
   for await (const chunk of body) text += chunk
   t.equal(text, 'bb')
+})
+
+t.test('a file that changes between the look at it and its last byte is named', async t => {
+  const { url } = await runningNode(t)
+  const client = new StoreClient({ node: url })
+  t.teardown(() => client.close())
+  const folder = t.testdir({ log: 'line', same: 'old!', short: '12345678', gone: 'x', still: 'still' })
+  const session = scriptedSession()
+  const options = { recursive: true, parallel: 1 }
+  const plans = await planUploads(session, [folder], 'to', EVERYTHING, options)
+  appendFileSync(join(folder, 'log'), ' more')
+  writeFileSync(join(folder, 'same'), 'new!')
+  utimesSync(join(folder, 'same'), 1, 1)
+  truncateSync(join(folder, 'short'), 3)
+  rmSync(join(folder, 'gone'))
+  const progress = startProgress(session, { bar: 'hidden' })
+  await new PutRun({ session, client, progress, selection: EVERYTHING }, options).run(plans)
+  t.equal(session.exitCode, 1)
+  t.match(session.err(), /log has grown meanwhile; stored are its first 4 bytes\n/)
+  t.match(session.err(), /stored, and changed while it was read: .*same: store it again\n/)
+  t.match(session.err(), /not stored: .*short as to\/short: /)
+  t.match(session.err(), /not stored: .*gone as to\/gone: /)
+  t.equal((await (await client.get('to/log')).body.toArray()).join(''), 'line')
+  t.equal((await (await client.get('to/still')).body.toArray()).join(''), 'still')
+  t.notOk(await client.exists('to/short'), 'half a file is none')
 })
