@@ -15,7 +15,7 @@ export const ERROR_CODES = {
   ROUTE_NOT_FOUND: { retryable: false, meaning: 'no door answers at this URL' },
   METHOD_NOT_ALLOWED: { retryable: false, meaning: 'the door exists but not for this method' },
   REQUEST_TIMEOUT: { retryable: true, meaning: 'the request made no progress for too long' },
-  FILE_EXISTS: { retryable: false, meaning: 'a create-only write met a file' },
+  FILE_EXISTS: { retryable: false, meaning: 'a write, copy or move that may only create met a file' },
   PRECONDITION_FAILED: { retryable: false, meaning: 'the file is not in the version that the request names' },
   LOCKED: { retryable: false, meaning: 'a WebDAV lock that the request does not name is on the path' },
   FILE_TOO_LARGE: { retryable: false, meaning: 'the body is larger than this node accepts' },
