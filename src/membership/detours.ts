@@ -37,7 +37,7 @@ const WAITING_MAX = 1_000
 
 export interface DetoursComponents {
   readonly env: Env
-  readonly members: Pick<Members, 'others'>
+  readonly members: Pick<Members, 'others' | 'there'>
   readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
   readonly peers: {
     /** How long the messages under way to a node have waited for its answer, ms; 0 when none are. */
@@ -48,6 +48,8 @@ export interface DetoursComponents {
   readonly credentials: Pick<Credentials, 'self' | 'versions'>
   /** Is told of a node that refuses connections, and that no other node reaches either. */
   readonly driver: { dispatch(event: { readonly kind: 'unreachable'; readonly node: NodeId }): void }
+  /** Is told of a node that refuses this one and is reached by another: it may live somewhere else by now. */
+  readonly reached: { meet(node: NodeId): Promise<boolean> }
   /** Takes in what a node has said. */
   readonly messages: (from: PeerIdentity, messages: readonly Envelope[]) => void
   /** Aborts when the node stops. */
@@ -110,6 +112,7 @@ export class Detours {
     this.#checking.add(nodeId)
     void this.#check({ nodeId, address }).then(isReached => {
       this.#checking.delete(nodeId)
+      if (isReached) void this.#components.reached.meet(nodeId)
       if (isReached || signal.aborted) return
       this.#unreachedAtMs.set(address, env.clock.monotonicMs())
       gone()
@@ -119,7 +122,7 @@ export class Detours {
   /** Passes on what a node has to say to another one. Answered with whether that took it. */
   async passOn({ to, from, messages }: Forwarded & { readonly to: NodeId }): Promise<{ reached: boolean }> {
     const { members, call, signal } = this.#components
-    const node = members.others().find(({ nodeId }) => nodeId === to)
+    const node = members.there().find(({ nodeId }) => nodeId === to)
     if (node === undefined) return { reached: false }
     try {
       // Less than the one that asks waits for all of it.

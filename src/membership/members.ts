@@ -86,7 +86,12 @@ export class Members {
     return [...this.map.records()].filter(({ status }) => status === 'alive')
   }
 
-  /** The same without this node. */
+  /** Records of all nodes that are not believed dead: whoever leaves still serves. */
+  there(): MapRecord[] {
+    return [...this.map.records()].filter(({ status }) => status !== 'dead')
+  }
+
+  /** Of those that are alive, all but this node. */
   others(): MapRecord[] {
     return this.alive().filter(({ nodeId }) => nodeId !== this.self.nodeId)
   }

@@ -152,7 +152,13 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const observe = (record: MapRecord) => this.#strangers.observe(record)
     this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
     const links = { peers: this.#peers, roundTrips: this.#roundTrips, credentials: this.credentials }
-    this.#detours = new Detours({ ...calling, ...links, driver, messages: this.#hear })
+    this.#detours = new Detours({
+      ...calling,
+      ...links,
+      driver,
+      messages: this.#hear,
+      reached: this.#strangers,
+    })
     const answering = { env, members, driver, storage, lookups: this.#lookups, detours: this.#detours }
     this.#answers = new Answers({ ...answering, rangeCheck: this.#makeRangeCheck() }, init)
     this.allNodes = new AllNodes({
@@ -303,7 +309,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   /** A hop that failed is the occasion on which the machine finds out whether the node is gone. */
   #onUnreachable(address: Address, how: Unreachable): void {
-    const record = this.members.alive().find(one => one.address === address)
+    const record = this.members.there().find(one => one.address === address)
     if (record === undefined) return
     this.#env.log.debug({ op: 'peer.unreachable', peer: address, how }, 'peer did not answer')
     if (how === 'refused') this.#detours.refused(record)

@@ -27,6 +27,9 @@ const OBSERVE_TIMEOUT_MS = 5_000
 /** A stranger whom nobody knew is not asked about again for so long, ms. */
 const REST_MS = 1_000
 
+/** Nodes that leave and were asked; one that is asked again loses nothing. */
+const LEAVING_MAX = 1_024
+
 type LearnAnswer = PeerCalls['learn']['answer']
 
 export interface StrangersComponents {
@@ -53,13 +56,28 @@ export class Strangers {
   readonly #components: StrangersComponents
   readonly #asked = new Map<NodeId, Promise<boolean>>()
 
+  /** Which start of a node that leaves was asked whether it does: another one is a member again. */
+  readonly #leaving = new Map<NodeId, number>()
+
   constructor(components: StrangersComponents) {
     this.#components = components
   }
 
-  /** A node has said something: so it is there, whatever is known of it. */
-  heardFrom({ nodeId, address }: Pick<PeerIdentity, 'nodeId' | 'address'>): void {
-    if (!this.#components.members.isThere(nodeId)) void this.meet(nodeId, address)
+  /**
+   * A node has said something: so it is there, whatever is known of it. Where that is something else, it may have missed what
+   * this node was told, or the other way around: it is asked, and told of this one.
+   */
+  heardFrom({
+    nodeId,
+    address,
+    boot,
+  }: Pick<PeerIdentity, 'nodeId' | 'address'> & Partial<PeerIdentity>): void {
+    const known = this.#components.members.map.record(nodeId)
+    if (known?.status === 'left' && boot !== undefined && this.#leaving.get(nodeId) !== boot.counter) {
+      this.#noteLeaving(nodeId, boot.counter)
+      void this.meet(nodeId, address)
+    } else if (known === undefined || known.status === 'dead' || known.address !== address)
+      void this.meet(nodeId, address)
   }
 
   /**
@@ -104,6 +122,13 @@ export class Strangers {
         if (outcome === 'dead') members.learn([{ ...suspect, status: 'dead' }])
       },
     )
+  }
+
+  #noteLeaving(node: NodeId, counter: number): void {
+    this.#leaving.delete(node)
+    const oldest = this.#leaving.size < LEAVING_MAX ? undefined : this.#leaving.keys().next().value
+    if (oldest !== undefined) this.#leaving.delete(oldest)
+    this.#leaving.set(node, counter)
   }
 
   async #ask(node: NodeId, address: Address | undefined): Promise<boolean> {

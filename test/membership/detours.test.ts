@@ -20,10 +20,15 @@ function node(others: readonly string[], reach: (to: string, call: PeerCall) => 
   const limit = { ms: 1 }
   const calls: [string, PeerCall][] = []
   const gone: NodeId[] = []
+  const elsewhere: NodeId[] = []
   const heard: [string, readonly Envelope[]][] = []
   const detours = new Detours({
     env,
-    members: { others: () => others.map(name => peer(name) as MapRecord) },
+    members: {
+      others: () => others.map(name => peer(name) as MapRecord),
+      there: () => [...others, 'leaving'].map(name => peer(name) as MapRecord),
+    },
+    reached: { meet: async node => elsewhere.push(node) > 0 },
     call: async (to, call) => {
       const name = to.split(':')[0] as string
       calls.push([name, call])
@@ -41,7 +46,7 @@ function node(others: readonly string[], reach: (to: string, call: PeerCall) => 
     messages: (from, messages) => heard.push([from.nodeId, messages]),
     signal: new AbortController().signal,
   })
-  return { env, detours, calls, gone, heard, waits, limit }
+  return { env, detours, calls, gone, elsewhere, heard, waits, limit }
 }
 
 t.test('what waits for a link that carries nothing goes round as well, all that waits together', async t => {
@@ -139,4 +144,23 @@ t.test('what came round is as if its sender had brought it, when it is well form
     code: 'INVALID_REQUEST',
   })
   t.equal(heard.length, 1)
+})
+
+t.test('a node that refuses and is reached by others is looked for anew', async t => {
+  const { detours, gone, elsewhere } = node(['b', 'c'], () => ({ reached: true }))
+  detours.refused(peer('b'))
+  await turn()
+  t.same(elsewhere, ['b'])
+  t.same(gone, [])
+})
+
+t.test('what is for a node that leaves is passed on, too', async t => {
+  const { detours, calls } = node(['b'], () => ({}))
+  const from = { ...peer('c'), boot: { counter: 1, nonce: 'n' } }
+  t.same(await detours.passOn({ to: peer('leaving').nodeId, from, messages: [] }), { reached: true })
+  t.same(
+    calls.map(([to]) => to),
+    ['leaving'],
+  )
+  t.same(await detours.passOn({ to: peer('stranger').nodeId, from, messages: [] }), { reached: false })
 })

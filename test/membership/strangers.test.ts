@@ -158,3 +158,27 @@ t.test('of many, those that share a view with the node are asked', async t => {
   t.equal(calls.length, 16)
   t.ok(calls.some(([to]) => to === 'z:1'))
 })
+
+t.test('who speaks from another address, or has started anew since it left, is asked who it is', async t => {
+  const { strangers, calls, map } = strangersOf(['b', 'c'], [])
+  const said = (counter: number, address = 'b:1') => {
+    strangers.heardFrom({ nodeId: 'b' as NodeId, address: address as Address, boot: { counter, nonce: 'n' } })
+    return new Promise(setImmediate)
+  }
+  await said(1)
+  t.same(calls, [], 'all is as it is known')
+  await said(1, 'c:1')
+  t.match(calls, [['c:1', { kind: 'learn', about: ['b'] }]], 'asked where it speaks from')
+  map.set('b' as NodeId, { ...record('b'), status: 'left' })
+  calls.length = 0
+  const { strangers: other, calls: asked, map: known } = strangersOf(['b'], [])
+  known.set('b' as NodeId, { ...record('b'), status: 'left' })
+  const speaks = async (counter: number) => {
+    other.heardFrom({ nodeId: 'b' as NodeId, address: 'b:1' as Address, boot: { counter, nonce: 'n' } })
+    await new Promise(setImmediate)
+    known.set('b' as NodeId, { ...record('b'), status: 'left' })
+  }
+  await speaks(1)
+  await speaks(1)
+  t.equal(asked.length, 1, 'once for each start')
+})

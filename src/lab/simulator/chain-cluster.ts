@@ -14,6 +14,7 @@ import type { PathName } from '../../ring/path-name.ts'
 import { freshState, type NodeId } from '../../views/view.ts'
 import { ChainNode, type StopReason } from './chain-node.ts'
 import { drawClock } from './chain-troubles.ts'
+import { isBody, subjectsOf } from './message-subjects.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { type NodeName, QUIET_LINK, SimulatedNetwork } from './simulated-network.ts'
 import { initialViews } from './standing-views.ts'
@@ -97,6 +98,7 @@ export class ChainCluster {
     const { clock } = components
     if (init.whole === true) {
       this.#whole = new WholeNetwork({
+        clock,
         random: components.random.fork('whole network'),
         network: () => this.network,
         node: name => this.node(name),
@@ -192,6 +194,16 @@ export class ChainCluster {
     this.#renew(node)
   }
 
+  get isWhole(): boolean {
+    return this.#whole !== undefined
+  }
+
+  /** A whole node goes down, and will live at another address. */
+  move(node: ChainNode): void {
+    this.crash(node)
+    this.#whole?.settle(node.name, this.#whole.freeAddress(node.name))
+  }
+
   /** A new node of the network. */
   join(node: ChainNode): void {
     this.#admit(node)
@@ -259,7 +271,9 @@ export class ChainCluster {
   #admit(node: ChainNode): void {
     this.#byId.set(node.id, node.name)
     const zone = this.#zoneOf(node.name)
-    const identifiers = identifiersOf(node.name)
+    // A node stands where its address was when it joined.
+    const address = this.#whole?.addressOf(node.name) ?? addressOf(node.name)
+    const identifiers = identifiersOfAddress(address, 1)
     this.members.set(node.id, { node: node.id, identifiers, zone, status: 'member' })
   }
 
@@ -370,22 +384,7 @@ export class ChainCluster {
   }
 }
 
-function isBody({ message }: Envelope): boolean {
-  return message.kind === 'stage' || message.kind === 'stage-on' || message.kind === 'blob'
-}
-
-/** The views and paths that a message is about. */
-function subjectsOf(message: Envelope['message']): string[] {
-  const found: string[] = []
-  if ('viewId' in message) found.push(message.viewId)
-  if ('view' in message) found.push(message.view.id)
-  if ('path' in message) found.push(message.path)
-  if ('record' in message && message.record !== undefined) found.push(message.record.path)
-  if ('request' in message) found.push(message.request.path)
-  return found
-}
-
-const LINK = { ...QUIET_LINK, delayMinMs: 0.3, delayMaxMs: 4 }
+export const LINK = { ...QUIET_LINK, delayMinMs: 0.3, delayMaxMs: 4 }
 
 /** Where a node is at first. */
 function addressOf(name: NodeName): Address {

@@ -73,6 +73,7 @@ export class ChainInvariants {
   /** A node has made a step. */
   stepped(node: ChainNode, writes: readonly Write[]): void {
     if (node.restored) return
+    this.#messages.stepped(node.id)
     const installed = this.#installed.get(node) ?? new Set()
     this.#installed.set(node, installed)
     const installing = new Set<ViewId>()

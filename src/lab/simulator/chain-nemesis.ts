@@ -4,11 +4,11 @@
 
 import { diskBootOf, STARTS_NOTED } from '../../views/boot.ts'
 import { isMember, type View } from '../../views/view.ts'
-import type { ChainCluster } from './chain-cluster.ts'
+import { type ChainCluster, LINK } from './chain-cluster.ts'
 import type { ChainInvariants } from './chain-invariants.ts'
 import type { ChainNode } from './chain-node.ts'
 import { drawForce, useForce } from './chain-operator.ts'
-import { drawBrokenLink, drawCutOff, drawLinks, drawTrouble, isCut } from './chain-troubles.ts'
+import { drawBrokenLink, drawCutOff, drawLinks, drawTrouble, isCut, SLOW_LINK_MS } from './chain-troubles.ts'
 import type { Order } from './chain-workload.ts'
 import { Expendables } from './expendables.ts'
 import type { NemesisAction } from './scenario.ts'
@@ -61,7 +61,12 @@ export class ChainNemesis {
       const gapMs = this.#random.between(GAP_MS[0], GAP_MS[1])
       if (clock.monotonicMs() + gapMs >= untilMs) return
       clock.after(gapMs, () => {
-        const action = drawTrouble(this.#random, this.#names(), clock.monotonicMs())
+        const action = drawTrouble(
+          this.#random,
+          this.#names(),
+          clock.monotonicMs(),
+          this.#components.cluster.isWhole,
+        )
         if (!this.#cutsOff || !isCut(action)) this.#settle(action)
         next()
       })
@@ -124,6 +129,7 @@ export class ChainNemesis {
       return cluster.network.setAllLinks(settings as Partial<LinkSettings>)
     }
     if (action.kind === 'cut') return this.#cut(action)
+    if (action.kind === 'slow-link') return this.#slowLink(action)
     if (action.kind === 'partition') return this.#partition(action)
     if (action.kind === 'force') return this.#force(action)
     if (action.kind === 'heal') return this.heal()
@@ -141,6 +147,13 @@ export class ChainNemesis {
     network.cut(from, to)
     if (action.stays === true) this.#broken.push([from, to])
     else this.#after(action, () => network.heal(from, to))
+  }
+
+  #slowLink(action: NemesisAction): void {
+    const { network } = this.#components.cluster
+    const [from, to] = [action.from as NodeName, action.to as NodeName]
+    network.setLink(from, to, { delayMaxMs: SLOW_LINK_MS })
+    this.#after(action, () => network.setLink(from, to, { delayMaxMs: LINK.delayMaxMs }))
   }
 
   /** All cuts end but those of links that are broken for good. */
@@ -175,6 +188,10 @@ export class ChainNemesis {
       case 'crash':
         if (!this.#mayCrash(node)) return
         cluster.crash(node)
+        return this.#after(action, () => this.#restart(node))
+      case 'move':
+        if (!this.#mayCrash(node)) return
+        cluster.move(node)
         return this.#after(action, () => this.#restart(node))
       case 'pause':
         if (!node.running) return
@@ -230,6 +247,12 @@ export class ChainNemesis {
           this.#after(action, () => this.#restart(node))
         })
         return
+      }
+      case 'wrong-map': {
+        const members = node.whole?.ring?.members
+        const others = members?.others() ?? []
+        const dead = others[pick % Math.max(1, others.length)]
+        return dead && members?.learn([{ ...dead, status: 'dead' }])
       }
       case 'collect':
         return node.handle({ kind: 'collect' })

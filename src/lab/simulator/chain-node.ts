@@ -112,7 +112,7 @@ export class ChainNode {
   readonly #init: ChainNodeInit
   /** Of this node, in ms of the world. */
   readonly timers: TimerScope
-  readonly #store: SimulatedReplicaStore
+  #store: SimulatedReplicaStore
   readonly #env: Env
   /** Its boot is not stable yet. */
   #starting = false
@@ -318,8 +318,11 @@ export class ChainNode {
   /** The process ends at this moment. */
   crash(): void {
     this.whole?.crash()
+    if (this.whole !== undefined) {
+      this.#store.end()
+      this.#store = new SimulatedReplicaStore(this)
+    }
     this.whole = undefined
-    this.#store.bodies.forgetReceipts()
     this.driver?.close()
     this.driver = undefined
     this.replication = undefined

@@ -18,24 +18,20 @@ import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
 import { ChainInvariants } from './chain-invariants.ts'
 import { ChainNemesis } from './chain-nemesis.ts'
 import type { ChainNode } from './chain-node.ts'
-import { hasBrokenLink, SLOW_SYNC_MS } from './chain-troubles.ts'
+import { SLOW_SYNC_MS } from './chain-troubles.ts'
 import { ChainWorkload } from './chain-workload.ts'
+import { type World, worldOf } from './chain-world.ts'
 import { DiskCopies } from './disk-copies.ts'
 import { InvariantBroken } from './invariant-broken.ts'
+import { lookupsGoneWrong } from './last-lookups.ts'
 import { checkHistory } from './linearizability.ts'
 import type { RunOptions, RunResult, Scenario } from './scenario.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { type Failure, type Subjects, Transcript } from './transcript.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
-/** Virtual ms of trouble, in most worlds and in few, then of healing, before the run counts as stuck. */
-const TROUBLE_MS = 1500
-const LONG_TROUBLE_MS = 15_000
-const LONG_SHARE = 0.04
+/** Virtual ms of healing, before the run counts as stuck. */
 const HEALING_MS = 12_000
-
-/** The share of the worlds with whole nodes, which take about three times as long; none of those has a broken link (docs/decisions/0250). */
-const WHOLE_SHARE = 0.35
 
 /** Virtual ms between two looks at whether the network has healed; each is also a `verify` at every node. */
 const LOOK_MS = 150
@@ -48,44 +44,6 @@ export const scenario: Scenario = {
   // test/mutants changes the sources instead.
   mutants: [],
   run: async (seed, options) => await new ChainRun(seed, options).run(),
-}
-
-/** The world of a run. A schedule may say some of it. */
-interface World {
-  readonly nodes: number
-  readonly founders: number
-  readonly zones: number
-  /** With few paths, a comparison has many steps only when digests are followed down to the leaves. */
-  readonly listedMax: number
-  /** Clients that ask what they draw; 0 leaves only those of the schedule. */
-  readonly clients: number
-  readonly paths: number
-  /** Virtual ms. In a long world few paths are written by many, and a view lives for many writes. */
-  readonly troubleMs: number
-  /** The share of bodies that lie beside their records. Such bodies go round no broken link (docs/decisions/0192). */
-  readonly large: number
-  /** Whether an operator has all ranges checked again and again while the network heals; else only clients ask. */
-  readonly verifies: boolean
-  /** Whether the nodes are whole: bodies have bytes, and nobody tells the nodes who the others are (docs/decisions/0250). */
-  readonly whole: boolean
-}
-
-function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
-  const nodes = given.nodes ?? random.int(3, 7)
-  const drawnMs = random.fork('length').chance(LONG_SHARE) ? LONG_TROUBLE_MS : TROUBLE_MS
-  const { troubleMs = drawnMs } = given
-  return {
-    troubleMs,
-    nodes,
-    founders: given.founders ?? (random.chance(0.6) ? nodes : random.int(3, nodes)),
-    zones: given.zones ?? random.fork('zones').pick([0, 0, 2, 3]),
-    listedMax: given.listedMax ?? random.fork('settings').pick([0, 1, 16]),
-    clients: given.clients ?? random.int(2, 5),
-    paths: given.paths ?? (troubleMs > TROUBLE_MS ? 2 : random.int(2, 6)),
-    large: given.large ?? (hasBrokenLink(random) ? 0 : 0.3),
-    verifies: given.verifies ?? random.fork('healing').chance(0.5),
-    whole: given.whole ?? (!hasBrokenLink(random) && random.fork('whole').chance(WHOLE_SHARE)),
-  }
 }
 
 class ChainRun {
@@ -357,6 +315,17 @@ class ChainRun {
     return `replicas of ${path} differ: ${versions.join(', ')}`
   }
 
+  #lost(): Promise<string | undefined> {
+    return lookupsGoneWrong(
+      { clock: this.#clock, nodes: this.#cluster.nodes.filter(node => this.#cluster.isMember(node)) },
+      {
+        positions: this.#workload.paths.map(path => this.#workload.positionOf(path)),
+        serving: position => this.#activeAt(position),
+        timeoutMs: 2 * SIMULATED_SETTINGS.requestTimeoutMs,
+      },
+    )
+  }
+
   /** Reads everything once more, and judges the history. */
   async #verdict(): Promise<Failure | undefined> {
     const node = this.#cluster.nodes.find(each => this.#cluster.isMember(each))
@@ -380,6 +349,8 @@ class ChainRun {
     if (unread !== undefined)
       return { reason: `${unread.path} can't be read after healing`, subjects: [unread.path] }
     this.#invariants.assertBodies(this.#workload.paths)
+    const lost = this.#world.whole ? await this.#lost() : undefined
+    if (lost !== undefined) return { reason: lost, subjects: '*' }
     const operations = this.#workload.operations()
     for (const path of this.#workload.paths) {
       const last = operations.filter(each => each.client === 'last' && each.path === path)

@@ -26,6 +26,17 @@ const KINDS: readonly (readonly [string, number])[] = [
   ['slow', 3],
 ]
 
+/** In worlds with whole nodes: a node changes its address, a link is slow, a node hears of a death that was none. */
+const WHOLE_KINDS: readonly (readonly [string, number])[] = [
+  ...KINDS,
+  ['move', 5],
+  ['slow-link', 4],
+  ['wrong-map', 4],
+]
+
+/** Ms that a message takes on a slow link, at most. */
+export const SLOW_LINK_MS = 60
+
 /** Ms for which a trouble lasts. */
 const LASTS_MS = [5, 250] as const
 
@@ -67,15 +78,20 @@ export function drawLinks(random: SeededRandom, atMs: number): NemesisAction {
 }
 
 /** One trouble. */
-export function drawTrouble(random: SeededRandom, names: readonly NodeName[], atMs: number): NemesisAction {
-  const kind = drawKind(random)
+export function drawTrouble(
+  random: SeededRandom,
+  names: readonly NodeName[],
+  atMs: number,
+  isWhole = false,
+): NemesisAction {
+  const kind = drawKind(random, isWhole ? WHOLE_KINDS : KINDS)
   const node = random.pick([...names])
   const others = random.shuffle([...names])
   const lastsMs = random.between(LASTS_MS[0], LASTS_MS[1])
   const pick = random.next32()
   if (kind === 'skew') return { atMs, kind, node, byMs: drawJumpMs(random) }
   if (kind === 'slow') return { atMs, kind, node, lastsMs, syncMs: drawSyncMs(random) }
-  if (kind === 'cut') return { atMs, kind, from: others[0], to: others[1], lastsMs }
+  if (kind === 'cut' || kind === 'slow-link') return { atMs, kind, from: others[0], to: others[1], lastsMs }
   if (kind === 'partition') {
     const size = random.int(1, others.length - 1)
     return { atMs, kind, groups: [others.slice(0, size), others.slice(size)], lastsMs }
@@ -87,10 +103,10 @@ export function isCut({ kind }: NemesisAction): boolean {
   return kind === 'cut' || kind === 'partition'
 }
 
-function drawKind(random: SeededRandom): string {
-  const total = KINDS.reduce((sum, [, weight]) => sum + weight, 0)
+function drawKind(random: SeededRandom, kinds: typeof KINDS): string {
+  const total = kinds.reduce((sum, [, weight]) => sum + weight, 0)
   let left = random.between(0, total)
-  for (const [kind, weight] of KINDS) {
+  for (const [kind, weight] of kinds) {
     left -= weight
     if (left < 0) return kind
   }

@@ -23,14 +23,27 @@ export class MessageInvariants {
   readonly #chosen = new Map<ViewId, ViewId>()
   /** What is sealed at each node, as far as its disk knows. */
   readonly #sealed = new Set<string>()
+  /** What the latest step of each node has sealed. */
+  readonly #sealing = new Map<NodeId, Set<string>>()
+
+  /** A node has made another step: all that the one before had to say has left, if that was durable. */
+  stepped(node: NodeId): void {
+    for (const key of this.#sealing.get(node) ?? []) this.#sealed.add(key)
+    this.#sealing.delete(node)
+  }
 
   /** A step of a node whose identity is good is durable; what it says follows. */
   durable(node: NodeId, writes: readonly Write[]): void {
+    this.stepped(node)
+    // A step may vote first and seal then: its words leave after both, and the vote is good for the moment before.
+    const sealing = new Set<string>()
+    this.#sealing.set(node, sealing)
     for (const write of writes) {
       if (write.kind !== 'view') continue
       const key = `${node} ${write.id}`
-      if (write.state?.sealed) this.#sealed.add(key)
-      else this.#sealed.delete(key)
+      sealing.delete(key)
+      if (!write.state?.sealed) this.#sealed.delete(key)
+      else if (!this.#sealed.has(key)) sealing.add(key)
       if (write.state?.accepted !== undefined) this.#noteVote(node, write.state.view, write.state.accepted)
     }
   }

@@ -22,6 +22,7 @@ export const VALUE = 'value/'
 export class SimulatedReplicaStore implements ReplicaStore {
   readonly bodies: SimulatedBodies
   readonly #disk: SimulatedDisk<Uint8Array>
+  #hasEnded = false
   /** Bytes on a simulated disk never change, so each is decoded once. */
   readonly #decoded = new WeakMap<Uint8Array, KeptRecord>()
 
@@ -62,7 +63,14 @@ export class SimulatedReplicaStore implements ReplicaStore {
     }
   }
 
+  /** The process that writes here has ended: what is left of it in this run writes nothing any more. */
+  end(): void {
+    this.#hasEnded = true
+    this.bodies.forgetReceipts()
+  }
+
   async apply(batch: ReplicaBatch): Promise<void> {
+    if (this.#hasEnded) return new Promise(() => undefined)
     const changes: [string, Uint8Array | undefined][] = []
     for (const { path, record } of batch.records) {
       const file = record?.file

@@ -9,6 +9,7 @@ import type { ChainNode } from './chain-node.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { NodeName, SimulatedNetwork } from './simulated-network.ts'
 import type { Frame, SimulatedWire } from './simulated-peers.ts'
+import type { VirtualClock } from './virtual-clock.ts'
 
 /** What travels between nodes: messages of replication, and what whole nodes ask each other besides. */
 export type Packet =
@@ -23,6 +24,7 @@ export type Packet =
 const REFUSED_MS = [0.3, 4] as const
 
 export interface WholeNetworkComponents {
+  readonly clock: Pick<VirtualClock, 'attempt'>
   readonly random: SeededRandom
   readonly network: () => SimulatedNetwork<Packet>
   readonly node: (name: NodeName) => ChainNode
@@ -33,6 +35,9 @@ export interface WholeNetworkComponents {
 export class WholeNetwork {
   readonly #components: WholeNetworkComponents
   readonly #homes = new Map<Address, NodeName>()
+  /** Addresses where somebody lived. */
+  readonly #left: Address[] = []
+  #moves = 0
 
   constructor(components: WholeNetworkComponents) {
     this.#components = components
@@ -40,8 +45,18 @@ export class WholeNetwork {
 
   /** From now on the node lives there, and nowhere else. */
   settle(name: NodeName, address: Address): void {
-    for (const [old, resident] of this.#homes) if (resident === name) this.#homes.delete(old)
+    const old = this.addressOf(name)
+    if (old !== undefined) this.#homes.delete(old)
+    if (old !== undefined) this.#left.push(old)
     this.#homes.set(address, name)
+  }
+
+  /** An address for a node that moves: one that another has left, every other time, or a new one. */
+  freeAddress(name: NodeName): Address {
+    this.#moves++
+    const left = this.#left.find(address => !this.#homes.has(address))
+    if (left !== undefined && this.#moves % 2 === 0) return left
+    return `${name}:${5000 + this.#moves}` as Address
   }
 
   addressOf(name: NodeName): Address | undefined {
@@ -49,11 +64,12 @@ export class WholeNetwork {
   }
 
   wireOf(from: NodeName): SimulatedWire {
+    const { clock } = this.#components
     return {
       message: (at, [to, message], { nodeId, boot, address }, answers) => {
         if (!isMessage(message)) throw new TypeError(`Malformed: ${JSON.stringify(message)}`)
         const envelope = { from: nodeId, boot, to, message }
-        this.#components.sent(envelope)
+        clock.attempt(() => this.#components.sent(envelope))
         this.#carry(from, { ...envelope, address, at }, answers)
       },
       frame: (at, frame, answers) => this.#carry(from, { frame, at }, answers),

@@ -8,6 +8,6 @@ import type { Write } from './machine-state.ts'
 export interface DriverObserver {
   /** After each step, before its writes are on the disk. */
   stepped(event: MachineEvent, writes: readonly Write[]): void
-  /** What a step has written is durable; its effects leave next. */
+  /** What a step has written, if anything, is durable; its effects leave next. */
   durable(writes: readonly Write[]): void
 }

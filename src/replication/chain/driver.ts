@@ -294,7 +294,7 @@ export class ChainDriver {
   }
 
   #releaseStep({ writes, effects, settled }: Step): void {
-    if (writes.length > 0) this.#components.observer?.durable(writes)
+    this.#components.observer?.durable(writes)
     this.#release(effects)
     settled?.(undefined)
   }

@@ -29,6 +29,7 @@ function bench() {
   })
   const listening = new Set([N1, N2])
   const whole: WholeNetwork = new WholeNetwork({
+    clock,
     random,
     network: () => network,
     node: node as never,

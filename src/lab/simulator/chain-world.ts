@@ -1,0 +1,51 @@
+/**
+ * Owns what a simulated world is like, drawn from its seed, or said by a schedule.
+ */
+import { hasBrokenLink } from './chain-troubles.ts'
+import type { SeededRandom } from './seeded-random.ts'
+
+/** Virtual ms of trouble, in most worlds and in few. */
+const TROUBLE_MS = 1500
+const LONG_TROUBLE_MS = 15_000
+const LONG_SHARE = 0.04
+
+/** The share of the worlds with whole nodes, which take about three times as long; none of those has a broken link (docs/decisions/0250). */
+const WHOLE_SHARE = 0.35
+
+/** The world of a run. A schedule may say some of it. */
+export interface World {
+  readonly nodes: number
+  readonly founders: number
+  readonly zones: number
+  /** With few paths, a comparison has many steps only when digests are followed down to the leaves. */
+  readonly listedMax: number
+  /** Clients that ask what they draw; 0 leaves only those of the schedule. */
+  readonly clients: number
+  readonly paths: number
+  /** Virtual ms. In a long world few paths are written by many, and a view lives for many writes. */
+  readonly troubleMs: number
+  /** The share of bodies that lie beside their records. Such bodies go round no broken link (docs/decisions/0192). */
+  readonly large: number
+  /** Whether an operator has all ranges checked again and again while the network heals; else only clients ask. */
+  readonly verifies: boolean
+  /** Whether the nodes are whole: bodies have bytes, and nobody tells the nodes who the others are (docs/decisions/0250). */
+  readonly whole: boolean
+}
+
+export function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
+  const nodes = given.nodes ?? random.int(3, 7)
+  const drawnMs = random.fork('length').chance(LONG_SHARE) ? LONG_TROUBLE_MS : TROUBLE_MS
+  const { troubleMs = drawnMs } = given
+  return {
+    troubleMs,
+    nodes,
+    founders: given.founders ?? (random.chance(0.6) ? nodes : random.int(3, nodes)),
+    zones: given.zones ?? random.fork('zones').pick([0, 0, 2, 3]),
+    listedMax: given.listedMax ?? random.fork('settings').pick([0, 1, 16]),
+    clients: given.clients ?? random.int(2, 5),
+    paths: given.paths ?? (troubleMs > TROUBLE_MS ? 2 : random.int(2, 6)),
+    large: given.large ?? (hasBrokenLink(random) ? 0 : 0.3),
+    verifies: given.verifies ?? random.fork('healing').chance(0.5),
+    whole: given.whole ?? (!hasBrokenLink(random) && random.fork('whole').chance(WHOLE_SHARE)),
+  }
+}

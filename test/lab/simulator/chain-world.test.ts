@@ -1,0 +1,18 @@
+import t from 'tap'
+import { hasBrokenLink } from '../../../src/lab/simulator/chain-troubles.ts'
+import { worldOf } from '../../../src/lab/simulator/chain-world.ts'
+import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
+
+t.test('a seed has one world, and a schedule may say some of it', async t => {
+  t.same(worldOf(new SeededRandom(7)), worldOf(new SeededRandom(7)))
+  t.match(worldOf(new SeededRandom(7), { nodes: 4, whole: true }), { nodes: 4, whole: true })
+})
+
+t.test('worlds of all kinds come up, and whole nodes have no link that stays broken', async t => {
+  const seeds = Array.from({ length: 300 }, (_, seed) => seed)
+  const worlds = seeds.map(seed => ({ seed, ...worldOf(new SeededRandom(seed)) }))
+  const whole = worlds.filter(world => world.whole)
+  t.ok(whole.length > 60 && whole.length < 140)
+  t.notOk(whole.some(({ seed }) => hasBrokenLink(new SeededRandom(seed))))
+  t.ok(worlds.some(({ troubleMs }) => troubleMs > 1_500))
+})
