@@ -5,30 +5,24 @@
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
-import type { Defect } from '../invariant.ts'
 import type { Whereabouts } from '../peer/peer-requests.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
 import type { BodyAnnouncement, PeerIdentity, Unreachable } from '../peer/peers.ts'
-import type { ProtocolVersion } from '../peer/protocol.ts'
 import { RoundTrips } from '../peer/round-trips.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
 import { holdersOf } from '../replication/chain/body-holders.ts'
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
-import { ChainDriver, type ChainDriverComponents, type ChainDriverInit } from '../replication/chain/driver.ts'
+import { ChainDriver } from '../replication/chain/driver.ts'
 import { LostRanges } from '../replication/chain/lost-ranges.ts'
-import type { ChainSettings } from '../replication/chain/machine-state.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
 import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
 import { type Address, type Identifier, identifierOfPath, identifiersOfAddress } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
-import type { LearningMode } from '../routing/learning.ts'
 import type { LookupResult, Lookups } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
-import type { ReplicaStore } from '../storage/replica-store.ts'
-import type { Storage } from '../storage/storage.ts'
 import type { NodeId, View } from '../views/view.ts'
 import { AllNodes } from './all-nodes.ts'
 import { Answers } from './answers.ts'
@@ -50,39 +44,10 @@ import type { NetworkConfig } from './network-config.ts'
 import { NetworkList } from './network-list.ts'
 import { ownPart } from './own-part.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
+import type { RingNodeComponents, RingNodeInit } from './ring-node-parts.ts'
 import { byHttp, type Connect, type RingPeers, ringCredentials } from './ring-peers.ts'
 import { Strangers, strangersTo } from './strangers.ts'
 import { UpgradeGate } from './upgrade-gate.ts'
-
-export interface RingNodeComponents {
-  readonly env: Env
-  readonly storage: Storage & {
-    readonly nodeId: string
-    readonly boot: number
-    readonly replica: ReplicaStore
-  }
-  /** How it speaks to the others; by HTTP where nothing is said. */
-  readonly connect?: Connect
-  /** For the simulator, which hears what the driver is asked. */
-  readonly drive?: (components: ChainDriverComponents, init: ChainDriverInit) => ChainDriver
-}
-
-export interface RingNodeInit {
-  readonly network: NetworkConfig
-  readonly self: MapRecord
-  readonly records: readonly MapRecord[]
-  readonly secret: string | undefined
-  /** See PeerVersions. */
-  readonly speaks?: ProtocolVersion
-  readonly scheme: 'http' | 'https'
-  readonly learn: LearningMode
-  /** Waits and bounds of the protocol that are not the usual ones (patience.ts). */
-  readonly settings?: Partial<ChainSettings>
-  /** The disk is a copy or was restored: the node has to stop. */
-  readonly halted: () => void
-  /** The program is wrong: nothing leaves this node any more, and its process has to end. */
-  readonly broken: (defect: Defect) => void
-}
 
 export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, PeerStream> {
   readonly network: NetworkConfig
@@ -115,18 +80,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const own = { networkId: () => init.network.networkId, self: () => this.#identity() }
     this.credentials = ringCredentials(env, { ...init, ...own })
     const { connect = byHttp, drive = (...parts) => new ChainDriver(...parts) } = components
-    this.#peers = connect(
-      { env, credentials: this.credentials },
-      {
-        scheme: init.scheme,
-        unreachable: (address, how) => this.#onUnreachable(address, how),
-        isMessage: isEnvelope,
-        dated: what => datedOf('kind' in what ? what : what[1]),
-        messages: this.#hear,
-        replaced: there => this.#onReplaced(there),
-        took: (peer, ms) => this.#took(peer, ms),
-      },
-    )
+    this.#peers = this.#makePeers(connect, init)
     this.driver = drive(
       {
         env,
@@ -170,6 +124,21 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       network: init.network,
       files: () => storage.statistics().files,
     })
+  }
+
+  #makePeers(connect: Connect, init: RingNodeInit): RingPeers {
+    return connect(
+      { env: this.#env, credentials: this.credentials },
+      {
+        scheme: init.scheme,
+        unreachable: (address, how) => this.#onUnreachable(address, how),
+        isMessage: isEnvelope,
+        dated: what => datedOf('kind' in what ? what : what[1]),
+        messages: this.#hear,
+        replaced: there => this.#onReplaced(there),
+        took: (peer, ms) => this.#took(peer, ms),
+      },
+    )
   }
 
   #identity(): PeerIdentity {

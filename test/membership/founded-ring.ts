@@ -2,7 +2,8 @@
  * Owns what tests use that need a whole node's replication and no other node: a network of one, founded on a storage.
  */
 import type { Env } from '../../src/env.ts'
-import { RingNode, type RingNodeComponents } from '../../src/membership/ring-node.ts'
+import { RingNode } from '../../src/membership/ring-node.ts'
+import type { RingNodeComponents } from '../../src/membership/ring-node-parts.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 
 export const NETWORK = { networkId: 'net-1', replicas: 3, minReplicas: 2, virtualNodes: 8 }
