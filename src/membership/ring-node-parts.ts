@@ -1,5 +1,5 @@
 /**
- * Owns what a node of a ring is made of, and what it is told at its beginning.
+ * What a node of a ring is made of, and what it is told at its beginning.
  */
 import type { Env } from '../env.ts'
 import type { Defect } from '../invariant.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what a simulated world is like, drawn from its seed, or said by a schedule.
+ * What a simulated world is like, drawn from its seed, or said by a schedule.
  */
 import { hasBrokenLink } from './chain-troubles.ts'
 import type { SeededRandom } from './seeded-random.ts'

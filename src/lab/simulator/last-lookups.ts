@@ -1,5 +1,5 @@
 /**
- * Owns the lookups at the end of a run with whole nodes: each node has to find its way to the view that serves, whatever it has been told
+ * The lookups at the end of a run with whole nodes: each node has to find its way to the view that serves, whatever it has been told
  * of the others.
  */
 import type { RingNode } from '../../membership/ring-node.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns what a message of replication is about, for the transcript, and whether it brings a body.
+ * What a message of replication is about, for the transcript, and whether it brings a body.
  */
 import type { Envelope } from '../../replication/chain/messages.ts'
 
