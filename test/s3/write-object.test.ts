@@ -138,3 +138,22 @@ t.test('many deletes at once', async t => {
     'MaxMessageLengthExceeded',
   )
 })
+
+t.test('a trailer with another checksum than the body has: nothing is visible', async t => {
+  const node = await nodeWithBucket(t)
+  const put = (value: string) =>
+    node.ask({
+      method: 'PUT',
+      path: '/bucket/key',
+      headers: {
+        'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+        'x-amz-decoded-content-length': '9',
+        'x-amz-trailer': 'x-amz-checksum-crc64nvme',
+      },
+      body: `9\r\n123456789\r\n0\r\nx-amz-checksum-crc64nvme:${value}\r\n\r\n`,
+    })
+  t.match(await put('rosUhgp5mIk='), { status: 400, code: 'BadDigest' })
+  t.equal((await node.ask({ path: '/bucket/key' })).code, 'NoSuchKey')
+  t.match(await put('rosUhgp5mIg='), { status: 200, headers: { 'x-amz-checksum-crc64nvme': 'rosUhgp5mIg=' } })
+  t.equal((await node.ask({ path: '/bucket/key' })).text, '123456789')
+})
