@@ -130,7 +130,7 @@ export class FaultClient {
       if (action.kind === 'get')
         return { kind: 'ok', value: await valueIn(reply.body), ...(etag && { etag }) }
       const text = await reply.body.text()
-      if (action.kind === 'exists') return { kind: text === 'true' ? 'ok' : 'FILE_NOT_FOUND' }
+      if (action.kind === 'exists') return { kind: text.trimEnd() === 'true' ? 'ok' : 'FILE_NOT_FOUND' }
       return { kind: 'ok', ...(etag && { etag }) }
     }
     const text = await reply.body.text()
