@@ -5,9 +5,8 @@
 import type { Env } from '../env.ts'
 import { identifierOfPath } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
-import { type KnownRange, RangeTable } from './range-table.ts'
+import { type KnownRange, RangeTable, toldRange } from './range-table.ts'
 import { Reachability } from './reachability.ts'
-import { toldRange } from './told-range.ts'
 
 /** What a request is about: one path; or nothing that a certain node keeps, so that any node may be asked. */
 export type Goal = { readonly path: PathName; readonly writes: boolean } | 'any'

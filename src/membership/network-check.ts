@@ -12,7 +12,6 @@ import { type Arc, arcContains } from '../ring/arc.ts'
 import type { NodeId } from '../ring/identifier.ts'
 import type { PeerAnswer, PeerCall, PeerStream } from './calls.ts'
 import { type Difference, type DifferencesComponents, differences, differencesNow } from './differences.ts'
-import { merged } from './merged.ts'
 import { mergeRanges, type OverlayRange, type RangeReport } from './overlay.ts'
 import { type Attendance, type Fault, faultOf } from './range-health.ts'
 
@@ -318,4 +317,42 @@ function liesIn(range: Arc, whole: Arc): boolean {
     (range.hi === whole.hi || arcContains(whole, range.hi)) &&
     (range.lo === whole.lo || arcContains(whole, range.lo))
   )
+}
+
+/** A word of one of several streams, or why that one has ended early. */
+export interface MergedWord<Key, Word> {
+  readonly key: Key
+  readonly word?: Word
+  readonly error?: unknown
+}
+
+/** Reads several streams as one, each word as it comes; a stream that nobody reads from waits. */
+export async function* merged<Key, Word>(
+  streams: readonly (readonly [key: Key, stream: AsyncIterable<Word>])[],
+): AsyncGenerator<MergedWord<Key, Word>> {
+  const open = new Map(streams.map(([key, stream]) => [key, stream[Symbol.asyncIterator]()]))
+  const next = async (key: Key, iterator: AsyncIterator<Word>) => {
+    try {
+      return { key, step: await iterator.next() }
+    } catch (error) {
+      return { key, error }
+    }
+  }
+  const waiting = new Map([...open].map(([key, iterator]) => [key, next(key, iterator)]))
+  try {
+    while (waiting.size > 0) {
+      const { key, step, error } = await Promise.race(waiting.values())
+      const iterator = open.get(key)
+      if (iterator === undefined || step === undefined || step.done) {
+        waiting.delete(key)
+        open.delete(key)
+        if (step === undefined) yield { key, error }
+        continue
+      }
+      yield { key, word: step.value }
+      waiting.set(key, next(key, iterator))
+    }
+  } finally {
+    await Promise.allSettled([...open.values()].map(iterator => iterator.return?.()))
+  }
 }

@@ -1,6 +1,7 @@
 /**
- * What the errors of a disk mean to a caller: full, or unable to take or give bytes.
+ * What the errors of a disk mean to a caller: full, or unable to take or give bytes; and whether there is room.
  */
+import { statfsSync } from 'node:fs'
 import { errorCode, StoreError } from '../errors.ts'
 
 /** "No space" of the file system, of a quota, of a file's largest size, and of LMDB's map (MDB_MAP_FULL). */
@@ -53,4 +54,10 @@ export function isDiskFailure(error: unknown): boolean {
   const cause = (error as { cause?: { code?: unknown } } | null)?.cause
   const code = errorCode(error)
   return (code === 'UNAVAILABLE' || code === 'INDETERMINATE') && FAILING.has(cause?.code)
+}
+
+/** Before something begins that must not fail for want of space. @throws StoreError DISK_FULL when the disk that holds `folder` has fewer bytes left. */
+export function assertFree(folder: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(folder)
+  if (bavail * bsize < bytes) throw new StoreError('DISK_FULL', 'No space is left on the disk.')
 }

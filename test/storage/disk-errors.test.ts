@@ -1,6 +1,7 @@
+import { statfsSync } from 'node:fs'
 import t from 'tap'
 import { StoreError } from '../../src/errors.ts'
-import { diskError, isDiskFailure } from '../../src/storage/disk-errors.ts'
+import { assertFree, diskError, isDiskFailure } from '../../src/storage/disk-errors.ts'
 
 const withCode = (code: string | number) => Object.assign(new Error('as the system says'), { code })
 
@@ -40,4 +41,11 @@ t.test('a disk that fails is told from one that is full, and from everything els
     undefined,
   ])
     t.notOk(isDiskFailure(error))
+})
+
+t.test('what fits passes, and what does not is refused', async t => {
+  const folder = t.testdir()
+  const { blocks, bsize } = statfsSync(folder)
+  assertFree(folder, 0)
+  t.throws(() => assertFree(folder, blocks * bsize + 1), { code: 'DISK_FULL' })
 })

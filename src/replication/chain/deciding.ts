@@ -27,6 +27,7 @@ import {
   isMember,
   majority,
   type NodeId,
+  type Rank,
   type View,
   type ViewId,
   type ViewState,
@@ -337,4 +338,14 @@ export function takeAll(m: Deciding, views: readonly View[]): void {
 /** A view was dropped. */
 export function forgetProposal(m: Deciding, viewId: ViewId): void {
   m.proposals.delete(viewId)
+}
+
+/**
+ * The machine's part in an operator's recovery of a range whose majority is gone for good: the survivor takes a view in which it is
+ * alone, as if that had been decided, and goes on from its own state; repair brings the view back to its replicas. Does nothing
+ * when a view above `basis` is known in that range: then somebody has decided something meanwhile.
+ */
+export function recover(m: Deciding, view: View, basis: Rank): void {
+  const isOvertaken = m.table.overlapping(view).some(other => compareViews(other, basis) > 0)
+  if (!isOvertaken && view.replicas.length === 1 && view.replicas[0] === m.self) take(m, view)
 }

@@ -3,8 +3,9 @@
  * keeps itself. They are to be read only, and show what a step has left, durable or not; whoever tells others of it waits
  * for `ChainDriver.durable()` first.
  */
+
 import type { Arc } from '../../ring/arc.ts'
-import type { Identifier } from '../../ring/identifier.ts'
+import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { Boot, NodeId, View, ViewId, ViewState } from '../../views/view.ts'
@@ -88,4 +89,22 @@ export function keptHereOf(machine: () => Readonly<Sparing>): KeptHere {
       return missing
     },
   }
+}
+
+/** Nodes that are asked for one body at the most: one after the other, so that more would take too long anyway. */
+export const HOLDERS_MAX = 32
+
+/**
+ * Other nodes that should have the body of a path: the replicas of its path first, then those of the views that it came from, then
+ * whoever else this node knows to be a replica of anything, since a copy names a body that lies elsewhere on the ring. Those
+ * believed dead come last.
+ */
+export function holdersOf(known: NetworkView, path: PathName | undefined): NodeId[] {
+  const view = path === undefined ? undefined : known.covering(identifierOfPath(path))
+  const near = view === undefined ? [] : [view, ...view.sources].flatMap(source => source.replicas)
+  const all = new Set([...near, ...known.newest().flatMap(({ replicas }) => replicas)])
+  all.delete(known.self)
+  const nodes = [...all]
+  const dead = (node: NodeId) => !known.isAlive(node)
+  return [...nodes.filter(node => !dead(node)), ...nodes.filter(dead)].slice(0, HOLDERS_MAX)
 }

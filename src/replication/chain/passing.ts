@@ -233,7 +233,7 @@ export function collectTombstones(m: Passing, viewId: ViewId): void {
   const floor = { epoch: state.view.epoch, seq: acknowledgedUpTo(state, chainOf(m, state)) }
   const now = momentOf(m, state)
   if (!tombstones(m, state, floor, now).some(() => true)) return
-  lowerTombstones(m, state, floor, now)
+  raiseFloor(m, state, floor, now)
 }
 
 export function onFloor(m: Passing, from: NodeId, message: ChainMessage & { kind: 'floor' }): void {
@@ -241,10 +241,10 @@ export function onFloor(m: Passing, from: NodeId, message: ChainMessage & { kind
   if (state === undefined || !takesPasses(state) || predecessorIn(state.view, m.self) !== from) return
   const { floor, nowMs: wallMs, timeMs: rangeMs = 0 } = message
   if (floor.epoch !== state.view.epoch) return
-  lowerTombstones(m, state, floor, { rangeMs, wallMs, keptMs: m.settings.outcomesKeptMs })
+  raiseFloor(m, state, floor, { rangeMs, wallMs, keptMs: m.settings.outcomesKeptMs })
 }
 
-function lowerTombstones(m: Passing, before: ViewState, floor: Version, now: Moment): void {
+function raiseFloor(m: Passing, before: ViewState, floor: Version, now: Moment): void {
   let state = before
   if (compareVersions(floor, state.floor) > 0) {
     state = { ...state, floor, seq: Math.max(state.seq, floor.seq) }

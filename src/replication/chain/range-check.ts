@@ -13,9 +13,9 @@ import type { InspectedRecord, ReplicaStore } from '../../storage/replica-store.
 import type { Storage } from '../../storage/storage.ts'
 import { serves } from '../../views/install.ts'
 import type { BodyCarrier } from './body-carrier.ts'
-import { holdersOf } from './body-holders.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
 import type { ChainDriver } from './driver.ts'
+import { holdersOf } from './network-view.ts'
 import { keptRecordOf } from './record-notes.ts'
 
 /** Between two words about progress, ms: often enough that nobody takes the check for dead. */

@@ -1007,14 +1007,16 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'recover-overtaken',
-    file: 'src/replication/chain/recovering.ts',
+    file: 'src/replication/chain/deciding.ts',
+    tests: ['test/replication/chain/recovering.test.ts'],
     find: '!isOvertaken && view',
     replace: 'view',
     loss: 'a recovery by force goes over what was decided meanwhile',
   },
   {
     id: 'recover-for-another',
-    file: 'src/replication/chain/recovering.ts',
+    file: 'src/replication/chain/deciding.ts',
+    tests: ['test/replication/chain/recovering.test.ts'],
     find: ' && view.replicas[0] === m.self) take',
     replace: ' ) take',
     loss: 'a node takes the part of another survivor',

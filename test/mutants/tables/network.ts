@@ -449,14 +449,14 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ended-stream-ends-all',
-    file: 'src/membership/merged.ts',
+    file: 'src/membership/network-check.ts',
     find: '        if (step === undefined) yield { key, error }\n        continue\n',
     replace: '        if (step === undefined) yield { key, error }\n        return\n',
     loss: 'one node that is done ends the check of all',
   },
   {
     id: 'broken-stream-unseen',
-    file: 'src/membership/merged.ts',
+    file: 'src/membership/network-check.ts',
     find: '        if (step === undefined) yield { key, error }\n',
     replace: '',
     loss: 'a node that broke off counts as checked',
