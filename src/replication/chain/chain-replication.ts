@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream'
 import type { Env } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
-import { type Address, type Identifier, identifierOfPath } from '../../ring/identifier.ts'
+import type { Address, Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { wholeRange } from '../../storage/checked-blocks.ts'
 import type { BlobId, FileRecord } from '../../storage/record.ts'
@@ -90,7 +90,7 @@ export class ChainReplication implements Replication {
   /** While a large body comes in here it goes on to those who will have to have it, as far as that is known. */
   #sendAhead(path: PathName | undefined, body: GrowingBody): void {
     const { driver, carrier } = this.#components
-    const replicas = (path && this.#covering(path)?.replicas) ?? []
+    const replicas = (path && this.#covering(this.#components.driver.positionOf(path))?.replicas) ?? []
     const others = replicas.filter(node => node !== this.#self && driver.known.isAlive(node))
     void carrier.sendAhead(body, others)
   }
@@ -129,23 +129,29 @@ export class ChainReplication implements Replication {
   }
 
   async kept(path: PathName, { key, fingerprint }: Idempotency): Promise<Done | undefined> {
-    const visited = await this.#reach(path)
-    const outcome = await this.#components.lost.request({ kind: 'get', path })
+    const position = this.#components.driver.positionOf(path)
+    const visited = await this.#reach(path, position)
+    const outcome = await this.#components.lost.request({ kind: 'get', path, position })
     if (outcome.kind !== 'value') throw this.#components.lost.refusal(path)
     const known = keptOutcome(outcome.record, key)
     // The commit tells a refusal again, and whether a key that stands for something else still counts.
     if (known === undefined || known.fingerprint !== fingerprint || known.refused) return undefined
     const { file, version, replaced } = known
-    return { record: file && { path, version, body: file }, replaced, ...this.#placement(path, visited) }
+    return {
+      record: file && { path, version, body: file },
+      replaced,
+      ...this.#placementAt(position, visited),
+    }
   }
 
   async find(path: PathName): Promise<Found> {
-    const here = this.#components.driver.readAtOnce(path)
-    if (here !== undefined) return { record: fileOf(here), ...this.#placementAt(here.position, []) }
-    const visited = await this.#reach(path)
-    const outcome = await this.#components.lost.request({ kind: 'get', path })
+    const position = this.#components.driver.positionOf(path)
+    const here = this.#components.driver.readAtOnce(path, position)
+    if (here !== undefined) return { record: fileOf(here), ...this.#placementAt(position, []) }
+    const visited = await this.#reach(path, position)
+    const outcome = await this.#components.lost.request({ kind: 'get', path, position })
     if (outcome.kind !== 'value') throw this.#components.lost.refusal(path)
-    return { record: fileOf(outcome.record), ...this.#placement(path, visited) }
+    return { record: fileOf(outcome.record), ...this.#placementAt(position, visited) }
   }
 
   async read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable> {
@@ -210,31 +216,28 @@ export class ChainReplication implements Replication {
   }
 
   async #commit(change: Change, options: ChangeOptions): Promise<Done> {
-    const visited = await this.#reach(change.path)
+    const position = this.#components.driver.positionOf(change.path)
+    const visited = await this.#reach(change.path, position)
     if (change.kind === 'put' && change.meta.user !== undefined)
-      await this.#components.refuseOutdated(this.#covering(change.path)?.replicas ?? [])
-    if (change.kind === 'put') await this.#distribute(change.path, change.body)
-    const request = this.#requestOf(change, options)
+      await this.#components.refuseOutdated(this.#covering(position)?.replicas ?? [])
+    if (change.kind === 'put') await this.#distribute(position, change.body)
+    const request = this.#requestOf(change, position, options)
     const outcome = await this.#components.lost.request(request)
     if (outcome.kind === 'unavailable') throw this.#components.lost.refusal(change.path)
     const done = doneOr(outcome, change)
     const { version, replaced = change.condition !== 'absent' } = done
     const body = request.kind === 'put' ? request.body : done.file
     const record = body && { path: change.path, version, body }
-    return { record, replaced, ...this.#placement(change.path, visited) }
+    return { record, replaced, ...this.#placementAt(position, visited) }
   }
 
   /** Learns who answers for a path, unless that is known; gives the nodes that were asked. */
-  async #reach(path: PathName): Promise<readonly Address[]> {
-    return this.#covering(path) === undefined ? this.#components.lookup(path) : []
+  async #reach(path: PathName, position: Identifier): Promise<readonly Address[]> {
+    return this.#covering(position) === undefined ? this.#components.lookup(path) : []
   }
 
-  #covering(path: PathName): View | undefined {
-    return this.#components.driver.known.covering(identifierOfPath(path))
-  }
-
-  #placement(path: PathName, visited: readonly Address[]): Placement {
-    return this.#placementAt(identifierOfPath(path), visited)
+  #covering(position: Identifier): View | undefined {
+    return this.#components.driver.known.covering(position)
   }
 
   #placementAt(position: Identifier, visited: readonly Address[]): Placement {
@@ -258,10 +261,10 @@ export class ChainReplication implements Replication {
   }
 
   /** Sends a large body to every replica before the write names it, to all of them at once. */
-  async #distribute(path: PathName, staged: StagedBody): Promise<void> {
+  async #distribute(position: Identifier, staged: StagedBody): Promise<void> {
     const { carrier, driver } = this.#components
     const blob = blobRefOf(staged)
-    const view = this.#covering(path)
+    const view = this.#covering(position)
     if (blob === undefined || view === undefined) return
     const from = this.#copied.get(staged)
     // What is staged here lies here; the body of a copy may lie elsewhere.
@@ -269,7 +272,7 @@ export class ChainReplication implements Replication {
     const others = view.replicas.filter(node => node !== this.#self)
     // On its way ahead it may have met a node that is gone by now, or has no part in the range any more.
     const isWanted = (node: NodeId) =>
-      driver.known.isAlive(node) && this.#covering(path)?.replicas.includes(node) === true
+      driver.known.isAlive(node) && this.#covering(position)?.replicas.includes(node) === true
     const look = () => carrier.leaveWays(blob.blobId, isWanted)
     look()
     // One that can't be reached is the machine's to notice, and to replace.
@@ -295,7 +298,7 @@ export class ChainReplication implements Replication {
     look()
   }
 
-  #requestOf(change: Change, { idempotency }: ChangeOptions): ClientRequest {
+  #requestOf(change: Change, position: Identifier, { idempotency }: ChangeOptions): ClientRequest {
     const nowMs = this.#components.env.clock.nowMs()
     const key = idempotency && {
       key: {
@@ -310,10 +313,10 @@ export class ChainReplication implements Replication {
         const { size, sha256, blockChecksums, content } = change.body
         const body = { size, sha256, blockChecksums, content }
         const { path, meta } = change
-        return { kind: 'put', path, body, meta, writtenAtMs: nowMs, condition, ...key }
+        return { kind: 'put', path, position, body, meta, writtenAtMs: nowMs, condition, ...key }
       }
       case 'remove':
-        return { kind: 'remove', path: change.path, condition, ...key }
+        return { kind: 'remove', path: change.path, position, condition, ...key }
       case 'move':
         return { kind: 'move', from: change.from, to: change.path, condition, ...key }
     }

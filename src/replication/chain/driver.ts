@@ -146,10 +146,11 @@ export class ChainDriver {
     return this.#records.isCovering(path)
   }
 
+  readonly positionOf = (path: PathName) => this.#records.positionOf(path)
+
   /** What is at a path, where that needs nobody else and nothing that is not durable yet; else undefined. */
-  readAtOnce(path: PathName): ChainRecord | undefined {
+  readAtOnce(path: PathName, position = this.positionOf(path)): ChainRecord | undefined {
     if (this.#closed || this.#fault || this.#records.isCovering(path)) return undefined
-    const position = this.#records.positionOf(path)
     // A crash may take back a view that began a moment ago, and what it made of its records.
     if (!this.#durableViews.serves(this.#machine.table.covering(position)?.id)) return undefined
     return this.#guarded('read', () => readAtOnce(this.#machine, path, position))

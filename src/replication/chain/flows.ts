@@ -50,9 +50,9 @@ function begin(m: Flowing, flow: Flow, request: ClientRequest): void {
 }
 
 function clientWrite(flow: Flow, request: ClientRequest & { kind: 'put' | 'remove' }): WriteRequest {
-  const { path } = request
+  const { path, position = identifierOfPath(path) } = request
   const key = request.key === undefined ? {} : { key: request.key }
-  const base = { path, position: identifierOfPath(path), requestId: flow.moveId, ...key }
+  const base = { path, position, requestId: flow.moveId, ...key }
   if (request.kind === 'remove') {
     // Whatever else is asked, there must be something to remove.
     const condition = request.condition === 'none' ? 'exists' : request.condition

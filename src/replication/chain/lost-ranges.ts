@@ -45,7 +45,8 @@ export class LostRanges {
   /** Asks the machine, and waits no longer than there is somebody who can do it. @throws StoreError UNAVAILABLE. */
   async request(request: ClientRequest): Promise<Outcome> {
     const paths = 'from' in request ? [request.from, request.to] : [request.path]
-    const positions = paths.map(identifierOfPath)
+    const known = 'from' in request ? undefined : request.position
+    const positions = known === undefined ? paths.map(identifierOfPath) : [known]
     // What was never begun is certainly not done.
     if ((await this.whenLost(positions)).length > 0) throw this.refusal(...paths)
     const ended = new AbortController()

@@ -8,15 +8,16 @@ import type { Body, FileMeta, Version } from '../../storage/record.ts'
 import type { NodeId, View } from '../../views/view.ts'
 import type { Condition } from '../replication.ts'
 import type { ChainRecord, IdempotencyKey, MoveRefusal, RequestId } from './chain-record.ts'
-import type { BlobRef, Message, Tag, WriteRequest } from './messages.ts'
+import type { BlobRef, Message, ReplyMessage, Tag, WriteRequest } from './messages.ts'
 
-/** What a client asks its entry node for. `position` is the key of the path. */
+/** What a client asks its entry node for. `position` is the key of the path, where whoever asks knows it already. */
 export type ClientRequest =
   /** With a `position` that is not the path's own, all that counts is that the range of that position has answered. */
   | { readonly kind: 'get'; readonly path: PathName; readonly position?: Identifier }
   | {
       readonly kind: 'put'
       readonly path: PathName
+      readonly position?: Identifier
       readonly body: Body
       readonly meta: FileMeta
       readonly writtenAtMs: number
@@ -26,6 +27,7 @@ export type ClientRequest =
   | {
       readonly kind: 'remove'
       readonly path: PathName
+      readonly position?: Identifier
       readonly condition: Condition
       readonly key?: IdempotencyKey
     }
@@ -77,19 +79,12 @@ export interface WriteTask {
   staging: BlobRef | undefined
 }
 
+/** What a reply says beside whose it is. */
+type Said<Reply> = Reply extends unknown ? Omit<Reply, 'tag'> : never
+
+/** What came of a task: what a replica has replied, or that nobody has. */
 export type TaskResult =
-  | { readonly kind: 'value'; readonly record: ChainRecord }
-  | {
-      readonly kind: 'written'
-      readonly version: Version
-      readonly current: Version
-      readonly replaced?: boolean | undefined
-      readonly record?: ChainRecord | undefined
-    }
-  | { readonly kind: 'failed'; readonly record: ChainRecord }
-  | { readonly kind: 'stale'; readonly record: ChainRecord }
-  | { readonly kind: 'unsettled'; readonly record: ChainRecord }
-  | { readonly kind: 'key-refused'; readonly reason: 'reused' | 'too-many' }
+  | Said<Exclude<ReplyMessage, { readonly kind: 'staged' | 'refused' }>>
   | { readonly kind: 'indeterminate' }
   /** It has not been written and will not be. */
   | { readonly kind: 'unavailable' }

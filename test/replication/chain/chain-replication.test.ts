@@ -9,6 +9,7 @@ import type { ChainDriver } from '../../../src/replication/chain/driver.ts'
 import { LostRanges } from '../../../src/replication/chain/lost-ranges.ts'
 import type { Machine } from '../../../src/replication/chain/machine-parts.ts'
 import { keptHereOf, networkViewOf } from '../../../src/replication/chain/network-view.ts'
+import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../../src/storage/record.ts'
 import type { ByteRange, Storage } from '../../../src/storage/storage.ts'
@@ -136,6 +137,7 @@ t.test('the same at once is one', async t => {
 const portsOf = (machine: object) => ({
   known: networkViewOf(() => machine as Machine),
   kept: keptHereOf(() => machine as Machine),
+  positionOf: identifierOfPath,
 })
 
 t.test('what a key has done is told when it can be read, and never guessed', async t => {
