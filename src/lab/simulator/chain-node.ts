@@ -106,6 +106,7 @@ export class ChainNode {
   restored = false
   /** How often a disk that was put back had been started by then. */
   restoredBoot = 0
+  #restarts = 0
   /** Oldest first. */
   images: StartImage[] = []
   readonly #components: ChainNodeComponents
@@ -212,7 +213,8 @@ export class ChainNode {
       },
       {
         ...{ nodeId: this.id, boot, address: address(), zone, boots: boots() },
-        name: `${this.id}/${boot}`,
+        // A disk that was put back is started under a count that it had before: what that one was told late is not for this one.
+        name: `${this.id}/${boot}${this.restored ? `.${++this.#restarts}` : ''}`,
         settings: wholeSettings(this.#init.settings),
         halted: () => stopped(this, 'impostor'),
         broken: error => clock.fail(error),
