@@ -77,6 +77,7 @@ export class ChainCluster {
   readonly nodes: readonly ChainNode[]
   readonly network: SimulatedNetwork<Packet>
   readonly members = new Map<NodeId, Member>()
+  readonly isWhole: boolean
   readonly #components: ClusterComponents
   readonly #init: ClusterInit
   readonly #random: SeededRandom
@@ -94,6 +95,7 @@ export class ChainCluster {
   constructor(components: ClusterComponents, init: ClusterInit) {
     this.#components = components
     this.#init = init
+    this.isWhole = init.whole === true
     this.#random = components.random.fork('cluster')
     const { clock } = components
     if (init.whole === true) {
@@ -194,8 +196,9 @@ export class ChainCluster {
     this.#renew(node)
   }
 
-  get isWhole(): boolean {
-    return this.#whole !== undefined
+  /** Who moves then is found again: a network whose nodes all move unseen is not. */
+  get isAcquainted(): boolean {
+    return this.#whole?.areAcquainted(this.nodes.filter(node => this.isMember(node))) === true
   }
 
   /** A whole node goes down, and will live at another address. */

@@ -190,7 +190,7 @@ export class ChainNemesis {
         cluster.crash(node)
         return this.#after(action, () => this.#restart(node))
       case 'move':
-        if (!this.#mayCrash(node)) return
+        if (!this.#mayCrash(node) || !cluster.isAcquainted) return
         cluster.move(node)
         return this.#after(action, () => this.#restart(node))
       case 'pause':

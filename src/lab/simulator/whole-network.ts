@@ -63,6 +63,13 @@ export class WholeNetwork {
     return [...this.#homes].find(([, resident]) => resident === name)?.[0]
   }
 
+  /** All of these run and know where the others are. */
+  areAcquainted(nodes: readonly ChainNode[]): boolean {
+    const isKnown = (by: ChainNode, { id, name }: ChainNode) =>
+      by.whole?.ring?.members.addressOf(id) === this.addressOf(name)
+    return nodes.every(by => by.running && nodes.every(node => isKnown(by, node)))
+  }
+
   wireOf(from: NodeName): SimulatedWire {
     const { clock } = this.#components
     return {

@@ -6,10 +6,12 @@ import { CHAIN_REQUEST_MUTANTS } from './chain-requests.ts'
 import { CHAIN_VIEW_MUTANTS } from './chain-views.ts'
 import { NETWORK_MUTANTS } from './network.ts'
 import { VIEW_MUTANTS } from './views.ts'
+import { WORLD_MUTANTS } from './worlds.ts'
 
 export const MUTANTS: readonly Mutant[] = [
   ...VIEW_MUTANTS,
   ...CHAIN_VIEW_MUTANTS,
   ...CHAIN_REQUEST_MUTANTS,
   ...NETWORK_MUTANTS,
+  ...WORLD_MUTANTS,
 ]
