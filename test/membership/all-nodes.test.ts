@@ -99,12 +99,10 @@ t.test('a peer that is given up proves nothing, and a faulty disk is not ready',
   await t.rejects(
     allNodes(['b'], () => ({ view: {} }), {
       ...driver,
-      fault: new StoreError('DISK_FULL', 'full'),
+      fault: new StoreError('DISK_FULL', 'No space is left on the disk.'),
     }).nodes.proveReady(),
-    {
-      code: 'UNAVAILABLE',
-      message: /disk/,
-    },
+    { code: 'UNAVAILABLE', message: 'No space is left on the disk.' },
+    'with the reason of the fault',
   )
 })
 
