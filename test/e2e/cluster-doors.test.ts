@@ -59,7 +59,7 @@ t.test('three nodes are one store', async t => {
       t.equal(removed.status, 204)
       t.equal(await textAt(here, a), 404)
       const exists = await here.client.send('GET', `/exists/${urlPath(a)}`)
-      t.equal(exists.body.toString(), 'false')
+      t.equal(exists.json(), false)
     }
   })
 

@@ -131,7 +131,7 @@ t.test('docker-compose.yml starts three nodes in any order, that keep their file
 
   t.equal((await node1.client.put('a/b.txt', 'first')).status, 201)
   t.equal((await node2.client.send('GET', '/get/a/b.txt')).body.toString(), 'first')
-  t.equal((await node3.client.send('GET', '/exists/a/b.txt')).body.toString(), 'true')
+  t.equal((await node3.client.send('GET', '/exists/a/b.txt')).json(), true)
   t.equal((await node3.client.send('GET', '/copy/a%2Fb.txt/copy.txt')).status, 201)
 
   t.same(await node2.stop(), STOPPED)
