@@ -8,8 +8,8 @@ import { openNode } from './test-node.ts'
 
 const run = promisify(execFile)
 
-/** A real folder that every checkout has: more than a thousand files. */
-const REAL_TREE = process.env.REAL_TREE ?? join(repositoryRoot, 'node_modules', '@tapjs')
+/** A real folder that every checkout has, and that nothing writes to: more than a thousand files. */
+const REAL_TREE = process.env.REAL_TREE ?? join(repositoryRoot, 'node_modules', '@smithy')
 
 t.test('a real folder comes back as it was, but for what put -r said it skipped', async t => {
   const { node, client } = await openNode(t)
