@@ -322,11 +322,15 @@ function launch(
   readonly streams: { readonly stdout: string[]; readonly stderr: string[] }
   output(): string
 } {
-  const child = spawn(process.execPath, nodeArguments, {
+  const { user } = options
+  // Under another user what tap has every process load could not write what it writes.
+  const [program, ...first] =
+    user === undefined ? [process.execPath] : ['env', '-u', 'NODE_OPTIONS', process.execPath]
+  const child = spawn(program as string, [...first, ...nodeArguments], {
     cwd,
     env: cleanEnvironment(options.environment),
     stdio: ['pipe', 'pipe', 'pipe'],
-    ...(options.user !== undefined && { uid: options.user, gid: options.user }),
+    ...(user !== undefined && { uid: user, gid: user }),
   })
   const streams = { stdout: [] as string[], stderr: [] as string[] }
   child.stdout?.setEncoding('utf8').on('data', (text: string) => streams.stdout.push(text))
