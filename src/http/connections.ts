@@ -5,7 +5,7 @@
  * A socket that is closed with unread bytes is reset, and the reset destroys the answer on its way to the client. So an
  * answer that ends a connection early is sent first, then a bounded amount is read and thrown away, then it is closed.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, METHODS, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Readable } from 'node:stream'
@@ -173,8 +173,16 @@ function isSafe(method: string | undefined): boolean {
   return method === 'GET' || method === 'HEAD'
 }
 
-/** A request of a method that the parser does not know, and no garbage. */
+/**
+ * A request of a method that the parser does not know, and no garbage. A packet that begins with one that it knows has got as far
+ * as the bytes behind that request.
+ */
 const unknownMethod = /^[A-Z][A-Z-]{0,30} [!-~]+ HTTP\/1\.[01]\r\n/
+
+function isUnknownMethod(packet: Buffer | undefined): boolean {
+  const [method = ''] = unknownMethod.exec(String(packet ?? ''))?.[0].split(' ', 1) ?? []
+  return method !== '' && !METHODS.includes(method)
+}
 
 function refusalOf(error: Error & { code?: string; rawPacket?: Buffer }): StoreError | undefined {
   switch (error.code) {
@@ -185,7 +193,7 @@ function refusalOf(error: Error & { code?: string; rawPacket?: Buffer }): StoreE
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new StoreError('REQUEST_TIMEOUT', 'The header of the request did not come in time.')
     default:
-      if (error.code === 'HPE_INVALID_METHOD' && unknownMethod.test(String(error.rawPacket ?? '')))
+      if (error.code === 'HPE_INVALID_METHOD' && isUnknownMethod(error.rawPacket))
         return new StoreError('METHOD_NOT_ALLOWED', 'No door answers to this method.')
       return error.code?.startsWith('HPE_')
         ? new StoreError('INVALID_REQUEST', 'These bytes are no HTTP/1.1 request.')

@@ -134,7 +134,7 @@ class FormCheck {
 const token = "[\\w!#$%&'*+.^`|~-]+"
 const quotedText = '"(?:\\\\"|[^"])*"'
 const dispositionPattern = new RegExp(
-  `^[ \\t]*${token}(?:[ \\t]*;[ \\t]*${token}[ \\t]*=[ \\t]*(?:${quotedText}|${token}))*[ \\t]*;?[ \\t]*$`,
+  `^[ \\t]*${token}(?:[ \\t]*;[ \\t]*${token}[ \\t]*=[ \\t]*(?:${quotedText}|${token}))*(?:[ \\t]*;)?[ \\t]*$`,
 )
 const quoted = /"((?:\\"|[^"])*)"(?=[ \t]*(?:;|$))/g
 const fieldPattern = new RegExp(`^(${token})[ \\t]*:(.*)$`)

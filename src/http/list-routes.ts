@@ -9,6 +9,7 @@ import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, type Listed, type ListQuery, placeO
 import { parsePathPrefix } from '../ring/path-name.ts'
 import { header, json } from './contract.ts'
 import { addDoor, type Doors } from './doors.ts'
+import { shownMeta } from './meta-fields.ts'
 import { resetConnection } from './read-routes.ts'
 import { decodedRestOf, queryOf } from './request-target.ts'
 
@@ -122,7 +123,16 @@ export async function* inTurns<T>(batches: AsyncIterable<T>, { clock, timers }: 
 function shown(entry: Exclude<Listed, string>) {
   const { path, size, etag, mediaType, writtenAtMs, sha256, user } = entry
   const writtenAt = new Date(writtenAtMs).toISOString()
-  return { path, size, etag, mediaType, writtenAt, sha256, ...(user && { meta: Object.fromEntries(user) }) }
+  const meta = shownMeta(user)
+  return {
+    path,
+    size,
+    etag,
+    mediaType,
+    writtenAt,
+    sha256,
+    ...(meta.length > 0 && { meta: Object.fromEntries(meta) }),
+  }
 }
 
 function invalid(message: string): StoreError {

@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
+import { errorCode } from '../errors.ts'
 import {
   ALGORITHMS,
   type Algorithm,
@@ -15,7 +16,7 @@ import {
 import { writeConditionOf } from './conditions.ts'
 import { S3Error } from './errors.ts'
 import { pathOfKey } from './object-key.ts'
-import { checksumOf, type KeptChecksum, withExtras } from './object-meta.ts'
+import { checksumOf, type KeptChecksum, PART_NUMBER_MAX, withExtras } from './object-meta.ts'
 import type { S3Components } from './operation.ts'
 import { receivedXml } from './payload.ts'
 import { sendSlowly } from './reply.ts'
@@ -24,9 +25,9 @@ import {
   type Completion,
   fingerprintOf,
   noSuchUpload,
-  PART_NUMBER_MAX,
   type Part,
   partETag,
+  type ReadUpload,
   type Upload,
 } from './uploads.ts'
 import { etagOfWritten } from './write-object.ts'
@@ -109,7 +110,7 @@ function badCompletion(): S3Error {
 async function completionOf(
   components: S3Components,
   request: S3Request,
-  upload: Upload,
+  upload: ReadUpload,
   named: readonly NamedPart[],
 ): Promise<{ readonly etag: string; readonly checksum?: KeptChecksum | undefined }> {
   const { files, uploads, slots, env } = components
@@ -123,7 +124,12 @@ async function completionOf(
   const parts = await partsNamed(components, upload, named)
   refuseSize(request, parts)
   await files.refuseEarly(path, { condition })
-  return slots.stream(async () => {
+  // The same completion again, whatever crashed in between, finds what the first one did.
+  const by = createHash('sha256')
+    .update(JSON.stringify([fingerprint, condition]))
+    .digest('base64url')
+  await uploads.claim(upload, by)
+  const compose = async (): Promise<Completion> => {
     const body = new ComposedBody(components, upload, parts, named)
     const received = await files.receive(body.bytes(), { path })
     let checksum: KeptChecksum | undefined
@@ -136,15 +142,19 @@ async function completionOf(
       throw error
     }
     const meta = withExtras(upload.meta, { checksum, parts: parts.map(({ size }) => size) })
-    // The same completion again, whatever crashed in between, finds what the first one did.
-    const idempotencyKey = `s3-${upload.id}-${createHash('sha256')
-      .update(JSON.stringify([fingerprint, condition]))
-      .digest('base64url')}`
+    const idempotencyKey = `s3-${upload.id}-${by}`
     const written = await files.commitReceived(path, received, { condition, meta, idempotencyKey })
     const done = { fingerprint, etag: etagOfWritten(written), checksum, doneAtMs: env.clock.nowMs() }
     await uploads.complete(upload, done)
     return done
-  })
+  }
+  try {
+    return await slots.stream(compose)
+  } catch (error) {
+    // What may have happened keeps its claim.
+    if (errorCode(error) !== 'INDETERMINATE') await uploads.release(upload, by).catch(() => undefined)
+    throw error
+  }
 }
 
 /** Another request may have completed the same, and have removed what this one was about to read. */

@@ -56,7 +56,7 @@ function conditionsOf(value: (name: string) => string | undefined): IncomingHttp
  * What a write asks of the object that stands there; without conditions it replaces.
  * @throws S3Error NotImplemented, InvalidRequest; StoreError INVALID_REQUEST.
  */
-export function writeConditionOf(request: S3Request): WriteCondition {
+export function writeConditionOf(request: Pick<S3Request, 'headers' | 'query'>): WriteCondition {
   const [match, noneMatch] = [header(request, 'if-match'), header(request, 'if-none-match')]
   if (
     header(request, 'if-modified-since') !== undefined ||

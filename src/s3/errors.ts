@@ -45,6 +45,7 @@ export const S3_STATUS = {
   NotImplemented: 501,
   OperationAborted: 409,
   PreconditionFailed: 412,
+  RequestHeaderSectionTooLarge: 400,
   RequestTimeout: 400,
   RequestTimeTooSkewed: 403,
   ServiceUnavailable: 503,
@@ -107,6 +108,12 @@ export function asS3Error(thrown: unknown): S3Error {
       return new S3Error('EntityTooLarge', message, { cause: thrown })
     case 'REQUEST_TIMEOUT':
       return new S3Error('RequestTimeout', message, { cause: thrown })
+    case 'METHOD_NOT_ALLOWED':
+      return new S3Error('MethodNotAllowed', message, { cause: thrown })
+    case 'HEADERS_TOO_LARGE':
+      return new S3Error('RequestHeaderSectionTooLarge', message, { cause: thrown })
+    case 'METADATA_TOO_LARGE':
+      return new S3Error('MetadataTooLarge', message, { cause: thrown })
     case 'RANGE_NOT_SATISFIABLE':
       return new S3Error('InvalidRange', message, { cause: thrown })
     case 'DISK_FULL':

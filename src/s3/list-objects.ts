@@ -6,12 +6,15 @@ import { Buffer } from 'node:buffer'
 import type { FileService } from '../files/file-service.ts'
 import type { ListedFile } from '../files/listing.ts'
 import { S3Error } from './errors.ts'
-import { type BucketName, keyOfPath, pathPrefixOf, placeOfKey } from './object-key.ts'
+import { type BucketName, KEY_BYTES_MAX, keyOfPath, pathPrefixOf, placeOfKey } from './object-key.ts'
 import { OWNER_ID, parameter, type S3Request } from './request.ts'
 import { element, type Xml } from './xml.ts'
 
 /** Keys and common prefixes of one page, S3's own bound. */
 const PAGE_MAX = 1000
+
+/** Bytes of a prefix or place that can matter: the longest key, and a character more. */
+const PLACE_BYTES_MAX = KEY_BYTES_MAX + 4
 
 export interface KeyQuery {
   readonly prefix: string
@@ -48,7 +51,10 @@ export async function listKeys(files: FileService, bucket: BucketName, query: Ke
 }
 
 async function* keysOf(files: FileService, bucket: BucketName, query: KeyQuery): AsyncGenerator<ListedKey> {
-  const { prefix, delimiter, after } = query
+  const { prefix, delimiter } = query
+  // No key has a longer prefix, and what lies behind a longer place lies behind its beginning.
+  if (Buffer.byteLength(prefix) > PLACE_BYTES_MAX) return
+  const after = beginningOf(query.after)
   // Levels by a slash are those of the store itself; others are made of what it lists.
   const levels = delimiter === '/' ? ('/' as const) : undefined
   const isCommon =
@@ -76,6 +82,13 @@ async function* keysOf(files: FileService, bucket: BucketName, query: KeyQuery):
 /** True when paths may begin as a prefix does although their keys do not: see object-key.ts for what is written otherwise. */
 function isLoose(prefix: string): boolean {
   return /(?:^|\/)(?: +|\.)$/.test(prefix)
+}
+
+/** As many whole characters as fit into PLACE_BYTES_MAX, which is more than any key has. */
+function beginningOf(place: string): string {
+  const bytes = Buffer.from(place)
+  if (bytes.length <= PLACE_BYTES_MAX) return place
+  return new TextDecoder().decode(bytes.subarray(0, PLACE_BYTES_MAX), { stream: true })
 }
 
 function commonOf(key: string, prefix: string, delimiter: string): string | undefined {

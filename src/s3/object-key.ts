@@ -12,7 +12,7 @@ import { S3Error } from './errors.ts'
 export type BucketName = string & { readonly brand: 'BucketName' }
 
 /** Bytes of a key, S3's own bound; bucket and key together have to fit into a path. */
-const KEY_BYTES_MAX = 1024
+export const KEY_BYTES_MAX = 1024
 
 /**
  * Stands for an empty segment before others. It sorts behind every segment that begins with a dot and before `0`, as a

@@ -4,7 +4,7 @@
  */
 import { storedMediaType } from '../http/media-type.ts'
 import type { FileMeta, FileRecord } from '../storage/record.ts'
-import { userMetaOf } from '../storage/user-meta.ts'
+import { USER_META_BYTES_MAX, userMetaBytes, userMetaOf } from '../storage/user-meta.ts'
 import { ALGORITHMS, type Algorithm, type Checksum, checksumHeader, isChecksum } from './checksums.ts'
 import { S3Error } from './errors.ts'
 import { header, type S3Request } from './request.ts'
@@ -17,6 +17,9 @@ export const CONTENT_HEADERS = [
   'content-language',
   'expires',
 ] as const
+
+/** Parts of one upload, and so of one object; S3's own bound. */
+export const PART_NUMBER_MAX = 10_000
 
 /** What S3 has an object without a media type be. */
 export const DEFAULT_MEDIA_TYPE = 'binary/octet-stream'
@@ -45,14 +48,11 @@ export function metaOfRequest(request: Pick<S3Request, 'headers' | 'query'>): Fi
   const fields: [string, string][] = []
   for (const [name, values] of request.headers) {
     if (!name.startsWith(META_PREFIX)) continue
-    const own = name.slice(META_PREFIX.length)
-    if (own.startsWith(OWN_PREFIX)) throw new S3Error('InvalidArgument', `No metadata can be named ${own}.`)
-    fields.push([own, values.map(value => value.trim()).join(',')])
+    fields.push([ownName(name), values.map(value => value.trim()).join(',')])
   }
   for (const [name, value] of request.query) {
     const own = name.toLowerCase()
-    if (own.startsWith(META_PREFIX) && !request.headers.has(own))
-      fields.push([own.slice(META_PREFIX.length), value])
+    if (own.startsWith(META_PREFIX) && !request.headers.has(own)) fields.push([ownName(own), value])
   }
   for (const name of CONTENT_HEADERS) {
     const value = keptValue(name, header(request, name))
@@ -61,6 +61,13 @@ export function metaOfRequest(request: Pick<S3Request, 'headers' | 'query'>): Fi
   const declared = header(request, 'content-type')
   const mediaType = declared ? storedMediaType(declared) : DEFAULT_MEDIA_TYPE
   return fileMeta(mediaType, fields)
+}
+
+/** The name of a field as the user calls it. @throws S3Error InvalidArgument. */
+function ownName(header: string): string {
+  const name = header.slice(META_PREFIX.length)
+  if (!name.startsWith(OWN_PREFIX)) return name
+  throw new S3Error('InvalidArgument', `No metadata can be named ${name}.`)
 }
 
 /** The encoding of the transfer is not one of the object. */
@@ -79,8 +86,13 @@ export function withExtras(meta: FileMeta, extras: ObjectExtras): FileMeta {
   const { checksum, parts } = extras
   const added: [string, string][] = []
   if (checksum !== undefined) added.push([CHECKSUM + checksum.algorithm.toLowerCase(), checksum.value])
-  if (parts !== undefined) added.push([PARTS, writtenSizes(parts)])
-  return fileMeta(meta.mediaType, [...fields, ...added])
+  const whole = [...fields, ...added]
+  // Sizes that do not fit beside what the user keeps are left out; the object has one part then.
+  const sizes: [string, string][] = parts === undefined ? [] : [[PARTS, writtenSizes(parts)]]
+  return fileMeta(
+    meta.mediaType,
+    userMetaBytes([...whole, ...sizes]) <= USER_META_BYTES_MAX ? [...whole, ...sizes] : whole,
+  )
 }
 
 function fileMeta(mediaType: string, fields: Iterable<readonly [string, string]>): FileMeta {
@@ -127,12 +139,18 @@ export function checksumHeaders({ algorithm, value, type }: KeptChecksum): Recor
 }
 
 /** Sizes of the parts that an object was composed of; undefined for one that came whole. */
-export function partsOf({ meta }: FileRecord): readonly number[] | undefined {
+export function partsOf({ meta, body }: FileRecord): readonly number[] | undefined {
   const text = meta.user?.find(([name]) => name === PARTS)?.[1]
-  return text?.split(',').flatMap(run => {
+  if (text === undefined || !/^\d{1,15}(x\d{1,5})?(,\d{1,15}(x\d{1,5})?)*$/.test(text)) return undefined
+  const runs = text.split(',').map(run => {
     const [size, count = '1'] = run.split('x')
-    return Array.from({ length: Number(count) }, () => Number(size))
+    return { size: Number(size), count: Number(count) }
   })
+  const count = runs.reduce((sum, run) => sum + run.count, 0)
+  const bytes = runs.reduce((sum, run) => sum + run.count * run.size, 0)
+  // Whoever else may have written this: an object has so many parts at the most, and they are all of it.
+  if (count > PART_NUMBER_MAX || bytes !== body.size) return undefined
+  return runs.flatMap(run => Array.from({ length: run.count }, () => run.size))
 }
 
 /** Runs of one size, as `5242880x3,17`: nearly every upload has two. */

@@ -6,7 +6,8 @@ import { refuseExtension } from '../http/file-name.ts'
 import { receivedBody } from '../http/request-body.ts'
 import type { Authentication } from './authentication.ts'
 import { announcedChecksums, BodyChecksums, refuseOther } from './checksums.ts'
-import { S3Error } from './errors.ts'
+import { writeConditionOf } from './conditions.ts'
+import { notImplemented, S3Error } from './errors.ts'
 import { pathOfKey } from './object-key.ts'
 import { checksumHeaders, metaOfRequest, withExtras } from './object-meta.ts'
 import type { S3Components } from './operation.ts'
@@ -47,6 +48,7 @@ export async function postObject(
 ): Promise<void> {
   const bucket = bucketOf(request)
   const { raw, reply } = request
+  refuseHeaders(request)
   const stopping = new AbortController()
   try {
     const body = receivedBody(raw, reply, components.connections, stopping.signal)
@@ -67,7 +69,7 @@ export async function postObject(
     await components.buckets.require(bucket)
     const payload = payloadOfForm(form, size)
     const { written, checksum } = await storeBody(components, request, path, payload, {
-      condition: 'none',
+      condition: writeConditionOf(described),
       metaWith: sum => withExtras(meta, { checksum: sum && { ...sum, type: 'FULL_OBJECT' } }),
     })
     const etag = etagOfWritten(written)
@@ -80,6 +82,14 @@ export async function postObject(
   } finally {
     stopping.abort()
   }
+}
+
+/** Headers that would mean something on a put: in a form their fields do. @throws S3Error MissingContentLength, NotImplemented. */
+function refuseHeaders({ headers }: PostRequest): void {
+  if (!headers.has('content-length') && !headers.has('transfer-encoding'))
+    throw new S3Error('MissingContentLength', 'You must provide the Content-Length HTTP header.')
+  const passedOver = [...headers.keys()].find(name => name.startsWith('x-amz-') || /^if-/.test(name))
+  if (passedOver !== undefined) throw notImplemented(`header ${passedOver} beside a form; make it a field`)
 }
 
 /** The key, with the name of the file where the form says so. @throws S3Error InvalidArgument. */

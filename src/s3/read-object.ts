@@ -14,11 +14,17 @@ import { isWantedBy } from './conditions.ts'
 import { S3Error } from './errors.ts'
 import { maxKeys } from './list-objects.ts'
 import { pathOfKey } from './object-key.ts'
-import { CONTENT_HEADERS, checksumHeaders, checksumOf, metaHeaders, partsOf } from './object-meta.ts'
+import {
+  CONTENT_HEADERS,
+  checksumHeaders,
+  checksumOf,
+  metaHeaders,
+  PART_NUMBER_MAX,
+  partsOf,
+} from './object-meta.ts'
 import type { S3Components } from './operation.ts'
 import { sendXml } from './reply.ts'
 import { bucketOf, header, keyOf, parameter, type S3Request } from './request.ts'
-import { PART_NUMBER_MAX } from './uploads.ts'
 import { element, type Xml } from './xml.ts'
 
 /** A version can be replaced between finding and reading it; this often only if somebody replaces it in a tight loop. */

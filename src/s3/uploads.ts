@@ -6,26 +6,33 @@ import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import type { Env } from '../env.ts'
 import { errorCode } from '../errors.ts'
-import type { FileService, FoundFile } from '../files/file-service.ts'
+import type { FileService, FoundFile, WriteCondition } from '../files/file-service.ts'
 import type { ListedFile } from '../files/listing.ts'
 import { RESERVED_SEGMENT } from '../files/reserved-paths.ts'
 import type { PathName } from '../ring/path-name.ts'
-import type { ETag, FileMeta } from '../storage/record.ts'
+import { type ETag, etagOf, type FileMeta } from '../storage/record.ts'
 import type { Algorithm } from './checksums.ts'
 import { S3Error } from './errors.ts'
 import type { BucketName } from './object-key.ts'
-import type { KeptChecksum } from './object-meta.ts'
+import { type KeptChecksum, PART_NUMBER_MAX } from './object-meta.ts'
 
 const UPLOADS = `${RESERVED_SEGMENT}/s3/uploads/`
 const PARTS = `${RESERVED_SEGMENT}/s3/parts/`
-
-export const PART_NUMBER_MAX = 10_000
 
 /** After this an upload that was not completed goes with its parts, ms: seven days, the usual rule of S3's users. */
 export const UPLOAD_KEPT_MS = 7 * 24 * 60 * 60 * 1000
 
 /** For so long a completed upload is remembered, ms, so that completing it again gives the same answer. */
 export const DONE_KEPT_MS = 24 * 60 * 60 * 1000
+
+/**
+ * For so long an upload is kept for one completion, ms. Should the node crash that completes it, the same completion goes on at
+ * once; another list of parts, or giving the upload up, waits for this.
+ */
+const CLAIM_MS = 60 * 60 * 1000
+
+/** Completions of one upload that take each other's turn, at the most. */
+const CLAIM_TRIES_MAX = 8
 
 /** How often a node that is asked for uploads looks for those that are too old, ms. */
 const SWEEP_EVERY_MS = 60 * 60 * 1000
@@ -44,7 +51,14 @@ export interface Upload {
   readonly meta: FileMeta
   readonly checksum: { readonly algorithm: Algorithm; readonly type: KeptChecksum['type'] } | undefined
   readonly initiatedAtMs: number
+  /** Which completion it is kept for, and until when. */
+  readonly claim?: { readonly by: string; readonly untilMs: number } | undefined
   readonly done?: Completion | undefined
+}
+
+/** An upload as it was read, and the version in which that was. */
+export interface ReadUpload extends Upload {
+  readonly etag: ETag
 }
 
 export interface Completion {
@@ -86,17 +100,50 @@ export class Uploads {
   }
 
   /** @throws S3Error NoSuchUpload; StoreError. */
-  async require(bucket: BucketName, key: string, id: string): Promise<Upload> {
+  async require(bucket: BucketName, key: string, id: string): Promise<ReadUpload> {
     const upload = /^[0-9a-f]{44}$/.test(id) ? await this.#read(pathOf(bucket, id)) : undefined
     if (upload?.key === key) return upload
     throw noSuchUpload()
   }
 
   /** As `require`, and not completed. */
-  async requireOpen(bucket: BucketName, key: string, id: string): Promise<Upload> {
+  async requireOpen(bucket: BucketName, key: string, id: string): Promise<ReadUpload> {
     const upload = await this.require(bucket, key, id)
     if (upload.done === undefined) return upload
     throw noSuchUpload()
+  }
+
+  /**
+   * Keeps an upload for one completion: neither another one nor an abort comes between.
+   * @param by names the completion; the same one may be asked for several times at once.
+   * @throws S3Error OperationAborted, NoSuchUpload; StoreError.
+   */
+  async claim(upload: ReadUpload, by: string): Promise<void> {
+    let now = upload
+    for (let tries = 1; tries <= CLAIM_TRIES_MAX; tries++) {
+      if (now.done === undefined && this.#isClaimed(now)) {
+        if (now.claim?.by === by) return
+        throw underWay()
+      }
+      const untilMs = this.#env.clock.nowMs() + CLAIM_MS
+      try {
+        return await this.#write({ ...now, claim: { by, untilMs } }, { etags: [now.etag] })
+      } catch (error) {
+        if (errorCode(error) !== 'PRECONDITION_FAILED') throw error
+        now = await this.requireOpen(upload.bucket, upload.key, upload.id)
+      }
+    }
+    throw underWay()
+  }
+
+  /** A completion has come to nothing: another one may try. */
+  async release(upload: Upload, by: string): Promise<void> {
+    const { claim, ...now } = await this.requireOpen(upload.bucket, upload.key, upload.id)
+    if (claim?.by === by) await this.#write(now, { etags: [now.etag] })
+  }
+
+  #isClaimed({ claim }: Upload): boolean {
+    return claim !== undefined && this.#env.clock.nowMs() < claim.untilMs
   }
 
   /** Remembers what a completed upload has become, and removes its parts. */
@@ -114,9 +161,14 @@ export class Uploads {
     await eachOf(paths, path => this.#remove(path))
   }
 
-  /** Gives an upload up: nothing can be added to it any more, then its parts go. */
-  async abort(upload: Upload): Promise<void> {
-    await this.#remove(pathOf(upload.bucket, upload.id))
+  /** Gives an upload up: nothing can be added to it any more, then its parts go. @throws S3Error OperationAborted; StoreError. */
+  async abort(upload: ReadUpload): Promise<void> {
+    if (this.#isClaimed(upload)) throw underWay()
+    try {
+      await this.#remove(pathOf(upload.bucket, upload.id), { etags: [upload.etag] })
+    } catch (error) {
+      throw errorCode(error) === 'PRECONDITION_FAILED' ? underWay() : error
+    }
     await this.removeParts(upload)
   }
 
@@ -151,12 +203,17 @@ export class Uploads {
     for (const upload of await this.#all(UPLOADS)) {
       const { id, done, initiatedAtMs } = upload
       const old = done ? wallMs - done.doneAtMs > DONE_KEPT_MS : wallMs - initiatedAtMs > UPLOAD_KEPT_MS
-      if (old) await this.abort(upload)
+      if (old) await this.#drop(upload)
       // The node that completed it may have ended before it had removed the parts.
       else if (done) await this.removeParts(upload)
       else known.add(id)
     }
     await this.#sweepParts(known, wallMs)
+  }
+
+  async #drop(upload: Upload): Promise<void> {
+    await this.#remove(pathOf(upload.bucket, upload.id))
+    await this.removeParts(upload)
   }
 
   /** Parts that came while their upload was given up. */
@@ -170,11 +227,11 @@ export class Uploads {
       }
   }
 
-  async #all(prefix: string): Promise<Upload[]> {
+  async #all(prefix: string): Promise<ReadUpload[]> {
     const paths: PathName[] = []
     for await (const batch of this.#files.list({ prefix, limit: LISTED_MAX }))
       for (const line of batch) if (typeof line !== 'string') paths.push(line.path)
-    const uploads: Upload[] = []
+    const uploads: ReadUpload[] = []
     await eachOf(paths, async path => {
       const upload = await this.#read(path)
       if (upload !== undefined) uploads.push(upload)
@@ -187,27 +244,28 @@ export class Uploads {
       for (const line of batch) if (typeof line !== 'string') yield line
   }
 
-  async #read(path: PathName): Promise<Upload | undefined> {
+  async #read(path: PathName): Promise<ReadUpload | undefined> {
     const { record, ...placement } = await this.#files.find(path)
     if (record === undefined) return undefined
     const body = await this.#files.read({ record, ...placement })
     const pieces: Uint8Array[] = []
     if (body instanceof Uint8Array) pieces.push(body)
     else for await (const piece of body) pieces.push(piece)
-    return JSON.parse(Buffer.concat(pieces).toString()) as Upload
+    return { ...(JSON.parse(Buffer.concat(pieces).toString()) as Upload), etag: etagOf(record) }
   }
 
-  async #write(upload: Upload): Promise<void> {
-    const bytes = Buffer.from(JSON.stringify(upload))
+  async #write(upload: Upload & { etag?: ETag }, condition: WriteCondition = 'none'): Promise<void> {
+    const { etag: _, ...kept } = upload
+    const bytes = Buffer.from(JSON.stringify(kept))
     await this.#files.put(pathOf(upload.bucket, upload.id), once(bytes), {
-      condition: 'none',
+      condition,
       meta: { mediaType: 'application/json' },
     })
   }
 
-  async #remove(path: PathName): Promise<void> {
+  async #remove(path: PathName, condition: WriteCondition = 'exists'): Promise<void> {
     try {
-      await this.#files.remove(path, { condition: 'exists' })
+      await this.#files.remove(path, { condition })
     } catch (error) {
       if (errorCode(error) !== 'FILE_NOT_FOUND') throw error
     }
@@ -238,6 +296,10 @@ export function noSuchUpload(): S3Error {
     'NoSuchUpload',
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
   )
+}
+
+function underWay(): S3Error {
+  return new S3Error('OperationAborted', 'A completion of this upload is under way. Please try again.')
 }
 
 function pathOf(bucket: BucketName, id: string): PathName {

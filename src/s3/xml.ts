@@ -30,7 +30,7 @@ export type XmlNode = string | { readonly [name: string]: readonly XmlNode[] }
  */
 export function parseXml(text: string, root: string): XmlNode | undefined {
   // A document type could name entities that grow or that are elsewhere; S3 has none.
-  if (text.length > XML_BYTES_MAX || /<!DOCTYPE/i.test(text)) return undefined
+  if (text.length > XML_BYTES_MAX || /<!DOCTYPE/i.test(text) || hasBadReference(text)) return undefined
   try {
     if (XMLValidator.validate(text) !== true) return undefined
     const parsed = nodeOf(parser.parse(text))
@@ -40,6 +40,15 @@ export function parseXml(text: string, root: string): XmlNode | undefined {
   } catch {
     return undefined
   }
+}
+
+/** A reference to what is no character, which the parser would leave as it stands. */
+function hasBadReference(text: string): boolean {
+  for (const [, hex, decimal] of text.matchAll(/&#(?:x([0-9a-f]*)|([0-9]*))/gi)) {
+    const code = hex === undefined ? Number.parseInt(decimal ?? '', 10) : Number.parseInt(hex, 16)
+    if (!(code <= 0x10_ffff) || (code >= 0xd8_00 && code <= 0xdf_ff)) return true
+  }
+  return false
 }
 
 function nodeOf(value: unknown): XmlNode {

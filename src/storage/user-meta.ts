@@ -54,7 +54,8 @@ export function isUserMeta(value: unknown): value is UserMeta {
   return userMetaBytes(value as unknown as UserMeta) <= USER_META_BYTES_MAX
 }
 
-function userMetaBytes(fields: UserMeta): number {
+/** Bytes of all names and values. */
+export function userMetaBytes(fields: UserMeta): number {
   return fields.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
 }
 

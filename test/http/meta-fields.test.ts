@@ -91,3 +91,31 @@ t.test('a request under a key is another one when its metadata differs', async t
   t.equal((await copy('blue')).statusCode, 201)
   t.equal(codeOf(await copy('red')), 'IDEMPOTENCY_KEY_REUSED')
 })
+
+t.test('what an endpoint keeps for itself is not given and not shown', async t => {
+  const { server, files } = await runServer(t)
+  const put = await server.inject({
+    method: 'PUT',
+    url: '/put/a',
+    payload: 'abc',
+    headers: { 'meta-$parts': '1x150000000' },
+  })
+  t.equal(put.statusCode, 400)
+  t.equal(codeOf(put), 'INVALID_REQUEST')
+  const meta = {
+    mediaType: 'text/plain',
+    user: [
+      ['$checksum-crc32', 'AAAAAA=='],
+      ['color', 'blue'],
+    ],
+  } as const
+  async function* body() {
+    yield Buffer.from('abc')
+  }
+  await files.put('b' as never, body(), { condition: 'none', meta })
+  const [file] = (await server.inject('/list')).json().files
+  t.same(file.meta, { color: 'blue' })
+  const { headers } = await server.inject('/get/b')
+  t.equal(headers['meta-color'], 'blue')
+  t.notOk('meta-$checksum-crc32' in headers)
+})

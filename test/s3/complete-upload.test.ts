@@ -142,3 +142,55 @@ t.test('checksums of the whole object', async t => {
   const value = 'KSsNAHVmgy25S/rmic1w0at3KBH9RLn0nYVQ7p6mpJQ=-1'
   t.same(textsOf((await complete(node, composite, [[1, etag]])).text, 'ChecksumSHA256'), [value])
 })
+
+t.test('of several completions with other parts one succeeds', async t => {
+  const node = await nodeWithBucket(t)
+  for (let round = 0; round < 3; round++) {
+    const id = await begin(node)
+    const [one, two] = [await part(node, id, 1, PART), await part(node, id, 2, 'y')].map(
+      ({ headers }) => headers.etag as string,
+    ) as [string, string]
+    const lists = [
+      [[1, one]],
+      [
+        [1, one],
+        [2, two],
+      ],
+      [[2, two]],
+    ] as [number, string][][]
+    const all = await Promise.all(lists.map(list => complete(node, id, list)))
+    const won = all.findIndex(({ status }) => status === 200)
+    t.equal(all.filter(({ status }) => status === 200).length, 1)
+    for (const { code } of all.filter(({ status }) => status !== 200))
+      t.match(code, /^(OperationAborted|NoSuchUpload)$/)
+    const again = await complete(node, id, lists[won] as [number, string][])
+    t.equal(etagIn(again.text), etagIn((all[won] as (typeof all)[0]).text), 'and may be repeated')
+  }
+})
+
+t.test('an upload is given up or completed, never both', async t => {
+  const node = await nodeWithBucket(t)
+  for (let round = 0; round < 6; round++) {
+    await node.ask({ method: 'DELETE', path: '/bucket/key' })
+    const id = await begin(node)
+    const { headers } = await part(node, id, 1, PART)
+    const [completed, aborted] = await Promise.all([
+      complete(node, id, [[1, headers.etag as string]]),
+      new Promise(resolve => setTimeout(resolve, round * 4)).then(() =>
+        node.ask({ method: 'DELETE', path: '/bucket/key', query: { uploadId: id } }),
+      ),
+    ])
+    t.not(completed.status === 200, aborted.status === 204, `${completed.status} ${aborted.status}`)
+    const there = (await node.ask({ method: 'HEAD', path: '/bucket/key' })).status === 200
+    t.equal(there, completed.status === 200)
+  }
+})
+
+t.test('a completion that comes to nothing lets another one try', async t => {
+  const node = await nodeWithBucket(t)
+  const id = await begin(node, { 'x-amz-checksum-algorithm': 'CRC64NVME' })
+  const { headers } = await part(node, id, 1, 'x')
+  const parts = [[1, headers.etag as string]] as const
+  t.equal((await complete(node, id, parts, { 'x-amz-checksum-crc64nvme': 'AAAAAAAAAAA=' })).code, 'BadDigest')
+  t.equal((await complete(node, id, parts, { 'if-none-match': '*' })).status, 200, 'under another condition')
+})

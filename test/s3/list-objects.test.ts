@@ -116,3 +116,15 @@ t.test('bounds of a page', async t => {
   t.equal(maxKeys('0'), 0)
   t.throws(() => maxKeys('-1'), { code: 'InvalidArgument' })
 })
+
+t.test('a prefix or a place that is longer than any key', async t => {
+  const node = await nodeWithBucket(t)
+  const key = 'b'.repeat(900)
+  for (const name of [key, 'a', 'c']) await node.ask({ method: 'PUT', path: `/bucket/${name}`, body: 'x' })
+  const keys = async (query: Record<string, string>) =>
+    textsOf((await node.ask({ path: '/bucket', query })).text, 'Key')
+  t.same(await keys({ prefix: 'b'.repeat(5_000) }), [])
+  t.same(await keys({ 'list-type': '2', 'start-after': 'b'.repeat(5_000) }), ['c'])
+  t.same(await keys({ marker: `b${'\u{1f600}'.repeat(1_100)}` }), ['c'])
+  t.same(await keys({ versions: '', 'key-marker': 'a'.repeat(5_000) }), [key, 'c'])
+})

@@ -17,7 +17,8 @@ const metaOf = (headers: Record<string, string>, query: [string, string][] = [])
     query,
   } as unknown as S3Request)
 
-const recordOf = (meta: FileMeta) => ({ meta, body: { sha256: '00'.repeat(32) } }) as unknown as FileRecord
+const recordOf = (meta: FileMeta, size = 0) =>
+  ({ meta, body: { size, sha256: '00'.repeat(32) } }) as unknown as FileRecord
 
 t.test('what a user says of an object comes back as it was said', async t => {
   const headers = {
@@ -52,7 +53,10 @@ t.test('checksums and parts are kept beside it, and are in no answer as metadata
   const parts = [5_242_880, 5_242_880, 5_242_880, 17, 0]
   const checksum = { algorithm: 'CRC64NVME', value: 'AAAAAAAAAAA=', type: 'FULL_OBJECT' } as const
   const meta = withExtras(metaOf({ 'x-amz-meta-a': '1' }), { checksum, parts })
-  const record = recordOf(meta)
+  const record = recordOf(
+    meta,
+    parts.reduce((sum, size) => sum + size),
+  )
   t.same(partsOf(record), parts)
   t.same(checksumOf(record), checksum)
   t.same(checksumHeaders(checksum), {
@@ -71,4 +75,25 @@ t.test('the SHA-256 of the file stands in where no checksum came', async t => {
   const record = recordOf({ mediaType: 'a/b' })
   t.same(checksumOf(record), { algorithm: 'SHA256', value: `${'A'.repeat(43)}=`, type: 'FULL_OBJECT' })
   t.equal(partsOf(record), undefined)
+})
+
+t.test('sizes of parts that somebody made up are none', async t => {
+  const recordOf = (text: string) => ({
+    meta: { mediaType: 'a/b', user: [['$parts', text]] },
+    body: { size: 12 },
+  })
+  const parts = (text: string) => partsOf(recordOf(text) as never)
+  t.same(parts('5x2,2'), [5, 5, 2])
+  for (const text of ['1x150000000', '0x150000000,12', '5,5', 'x', '', '-1x-12', '12x0.5', '1e1,2x1,1e400'])
+    t.equal(parts(text), undefined, text)
+})
+
+t.test('sizes of parts that do not fit beside the metadata of a user are left out', async t => {
+  const meta = { mediaType: 'a/b', user: [['m', 'x'.repeat(2040)]] } as const
+  const checksum = { algorithm: 'CRC32', value: 'AAAAAA==', type: 'FULL_OBJECT' } as const
+  t.same(withExtras(meta, { parts: [5, 6, 7] }).user, [['m', 'x'.repeat(2040)]])
+  t.same(
+    withExtras({ mediaType: 'a/b' }, { parts: [5, 5, 7], checksum }).user?.map(([name]) => name),
+    ['$checksum-crc32', '$parts'],
+  )
 })

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
+import { connect } from 'node:net'
 import t from 'tap'
 import { KEY_ID, SECRET, send } from './s3-client.ts'
 import { nodeWithBucket, type S3Node, textsOf } from './s3-node.ts'
@@ -207,4 +208,35 @@ t.test('a form that is cut off or malformed stores nothing', async t => {
   t.equal(plain.code, 'AccessDenied', 'a POST that is no form')
   t.same(textsOf((await node.ask({ path: '/bucket' })).text, 'Key'), [])
   t.equal((await answer(body)).status, 204)
+})
+
+t.test('conditions hold in a form, as fields, and nothing beside it is passed over', async t => {
+  const node = await nodeWithBucket(t)
+  const once = { key: 'once', 'if-none-match': '*', ...signed([...FREE, { 'if-none-match': '*' }]) }
+  const create = () => post(node, [...fieldsOf(once), ['file', 'x', 'f']])
+  t.equal((await create()).status, 204)
+  t.equal((await create()).code, 'PreconditionFailed')
+  const { headers, body } = formOf([...fieldsOf({ key: 'k', ...signed(FREE) }), ['file', 'x', 'f']])
+  const beside = (more: Record<string, string>) =>
+    send(node.s3, { method: 'POST', path: '/bucket', headers: { ...headers, ...more }, body })
+  t.equal((await beside({ 'if-none-match': '*' })).code, 'NotImplemented')
+  t.equal((await beside({ 'x-amz-acl': 'public-read' })).code, 'NotImplemented')
+})
+
+t.test('bytes behind a form without a length are named, and are no fault of the node', async t => {
+  const node = await nodeWithBucket(t)
+  const { port } = new URL(node.s3)
+  const answered = (bytes: string) =>
+    new Promise<string>(resolve => {
+      let text = ''
+      const socket = connect(Number(port), '127.0.0.1', () => socket.write(bytes))
+      socket.on('data', data => {
+        text += data
+      })
+      socket.on('close', () => resolve(text)).on('error', () => {})
+    })
+  const head = 'POST /bucket HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n'
+  t.match(await answered(`${head}Connection: close\r\n\r\nGARBAGE / x\r\n\r\n`), /^HTTP\/1\.1 4\d\d /)
+  const trailers = `${head}Transfer-Encoding: chunked\r\n\r\n0\r\nX-T: ${'x'.repeat(90_000)}\r\n\r\n`
+  t.match(await answered(trailers), /^HTTP\/1\.1 4\d\d /)
 })

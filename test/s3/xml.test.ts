@@ -64,3 +64,10 @@ t.test('the root is in the namespace of S3, but not that of an error', async t =
   t.equal(namespaced(element('A1', '')).xml, '<A1 xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></A1>')
   t.equal(namespaced(element('Error', '')).xml, '<Error></Error>')
 })
+
+t.test('a reference to what is no character is no document', async t => {
+  const keyOf = (text: string) => textOf(parseXml(`<D><Key>${text}</Key></D>`, 'D'), 'Key')
+  t.equal(keyOf('a&#x1F600;&#98;'), 'a\u{1f600}b')
+  for (const text of ['a&#x110000;', '&#xD800;', '&#;', '&#x;', '&#99999999;'])
+    t.equal(keyOf(text), undefined, text)
+})
