@@ -18,9 +18,6 @@ import type { ListAnswer, ListAsk, ListedArc } from './calls.ts'
  */
 const PATIENCE_MS = 8_000
 
-/** The same when some range can't be served by anybody, ms: a node that was only paused is back by then. */
-const LOST_PATIENCE_MS = 1_000
-
 /** Before the second try, ms; it doubles up to the second. */
 const RETRY_MS = 100
 const RETRY_MS_MAX = 800
@@ -34,8 +31,8 @@ export interface NetworkListComponents {
   readonly askOthers: (
     ask: ListAsk,
   ) => Promise<{ readonly parts: readonly ListAnswer[]; readonly silent: readonly AskedNode[] }>
-  /** Nodes without which some range can't be served at the moment. */
-  readonly missing: () => readonly Address[]
+  /** Resolves to the nodes without which some range can't be served; at once to none when all can be. */
+  readonly whenLost: () => Promise<readonly Address[]>
 }
 
 export class NetworkList {
@@ -59,22 +56,30 @@ export class NetworkList {
   }
 
   async #part(ask: ListAsk): Promise<MergedPart> {
-    const { env, signal, own, askOthers, missing } = this.#components
+    const { env, signal, own, askOthers, whenLost } = this.#components
     const sinceMs = env.clock.monotonicMs()
     for (let tries = 1; ; tries++) {
+      // Nobody need be asked for a list that can't be whole: the votes about the other ranges would take their time.
+      const lost = await whenLost()
+      if (lost.length > 0) throw naming(incomplete(), lost)
       const { parts, silent } = await askOthers(ask)
       try {
         // Whether a part is missed shows when the ranges do not cover the ring.
         return mergeParts([await own(ask), ...parts], ask)
       } catch (error) {
-        const lost = missing()
-        const patienceMs = lost.length > 0 ? LOST_PATIENCE_MS : PATIENCE_MS
-        if (env.clock.monotonicMs() - sinceMs >= patienceMs)
-          throw naming(error, lost.length > 0 ? lost : silent.map(({ address }) => address))
+        if (env.clock.monotonicMs() - sinceMs >= PATIENCE_MS)
+          throw naming(
+            error,
+            silent.map(({ address }) => address),
+          )
         await env.timers.sleep(Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** (tries - 1)), signal)
       }
     }
   }
+}
+
+function incomplete(): StoreError {
+  return new StoreError('UNAVAILABLE', 'A part of the ring can not be listed at the moment.')
 }
 
 /** The same error with the nodes that are missing. */
@@ -99,8 +104,7 @@ interface MergedPart {
 export function mergeParts(parts: readonly ListAnswer[], ask: ListAsk): MergedPart {
   const arcs = parts.flatMap(part => part.arcs)
   const fits = isPartition(arcs)
-  if (!fits && !coverRing(arcs))
-    throw new StoreError('UNAVAILABLE', 'A part of the ring can not be listed at the moment.')
+  if (!fits && !coverRing(arcs)) throw incomplete()
   const ends = parts.map(part => part.upTo).filter(path => path !== undefined)
   const end = ends.sort(comparePathNames)[0]
   const newest = parts.flatMap(part =>

@@ -295,7 +295,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const list = new NetworkList({
       env: this.#env,
       signal: this.#closing.signal,
-      missing: () => lost.addresses(lost.missing()),
+      whenLost: async () => lost.addresses(await lost.whenAnyLost()),
       own: ask => ownPart({ env: this.#env, driver: this.driver, storage: this.#storage }, ask),
       askOthers: ask => this.allNodes.list(ask),
     })

@@ -142,7 +142,7 @@ t.test('levels come from all heads, and from nodes that know no levels, once and
           signal: new AbortController().signal,
           own: async ask => part(0, ask),
           askOthers: async ask => ({ parts: [1, 2, 3].map(owner => part(owner, ask)), silent: [] }),
-          missing: () => [],
+          whenLost: async () => [],
         })
         const source = listSource(files.map(({ path }) => path))
         const query = { prefix, delimiter: '/', limit } as const
@@ -176,7 +176,7 @@ t.test('a level of many folders takes pages, not a question for each folder', as
       asked++
       return { parts: [levelsOf(files, [far as ListedArc], ask)], silent: [] }
     },
-    missing: () => [],
+    whenLost: async () => [],
   })
   const listed = await collected(
     listBatches(list, { prefix: 'f/', delimiter: '/', limit: Number.POSITIVE_INFINITY }),
@@ -220,7 +220,7 @@ function listOf(answers: () => 'whole' | 'half', missing: string[] = []) {
     own: async () => part([near]),
     askOthers: async () =>
       answers() === 'whole' ? { parts: [part([far])], silent: [] } : { parts: [], silent },
-    missing: () => missing as Address[],
+    whenLost: async () => missing as Address[],
   })
   return { env, list }
 }
@@ -245,6 +245,5 @@ t.test('a list that stays incomplete is refused, and names who is missing', asyn
     code: 'UNAVAILABLE',
     missing: ['n3:1'],
   })
-  await lost.env.advance(1_900)
   await atOnce
 })

@@ -82,13 +82,6 @@ export class LostRanges {
     return [...new Set(views.flatMap(view => missingOf(known, view)))]
   }
 
-  /** The same of every range that this node knows. */
-  missing(): NodeId[] {
-    const { known } = this.#components.driver
-    if (known.suspects().length === 0) return []
-    return [...new Set(known.newest().flatMap(view => missingOf(known, view)))]
-  }
-
   /** Resolves to those that are missing once positions have been lost for a while; at once to none when they are not. */
   async whenLost(positions: readonly Identifier[]): Promise<NodeId[]> {
     const { env } = this.#components
@@ -102,6 +95,14 @@ export class LostRanges {
       missing = this.missingAt(positions)
     }
     return missing
+  }
+
+  /** As whenLost, of every range that this node knows. */
+  whenAnyLost(): Promise<NodeId[]> {
+    const { known } = this.#components.driver
+    if (known.suspects().length === 0) return Promise.resolve([])
+    const lost = known.newest().filter(view => missingOf(known, view).length > 0)
+    return this.whenLost(lost.map(({ hi }) => hi))
   }
 
   /** Calls `onLost` once when the positions are lost for a while before the returned function is called. */

@@ -13,6 +13,7 @@ import { manualEnv } from '../../manual-env.ts'
 const nodes = (...names: string[]) => names as NodeId[]
 const viewOf = (replicas: NodeId[], acceptors = replicas) =>
   ({ id: 'v', replicas, acceptors }) as unknown as View
+const POSITION = '8'.repeat(40) as Identifier
 const GET = { kind: 'get', path: parsePathName('f') } as const
 
 /** What node `a` knows of one range, and a machine that answers when it is told to. */
@@ -48,15 +49,15 @@ function lostRanges(view: View | undefined) {
 
 t.test('a range is lost without a majority of its acceptors, or without a replica', async t => {
   const { lost, suspects } = lostRanges(viewOf(nodes('b', 'c'), nodes('a', 'b', 'c', 'd', 'e')))
-  t.same(lost.missing(), [])
+  t.same(lost.missingAt([POSITION]), [])
   suspects.add('d' as NodeId).add('e' as NodeId)
-  t.same(lost.missing(), [], 'three of five are there')
+  t.same(lost.missingAt([POSITION]), [], 'three of five are there')
   suspects.add('b' as NodeId)
-  t.same(lost.missing(), ['b', 'd', 'e'])
+  t.same(lost.missingAt([POSITION]), ['b', 'd', 'e'])
   suspects.clear()
   suspects.add('b' as NodeId).add('c' as NodeId)
-  t.same(lost.missing(), ['b', 'c'], 'the acceptors are there, and nobody has the files')
-  t.same(lostRanges(undefined).lost.missing(), [])
+  t.same(lost.missingAt([POSITION]), ['b', 'c'], 'the acceptors are there, and nobody has the files')
+  t.same(lostRanges(undefined).lost.missingAt([POSITION]), [])
 })
 
 t.test('a request for a lost range is refused within two seconds, and names who is missing', async t => {
@@ -99,4 +100,22 @@ t.test('a request under way is given up once its range is lost for a while, and 
   t.same(outcome, { kind: 'indeterminate' })
   await env.advance(200)
   t.equal(env.waiting, 0, 'nothing is looked at while nobody waits')
+})
+
+t.test('of all ranges that are known, those that are lost are waited for together', async t => {
+  const { env, lost, suspects, asked } = lostRanges({
+    ...viewOf(nodes('b', 'c')),
+    hi: POSITION,
+  })
+  t.same(await lost.whenAnyLost(), [], 'at once')
+  suspects.add('b' as NodeId).add('c' as NodeId)
+  const missing = lost.whenAnyLost()
+  await env.advance(1_100)
+  t.same(await missing, ['b', 'c'])
+  t.same(asked, ['b', 'c'], 'they were asked whether they are back')
+  const back = lost.whenAnyLost()
+  await env.advance(300)
+  suspects.clear()
+  await env.advance(300)
+  t.same(await back, [])
 })
