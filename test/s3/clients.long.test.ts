@@ -4,13 +4,13 @@
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { Cluster } from '../e2e/cluster.ts'
-import { runningNode } from '../running-node.ts'
+import { type NodeProcess, repositoryRoot, startNode, waitFor } from '../e2e/harness.ts'
 
 const run = promisify(execFile)
 
@@ -55,11 +55,13 @@ async function shell(t: Test, place: Place, script: string): Promise<string> {
     AWS_DEFAULT_REGION: 'us-east-1',
     RESTIC_PASSWORD: 'password',
     PYTHON: python,
+    REPOSITORY: repositoryRoot,
     ...(place.certificate !== undefined && {
       AWS_CA_BUNDLE: place.certificate,
       SSL_CERT_FILE: place.certificate,
       RESTIC_CACERT: place.certificate,
       RCLONE_CA_CERT: place.certificate,
+      NODE_EXTRA_CA_CERTS: place.certificate,
     }),
     RCLONE_CONFIG_NET_TYPE: 's3',
     RCLONE_CONFIG_NET_PROVIDER: 'Other',
@@ -247,9 +249,41 @@ mv mounted/tree/small mounted/moved && ls mounted | grep moved
 rm -r mounted/tree && test "$(ls mounted)" = moved && rm mounted/moved
 `
 
+/** The SDK for JavaScript: a stream of unknown length in parts, a presigned URL, a create that only one can do. */
+const SDK = `node --input-type=commonjs - <<'NODE'
+const assert = require('node:assert')
+const { Readable } = require('node:stream')
+const load = require('node:module').createRequire(process.env.REPOSITORY)
+const s3 = load('@aws-sdk/client-s3')
+const { Upload } = load('@aws-sdk/lib-storage')
+const { getSignedUrl } = load('@aws-sdk/s3-request-presigner')
+const Bucket = process.env.B
+const client = new s3.S3Client({ endpoint: process.env.ENDPOINT, region: 'us-east-1', forcePathStyle: true })
+const bytesOf = async Key => (await client.send(new s3.GetObjectCommand({ Bucket, Key }))).Body.transformToByteArray()
+async function main() {
+  await client.send(new s3.CreateBucketCommand({ Bucket }))
+  const data = require('node:crypto').randomBytes(20_000_000)
+  const pieces = Array.from({ length: 200 }, (_, i) => data.subarray(i * 100_000, (i + 1) * 100_000))
+  await new Upload({ client, params: { Bucket, Key: 'large', Body: Readable.from(pieces) } }).done()
+  assert.ok(data.equals(await bytesOf('large')))
+  const url = await getSignedUrl(client, new s3.PutObjectCommand({ Bucket, Key: 'small' }), { expiresIn: 60 })
+  assert.equal((await fetch(url, { method: 'PUT', body: 'by a URL' })).status, 200)
+  const create = () => client.send(new s3.PutObjectCommand({ Bucket, Key: 'small', Body: 'x', IfNoneMatch: '*' }))
+  await assert.rejects(create, { name: 'PreconditionFailed' })
+  assert.equal(Buffer.from(await bytesOf('small')).toString(), 'by a URL')
+  const { Contents } = await client.send(new s3.ListObjectsV2Command({ Bucket }))
+  assert.deepEqual(Contents.map(({ Key }) => Key), ['large', 'small'])
+  await client.send(new s3.DeleteObjectsCommand({ Bucket, Delete: { Objects: Contents.map(({ Key }) => ({ Key })) } }))
+  await client.send(new s3.DeleteBucketCommand({ Bucket }))
+}
+main().catch(error => { console.error(error); process.exit(1) })
+NODE
+`
+
 /** Each client with its script, which uses a bucket $B of its own. */
 const CLIENTS: readonly (readonly [name: string, missing: string | false, script: string])[] = [
   ['aws', without('aws', '--version'), AWS],
+  ['sdk', false, SDK],
   ['boto3', python ? false : 'boto3 is not installed', BOTO3],
   ['rclone', without('rclone', 'version'), RCLONE],
   ['restic', without('restic', 'version'), RESTIC],
@@ -299,17 +333,22 @@ t.test('over TLS', async t => {
   execFileSync('openssl', [...request, ...subject, '-days', '2', '-keyout', key, '-out', certificate], {
     stdio: 'ignore',
   })
-  const { node } = await runningNode(t, {
-    tlsCert: certificate,
-    tlsKey: key,
-    s3Key: `${KEY}:${SECRET}`,
-    s3Port: '0',
-  })
-  const place: Place = { folder, endpoint: node.s3Url as string, certificate }
-  t.match(place.endpoint, /^https:/)
+  const flags = ['--tls-cert', certificate, '--tls-key', key, '--s3-key', `${KEY}:${SECRET}`]
+  const environment = { NODE_EXTRA_CA_CERTS: certificate }
+  const authority = await readFile(certificate, 'utf8')
+  const nodes: NodeProcess[] = []
+  for (let index = 0; index < 3; index++) {
+    const boots = nodes.map(({ port }) => port)
+    const node = await startNode({ flags, environment, authority, ...(boots.length > 0 && { boots }) })
+    t.teardown(() => node.kill())
+    nodes.push(node)
+  }
+  const [first, , third] = nodes as [NodeProcess, NodeProcess, NodeProcess]
+  const place: Place = { folder, endpoint: `https://127.0.0.1:${first.port + 1000}`, certificate }
   const scripts = {
     aws: AWS.replace('curl -sf', 'curl -sf --cacert "$AWS_CA_BUNDLE"'),
     boto3: BOTO3.replace("'curl', '-s'", "'curl', '-s', '--cacert', os.environ['AWS_CA_BUNDLE']"),
+    sdk: SDK,
     trailer: TRAILER,
     // Debian's rclone refuses every command of S3 while that is set.
     rclone: `unset AWS_CA_BUNDLE\n${RCLONE}`,
@@ -322,4 +361,14 @@ t.test('over TLS', async t => {
       await shell(t, place, `B=tls-${name}; export B\n${script}`)
     })
   }
+  await t.test('once more, and a node is killed in the middle', async t => {
+    const begun = join(folder, 'begun')
+    const writing = shell(t, place, `B=tls-killed; export B\n${SDK}touch ${begun}\n${SDK}${SDK}`)
+    await waitFor(() => existsSync(begun), {
+      what: 'the second round has begun',
+      timeoutMs: SCRIPT_TIMEOUT_MS,
+    })
+    await third.kill()
+    await writing
+  })
 })

@@ -94,7 +94,7 @@ t.test('system C', { skip: missingCurl }, async t => {
       await seed.run(`curl -X POST http://localhost:5000/kv -d '{"key": ${i}, "value": ${value}}'`)
       t.equal(
         (await seed.run(`curl http://localhost:5001/kv/${i}`)).stdout,
-        `{"key":"${i}","value":${value},"status":"found"}`,
+        `{"key":"${i}","value":${value},"status":"found"}\n`,
       )
     }
   })
