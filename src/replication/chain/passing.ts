@@ -1,6 +1,6 @@
 /**
  * The way of a write down the chain and of its acknowledgement back up (van Renesse & Schneider, OSDI 2004,
- * section 3), and the floor below which no tombstone is kept.
+ * section 3), and the floor below which tombstones go.
  *
  * Links may lose, repeat and reorder: a record carries all that it is, an older one never replaces a newer one, and the
  * head passes on again what was not acknowledged. A path without a record counts as a tombstone at the floor, so what
