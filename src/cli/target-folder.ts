@@ -196,6 +196,7 @@ export function conflictFinder(): (path: string) => string | undefined {
 
 /** Sets the time of a file, folder or link, and not of what a link leads to. */
 export async function setTime(place: string, mtimeNs: bigint): Promise<void> {
-  const seconds = Number(mtimeNs) / 1e9
-  await lutimes(place, seconds, seconds)
+  // Node.js takes a number below 0 for the present; a Date has milliseconds only.
+  const time = mtimeNs < 0n ? new Date(Number(mtimeNs / 1_000_000n)) : Number(mtimeNs) / 1e9
+  await lutimes(place, time, time)
 }

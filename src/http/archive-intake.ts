@@ -294,7 +294,11 @@ async function feed(tar: Extract, body: AsyncIterable<Uint8Array>): Promise<void
       if (tar.destroyed) return
       if (!tar.write(chunk))
         await new Promise<void>(resolve => {
-          tar.once('drain', () => resolve()).once('close', () => resolve())
+          const goOn = () => {
+            tar.off('drain', goOn).off('close', goOn)
+            resolve()
+          }
+          tar.once('drain', goOn).once('close', goOn)
         })
     }
     tar.end(null)

@@ -144,7 +144,8 @@ async function addToTar(
   const seconds = Number(mtimeNs / 1_000_000_000n)
   const header = {
     name,
-    mode,
+    // With its kind: a mode of nothing but zeros is taken for one that is missing.
+    mode: KIND_BITS[kind] | mode,
     size,
     type: ({ file: 'file', link: 'symlink', folder: 'directory' } as const)[kind],
     // A plain header has no room for times before 1970 and after 2038; PAX has.
@@ -223,10 +224,13 @@ async function* forZip(entries: AsyncIterable<Archived>, filesMax: number) {
       )
     const common = { name, lastModified: zipTime(mtimeNs) }
     if (kind === 'folder') yield { ...common, name: `${name}/`, mode }
-    else if (kind === 'link') yield { ...common, input: target as Uint8Array, mode: 0o120777 }
-    else yield { ...common, input: body ?? new Uint8Array(0), mode }
+    else if (kind === 'link') yield { ...common, input: target as Uint8Array, mode: KIND_BITS.link | 0o777 }
+    else yield { ...common, input: body ?? new Uint8Array(0), mode: KIND_BITS.file | mode }
   }
 }
+
+/** What says in a POSIX mode what something is (`S_IFMT`). */
+const KIND_BITS = { file: 0o100_000, link: 0o120_000, folder: 0o040_000 } as const
 
 /** The format begins in 1980 and ends in 2107. */
 function zipTime(mtimeNs: bigint): Date {

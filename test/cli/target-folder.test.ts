@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { conflictFinder, TargetFolder, writeWhole } from '../../src/cli/target-folder.ts'
+import { conflictFinder, setTime, TargetFolder, writeWhole } from '../../src/cli/target-folder.ts'
 import { realEnv } from '../../src/env.ts'
 import { comparePathNames } from '../../src/ring/path-name.ts'
 
@@ -103,4 +104,12 @@ t.test('the root may exist already', async t => {
   mkdirSync(root)
   await new TargetFolder({ env }, { root }).write('a', bytes('1'))
   t.equal(readFileSync(join(root, 'a'), 'utf8'), '1')
+})
+
+t.test('times before 1970 are set as they are', async t => {
+  const place = join(t.testdir({ a: '' }), 'a')
+  for (const mtimeNs of [-157_766_400_000_000_000n, -5_000_000n, 0n, 1_000_000_000n]) {
+    await setTime(place, mtimeNs)
+    t.equal((await lstat(place, { bigint: true })).mtimeNs, mtimeNs)
+  }
 })

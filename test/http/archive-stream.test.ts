@@ -53,6 +53,7 @@ t.test('a tar archive has names, modes, times and links', async t => {
           target: Buffer.from('../ü'),
         },
         { kind: 'folder', name: 'f', mode: 0o700, mtimeNs: 1n, size: 0 },
+        { kind: 'file', name: 'nobody', mode: 0, mtimeNs: 1n, size: 0 },
       ]),
     ),
   )
@@ -67,6 +68,7 @@ t.test('a tar archive has names, modes, times and links', async t => {
     { header: { name: 'empty', pax: { mtime: '-0.000000005' } }, bytes: '' },
     { header: { name: 'l', type: 'symlink', linkname: '../ü', pax: { mtime: '5000000000.000000000' } } },
     { header: { name: 'f', type: 'directory', mode: 0o700 } },
+    { header: { name: 'nobody', mode: 0 } },
   ])
 })
 
@@ -177,3 +179,19 @@ t.test('files are opened in order, and those that are gone are left out', async 
   t.ok(finds <= 16, `${finds} were opened for one`)
   await slow.return(undefined)
 })
+
+t.test(
+  'a zip archive says of each entry what it is, and its mode, also of a file that nobody may read',
+  async t => {
+    const entries = each<Archived>([
+      { kind: 'file', name: 'nobody', mode: 0, mtimeNs: 0n, size: 0 },
+      { kind: 'file', name: 'a', mode: 0o640, mtimeNs: 0n, size: 0 },
+    ])
+    const archive = await allOf(zipOf(entries))
+    const modes: number[] = []
+    // The central directory: the upper half of the external attributes is the mode (APPNOTE.TXT, 4.4.15).
+    for (let at = archive.indexOf('PK\x01\x02'); at !== -1; at = archive.indexOf('PK\x01\x02', at + 4))
+      modes.push(archive.readUInt16LE(at + 40))
+    t.same(modes, [0o100_000, 0o100_640])
+  },
+)
