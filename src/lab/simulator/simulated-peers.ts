@@ -15,11 +15,7 @@ import type { Address, NodeId } from '../../ring/identifier.ts'
 import { ArrivingPieces, LeavingPieces, type Piece, type Taken } from './simulated-pieces.ts'
 
 /** What begins an exchange, and who is asked for what. */
-export type Question = {
-  readonly id: string
-  readonly from: PeerIdentity
-  readonly node: NodeId | undefined
-} & (
+type Asked =
   | { readonly kind: 'call'; readonly bytes: Uint8Array }
   | {
       readonly kind: 'fetch'
@@ -28,7 +24,12 @@ export type Question = {
       readonly last: number | undefined
     }
   | { readonly kind: 'stage'; readonly name: string; readonly announced: BodyAnnouncement }
-)
+
+export type Question = {
+  readonly id: string
+  readonly from: PeerIdentity
+  readonly node: NodeId | undefined
+} & Asked
 
 export type Reply =
   | { readonly kind: 'answer'; readonly id: string; readonly bytes: Uint8Array }
@@ -69,16 +70,6 @@ interface Exchange {
   readonly arriving?: ArrivingPieces
   leaving?: LeavingPieces
 }
-
-type Asked =
-  | { readonly kind: 'call'; readonly bytes: Uint8Array }
-  | {
-      readonly kind: 'fetch'
-      readonly name: string
-      readonly first: number
-      readonly last: number | undefined
-    }
-  | { readonly kind: 'stage'; readonly name: string; readonly announced: BodyAnnouncement }
 
 export class SimulatedPeers implements RingPeers {
   readonly #env: Env
