@@ -5,13 +5,14 @@
 import type { FastifyReply } from 'fastify'
 import { errorCode, StoreError } from '../errors.ts'
 import type { WriteCondition } from '../files/file-service.ts'
+import { fileLeftBy } from '../files/receipt.ts'
 import { writeCondition } from '../http/conditions.ts'
 import { asStoreError, ERROR_STATUS } from '../http/error-reply.ts'
 import { refuseExtension } from '../http/file-name.ts'
 import { hasBody, ignoreBody } from '../http/request-body.ts'
 import { storeBody } from '../http/write-routes.ts'
 import type { PathName } from '../ring/path-name.ts'
-import type { ETag } from '../storage/record.ts'
+import { type ETag, etagOf } from '../storage/record.ts'
 import {
   admit,
   type Call,
@@ -44,8 +45,8 @@ export async function put(call: Call): Promise<FastifyReply> {
   const condition = etagCondition(lists) ?? writeCondition(headers, undefined, 'none')
   const user = withDead(undefined, dead)
   const written = await storeBody(doors, request, reply, place, { condition, user })
-  if (written.receipt) reply.header('etag', written.receipt.etag)
-  return plain(reply, written.created ? 201 : 204)
+  reply.header('etag', etagOf(fileLeftBy(written)))
+  return plain(reply, written.replaced ? 204 : 201)
 }
 
 /** An ETag of the If header is checked in the commit, not only before. */

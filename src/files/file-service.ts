@@ -8,17 +8,17 @@ import { errorCode, StoreError } from '../errors.ts'
 import type {
   Change,
   Condition,
-  Done,
   Found,
   ReceiveOptions,
   Replication,
+  Written,
 } from '../replication/replication.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
 import type { ByteRange, ListEntry, StagedBody, Storage, StorageStatistics } from '../storage/storage.ts'
 import { type KeyedRequest, keyedRequest } from './idempotency.ts'
 import { type ListQuery, type ListSource, listBatches } from './listing.ts'
-import { type Consistency, type Keeping, receiptOf, type Written } from './receipt.ts'
+import type { Consistency, Keeping } from './receipt.ts'
 import { refuseReserved, withoutReserved } from './reserved-paths.ts'
 import { type DamagedFile, type VerificationProgress, verifyFiles } from './verification.ts'
 
@@ -61,7 +61,7 @@ export class FileService {
   readonly #source: ListSource
   readonly #refuseReserved: (...paths: readonly PathName[]) => void
   /** How and where this node keeps what it writes. */
-  readonly keeping: Pick<Keeping, 'consistency' | 'durable'>
+  readonly keeping: Keeping
 
   constructor(
     components: { readonly replication: Replication; readonly storage: Storage },
@@ -183,7 +183,7 @@ export class FileService {
         // The source of a copy that is done may be gone.
         const done = keyed && (await this.#replication.kept(path, keyed))
         if (done === undefined) throw notFound(source)
-        return this.#written(done)
+        return done
       }
       // A retry of a copy that is done meets its own file: the commit knows, by the key, that it is.
       if (keyed === undefined) refuse(path, condition, (await this.#replication.find(path)).record)
@@ -252,14 +252,9 @@ export class FileService {
     return key === undefined ? undefined : keyedRequest(key, path, [...parts, condition])
   }
 
-  async #commit(change: Change, keyed: KeyedRequest | undefined): Promise<Written> {
+  #commit(change: Change, keyed: KeyedRequest | undefined): Promise<Written> {
     const idempotency = keyed && { key: keyed.key, fingerprint: keyed.fingerprint }
-    return this.#written(await this.#replication.commit(change, idempotency ? { idempotency } : {}))
-  }
-
-  #written({ record, replaced, chain, replicas }: Done): Written {
-    const keeping = { ...this.keeping, chain, replicas }
-    return { receipt: record && receiptOf(record, keeping), created: !replaced, chain }
+    return this.#replication.commit(change, idempotency ? { idempotency } : {})
   }
 }
 

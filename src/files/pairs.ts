@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer'
 import type { Readable } from 'node:stream'
 import { errorCode, StoreError } from '../errors.ts'
+import type { Written } from '../replication/replication.ts'
 import type { FileService, FoundFile, WriteOptions } from './file-service.ts'
 import { compactJson, type JsonText } from './json-text.ts'
 import {
@@ -16,7 +17,6 @@ import {
   pathOfKey,
   VALUE_BYTES_MAX,
 } from './key-values.ts'
-import type { Written } from './receipt.ts'
 
 /** A pair that is there, and the file that it is. */
 export interface FoundPair {

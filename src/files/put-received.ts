@@ -6,7 +6,7 @@ import type { PathName } from '../ring/path-name.ts'
 import type { FileMeta } from '../storage/record.ts'
 import type { FileService, ReceivedBody, WriteOptions } from './file-service.ts'
 import { keyOfPart } from './idempotency.ts'
-import type { Receipt } from './receipt.ts'
+import { type Receipt, receiptOf } from './receipt.ts'
 
 export interface ReceivedFile {
   readonly path: PathName
@@ -35,8 +35,8 @@ export async function putReceived(
     for (const [i, file] of received.entries()) {
       left.shift()
       const { path, body, meta } = file
-      const { receipt } = await files.commitReceived(path, body, { ...optionsOf(options, i, file), meta })
-      if (receipt) receipts.push(receipt)
+      const written = await files.commitReceived(path, body, { ...optionsOf(options, i, file), meta })
+      receipts.push(receiptOf(written, files.keeping))
     }
     return receipts
   } catch (error) {

@@ -1,11 +1,14 @@
 /**
  * The receipt: what a write answers with.
  */
-import type { WrittenFile } from '../replication/replication.ts'
+import { assert } from '../invariant.ts'
+import type { Written, WrittenFile } from '../replication/replication.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { ETag, Version } from '../storage/record.ts'
 import { etagOf } from '../storage/record.ts'
+
+export type { Written }
 
 export interface Receipt {
   readonly path: PathName
@@ -27,18 +30,17 @@ export interface Receipt {
 
 export type Consistency = 'chain' | 'eventual'
 
-/** What a write did. `receipt` is undefined after a remove. */
-export interface Written {
-  readonly receipt: Receipt | undefined
-  /** True when nothing stood at the path before. */
-  readonly created: boolean
-  readonly chain: readonly Address[]
+/** How a node keeps what it writes. */
+export type Keeping = Pick<Receipt, 'consistency' | 'durable'>
+
+/** The file that a write left. Only a removal leaves none. */
+export function fileLeftBy({ record }: Written): WrittenFile {
+  assert(record !== undefined, 'the write left a file')
+  return record
 }
 
-/** What a receipt says beside the record: how and where it is kept. */
-export type Keeping = Pick<Receipt, 'consistency' | 'durable' | 'replicas' | 'chain'>
-
-export function receiptOf(record: WrittenFile, keeping: Keeping): Receipt {
+export function receiptOf(written: Written, keeping: Keeping): Receipt {
+  const record = fileLeftBy(written)
   return {
     path: record.path,
     size: record.body.size,
@@ -47,7 +49,7 @@ export function receiptOf(record: WrittenFile, keeping: Keeping): Receipt {
     sha256: record.body.sha256,
     consistency: keeping.consistency,
     durable: keeping.durable,
-    replicas: keeping.replicas,
-    chain: keeping.chain,
+    replicas: written.replicas,
+    chain: written.chain,
   }
 }

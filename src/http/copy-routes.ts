@@ -92,7 +92,7 @@ async function write(
       ? await files.copy(source, destination, { ...options, ...(replaceMeta && { meta: { user } }) })
       : await files.move(source, destination, options)
   rangeHeaders(ring, reply, destination)
-  return sendWritten(reply, written)
+  return sendWritten(reply, files, written)
 }
 
 function pathsOfUrl(kind: 'copy' | 'move', request: FastifyRequest): TwoPaths {

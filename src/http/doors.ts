@@ -7,7 +7,7 @@ import type { Limits } from '../config.ts'
 import type { Env } from '../env.ts'
 import type { FileService, WriteOptions } from '../files/file-service.ts'
 import { parseIdempotencyKey } from '../files/idempotency.ts'
-import type { Written } from '../files/receipt.ts'
+import { receiptOf, type Written } from '../files/receipt.ts'
 import type { RingNode } from '../membership/ring-node.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { Access } from './auth.ts'
@@ -100,11 +100,11 @@ export function ringHeaders(reply: FastifyReply, chain: readonly Address[]): voi
 }
 
 /** Answers a write with its receipt: 201 when a file came into being, 200 when one was replaced. */
-export function sendWritten(reply: FastifyReply, written: Written): FastifyReply {
+export function sendWritten(reply: FastifyReply, files: FileService, written: Written): FastifyReply {
+  const receipt = receiptOf(written, files.keeping)
   ringHeaders(reply, written.chain)
-  reply.code(written.created ? 201 : 200)
-  if (written.receipt) reply.header('etag', written.receipt.etag)
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify(written.receipt))
+  reply.code(written.replaced ? 200 : 201).header('etag', receipt.etag)
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(receipt))
 }
 
 /** @throws StoreError INVALID_REQUEST. */

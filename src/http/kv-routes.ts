@@ -16,6 +16,7 @@ import {
   pathOfKey,
 } from '../files/key-values.ts'
 import { allPairs, getPair, putPair, removePair } from '../files/pairs.ts'
+import { receiptOf } from '../files/receipt.ts'
 import { decodeUrlText } from '../ring/path-name.ts'
 import { etagOf } from '../storage/record.ts'
 import { isWanted, writeCondition } from './conditions.ts'
@@ -125,10 +126,11 @@ async function put(
   const { headers } = request.raw
   const condition = writeCondition(headers, undefined, 'none')
   try {
-    const { receipt, created, chain } = await putPair(files, pair, { condition, ...idempotencyOf(request) })
-    ringHeaders(reply, chain)
-    if (receipt) reply.header('etag', receipt.etag)
-    return sendPair(reply, pair, word, created ? 'inserted' : 'updated', { receipt })
+    const written = await putPair(files, pair, { condition, ...idempotencyOf(request) })
+    const receipt = receiptOf(written, files.keeping)
+    ringHeaders(reply, written.chain)
+    reply.header('etag', receipt.etag)
+    return sendPair(reply, pair, word, written.replaced ? 'updated' : 'inserted', { receipt })
   } catch (error) {
     // RFC 9110, section 13.1.2: a false If-None-Match is a 412.
     if (condition !== 'absent' || errorCode(error) !== 'FILE_EXISTS') throw error

@@ -65,7 +65,7 @@ async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): 
       ...idempotencyOf(request),
     })
     rangeHeaders(doors.ring, reply, path)
-    return sendWritten(reply, written)
+    return sendWritten(reply, doors.files, written)
   } catch (error) {
     // RFC 9110, section 13.1.2: a false If-None-Match is a 412, not the conflict of a plain create.
     if (headers['if-none-match'] === undefined || errorCode(error) !== 'FILE_EXISTS') throw error

@@ -62,8 +62,8 @@ export interface ChangeOptions {
   readonly idempotency?: Idempotency
 }
 
-/** What a change did. */
-export interface Done extends Placement {
+/** What a change did, and what it left where. */
+export interface Written extends Placement {
   /** The file that it left at the path; undefined after a removal. */
   readonly record: WrittenFile | undefined
   /** Something stood at the path before. */
@@ -92,13 +92,13 @@ export interface Replication {
    *   (etags), INVALID_REQUEST (a move onto itself), IDEMPOTENCY_KEY_REUSED, DISK_FULL, OVERLOADED (too many outcomes of
    *   one path); UNAVAILABLE: nothing has changed; INDETERMINATE: it may have, or may yet.
    */
-  commit(change: Change, options?: ChangeOptions): Promise<Done>
+  commit(change: Change, options?: ChangeOptions): Promise<Written>
 
   /**
    * What this change of the path did under its key, as long as that is remembered: 24 hours at least.
    * @throws StoreError UNAVAILABLE.
    */
-  kept(path: PathName, idempotency: Idempotency): Promise<Done | undefined>
+  kept(path: PathName, idempotency: Idempotency): Promise<Written | undefined>
 
   /** The file at a path. Linearizable. @throws StoreError UNAVAILABLE. */
   find(path: PathName): Promise<Found>

@@ -2,9 +2,9 @@
  * The calls that begin a multipart upload, add parts to it and give it up; complete-upload.ts completes one. Parts come
  * in any order and are seen by nobody.
  */
-import type { Written } from '../files/receipt.ts'
+import { fileLeftBy } from '../files/receipt.ts'
 import { refuseExtension } from '../http/file-name.ts'
-import type { ETag, FileMeta } from '../storage/record.ts'
+import type { FileMeta } from '../storage/record.ts'
 import { lending } from '../stream-over.ts'
 import { algorithmOf, BodyChecksums, type Checksum, checksumElement, checksumHeader } from './checksums.ts'
 import { S3Error } from './errors.ts'
@@ -74,7 +74,7 @@ export async function uploadPart(components: S3Components, request: S3Request): 
   })
   await refuseGone(components, upload, number)
   sendEmpty(request, 200, {
-    etag: partETagOf(written),
+    etag: partETag(fileLeftBy(written).body.sha256),
     ...(checksum && { [checksumHeader(checksum.algorithm)]: checksum.value }),
   })
 }
@@ -98,7 +98,7 @@ export async function uploadPartCopy(components: S3Components, request: S3Reques
     await refuseGone(components, upload, number)
     return element('CopyPartResult', [
       element('LastModified', new Date(env.clock.nowMs()).toISOString()),
-      element('ETag', partETagOf(written)),
+      element('ETag', partETag(fileLeftBy(written).body.sha256)),
       checksum && element(checksumElement(checksum.algorithm), checksum.value),
     ])
   }
@@ -107,11 +107,6 @@ export async function uploadPartCopy(components: S3Components, request: S3Reques
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
-}
-
-function partETagOf({ receipt }: Written): ETag {
-  if (receipt === undefined) throw new TypeError('a part was written, and there is no receipt')
-  return partETag(receipt.sha256)
 }
 
 function partMeta(checksum: Checksum | undefined): FileMeta {

@@ -3,11 +3,11 @@
  */
 import { errorCode, StoreError } from '../errors.ts'
 import type { FoundFile, WriteCondition } from '../files/file-service.ts'
-import type { Written } from '../files/receipt.ts'
+import { fileLeftBy, type Written } from '../files/receipt.ts'
 import { refuseExtension } from '../http/file-name.ts'
 import { expectsContinue } from '../http/request-body.ts'
 import type { PathName } from '../ring/path-name.ts'
-import type { ETag, FileMeta } from '../storage/record.ts'
+import { type ETag, etagOf, type FileMeta } from '../storage/record.ts'
 import { noSuchBucket } from './buckets.ts'
 import { type Checksum, checksumElement } from './checksums.ts'
 import { refuseSource, writeConditionOf } from './conditions.ts'
@@ -73,9 +73,8 @@ export async function storeBody(
 }
 
 /** The ETag of what a write left. */
-export function etagOfWritten({ receipt }: Written): ETag {
-  if (receipt === undefined) throw new TypeError('the write left no file')
-  return receipt.etag
+export function etagOfWritten(written: Written): ETag {
+  return etagOf(fileLeftBy(written))
 }
 
 export async function putObject(components: S3Components, request: S3Request): Promise<void> {

@@ -25,6 +25,7 @@ import {
   encodeRecord,
   notesOfRecord,
   pathOfRecordKey,
+  positionOfRecordKey,
   recordKey,
 } from './record-codec.ts'
 import type { InspectedRecord, KeptRecord, RecordWrite } from './replica-store.ts'
@@ -133,14 +134,14 @@ export class LmdbIndex {
   kept(path: PathName): KeptRecord | undefined {
     const key = recordKey(path)
     const value = lent(this.#records, key)
-    if (value !== undefined) return keptFile(path, value)
+    if (value !== undefined) return keptFile(key, value)
     const tombstone = lent(this.#tombstones, key)
-    return tombstone && { path, file: undefined, notes: Buffer.from(tombstone) }
+    return tombstone && keptTombstone(key, Buffer.from(tombstone))
   }
 
   /** What a replica keeps in (lo, hi]: the files, then the tombstones; a live view. */
   *keptWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
-    for (const { key, value } of within(this.#records, lo, hi)) yield keptFile(pathOfRecordKey(key), value)
+    for (const { key, value } of within(this.#records, lo, hi)) yield keptFile(key, value)
     yield* this.tombstonesWithin(lo, hi)
   }
 
@@ -149,7 +150,7 @@ export class LmdbIndex {
     for (const { key, value } of within(this.#records, lo, hi)) {
       const path = pathOfRecordKey(key)
       try {
-        yield { path, kept: keptFile(path, value), listed: undefined }
+        yield { path, kept: keptFile(key, value), listed: undefined }
       } catch (error) {
         if (errorCode(error) !== 'CORRUPT') throw error
         yield { path, kept: undefined, listed: this.#lineOf(path) }
@@ -158,8 +159,7 @@ export class LmdbIndex {
   }
 
   *tombstonesWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
-    for (const { key, value } of within(this.#tombstones, lo, hi))
-      yield { path: pathOfRecordKey(key), file: undefined, notes: value }
+    for (const { key, value } of within(this.#tombstones, lo, hi)) yield keptTombstone(key, value)
   }
 
   *values(prefix: string): Generator<readonly [key: string, value: Buffer]> {
@@ -257,7 +257,7 @@ export class LmdbIndex {
   }
 
   #keep({ path, record, sizeBefore, isNew = false }: RecordWrite): void {
-    const key = recordKey(path)
+    const key = recordKey(path, record?.position)
     if (record?.file) {
       this.#records.put(key, encodeRecord(record.file, record.notes))
       this.#lines.put(Buffer.from(path), encodeLine(record.file))
@@ -270,9 +270,14 @@ export class LmdbIndex {
   }
 }
 
-function keptFile(path: PathName, value: Buffer): KeptRecord {
+function keptFile(key: Buffer, value: Buffer): KeptRecord {
+  const path = pathOfRecordKey(key)
   const file = decodeRecord(path, value)
-  return { path, file, notes: notesOfRecord(file, value) }
+  return { path, position: positionOfRecordKey(key), file, notes: notesOfRecord(file, value) }
+}
+
+function keptTombstone(key: Buffer, notes: Buffer): KeptRecord {
+  return { path: pathOfRecordKey(key), position: positionOfRecordKey(key), file: undefined, notes }
 }
 
 /** A value, until the next read: LMDB lends a longer buffer with a false `length`, which subarray of Node.js 24 looks through. */

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { StoreError } from '../errors.ts'
 import { arcContains } from '../ring/arc.ts'
-import { type Identifier, identifierOfPath } from '../ring/identifier.ts'
+import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { BlobId, Body } from './record.ts'
 import type { InspectedRecord, KeptRecord, RecordWrite, ReplicaBatch, ReplicaStore } from './replica-store.ts'
@@ -37,7 +37,7 @@ export class MemoryReplicaStore implements ReplicaStore {
 
   *records(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
     for (const record of this.#records.values()) {
-      if (arcContains({ lo, hi }, identifierOfPath(record.path))) yield record
+      if (arcContains({ lo, hi }, record.position)) yield record
     }
   }
 
@@ -47,10 +47,7 @@ export class MemoryReplicaStore implements ReplicaStore {
 
   *inspect(lo: Identifier, hi: Identifier): Iterable<InspectedRecord> {
     const files = [...this.records(lo, hi)].filter(({ file }) => file !== undefined)
-    const distance = ({ path }: KeptRecord) => {
-      const position = identifierOfPath(path)
-      return position > lo ? `0${position}` : `1${position}`
-    }
+    const distance = ({ position }: KeptRecord) => (position > lo ? `0${position}` : `1${position}`)
     files.sort((a, b) => (distance(a) < distance(b) ? -1 : 1))
     for (const kept of files) yield { path: kept.path, kept, listed: undefined }
   }

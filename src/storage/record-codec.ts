@@ -7,7 +7,7 @@
 import { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
 import { StoreError } from '../errors.ts'
-import { identifierOfPath } from '../ring/identifier.ts'
+import { type Identifier, identifierOfPath } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { type BlobId, type Body, etagOf, type FileRecord } from './record.ts'
 import type { ListEntry } from './storage.ts'
@@ -36,15 +36,19 @@ const BLOB = 1
 const HAS_USER_META = 2
 
 /** The key of a record: its position on the ring, then its path, so that an arc is one run of keys. */
-export function recordKey(path: PathName): Buffer {
+export function recordKey(path: PathName, position: Identifier = identifierOfPath(path)): Buffer {
   const key = Buffer.allocUnsafe(IDENTIFIER_BYTES + Buffer.byteLength(path))
-  key.write(identifierOfPath(path), 0, 'hex')
+  key.write(position, 0, 'hex')
   key.write(path, IDENTIFIER_BYTES, 'utf8')
   return key
 }
 
 export function pathOfRecordKey(key: Buffer): PathName {
   return key.toString('utf8', IDENTIFIER_BYTES) as PathName
+}
+
+export function positionOfRecordKey(key: Buffer): Identifier {
+  return key.toString('hex', 0, IDENTIFIER_BYTES) as Identifier
 }
 
 /** `notes` follow the body. */

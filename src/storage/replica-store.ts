@@ -11,6 +11,8 @@ import type { ListEntry, StageOptions } from './storage.ts'
 /** What a replica keeps at a path. `file` is undefined in a tombstone. */
 export interface KeptRecord {
   readonly path: PathName
+  /** Of the path. It is a part of the key, so that nobody need hash the path again. */
+  readonly position: Identifier
   readonly file: FileRecord | undefined
   /** Replication's own, opaque here; up to 64 KiB. */
   readonly notes: Uint8Array

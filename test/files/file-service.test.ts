@@ -2,6 +2,7 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
 import { FileService, type PutOptions } from '../../src/files/file-service.ts'
+import { receiptOf } from '../../src/files/receipt.ts'
 import type { Address } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
@@ -30,15 +31,15 @@ const create: PutOptions = { condition: 'absent', meta: { mediaType: 'text/plain
 t.test('conditions decide, and a refused body leaves nothing behind', async t => {
   const { files, storage } = service()
   const first = await files.put(a, bodyOf('one'), create)
-  t.equal(first.created, true)
+  t.equal(first.replaced, false)
   await t.rejects(files.put(a, bodyOf('two'), create), { code: 'FILE_EXISTS' })
   await t.rejects(files.put(a, bodyOf(big), create), { code: 'FILE_EXISTS' })
   await t.rejects(files.put(b, bodyOf('x'), { ...create, condition: 'exists' }), { code: 'FILE_NOT_FOUND' })
   const wrong = { ...create, condition: { etags: ['"9.9-00000000"' as ETag] } }
   await t.rejects(files.put(a, bodyOf('x'), wrong), { code: 'PRECONDITION_FAILED' })
-  const right = { ...create, condition: { etags: [first.receipt?.etag as ETag] } }
+  const right = { ...create, condition: { etags: [receiptOf(first, files.keeping).etag] } }
   const second = await files.put(a, bodyOf('two'), right)
-  t.equal(second.created, false)
+  t.equal(second.replaced, true)
   await t.rejects(files.put(a, bodyOf('three'), right), { code: 'PRECONDITION_FAILED' }, 'only once')
   t.equal(storage.statistics().staged, 0)
 })
@@ -85,7 +86,7 @@ t.test('one key, many requests at once: one write, the same answer for all', asy
   t.equal(new Set(all.map(written => JSON.stringify(written))).size, 1)
   t.same(await files.put(a, bodyOf('one'), keyed), all[0], 'and later')
   await t.rejects(files.put(a, bodyOf('two'), keyed), { code: 'IDEMPOTENCY_KEY_REUSED' })
-  t.equal((await files.put(b, bodyOf('one'), keyed)).created, true, 'for another path it is another key')
+  t.equal((await files.put(b, bodyOf('one'), keyed)).replaced, false, 'for another path it is another key')
   t.equal(storage.statistics().staged, 0)
 })
 
@@ -135,6 +136,6 @@ t.test('a copy whose source is replaced under it copies the new version', async 
     return commit(change, options)
   }
   await files.put(a, bodyOf('one'), create)
-  t.match(await files.copy(a, b, { condition: 'absent' }), { created: true, receipt: { size: 4 } })
+  t.match(await files.copy(a, b, { condition: 'absent' }), { replaced: false, record: { body: { size: 4 } } })
   t.equal(replacements, 2)
 })

@@ -1,11 +1,10 @@
 import t from 'tap'
-import { type Keeping, receiptOf } from '../../src/files/receipt.ts'
+import { fileLeftBy, receiptOf } from '../../src/files/receipt.ts'
 import type { Address } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import type { FileRecord } from '../../src/storage/record.ts'
 
 const here = ['a:1'] as unknown as Address[]
-const keeping: Keeping = { consistency: 'chain', durable: true, replicas: here, chain: here }
 const path = 'p'.repeat(1024) as PathName
 const record: FileRecord = {
   path,
@@ -16,7 +15,8 @@ const record: FileRecord = {
 }
 
 t.test('a receipt says what was written and how it is kept', async t => {
-  t.same(receiptOf(record, keeping), {
+  const written = { record, replaced: false, replicas: here, chain: here }
+  t.same(receiptOf(written, { consistency: 'chain', durable: true }), {
     path,
     size: 2,
     etag: '"3.7-abababab"',
@@ -27,4 +27,11 @@ t.test('a receipt says what was written and how it is kept', async t => {
     replicas: ['a:1'],
     chain: ['a:1'],
   })
+})
+
+t.test('a removal leaves no file to say anything of', async t => {
+  t.throws(
+    () => fileLeftBy({ record: undefined, replaced: true, replicas: here, chain: here }),
+    /left a file/,
+  )
 })

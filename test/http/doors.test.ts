@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
+import type { FileService } from '../../src/files/file-service.ts'
 import { idempotencyOf, ringHeaders, sendWritten } from '../../src/http/doors.ts'
 import type { Address } from '../../src/ring/identifier.ts'
+import type { PathName } from '../../src/ring/path-name.ts'
 
 function replyOf() {
   const headers: Record<string, string> = {}
@@ -36,13 +38,21 @@ t.test('the chain of a reply has as many hops as it has steps', async t => {
 })
 
 t.test('201 is for what came into being, 200 for what was replaced', async t => {
-  for (const [created, status] of [
-    [true, 201],
-    [false, 200],
+  const chain = ['a:1' as Address]
+  const files = { keeping: { consistency: 'chain', durable: true } } as FileService
+  const record = {
+    path: 'p' as PathName,
+    version: { epoch: 3, seq: 7 },
+    body: { size: 2, sha256: 'ab'.repeat(32) },
+  }
+  for (const [replaced, status] of [
+    [false, 201],
+    [true, 200],
   ] as const) {
-    const { reply, said } = replyOf()
-    sendWritten(reply, { receipt: undefined, created, chain: ['a:1' as Address] })
+    const { reply, headers, said } = replyOf()
+    sendWritten(reply, files, { record, replaced, chain, replicas: chain })
     t.equal(said.status, status)
+    t.equal(headers.etag, '"3.7-abababab"')
   }
 })
 

@@ -1,10 +1,12 @@
 /**
  * Owns the tests that every storage passes, whatever it keeps its files on. Each test opens a fresh storage.
  */
+
 import { createCipheriv, createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import type { Test } from 'tap'
+import { identifierOfPath } from '../../src/ring/identifier.ts'
 import { type PathName, parsePathName } from '../../src/ring/path-name.ts'
 import type { BlobId, FileRecord } from '../../src/storage/record.ts'
 import { BLOCK_BYTES, etagOf, INLINE_BYTES_MAX } from '../../src/storage/record.ts'
@@ -94,7 +96,11 @@ async function change(
   const records = files.map((one): RecordWrite => {
     const [path, file] = typeof one === 'string' ? [one, undefined] : [one.path, one]
     const sizeBefore = replica.record(path)?.file?.body.size
-    return { path, record: file && { path, file, notes: new Uint8Array() }, sizeBefore }
+    return {
+      path,
+      record: file && { path, position: identifierOfPath(path), file, notes: new Uint8Array() },
+      sizeBefore,
+    }
   })
   await replica.apply({ records, values: [], keepBlobs: [], dropBlobs: [], ...blobs })
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { identifierOfPath } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { digestOf } from '../../src/storage/body-digest.ts'
 import { LmdbIndex } from '../../src/storage/lmdb-index.ts'
@@ -19,7 +20,7 @@ function recordOf(path: string, bytes = path): FileRecord {
 
 const keep = (file: FileRecord, before?: FileRecord): RecordWrite => ({
   path: file.path,
-  record: { path: file.path, file, notes: Buffer.alloc(0) },
+  record: { path: file.path, position: identifierOfPath(file.path), file, notes: Buffer.alloc(0) },
   sizeBefore: before?.body.size,
 })
 
@@ -86,8 +87,9 @@ t.test('a tombstone is read as it was written', async t => {
   t.teardown(() => index.close())
   const path = parsePathName('removed')
   const notes = Buffer.from('what replication notes')
-  await index.write({ keep: [{ path, record: { path, file: undefined, notes }, sizeBefore: undefined }] })
-  t.same(index.kept(path), { path, file: undefined, notes })
+  const record = { path, position: identifierOfPath(path), file: undefined, notes }
+  await index.write({ keep: [{ path, record, sizeBefore: undefined }] })
+  t.same(index.kept(path), record)
 })
 
 t.test('what LMDB lends ends where the value ends, whichever length subarray goes by', async t => {
@@ -97,8 +99,16 @@ t.test('what LMDB lends ends where the value ends, whichever length subarray goe
   const notes = Buffer.from('what replication notes')
   await index.write({
     keep: [
-      { path: file.path, record: { path: file.path, file, notes }, sizeBefore: undefined },
-      { path: removed, record: { path: removed, file: undefined, notes }, sizeBefore: undefined },
+      {
+        path: file.path,
+        record: { path: file.path, position: identifierOfPath(file.path), file, notes },
+        sizeBefore: undefined,
+      },
+      {
+        path: removed,
+        record: { path: removed, position: identifierOfPath(removed), file: undefined, notes },
+        sizeBefore: undefined,
+      },
     ],
   })
   // Until Node.js 20, Buffer's own subarray believes the `length` that LMDB writes over the true one; from 24 on it does not.

@@ -31,11 +31,12 @@ export function keptFile(name: string, size: number, seq = 1): KeptRecord {
     meta: { mediaType: 'text/x' },
     writtenAtMs: seq,
   }
-  return { path, file, notes: Buffer.from(`notes ${seq}`) }
+  return { path, position: identifierOfPath(path), file, notes: Buffer.from(`notes ${seq}`) }
 }
 
 export function tombstone(name: string, seq = 1): KeptRecord {
-  return { path: parsePathName(name), file: undefined, notes: Buffer.from(`gone ${seq}`) }
+  const path = parsePathName(name)
+  return { path, position: identifierOfPath(path), file: undefined, notes: Buffer.from(`gone ${seq}`) }
 }
 
 /** The write that puts a record in the place of another. */

@@ -49,10 +49,7 @@ export class SimulatedReplicaStore implements ReplicaStore {
 
   *inspect(lo: Identifier, hi: Identifier): Iterable<InspectedRecord> {
     const files = [...this.#within(RECORD, lo, hi)]
-    const distance = ({ path }: KeptRecord) => {
-      const position = identifierOfPath(path)
-      return position > lo ? `0${position}` : `1${position}`
-    }
+    const distance = ({ position }: KeptRecord) => (position > lo ? `0${position}` : `1${position}`)
     files.sort((a, b) => (distance(a) < distance(b) ? -1 : 1))
     for (const kept of files) yield { path: kept.path, kept, listed: undefined }
   }
@@ -119,14 +116,15 @@ export class SimulatedReplicaStore implements ReplicaStore {
   #decode(path: PathName, bytes: Uint8Array, isFile: boolean): KeptRecord {
     const known = this.#decoded.get(bytes)
     if (known !== undefined) return known
-    const kept = isFile ? decodeFile(path, bytes) : { path, file: undefined, notes: bytes }
+    const named = { path, position: identifierOfPath(path) }
+    const kept = { ...named, ...(isFile ? decodeFile(path, bytes) : { file: undefined, notes: bytes }) }
     this.#decoded.set(bytes, kept)
     return kept
   }
 }
 
-function decodeFile(path: PathName, bytes: Uint8Array): KeptRecord {
+function decodeFile(path: PathName, bytes: Uint8Array): Pick<KeptRecord, 'file' | 'notes'> {
   const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const file = decodeRecord(path, value)
-  return { path, file, notes: notesOfRecord(file, value) }
+  return { file, notes: notesOfRecord(file, value) }
 }

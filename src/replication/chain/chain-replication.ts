@@ -24,13 +24,13 @@ import {
   type Change,
   type ChangeOptions,
   type Condition,
-  type Done,
   type Found,
   type Idempotency,
   OUTCOME_KEPT_MS,
   type Placement,
   type ReceiveOptions,
   type Replication,
+  type Written,
 } from '../replication.ts'
 import { type BodyCarrier, blobRefOf } from './body-carrier.ts'
 import type { ChainDriver } from './driver.ts'
@@ -106,7 +106,7 @@ export class ChainReplication implements Replication {
     if (staged.stageId !== '') await this.#components.storage.discard(staged)
   }
 
-  async commit(change: Change, options: ChangeOptions = {}): Promise<Done> {
+  async commit(change: Change, options: ChangeOptions = {}): Promise<Written> {
     const staged = change.kind === 'put' ? change.body : undefined
     try {
       const { idempotency } = options
@@ -128,7 +128,7 @@ export class ChainReplication implements Replication {
     }
   }
 
-  async kept(path: PathName, { key, fingerprint }: Idempotency): Promise<Done | undefined> {
+  async kept(path: PathName, { key, fingerprint }: Idempotency): Promise<Written | undefined> {
     const position = this.#components.driver.positionOf(path)
     const visited = await this.#reach(path, position)
     const outcome = await this.#components.lost.request({ kind: 'get', path, position })
@@ -215,7 +215,7 @@ export class ChainReplication implements Replication {
     return this.#components.storage.statistics()
   }
 
-  async #commit(change: Change, options: ChangeOptions): Promise<Done> {
+  async #commit(change: Change, options: ChangeOptions): Promise<Written> {
     const position = this.#components.driver.positionOf(change.path)
     const visited = await this.#reach(change.path, position)
     if (change.kind === 'put' && change.meta.user !== undefined)

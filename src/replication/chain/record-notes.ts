@@ -2,7 +2,6 @@
  * How a chain's record is kept: the file as every storage keeps it, and what chain replication adds as notes.
  */
 import { Packr } from 'msgpackr'
-import { identifierOfPath } from '../../ring/identifier.ts'
 import type { FileRecord, Version } from '../../storage/record.ts'
 import type { KeptRecord } from '../../storage/replica-store.ts'
 import type { ChainRecord, Remembered, RequestId } from './chain-record.ts'
@@ -22,7 +21,18 @@ type Notes = [
 ]
 
 export function keptRecordOf(record: ChainRecord): KeptRecord {
-  const { path, version, written, writtenAtMs, history, historyFloor, intent, outcomes, movesFloor } = record
+  const {
+    path,
+    position,
+    version,
+    written,
+    writtenAtMs,
+    history,
+    historyFloor,
+    intent,
+    outcomes,
+    movesFloor,
+  } = record
   const notes: Notes = [
     [version.epoch, version.seq],
     history.map(noteOf),
@@ -33,16 +43,16 @@ export function keptRecordOf(record: ChainRecord): KeptRecord {
     outcomes,
   ]
   if (movesFloor !== undefined) notes.push([movesFloor.epoch, movesFloor.seq])
-  return { path, file: fileOf(record), notes: packr.pack(notes) }
+  return { path, position, file: fileOf(record), notes: packr.pack(notes) }
 }
 
-export function chainRecordOf({ path, file, notes }: KeptRecord): ChainRecord {
+export function chainRecordOf({ path, position, file, notes }: KeptRecord): ChainRecord {
   const [version, history, floor, writtenBy, writtenAtMs, intent, outcomes, movesFloor] = packr.unpack(
     notes,
   ) as Notes
   return {
     path,
-    position: identifierOfPath(path),
+    position,
     version: versionOf(version),
     body: file?.body,
     meta: file?.meta,

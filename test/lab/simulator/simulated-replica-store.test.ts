@@ -38,7 +38,7 @@ function fileAt(name: string, content: FileRecord['body']['content']): KeptRecor
     meta: { mediaType: 'text/plain' },
     writtenAtMs: 5,
   }
-  return { path, file, notes }
+  return { path, position: identifierOfPath(path), file, notes }
 }
 
 const writeOf = (record: KeptRecord) => ({ path: record.path, record, sizeBefore: undefined })
@@ -47,7 +47,8 @@ t.test('what is applied is shown when it is durable, and lasts through a crash',
   const { clock, disk, store } = bench()
   const inline = fileAt('a', { inline: Buffer.from('x') })
   const large = fileAt('b', { blobId: '1'.repeat(32) as BlobId })
-  const tombstone: KeptRecord = { path: parsePathName('c'), file: undefined, notes }
+  const c = parsePathName('c')
+  const tombstone: KeptRecord = { path: c, position: identifierOfPath(c), file: undefined, notes }
   const values = [['v/1', notes]] as const
   const applied = store.apply(batchOf({ records: [inline, large, tombstone].map(writeOf), values }))
   t.equal(store.record(inline.path), undefined)
@@ -77,7 +78,7 @@ t.test('a file takes the place of its tombstone, and what is forgotten leaves no
     void store.apply(batchOf({ records: [{ path, record, sizeBefore: undefined }] }))
     await clock.runSettled(clock.monotonicMs() + 3)
   }
-  await run({ path, file: undefined, notes })
+  await run({ path, position: identifierOfPath(path), file: undefined, notes })
   t.equal(store.record(path)?.file, undefined)
   await run(fileAt('a', { inline: Buffer.from('x') }))
   t.ok(store.record(path)?.file)

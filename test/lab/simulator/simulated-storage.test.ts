@@ -5,6 +5,7 @@ import { SimulatedDisk } from '../../../src/lab/simulator/simulated-disk.ts'
 import { SimulatedReplicaStore } from '../../../src/lab/simulator/simulated-replica-store.ts'
 import { SimulatedStorage } from '../../../src/lab/simulator/simulated-storage.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
+import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import { parsePathName } from '../../../src/ring/path-name.ts'
 import type { FileRecord } from '../../../src/storage/record.ts'
 import type { StagedBody } from '../../../src/storage/storage.ts'
@@ -49,7 +50,13 @@ async function bench() {
       writtenAtMs: 0,
     }
     const keepBlobs = 'blobId' in body.content ? [body.content.blobId] : []
-    const records = [{ path, record: { path, file, notes: new Uint8Array() }, sizeBefore: undefined }]
+    const records = [
+      {
+        path,
+        record: { path, position: identifierOfPath(path), file, notes: new Uint8Array() },
+        sizeBefore: undefined,
+      },
+    ]
     await run(store.apply({ records, values: [], keepBlobs, dropBlobs: [] }))
     return file
   }

@@ -12,11 +12,14 @@ t.test('a record comes back from its notes as it was', async () => {
 t.test('and from the bytes on the disk', async () => {
   fc.assert(
     fc.property(anyRecord, record => {
-      const { path, file, notes } = keptRecordOf(record)
+      const { path, position, file, notes } = keptRecordOf(record)
       if (file === undefined) return
       const value = encodeRecord(file, notes)
       const read = decodeRecord(path, value)
-      assert.deepEqual(chainRecordOf({ path, file: read, notes: notesOfRecord(read, value) }), record)
+      assert.deepEqual(
+        chainRecordOf({ path, position, file: read, notes: notesOfRecord(read, value) }),
+        record,
+      )
     }),
   )
 })
