@@ -40,7 +40,7 @@ export class Learning {
   readonly mode: LearningMode
   readonly #map: NetworkMap
   readonly #suspects: Suspects
-  readonly #news = new News()
+  readonly #news = new News<Member>()
   /** Where the next digest begins; each one goes on where the last ended. */
   #digestFrom: number
   /** Digests made so far; the salt of the next. */

@@ -7,7 +7,7 @@ const member = (number: number) => number as Member
 const nobody = () => false
 
 t.test('the least told goes first; of equals the latest', async t => {
-  const news = new News()
+  const news = new News<number>()
   for (const number of [1, 2, 3]) news.add(member(number))
   t.same(news.take(2, 9, nobody), [3, 2])
   news.add(member(4))
@@ -28,7 +28,7 @@ t.test('law: each item is told as often as it should be, never twice in one mess
       fc.integer({ min: 1, max: 8 }),
       fc.integer({ min: 1, max: 16 }),
       (items, times, room) => {
-        const news = new News()
+        const news = new News<number>()
         for (const item of items) news.add(member(item))
         const told = new Map<number, number>()
         for (
@@ -46,7 +46,7 @@ t.test('law: each item is told as often as it should be, never twice in one mess
 })
 
 t.test('an item that counts as told is told less often, and starts again when it is news again', async t => {
-  const news = new News()
+  const news = new News<number>()
   news.add(member(1), 2)
   t.same(news.take(1, 4, nobody), [1])
   news.add(member(1))
@@ -55,7 +55,7 @@ t.test('an item that counts as told is told less often, and starts again when it
 })
 
 t.test('hearing an item again counts as telling it', async t => {
-  const news = new News()
+  const news = new News<number>()
   news.add(member(1))
   for (let times = 0; times < 3; times++) news.heardAgain(member(1))
   t.same(news.take(1, 4, nobody), [1])
@@ -65,7 +65,7 @@ t.test('hearing an item again counts as telling it', async t => {
 })
 
 t.test('an item heard often enough is not told any more', async t => {
-  const news = new News()
+  const news = new News<number>()
   news.add(member(1))
   for (let times = 0; times < 4; times++) news.heardAgain(member(1))
   t.same(news.take(1, 4, nobody), [])
@@ -73,7 +73,7 @@ t.test('an item heard often enough is not told any more', async t => {
 })
 
 t.test('an item that a listener is not told keeps its place', async t => {
-  const news = new News()
+  const news = new News<number>()
   for (const number of [1, 2, 3]) news.add(member(number))
   t.same(
     news.take(1, 2, item => item === 3),
@@ -83,7 +83,7 @@ t.test('an item that a listener is not told keeps its place', async t => {
 })
 
 t.test('waiting news are limited; what was told most goes first', async t => {
-  const news = new News()
+  const news = new News<number>()
   news.add(member(0))
   news.take(1, 9, nobody)
   for (let number = 1; number <= NEWS_MAX; number++) news.add(member(number))
