@@ -1,28 +1,20 @@
 /**
- * The commands that are one request each: exists, copy, move, status.
+ * The commands that are one request each (exists, status), and copy, move and remove.
  */
 import type { Command } from 'commander'
-import type { Receipt } from '../client/client.ts'
-import { formatQuantity } from '../quantity.ts'
 import {
   addConnectionOptions,
   addPathConnectionOptions,
   type ConnectionOptions,
   withClient,
 } from './connection.ts'
-import { withFolderHint } from './folder-hint.ts'
+import { addCopyAndMoveCommands } from './copy-and-move.ts'
 import { addRemoveCommand } from './remove.ts'
 import { EXIT_CODES, print, type Session } from './session.ts'
 
-interface TransferOptions extends ConnectionOptions {
-  readonly overwrite?: boolean
-  readonly json?: boolean
-}
-
 export function addOneRequestCommands(program: Command, session: Session): void {
   addExistsCommand(program, session)
-  addTransferCommand(program, session, 'copy')
-  addTransferCommand(program, session, 'move')
+  addCopyAndMoveCommands(program, session)
   addRemoveCommand(program, session)
   addStatusCommand(program, session)
 }
@@ -43,31 +35,6 @@ function addExistsCommand(program: Command, session: Session): void {
   )
 }
 
-function addTransferCommand(program: Command, session: Session, verb: 'copy' | 'move'): void {
-  const command = program
-    .command(verb)
-    .alias(verb === 'copy' ? 'cp' : 'mv')
-    .summary(verb === 'copy' ? 'copy a file inside the store' : 'give a file another path')
-    .description(
-      verb === 'copy'
-        ? 'Copies a file inside the store; its bytes do not pass through this machine.'
-        : 'Gives a file another path. At no moment is it at neither of them.',
-    )
-    .argument('<source>')
-    .argument('<destination>')
-    .option('--overwrite', 'replace a file at the destination')
-    .option('--json', 'print the receipt as JSON')
-  addPathConnectionOptions(command).action((source: string, destination: string, options: TransferOptions) =>
-    withClient(session, options, async client => {
-      const call = { signal: session.signal, ...(options.overwrite ? { overwrite: true } : {}) }
-      const receipt = await client[verb](source, destination, call).catch(async error => {
-        throw await withFolderHint(session, client, source, error, 'it is a folder, and this is for files')
-      })
-      await print(session, options.json ? JSON.stringify(receipt) : receiptLine(receipt))
-    }),
-  )
-}
-
 function addStatusCommand(program: Command, session: Session): void {
   const command = program
     .command('status')
@@ -80,9 +47,4 @@ function addStatusCommand(program: Command, session: Session): void {
       await print(session, JSON.stringify(status, undefined, options.json ? 0 : 2))
     }),
   )
-}
-
-/** One line for a person: where it is, how large it is, which version. */
-export function receiptLine(receipt: Receipt): string {
-  return `${receipt.path}  ${formatQuantity(receipt.size, 'bytes')}  ${receipt.etag}`
 }

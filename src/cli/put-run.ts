@@ -9,8 +9,8 @@ import { attributesInMeta, FOLDER_MEDIA_TYPE, isAsSaid, LINK_MEDIA_TYPE } from '
 import { formatQuantity } from '../quantity.ts'
 import { parsePathName } from '../ring/path-name.ts'
 import { hasSameContent, type LocalFile } from './comparison.ts'
-import { receiptLine } from './one-request.ts'
 import type { Progress } from './progress.ts'
+import { receiptLine } from './receipt-line.ts'
 import type { Selection } from './selection.ts'
 import { note, noteFailure, print, type Session } from './session.ts'
 import { forEachAtOnce } from './transfers.ts'
@@ -128,7 +128,10 @@ export class PutRun {
     if (this.#options.json) await print(session, JSON.stringify(receipt))
   }
 
-  /** The bytes are there; their mode and time are brought up to date where replacing is asked for. */
+  /**
+   * The bytes are there; their mode and time are brought up to date without sending them again. Nothing is lost by that, so it
+   * needs no --overwrite (docs/decisions/0330-a-mode-alone-is-brought-up-to-date.md).
+   */
   async #updateMeta(upload: Upload, listed: ListedFile): Promise<void> {
     const { client, session } = this.#components
     const said = attributesInMeta(listed.meta)
@@ -137,13 +140,15 @@ export class PutRun {
       this.#options.meta === false ||
       upload.attributes === undefined ||
       (isSaid && isAsSaid(upload.attributes, said))
-    if (isCurrent || !this.#options.overwrite) {
+    if (isCurrent) {
       this.#counts.unchanged += 1
       return
     }
-    if (!this.#options.dryRun) {
-      const options = { overwrite: true, meta: { ...listed.meta, ...upload.meta }, signal: session.signal }
-      await client.copy(upload.path, upload.path, options)
+    if (this.#options.dryRun) {
+      await print(session, `would be given its mode and time: ${upload.path}`)
+    } else {
+      const meta = { ...listed.meta, ...upload.meta }
+      await client.copy(upload.path, upload.path, { ifMatch: listed.etag, meta, signal: session.signal })
     }
     this.#counts.updated += 1
   }

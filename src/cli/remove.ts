@@ -98,7 +98,8 @@ async function agrees(session: Session, client: StoreClient, paths: readonly str
   }
 }
 
-function prefixOf(path: string): string {
+/** What the paths of everything in a folder begin with; `/` is all. */
+export function prefixOf(path: string): string {
   return path === '/' ? '' : `${path.replace(/^\//, '').replace(/\/+$/, '')}/`
 }
 

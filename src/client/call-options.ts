@@ -52,6 +52,8 @@ export interface PutOptions extends WriteOptions {
 }
 
 export interface CopyOptions extends WriteOptions {
+  /** Replace exactly this version of the destination; PRECONDITION_FAILED when another one stands there. */
+  readonly ifMatch?: string
   /** Takes the place of the source's metadata; the copy may then have the path of the source. */
   readonly meta?: Readonly<Record<string, string>>
 }

@@ -152,7 +152,7 @@ export class StoreClient {
 
   /**
    * Copies a file inside the store.
-   * @throws StoreError FILE_NOT_FOUND (no source), FILE_EXISTS, INVALID_PATH, and those of every call.
+   * @throws StoreError FILE_NOT_FOUND (no source), FILE_EXISTS, PRECONDITION_FAILED, INVALID_PATH, and those of every call.
    */
   copy(source: string, destination: string, options: CopyOptions = {}): Promise<Receipt> {
     return this.#transfer('copy', source, destination, options)
@@ -332,7 +332,10 @@ export class StoreClient {
     ]
     const query = flags.length > 0 ? `?${flags.join('&')}` : ''
     const target = `/${verb}/${encodeURIComponent(from)}/${encodeURIComponent(to)}${query}`
-    const headers = metaHeaders(options.meta)
+    const headers = {
+      ...metaHeaders(options.meta),
+      ...(options.ifMatch === undefined ? {} : { 'if-match': options.ifMatch }),
+    }
     // The outcome is kept where the file comes to be; what it is made of stays inside the network either way.
     const goal = { path: to, writes: true }
     return (await this.#write(

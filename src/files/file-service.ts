@@ -14,7 +14,7 @@ import type {
   Written,
 } from '../replication/replication.ts'
 import type { PathName } from '../ring/path-name.ts'
-import { etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
+import { type ETag, etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
 import type { ByteRange, ListEntry, StagedBody, Storage, StorageStatistics } from '../storage/storage.ts'
 import { type KeyedRequest, keyedRequest } from './idempotency.ts'
 import { type ListQuery, type ListSource, listBatches } from './listing.ts'
@@ -144,7 +144,8 @@ export class FileService {
   }
 
   /**
-   * Copies a file to another path, without its bytes passing through the client. With `meta` it may be the same path.
+   * Copies a file to another path, without its bytes passing through the client. With `meta` it may be the same path; then
+   * exactly the version that was copied is replaced, and what somebody else writes meanwhile stays (PRECONDITION_FAILED).
    * @throws StoreError FILE_NOT_FOUND (no source), FILE_EXISTS, INVALID_REQUEST (the same path), CORRUPT, DISK_FULL,
    *   IDEMPOTENCY_KEY_REUSED.
    */
@@ -190,7 +191,8 @@ export class FileService {
       try {
         const body = await this.#replication.stageCopy(record)
         const meta = { ...record.meta, ...given }
-        return await this.#commit({ kind: 'put', path, condition, body, meta }, keyed)
+        const inCommit = source === path ? onlyVersion(etagOf(record), condition) : condition
+        return await this.#commit({ kind: 'put', path, condition: inCommit, body, meta }, keyed)
       } catch (error) {
         // Its bytes went away under us: the source was replaced or removed, and the next round sees which.
         if (errorCode(error) !== 'FILE_NOT_FOUND' || tries === REPLACED_TRIES_MAX) throw error
@@ -256,6 +258,13 @@ export class FileService {
     const idempotency = keyed && { key: keyed.key, fingerprint: keyed.fingerprint }
     return this.#replication.commit(change, idempotency ? { idempotency } : {})
   }
+}
+
+/** The condition narrowed down to one version of those that it lets be replaced; `absent` lets none. */
+function onlyVersion(etag: ETag, condition: WriteCondition): WriteCondition {
+  if (condition === 'absent') return condition
+  const isMeant = typeof condition === 'string' || condition.etags.includes(etag)
+  return { etags: isMeant ? [etag] : [] }
 }
 
 function refuseSamePath(source: PathName, destination: PathName): void {

@@ -4,9 +4,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
 import { type PathName, parsePathName } from '../ring/path-name.ts'
-import { refuseConditions } from './conditions.ts'
+import { refuseConditions, writeCondition } from './conditions.ts'
 import {
   type DoorContract,
+  header,
   idempotencyParameter,
   json,
   overwriteParameter,
@@ -27,7 +28,7 @@ const COPY_BODY_BYTES_MAX = 16 * 1024
 interface TwoPaths {
   readonly source: PathName
   readonly destination: PathName
-  readonly overwrite: boolean
+  readonly overwrite: boolean | undefined
   /** The metadata of the request takes the place of the source's. */
   readonly replaceMeta: boolean
 }
@@ -39,7 +40,7 @@ export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
     access: 'write',
     aboutFile: true,
     contract: twoPathsContract('/copy/{source}/{destination}', 'Copies a file; its bytes stay in the store', {
-      parameters: metaParameters,
+      parameters: copyParameters,
       errors: copyErrors,
     }),
     handler: async (request, reply) => {
@@ -78,10 +79,11 @@ async function write(
   reply: FastifyReply,
   { source, destination, overwrite, replaceMeta }: TwoPaths,
 ): Promise<FastifyReply> {
-  refuseConditions(request.headers)
+  // A move is about two paths, and a condition does not say which of them it means.
+  if (kind === 'move') refuseConditions(request.headers)
   refuseExtension(destination, allowedExtensions)
   const options = {
-    condition: overwrite ? ('none' as const) : ('absent' as const),
+    condition: writeCondition(request.headers, overwrite, 'absent'),
     ...idempotencyOf(request),
   }
   const user = userMetaOfRequest(request.headers)
@@ -103,7 +105,7 @@ function pathsOfUrl(kind: 'copy' | 'move', request: FastifyRequest): TwoPaths {
   )
   return {
     ...twoPathsOf(url),
-    overwrite: parseFlag('overwrite', overwrite) ?? false,
+    overwrite: parseFlag('overwrite', overwrite),
     replaceMeta: parseFlag('replace_meta', replace_meta) ?? false,
   }
 }
@@ -134,7 +136,7 @@ async function pathsOfForm(doors: Doors, request: FastifyRequest, reply: Fastify
   return {
     source: parsePathName(source),
     destination: parsePathName(destination),
-    overwrite: parseFlag('overwrite', overwrite) ?? false,
+    overwrite: parseFlag('overwrite', overwrite),
     replaceMeta: parseFlag('replace_meta', replace_meta) ?? false,
   }
 }
@@ -173,7 +175,8 @@ function parseJson(text: string): Partial<Record<string, string>> {
 
 const flags: readonly string[] = ['overwrite', 'replace_meta']
 
-const metaParameters = [
+const copyParameters = [
+  header('If-Match', 'ETags of the destination: replaces exactly one of these versions; * replaces any.'),
   {
     name: 'replace_meta',
     in: 'query' as const,
@@ -201,7 +204,7 @@ const errors = [
   'PROTOCOL_UNSUPPORTED',
 ] as const
 
-const copyErrors = [...errors, 'METADATA_TOO_LARGE'] as const
+const copyErrors = [...errors, 'METADATA_TOO_LARGE', 'PRECONDITION_FAILED'] as const
 
 const responses = {
   200: receiptResponse('A file at the destination was replaced.'),
@@ -254,7 +257,7 @@ const copyByNameContract = {
       schema: { type: 'string' },
     })),
     overwriteParameter,
-    ...metaParameters,
+    ...copyParameters,
     idempotencyParameter,
     ...ringParameters,
   ],

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { runCli } from '../../src/cli/main.ts'
-import { receiptLine } from '../../src/cli/one-request.ts'
+import { receiptLine } from '../../src/cli/receipt-line.ts'
 import { StoreClient } from '../../src/client/client.ts'
 import { runningNode } from '../running-node.ts'
 import { scriptedSession } from './scripted-session.ts'
@@ -42,6 +42,43 @@ t.test('copy and move', async t => {
   t.match(await run('move', 'a', 'f'), { code: 1, err: /FILE_NOT_FOUND/ })
   t.same(await paths(), ['b', 'c', 'd/e'])
   t.equal(await text((await client.get('b')).body), '1')
+})
+
+t.test('copy and move: folders, patterns, several', async t => {
+  const { client, run, paths } = await store(t, { 'f/1': '1', 'f/s/2': '22', 'g/3': '3', 'x.md': 'x' })
+  await client.copy('f/1', 'f/1', { overwrite: true, meta: { mode: '644' } })
+  t.same(await run('cp', '-r', 'f', 'h'), { code: 0, out: '2 files copied, 3 B\n', err: '' })
+  t.same((await client.get('h/1')).meta, { mode: '644' })
+  t.match(await run('cp', '-r', 'f/', 'h'), { code: 0, out: '0 files copied, 0 B; 2 unchanged\n' }, 'again')
+  await client.put('h/1', 'other', { overwrite: true })
+  t.match(await run('cp', '-r', 'f', 'h'), {
+    code: 1,
+    out: '0 files copied, 0 B; 1 unchanged\n',
+    err: /^not copied: f\/1 to h\/1: .*\(FILE_EXISTS\)\n$/,
+  })
+  t.match(await run('cp', '-r', '--overwrite', 'f', 'h'), {
+    code: 0,
+    out: '1 files copied, 1 B; 1 unchanged\n',
+  })
+  t.match(await run('mv', '-rn', 'f', 'g', 'all/'), { code: 0, out: /would be moved: f\/1 to all\/f\/1\n/ })
+  t.match(await run('mv', '-r', 'f', 'g', 'all/'), { code: 0, out: '3 files moved, 4 B\n' })
+  t.same(await paths(), ['all/f/1', 'all/f/s/2', 'all/g/3', 'h/1', 'h/s/2', 'x.md'])
+  t.match(await run('cp', 'x.md', 'all/**/[13]', 'few/'), { code: 0, out: '3 files copied, 3 B\n' })
+  t.match(await run('mv', 'few/x.md', 'all/'), { code: 0, out: /^all\/x.md {2}/ })
+  t.match(await run('mv', '-r', 'all/x.md', 'y'), { code: 0, out: '1 files moved, 1 B\n' }, 'a file, too')
+  t.match(await run('mv', '-r', 'none', 'y'), { code: 1, err: /^not moved: none to y: .*FILE_NOT_FOUND/ })
+  t.match(await run('mv', 'h', 'y'), { code: 1, err: /it is a folder; add -r/ })
+  t.match(await run('mv', '-r', '/', 'root'), { code: 2, err: /one lies in the other/ })
+  for (const wrong of [
+    ['h', 'h/in'],
+    ['h/s', 'h'],
+    ['h', 'h'],
+    ['h', '/'],
+  ])
+    t.match(await run('cp', '-r', ...wrong), { code: 2, err: /one lies in the other/ })
+  t.match(await run('mv', 'h/1', 'y', 'one'), { code: 2, err: /end the DESTINATION with "\/"/ })
+  t.match(await run('mv', 'h/1'), { code: 2, err: /Say what to move and where/ })
+  t.match(await run('cp', '-r', '', 'y'), { code: 2, err: /A path is empty/ })
 })
 
 t.test('remove: several, a tree, one version', async t => {

@@ -53,15 +53,22 @@ t.test('the same folder again: nothing is sent, and only what has changed afterw
   t.match((await client.get('to/link')).meta, { link: 'a' })
 })
 
-t.test('modes and times are brought up to date where replacing is asked for', async t => {
+t.test('a mode or a time alone is brought up to date, without --overwrite and without the bytes', async t => {
   const { put, client } = await store(t)
   const folder = t.testdir({ a: 'aa' })
   chmodSync(join(folder, 'a'), 0o640)
   await put('-r', folder, 'to')
   chmodSync(join(folder, 'a'), 0o755)
   utimesSync(join(folder, 'a'), 1000, 1000.5)
-  t.match(await put('-r', folder, 'to'), { code: 0, out: /1 unchanged/ })
-  t.match(await put('-r', '--overwrite', folder, 'to'), { code: 0, out: /1 given their mode and time/ })
+  t.match(await put('-r', '--no-meta', folder, 'to'), { code: 0, out: /1 unchanged/ })
+  t.match(await put('-r', '-n', folder, 'to'), {
+    code: 0,
+    out: /^would be given its mode and time: to\/\S+\n/,
+  })
+  t.match(await put('-r', folder, 'to'), {
+    code: 0,
+    out: /^0 files stored, 0 B; .*1 given their mode and time/,
+  })
   const { meta, body } = await client.get('to/a')
   body.destroy()
   t.same(meta, { mode: '0755', mtime: '1000.500000000' })

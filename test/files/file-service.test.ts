@@ -124,6 +124,28 @@ t.test('copy and move refuse what makes no sense', async t => {
   await t.rejects(files.move(b, a, options), { code: 'FILE_NOT_FOUND', path: 'b' })
 })
 
+t.test('a copy onto itself does not take back what somebody else has written meanwhile', async t => {
+  const { files, replication } = service()
+  const first = await files.put(a, bodyOf('one'), create)
+  const commit = replication.commit.bind(replication)
+  const meta = { user: [['color', 'red']] as const }
+  for (const idempotencyKey of ['key', undefined]) {
+    replication.commit = async (change, options) => {
+      replication.commit = commit
+      await files.put(a, bodyOf('two!'), { ...create, condition: 'exists' })
+      return commit(change, options)
+    }
+    await t.rejects(files.copy(a, a, { condition: 'none', meta, idempotencyKey }), {
+      code: 'PRECONDITION_FAILED',
+    })
+    t.match((await files.find(a)).record, { body: { size: 4 } })
+  }
+  t.match(await files.copy(a, a, { condition: 'none', meta }), { receipt: { size: 4 } })
+  const etag = first.receipt?.etag as ETag
+  await t.rejects(files.copy(a, a, { condition: { etags: [etag] }, meta }), { code: 'PRECONDITION_FAILED' })
+  await t.rejects(files.copy(a, a, { condition: 'absent', meta }), { code: 'FILE_EXISTS' })
+})
+
 t.test('a copy whose source is replaced under it copies the new version', async t => {
   const { files, replication } = service()
   const commit = replication.commit.bind(replication)

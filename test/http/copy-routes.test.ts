@@ -37,6 +37,21 @@ t.test('a copy can be asked for in three ways', async t => {
   t.equal((await server.inject('/copy/a%2Fb/c%2F1?overwrite=true')).statusCode, 200)
 })
 
+t.test('a copy replaces only the version that If-Match names', async t => {
+  const { server } = await runServer(t)
+  const put = (path: string) => server.inject({ method: 'PUT', url: `/put/${path}`, payload: path })
+  const { etag } = (await put('b')).json()
+  await put('a')
+  const copy = (headers: Record<string, string>, url = '/copy/a/b') =>
+    server.inject({ method: 'POST', url, headers })
+  t.equal(codeOf(await copy({ 'if-match': '"0.0-00000000"' })), 'PRECONDITION_FAILED')
+  t.equal((await copy({ 'if-match': etag })).statusCode, 200)
+  t.equal(codeOf(await copy({ 'if-match': etag })), 'PRECONDITION_FAILED')
+  t.equal(codeOf(await copy({ 'if-match': '*' }, '/copy/a/none')), 'FILE_NOT_FOUND')
+  t.equal(codeOf(await copy({ 'if-match': etag }, '/copy/a/b?overwrite=false')), 'INVALID_REQUEST')
+  t.equal(codeOf(await copy({ 'if-match': etag }, '/move/a/b')), 'INVALID_REQUEST')
+})
+
 t.test('a move leaves the file at one path', async t => {
   const { server } = await runServer(t)
   await server.inject({ method: 'PUT', url: '/put/a', payload: 'a' })
@@ -81,7 +96,7 @@ t.test('what can not be meant is refused', async t => {
     [post('/copy/a/b', 'x'.repeat(16 * 1024 + 1)), 413, 'FILE_TOO_LARGE'],
     [post('/copy/a/b?overwrite=maybe'), 400, 'INVALID_REQUEST'],
     [
-      server.inject({ method: 'POST', url: '/copy/a/b', headers: { 'if-match': '*' } }),
+      server.inject({ method: 'POST', url: '/move/a/b', headers: { 'if-match': '*' } }),
       400,
       'INVALID_REQUEST',
     ],
