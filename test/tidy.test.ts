@@ -17,6 +17,7 @@ import {
   repositoryRoot,
   takeInventory,
 } from './tidy/inventory.ts'
+import { casesOf, keysOf } from './tidy/message-tables.ts'
 import { faultsOfIndex, faultsOfProtocol, picturedFiles } from './tidy/protocol-page.ts'
 import { unreachedBehaviour } from './tidy/reached.ts'
 import {
@@ -97,6 +98,21 @@ t.test('tests reach every function and class that a file exports', async t => {
     'src/a.ts: no test reaches dead',
     'src/b.ts: no test reaches Dead',
   ])
+})
+
+t.test('what nodes say stands in one table, and who acts on it in another of the same order', async t => {
+  const messages = keysOf(readPage('src/replication/chain/messages.ts'), 'MESSAGES')
+  t.ok(messages.length > 40, 'the messages were found')
+  t.same(keysOf(readPage('src/replication/chain/handlers.ts'), 'MESSAGES'), messages)
+  const calls = keysOf(readPage('src/membership/calls.ts'), 'CALLS')
+  t.ok(calls.length > 15, 'the calls were found')
+  t.same(casesOf(readPage('src/membership/answers.ts'), 'call.kind'), calls)
+  const file = {
+    path: 'a.ts',
+    text: `const A = { x: 1, 'y-z': 2 }\nconst B = { ...A, b: 3 }\nfunction f() { switch (c.kind) { case 'x': break } }`,
+  }
+  t.same(keysOf(file, 'B'), ['x', 'y-z', 'b'])
+  t.same(casesOf(file, 'c.kind'), ['x'])
 })
 
 t.test('each test file is run by one command, once', async t => {

@@ -121,13 +121,13 @@ export class Answers {
       case 'recovered':
         await this.recoveries.note(call.recovery, 'now')
         return {}
+      case 'recoveries':
+        return { recoveries: this.recoveries.all() }
       case 'forward':
         return this.#components.detours.passOn(call)
       case 'forwarded':
         this.#components.detours.arrived(call)
         return {}
-      case 'recoveries':
-        return { recoveries: this.recoveries.all() }
     }
   }
 

@@ -8,10 +8,12 @@ import * as is from '../peer/shape.ts'
 import { MESSAGE_BYTES_MAX } from '../peer/wire.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { Digest } from '../replication/chain/digest-tree.ts'
-import { isView } from '../replication/chain/message-shapes.ts'
-import type { Message } from '../replication/chain/messages.ts'
+import { type Message, messageSince } from '../replication/chain/messages.ts'
 import type { CheckWord } from '../replication/chain/range-check.ts'
+import { identifier } from '../replication/chain/record-shapes.ts'
+import { view } from '../replication/chain/view-shapes.ts'
 import type { Arc } from '../ring/arc.ts'
+import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { Piggyback } from '../routing/learning.ts'
 import type { LookupReply, LookupRequest } from '../routing/lookup.ts'
@@ -23,61 +25,6 @@ import type { Boot, NodeId, View, ViewId } from '../views/view.ts'
 import type { NetworkConfig, NetworkWish } from './network-config.ts'
 import type { RangeReport } from './overlay.ts'
 import { isRecovery, type Recovery } from './recoveries.ts'
-
-/** What can be asked, and what is answered. */
-export interface PeerCalls {
-  /** "May I join?" Answered with what every node of the network has to know; a wish that contradicts it is refused. */
-  join: {
-    readonly ask: { readonly record: MapRecord; readonly wish?: NetworkWish }
-    readonly answer: JoinAnswer
-  }
-  /** News of the network map; answered with the receiver's own record, and with what it knows of those asked about. */
-  learn: {
-    readonly ask: { readonly records: readonly MapRecord[]; readonly about?: readonly NodeId[] }
-    readonly answer: { readonly record: MapRecord; readonly records?: readonly MapRecord[] }
-  }
-  lookup: { readonly ask: { readonly request: LookupRequest }; readonly answer: LookupReply<View> }
-  'has-body': { readonly ask: { readonly blobId: BlobId }; readonly answer: { readonly has: boolean } }
-  list: { readonly ask: ListAsk; readonly answer: ListAnswer }
-  /** How equal the records of a range are, part by part. */
-  digests: {
-    readonly ask: Arc & { readonly prefixes: readonly string[] }
-    readonly answer: { readonly digests: readonly Digest[] }
-  }
-  /** The records of one small part of a range. */
-  versions: { readonly ask: Arc & { readonly prefix: string }; readonly answer: VersionsAnswer }
-  /** A record with its body, when it is small: a good copy for a replica that has none. */
-  record: { readonly ask: { readonly path: PathName }; readonly answer: { readonly record?: ChainRecord } }
-  /** "Take the record of that node, if it is newer than yours." */
-  mend: { readonly ask: { readonly path: PathName; readonly from: NodeId }; readonly answer: object }
-  /** "Look after everything that is unfinished; these nodes did not answer." */
-  heal: {
-    readonly ask: { readonly silent: readonly NodeId[] }
-    /** Bodies that the asked node still waits for. */
-    readonly answer: { readonly missing: number }
-  }
-  /** What the asked node holds and knows of ranges; for an operator's recovery. */
-  holdings: { readonly ask: object; readonly answer: Knowledge }
-  /** "Go on alone with this range." Refused when a view is known that is newer than the one of the basis. */
-  recover: {
-    /** `basisId` since version 3: without it, any view of that epoch may be the basis. */
-    readonly ask: { readonly view: View; readonly basis: number; readonly basisId?: ViewId | undefined }
-    readonly answer: object
-  }
-  /** "This range was recovered by force": the asked node keeps that, and gives up what it holds of older views. */
-  recovered: { readonly ask: { readonly recovery: Recovery }; readonly answer: object }
-  /** Everything that was ever recovered by force. */
-  recoveries: { readonly ask: object; readonly answer: { readonly recoveries: readonly Recovery[] } }
-  /** "Pass this on to that node, which I do not reach": messages as they are encoded; without any, whether it is reached. */
-  forward: {
-    readonly ask: Forwarded & { readonly to: NodeId }
-    readonly answer: { readonly reached: boolean }
-  }
-  /** What another node has passed on. */
-  forwarded: { readonly ask: Forwarded; readonly answer: object }
-  /** The ranges that the asked node has a part in. */
-  ranges: { readonly ask: object; readonly answer: { readonly ranges: readonly RangeReport[] } }
-}
 
 /** Messages of a node that come by way of another one. */
 export interface Forwarded {
@@ -127,12 +74,6 @@ export interface ListedArc extends Arc {
   readonly id?: ViewId | undefined
 }
 
-export type CallKind = keyof PeerCalls
-
-export type PeerCall = { [Kind in CallKind]: { readonly kind: Kind } & PeerCalls[Kind]['ask'] }[CallKind]
-
-export type PeerAnswer = PeerCalls[CallKind]['answer']
-
 /** Nodes that one message names; a network has a few thousand. */
 const NODES_MAX = 100_000
 
@@ -148,8 +89,8 @@ const VIEW_ID_LENGTH_MAX = 180
 /** Characters of a path prefix or of a setting's name. */
 const TEXT_LENGTH_MAX = 4096
 
-const nodeId = is.text(64, 1)
-const address = is.text(300, 1)
+const nodeId = is.text<NodeId>(64, 1)
+const address = is.text<Address>(300, 1)
 const mapRecord = is.object<MapRecord>({
   nodeId,
   address,
@@ -168,7 +109,7 @@ const piggyback = is.object<Piggyback>({
   ),
 })
 const lookupRequest = is.object<LookupRequest>({
-  key: is.matching(/^[0-9a-f]{40}$/),
+  key: identifier,
   visited: is.list(nodeId, NODES_MAX),
   hopsLeft: is.integer(),
   budgetMs: is.finite,
@@ -189,46 +130,107 @@ const forwarded: is.Fields<Forwarded> = {
   }),
   messages: is.list(is.bytes(MESSAGE_BYTES_MAX), FORWARDED_MAX),
 }
-const arc = { lo: is.matching(/^[0-9a-f]{40}$/), hi: is.matching(/^[0-9a-f]{40}$/) }
+const arc = { lo: identifier, hi: identifier }
 const prefix = is.matching(/^[0-9a-f]{0,4}$/)
 const path = is.text(TEXT_LENGTH_MAX, 1)
+const listFields: is.Fields<ListQuery> = {
+  prefix: is.text(TEXT_LENGTH_MAX),
+  after: is.absentOr(is.text(TEXT_LENGTH_MAX)),
+  limit: is.integer(1),
+  delimiter: is.absentOr(is.oneOf('/')),
+}
 const isCheck = is.object<PeerStream>({ kind: is.oneOf('check'), ...arc, heal: is.flag })
 
-/** What each call has to look like before it is answered. */
-const SHAPES: { readonly [Kind in CallKind]: is.Fields<PeerCalls[Kind]['ask']> } = {
-  join: { record: mapRecord, wish: is.absentOr(wish) },
-  learn: { records: mapRecords, about: is.absentOr(is.list(nodeId, NODES_MAX)) },
-  lookup: { request: lookupRequest },
-  'has-body': { blobId: is.text(TEXT_LENGTH_MAX) },
-  list: {
-    prefix: is.text(TEXT_LENGTH_MAX),
-    after: is.absentOr(is.text(TEXT_LENGTH_MAX)),
-    limit: is.integer(1),
-    delimiter: is.absentOr(is.oneOf('/')),
-  },
-  digests: { ...arc, prefixes: is.list(prefix, PREFIXES_MAX) },
-  versions: { ...arc, prefix },
-  record: { path },
-  mend: { path, from: nodeId },
-  heal: { silent: is.list(nodeId, NODES_MAX) },
-  holdings: {},
-  recover: { view: isView, basis: is.integer(), basisId: is.absentOr(is.text(VIEW_ID_LENGTH_MAX, 1)) },
-  recovered: { recovery: isRecovery },
-  recoveries: {},
-  forward: { ...forwarded, to: nodeId },
-  forwarded,
-  ranges: {},
+interface Answers<Answer> {
+  readonly answer?: Answer
 }
+
+interface CallRow<Ask, Answer> extends Answers<Answer> {
+  readonly since: ProtocolVersion
+  readonly fits: is.Shape<Ask>
+}
+
+/** Only a type: an answer is trusted as far as the node that was asked. */
+function answers<Answer extends object>(): Answers<Answer> {
+  return {}
+}
+
+function since<Ask extends object, Answer extends object>(
+  version: ProtocolVersion,
+  ask: Ask,
+  _answers: Answers<Answer>,
+): CallRow<is.ObjectOf<Ask>, Answer> {
+  return { since: version, fits: is.fieldsFit(ask) }
+}
+
+/** What can be asked, since which version, and what is answered; answers.ts has the handlers, in the same order. */
+const CALLS = {
+  /** "May I join?" Answered with what every node of the network has to know; a wish that contradicts it is refused. */
+  join: since(3, { record: mapRecord, wish: is.absentOr(wish) }, answers<JoinAnswer>()),
+  /** News of the network map; answered with the receiver's own record, and with what it knows of those asked about. */
+  learn: since(
+    3,
+    { records: mapRecords, about: is.absentOr(is.list(nodeId, NODES_MAX)) },
+    answers<{ readonly record: MapRecord; readonly records?: readonly MapRecord[] }>(),
+  ),
+  lookup: since(3, { request: lookupRequest }, answers<LookupReply<View>>()),
+  'has-body': since(3, { blobId: is.text<BlobId>(TEXT_LENGTH_MAX) }, answers<{ readonly has: boolean }>()),
+  list: since(3, listFields, answers<ListAnswer>()),
+  /** The ranges that the asked node has a part in. */
+  ranges: since(3, {}, answers<{ readonly ranges: readonly RangeReport[] }>()),
+  /** How equal the records of a range are, part by part. */
+  digests: since(
+    3,
+    { ...arc, prefixes: is.list(prefix, PREFIXES_MAX) },
+    answers<{ readonly digests: readonly Digest[] }>(),
+  ),
+  /** The records of one small part of a range. */
+  versions: since(3, { ...arc, prefix }, answers<VersionsAnswer>()),
+  /** A record with its body, when it is small: a good copy for a replica that has none. */
+  record: since(3, { path }, answers<{ readonly record?: ChainRecord }>()),
+  /** "Take the record of that node, if it is newer than yours." */
+  mend: since(3, { path, from: nodeId }, answers<object>()),
+  /** "Look after everything that is unfinished; these nodes did not answer." Answered with how many bodies are waited for. */
+  heal: since(3, { silent: is.list(nodeId, NODES_MAX) }, answers<{ readonly missing: number }>()),
+  /** What the asked node holds and knows of ranges; for an operator's recovery. */
+  holdings: since(3, {}, answers<Knowledge>()),
+  /** "Go on alone with this range." Refused when a view is known that is newer than the one of the basis. */
+  recover: since(
+    3,
+    {
+      view,
+      basis: is.integer(),
+      /** Without it any view of that epoch may be the basis. */
+      basisId: is.absentOr(is.text<ViewId>(VIEW_ID_LENGTH_MAX, 1)),
+    },
+    answers<object>(),
+  ),
+  /** "This range was recovered by force": the asked node keeps that, and gives up what it holds of older views. */
+  recovered: since(3, { recovery: isRecovery }, answers<object>()),
+  /** Everything that was ever recovered by force. */
+  recoveries: since(3, {}, answers<{ readonly recoveries: readonly Recovery[] }>()),
+  /** "Pass this on to that node, which I do not reach": messages as they are encoded; without any, whether it is reached. */
+  forward: since(4, { ...forwarded, to: nodeId }, answers<{ readonly reached: boolean }>()),
+  /** What another node has passed on. */
+  forwarded: since(4, forwarded, answers<object>()),
+}
+
+export type CallKind = keyof typeof CALLS
+
+/** For each kind of call what is asked, and what is answered. */
+export type PeerCalls = {
+  [Kind in CallKind]: {
+    readonly ask: is.ValueOf<(typeof CALLS)[Kind]['fits']>
+    readonly answer: (typeof CALLS)[Kind] extends Answers<infer Answer> ? Answer : never
+  }
+}
+
+export type PeerCall = { [Kind in CallKind]: { readonly kind: Kind } & PeerCalls[Kind]['ask'] }[CallKind]
+
+export type PeerAnswer = PeerCalls[CallKind]['answer']
 
 /** Whatever one node says to another. */
 type Said = PeerCall | PeerStream | Message
-
-/** What is newer than OLDEST_VERSION. All kinds of messages are as old as that. */
-const SINCE = new Map<Said['kind'], ProtocolVersion>([
-  // The way around a link that carries nothing.
-  ['forward', 4],
-  ['forwarded', 4],
-])
 
 /** What is said, with the version since which it exists. */
 export function datedOf(said: Said): Dated {
@@ -241,7 +243,12 @@ export function isKnownIn(version: ProtocolVersion, said: Said): boolean {
 }
 
 function sinceOf({ kind }: Said): ProtocolVersion {
-  return SINCE.get(kind) ?? OLDEST_VERSION
+  if (kind === 'check') return OLDEST_VERSION
+  return isCallKind(kind) ? CALLS[kind].since : messageSince(kind)
+}
+
+function isCallKind(kind: string): kind is CallKind {
+  return Object.hasOwn(CALLS, kind)
 }
 
 /** Whether who takes it keeps a record with user metadata: an older program would drop that, and call the record whole. */
@@ -267,7 +274,7 @@ export function isPeerStream(value: unknown, version: ProtocolVersion): value is
 /** Whether a value is a call that there is in that version. */
 export function isPeerCall(value: unknown, version: ProtocolVersion): value is PeerCall {
   const kind = (value as { kind?: unknown } | null)?.kind
-  if (typeof kind !== 'string' || !Object.hasOwn(SHAPES, kind)) return false
-  const isCall = is.object(SHAPES[kind as CallKind] as is.Fields<PeerCall>)(value)
-  return isCall && isKnownIn(version, value as PeerCall)
+  return (
+    typeof kind === 'string' && isCallKind(kind) && CALLS[kind].fits(value) && CALLS[kind].since <= version
+  )
 }

@@ -2,8 +2,8 @@
  * The form in which messages of replication travel between nodes.
  */
 import type { ProtocolVersion } from '../peer/protocol.ts'
-import { isMessage } from '../replication/chain/message-shapes.ts'
 import type { Message } from '../replication/chain/messages.ts'
+import { isMessage } from '../replication/chain/messages.ts'
 import type { NodeId } from '../ring/identifier.ts'
 import { isKnownIn } from './calls.ts'
 

@@ -6,7 +6,7 @@ import { Packr } from 'msgpackr'
 import type { Env } from '../env.ts'
 import * as is from '../peer/shape.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
-import { isView } from '../replication/chain/message-shapes.ts'
+import { view } from '../replication/chain/view-shapes.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { NodeId, View } from '../views/view.ts'
 import type { Members } from './members.ts'
@@ -28,7 +28,7 @@ export interface Recovery {
 }
 
 export const isRecovery = is.object<Recovery>({
-  view: isView,
+  view,
   lost: is.list(is.text(64, 1), LOST_MAX),
   atMs: is.finite,
 })

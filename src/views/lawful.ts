@@ -1,6 +1,6 @@
 /**
  * What is true of every view that a node holds, and of every step from one state of it to the next. What another
- * node says is checked before it comes here (replication/chain/message-shapes.ts), so what fails here is this program.
+ * node says is checked before it comes here (replication/chain/messages.ts), so what fails here is this program.
  */
 import { assert } from '../invariant.ts'
 import { arcContains } from '../ring/arc.ts'
@@ -16,6 +16,11 @@ export function agree(a: Source, b: Source): boolean {
     a.replicas.length === b.replicas.length &&
     a.replicas.every((node, index) => node === b.replicas[index])
   )
+}
+
+/** Children have the range of their parent, and are newer. */
+export function areChildren(parent: View, some: readonly View[]): boolean {
+  return isPartition(parent, some) && some.every(({ epoch }) => epoch > parent.epoch)
 }
 
 /** What keeps this from being a view that can be decided, or a source of one; undefined when nothing does. */

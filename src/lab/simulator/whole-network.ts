@@ -2,8 +2,9 @@
  * How whole simulated nodes reach each other: which of them lives at an address, what they send over the simulated network, and
  * that nothing listens where nobody is.
  */
-import { isMessage } from '../../replication/chain/message-shapes.ts'
+
 import type { Envelope } from '../../replication/chain/messages.ts'
+import { isMessage } from '../../replication/chain/messages.ts'
 import type { Address } from '../../ring/identifier.ts'
 import type { ChainNode } from './chain-node.ts'
 import type { SeededRandom } from './seeded-random.ts'

@@ -17,7 +17,7 @@ import { newerViews, take } from './deciding.ts'
 import { type Acknowledging, isClean } from './dirty.ts'
 import type { LackedBodies } from './lacked-bodies.ts'
 import { backOffMs, blobOf, dropBlob, putBlob, send, setTimer, tell } from './machine-state.ts'
-import type { BlobMessage, BlobRef, RequestMessage } from './messages.ts'
+import type { BlobRef, MessageOf } from './messages.ts'
 import { headState } from './serving.ts'
 import { type Copying, startTransfer } from './transfers.ts'
 
@@ -35,13 +35,13 @@ const FILLS_MAX = 40
 export const ONE_LOOK = FILLS_MAX
 
 /** At the head: a body that a client has sent. It goes down the chain; the tail tells the entry node. */
-export function onStage(m: KeepingBodies, from: NodeId, message: RequestMessage & { kind: 'stage' }): void {
+export function onStage(m: KeepingBodies, from: NodeId, message: MessageOf<'stage'>): void {
   const { tag, viewId, blob } = message
   if (headState(m, from, message) === undefined) return
   stageOn(m, { kind: 'stage-on', tag, entry: from, viewId, blob })
 }
 
-export function stageOn(m: KeepingBodies, message: BlobMessage & { kind: 'stage-on' }): void {
+export function stageOn(m: KeepingBodies, message: MessageOf<'stage-on'>): void {
   const state = m.views.get(message.viewId)
   if (state === undefined || !takesPasses(state)) return
   keepStaged(m, message.blob)

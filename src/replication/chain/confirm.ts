@@ -15,7 +15,7 @@ import { isShortened, withoutMembers } from './acquaintance.ts'
 import { type Deciding, hold, meetSealed, newerViews, sealedView } from './deciding.ts'
 import { probe } from './liveness.ts'
 import { newTag, send, setTimer } from './machine-state.ts'
-import type { ConfirmMessage, Message, RefusalReason, SealedView, Tag } from './messages.ts'
+import type { Message, MessageOf, RefusalReason, SealedView, Tag } from './messages.ts'
 import { avoid, type Preferring, preferredOf } from './preference.ts'
 import type { Unconfirmed, ViewRound } from './requests.ts'
 
@@ -154,7 +154,7 @@ function askEverybody(m: Confirming, tag: Tag, parts: readonly ViewRound[]): voi
 }
 
 /** At an acceptor. The views in the question are decided, so one that is not held may be taken in. */
-export function onConfirm(m: Confirming, from: NodeId, message: ConfirmMessage & { kind: 'confirm' }): void {
+export function onConfirm(m: Confirming, from: NodeId, message: MessageOf<'confirm'>): void {
   const viewIds: ViewId[] = []
   const sealed: SealedView[] = []
   for (const view of message.views) {
@@ -165,11 +165,7 @@ export function onConfirm(m: Confirming, from: NodeId, message: ConfirmMessage &
   send(m, from, { kind: 'confirmed', tag: message.tag, viewIds, sealed })
 }
 
-export function onConfirmed(
-  m: Confirming,
-  from: NodeId,
-  message: ConfirmMessage & { kind: 'confirmed' },
-): void {
+export function onConfirmed(m: Confirming, from: NodeId, message: MessageOf<'confirmed'>): void {
   const { rounds } = m.confirms
   for (const viewId of message.viewIds) {
     const part = rounds.get(message.tag)?.get(viewId)

@@ -8,7 +8,7 @@
 
 import { assert } from '../../invariant.ts'
 import { overlaps } from '../../ring/arc.ts'
-import { agree } from '../../views/lawful.ts'
+import { agree, areChildren } from '../../views/lawful.ts'
 import {
   type AcceptorStep,
   accept,
@@ -35,13 +35,11 @@ import {
 import { meetMembers, saysMembers } from './acquaintance.ts'
 import { askWhetherThere, type Nodes, probe } from './liveness.ts'
 import { backOffMs, putView, send, setTimer, tell } from './machine-state.ts'
-import type { PaxosMessage, SealedView } from './messages.ts'
+import type { Message, MessageOf, SealedView } from './messages.ts'
 
 export interface Deciding extends Nodes {
   readonly proposals: Map<ViewId, Proposing>
 }
-
-type Paxos<Kind extends PaxosMessage['kind']> = Extract<PaxosMessage, { kind: Kind }>
 
 export interface Proposing {
   proposal: Proposal
@@ -173,7 +171,7 @@ export function noteHeard(m: Deciding, node: NodeId): void {
   }
 }
 
-export function onPrepare(m: Deciding, from: NodeId, message: Paxos<'prepare'>): void {
+export function onPrepare(m: Deciding, from: NodeId, message: MessageOf<'prepare'>): void {
   const { ballot, view } = message
   const state = hold(m, view)
   if (!mayVote(m, from, message, state)) return
@@ -187,7 +185,7 @@ export function onPrepare(m: Deciding, from: NodeId, message: Paxos<'prepare'>):
   }
 }
 
-export function onAccept(m: Deciding, from: NodeId, message: Paxos<'accept'>): void {
+export function onAccept(m: Deciding, from: NodeId, message: MessageOf<'accept'>): void {
   const { ballot, view, children } = message
   const state = hold(m, view)
   if (!mayVote(m, from, message, state)) return
@@ -205,7 +203,7 @@ export function onAccept(m: Deciding, from: NodeId, message: Paxos<'accept'>): v
 function mayVote(
   m: Deciding,
   from: NodeId,
-  message: Paxos<'prepare'> | Paxos<'accept'>,
+  message: MessageOf<'prepare'> | MessageOf<'accept'>,
   state: ViewState | undefined,
 ): state is ViewState {
   const { view, ballot } = message
@@ -225,7 +223,7 @@ function keep(m: Deciding, before: ViewState, step: AcceptorStep): void {
   if (step.state !== before) putView(m, step.state)
 }
 
-export function onPromised(m: Deciding, from: NodeId, message: Paxos<'promise'>): void {
+export function onPromised(m: Deciding, from: NodeId, message: MessageOf<'promise'>): void {
   const proposing = m.proposals.get(message.viewId)
   if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
   const before = proposing.proposal
@@ -249,7 +247,7 @@ function askToAccept(m: Deciding, proposing: Proposing): void {
   for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'accept', view, ballot, children })
 }
 
-export function onAcceptedAt(m: Deciding, from: NodeId, message: Paxos<'accepted'>): void {
+export function onAcceptedAt(m: Deciding, from: NodeId, message: MessageOf<'accepted'>): void {
   const proposing = m.proposals.get(message.viewId)
   if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
   const after = onAccepted(proposing.proposal, from, majority(proposing.proposal.view.acceptors))
@@ -263,7 +261,7 @@ export function onAcceptedAt(m: Deciding, from: NodeId, message: Paxos<'accepted
   }
 }
 
-export function onOutbid(m: Deciding, message: Paxos<'outbid'>): void {
+export function onOutbid(m: Deciding, message: MessageOf<'outbid'>): void {
   const proposing = m.proposals.get(message.viewId)
   if (proposing === undefined || !sameBallot(proposing.proposal.ballot, message.ballot)) return
   const { proposal } = proposing
@@ -348,4 +346,26 @@ export function forgetProposal(m: Deciding, viewId: ViewId): void {
 export function recover(m: Deciding, view: View, basis: Rank): void {
   const isOvertaken = m.table.overlapping(view).some(other => compareViews(other, basis) > 0)
   if (!isOvertaken && view.replicas.length === 1 && view.replicas[0] === m.self) take(m, view)
+}
+
+/**
+ * True when a message says what can't be beside what this node holds: children that do not partition the view that they
+ * are said to follow, or others than were decided. Its sender is broken, and must not break this node, too.
+ */
+export function contradicts(m: Readonly<Deciding>, message: Message): boolean {
+  if (message.kind === 'promise') {
+    const view = m.proposals.get(message.viewId)?.proposal.view
+    return (
+      view !== undefined && message.accepted !== undefined && !areChildren(view, message.accepted.children)
+    )
+  }
+  if (message.kind === 'accept' || message.kind === 'decided') {
+    const held = m.views.get(message.view.id)
+    if (held === undefined) return false
+    if (!areChildren(held.view, message.children)) return true
+    return (
+      message.kind === 'decided' && held.next !== undefined && held.next[0]?.id !== message.children[0]?.id
+    )
+  }
+  return false
 }

@@ -13,7 +13,7 @@ import { answered, type Confirming, confirmMeanwhile } from './confirm.ts'
 import { meetSealed, take } from './deciding.ts'
 import { isAlive, probe } from './liveness.ts'
 import { backOffMs, newTag, send, setTimer, tell } from './machine-state.ts'
-import type { RefusalReason, ReplyMessage, RequestMessage, Tag } from './messages.ts'
+import type { Message, MessageOf, RefusalReason, ReplyMessage, Tag } from './messages.ts'
 import { avoid, preferredOf } from './preference.ts'
 import type { Task, TaskResult, WriteTask } from './requests.ts'
 
@@ -77,7 +77,7 @@ function readTarget(m: Entering, view: View, task: Task): NodeId {
   return candidates[task.tries % candidates.length] as NodeId
 }
 
-function writeMessage(m: Entering, view: View, task: Task, write: WriteTask): RequestMessage {
+function writeMessage(m: Entering, view: View, task: Task, write: WriteTask): Message {
   const { tag, path, position } = task
   const { request, counter } = write
   const viewId = view.id
@@ -122,7 +122,7 @@ function inTurn<Each>(all: readonly Each[], task: Task): Each | undefined {
 }
 
 /** What a node asks itself it asks another one, each time the next: what it knows may be over. */
-export function onWhere(m: Entering, from: NodeId, message: RequestMessage & { kind: 'where' }): void {
+export function onWhere(m: Entering, from: NodeId, message: MessageOf<'where'>): void {
   if (from === m.self) {
     const others = [...m.members.keys()].filter(node => node !== m.self && isAlive(m, node))
     const other = others[m.counter++ % Math.max(1, others.length)]
@@ -187,7 +187,7 @@ export function onRetry(m: Entering, tag: Tag): void {
   if (task !== undefined) drive(m, task)
 }
 
-export function onRefused(m: Entering, from: NodeId, message: ReplyMessage & { kind: 'refused' }): void {
+export function onRefused(m: Entering, from: NodeId, message: MessageOf<'refused'>): void {
   for (const view of message.teaches) take(m, view)
   if (message.sealed !== undefined) meetSealed(m, message.sealed)
   const task = m.tasks.get(message.tag)
@@ -212,7 +212,7 @@ export function onRefused(m: Entering, from: NodeId, message: ReplyMessage & { k
   again(m, task, immediate ? 0 : backOffMs(m, task.tries))
 }
 
-export function onStaged(m: Entering, message: ReplyMessage & { kind: 'staged' }): void {
+export function onStaged(m: Entering, message: MessageOf<'staged'>): void {
   const task = m.tasks.get(message.tag)
   if (task?.write?.staging === undefined) return
   task.write.staging = undefined
@@ -244,7 +244,7 @@ export function onReply(
 }
 
 /** The version has moved on, or the first try was burnt; either way this request has not been written up to here. */
-function onStale(m: Entering, task: Task, message: ReplyMessage & { kind: 'stale' }): void {
+function onStale(m: Entering, task: Task, message: MessageOf<'stale'>): void {
   const { write } = task
   if (write === undefined) return
   const { record } = message

@@ -1,6 +1,6 @@
 /**
- * Who acts on what: for each kind of message its one handler, for each fact those who hear it, in this order, and
- * for each timer whoever set it.
+ * Who acts on what: for each kind of message its one handler, in the order of the table of messages (messages.ts); for
+ * each fact those who hear it, in this order; and for each timer whoever set it.
  */
 
 import type { NodeId } from '../../views/view.ts'
@@ -17,7 +17,7 @@ import * as installing from './installing.ts'
 import * as liveness from './liveness.ts'
 import type { Machine } from './machine-parts.ts'
 import { send, type TimerEvent } from './machine-state.ts'
-import type { Message } from './messages.ts'
+import type { Message, MessageOf } from './messages.ts'
 import { onSettled } from './move-decision.ts'
 import * as passing from './passing.ts'
 import { onRead } from './reading.ts'
@@ -34,7 +34,7 @@ type Handlers = {
   readonly [Kind in Message['kind']]: (
     m: Machine,
     from: NodeId,
-    message: OfKind<Message, Kind>,
+    message: MessageOf<Kind>,
     boot: string,
   ) => void
 }

@@ -16,7 +16,7 @@ import {
   movesFloorOf,
 } from './chain-record.ts'
 import { tell } from './machine-state.ts'
-import type { ChainMessage, ReplyMessage, Tag, WriteBinding, WriteRequest } from './messages.ts'
+import type { MessageOf, ReplyMessage, Tag, WriteBinding, WriteRequest } from './messages.ts'
 import {
   hasRoomForKey,
   hasRoomForMove,
@@ -97,7 +97,7 @@ export function decisionOf(
   return { ...outcome, refused, key: settles, fingerprint: '', expiresAtMs, move: decision }
 }
 
-export function onSettled(m: Passing, _from: NodeId, message: ChainMessage & { kind: 'settled' }): void {
+export function onSettled(m: Passing, _from: NodeId, message: MessageOf<'settled'>): void {
   const state: ViewState | undefined = m.views.get(message.viewId)
   if (state === undefined || !serves(state) || headOf(state.view) !== m.self) return
   const { path, position, moveId } = message

@@ -31,7 +31,7 @@ import { acknowledgedUpTo, advanceClean, isClean, markAcknowledged } from './dir
 import { activate, type Installing } from './installing.ts'
 import { probe } from './liveness.ts'
 import { blobOf, dropRecord, putRecord, putView, send, setTimer } from './machine-state.ts'
-import type { ChainMessage, Tag } from './messages.ts'
+import type { MessageOf, Tag } from './messages.ts'
 import { isOver, type Moment } from './outcomes.ts'
 import { momentOf, type RangeTimes, withTime } from './range-time.ts'
 
@@ -63,7 +63,7 @@ export function passOn(m: Passing, state: ViewState, record: ChainRecord): void 
   send(m, next, { kind: 'pass', viewId: view.id, record, cleanSeq: chain.cleanSeq, timeMs })
 }
 
-export function onPass(m: Passing, from: NodeId, message: ChainMessage & { kind: 'pass' }): void {
+export function onPass(m: Passing, from: NodeId, message: MessageOf<'pass'>): void {
   const { record } = message
   let state = m.views.get(message.viewId)
   if (state === undefined || predecessorIn(state.view, m.self) !== from) return
@@ -124,11 +124,7 @@ function acknowledgeUp(m: Passing, state: ViewState, path: ChainRecord['path'], 
   }
 }
 
-export function onAcknowledge(
-  m: Passing,
-  from: NodeId,
-  message: ChainMessage & { kind: 'acknowledge' },
-): void {
+export function onAcknowledge(m: Passing, from: NodeId, message: MessageOf<'acknowledge'>): void {
   const state = m.views.get(message.viewId)
   if (state === undefined || successorIn(state.view, m.self) !== from) return
   const { epoch, seq } = message.version
@@ -236,7 +232,7 @@ export function collectTombstones(m: Passing, viewId: ViewId): void {
   raiseFloor(m, state, floor, now)
 }
 
-export function onFloor(m: Passing, from: NodeId, message: ChainMessage & { kind: 'floor' }): void {
+export function onFloor(m: Passing, from: NodeId, message: MessageOf<'floor'>): void {
   const state = m.views.get(message.viewId)
   if (state === undefined || !takesPasses(state) || predecessorIn(state.view, m.self) !== from) return
   const { floor, nowMs: wallMs, timeMs: rangeMs = 0 } = message

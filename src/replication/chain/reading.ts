@@ -11,10 +11,10 @@ import type { ChainRecord } from './chain-record.ts'
 import { confirmThen } from './confirm.ts'
 import { type Acknowledging, isClean } from './dirty.ts'
 import { blobOf, send } from './machine-state.ts'
-import type { RequestMessage } from './messages.ts'
+import type { MessageOf } from './messages.ts'
 import { currentRecord, refuse } from './serving.ts'
 
-export function onRead(m: Acknowledging, from: NodeId, message: RequestMessage & { kind: 'read' }): void {
+export function onRead(m: Acknowledging, from: NodeId, message: MessageOf<'read'>): void {
   const { tag, viewId, path, position } = message
   const state = m.views.get(viewId)
   if (state === undefined || !state.view.replicas.includes(m.self)) {

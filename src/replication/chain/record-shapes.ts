@@ -2,24 +2,31 @@
  * What a record of another node has to look like, and the names, hashes and versions that messages are made of.
  */
 import * as is from '../../peer/shape.ts'
-import { PATH_BYTES_MAX, parsePathName } from '../../ring/path-name.ts'
+import type { Identifier } from '../../ring/identifier.ts'
+import { PATH_BYTES_MAX, type PathName, parsePathName } from '../../ring/path-name.ts'
 import {
   BLOCK_BYTES,
+  type BlobId,
   type Body,
+  type ETag,
   type FileMeta,
   INLINE_BYTES_MAX,
+  type UserMeta,
   type Version,
 } from '../../storage/record.ts'
 import { isUserMeta } from '../../storage/user-meta.ts'
-import type {
-  ChainRecord,
-  IdempotencyKey,
-  Intent,
-  KeyOutcome,
-  MoveDecision,
-  Remembered,
+import type { Condition } from '../replication.ts'
+import {
+  type ChainRecord,
+  type Decided,
+  type IdempotencyKey,
+  type Intent,
+  type KeyOutcome,
+  type MoveDecision,
+  OUTCOMES_PER_PATH_MAX,
+  type Remembered,
+  type RequestId,
 } from './chain-record.ts'
-import { OUTCOMES_PER_PATH_MAX } from './chain-record.ts'
 
 /** Characters of a nodeId (32 in use), and of the names made of one, a boot and some counters. */
 export const NODE_ID_LENGTH_MAX = 64
@@ -28,19 +35,18 @@ export const NAME_LENGTH_MAX = 180
 /** An epoch is kept in 32 bits. */
 export const EPOCH_MAX = 2 ** 32 - 1
 
-/** Characters of a media type, and of an Idempotency-Key with its fingerprint: more than any door lets in. */
+/** Characters of a media type, and of an Idempotency-Key with its fingerprint: more than any endpoint lets in. */
 const TEXT_LENGTH_MAX = 4096
 
 /** A write's own history is 8 long; more is kept from no version of this program. */
 const HISTORY_LENGTH_MAX = 64
 
-export const nodeId = is.text(NODE_ID_LENGTH_MAX, 1)
-export const name = is.text(NAME_LENGTH_MAX, 1)
-export const identifier = is.matching(/^[0-9a-f]{40}$/)
+export const requestId = is.text<RequestId>(NAME_LENGTH_MAX, 1)
+export const identifier = is.matching<Identifier>(/^[0-9a-f]{40}$/)
 export const sha256 = is.matching(/^[0-9a-f]{64}$/)
 /** It becomes the name of a file. */
-export const blobId = is.matching(/^[0-9a-f]{32}$/)
-export function isPath(value: unknown): boolean {
+export const blobId = is.matching<BlobId>(/^[0-9a-f]{32}$/)
+export const path: is.Shape<PathName> = value => {
   if (typeof value !== 'string' || value.length > PATH_BYTES_MAX) return false
   try {
     return parsePathName(value) === value
@@ -52,7 +58,7 @@ export function isPath(value: unknown): boolean {
 export const version = is.object<Version>({ epoch: is.integer(0, EPOCH_MAX), seq: is.integer() })
 const content = is.either(
   is.object<{ inline: Uint8Array }>({ inline: is.bytes(INLINE_BYTES_MAX) }),
-  is.object({ blobId }),
+  is.object<{ blobId: BlobId }>({ blobId }),
 )
 export const body = is.both(
   is.object<Body>({
@@ -69,7 +75,7 @@ export const body = is.both(
 )
 export const meta = is.object<FileMeta>({
   mediaType: is.text(TEXT_LENGTH_MAX),
-  user: is.absentOr(isUserMeta),
+  user: is.absentOr<UserMeta>(isUserMeta),
 })
 const keyFields = {
   key: is.text(TEXT_LENGTH_MAX),
@@ -82,43 +88,43 @@ const outcome = is.object<KeyOutcome>({
   version,
   refused: is.flag,
   replaced: is.flag,
-  file: is.absentOr(is.object({ size: is.integer(), sha256: is.text(64) })),
+  file: is.undefinedOr(is.object({ size: is.integer(), sha256: is.text(64) })),
   decidedAtMs: is.absentOr(is.finite),
   noSource: is.absentOr(is.flag),
   move: is.absentOr(
     is.object<MoveDecision>({
-      moveId: name,
-      source: isPath,
+      moveId: requestId,
+      source: path,
       refusal: is.absentOr(is.oneOf('condition', 'yielded', 'key-reused', 'too-many-keys')),
       settled: is.absentOr(is.flag),
     }),
   ),
 })
-export const condition = is.either(
+export const condition: is.Shape<Condition> = is.either(
   is.oneOf('none', 'absent', 'exists'),
-  is.object({ etags: is.list(is.text(TEXT_LENGTH_MAX)) }),
+  is.object({ etags: is.list(is.text<ETag>(TEXT_LENGTH_MAX)) }),
 )
-const decided = is.object({ version, requestId: name })
-const remembered = is.object<Remembered>({ version, requestId: name, replaced: is.absentOr(is.flag) })
+const decided = is.object<Decided>({ version, requestId })
+const remembered = is.object<Remembered>({ version, requestId, replaced: is.absentOr(is.flag) })
 export const intent = is.object<Intent>({
-  moveId: name,
-  destination: isPath,
+  moveId: requestId,
+  destination: path,
   destinationVersion: version,
   condition: is.absentOr(condition),
   key: is.absentOr(key),
 })
 export const record = is.both(
   is.object<ChainRecord>({
-    path: isPath,
+    path,
     position: identifier,
     version,
-    body: is.absentOr(body),
-    meta: is.absentOr(meta),
-    written: is.absentOr(decided),
+    body: is.undefinedOr(body),
+    meta: is.undefinedOr(meta),
+    written: is.undefinedOr(decided),
     writtenAtMs: is.finite,
     history: is.list(remembered, HISTORY_LENGTH_MAX),
     historyFloor: version,
-    intent: is.absentOr(intent),
+    intent: is.undefinedOr(intent),
     outcomes: is.list(outcome, OUTCOMES_PER_PATH_MAX),
     movesFloor: is.absentOr(version),
   }),

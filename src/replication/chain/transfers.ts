@@ -25,7 +25,7 @@ import { PREFIX_DIGITS } from './digest-tree.ts'
 import { type Forgetful, keepRange } from './forgetting.ts'
 import { probe } from './liveness.ts'
 import { dropRecord, newTag, putRecord, putView, send, setTimer, tell } from './machine-state.ts'
-import type { Comparison, DifferenceMessage, Tag, TransferPurpose } from './messages.ts'
+import type { Comparison, MessageOf, Tag, TransferPurpose } from './messages.ts'
 
 export interface Copying extends Deciding, Forgetful {
   readonly transfers: Map<Tag, Transfer>
@@ -110,7 +110,7 @@ function comparisonOf(m: Copying, view: View, prefix: string): Comparison {
 }
 
 /** At the source. */
-export function onCompare(m: Copying, from: NodeId, message: DifferenceMessage & { kind: 'compare' }): void {
+export function onCompare(m: Copying, from: NodeId, message: MessageOf<'compare'>): void {
   const { tag, step } = message
   const state = mayHandOut(m, message)
   if (typeof state === 'string') return send(m, from, { kind: 'no-difference', tag, reason: state })
@@ -167,10 +167,7 @@ function inlineBytes({ body }: ChainRecord): number {
  * Whether this node's records are the state that is asked for. A view that this node never held was never installed
  * here, and never will be: the note of that is stable before it is said.
  */
-function mayHandOut(
-  m: Copying,
-  message: DifferenceMessage & { kind: 'compare' },
-): HandedOut | 'not-installed' | 'elsewhere' {
+function mayHandOut(m: Copying, message: MessageOf<'compare'>): HandedOut | 'not-installed' | 'elsewhere' {
   const { purpose, source, view } = message
   let state = m.views.get(source.id)
   if (purpose !== 'parent') {
@@ -207,11 +204,7 @@ export function stateOf(m: Copying, source: ViewState, range: View): HandedOut |
   return { floor, seq, active: source.active, timeMs }
 }
 
-export function onDifference(
-  m: Copying,
-  from: NodeId,
-  message: DifferenceMessage & { kind: 'difference' },
-): void {
+export function onDifference(m: Copying, from: NodeId, message: MessageOf<'difference'>): void {
   const transfer = m.transfers.get(message.tag)
   if (transfer === undefined || transfer.from !== from || transfer.steps !== message.step) return
   if (transfer.asked.length === 0) return
@@ -233,11 +226,7 @@ export function onDifference(
   tell(m, { kind: 'copied', transfer, from: message })
 }
 
-export function onNoDifference(
-  m: Copying,
-  from: NodeId,
-  message: DifferenceMessage & { kind: 'no-difference' },
-): void {
+export function onNoDifference(m: Copying, from: NodeId, message: MessageOf<'no-difference'>): void {
   const transfer = m.transfers.get(message.tag)
   if (transfer === undefined || transfer.from !== from) return
   end(m, transfer)

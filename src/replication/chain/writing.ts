@@ -26,7 +26,7 @@ import {
 } from './chain-record.ts'
 import { answerWhenClean, wait } from './dirty.ts'
 import { send } from './machine-state.ts'
-import type { RefusalReason, ReplyMessage, RequestMessage, Tag, WriteRequest } from './messages.ts'
+import type { MessageOf, RefusalReason, ReplyMessage, Tag, WriteRequest } from './messages.ts'
 import {
   decisionOf,
   hasRoom,
@@ -41,7 +41,7 @@ import { momentOf, timeOf } from './range-time.ts'
 import { currentRecord, headState, refuse } from './serving.ts'
 import { liveNodes } from './spares.ts'
 
-type WriteMessage = RequestMessage & { kind: 'write' }
+type WriteMessage = MessageOf<'write'>
 
 /** Counters that a head remembers of each entry node; older ones count as used. */
 const WINDOW = 1024
@@ -224,12 +224,7 @@ function cannotStore(
 }
 
 /** Makes sure that the first try of a write will not happen any more, and says what is at the path. */
-export function onBurn(
-  m: Passing,
-  from: NodeId,
-  boot: string,
-  message: RequestMessage & { kind: 'burn' },
-): void {
+export function onBurn(m: Passing, from: NodeId, boot: string, message: MessageOf<'burn'>): void {
   const { tag, requestId, counter, path, position } = message
   const state = headState(m, from, message, position)
   if (state === undefined) return

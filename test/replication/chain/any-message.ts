@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check'
 import type { RequestId } from '../../../src/replication/chain/chain-record.ts'
-import { MESSAGE_KINDS } from '../../../src/replication/chain/message-shapes.ts'
 import type { Message, Tag } from '../../../src/replication/chain/messages.ts'
+import { MESSAGE_KINDS } from '../../../src/replication/chain/messages.ts'
 import { type Identifier, identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import type { View, ViewId } from '../../../src/views/view.ts'

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { decode, encode } from '../../../src/peer/wire.ts'
-import { isMessage, MESSAGE_KINDS } from '../../../src/replication/chain/message-shapes.ts'
+import { isMessage, MESSAGE_KINDS } from '../../../src/replication/chain/messages.ts'
 
 interface Golden {
   readonly message: { readonly kind: string }

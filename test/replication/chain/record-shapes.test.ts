@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { isPath, record, version } from '../../../src/replication/chain/record-shapes.ts'
+import { path, record, version } from '../../../src/replication/chain/record-shapes.ts'
 import { anyRecord } from './any-record.ts'
 
 t.test('every record that there can be is one, and none with a part missing', async t => {
@@ -28,8 +28,8 @@ t.test('a file has what belongs to it, and a tombstone nothing', async t => {
 })
 
 t.test('a path is written in one way, and a version is whole numbers', async t => {
-  t.ok(isPath('a/b'))
-  for (const bad of ['', '\u0000', 1, undefined, 'x'.repeat(1025)]) t.notOk(isPath(bad))
+  t.ok(path('a/b'))
+  for (const bad of ['', '\u0000', 1, undefined, 'x'.repeat(1025)]) t.notOk(path(bad))
   t.ok(version({ epoch: 1, seq: 0 }))
   for (const bad of [{ epoch: 2 ** 32, seq: 0 }, { epoch: 1, seq: 0.5 }, { epoch: 1 }]) t.notOk(version(bad))
 })
