@@ -2,6 +2,7 @@
  * The settings as the program uses them: NodeConfig belongs to this process alone. (Settings that every node of a
  * network shares never mix with these.) read-config.ts reads them from flags and environment.
  */
+import type { GossipSettings } from './membership/gossip/settings.ts'
 import type { NetworkWish } from './membership/network-config.ts'
 import type { Address } from './ring/identifier.ts'
 import type { LearningMode } from './routing/learning.ts'
@@ -63,6 +64,8 @@ export interface NodeConfig {
   /** How long boot nodes are tried, ms. */
   readonly joinTimeoutMs: number
   readonly learn: LearningMode
+  /** Undefined: this node does not gossip. */
+  readonly gossip: GossipSettings | undefined
   /** Where the files are kept; undefined keeps them in memory only. */
   readonly dataDirectory: string | undefined
   /** What clients must show as `Authorization: Bearer ...`; with neither, every client may do everything. */

@@ -312,7 +312,7 @@ export class StoreNode implements NodeControl {
   }
 
   #makeRing(storage: NodeStorage, { network, self, records }: Joined): RingNode {
-    const { secret, tls, learn } = this.#config
+    const { secret, tls, learn, gossip } = this.#config
     return new RingNode(
       { env: this.#env, storage },
       {
@@ -322,7 +322,7 @@ export class StoreNode implements NodeControl {
         secret,
         ...this.#init,
         scheme: tls === undefined ? 'http' : 'https',
-        learn,
+        ...{ learn, gossip },
         halted: () => {
           this.#env.log.error({ op: 'halt' }, COPY_REFUSED)
           this.#end = 'halted'

@@ -16,6 +16,7 @@ import {
   type NodeConfig,
 } from './config.ts'
 import { StoreError } from './errors.ts'
+import { GOSSIP_DEFAULTS, type GossipSettings, parseGossipSettings } from './membership/gossip/settings.ts'
 import { parseQuantity, type Unit } from './quantity.ts'
 import { parsePort, readS3Config } from './read-s3-config.ts'
 import { addressOfTarget, parseTarget } from './ring/address.ts'
@@ -61,6 +62,7 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
     zone: readZone(find('zone')),
     joinTimeoutMs: readJoinTimeout(find('joinTimeout')),
     learn: readChoice('learn', find, LEARNING_MODES),
+    gossip: readGossip(find('gossip')),
     dataDirectory: readDataDirectory(find, port),
     tokens,
     secret,
@@ -206,6 +208,19 @@ function readJoinTimeout(found: Found | undefined): number {
   throw refusal(`${found.label} is "${found.text}", and can be ${SETTINGS.joinTimeout.bounds}${hint}.`)
 }
 
+function readGossip(found: Found | undefined): GossipSettings | undefined {
+  if (found === undefined) return undefined
+  const on = parseBoolean(found.text)
+  if (on !== undefined) return on ? GOSSIP_DEFAULTS : undefined
+  let text: string
+  try {
+    text = readFileSync(found.text, 'utf8')
+  } catch (cause) {
+    throw refusal(`${found.label} names ${found.text}, which cannot be read.`, cause)
+  }
+  return parseGossipSettings(text, found.text)
+}
+
 function readTokens(find: Find): NodeConfig['tokens'] {
   const readWrite = readTokenList(find('token'))
   const readOnly = readTokenList(find('readToken'))
@@ -319,10 +334,15 @@ function readChoice<Word extends string>(name: SettingName, find: Find, words: r
 
 function readBoolean(found: Found | undefined): boolean {
   if (found === undefined) return false
-  const text = found.text.toLowerCase()
-  if (['true', '1', 'yes'].includes(text)) return true
-  if (['false', '0', 'no'].includes(text)) return false
-  throw refusal(`${found.label} is "${found.text}", and can be true or false.`)
+  const value = parseBoolean(found.text)
+  if (value === undefined) throw refusal(`${found.label} is "${found.text}", and can be true or false.`)
+  return value
+}
+
+function parseBoolean(text: string): boolean | undefined {
+  if (['true', '1', 'yes'].includes(text.toLowerCase())) return true
+  if (['false', '0', 'no'].includes(text.toLowerCase())) return false
+  return undefined
 }
 
 function readLimits(find: Find): Limits {

@@ -101,6 +101,15 @@ export const SETTINGS = {
       'what lookups teach: chain, the entry node learns whom they visited; path, every node on the way does too',
     group: 'Network',
   },
+  gossip: {
+    flag: '--gossip [file]',
+    variable: 'ALTERED_CHORD_GOSSIP',
+    default: 'false',
+    bounds: 'true, false, or a file such as gossip.yaml',
+    meaning:
+      'tell other nodes at intervals who is there, so that a crash is found though nobody asks for anything; the file says how often',
+    group: 'Network',
+  },
   joinTimeout: {
     flag: '--join-timeout <time>',
     variable: 'ALTERED_CHORD_JOIN_TIMEOUT',

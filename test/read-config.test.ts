@@ -2,6 +2,7 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import { DEFAULT_LIMITS } from '../src/config.ts'
+import { GOSSIP_DEFAULTS } from '../src/membership/gossip/settings.ts'
 import { type Environment, type Flags, isLoopback, readNodeConfig } from '../src/read-config.ts'
 
 const long = 'a-secret-of-24-characters'
@@ -17,6 +18,7 @@ t.test('nothing given: loopback, port 5000, ./data/5000, no token, the default l
     zone: undefined,
     joinTimeoutMs: 60_000,
     learn: 'path',
+    gossip: undefined,
     dataDirectory: resolve('data/5000'),
     tokens: {},
     secret: undefined,
@@ -59,6 +61,8 @@ t.test('what is given is what is configured', async t => {
       {},
       { zone: 'rack-1', learn: 'chain', joinTimeoutMs: 2000 },
     ],
+    [{ gossip: true }, {}, { gossip: GOSSIP_DEFAULTS }],
+    [{}, { ALTERED_CHORD_GOSSIP: 'false' }, { gossip: undefined }],
     [{ boot: '[::1]:5000', host: '::1' }, {}, { host: '::1' }],
     [{ advertise: 'files.example:80', boot: 'files.example:80' }, {}, { advertise: 'files.example:80' }],
     [{ advertise: 'https://files.example' }, {}, { advertise: 'files.example:443' }],
@@ -120,6 +124,7 @@ t.test('every refusal says which setting is wrong and what to do', async t => {
     [{ virtualNodes: '65' }, {}, /can be 1 to 64/],
     [{ zone: 'two words' }, {}, /a zone is 1 to 64 visible ASCII characters/],
     [{ learn: 'nothing' }, {}, /^--learn is "nothing", and can be chain, path/],
+    [{ gossip: '/none.yaml' }, {}, /^--gossip names \/none.yaml, which cannot be read/],
     [{ joinTimeout: '1' }, {}, /^--join-timeout is "1", and can be 100 ms to 1 h/],
     [{}, { PEERS: 'a,b' }, /^PEERS is "a"/],
     [{}, { ALTERED_CHORD_BOOT: '5000,five' }, /^ALTERED_CHORD_BOOT is "five"/],
@@ -155,6 +160,19 @@ t.test('every refusal says which setting is wrong and what to do', async t => {
       JSON.stringify([flags, environment]),
     )
   }
+})
+
+t.test('the settings of gossip come from a file, and its faults are named with it', async t => {
+  const folder = t.testdir({ 'gossip.yaml': 'period: 500ms\nt-fail: 20s\n', 'bad.yaml': 't-fail: soon\n' })
+  t.same(readNodeConfig({ gossip: join(folder, 'gossip.yaml') }, {}).gossip, {
+    ...GOSSIP_DEFAULTS,
+    periodMs: 500,
+    failMs: 20_000,
+  })
+  t.throws(() => readNodeConfig({}, { ALTERED_CHORD_GOSSIP: join(folder, 'bad.yaml') }), {
+    code: 'INVALID_REQUEST',
+    message: /^t-fail in .*bad\.yaml is "soon"/,
+  })
 })
 
 t.test('secrets can come from files, and are never in a message', async t => {

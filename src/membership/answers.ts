@@ -16,8 +16,9 @@ import { checkedInline } from '../storage/checked-blocks.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { View, ViewId } from '../views/view.ts'
-import type { PeerAnswer, PeerCall, PeerStream, VersionsAnswer } from './calls.ts'
+import type { JoinAnswer, PeerAnswer, PeerCall, PeerStream, VersionsAnswer } from './calls.ts'
 import type { Detours } from './detours.ts'
+import type { Gossip } from './gossip/gossip.ts'
 import type { Members } from './members.ts'
 import { assertWish, type NetworkConfig } from './network-config.ts'
 import { ownRanges } from './overlay.ts'
@@ -35,6 +36,8 @@ const OF_THE_NETWORK: ReadonlySet<PeerCall['kind']> = new Set<PeerCall['kind']>(
   'recoveries',
   'forward',
   'forwarded',
+  'gossip',
+  'gossip-probe',
 ])
 
 /** Checks of ranges under way here; one more is refused. Each reads the disk as fast as it can. */
@@ -48,6 +51,8 @@ export interface AnswersComponents {
   readonly storage: Storage & { readonly replica: ReplicaStore }
   readonly rangeCheck: RangeCheck
   readonly detours: Pick<Detours, 'passOn' | 'arrived'>
+  /** Undefined where this node does not gossip. */
+  readonly gossip: Pick<Gossip, 'answer' | 'probe'> | undefined
 }
 
 export class Answers {
@@ -77,14 +82,7 @@ export class Answers {
     const { env, members, driver, lookups, storage, rangeCheck } = this.#components
     switch (call.kind) {
       case 'join':
-        assertWish(call.wish ?? {}, this.#network)
-        env.log.info({ op: 'join', peer: from.address }, 'a node joins')
-        members.learn([call.record, ...members.replacedBy(call.record)])
-        return {
-          network: this.#network,
-          records: [...members.map.records()],
-          boots: driver.known.starts(),
-        }
+        return this.#join(from, call)
       case 'learn':
         this.#heardFrom(from)
         members.learn([...call.records, ...members.replacedBy(from)])
@@ -128,7 +126,19 @@ export class Answers {
       case 'forwarded':
         this.#components.detours.arrived(call)
         return {}
+      case 'gossip':
+        return this.#components.gossip?.answer(from, call) ?? {}
+      case 'gossip-probe':
+        return (await this.#components.gossip?.probe(call.node)) ?? {}
     }
+  }
+
+  #join(from: PeerIdentity, { record, wish }: PeerCall & { kind: 'join' }): JoinAnswer {
+    const { env, members, driver } = this.#components
+    assertWish(wish ?? {}, this.#network)
+    env.log.info({ op: 'join', peer: from.address }, 'a node joins')
+    members.learn([record, ...members.replacedBy(record)])
+    return { network: this.#network, records: [...members.map.records()], boots: driver.known.starts() }
   }
 
   /** The words of a check, as they come. @throws StoreError OVERLOADED. */

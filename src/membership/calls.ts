@@ -22,6 +22,8 @@ import type { BlobId } from '../storage/record.ts'
 import type { ListEntry, ListQuery } from '../storage/storage.ts'
 import type { Knowledge } from '../views/recovery.ts'
 import type { Boot, NodeId, View, ViewId } from '../views/view.ts'
+import type { Beat } from './gossip/beliefs.ts'
+import { type GossipMessage, gossipMessage } from './gossip/messages.ts'
 import type { NetworkConfig, NetworkWish } from './network-config.ts'
 import type { RangeReport } from './overlay.ts'
 import { isRecovery, type Recovery } from './recoveries.ts'
@@ -213,6 +215,14 @@ const CALLS = {
   forward: since(4, { ...forwarded, to: nodeId }, answers<{ readonly reached: boolean }>()),
   /** What another node has passed on. */
   forwarded: since(4, forwarded, answers<object>()),
+  /** What a round of gossip says; a node that does not gossip answers nothing. */
+  gossip: since(
+    4,
+    { said: gossipMessage(piggyback) },
+    answers<{ readonly said?: GossipMessage | undefined }>(),
+  ),
+  /** "Do you reach that node?" Answered with its heartbeat, when it gave one. */
+  'gossip-probe': since(4, { node: nodeId }, answers<{ readonly beat?: Beat | undefined }>()),
 }
 
 export type CallKind = keyof typeof CALLS

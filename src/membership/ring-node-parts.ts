@@ -10,6 +10,7 @@ import type { LearningMode } from '../routing/learning.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { GossipSettings } from './gossip/settings.ts'
 import type { NetworkConfig } from './network-config.ts'
 import type { Connect } from './ring-peers.ts'
 
@@ -35,6 +36,8 @@ export interface RingNodeInit {
   readonly speaks?: ProtocolVersion
   readonly scheme: 'http' | 'https'
   readonly learn: LearningMode
+  /** Without it the node does not gossip. */
+  readonly gossip?: GossipSettings | undefined
   /** Waits and bounds of the protocol that are not the usual ones (patience.ts). */
   readonly settings?: Partial<ChainSettings>
   /** The disk is a copy or was restored: the node has to stop. */

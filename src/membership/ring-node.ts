@@ -38,6 +38,7 @@ import {
 } from './calls.ts'
 import { Detours } from './detours.ts'
 import { type Envelope, isEnvelope } from './envelope.ts'
+import { Gossip } from './gossip/gossip.ts'
 import type { Joined } from './join.ts'
 import { Members } from './members.ts'
 import type { NetworkConfig } from './network-config.ts'
@@ -56,6 +57,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly replication: ChainReplication
   readonly credentials: Credentials
   readonly allNodes: AllNodes
+  /** Undefined where it is switched off. */
+  readonly gossip: Gossip | undefined
   readonly #env: Env
   readonly #storage: RingNodeComponents['storage']
   readonly #self: NodeId
@@ -106,15 +109,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const observe = (record: MapRecord) => this.#strangers.observe(record)
     this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
     const links = { peers: this.#peers, roundTrips: this.#roundTrips, credentials: this.credentials }
-    this.#detours = new Detours({
-      ...calling,
-      ...links,
-      driver,
-      messages: this.#hear,
-      reached: this.#strangers,
-    })
-    const answering = { env, members, driver, storage, lookups: this.#lookups, detours: this.#detours }
-    this.#answers = new Answers({ ...answering, rangeCheck: this.#makeRangeCheck() }, init)
+    const detouring = { ...calling, ...links, driver, messages: this.#hear, reached: this.#strangers }
+    this.#detours = new Detours(detouring)
+    this.gossip = init.gossip && new Gossip({ ...calling, driver }, init.gossip)
+    const answering = { ...calling, driver, storage, gossip: this.gossip, rangeCheck: this.#makeRangeCheck() }
+    this.#answers = new Answers({ ...answering, lookups: this.#lookups, detours: this.#detours }, init)
     this.allNodes = new AllNodes({
       ...calling,
       driver,
@@ -155,6 +154,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.driver.dispatch({ kind: 'boots', boots: init.boots ?? [] })
     this.driver.dispatch({ kind: 'members', members: this.members.chainMembers() })
     this.driver.start()
+    this.gossip?.start()
   }
 
   /** The recursive lookup of a key. @throws StoreError UNAVAILABLE. */
@@ -281,7 +281,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const record = this.members.there().find(one => one.address === address)
     if (record === undefined) return
     this.#env.log.debug({ op: 'peer.unreachable', peer: address, how }, 'peer did not answer')
-    if (how === 'refused') this.#detours.refused(record)
+    if (how === 'refused' && !this.gossip?.isAsking(address)) this.#detours.refused(record)
   }
 
   #makeReplication(): ChainReplication {

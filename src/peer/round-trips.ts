@@ -46,6 +46,11 @@ export class RoundTrips {
     return estimate === undefined ? 0 : estimate.smoothedMs + 4 * estimate.variationMs
   }
 
+  /** What one round trip takes, ms; 0 for a peer that nothing is known of. */
+  meanMs(peer: Address): number {
+    return this.#estimates.get(peer)?.smoothedMs ?? 0
+  }
+
   #middle(): number {
     const limits = [...this.#estimates.keys()].map(peer => this.limitMs(peer)).sort((a, b) => a - b)
     return limits[(limits.length - 1) >> 1] ?? 0

@@ -97,3 +97,11 @@ t.test('what shows views or records leaves only when it is durable', async t => 
   await Promise.all([...answers, listing, overlay])
   t.equal(answered.length, calls.length + 2)
 })
+
+t.test('a node that does not gossip says nothing to one that does', async t => {
+  const { ask, ring } = await node()
+  t.equal(ring.gossip, undefined)
+  const said = { beats: [{ node: from.nodeId, boot: 1, seq: 1 }], doubts: [], pairs: [] }
+  t.same(await ask({ kind: 'gossip', said }), {})
+  t.same(await ask({ kind: 'gossip-probe', node: from.nodeId }), {})
+})

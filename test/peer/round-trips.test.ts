@@ -7,8 +7,10 @@ const [a, b, c] = ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3'] as Address[] as 
 t.test('the limit follows what was seen, up quickly and down again', async t => {
   const trips = new RoundTrips()
   t.equal(trips.limitMs(a), 0, 'nothing is known')
+  t.equal(trips.meanMs(a), 0)
   t.equal(trips.limitMs(undefined), 0)
   trips.took(a, 10)
+  t.equal(trips.meanMs(a), 10)
   t.equal(trips.limitMs(a), 30, 'a first sample counts with twice itself on top (RFC 6298, section 2.2)')
   for (let times = 0; times < 100; times++) trips.took(a, 10)
   t.ok(trips.limitMs(a) < 11, 'steady round trips leave no room')

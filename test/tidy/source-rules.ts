@@ -54,7 +54,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   // Settings name what the network has in common.
   config: ['membership', 'routing', 'ring'],
   settings: ['config'],
-  'read-config': ['config', 'settings', 'read-s3-config', 'ring'],
+  'read-config': ['config', 'settings', 'read-s3-config', 'membership', 'ring'],
   'read-s3-config': ['config', 'settings'],
   listen: ['ring'],
   node: [

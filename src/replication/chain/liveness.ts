@@ -77,6 +77,18 @@ function doubt(m: Nodes, node: NodeId, signsMax: number): void {
   tell(m, { kind: 'dead', node })
 }
 
+/**
+ * Others have looked for a node, too: when all of them have failed, one unanswered question is enough, and it is asked now. Who counts as
+ * dead and is alive for others is asked, and counts as there once it has answered.
+ */
+export function believe(m: Nodes, node: NodeId, belief: 'alive' | 'failed'): void {
+  if (node === m.self) return
+  if (belief === 'failed' && !m.suspects.has(node)) {
+    m.silences.set(node, Math.max(m.silences.get(node) ?? 0, m.settings.silencesMax - 1))
+    probe(m, node)
+  } else if (belief === 'alive' && m.suspects.has(node)) ask(m, node)
+}
+
 export function heardFrom(m: Nodes, node: NodeId): void {
   m.unknown.delete(node)
   m.questions.delete(node)

@@ -26,7 +26,7 @@ import { startRequest } from './flows.ts'
 import { forgetStrays } from './forgetting.ts'
 import { hear, onTimer, receive } from './handlers.ts'
 import { watch } from './installing.ts'
-import { askAgain, heardFrom, knowMembers, onRefusal, seekSuspects } from './liveness.ts'
+import { askAgain, believe, heardFrom, knowMembers, onRefusal, seekSuspects } from './liveness.ts'
 import type { Machine, MachineInit, StableState } from './machine-parts.ts'
 import { machineState } from './machine-parts.ts'
 import { type Batch, type Member, putView, send, type TimerEvent } from './machine-state.ts'
@@ -61,6 +61,8 @@ export type MachineEvent =
   | { readonly kind: 'unknown'; readonly node: NodeId; readonly by: readonly NodeId[] }
   /** A node can't be reached: its machine refuses connections. */
   | { readonly kind: 'unreachable'; readonly node: NodeId }
+  /** What gossip has come to believe of a node. */
+  | { readonly kind: 'belief'; readonly node: NodeId; readonly belief: 'alive' | 'failed' }
   /** Tombstones may go. */
   | { readonly kind: 'collect' }
   /** The disk has no room for more: what is only kept as a spare goes as soon as others have it. */
@@ -129,6 +131,8 @@ function handle(m: Machine, event: MachineEvent): void {
       onRefusal(m, event.node)
       onVoterUnreachable(m, event.node)
       return onTargetUnreachable(m, event.node)
+    case 'belief':
+      return believe(m, event.node, event.belief)
     case 'collect':
       for (const viewId of [...m.views.keys()]) collectTombstones(m, viewId)
       return

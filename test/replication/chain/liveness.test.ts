@@ -1,5 +1,5 @@
 import t from 'tap'
-import { heardFrom, isAlive, seekSuspects } from '../../../src/replication/chain/liveness.ts'
+import { believe, heardFrom, isAlive, seekSuspects } from '../../../src/replication/chain/liveness.ts'
 import { Bench, node } from './bench.ts'
 
 /** A node that knows two others, which never answer. */
@@ -125,4 +125,29 @@ t.test('the longer a suspect does not answer, the rarer it is asked', async t =>
     machine.seeking = false
   }
   t.same(waits, [500, 1000, 2000, 4000, 8000, 8000, 8000])
+})
+
+t.test('whom others have looked for in vain is asked once, and its word counts more than theirs', async t => {
+  const { bench, machine } = alone()
+  let asked = 0
+  bench.lose = ({ message }) => {
+    if (message.kind === 'ping') asked++
+    return true
+  }
+  believe(machine, node('n2'), 'alive')
+  t.equal(asked, 0, 'nothing is new')
+  bench.event('n1', { kind: 'belief', node: node('n2'), belief: 'failed' })
+  t.ok(isAlive(machine, node('n2')), 'a belief of gossip alone kills nobody')
+  bench.fire('question', 'n1')
+  t.notOk(isAlive(machine, node('n2')), 'one unanswered question is enough')
+  t.equal(asked, 1)
+  bench.event('n1', { kind: 'belief', node: node('n2'), belief: 'alive' })
+  bench.run()
+  t.equal(asked, 2, 'it is asked whether it is back')
+  t.notOk(isAlive(machine, node('n2')))
+  heardFrom(machine, node('n2'))
+  bench.event('n1', { kind: 'belief', node: node('n2'), belief: 'failed' })
+  heardFrom(machine, node('n2'))
+  bench.fire('question', 'n1')
+  t.ok(isAlive(machine, node('n2')), 'it has answered')
 })
