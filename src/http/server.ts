@@ -18,6 +18,7 @@ import { StoreError } from '../errors.ts'
 import type { FileService } from '../files/file-service.ts'
 import { InvariantError, raise } from '../invariant.ts'
 import type { RingNode } from '../membership/ring-node.ts'
+import { asksForLink } from '../peer/link-reception.ts'
 import { peerRoutes } from '../peer/peer-routes.ts'
 import { TLS_OPTIONS } from '../peer/tls-options.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -316,7 +317,9 @@ function tameServer(fastify: FastifyInstance, connections: Connections, connecti
   server.on('checkContinue', route)
   server.on('checkExpectation', route)
   server.on('timeout', socket => connections.onTimeout(socket))
-  server.on('connect', (_request, socket) => connections.onConnect(socket))
+  server.on('connect', (request, socket) => {
+    if (!asksForLink(request)) connections.onConnect(socket)
+  })
 }
 
 /** Doors by which an operator looks after what is kept. */

@@ -1,5 +1,6 @@
 /**
- * The requests that this node makes to others: HTTP/1.1 by undici over kept-alive connections, one pool a peer.
+ * How this node speaks to others: HTTP/1.1 by undici over kept-alive connections, one pool a peer, and a link that stays
+ * open for its messages (peer-link.ts). A peer that knows no links yet gets its messages in requests.
  */
 import { Readable } from 'node:stream'
 import { Pool } from 'undici'
@@ -7,9 +8,10 @@ import type { Env, Timer } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import { exchange } from './exchange.ts'
-import { Outbox } from './outbox.ts'
-import { howUnreachable, notSigned, refusal } from './peer-errors.ts'
-import { PeerRequests, type Whereabouts } from './peer-requests.ts'
+import { type Delivery, Outbox } from './outbox.ts'
+import { howUnreachable, notSigned, refusal, unsupported } from './peer-errors.ts'
+import { LINK_TARGET, openLink, type PeerLink } from './peer-link.ts'
+import { type Manner, PeerRequests, type Whereabouts } from './peer-requests.ts'
 import type {
   BodyAnnouncement,
   CallOptions,
@@ -18,13 +20,13 @@ import type {
   StageOptions,
   Unreachable,
 } from './peers.ts'
-import { type Dated, OLDEST_VERSION, type ProtocolVersion } from './protocol.ts'
+import { type Dated, LINK_VERSION, OLDEST_VERSION, type ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
 import { answeredBy, questionOf, wordSigner } from './signed-answer.ts'
 import { type Credentials, decodeBatch, encode, hearReply, malformedMessage, peerHeaders } from './wire.ts'
 import { wordsOf } from './words.ts'
 
-/** Connections to one peer: messages use one at a time, the others carry calls and bodies. */
+/** Connections to one peer beside its link: they carry calls and bodies, and what goes to a peer that knows no links. */
 const CONNECTIONS_PER_PEER = 32
 
 /** Pools kept; the least recently used one is closed when one more is needed. */
@@ -58,9 +60,12 @@ export interface HttpPeersInit<Message, Asked> {
   readonly took?: (peer: Address, ms: number) => void
 }
 
-interface Link {
+/** The ways to one peer. */
+interface Ways {
   readonly pool: Pool
   readonly outbox: Outbox
+  /** Undefined until there is something to say, and with a peer that knows no links. */
+  link?: PeerLink | undefined
 }
 
 export class HttpPeers<Message, Call, Answer, Stream = never>
@@ -68,9 +73,9 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 {
   readonly #components: HttpPeersComponents
   readonly #init: HttpPeersInit<Message, Call | Stream>
-  readonly #links = new Map<Address, Link>()
-  /** Since when the batch under way to a peer has waited, ms of the monotonic clock. */
-  readonly #underWay = new Map<Address, number>()
+  readonly #ways = new Map<Address, Ways>()
+  /** Since when the batches under way to a peer have waited, oldest first, ms of the monotonic clock. */
+  readonly #underWay = new Map<Address, number[]>()
   readonly #refusals: Refusals
   readonly #requests: PeerRequests
   /** Messages that wait for a peer of which it is not known whether it understands them. */
@@ -81,7 +86,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     this.#components = components
     this.#init = init
     this.#refusals = new Refusals(components.env)
-    const pool = (to: Address) => this.#link(to).pool
+    const pool = (to: Address) => this.#waysTo(to).pool
     const { unreachable, replaced } = init
     this.#requests = new PeerRequests(components, { unreachable, pool, ...(replaced && { replaced }) })
   }
@@ -94,7 +99,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     if (known !== undefined && known < dated.since) return this.#drop(to, dated)
     const encoded = encode(message)
     if (known === undefined && dated.since > versions.oldest) this.#newer.set(encoded, dated)
-    this.#link(to).outbox.add(encoded)
+    this.#waysTo(to).outbox.add(encoded)
   }
 
   #drop(to: Address, { kind, since }: Dated): void {
@@ -103,7 +108,7 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 
   /** How long the messages under way to a peer have waited for its answer, ms; 0 when none are. */
   waitsMs(to: Address): number {
-    const since = this.#underWay.get(to)
+    const since = this.#underWay.get(to)?.[0]
     return since === undefined ? 0 : this.#components.env.clock.monotonicMs() - since
   }
 
@@ -181,9 +186,10 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
 
   async close(): Promise<void> {
     this.#closed = true
-    const links = [...this.#links.values()]
-    this.#links.clear()
-    await Promise.all(links.map(link => link.pool.destroy()))
+    const all = [...this.#ways.values()]
+    this.#ways.clear()
+    for (const { link } of all) link?.close()
+    await Promise.all(all.map(({ pool }) => pool.destroy()))
   }
 
   /** Gives `exchange` a signal, and the way to end it: a peer that is waited for no longer counts as silent. */
@@ -203,33 +209,21 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     }
   }
 
-  async #deliver(to: Address, pool: Pool, batch: readonly Uint8Array[]) {
-    const url = '/peer/messages'
-    const { clock, log } = this.#components.env
-    const { credentials } = this.#components
+  async #deliver(to: Address, ways: Ways, batch: readonly Uint8Array[]): Promise<Delivery> {
+    const { log } = this.#components.env
     try {
       for (let tries = 1; ; tries++) {
-        const manner = await this.#requests.manner(to, MESSAGES)
-        const { version, turn } = manner
-        const body = this.#understood(to, batch, version)
-        const beganMs = clock.monotonicMs()
-        const headers = peerHeaders(credentials, 'POST', url, body, version, turn)
-        const timeoutMs = DELIVERY_TIMEOUT_MS
-        const answer = await exchange(pool, { method: 'POST', path: url, headers, body, timeoutMs })
-        const { status } = answer
-        const speaks = hearReply(credentials, to, answer.headers)
-        const question = questionOf(headers)
-        const from = answeredBy(credentials, question, answer)
-        if (status < 300) {
-          this.#init.took?.(to, clock.monotonicMs() - beganMs)
-          this.#takeReplies(to, url, answer.body, version, from)
-          return 'delivered'
+        if (ways.link !== undefined) {
+          const understood = this.#understood(to, batch, LINK_VERSION)
+          return understood.length === 0 ? 'delivered' : await ways.link.deliver(understood)
         }
-        const error = refusal(to, status, answer.body, from !== undefined)
-        const isOfVersion = this.#requests.isOfVersion(error, to, version, speaks)
-        if (tries === 1 && (this.#requests.mayAgree(to, manner, error) || isOfVersion)) continue
-        log.warn({ op: 'peer.send', peer: to, status }, 'peer refused messages')
-        return 'delivered'
+        const manner = await this.#requests.manner(to, MESSAGES)
+        try {
+          if (manner.version < LINK_VERSION) return await this.#post(to, ways.pool, batch, manner)
+          ways.link = await this.#open(to, ways, manner)
+        } catch (error) {
+          if (tries > 2 || !this.#requests.mayAgree(to, manner, error)) throw error
+        }
       }
     } catch (error) {
       if (!(error instanceof StoreError)) return this.#requests.lose(to, error)
@@ -240,28 +234,67 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     }
   }
 
-  /** Messages as one body, without those that are newer than the peer has turned out to be. */
-  #understood(to: Address, batch: readonly Uint8Array[], version: ProtocolVersion): Uint8Array {
-    const understood = batch.filter(message => {
+  async #open(to: Address, ways: Ways, manner: Manner): Promise<PeerLink> {
+    const { log } = this.#components.env
+    const link = await openLink(this.#components, {
+      to,
+      manner,
+      pool: ways.pool,
+      refused: (error, speaks) =>
+        this.#requests.isOfVersion(error, to, manner.version, speaks)
+          ? unsupported(to, manner.version, error)
+          : error,
+      took: ms => this.#init.took?.(to, ms),
+      replied: (from, content) => this.#takeReplies(LINK_TARGET, content, manner.version, from),
+      ended: refused => {
+        ways.link = undefined
+        if (refused !== undefined)
+          log.warn({ op: 'peer.send', peer: to, code: refused.code }, 'peer refused messages')
+      },
+    })
+    if (this.#closed) link.close()
+    return link
+  }
+
+  /** One batch as one request, as nodes did it before there were links. @throws StoreError; what undici says. */
+  async #post(to: Address, pool: Pool, batch: readonly Uint8Array[], manner: Manner): Promise<Delivery> {
+    const url = '/peer/messages'
+    const { credentials } = this.#components
+    const { clock } = this.#components.env
+    const { version, turn } = manner
+    const understood = this.#understood(to, batch, version)
+    const [first] = understood
+    const body = first !== undefined && understood.length === 1 ? first : Buffer.concat(understood)
+    const beganMs = clock.monotonicMs()
+    const headers = peerHeaders(credentials, 'POST', url, body, version, turn)
+    const timeoutMs = DELIVERY_TIMEOUT_MS
+    const answer = await exchange(pool, { method: 'POST', path: url, headers, body, timeoutMs })
+    const { status } = answer
+    const speaks = hearReply(credentials, to, answer.headers)
+    const from = answeredBy(credentials, questionOf(headers), answer)
+    if (status >= 300) {
+      const error = refusal(to, status, answer.body, from !== undefined)
+      throw this.#requests.isOfVersion(error, to, version, speaks) ? unsupported(to, version, error) : error
+    }
+    this.#init.took?.(to, clock.monotonicMs() - beganMs)
+    if (answer.body.byteLength === 0) return 'delivered'
+    // Only what is signed as an answer counts: another program may have taken over the port.
+    if (from === undefined) throw notSigned(to)
+    this.#takeReplies(url, answer.body, version, from)
+    return 'delivered'
+  }
+
+  /** Messages without those that are newer than the peer has turned out to be. */
+  #understood(to: Address, batch: readonly Uint8Array[], version: ProtocolVersion): readonly Uint8Array[] {
+    return batch.filter(message => {
       const dated = this.#newer.get(message)
       if (dated === undefined || dated.since <= version) return true
       this.#drop(to, dated)
       return false
     })
-    const [first] = understood
-    return first !== undefined && understood.length === 1 ? first : Buffer.concat(understood)
   }
 
-  /** Only what is signed as an answer counts: another program may have taken over the port. */
-  #takeReplies(
-    to: Address,
-    url: string,
-    body: Uint8Array,
-    version: ProtocolVersion,
-    from: PeerIdentity | undefined,
-  ): void {
-    if (body.byteLength === 0) return
-    if (from === undefined) throw notSigned(to)
+  #takeReplies(url: string, body: Uint8Array, version: ProtocolVersion, from: PeerIdentity): void {
     const messages = decodeBatch(body)
     const malformed = messages.find(message => !this.#init.isMessage(message, version))
     if (malformed === undefined) return this.#init.messages(from, messages as Message[])
@@ -269,14 +302,14 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     this.#refusals.note({ op: 'peer.refused', peer: from.address, url, code, reason })
   }
 
-  #link(to: Address): Link {
-    const known = this.#links.get(to)
+  #waysTo(to: Address): Ways {
+    const known = this.#ways.get(to)
     if (known !== undefined) {
-      this.#links.delete(to)
-      this.#links.set(to, known)
+      this.#ways.delete(to)
+      this.#ways.set(to, known)
       return known
     }
-    if (this.#links.size >= POOLS_MAX) this.#dropOldestLink()
+    if (this.#ways.size >= POOLS_MAX) this.#dropOldest()
     const pool = new Pool(`${this.#init.scheme}://${to}`, {
       connections: CONNECTIONS_PER_PEER,
       pipelining: 1,
@@ -286,30 +319,34 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
         ...(this.#init.authority !== undefined && { ca: this.#init.authority }),
       },
     })
+    const { clock, log, timers } = this.#components.env
+    const began: number[] = []
+    this.#underWay.set(to, began)
     const outbox = new Outbox({
+      soon: then => timers.soon(then),
       deliver: async batch => {
-        this.#underWay.set(to, this.#components.env.clock.monotonicMs())
-        try {
-          return await this.#deliver(to, pool, batch)
-        } finally {
-          this.#underWay.delete(to)
-        }
+        began.push(clock.monotonicMs())
+        // They end in the order in which they began.
+        return this.#deliver(to, ways, batch).finally(() => began.shift())
       },
+      hasRoom: () => ways.link?.hasRoom ?? false,
       lost: (how, messages) => {
-        this.#components.env.log.debug({ op: 'peer.send', peer: to, how, messages }, 'messages lost')
+        log.debug({ op: 'peer.send', peer: to, how, messages }, 'messages lost')
         this.#init.unreachable(to, how)
       },
     })
-    const link = { pool, outbox }
-    this.#links.set(to, link)
-    return link
+    const ways: Ways = { pool, outbox }
+    this.#ways.set(to, ways)
+    return ways
   }
 
-  #dropOldestLink(): void {
-    for (const [address, link] of this.#links) {
-      if (link.outbox.waiting > 0) continue
-      this.#links.delete(address)
-      void link.pool.close()
+  #dropOldest(): void {
+    for (const [address, { outbox, link, pool }] of this.#ways) {
+      if (outbox.waiting > 0 || this.waitsMs(address) > 0) continue
+      this.#ways.delete(address)
+      this.#underWay.delete(address)
+      link?.close()
+      void pool.close()
       return
     }
   }

@@ -12,6 +12,7 @@ const SAID_UNSIGNED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PROTOCOL_UNSUPPORTED',
   'INVALID_REQUEST',
   'ROUTE_NOT_FOUND',
+  'METHOD_NOT_ALLOWED',
   'UNAVAILABLE',
   'OVERLOADED',
 ])

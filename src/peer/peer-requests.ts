@@ -225,7 +225,8 @@ export class PeerRequests {
   isOfVersion(error: StoreError, to: Address, version: ProtocolVersion, speaks: number | undefined): boolean {
     const { versions } = this.#components.credentials
     // A door that only newer programs have is not found at an older one.
-    const lacksDoor = error.code === 'ROUTE_NOT_FOUND' && version > versions.oldest
+    const isNowhere = error.code === 'ROUTE_NOT_FOUND' || error.code === 'METHOD_NOT_ALLOWED'
+    const lacksDoor = isNowhere && version > versions.oldest
     if (error.code !== 'PROTOCOL_UNSUPPORTED' && !lacksDoor) return false
     if (speaks !== undefined && speaks >= version) return false
     if (versions.of(to) === version)

@@ -3,6 +3,7 @@
  * that is not signed, of another network, of an unknown protocol or garbled is refused, logged once for each sender,
  * and changes nothing.
  */
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type {
   FastifyInstance,
@@ -15,6 +16,7 @@ import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { BlobId } from '../storage/record.ts'
 import { parseBodyName, parseNodes, parseSha256 } from './body-name.ts'
+import { asksForLink, LinkReception } from './link-reception.ts'
 import type { BodyAnnouncement, PeerIdentity } from './peers.ts'
 import type { ProtocolVersion } from './protocol.ts'
 import { Refusals } from './refusals.ts'
@@ -66,7 +68,9 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
   components: PeerRoutesComponents<Message, Call, Answer, Stream>,
 ): Promise<void> {
   const { credentials, reception } = components
-  addHooks(app, components)
+  const refusals = new Refusals(components.env)
+  addHooks(app, components, refusals)
+  acceptLinks(app, components, refusals)
   app.post('/peer/messages', doorOptions(components, '/peer/messages'), async (request, reply) => {
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
@@ -113,13 +117,32 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
   bodyRoutes(app, components)
 }
 
+/** Links come by CONNECT, which no route of the framework sees. */
+function acceptLinks<Message, Call, Answer, Stream>(
+  app: FastifyInstance,
+  { env, credentials, reception }: PeerRoutesComponents<Message, Call, Answer, Stream>,
+  refusals: Refusals,
+): void {
+  const links = new LinkReception<Message>(
+    { env, credentials, refusals },
+    {
+      isMessage: (value, version): value is Message => reception.isMessage(value, version),
+      messages: (from, messages) => reception.messages(from, messages),
+    },
+  )
+  app.server.on('connect', (request, socket) => {
+    if (asksForLink(request)) links.accept(request, socket as Socket)
+  })
+  app.addHook('preClose', async () => links.close())
+}
+
 /** Every reply shows what this node speaks to those who may not know; every refusal does, and is logged. */
 function addHooks(
   app: FastifyInstance,
   components: Pick<PeerRoutesComponents<never, never, never>, 'env' | 'credentials'>,
+  refusals: Refusals,
 ): void {
   const { credentials } = components
-  const refusals = new Refusals(components.env)
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config.peer !== true) return
     // Who speaks the newest version already needs to be told nothing.

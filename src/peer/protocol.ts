@@ -6,7 +6,7 @@ import { StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PeerIdentity } from './peers.ts'
 
-export type ProtocolVersion = 3 | 4
+export type ProtocolVersion = 3 | 4 | 5
 
 /** Something that exists since a version of the protocol, and its kind, for people. */
 export interface Dated {
@@ -15,13 +15,16 @@ export interface Dated {
 }
 
 /** The version that this program speaks. It also understands the one before. */
-export const PROTOCOL_VERSION = 4 satisfies ProtocolVersion
+export const PROTOCOL_VERSION = 5 satisfies ProtocolVersion
 
-/** The oldest version that is spoken. Since it a request is good for one node and for once, and its answer is signed (turns.ts). */
+/** The oldest version that there is. Since it a request is good for one node and for once, and its answer is signed (turns.ts). */
 export const OLDEST_VERSION = 3 satisfies ProtocolVersion
 
 /** Since this version records carry user metadata, which an older program would keep without a word about it. */
 export const USER_META_VERSION = 4 satisfies ProtocolVersion
+
+/** Since this version messages travel over a link that stays open (peer-link.ts), and not in a request for each batch. */
+export const LINK_VERSION = 5 satisfies ProtocolVersion
 
 /** Peers remembered, the one heard of longest ago goes first; as many as connections are kept to (http-peers.ts). */
 const PEERS_MAX = 1024

@@ -10,7 +10,7 @@ function gateWhere(
   known: Partial<Record<string, ProtocolVersion>>,
   answers: Partial<Record<string, ProtocolVersion>>,
 ) {
-  const versions = new PeerVersions()
+  const versions = new PeerVersions({ speaks: 4 })
   const asked: Address[] = []
   const hear = (address: Address, version: ProtocolVersion) =>
     versions.heard(

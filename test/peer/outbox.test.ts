@@ -2,11 +2,13 @@ import t from 'tap'
 import { BATCH_BYTES_MAX, type Delivery, OUTBOX_MESSAGES_MAX, Outbox } from '../../src/peer/outbox.ts'
 
 /** An outbox whose deliveries end when the test says so. */
-function outboxUnderTest() {
+function outboxUnderTest(hasRoom = () => false) {
   const batches: Uint8Array[][] = []
   const endings: ((delivery: Delivery) => void)[] = []
   const lost: [string, number][] = []
   const outbox = new Outbox({
+    soon: then => void setImmediate(then),
+    hasRoom,
     deliver: batch => {
       batches.push([...batch])
       return new Promise(resolve => endings.push(resolve))
@@ -32,6 +34,26 @@ t.test('what one event causes leaves in one request, what follows in the next, i
   endings[0]?.('delivered')
   await turn()
   t.same(batches[1], [message(3), message(4)])
+})
+
+t.test('batches leave one behind the other while the carrier has room', async t => {
+  let room = 2
+  const { outbox, batches, endings, turn } = outboxUnderTest(() => batches.length - taken < room)
+  let taken = 0
+  for (let value = 1; value <= 4; value++) {
+    outbox.add(message(value))
+    await turn()
+  }
+  t.same(batches, [[message(1)], [message(2)]])
+  room = 1
+  taken++
+  endings[0]?.('delivered')
+  await turn()
+  t.equal(batches.length, 2, 'no room')
+  taken++
+  endings[1]?.('delivered')
+  await turn()
+  t.same(batches[2], [message(3), message(4)])
 })
 
 t.test('a request is bounded in bytes; a larger message travels alone', async t => {

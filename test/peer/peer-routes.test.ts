@@ -18,7 +18,7 @@ const credentials = (change: { secret?: string; network?: string } = {}): Creden
     nodeId: 'a'.repeat(32) as NodeId,
     boot: { counter: 1, nonce: 'b' },
   }),
-  versions: new PeerVersions(),
+  versions: new PeerVersions({ speaks: 4 }),
   turns,
 })
 

@@ -1,0 +1,414 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import fastify from 'fastify'
+import t, { type Test } from 'tap'
+import { type Env, realEnv } from '../../src/env.ts'
+import { FrameReader, FrameWriter } from '../../src/peer/frames.ts'
+import { HttpPeers } from '../../src/peer/http-peers.ts'
+import { LINK_BATCHES_MAX, LINK_TARGET } from '../../src/peer/peer-link.ts'
+import { peerRoutes } from '../../src/peer/peer-routes.ts'
+import type { PeerIdentity, Unreachable } from '../../src/peer/peers.ts'
+import { PeerVersions, type ProtocolVersion } from '../../src/peer/protocol.ts'
+import { Turns } from '../../src/peer/turns.ts'
+import { type Credentials, encode, peerHeaders } from '../../src/peer/wire.ts'
+import type { Address, NodeId } from '../../src/ring/identifier.ts'
+import { waitFor } from '../e2e/harness.ts'
+
+interface Message {
+  text: string
+}
+
+const isMessage = (value: unknown): value is Message => typeof (value as Message | null)?.text === 'string'
+
+interface Spoken {
+  speaks?: ProtocolVersion
+  secret?: string | undefined
+  node?: string
+}
+
+function credentialsOf(init: Spoken = {}) {
+  const self = {
+    address: `${init.node ?? 'a'}:1` as Address,
+    nodeId: (init.node ?? 'a').repeat(32) as NodeId,
+    boot: { counter: 1, nonce: 'ab' },
+  }
+  return {
+    secret: 'secret' in init ? init.secret : 'a secret',
+    networkId: () => 'net',
+    self: () => self as PeerIdentity,
+    versions: new PeerVersions({ speaks: init.speaks ?? 5 }),
+    turns: new Turns(realEnv()),
+    /** The node counts another start while it runs. */
+    startsAnew: () => {
+      self.boot = { counter: self.boot.counter + 1, nonce: 'cd' }
+    },
+  }
+}
+
+/** A clock and timers that the test moves, beside the real loop. */
+function movedEnv(warnings: object[]) {
+  const real = realEnv({ debug() {}, info() {}, warn: fields => warnings.push(fields), error() {} })
+  let skipped = 0
+  const timers = new Set<{ atMs: number; then: () => void }>()
+  const nowMs = () => real.clock.monotonicMs() + skipped
+  const env: Env = {
+    ...real,
+    clock: { ...real.clock, monotonicMs: nowMs },
+    timers: {
+      ...real.timers,
+      after(delayMs, then) {
+        const timer = { atMs: nowMs() + delayMs, then }
+        timers.add(timer)
+        return { cancel: () => timers.delete(timer) }
+      },
+    },
+  }
+  const fire = () => {
+    for (const timer of [...timers].filter(({ atMs }) => atMs <= nowMs())) {
+      timers.delete(timer)
+      timer.then()
+    }
+  }
+  return {
+    env,
+    waiting: () => timers.size,
+    skip(ms: number) {
+      skipped += ms
+      fire()
+    },
+  }
+}
+
+async function nodeUnderTest(t: Test, init: Spoken = {}) {
+  const warnings: object[] = []
+  const received: [PeerIdentity, Message][] = []
+  const credentials = credentialsOf({ node: 'b', ...init })
+  const env = realEnv({ debug() {}, info() {}, warn: fields => warnings.push(fields), error() {} })
+  const app = fastify()
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined))
+  app.setErrorHandler((error: Error & { code?: string }, _request, reply) =>
+    reply.code(400).send({ error: { code: error.code, message: error.message } }),
+  )
+  const requests: string[] = []
+  app.addHook('onRequest', async ({ method, url }) => {
+    requests.push(`${method} ${url}`)
+  })
+  let connections = 0
+  app.server.on('connection', () => {
+    connections++
+  })
+  const reception = {
+    isMessage,
+    isCall: () => true,
+    isStream: () => false,
+    messages(from: PeerIdentity, messages: readonly Message[]) {
+      received.push(...messages.map(message => [from, message] as [PeerIdentity, Message]))
+      return messages.filter(({ text }) => text.startsWith('echo'))
+    },
+    call: async () => ({}),
+  }
+  await app.register(peerRoutes, { env, credentials, reception } as never)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  t.teardown(() => app.close())
+  const { port } = app.server.address() as { port: number }
+  const address = `127.0.0.1:${port}` as Address
+  const texts = () => received.map(([, { text }]) => text)
+  return {
+    app,
+    address,
+    port,
+    credentials,
+    received,
+    texts,
+    requests,
+    warnings,
+    connections: () => connections,
+  }
+}
+
+function senderUnderTest(t: Test, init: Spoken = {}) {
+  const warnings: object[] = []
+  const credentials = credentialsOf(init)
+  const time = movedEnv(warnings)
+  const replies: [PeerIdentity, string][] = []
+  const unreachable: [Address, Unreachable][] = []
+  const took: number[] = []
+  const peers = new HttpPeers<Message, never, unknown>(
+    { env: time.env, credentials },
+    {
+      scheme: 'http',
+      unreachable: (peer, how) => unreachable.push([peer, how]),
+      isMessage,
+      dated: () => ({ kind: 'note', since: 3 }),
+      messages: (from, messages) => {
+        for (const { text } of messages) replies.push([from, text])
+      },
+      took: (_peer, ms) => took.push(ms),
+    },
+  )
+  t.teardown(() => peers.close())
+  return { peers, credentials, replies, unreachable, took, warnings, time }
+}
+
+const seen = (what: string, condition: () => boolean) => waitFor(async () => condition(), { what })
+
+t.test('messages travel over one link, in order, and what is said in return comes back', async t => {
+  for (const secret of ['a secret', undefined]) {
+    const node = await nodeUnderTest(t, { secret })
+    const { peers, replies, took } = senderUnderTest(t, { secret })
+    const sent: string[] = []
+    for (let turn = 0; turn < 50; turn++) {
+      for (const text of [`${turn}`, `echo ${turn}`]) {
+        sent.push(text)
+        peers.send(node.address, { text })
+      }
+      await new Promise(setImmediate)
+    }
+    await seen('all replies', () => replies.length === 50)
+    t.same(node.texts(), sent)
+    t.same(
+      replies.map(([{ nodeId }, text]) => [nodeId, text]),
+      sent.filter(text => text.startsWith('echo')).map(text => ['b'.repeat(32), text]),
+    )
+    t.same(node.requests, ['POST /peer/call'], 'the greeting is the only request')
+    t.ok(took.length > 0)
+    await seen('nothing under way', () => peers.waitsMs(node.address) === 0)
+  }
+})
+
+t.test('a peer of the version before gets requests, until it is upgraded', async t => {
+  const node = await nodeUnderTest(t, { speaks: 4 })
+  const { peers } = senderUnderTest(t)
+  peers.send(node.address, { text: 'old' })
+  await seen('the message', () => node.texts().length === 1)
+  t.same(node.requests.at(-1), 'POST /peer/messages')
+  const old = await nodeUnderTest(t)
+  const { peers: ofOld } = senderUnderTest(t, { speaks: 4 })
+  ofOld.send(old.address, { text: 'to a newer one' })
+  await seen('the message', () => old.texts().length === 1)
+  t.same(old.requests.at(-1), 'POST /peer/messages')
+})
+
+t.test('a node that counts a new start while it runs says so, at both ends', async t => {
+  const node = await nodeUnderTest(t)
+  const { peers, credentials, replies } = senderUnderTest(t)
+  const counters = () => [node.received.at(-1)?.[0].boot.counter, replies.at(-1)?.[0].boot.counter]
+  peers.send(node.address, { text: 'echo 1' })
+  await seen('a reply', () => replies.length === 1)
+  t.same(counters(), [1, 1])
+  credentials.startsAnew()
+  node.credentials.startsAnew()
+  peers.send(node.address, { text: 'echo 2' })
+  await seen('a reply', () => replies.length === 2)
+  t.same(counters(), [2, 2])
+})
+
+t.test('a link that breaks is told, and the next message opens another', async t => {
+  const node = await nodeUnderTest(t)
+  let cutAfter = Number.POSITIVE_INFINITY
+  const sockets: Socket[] = []
+  const proxy = createServer(near => {
+    const far = connect(node.port, '127.0.0.1')
+    sockets.push(near)
+    let bytes = 0
+    near.on('data', chunk => {
+      bytes += chunk.length
+      if (bytes < cutAfter) {
+        far.write(chunk)
+        return
+      }
+      // In the middle of a frame.
+      far.write(chunk.subarray(0, chunk.length - 7))
+      far.destroy()
+      near.destroy()
+    })
+    far.on('data', chunk => near.write(chunk))
+    for (const [one, other] of [[near, far] as const, [far, near] as const])
+      one.on('error', () => undefined).on('close', () => other.destroy())
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => proxy.close())
+  await once(proxy, 'listening')
+  const address = `127.0.0.1:${(proxy.address() as { port: number }).port}` as Address
+  const { peers, unreachable } = senderUnderTest(t)
+  peers.send(address, { text: 'first' })
+  await seen('the first', () => node.texts().includes('first'))
+  await seen('nothing under way', () => peers.waitsMs(address) === 0)
+  cutAfter = 0
+  peers.send(address, { text: 'lost' })
+  await seen('the loss', () => unreachable.length > 0)
+  t.same(unreachable[0], [address, 'refused'])
+  cutAfter = Number.POSITIVE_INFINITY
+  peers.send(address, { text: 'after' })
+  await seen('what follows', () => node.texts().includes('after'))
+  t.notOk(node.texts().includes('lost'), 'half a frame is none')
+})
+
+t.test(
+  'a peer that takes nothing any more counts as silent, and holds up a bounded number of messages',
+  async t => {
+    const node = await nodeUnderTest(t)
+    const { peers, unreachable, time } = senderUnderTest(t)
+    peers.send(node.address, { text: 'first' })
+    await seen('the first', () => node.texts().includes('first'))
+    await seen('nothing under way', () => peers.waitsMs(node.address) === 0)
+    // Half open: the other end neither reads nor ends.
+    const held = node.received
+    for (const socket of await openSockets(node.app.server)) socket.pause()
+    for (let index = 0; index < 4 * LINK_BATCHES_MAX; index++) {
+      peers.send(node.address, { text: 'x'.repeat(1000) })
+      await new Promise(setImmediate)
+    }
+    t.equal(held.length, 1)
+    t.ok(peers.waitsMs(node.address) > 0)
+    t.same(unreachable, [])
+    time.skip(5_000)
+    await seen('its silence', () => unreachable.length === LINK_BATCHES_MAX)
+    t.same(unreachable[0], [node.address, 'silent'])
+  },
+)
+
+async function openSockets(server: { getConnections(then: (e: unknown, n: number) => void): void }) {
+  const handles = (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles()
+  return handles.filter((handle): handle is Socket => (handle as { server?: unknown }).server === server)
+}
+
+t.test('a link that carries nothing is closed, and leaves no timer', async t => {
+  const node = await nodeUnderTest(t)
+  const { peers, time, unreachable } = senderUnderTest(t)
+  peers.send(node.address, { text: 'one' })
+  await seen('the message', () => node.texts().length === 1)
+  await seen('nothing under way', () => peers.waitsMs(node.address) === 0)
+  const open = () => openSockets(node.app.server)
+  const before = (await open()).length
+  time.skip(59_000)
+  t.equal((await open()).length, before)
+  time.skip(5_000)
+  await waitFor(async () => (await open()).length === before - 1, { what: 'the link is closed' })
+  t.equal(time.waiting(), 0, 'no timer is left')
+  t.same(unreachable, [], 'which is nobody’s fault')
+  peers.send(node.address, { text: 'two' })
+  await seen('another link', () => node.texts().length === 2)
+})
+
+/** A link that a test opens by hand. */
+async function rawLink(
+  t: Test,
+  node: Awaited<ReturnType<typeof nodeUnderTest>>,
+  init: { credentials?: Credentials; turn?: number; headers?: Record<string, string> } = {},
+) {
+  const credentials = init.credentials ?? credentialsOf()
+  const turn = {
+    to: `${node.credentials.self().nodeId}.${node.credentials.turns.start}`,
+    turn: `${'c'.repeat(32)}.${init.turn ?? 1}`,
+  }
+  const headers = { ...peerHeaders(credentials, 'CONNECT', LINK_TARGET, undefined, 5, turn), ...init.headers }
+  const socket = connect(node.port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  const chunks: Buffer[] = []
+  socket.on('data', chunk => chunks.push(chunk)).on('error', () => undefined)
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`CONNECT ${LINK_TARGET} HTTP/1.1\r\nhost: x\r\n${lines.join('')}\r\n`)
+  const all = () => Buffer.concat(chunks)
+  await seen('an answer', () => all().includes('\r\n\r\n'))
+  const opening = headers['ring-signature'] ?? ''
+  return {
+    socket,
+    all,
+    status: () => Number(all().toString('latin1').split(' ')[1]),
+    frames: () =>
+      new FrameReader(credentials.secret, opening, 'back').push(
+        all().subarray(all().indexOf('\r\n\r\n') + 4),
+      ),
+    writer: new FrameWriter(credentials.secret, opening, 'out'),
+    ended: () => socket.closed || socket.readableEnded,
+  }
+}
+
+t.test('strangers and what was captured get no link', async t => {
+  const node = await nodeUnderTest(t)
+  const good = await rawLink(t, node, { turn: 7 })
+  t.equal(good.status(), 200)
+  for (const [what, init, message] of [
+    ['it has come before', { turn: 7 }, /has come before/],
+    ['another secret', { turn: 8, credentials: credentialsOf({ secret: 'another' }) }, /not signed/],
+    ['another name', { turn: 9, headers: { 'ring-node': `${'d'.repeat(32)}/1.ab/d:1` } }, /not signed/],
+    ['no turn', { turn: 10, headers: { 'ring-turn': '' } }, /not signed/],
+  ] as const) {
+    const link = await rawLink(t, node, init)
+    await seen('the end', link.ended)
+    t.equal(link.status(), 400, what)
+    t.match(link.all().toString(), message)
+    t.match(link.all().toString(), '"UNAUTHORIZED"')
+  }
+  t.notOk(good.ended(), 'the first one stays')
+})
+
+t.test('a CONNECT to anywhere else is no link', async t => {
+  const node = await nodeUnderTest(t)
+  node.app.server.on('connect', (request, socket) => {
+    if (request.url !== LINK_TARGET) socket.end('HTTP/1.1 405 Method Not Allowed\r\n\r\n')
+  })
+  const socket = connect(node.port, '127.0.0.1')
+  socket.write('CONNECT example.org:443 HTTP/1.1\r\nhost: x\r\n\r\n')
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  t.match(answer.toString(), /^HTTP\/1\.1 405 /)
+  socket.destroy()
+})
+
+t.test('garbage ends a link with a word on why, and costs nobody else anything', async t => {
+  const node = await nodeUnderTest(t)
+  const message = [encode({ text: 'x' })]
+  type Writer = FrameWriter
+  const rows: [what: string, bytes: (writer: Writer) => Buffer, code: string][] = [
+    ['no frame', () => Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'INVALID_REQUEST'],
+    ['a wrong proof', writer => writer.frame('messages', message).fill(0, 5, 10), 'UNAUTHORIZED'],
+    ['no message', writer => writer.frame('messages', [encode({ kind: 'y' })]), 'INVALID_REQUEST'],
+    ['no MessagePack', writer => writer.frame('messages', [Buffer.from([0xc1])]), 'INVALID_REQUEST'],
+    ['the wrong direction', writer => writer.frame('taken', [Buffer.alloc(6)]), 'INVALID_REQUEST'],
+    ['no identity', writer => writer.frame('self', [Buffer.from('x')]), 'INVALID_REQUEST'],
+    [
+      'another node',
+      writer => writer.frame('self', [Buffer.from(`${'e'.repeat(32)}/1.ab/e:1`)]),
+      'INVALID_REQUEST',
+    ],
+  ]
+  for (const [index, [what, bytes, code]] of rows.entries()) {
+    const link = await rawLink(t, node, { turn: index + 1 })
+    link.socket.write(link.writer.frame('messages', message))
+    await seen('a good one', () => link.frames().length === 1)
+    link.socket.write(bytes(link.writer))
+    await seen('the end', link.ended)
+    const last = link.frames().at(-1)
+    t.equal(last?.kind, 'refused', what)
+    t.match(JSON.parse(`${last?.content}`), { error: { code } }, what)
+  }
+  t.equal(node.received.length, rows.length, 'what came before was taken')
+})
+
+t.test('a sender that never reads is not read from without bounds', async t => {
+  const node = await nodeUnderTest(t)
+  const link = await rawLink(t, node)
+  link.socket.pause()
+  const echo = link.writer
+  const text = `echo ${'x'.repeat(10_000)}`
+  let written = 0
+  const write = () => {
+    while (written < 20_000 && link.socket.write(echo.frame('messages', [encode({ text })]))) written++
+  }
+  link.socket.on('drain', write)
+  write()
+  let before = -1
+  await waitFor(
+    async () => {
+      const stands = node.received.length === before && before > 0
+      before = node.received.length
+      return stands
+    },
+    { what: 'the node reads no more' },
+  )
+  const bytes = (await openSockets(node.app.server)).map(socket => socket.writableLength)
+  t.ok(Math.max(...bytes) < 4 * 1024 * 1024, `${Math.max(...bytes)} bytes wait`)
+  link.socket.resume()
+  await seen('the rest', () => node.received.length > before)
+})
