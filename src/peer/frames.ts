@@ -12,7 +12,10 @@ import { MESSAGE_BYTES_MAX } from './wire.ts'
 export const FRAME_KINDS = {
   /** Messages, one encoded behind the other, from the node that opened the link. */
   messages: 1,
-  /** How many frames of messages were taken so far (6 bytes), and what is said in return at once. */
+  /**
+   * How many frames of messages were taken so far (6 bytes), how long the first of those that this tells of has waited to
+   * be told of (4 bytes, us), and what is said in return at once.
+   */
   taken: 2,
   /** Who speaks from here on, as in the header Ring-Node: a node may count a new start while it runs. */
   self: 3,
@@ -34,8 +37,34 @@ const LENGTH_BYTES = 4
 const KIND_BYTES = 1
 const PROOF_BYTES = 16
 
-/** Bytes in which a link counts the frames that were taken. */
-export const COUNT_BYTES = 6
+const COUNT_BYTES = 6
+const HELD_BYTES = 4
+
+/** What a frame says of the frames that were taken. */
+export interface Taken {
+  readonly count: number
+  readonly heldMs: number
+  /** What is said in return, messages one behind the other. */
+  readonly replies: Buffer
+}
+
+export function encodeTaken({ count, heldMs }: Omit<Taken, 'replies'>): Buffer {
+  const bytes = Buffer.allocUnsafe(COUNT_BYTES + HELD_BYTES)
+  bytes.writeUIntBE(count, 0, COUNT_BYTES)
+  bytes.writeUInt32BE(Math.min(0xff_ff_ff_ff, Math.round(heldMs * 1000)), COUNT_BYTES)
+  return bytes
+}
+
+/** @throws StoreError INVALID_REQUEST. */
+export function decodeTaken(content: Buffer): Taken {
+  if (content.byteLength < COUNT_BYTES + HELD_BYTES)
+    throw new StoreError('INVALID_REQUEST', 'The link does not say what was taken.')
+  return {
+    count: content.readUIntBE(0, COUNT_BYTES),
+    heldMs: content.readUInt32BE(COUNT_BYTES) / 1000,
+    replies: content.subarray(COUNT_BYTES + HELD_BYTES),
+  }
+}
 
 const kindOfByte = new Map(
   Object.entries(FRAME_KINDS).map(([kind, byte]) => [byte as number, kind as FrameKind]),

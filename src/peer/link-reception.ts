@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
 import type { Env, Timer } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { InvariantError, raise } from '../invariant.ts'
-import { COUNT_BYTES, type Frame, FrameReader, FrameWriter } from './frames.ts'
+import { encodeTaken, type Frame, FrameReader, FrameWriter } from './frames.ts'
 import { LINK_TARGET, sameNode } from './peer-link.ts'
 import type { PeerIdentity } from './peers.ts'
 import { LINK_VERSION, type ProtocolVersion } from './protocol.ts'
@@ -29,13 +29,13 @@ import {
 const GONE_MS = 300_000
 
 /**
- * Between two words of what was taken, ms, as long as there is nothing else to say: nobody waits for it but whoever measures
- * how long messages take.
+ * From taking a frame to saying so, ms, as long as there is nothing else to say. Nobody waits for it but whoever measures how
+ * long messages take, and that knows how long it was held.
  */
-const TELL_MS = 10
+const TELL_MS = 25
 
-/** Frames of messages after which it is said sooner: a part of what may be under way (LINK_BATCHES_MAX). */
-const TELL_FRAMES = 16
+/** Frames of messages after which it is said sooner: half of what may be under way (LINK_BATCHES_MAX). */
+const TELL_FRAMES = 32
 
 /** Bytes that may wait for a node that does not read what this one has taken. Until they are fewer, it is not read from. */
 const UNREAD_BYTES_MAX = 1024 * 1024
@@ -136,7 +136,8 @@ class OpenLink<Message> {
   /** Frames of messages that were taken, and how many of them the other end was told of. */
   #taken = 0
   #told = 0
-  #toldMs = Number.NEGATIVE_INFINITY
+  /** When the first of those that it was not told of was taken. */
+  #untoldMs = 0
   #tellingSoon: Timer | undefined
 
   constructor(components: LinkReceptionComponents, init: OpenLinkInit<Message>) {
@@ -164,8 +165,10 @@ class OpenLink<Message> {
       refused = this.#refusalOf(error)
     }
     if (socket.destroyed) return
-    if (replies.length > 0 || refused !== undefined) this.#tell(replies)
-    else if (this.#taken > this.#told) this.#tellInTime()
+    if (replies.length > 0 || refused !== undefined || this.#taken - this.#told >= TELL_FRAMES)
+      this.#tell(replies)
+    else if (this.#taken > this.#told)
+      this.#tellingSoon ??= this.#components.env.timers.after(TELL_MS, () => this.#tell([]))
     if (refused !== undefined) this.#refuse(refused)
     else if (socket.writableLength > UNREAD_BYTES_MAX) socket.pause()
   }
@@ -177,7 +180,7 @@ class OpenLink<Message> {
         const decoded = decodeBatch(content)
         const malformed = decoded.find(message => !isMessage(message, from.version))
         if (malformed !== undefined) throw malformedMessage(malformed)
-        this.#taken++
+        if (this.#taken++ === this.#told) this.#untoldMs = this.#components.env.clock.monotonicMs()
         replies.push(...messages(this.#from, decoded as Message[]))
         break
       }
@@ -189,13 +192,6 @@ class OpenLink<Message> {
     }
   }
 
-  #tellInTime(): void {
-    const { clock, timers } = this.#components.env
-    const waitMs = this.#toldMs + TELL_MS - clock.monotonicMs()
-    if (waitMs <= 0 || this.#taken - this.#told >= TELL_FRAMES) return this.#tell([])
-    this.#tellingSoon ??= timers.after(waitMs, () => this.#tell([]))
-  }
-
   /** Says what was taken by now, and `replies` with it. */
   #tell(replies: readonly Message[]): void {
     this.#tellingSoon?.cancel()
@@ -203,15 +199,14 @@ class OpenLink<Message> {
     const { socket } = this.#init
     if (socket.destroyed || (this.#taken === this.#told && replies.length === 0)) return
     this.#told = this.#taken
-    this.#toldMs = this.#components.env.clock.monotonicMs()
     const self = nodeText(this.#components.credentials)
     if (self !== this.#self) {
       this.#self = self
       socket.write(this.#writer.frame('self', [Buffer.from(self)]))
     }
-    const count = Buffer.allocUnsafe(COUNT_BYTES)
-    count.writeUIntBE(this.#taken, 0, COUNT_BYTES)
-    socket.write(this.#writer.frame('taken', [count, ...replies.map(encode)]))
+    const heldMs = this.#components.env.clock.monotonicMs() - this.#untoldMs
+    const taken = encodeTaken({ count: this.#taken, heldMs })
+    socket.write(this.#writer.frame('taken', [taken, ...replies.map(encode)]))
   }
 
   #refuse({ code, message }: StoreError): void {

@@ -9,7 +9,7 @@ import type { Pool } from 'undici'
 import type { Env, Timer } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
-import { COUNT_BYTES, type Frame, FrameReader, FrameWriter } from './frames.ts'
+import { decodeTaken, type Frame, FrameReader, FrameWriter } from './frames.ts'
 import type { Delivery } from './outbox.ts'
 import { notSigned, refusal } from './peer-errors.ts'
 import type { Manner } from './peer-requests.ts'
@@ -44,7 +44,7 @@ export interface PeerLinkInit {
   readonly opening: string
   /** What the other end says in return at once, messages one behind the other. @throws StoreError for what is none. */
   readonly replied: (from: PeerIdentity, content: Buffer) => void
-  /** The oldest of the batches that were taken just now was under way for this time, ms. */
+  /** The way there and back of the oldest of the batches that were taken just now has taken this time, ms. */
   readonly took: (ms: number) => void
   /** The link has ended; `refused` when the other end has said why. */
   readonly ended: (refused: StoreError | undefined) => void
@@ -146,16 +146,16 @@ export class PeerLink {
   }
 
   #onTaken(content: Buffer): void {
-    if (content.byteLength < COUNT_BYTES)
-      throw new StoreError('INVALID_REQUEST', 'The link does not say what was taken.')
-    const taken = content.readUIntBE(0, COUNT_BYTES) - this.#taken
+    const { count, heldMs, replies } = decodeTaken(content)
+    const taken = count - this.#taken
     if (taken < 0 || taken > this.#underWay.length)
       throw new StoreError('INVALID_REQUEST', 'More was taken than was sent.')
-    this.#taken += taken
+    this.#taken = count
     const ended = this.#underWay.splice(0, taken)
     const [oldest] = ended
-    if (oldest !== undefined) this.#init.took(this.#env.clock.monotonicMs() - oldest.beganMs)
-    if (content.byteLength > COUNT_BYTES) this.#init.replied(this.#from, content.subarray(COUNT_BYTES))
+    if (oldest !== undefined)
+      this.#init.took(Math.max(0, this.#env.clock.monotonicMs() - oldest.beganMs - heldMs))
+    if (replies.byteLength > 0) this.#init.replied(this.#from, replies)
     for (const { end } of ended) end('delivered')
   }
 

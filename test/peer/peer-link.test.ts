@@ -365,7 +365,7 @@ t.test('garbage ends a link with a word on why, and costs nobody else anything',
     ['a wrong proof', writer => writer.frame('messages', message).fill(0, 5, 10), 'UNAUTHORIZED'],
     ['no message', writer => writer.frame('messages', [encode({ kind: 'y' })]), 'INVALID_REQUEST'],
     ['no MessagePack', writer => writer.frame('messages', [Buffer.from([0xc1])]), 'INVALID_REQUEST'],
-    ['the wrong direction', writer => writer.frame('taken', [Buffer.alloc(6)]), 'INVALID_REQUEST'],
+    ['the wrong direction', writer => writer.frame('taken', [Buffer.alloc(10)]), 'INVALID_REQUEST'],
     ['no identity', writer => writer.frame('self', [Buffer.from('x')]), 'INVALID_REQUEST'],
     [
       'another node',
