@@ -7,12 +7,11 @@
  */
 import { Buffer } from 'node:buffer'
 import { statfs } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
-import { assertFree, diskError } from './disk-errors.ts'
+import { diskError, type FreeSpace } from './disk-errors.ts'
 import { type DiskWatch, UNWATCHED } from './disk-watch.ts'
 import { GroupCommit } from './group-commit.ts'
 import { checkIndexFile } from './index-file.ts'
@@ -68,7 +67,7 @@ export class LmdbIndex {
   readonly boot: number
   readonly #root: RootDatabase<Buffer, Buffer>
   readonly #watch: Watch
-  readonly #folder: string
+  readonly #space: FreeSpace
   readonly #records: Table
   readonly #lines: Table
   readonly #unsettled: Table
@@ -78,10 +77,10 @@ export class LmdbIndex {
   readonly #commits = new GroupCommit<IndexWrite>(group => this.#make(group))
   #totals: Totals
 
-  private constructor(root: RootDatabase<Buffer, Buffer>, folder: string, newNodeId: string, watch: Watch) {
+  private constructor(root: RootDatabase<Buffer, Buffer>, newNodeId: string, space: FreeSpace, watch: Watch) {
     this.#root = root
     this.#watch = watch
-    this.#folder = folder
+    this.#space = space
     const table = (name: string) => root.openDB<Buffer, Buffer>({ name, ...BINARY })
     this.#records = table('records')
     this.#lines = table('lines')
@@ -98,12 +97,17 @@ export class LmdbIndex {
    * Opens the index in a file, makes it when it is missing, and counts the start durably. `newNodeId` names a new one.
    * @throws StoreError DISK_FULL, UNAVAILABLE when the disk refuses, CORRUPT when the file is not an index.
    */
-  static async open(file: string, newNodeId: string, watch: Watch = UNWATCHED): Promise<LmdbIndex> {
+  static async open(
+    file: string,
+    newNodeId: string,
+    space: FreeSpace,
+    watch: Watch = UNWATCHED,
+  ): Promise<LmdbIndex> {
     let root: RootDatabase<Buffer, Buffer> | undefined
     try {
       await checkIndexFile(file)
       root = open<Buffer, Buffer>({ path: file, ...ENVIRONMENT, ...BINARY })
-      const index = new LmdbIndex(root, dirname(file), newNodeId, watch)
+      const index = new LmdbIndex(root, newNodeId, space, watch)
       const boot = encodeDoubles(index.boot)
       await durable(index.#root, () => {
         index.#meta.put(NODE_ID, Buffer.from(index.nodeId))
@@ -243,7 +247,7 @@ export class LmdbIndex {
         if (content && 'inline' in content) bytes += 2 * content.inline.length
       }
     }
-    assertFree(this.#folder, bytes)
+    this.#space.assert(bytes)
   }
 
   #apply(write: IndexWrite): void {

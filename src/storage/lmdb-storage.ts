@@ -17,7 +17,7 @@ import { blobStream } from './blob-stream.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { checkedInline, wholeRange } from './checked-blocks.ts'
 import { DataDirectory, syncDirectory } from './data-directory.ts'
-import { assertFree, diskError } from './disk-errors.ts'
+import { diskError, FreeSpace } from './disk-errors.ts'
 import { DiskWatch } from './disk-watch.ts'
 import { DownloadRoom } from './download-room.ts'
 import { refuseLostIndex } from './index-file.ts'
@@ -46,6 +46,7 @@ interface Parts {
   readonly index: LmdbIndex
   readonly files: BlobFiles
   readonly reserve: SpaceReserve
+  readonly space: FreeSpace
   readonly watches: Watches
 }
 
@@ -70,6 +71,7 @@ export class LmdbStorage implements Storage {
   readonly replica: ReplicaStore
   readonly #env: Env
   readonly #directory: DataDirectory
+  readonly #space: FreeSpace
   readonly #index: LmdbIndex
   readonly #files: BlobFiles
   readonly #reserve: SpaceReserve
@@ -87,6 +89,7 @@ export class LmdbStorage implements Storage {
   private constructor(parts: Parts) {
     this.#env = parts.env
     this.#directory = parts.directory
+    this.#space = parts.space
     this.#index = parts.index
     this.#files = parts.files
     this.#reserve = parts.reserve
@@ -117,12 +120,13 @@ export class LmdbStorage implements Storage {
     try {
       await refuseLostIndex(directory.path)
       const files = await BlobFiles.open(directory.path, watches.bodies)
-      index = await LmdbIndex.open(join(directory.path, 'index.mdb'), randomHex(env), watches.index)
+      const space = new FreeSpace(env, { folder: directory.path })
+      index = await LmdbIndex.open(join(directory.path, 'index.mdb'), randomHex(env), space, watches.index)
       const reserve = new SpaceReserve({ randomness: env.randomness }, { directory: directory.path })
       await reserve.tryTake()
       // What is in these files is of use after a power cut only when their names are there as well.
       await syncDirectory(directory.path)
-      const storage = new LmdbStorage({ env, directory, index, files, reserve, watches })
+      const storage = new LmdbStorage({ env, directory, index, files, reserve, space, watches })
       await storage.#remover.add(index.unsettledBlobs())
       await storage.#remover.idle()
       return storage
@@ -163,7 +167,7 @@ export class LmdbStorage implements Storage {
   /** Refuses a small body while there is still room for the writes under way: a write that is begun can't be refused. */
   async #assertRoom(): Promise<void> {
     if (!this.#reserve.held) await this.#reserve.assertHeld()
-    assertFree(this.#directory.path, PUT_SPARE_BYTES)
+    this.#space.assert(PUT_SPARE_BYTES)
   }
 
   async discard(staged: StagedBody): Promise<void> {

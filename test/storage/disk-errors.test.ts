@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs'
 import t from 'tap'
 import { StoreError } from '../../src/errors.ts'
-import { assertFree, diskError, isDiskFailure } from '../../src/storage/disk-errors.ts'
+import { diskError, FreeSpace, isDiskFailure } from '../../src/storage/disk-errors.ts'
 
 const withCode = (code: string | number) => Object.assign(new Error('as the system says'), { code })
 
@@ -46,6 +46,12 @@ t.test('a disk that fails is told from one that is full, and from everything els
 t.test('what fits passes, and what does not is refused', async t => {
   const folder = t.testdir()
   const { blocks, bsize } = statfsSync(folder)
-  assertFree(folder, 0)
-  t.throws(() => assertFree(folder, blocks * bsize + 1), { code: 'DISK_FULL' })
+  let nowMs = 0
+  const space = new FreeSpace({ clock: { monotonicMs: () => nowMs } }, { folder })
+  const all = blocks * bsize + 1
+  space.assert(0)
+  t.throws(() => space.assert(all), { code: 'DISK_FULL' })
+  nowMs += 1
+  t.throws(() => space.assert(all), { code: 'DISK_FULL' })
+  space.assert(0)
 })

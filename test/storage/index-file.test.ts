@@ -1,22 +1,26 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { realEnv } from '../../src/env.ts'
+import { FreeSpace } from '../../src/storage/disk-errors.ts'
 import { checkIndexFile, refuseLostIndex } from '../../src/storage/index-file.ts'
 import { LmdbIndex } from '../../src/storage/lmdb-index.ts'
+
+const SPACE = new FreeSpace(realEnv(), { folder: '.' })
 
 t.test('a missing, an empty and a real index are fine', async t => {
   const directory = t.testdir({ empty: '' })
   await checkIndexFile(join(directory, 'missing'))
   await checkIndexFile(join(directory, 'empty'))
   const file = join(directory, 'index.mdb')
-  await (await LmdbIndex.open(file, 'node')).close()
+  await (await LmdbIndex.open(file, 'node', SPACE)).close()
   await checkIndexFile(file)
 })
 
 t.test('what LMDB would die of is refused by name', async t => {
   const directory = t.testdir()
   const file = join(directory, 'index.mdb')
-  await (await LmdbIndex.open(file, 'node')).close()
+  await (await LmdbIndex.open(file, 'node', SPACE)).close()
   const good = await readFile(file)
   const filled = (from: number, to: number) => Buffer.from(good).fill('x', from, to)
   const faults: [string, Buffer, RegExp][] = [
@@ -31,7 +35,7 @@ t.test('what LMDB would die of is refused by name', async t => {
   for (const [name, bytes, message] of faults) {
     await writeFile(file, bytes)
     await t.rejects(checkIndexFile(file), { code: 'CORRUPT', message }, name)
-    await t.rejects(LmdbIndex.open(file, 'node'), { code: 'CORRUPT', message: /index\.mdb/ }, name)
+    await t.rejects(LmdbIndex.open(file, 'node', SPACE), { code: 'CORRUPT', message: /index\.mdb/ }, name)
   }
 })
 

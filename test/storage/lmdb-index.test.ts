@@ -1,11 +1,15 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { realEnv } from '../../src/env.ts'
 import { identifierOfPath } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { digestOf } from '../../src/storage/body-digest.ts'
+import { FreeSpace } from '../../src/storage/disk-errors.ts'
 import { LmdbIndex } from '../../src/storage/lmdb-index.ts'
 import type { BlobId, FileRecord } from '../../src/storage/record.ts'
 import type { RecordWrite } from '../../src/storage/replica-store.ts'
+
+const SPACE = new FreeSpace(realEnv(), { folder: '.' })
 
 function recordOf(path: string, bytes = path): FileRecord {
   const inline = Buffer.from(bytes)
@@ -31,7 +35,7 @@ const forget = ({ path, body }: FileRecord): RecordWrite => ({
 })
 
 t.test('a write changes everything at once, or nothing', async t => {
-  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
+  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node', SPACE)
   t.teardown(() => index.close())
   const [old, source, blobId] = [recordOf('a', 'old'), recordOf('b', '12345'), 'ab'.repeat(16) as BlobId]
   await index.write({ keep: [keep(old)] })
@@ -60,7 +64,7 @@ t.test('a write changes everything at once, or nothing', async t => {
 })
 
 t.test('a walk goes on over more than one part, and over what changes', async t => {
-  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
+  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node', SPACE)
   t.teardown(() => index.close())
   const names = Array.from({ length: 700 }, (_, i) => `file ${String(i).padStart(4, '0')}`)
   await index.write({ keep: names.map(name => keep(recordOf(name))) })
@@ -75,7 +79,7 @@ t.test('a walk goes on over more than one part, and over what changes', async t 
 t.test('the name of the disk stays, the count of starts grows', async t => {
   const file = join(t.testdir(), 'index.mdb')
   for (const [boot, newNodeId] of ['first', 'second', 'third'].entries()) {
-    const index = await LmdbIndex.open(file, newNodeId)
+    const index = await LmdbIndex.open(file, newNodeId, SPACE)
     t.equal(index.nodeId, 'first')
     t.equal(index.boot, boot + 1)
     await index.close()
@@ -83,7 +87,7 @@ t.test('the name of the disk stays, the count of starts grows', async t => {
 })
 
 t.test('a tombstone is read as it was written', async t => {
-  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
+  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node', SPACE)
   t.teardown(() => index.close())
   const path = parsePathName('removed')
   const notes = Buffer.from('what replication notes')
@@ -93,7 +97,7 @@ t.test('a tombstone is read as it was written', async t => {
 })
 
 t.test('what LMDB lends ends where the value ends, whichever length subarray goes by', async t => {
-  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node')
+  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node', SPACE)
   t.teardown(() => index.close())
   const [file, removed] = [recordOf('kept'), parsePathName('removed')]
   const notes = Buffer.from('what replication notes')

@@ -3,13 +3,16 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { BlobFiles } from '../../src/storage/blob-files.ts'
+import { FreeSpace } from '../../src/storage/disk-errors.ts'
 import { LmdbIndex } from '../../src/storage/lmdb-index.ts'
 import { StagedBlob } from '../../src/storage/staged-blob.ts'
 import { bodyOf } from './conformance.ts'
 
+const SPACE = new FreeSpace(realEnv(), { folder: '.' })
+
 async function components(t: Test) {
   const directory = t.testdir()
-  const index = await LmdbIndex.open(join(directory, 'index.mdb'), 'node')
+  const index = await LmdbIndex.open(join(directory, 'index.mdb'), 'node', SPACE)
   t.teardown(() => index.close())
   return { env: realEnv(), directory, index, files: await BlobFiles.open(directory) }
 }
