@@ -16,7 +16,14 @@ import type { MapRecord } from '../routing/map-record.ts'
 import type { NodeId, View } from '../views/view.ts'
 import type { Answers } from './answers.ts'
 import type { AskedNode, Asking } from './asking.ts'
-import type { ListAnswer, ListAsk, PeerAnswer, PeerCall, PeerStream } from './calls.ts'
+import {
+  type ListAnswer,
+  type ListAsk,
+  ONWARD_MAX,
+  type PeerAnswer,
+  type PeerCall,
+  type PeerStream,
+} from './calls.ts'
 import { handOver } from './departure.ts'
 import type { Members } from './members.ts'
 import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
@@ -35,6 +42,9 @@ const RECOVERIES_TIMEOUT_MS = 1_000
 /** Until another node has answered a lookup, ms, and how many are tried: an orchestrator asks every few seconds. */
 const READY_TIMEOUT_MS = 1_000
 const READY_PEERS_MAX = 3
+
+/** Nodes that are asked to tell those that this one does not reach: a third may not reach them either. */
+const THIRDS = 2
 
 export interface AllNodesComponents {
   readonly env: Env
@@ -57,6 +67,8 @@ export interface AllNodesComponents {
 export class AllNodes {
   readonly #components: AllNodesComponents
   #verifying = false
+  /** Whose turn it is to pass something on. */
+  #turn = 0
 
   constructor(components: AllNodesComponents) {
     this.#components = components
@@ -66,8 +78,18 @@ export class AllNodes {
   async announce(): Promise<void> {
     const { members } = this.#components
     const call = { kind: 'learn', records: [members.self] } as const
-    const { answers } = await this.#askEach<{ record: MapRecord }>(call, { dead: true })
+    const { answers, silent } = await this.#askEach<{ record: MapRecord }>(call, { dead: true })
     members.learn(answers.map(([, { record }]) => record))
+    if (silent.length === 0) return
+    // A link may carry nothing, and whoever is not told plans against all others for good (docs/decisions/0301).
+    const onward = silent.slice(0, ONWARD_MAX).map(({ nodeId }) => nodeId)
+    const turn = this.#turn++ % Math.max(1, answers.length)
+    const thirds = [...answers.slice(turn), ...answers.slice(0, turn)].slice(0, THIRDS)
+    await this.#askEach(
+      { ...call, onward },
+      { dead: true },
+      thirds.map(([, { record }]) => record),
+    )
   }
 
   /** The parts of a list, and who gave none; whether one is missed shows when the ranges do not cover the ring. */

@@ -50,7 +50,7 @@ export interface AnswersComponents {
   readonly lookups: Lookups<View>
   readonly storage: Storage & { readonly replica: ReplicaStore }
   readonly rangeCheck: RangeCheck
-  readonly detours: Pick<Detours, 'passOn' | 'arrived'>
+  readonly detours: Pick<Detours, 'passOn' | 'arrived' | 'tell'>
   /** Undefined where this node does not gossip. */
   readonly gossip: Pick<Gossip, 'answer' | 'probe'> | undefined
 }
@@ -86,6 +86,7 @@ export class Answers {
       case 'learn':
         this.#heardFrom(from)
         members.learn([...call.records, ...members.replacedBy(from)])
+        this.#components.detours.tell(call.records, call.onward ?? [])
         return {
           record: members.self,
           ...(call.about && { records: call.about.flatMap(node => members.map.record(node) ?? []) }),

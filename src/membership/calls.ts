@@ -28,6 +28,9 @@ import type { NetworkConfig, NetworkWish } from './network-config.ts'
 import type { RangeReport } from './overlay.ts'
 import { isRecovery, type Recovery } from './recoveries.ts'
 
+/** Nodes that one is told of to pass news on to. */
+export const ONWARD_MAX = 16
+
 /** Messages of a node that come by way of another one. */
 export interface Forwarded {
   readonly from: PeerIdentity
@@ -169,10 +172,17 @@ function since<Ask extends object, Answer extends object>(
 const CALLS = {
   /** "May I join?" Answered with what every node of the network has to know; a wish that contradicts it is refused. */
   join: since(3, { record: mapRecord, wish: is.absentOr(wish) }, answers<JoinAnswer>()),
-  /** News of the network map; answered with the receiver's own record, and with what it knows of those asked about. */
+  /**
+   * News of the network map; answered with the receiver's own record, and with what it knows of those asked about. `onward`: nodes
+   * that the asking one does not reach, to be told the same; programs of before do not pass it on.
+   */
   learn: since(
     3,
-    { records: mapRecords, about: is.absentOr(is.list(nodeId, NODES_MAX)) },
+    {
+      records: mapRecords,
+      about: is.absentOr(is.list(nodeId, NODES_MAX)),
+      onward: is.absentOr(is.list(nodeId, ONWARD_MAX)),
+    },
     answers<{ readonly record: MapRecord; readonly records?: readonly MapRecord[] }>(),
   ),
   lookup: since(3, { request: lookupRequest }, answers<LookupReply<View>>()),

@@ -11,6 +11,7 @@ import { StoreError } from '../errors.ts'
 import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
 import { type Credentials, decode, encode } from '../peer/wire.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
+import type { MapRecord } from '../routing/map-record.ts'
 import { FORWARDED_MAX, type Forwarded, type PeerAnswer, type PeerCall } from './calls.ts'
 import { type Envelope, isEnvelope } from './envelope.ts'
 import type { Members } from './members.ts'
@@ -63,8 +64,8 @@ interface Peer {
 
 export class Detours {
   readonly #components: DetoursComponents
-  /** Nodes that have refused this one and taken nothing since. */
-  readonly #refusing = new Set<Address>()
+  /** Nodes that have refused this one, or have left its messages without an answer, and have taken nothing since. */
+  readonly #unreached = new Set<Address>()
   readonly #waiting = new Map<NodeId, Uint8Array[]>()
   readonly #checking = new Set<NodeId>()
   /** When it was found that nobody reaches a node. */
@@ -83,7 +84,7 @@ export class Detours {
 
   /** A message was given to the direct way; when that may carry nothing, it goes round as well. */
   sent(to: Peer, message: Envelope): void {
-    if (!this.#refusing.has(to.address) && !this.#isStalled(to.address)) return
+    if (!this.#unreached.has(to.address) && !this.#isStalled(to.address)) return
     const waiting = this.#waiting.get(to.nodeId)
     if (waiting === undefined) {
       this.#waiting.set(to.nodeId, [encode(message)])
@@ -96,14 +97,22 @@ export class Detours {
 
   /** A node has taken what it was sent, or has answered. */
   took(address: Address): void {
-    this.#refusing.delete(address)
+    this.#unreached.delete(address)
     this.#reachesNobody = false
     this.#unreachedAtMs.delete(address)
   }
 
+  /**
+   * What was sent to a node had no answer in time. Until it takes something, all goes round as well: of one message a minute
+   * each would be the first that waits, and lost (docs/decisions/0300).
+   */
+  silent({ address }: Pick<Peer, 'address'>): void {
+    this.#unreached.add(address)
+  }
+
   /** A node refuses connections of this one: it is gone, unless another node reaches it. */
   refused({ nodeId, address }: Peer): void {
-    this.#refusing.add(address)
+    this.#unreached.add(address)
     const { env, driver, signal } = this.#components
     const gone = () => driver.dispatch({ kind: 'unreachable', node: nodeId })
     const nowMs = env.clock.monotonicMs()
@@ -131,6 +140,16 @@ export class Detours {
       return { reached: true }
     } catch {
       return { reached: false }
+    }
+  }
+
+  /** Tells these nodes what another one has to say, which does not reach them. */
+  tell(records: readonly MapRecord[], nodes: readonly NodeId[]): void {
+    const { members, call, signal } = this.#components
+    for (const { nodeId: node, address } of members.there()) {
+      if (!nodes.includes(node)) continue
+      const options = { timeoutMs: DETOUR_TIMEOUT_MS, signal, node }
+      call(address, { kind: 'learn', records }, options).catch(() => undefined)
     }
   }
 
@@ -176,7 +195,7 @@ export class Detours {
     const others = this.#components.members.others().filter(other => other.nodeId !== nodeId)
     const turn = others.length === 0 ? 0 : this.#turn++ % others.length
     const inTurn = [...others.slice(turn), ...others.slice(0, turn)]
-    const isReached = ({ address }: Peer) => !this.#refusing.has(address) && !this.#isStalled(address)
+    const isReached = ({ address }: Peer) => !this.#unreached.has(address) && !this.#isStalled(address)
     return [...inTurn.filter(isReached), ...inTurn.filter(other => !isReached(other))]
   }
 

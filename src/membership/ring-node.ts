@@ -281,7 +281,9 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const record = this.members.there().find(one => one.address === address)
     if (record === undefined) return
     this.#env.log.debug({ op: 'peer.unreachable', peer: address, how }, 'peer did not answer')
-    if (how === 'refused' && !this.gossip?.isAsking(address)) this.#detours.refused(record)
+    if (this.gossip?.isAsking(address)) return
+    if (how === 'refused') this.#detours.refused(record)
+    else this.#detours.silent(record)
   }
 
   #makeReplication(): ChainReplication {

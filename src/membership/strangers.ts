@@ -75,9 +75,9 @@ export class Strangers {
     const known = this.#components.members.map.record(nodeId)
     if (known?.status === 'left' && boot !== undefined && this.#leaving.get(nodeId) !== boot.counter) {
       this.#noteLeaving(nodeId, boot.counter)
-      void this.meet(nodeId, address)
+      void this.#meet(nodeId, () => this.#askSpeaker(nodeId, address))
     } else if (known === undefined || known.status === 'dead' || known.address !== address)
-      void this.meet(nodeId, address)
+      void this.#meet(nodeId, () => this.#askSpeaker(nodeId, address))
   }
 
   /**
@@ -85,10 +85,14 @@ export class Strangers {
    * here is told so. True when it is a member now; false when nobody who was asked knows it. Never rejects.
    */
   meet(node: NodeId, address?: Address): Promise<boolean> {
+    return this.#meet(node, async () => (await this.#ask(node, address)) > 0)
+  }
+
+  #meet(node: NodeId, ask: () => Promise<boolean>): Promise<boolean> {
     const known = this.#asked.get(node)
     if (known !== undefined) return known
     if (this.#asked.size >= STRANGERS_MAX) return Promise.resolve(false)
-    const asked = this.#ask(node, address)
+    const asked = ask().then(isAnswered => isAnswered && this.#components.members.isThere(node))
     this.#asked.set(node, asked)
     void asked.then(met => {
       if (met) this.#asked.delete(node)
@@ -131,20 +135,40 @@ export class Strangers {
     this.#leaving.set(node, counter)
   }
 
-  async #ask(node: NodeId, address: Address | undefined): Promise<boolean> {
+  /**
+   * Whoever has spoken is there, also when it can't be asked: what it says may have come round (detours.ts). Then the others know
+   * of it; and when this node alone takes it for dead, one of them tells it so (docs/decisions/0301).
+   */
+  async #askSpeaker(node: NodeId, address: Address): Promise<boolean> {
     const { members, call, signal } = this.#components
+    if ((await this.#ask(node, address)) > 0) return true
+    const isAnswered = (await this.#ask(node, undefined, [members.self])) > 0
+    const obituary = members.map.record(node)
+    const third = this.#thoseWhoKnow(node).find(({ nodeId }) => nodeId !== node)
+    if (!isAnswered || obituary?.status !== 'dead' || third === undefined) return isAnswered
+    const ask = { kind: 'learn', records: [members.self, obituary] } as const
+    await call(third.address, ask, { timeoutMs: ASK_TIMEOUT_MS, signal }).catch(() => undefined)
+    return true
+  }
+
+  /** The others, those first that share a range with it. */
+  #thoseWhoKnow(node: NodeId): MapRecord[] {
+    const { members } = this.#components
     const sharers = this.#components.sharers(node)
-    const others = members
+    return members
       .others()
       .sort((a, b) => Number(sharers.has(b.nodeId)) - Number(sharers.has(a.nodeId)))
-    const asked = others.slice(0, ASKED_MAX).map(record => record.address)
-    const addresses = address === undefined ? asked : [address]
+      .slice(0, ASKED_MAX)
+  }
+
+  /** Asks a node who it is, or others. Gives how many have answered. */
+  async #ask(node: NodeId, address: Address | undefined, records = this.#whatIsSaid(node)): Promise<number> {
+    const { members, call, signal } = this.#components
+    const asked = address === undefined ? this.#thoseWhoKnow(node).map(other => other.address) : [address]
     const by: NodeId[] = []
-    const obituary = members.map.record(node)
-    const records = obituary === undefined ? [members.self] : [members.self, obituary]
     const ask = { kind: 'learn', records, about: [node] } as const
     const answers = await Promise.allSettled(
-      addresses.map(async to => {
+      asked.map(async to => {
         const answer = await call(to, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })
         const { record, records } = answer as LearnAnswer
         const news = [record, ...(records ?? [])].filter(({ nodeId }) => nodeId === node)
@@ -153,6 +177,13 @@ export class Strangers {
       }),
     )
     if (members.map.record(node) === undefined && by.length > 0) this.#components.unknown(node, by)
-    return answers.length > 0 && members.isThere(node)
+    return answers.filter(({ status }) => status === 'fulfilled').length
+  }
+
+  /** This node, and what is known of the one that is asked about: one that is said to be dead is told so. */
+  #whatIsSaid(node: NodeId): MapRecord[] {
+    const { members } = this.#components
+    const known = members.map.record(node)
+    return known === undefined ? [members.self] : [members.self, known]
   }
 }

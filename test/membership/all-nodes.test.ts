@@ -66,17 +66,26 @@ const silent = () => {
   throw new StoreError('UNAVAILABLE', 'silent')
 }
 
-t.test('all others are told of this node, and say who they are; one that is silent does no harm', async t => {
-  const names = Array.from({ length: 40 }, (_, index) => `n${index}`)
-  const { nodes, calls, learned } = allNodes(names, to => {
-    if (to === 'n7:1') silent()
-    return { record: record(to.replace(':1', '')) }
-  })
-  await nodes.announce()
-  t.same(calls.map(([to]) => to).sort(), names.map(name => `${name}:1`).sort())
-  t.ok(calls.every(([, call]) => call.kind === 'learn' && call.records[0]?.nodeId === 'a'))
-  t.equal(learned.length, 39)
-})
+t.test(
+  'all others are told of this node, and say who they are; one that is silent by way of others',
+  async t => {
+    const names = Array.from({ length: 40 }, (_, index) => `n${index}`)
+    const { nodes, calls, learned } = allNodes(names, to => {
+      if (to === 'n7:1') silent()
+      return { record: record(to.replace(':1', '')) }
+    })
+    await nodes.announce()
+    const onward = calls.splice(names.length)
+    t.match(
+      onward.map(([, call]) => call),
+      [{ onward: ['n7'] }, { onward: ['n7'] }],
+    )
+    t.notOk(onward.some(([to]) => to === 'n7:1'))
+    t.same(calls.map(([to]) => to).sort(), names.map(name => `${name}:1`).sort())
+    t.ok(calls.every(([, call]) => call.kind === 'learn' && call.records[0]?.nodeId === 'a'))
+    t.equal(learned.length, 39)
+  },
+)
 
 t.test('ready is what a peer proves', async t => {
   const alone = allNodes([], silent)

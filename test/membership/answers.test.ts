@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import type { PeerCall } from '../../src/membership/calls.ts'
+import { Detours } from '../../src/membership/detours.ts'
 import type { Address, Identifier, NodeId } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
@@ -40,6 +41,15 @@ t.test('what a check asks is answered from what is kept', async t => {
   t.same(await ask({ kind: 'record', path: parsePathName('c') }), {})
   await t.rejects(ask({ kind: 'record', path: '../c' as never }), { code: 'INVALID_PATH' })
   t.same(await ask({ kind: 'heal', silent: [] }), { missing: 0 })
+})
+
+t.test('news that are to go on are passed on', async t => {
+  const { ring, ask } = await node()
+  const told: unknown[] = []
+  t.intercept(Detours.prototype, 'tell', { value: (...given: unknown[]) => told.push(given) })
+  const { self } = ring.members
+  await ask({ kind: 'learn', records: [self], onward: [self.nodeId] })
+  t.same(told, [[[self], [self.nodeId]]])
 })
 
 t.test('as many checks at once as the disk can bear', async t => {

@@ -109,6 +109,20 @@ t.test(
   },
 )
 
+t.test('what left messages without an answer is gone round until it takes one', async t => {
+  const { detours, calls } = node(['b', 'c'], () => ({ reached: true }))
+  detours.silent(peer('b'))
+  for (let minute = 0; minute < 3; minute++) {
+    detours.sent(peer('b'), word('one a minute'))
+    await turn()
+  }
+  t.equal(calls.length, 3, 'each is the first that waits')
+  detours.took(peer('b').address)
+  detours.sent(peer('b'), word('one more'))
+  await turn()
+  t.equal(calls.length, 3)
+})
+
 t.test('a node that reaches nobody knows it, until it reaches somebody', async t => {
   const { detours, gone } = node(['b', 'c', 'd'], () => undefined)
   t.notOk(detours.isCutOff)
@@ -133,6 +147,17 @@ t.test('the third node passes on, and says whether it could', async t => {
   t.same(calls, [['c', { kind: 'forwarded', from, messages }]])
   t.same(await detours.passOn({ to: 'b' as NodeId, from, messages }), { reached: false })
   t.same(await detours.passOn({ to: 'unknown' as NodeId, from, messages }), { reached: false })
+})
+
+t.test('news go on to those whom their sender does not reach', async t => {
+  const { detours, calls } = node(['b', 'c', 'd'], to => (to === 'd' ? undefined : {}))
+  const records = [peer('x') as MapRecord]
+  detours.tell(records, ['c', 'd', 'nobody'] as NodeId[])
+  await turn()
+  t.same(calls, [
+    ['c', { kind: 'learn', records }],
+    ['d', { kind: 'learn', records }],
+  ])
 })
 
 t.test('what came round is as if its sender had brought it, when it is well formed', async t => {

@@ -116,6 +116,32 @@ t.test('one that is said to be dead and speaks is told so, and refutes it', asyn
   t.equal(calls.length, 1, 'one that is there needs no question')
 })
 
+t.test('one that speaks by way of others and can not be asked is asked about', async t => {
+  const from = { address: 'silent:1' as Address, boot: { counter: 1, nonce: 'n' } }
+  const silent = 'silent' as NodeId
+  const known = strangersOf(['b', 'c'], ['b'])
+  known.map.set(silent, { ...record('silent'), status: 'dead' })
+  known.strangers.heardFrom({ nodeId: silent, ...from })
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(known.map.get(silent), record('silent'), 'as the others know it')
+  const toOthers = known.calls.filter(([to]) => to !== 'silent:1')
+  t.notMatch(toOthers[0]?.[1], { records: [{}, {}] }, 'none of whom is told that it is dead')
+})
+
+t.test('one that speaks by way of others and is dead here alone is told so by one of them', async t => {
+  const { strangers, calls, map } = strangersOf(['b', 'c'], [])
+  const silent = 'silent' as NodeId
+  map.set(silent, { ...record('silent'), status: 'dead' })
+  strangers.heardFrom({
+    nodeId: silent,
+    address: 'silent:1' as Address,
+    boot: { counter: 1, nonce: 'n' },
+  })
+  await new Promise(resolve => setImmediate(resolve))
+  const told = calls.filter(([, call]) => JSON.stringify(call).includes('"dead"'))
+  t.equal(told.filter(([to]) => to !== 'silent:1').length, 1)
+})
+
 t.test('one that somebody else could not reach is tried: it answers, or is dead to two', async t => {
   const { strangers, map, suspects } = strangersOf(['b', 'silent'], [])
   const turn = () => new Promise(resolve => setImmediate(resolve))

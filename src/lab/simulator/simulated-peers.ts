@@ -51,7 +51,8 @@ export interface SimulatedWire {
   frame(to: Address, frame: Frame, answers: boolean): void
 }
 
-export interface SimulatedPeersInit extends Pick<RingPeersInit, 'unreachable' | 'replaced' | 'took'> {
+export interface SimulatedPeersInit
+  extends Pick<RingPeersInit, 'unreachable' | 'messages' | 'replaced' | 'took'> {
   readonly identity: () => PeerIdentity
   /** Of this start of the node: what is answered to another one is nobody's. */
   readonly name: string
@@ -62,6 +63,12 @@ const AGAIN_MS = 400
 
 /** Messages count as lost when they have waited for so long, ms of a node (http-peers.ts). */
 const DELIVERY_TIMEOUT_MS = 5_000
+
+/** Messages under way to one node: since when, and when the last of them was given, ms. */
+interface Batch {
+  readonly sinceMs: number
+  lastMs: number
+}
 
 interface Exchange {
   readonly to: Address
@@ -77,7 +84,7 @@ export class SimulatedPeers implements RingPeers {
   readonly #init: SimulatedPeersInit
   readonly #exchanges = new Map<string, Exchange>()
   /** Since when messages to a node have not been taken. */
-  readonly #underWay = new Map<Address, { sinceMs: number; lastMs: number }>()
+  readonly #underWay = new Map<Address, Batch>()
   #count = 0
   #closed = false
 
@@ -91,23 +98,31 @@ export class SimulatedPeers implements RingPeers {
     if (this.#closed) return
     const nowMs = this.#env.clock.monotonicMs()
     const underWay = this.#underWay.get(to)
-    if (underWay === undefined) this.#underWay.set(to, { sinceMs: nowMs, lastMs: nowMs })
+    if (underWay === undefined) this.#begin(to, { sinceMs: nowMs, lastMs: nowMs })
     else underWay.lastMs = nowMs
     this.#wire.message(to, message, this.#init.identity(), false)
   }
 
-  waitsMs(to: Address): number {
-    const underWay = this.#underWay.get(to)
-    if (underWay === undefined) return 0
-    const nowMs = this.#env.clock.monotonicMs()
-    while (nowMs - underWay.sinceMs > DELIVERY_TIMEOUT_MS) {
+  #begin(to: Address, batch: Batch): void {
+    this.#underWay.set(to, batch)
+    this.#env.timers.after(DELIVERY_TIMEOUT_MS, () => {
+      if (this.#closed || this.#underWay.get(to) !== batch) return
+      this.#underWay.delete(to)
+      this.#init.unreachable(to, 'silent')
+      const { lastMs } = batch
       // What was given to the outbox meanwhile goes next (outbox.ts).
-      const isEmpty = underWay.lastMs <= underWay.sinceMs
-      if (isEmpty) this.#underWay.delete(to)
-      if (isEmpty) return 0
-      underWay.sinceMs += DELIVERY_TIMEOUT_MS
-    }
-    return nowMs - underWay.sinceMs
+      if (lastMs > batch.sinceMs) this.#begin(to, { sinceMs: this.#env.clock.monotonicMs(), lastMs })
+    })
+  }
+
+  waitsMs(to: Address): number {
+    const batch = this.#underWay.get(to)
+    return batch === undefined ? 0 : this.#env.clock.monotonicMs() - batch.sinceMs
+  }
+
+  /** Messages have come on the answer to those of this node. */
+  heard(from: PeerIdentity, messages: readonly Envelope[]): void {
+    if (!this.#closed) this.#init.messages(from, messages)
   }
 
   /** The node at that address has taken a message. */

@@ -18,6 +18,8 @@ export type Packet =
       /** Where its sender says that it lives, and where it was sent to. */
       readonly address?: Address
       readonly at?: Address
+      /** It came on the answer to messages of its receiver. */
+      readonly answers?: boolean
     })
   | { readonly frame: Frame; readonly at: Address }
 
@@ -78,7 +80,7 @@ export class WholeNetwork {
         if (!isMessage(message)) throw new TypeError(`Malformed: ${JSON.stringify(message)}`)
         const envelope = { from: nodeId, boot, to, message }
         clock.attempt(() => this.#components.sent(envelope))
-        this.#carry(from, { ...envelope, address, at }, answers)
+        this.#carry(from, { ...envelope, address, at, answers }, answers)
       },
       frame: (at, frame, answers) => this.#carry(from, { frame, at }, answers),
     }
@@ -89,15 +91,20 @@ export class WholeNetwork {
     if (!whole?.listens) return this.dropped(from, packet)
     if ('frame' in packet) return whole.frame(packet.frame)
     const { address, at } = packet as { readonly address: Address; readonly at: Address }
-    const replies = whole.message({ nodeId: packet.from, boot: packet.boot, address }, packet)
+    const sender = { nodeId: packet.from, boot: packet.boot, address }
+    // What this node has to say to that goes its own way, on a connection that it opens itself (http-peers.ts).
+    if (packet.answers === true) return whole.answered(sender, packet)
+    const replies = whole.message(sender, packet)
     if (replies === undefined) return this.dropped(from, packet)
     this.#components.node(from).whole?.took(at)
     for (const reply of replies) whole.reply(address, reply)
   }
 
   /** It has come to where nobody listens. */
-  dropped(from: NodeName, { at }: Packet): void {
-    if (at !== undefined) this.#refuse(from, at)
+  dropped(from: NodeName, packet: Packet): void {
+    const { at } = packet
+    const isAnswer = 'answers' in packet && packet.answers === true
+    if (at !== undefined && !isAnswer) this.#refuse(from, at)
   }
 
   #carry(from: NodeName, packet: Packet & { readonly at: Address }, answers: boolean): void {

@@ -73,8 +73,10 @@ export class WholeNode {
   async start(): Promise<void> {
     const { env, store, drive } = this.#components
     const { nodeId, boot, address, zone, boots, settings, halted, broken, began } = this.#init
-    const connect: NonNullable<RingNodeComponents['connect']> = (_, { unreachable, replaced, took }) =>
-      this.#connect({ unreachable, ...(replaced && { replaced }), ...(took && { took }) })
+    const connect: NonNullable<RingNodeComponents['connect']> = (
+      _,
+      { unreachable, messages, replaced, took },
+    ) => this.#connect({ unreachable, messages, ...(replaced && { replaced }), ...(took && { took }) })
     const joined = await joinNetwork(
       { env, store, connect },
       {
@@ -118,6 +120,11 @@ export class WholeNode {
     return this.#isOpen ? this.ring?.messages(from, [[to, message]]) : undefined
   }
 
+  /** What came on the answer to messages of this node. */
+  answered(from: PeerIdentity, { to, message }: ChainEnvelope): void {
+    for (const peers of this.#peers) peers.heard(from, [[to, message]])
+  }
+
   /** What rides on the answer to a message. */
   reply(to: Address, message: Envelope): void {
     this.#components.wire.message(to, message, this.#identity(), true)
@@ -148,7 +155,12 @@ export class WholeNode {
     this.ring?.driver.close()
   }
 
-  #connect(init: Pick<ConstructorParameters<typeof SimulatedPeers>[1], 'unreachable' | 'replaced' | 'took'>) {
+  #connect(
+    init: Pick<
+      ConstructorParameters<typeof SimulatedPeers>[1],
+      'unreachable' | 'messages' | 'replaced' | 'took'
+    >,
+  ) {
     const { env, wire } = this.#components
     const name = `${this.#init.name}/${this.#peers.length}`
     const peers = new SimulatedPeers({ env, wire }, { ...init, name, identity: () => this.#identity() })

@@ -22,11 +22,11 @@ export type Write =
 export type TimerEvent =
   | { readonly kind: 'confirm'; readonly tag: Tag; readonly last: boolean }
   | { readonly kind: 'proposal'; readonly viewId: ViewId; readonly round: number }
-  | { readonly kind: 'watch'; readonly viewId: ViewId; readonly tries: number }
+  | { readonly kind: 'watch'; readonly viewId: ViewId; readonly tries: number; readonly dueMs: number }
   | { readonly kind: 'transfer'; readonly tag: Tag; readonly steps: number }
   | { readonly kind: 'resend'; readonly viewId: ViewId }
   | { readonly kind: 'resume'; readonly viewId: ViewId }
-  | { readonly kind: 'back-fill'; readonly viewId: ViewId; readonly tries: number }
+  | { readonly kind: 'back-fill'; readonly viewId: ViewId; readonly tries: number; readonly dueMs: number }
   | { readonly kind: 'task'; readonly tag: Tag }
   | { readonly kind: 'retry'; readonly flow: string; readonly tag: Tag }
   | { readonly kind: 'deadline'; readonly flow: string }

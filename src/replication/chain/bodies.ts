@@ -16,12 +16,13 @@ import { compareVersions, type Operation } from './chain-record.ts'
 import { newerViews, take } from './deciding.ts'
 import { type Acknowledging, isClean } from './dirty.ts'
 import type { LackedBodies } from './lacked-bodies.ts'
-import { backOffMs, blobOf, dropBlob, putBlob, send, setTimer, tell } from './machine-state.ts'
+import { backOffMs, blobOf, dropBlob, putBlob, send, type TimerEvent, tell } from './machine-state.ts'
 import type { BlobRef, MessageOf } from './messages.ts'
+import { isDue, lookAgain, type Serial } from './series.ts'
 import { headState } from './serving.ts'
 import { type Copying, startTransfer } from './transfers.ts'
 
-export interface KeepingBodies extends Copying, Acknowledging {
+export interface KeepingBodies extends Copying, Acknowledging, Serial {
   readonly lacked: LackedBodies
 }
 
@@ -102,8 +103,11 @@ export function fillBodies(m: KeepingBodies, viewId: ViewId, tries: number): voi
   if (missing.length === 0) send(m, headOf(state.view), { kind: 'back-filled', viewId })
   else wantFrom(m, holders(m, state.view), missing, tries)
   if (tries >= FILLS_MAX) return tell(m, { kind: 'given-up' })
-  const afterMs = m.settings.answerTimeoutMs + backOffMs(m, tries)
-  setTimer(m, afterMs, { kind: 'back-fill', viewId, tries: tries + 1 })
+  lookAgain(m, 'back-fill', viewId, { afterMs: m.settings.answerTimeoutMs + backOffMs(m, tries), tries })
+}
+
+export function onBackFill(m: KeepingBodies, timer: TimerEvent & { kind: 'back-fill' }): void {
+  if (isDue(m, timer)) fillBodies(m, timer.viewId, timer.tries)
 }
 
 function holders(m: KeepingBodies, view: View): NodeId[] {

@@ -131,11 +131,11 @@ type Timers = { readonly [Kind in TimerEvent['kind']]: (m: Machine, timer: OfKin
 const TIMERS: Timers = {
   confirm: (m, { tag, last }) => confirm.onConfirmTimeout(m, tag, last),
   proposal: (m, { viewId, round }) => deciding.onProposalTimeout(m, viewId, round),
-  watch: (m, { viewId, tries }) => installing.onWatch(m, viewId, tries),
+  watch: installing.onWatch,
   transfer: (m, { tag, steps }) => transfers.onTransferTimeout(m, tag, steps),
   resume: (m, { viewId }) => passing.onResume(m, viewId),
   resend: (m, { viewId }) => passing.onResend(m, viewId),
-  'back-fill': (m, { viewId, tries }) => bodies.fillBodies(m, viewId, tries),
+  'back-fill': bodies.onBackFill,
   task: (m, { tag }) => entry.onTaskTimeout(m, tag),
   retry: (m, { tag }) => entry.onRetry(m, tag),
   deadline: (m, { flow }) => flows.onDeadline(m, flow),

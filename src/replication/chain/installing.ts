@@ -31,8 +31,9 @@ import { chainOf } from './chain-of-view.ts'
 import type { HandedOut, Installation, Transfer } from './copies.ts'
 import { finishSealed, hold, newerViews, seal } from './deciding.ts'
 import { probe } from './liveness.ts'
-import { backOffMs, putView, send, setTimer, tell } from './machine-state.ts'
+import { backOffMs, putView, send, type TimerEvent, tell } from './machine-state.ts'
 import { planRepair, type Repairing } from './repair.ts'
+import { isDue, lookAgain } from './series.ts'
 import { applyChanges, endPreCopies, startTransfer, stateOf } from './transfers.ts'
 
 export interface Installing extends Repairing {
@@ -176,10 +177,12 @@ export function activate(m: Installing, state: ViewState): void {
 
 /** Looks after a view until it is active, or superseded: the head installs, the others make the head do it. */
 export function watch(m: Installing, viewId: ViewId, tries: number): void {
-  setTimer(m, m.settings.answerTimeoutMs + backOffMs(m, tries), { kind: 'watch', viewId, tries: tries + 1 })
+  lookAgain(m, 'watch', viewId, { afterMs: m.settings.answerTimeoutMs + backOffMs(m, tries), tries })
 }
 
-export function onWatch(m: Installing, viewId: ViewId, tries: number): void {
+export function onWatch(m: Installing, timer: TimerEvent & { kind: 'watch' }): void {
+  if (!isDue(m, timer)) return
+  const { viewId, tries } = timer
   const state = m.views.get(viewId)
   if (state === undefined || state.active) return
   if (state.sealed) return finishSealed(m, state)

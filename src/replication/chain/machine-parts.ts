@@ -13,6 +13,7 @@ import { LackedBodies } from './lacked-bodies.ts'
 import { type ChainSettings, refer } from './machine-state.ts'
 import type { Passing } from './passing.ts'
 import type { RecordTable } from './record-table.ts'
+import { noSeries } from './series.ts'
 import type { Unsettled } from './unsettled.ts'
 
 /** Everything one node knows. Changed by step() alone. */
@@ -69,7 +70,7 @@ export function machineState(
     proposals: new Map(),
     installations: new Map(),
     transfers: new Map(),
-    repairing: new Map(),
+    series: noSeries(),
     forgetting: { arcs: [], wanted: [] },
     spares: new Map(),
     tasks: new Map(),

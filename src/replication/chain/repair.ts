@@ -25,13 +25,12 @@ import {
 import { askAboutStrangers, isMissing, membersOf } from './acquaintance.ts'
 import { finishSealed, proposePlan } from './deciding.ts'
 import { isAlive, probe } from './liveness.ts'
-import { backOffMs, type Member, newTag, send, setTimer, type TimerEvent, tell } from './machine-state.ts'
+import { backOffMs, type Member, newTag, send, type TimerEvent, tell } from './machine-state.ts'
 import { noteChange, type Repeating, restMs } from './repeated-changes.ts'
+import { isDue, lookAgain } from './series.ts'
 import { completeView, isSettled, type Sparing } from './spares.ts'
 
 export interface Repairing extends Sparing, Repeating {
-  /** When each range is looked at next, ms of this node's clock. */
-  readonly repairing: Map<ViewId, number>
   /** Made from the members when it is needed. */
   ring:
     | { readonly members: ReadonlyMap<NodeId, Member>; readonly positions: readonly RingPosition[] }
@@ -129,22 +128,15 @@ export function planRepair(m: Repairing, viewId: ViewId, tries = 0): void {
     m.settings.retryMs +
     Math.max(0, turn) * 4 * m.settings.answerTimeoutMs +
     (tries === 0 ? 0 : backOffMs(m, tries))
-  planRepairIn(m, viewId, afterMs, tries)
-}
-
-function planRepairIn(m: Repairing, viewId: ViewId, afterMs: number, tries: number): void {
-  const dueMs = m.nowMs + afterMs
-  if ((m.repairing.get(viewId) ?? Number.POSITIVE_INFINITY) <= dueMs) return
-  m.repairing.set(viewId, dueMs)
-  setTimer(m, afterMs, { kind: 'repair', viewId, tries: tries + 1, dueMs })
+  lookAgain(m, 'repair', viewId, { afterMs, tries })
 }
 
 /** How often one range is looked at in a row, unless a live node is copying it: that takes as long as it takes. */
 const REPAIRS_MAX = 30
 
-export function onRepair(m: Repairing, { viewId, tries, dueMs }: TimerEvent & { kind: 'repair' }): void {
-  if (m.repairing.get(viewId) !== dueMs) return
-  m.repairing.delete(viewId)
+export function onRepair(m: Repairing, timer: TimerEvent & { kind: 'repair' }): void {
+  if (!isDue(m, timer)) return
+  const { viewId, tries } = timer
   const state = m.views.get(viewId)
   if (state === undefined || state.next !== undefined) return
   const step = stepFor(m, viewId)
@@ -155,7 +147,7 @@ export function onRepair(m: Repairing, { viewId, tries, dueMs }: TimerEvent & { 
       return completeView(m, state)
     }
     const afterMs = restMs(m, viewId, step.plans)
-    if (afterMs > 0) return planRepairIn(m, viewId, afterMs, 0)
+    if (afterMs > 0) return lookAgain(m, 'repair', viewId, { afterMs, tries: 0 })
     if (step.kind === 'propose') proposePlans(m, viewId, step.plans)
     else {
       send(m, step.node, { kind: 'pre-copy', view: state.view })

@@ -46,6 +46,7 @@ function bench(
       unreachable: (_, how) => told.push(how),
       replaced: ({ nodeId }) => told.push(`${nodeId} lives there`),
       took: (_, ms) => told.push(`took ${ms}`),
+      messages: (_, messages) => told.push(...messages.map(([, { kind }]) => `heard ${kind}`)),
     },
   )
   const door = new SimulatedDoor({
@@ -155,9 +156,11 @@ t.test('messages wait for their acknowledgement, as far as the outbox is known',
   t.equal(peers.waitsMs(HOME), 1_000, 'the second batch is under way')
   await clock.runSettled(20_000)
   t.equal(peers.waitsMs(HOME), 0)
+  t.same(told.slice(2), ['n2.0 ping', 'n2.0 ping', 'silent', 'silent'], 'each batch that was lost is told')
   peers.forget()
   peers.send(HOME, ['n2.0' as NodeId, { kind: 'ping' }])
-  t.equal(told.length, 4)
+  peers.heard(ASKER, [['n1.0' as NodeId, { kind: 'pong' }]])
+  t.equal(told.length, 6)
   await t.rejects(async () => {
     for await (const _ of peers.stream());
   }, TypeError)

@@ -20,6 +20,8 @@ function bench() {
         told.push(`${name} hears ${message.kind}`)
         return message.kind === 'ping' ? [['n1.0', { kind: 'pong' }]] : []
       },
+      answered: (_: unknown, { message }: { message: { kind: string } }) =>
+        told.push(`${name} is answered ${message.kind}`),
       reply: (to: Address, [, { kind }]: [string, { kind: string }]) =>
         told.push(`${name} replies ${kind} to ${to}`),
       frame: ({ kind }: { kind: string }) => told.push(`${name} gets ${kind}`),
@@ -61,6 +63,19 @@ t.test('messages and frames come to whoever lives at an address', async t => {
   t.same(await said(), ['n2 gets gone'])
   t.throws(() => wire.message('n2:5000' as Address, ['n2.0' as NodeId, {} as never], FROM, false), TypeError)
 })
+
+t.test(
+  'what comes on an answer is taken in, and is no request that could be answered on the same connection',
+  async t => {
+    const { whole, listening, said } = bench()
+    const wire = whole.wireOf(N1)
+    wire.message('n2:5000' as Address, ['n2.0' as NodeId, { kind: 'ping' }], FROM, true)
+    t.same(await said(), ['sent ping', 'n2 is answered ping'])
+    listening.delete(N2)
+    wire.message('n2:5000' as Address, ['n2.0' as NodeId, { kind: 'ping' }], FROM, true)
+    t.same(await said(), ['sent ping'], 'nor does its sender learn what became of it')
+  },
+)
 
 t.test('nothing listens where nobody is', async t => {
   const { whole, listening, said } = bench()

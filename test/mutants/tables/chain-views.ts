@@ -673,4 +673,12 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     replace: '    void waiter\n',
     loss: 'who waits in a sealed view waits until the end of his patience',
   },
+  {
+    id: 'replaced-look-goes-on',
+    file: 'src/replication/chain/series.ts',
+    find: '  if (m.series[kind].get(viewId) !== dueMs) return false\n',
+    replace: '  if (dueMs < 0) return false\n',
+    loss: 'reminders of what takes long add up',
+    tests: ['test/replication/chain/repair.test.ts'],
+  },
 ]

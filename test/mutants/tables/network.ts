@@ -461,4 +461,25 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     replace: '',
     loss: 'a node that broke off counts as checked',
   },
+  {
+    id: 'silent-link-forgotten',
+    file: 'src/membership/detours.ts',
+    find: "  silent({ address }: Pick<Peer, 'address'>): void {\n    this.#unreached.add(address)\n",
+    replace: "  silent({ address }: Pick<Peer, 'address'>): void {\n    void address\n",
+    loss: 'of rare messages none goes round a link that carries nothing',
+  },
+  {
+    id: 'speaker-not-asked-about',
+    file: 'src/membership/strangers.ts',
+    find: 'if ((await this.#ask(node, address)) > 0) return true',
+    replace: 'if ((await this.#ask(node, address)) >= 0) return true',
+    loss: 'a node that is only reached by way of others stays dead',
+  },
+  {
+    id: 'news-not-told-by-others',
+    file: 'src/membership/all-nodes.ts',
+    find: 'if (silent.length === 0) return\n',
+    replace: 'if (silent.length >= 0) return\n',
+    loss: 'a departure is not heard of over a link that carries nothing',
+  },
 ]

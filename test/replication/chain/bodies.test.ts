@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Message } from '../../../src/replication/chain/messages.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import { asSource, type View } from '../../../src/views/view.ts'
 import { Bench, large, path, wholeView } from './bench.ts'
@@ -137,6 +138,22 @@ t.test('a body that rots is fetched from another replica', async t => {
   t.same(holders(bench), ['n1', 'n3'])
   bench.run()
   t.same(holders(bench), ['n1', 'n2', 'n3'])
+})
+
+t.test('a body that does not come is asked for in one series, however often it is reminded of', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w', 'a', 'none', large('b1'))
+  const asked: Message[] = []
+  bench.lose = ({ message }) => {
+    if (message.kind === 'blob-wanted') asked.push(message)
+    return message.kind === 'blob-wanted'
+  }
+  bench.event('n2', { kind: 'body-lost', blobId: blob })
+  for (let reminder = 0; reminder < 20; reminder++) bench.event('n2', { kind: 'verify' })
+  bench.run()
+  asked.length = 0
+  for (let look = 0; look < 5; look++) bench.fire('back-fill', 'n2')
+  t.equal(asked.length, 5)
 })
 
 t.test('letting go of what was kept for a view costs a replica of it no look at its records', async t => {

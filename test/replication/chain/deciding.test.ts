@@ -58,7 +58,7 @@ t.test('a view that has lost a node while it was decided is looked at soon', asy
     const machine = new Bench({ nodes: ['n1', 'n2', 'n3'] }).machine('n2')
     if (isDead) machine.suspects.add(node('n3'))
     take(machine, V2)
-    t.equal(machine.repairing.has(V2.id), isDead)
+    t.equal(machine.series.repair.has(V2.id), isDead)
   }
 })
 

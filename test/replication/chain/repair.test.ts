@@ -208,7 +208,7 @@ t.test('who becomes the first live replica does not wait for its later turn', as
   const bench = new Bench({ nodes: ['a', 'b', 'c'] })
   const machine = bench.machine('b')
   const id = wholeView(['a']).id
-  const dueMs = () => machine.repairing.get(id) as number
+  const dueMs = () => machine.series.repair.get(id) as number
   planRepair(machine, id)
   const later = dueMs()
   planRepair(machine, id)
@@ -217,7 +217,7 @@ t.test('who becomes the first live replica does not wait for its later turn', as
   planRepair(machine, id)
   t.ok(dueMs() < later)
   bench.event('b', { kind: 'timer', timer: { kind: 'repair', viewId: id, tries: 1, dueMs: later } })
-  t.ok(machine.repairing.has(id), 'the look that was replaced is none')
+  t.ok(machine.series.repair.has(id), 'the look that was replaced is none')
   bench.event('b', { kind: 'timer', timer: { kind: 'repair', viewId: id, tries: 1, dueMs: dueMs() } })
-  t.notOk(machine.repairing.has(id))
+  t.notOk(machine.series.repair.has(id))
 })

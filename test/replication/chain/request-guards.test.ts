@@ -282,7 +282,7 @@ t.test('who learns of a death looks at every range that it shares with the dead'
   listen(bench)
   for (let signs = 0; signs < 5; signs++) bench.event('n1', { kind: 'unreachable', node: node('n3') })
   t.ok(machine.suspects.has(node('n3')))
-  t.ok(machine.repairing.has(V1.id))
+  t.ok(machine.series.repair.has(V1.id))
 })
 
 t.test(
