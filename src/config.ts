@@ -2,8 +2,8 @@
  * The settings as the program uses them: NodeConfig belongs to this process alone. (Settings that every node of a
  * network shares never mix with these.) read-config.ts reads them from flags and environment.
  */
+import type { NetworkWish } from './calls/calls.ts'
 import type { GossipSettings } from './membership/gossip/settings.ts'
-import type { NetworkWish } from './membership/network-config.ts'
 import type { Address } from './ring/identifier.ts'
 import type { LearningMode } from './routing/learning.ts'
 

@@ -104,9 +104,9 @@ t.test('what nodes say stands in one table, and who acts on it in another of the
   const messages = keysOf(readPage('src/replication/chain/messages.ts'), 'MESSAGES')
   t.ok(messages.length > 40, 'the messages were found')
   t.same(keysOf(readPage('src/replication/chain/handlers.ts'), 'MESSAGES'), messages)
-  const calls = keysOf(readPage('src/membership/calls.ts'), 'CALLS')
+  const calls = keysOf(readPage('src/calls/calls.ts'), 'CALLS')
   t.ok(calls.length > 15, 'the calls were found')
-  t.same(casesOf(readPage('src/membership/answers.ts'), 'call.kind'), calls)
+  t.same(casesOf(readPage('src/ring-node/answers.ts'), 'call.kind'), calls)
   const file = {
     path: 'a.ts',
     text: `const A = { x: 1, 'y-z': 2 }\nconst B = { ...A, b: 3 }\nfunction f() { switch (c.kind) { case 'x': break } }`,

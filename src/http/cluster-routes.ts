@@ -4,9 +4,9 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
-import type { RingNode } from '../membership/ring-node.ts'
 import { addressOfTarget, parseTarget } from '../ring/address.ts'
 import { type Address, identifierOfPath, identifiersOfAddress, type NodeId } from '../ring/identifier.ts'
+import type { RingNode } from '../ring-node/ring-node.ts'
 import { headOf } from '../views/view.ts'
 import {
   departContract,

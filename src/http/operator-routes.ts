@@ -3,7 +3,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
-import { countViews } from '../membership/overlay.ts'
+import { countViews } from '../operations/overlay.ts'
 import type { Address } from '../ring/identifier.ts'
 import { json } from './contract.ts'
 import { addDoor, type Doors } from './doors.ts'

@@ -2,9 +2,9 @@
  * The door of the last resort: what could be recovered by force, and, for whoever names exactly that plan, doing it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Recovery } from '../calls/calls.ts'
 import { StoreError } from '../errors.ts'
-import type { Recovery } from '../membership/recoveries.ts'
-import type { RingNode } from '../membership/ring-node.ts'
+import type { RingNode } from '../ring-node/ring-node.ts'
 import { json } from './contract.ts'
 import { addDoor, type Doors } from './doors.ts'
 import { hasBody, receivedText } from './request-body.ts'

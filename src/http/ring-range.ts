@@ -6,9 +6,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { StoreError } from '../errors.ts'
-import type { RingNode } from '../membership/ring-node.ts'
 import { identifierOfPath } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
+import type { RingNode } from '../ring-node/ring-node.ts'
 
 /**
  * Ring-Range (`LO HI EPOCH ADDRESS...`, head first) and Ring-Network, names and values in turn. Empty unless the request

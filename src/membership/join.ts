@@ -1,6 +1,11 @@
 /**
  * The way of a node into a network: found one, resume in the one that its disk remembers, or ask a boot node.
  */
+
+import type { JoinAnswer, KnownBoots, NetworkConfig, NetworkWish } from '../calls/calls.ts'
+import { datedOf } from '../calls/calls.ts'
+import type { Envelope } from '../calls/envelope.ts'
+import { byHttp, type Connect, type RingPeers, ringCredentials } from '../calls/ring-peers.ts'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { distrust } from '../peer/peer-errors.ts'
@@ -10,19 +15,7 @@ import { noteStart } from '../replication/chain/starts.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
-import type { JoinAnswer, KnownBoots } from './calls.ts'
-import { datedOf } from './calls.ts'
-import type { Envelope } from './envelope.ts'
-import {
-  assertWish,
-  keepNetwork,
-  NETWORK_DEFAULTS,
-  type NetworkConfig,
-  type NetworkWish,
-  readMembers,
-  readNetwork,
-} from './network-config.ts'
-import { byHttp, type Connect, type RingPeers, ringCredentials } from './ring-peers.ts'
+import { assertWish, keepNetwork, NETWORK_DEFAULTS, readMembers, readNetwork } from './network-config.ts'
 
 /** One answer of a boot node, ms. */
 const JOIN_CALL_TIMEOUT_MS = 5_000

@@ -2,6 +2,8 @@
  * This node's knowledge of the other nodes: the network map, what messages teach it, and whom it suspects. It
  * tells whoever needs to know (the machine that plans repair) when a record has changed, and keeps the map on the disk.
  */
+
+import type { NetworkConfig } from '../calls/calls.ts'
 import type { Env } from '../env.ts'
 import type { Member as ChainMember } from '../replication/chain/machine-state.ts'
 import { type Address, identifiersOfAddress, type NodeId } from '../ring/identifier.ts'
@@ -12,7 +14,7 @@ import { Roster } from '../routing/roster.ts'
 import { Suspects } from '../routing/suspects.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { ViewMember } from '../views/view.ts'
-import { keepNetwork, type NetworkConfig } from './network-config.ts'
+import { keepNetwork } from './network-config.ts'
 
 export interface MembersComponents {
   readonly env: Env

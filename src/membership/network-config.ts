@@ -3,22 +3,10 @@
  * kept beside the files, so that a node resumes in its network whatever its flags say.
  */
 import { Packr } from 'msgpackr'
+import type { NetworkConfig, NetworkWish } from '../calls/calls.ts'
 import { StoreError } from '../errors.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
-
-export interface NetworkConfig {
-  /** UUID, drawn by the first node. */
-  readonly networkId: string
-  /** Copies of each file. */
-  readonly replicas: number
-  /** Copies without which a write is refused, unless there are fewer nodes. */
-  readonly minReplicas: number
-  readonly virtualNodes: number
-}
-
-/** What a flag or the environment asks of the network; undefined asks nothing. */
-export type NetworkWish = Partial<Omit<NetworkConfig, 'networkId'>>
 
 /** Defaults of a new network. 8 virtual nodes even out the ranges to about a third around their mean. */
 export const NETWORK_DEFAULTS = { replicas: 3, minReplicas: 2, virtualNodes: 8 } as const

@@ -4,12 +4,13 @@
  * taken out of the ranges that its other replicas put it into, again and again. The same goes for one that is said to be
  * dead and speaks: it is told, and refutes it.
  */
+
+import type { PeerAnswer, PeerCall, PeerCalls } from '../calls/calls.ts'
 import type { Env } from '../env.ts'
 import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
-import type { PeerAnswer, PeerCall, PeerCalls } from './calls.ts'
 import type { Members } from './members.ts'
 
 /** Strangers asked about at once, which bounds what made-up names can cause. */

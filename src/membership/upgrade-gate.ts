@@ -2,11 +2,12 @@
  * The gate that refuses what only the newest version of the peer protocol can keep as long as a node of an older one would have to: while a
  * network is upgraded, a record with user metadata is written only where nobody drops that (docs/decisions/0210).
  */
+
+import type { PeerCall } from '../calls/calls.ts'
 import { errorCode } from '../errors.ts'
 import type { CallOptions } from '../peer/peers.ts'
 import { type PeerVersions, USER_META_VERSION } from '../peer/protocol.ts'
 import type { Address } from '../ring/identifier.ts'
-import type { PeerCall } from './calls.ts'
 
 export interface UpgradeGateComponents {
   readonly versions: Pick<PeerVersions, 'of' | 'versionFor'>

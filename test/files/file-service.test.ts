@@ -7,7 +7,7 @@ import type { Address } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { ETag } from '../../src/storage/record.ts'
-import { foundedRing } from '../membership/founded-ring.ts'
+import { foundedRing } from '../ring-node/founded-ring.ts'
 
 const a = 'a' as PathName
 const b = 'b' as PathName

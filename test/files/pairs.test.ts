@@ -8,7 +8,7 @@ import { allPairs, getPair, putPair, removePair } from '../../src/files/pairs.ts
 import type { PathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { ADDRESS } from '../http/running-server.ts'
-import { foundedRing } from '../membership/founded-ring.ts'
+import { foundedRing } from '../ring-node/founded-ring.ts'
 
 const always = { condition: 'none' } as const
 

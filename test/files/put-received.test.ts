@@ -4,7 +4,7 @@ import { FileService } from '../../src/files/file-service.ts'
 import { putReceived } from '../../src/files/put-received.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import { foundedRing } from '../membership/founded-ring.ts'
+import { foundedRing } from '../ring-node/founded-ring.ts'
 
 const meta = { mediaType: 'text/plain' }
 

@@ -1,3 +1,14 @@
 import { together } from './together.ts'
 
-together('ring', 'views', 'routing', 'peer', 'files', 'membership', 'deploy')
+together(
+  'ring',
+  'views',
+  'routing',
+  'peer',
+  'files',
+  'calls',
+  'membership',
+  'operations',
+  'ring-node',
+  'deploy',
+)

@@ -4,7 +4,7 @@ import { FileService } from '../../src/files/file-service.ts'
 import { Metrics } from '../../src/http/metrics.ts'
 import { UploadSlots } from '../../src/http/upload-slots.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import { foundedRing } from '../membership/founded-ring.ts'
+import { foundedRing } from '../ring-node/founded-ring.ts'
 
 t.test('buckets are cumulative and durations are summed', async t => {
   const env = realEnv()

@@ -11,10 +11,10 @@ import { type Env, realEnv } from '../../src/env.ts'
 import { FileService } from '../../src/files/file-service.ts'
 import type { NodeControl } from '../../src/http/cluster-routes.ts'
 import { buildServer, type ServerConfig } from '../../src/http/server.ts'
-import type { RingNodeComponents } from '../../src/membership/ring-node-parts.ts'
 import type { Address } from '../../src/ring/identifier.ts'
+import type { RingNodeComponents } from '../../src/ring-node/ring-node-parts.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import { foundedRing } from '../membership/founded-ring.ts'
+import { foundedRing } from '../ring-node/founded-ring.ts'
 
 type NodeStorage = RingNodeComponents['storage']
 

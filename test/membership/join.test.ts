@@ -1,8 +1,8 @@
 import fastify from 'fastify'
 import t from 'tap'
+import type { JoinAnswer, PeerCall } from '../../src/calls/calls.ts'
 import { realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
-import type { JoinAnswer, PeerCall } from '../../src/membership/calls.ts'
 import { type JoinInit, joinNetwork, takePart } from '../../src/membership/join.ts'
 import { readNetwork } from '../../src/membership/network-config.ts'
 import { peerRoutes } from '../../src/peer/peer-routes.ts'
@@ -10,8 +10,8 @@ import { PeerVersions } from '../../src/peer/protocol.ts'
 import { Turns } from '../../src/peer/turns.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { NETWORK } from '../ring-node/founded-ring.ts'
 import { record } from '../routing/any.ts'
-import { NETWORK } from './founded-ring.ts'
 
 const env = realEnv()
 const NODE_ID = 'a'.repeat(32) as NodeId

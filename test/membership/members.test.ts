@@ -4,8 +4,8 @@ import { readMembers } from '../../src/membership/network-config.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { manualEnv } from '../manual-env.ts'
+import { NETWORK } from '../ring-node/founded-ring.ts'
 import { record } from '../routing/any.ts'
-import { NETWORK } from './founded-ring.ts'
 
 function membersOf(others = [record('b')]) {
   const env = manualEnv()

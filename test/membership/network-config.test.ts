@@ -2,8 +2,8 @@ import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { assertWish, keepNetwork, readMembers, readNetwork } from '../../src/membership/network-config.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { NETWORK } from '../ring-node/founded-ring.ts'
 import { record } from '../routing/any.ts'
-import { NETWORK } from './founded-ring.ts'
 
 t.test('a network and its members are kept, and each news replaces only its own', async t => {
   const store = new MemoryStorage({ env: realEnv() }).replica

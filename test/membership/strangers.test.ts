@@ -1,7 +1,7 @@
 import t from 'tap'
+import type { PeerAnswer, PeerCall } from '../../src/calls/calls.ts'
 import { type Env, realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
-import type { PeerAnswer, PeerCall } from '../../src/membership/calls.ts'
 import type { Members } from '../../src/membership/members.ts'
 import { Strangers } from '../../src/membership/strangers.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'

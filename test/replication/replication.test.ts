@@ -9,7 +9,7 @@ import type { Condition } from '../../src/replication/replication.ts'
 import { type PathName, parsePathName } from '../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { type ETag, etagOf, type FileRecord } from '../../src/storage/record.ts'
-import { foundedRing } from '../membership/founded-ring.ts'
+import { foundedRing } from '../ring-node/founded-ring.ts'
 import { bodyOf, chunksOf } from '../storage/conformance.ts'
 
 const [a, b] = [parsePathName('a'), parsePathName('b')]

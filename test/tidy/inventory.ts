@@ -17,7 +17,7 @@ import { SETTINGS, type Setting } from '../../src/settings.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { scriptedSession } from '../cli/scripted-session.ts'
 import { noControl } from '../http/running-server.ts'
-import { foundedRing } from '../membership/founded-ring.ts'
+import { foundedRing } from '../ring-node/founded-ring.ts'
 import type { Inventory, Page } from './doc-rules.ts'
 
 /** The root of the repository, ending with `/`. */

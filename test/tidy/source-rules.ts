@@ -39,12 +39,26 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   peer: ['ring'],
   routing: ['ring', 'peer'],
   replication: ['views', 'storage', 'peer', 'ring'],
+  // The rules of gossip say what a message of gossip is.
+  calls: ['membership', 'replication', 'routing', 'views', 'peer', 'storage', 'ring'],
   // Membership keeps the network beside the files.
-  membership: ['replication', 'routing', 'views', 'peer', 'storage', 'ring'],
+  membership: ['calls', 'replication', 'routing', 'views', 'peer', 'storage', 'ring'],
+  operations: ['membership', 'calls', 'replication', 'routing', 'views', 'peer', 'storage', 'ring'],
+  'ring-node': [
+    'operations',
+    'membership',
+    'calls',
+    'replication',
+    'routing',
+    'views',
+    'peer',
+    'storage',
+    'ring',
+  ],
   // Files are written through replication; storage is what a check of this disk reads.
   files: ['replication', 'routing', 'storage', 'ring'],
   // The doors of the peers hang in the same server.
-  http: ['dav', 'files', 'membership', 'routing', 'peer', 'config', 'ring'],
+  http: ['dav', 'files', 'ring-node', 'operations', 'calls', 'routing', 'peer', 'config', 'ring'],
   // The doors of WebDAV, which hang in the same server.
   dav: ['http', 'files', 'storage', 'ring'],
   // Another protocol over the same files; it takes how connections and bodies are handled from the first one.
@@ -52,7 +66,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   client: ['ring'],
   cli: ['client', 'config', 'settings', 'read-config', 'node', 'version', 'ring'],
   // Settings name what the network has in common.
-  config: ['membership', 'routing', 'ring'],
+  config: ['calls', 'membership', 'routing', 'ring'],
   settings: ['config'],
   'read-config': ['config', 'settings', 'read-s3-config', 'membership', 'ring'],
   'read-s3-config': ['config', 'settings'],
@@ -65,6 +79,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'routing',
     'replication',
     'membership',
+    'ring-node',
     'files',
     'http',
     's3',
@@ -87,7 +102,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'peer',
     'routing',
     'replication',
+    'calls',
     'membership',
+    'operations',
+    'ring-node',
     'files',
     'http',
     'config',

@@ -355,7 +355,7 @@ export class ChainCluster {
   }
 
   /**
-   * What a link does not carry goes round through a third node, another one each time, as membership/detours.ts has it: as
+   * What a link does not carry goes round through a third node, another one each time, as ring-node/detours.ts has it: as
    * soon as the direct way has stood still for half of the wait for an answer. Large bodies do not.
    */
   #goRound(from: NodeName, to: NodeName, envelope: Envelope, link: string): void {

@@ -3,7 +3,7 @@
  * as membership/recovery.ts does it over the wire.
  */
 import { errorCode } from '../../errors.ts'
-import type { AllNodes } from '../../membership/all-nodes.ts'
+import type { AllNodes } from '../../operations/all-nodes.ts'
 import { type Knowledge, lostRanges, recoveredView } from '../../views/recovery.ts'
 import type { NodeId, View } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'

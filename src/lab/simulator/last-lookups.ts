@@ -2,8 +2,9 @@
  * The lookups at the end of a run with whole nodes: each node has to find its way to the view that serves, whatever it has been told
  * of the others.
  */
-import type { RingNode } from '../../membership/ring-node.ts'
+
 import type { Identifier } from '../../ring/identifier.ts'
+import type { RingNode } from '../../ring-node/ring-node.ts'
 import type { ViewId } from '../../views/view.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 

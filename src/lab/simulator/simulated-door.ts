@@ -3,10 +3,10 @@
  * A question that comes again is not answered anew.
  */
 import { Readable } from 'node:stream'
+import { isPeerCall, type PeerAnswer, type PeerCall, type PeerStream } from '../../calls/calls.ts'
+import type { Envelope } from '../../calls/envelope.ts'
 import type { Timers } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
-import { isPeerCall, type PeerAnswer, type PeerCall, type PeerStream } from '../../membership/calls.ts'
-import type { Envelope } from '../../membership/envelope.ts'
 import type { PeerReception } from '../../peer/peer-routes.ts'
 import type { PeerIdentity } from '../../peer/peers.ts'
 import { PROTOCOL_VERSION } from '../../peer/protocol.ts'

@@ -3,11 +3,11 @@
  * until it is answered, as a connection does it, and may be late, cut off or come to another node than was meant. It travels as bytes.
  */
 import type { Readable } from 'node:stream'
+import type { PeerAnswer, PeerCall } from '../../calls/calls.ts'
+import type { Envelope } from '../../calls/envelope.ts'
+import type { RingPeers, RingPeersInit } from '../../calls/ring-peers.ts'
 import type { Env, Timer } from '../../env.ts'
 import { type ErrorCode, StoreError } from '../../errors.ts'
-import type { PeerAnswer, PeerCall } from '../../membership/calls.ts'
-import type { Envelope } from '../../membership/envelope.ts'
-import type { RingPeers, RingPeersInit } from '../../membership/ring-peers.ts'
 import type { Whereabouts } from '../../peer/peer-requests.ts'
 import type { BodyAnnouncement, CallOptions, PeerIdentity, StageOptions } from '../../peer/peers.ts'
 import { decode, encode } from '../../peer/wire.ts'

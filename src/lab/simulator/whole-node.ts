@@ -2,17 +2,18 @@
  * One start of a whole simulated node: the program's node of a ring, with its members, lookups, bodies and the calls of others,
  * over the simulated network. Only the HTTP doors of a real node are not there.
  */
+
+import type { NetworkWish } from '../../calls/calls.ts'
+import type { Envelope } from '../../calls/envelope.ts'
 import type { Env } from '../../env.ts'
 import { errorCode } from '../../errors.ts'
-import type { Envelope } from '../../membership/envelope.ts'
 import { type Joined, joinNetwork, takePart } from '../../membership/join.ts'
-import type { NetworkWish } from '../../membership/network-config.ts'
-import { RingNode } from '../../membership/ring-node.ts'
-import type { RingNodeComponents } from '../../membership/ring-node-parts.ts'
 import type { PeerIdentity } from '../../peer/peers.ts'
 import type { ChainSettings } from '../../replication/chain/machine-state.ts'
 import type { Envelope as ChainEnvelope } from '../../replication/chain/messages.ts'
 import type { Address, NodeId } from '../../ring/identifier.ts'
+import { RingNode } from '../../ring-node/ring-node.ts'
+import type { RingNodeComponents } from '../../ring-node/ring-node-parts.ts'
 import { NODE_MS } from './faster-env.ts'
 import { SimulatedDoor } from './simulated-door.ts'
 import { type Frame, SimulatedPeers, type SimulatedWire } from './simulated-peers.ts'

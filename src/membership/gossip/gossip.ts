@@ -5,6 +5,8 @@
  * What is believed of a node goes to the core as a belief and no more: the core asks the node once before it goes on without
  * it, and whoever speaks is there. The map of the network never learns of it that a disk is lost.
  */
+
+import type { PeerAnswer, PeerCall, PeerCalls } from '../../calls/calls.ts'
 import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
 import type { CallOptions, PeerIdentity } from '../../peer/peers.ts'
@@ -13,7 +15,6 @@ import type { ChainDriver } from '../../replication/chain/driver.ts'
 import type { Address, NodeId } from '../../ring/identifier.ts'
 import type { MapRecord } from '../../routing/map-record.ts'
 import type { Member } from '../../routing/roster.ts'
-import type { PeerAnswer, PeerCall, PeerCalls } from '../calls.ts'
 import type { Members } from '../members.ts'
 import { type Beat, type Belief, Beliefs, type Opinion } from './beliefs.ts'
 import { LocalHealth } from './local-health.ts'

@@ -1,10 +1,10 @@
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import type { PeerCall } from '../../../src/calls/calls.ts'
 import { StoreError } from '../../../src/errors.ts'
 import { SimulatedDoor } from '../../../src/lab/simulator/simulated-door.ts'
 import { type Frame, SimulatedPeers } from '../../../src/lab/simulator/simulated-peers.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
-import type { PeerCall } from '../../../src/membership/calls.ts'
 import type { Address, NodeId } from '../../../src/ring/identifier.ts'
 
 const HOME = 'n2:5000' as Address

@@ -2,16 +2,17 @@
  * Owns nodes that gossip with each other in memory, by clocks that a test moves: each can stand still, crash, be cut off, and run a program
  * that does not know what gossip is.
  */
+
+import type { PeerAnswer, PeerCall } from '../../../src/calls/calls.ts'
 import { StoreError } from '../../../src/errors.ts'
-import type { PeerAnswer, PeerCall } from '../../../src/membership/calls.ts'
 import { Gossip } from '../../../src/membership/gossip/gossip.ts'
 import { GOSSIP_DEFAULTS, type GossipSettings } from '../../../src/membership/gossip/settings.ts'
 import { Members } from '../../../src/membership/members.ts'
 import type { Address, NodeId } from '../../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { type ManualEnv, manualEnv } from '../../manual-env.ts'
+import { NETWORK } from '../../ring-node/founded-ring.ts'
 import { record } from '../../routing/any.ts'
-import { NETWORK } from '../founded-ring.ts'
 
 export interface GossipingNode {
   readonly name: string

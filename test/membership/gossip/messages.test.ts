@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isPeerCall } from '../../../src/membership/calls.ts'
+import { isPeerCall } from '../../../src/calls/calls.ts'
 import { record } from '../../routing/any.ts'
 
 const BEAT = { node: 'n', boot: 1, seq: 2 }

@@ -6,7 +6,7 @@ import type { Mutant } from '../mutant.ts'
 export const WORLD_MUTANTS: readonly Mutant[] = [
   {
     id: 'bodies-are-not-carried',
-    file: 'src/membership/ring-node.ts',
+    file: 'src/ring-node/ring-node.ts',
     find: '      this.#carrier.carry(to, message)\n',
     replace: '      this.#sendNow(to, message)\n',
     loss: 'the message of a body comes without it',
@@ -14,7 +14,7 @@ export const WORLD_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'nobody-has-a-body',
-    file: 'src/membership/ring-node.ts',
+    file: 'src/ring-node/ring-node.ts',
     find: 'holders: path => holdersOf(driver.known, path),',
     replace: 'holders: path => holdersOf(driver.known, path).slice(0, 0),',
     loss: 'a body that is not here is not looked for elsewhere',

@@ -14,7 +14,7 @@ import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../../src/storage/record.ts'
 import type { ByteRange, Storage } from '../../../src/storage/storage.ts'
 import type { NodeId } from '../../../src/views/view.ts'
-import { foundedRing } from '../../membership/founded-ring.ts'
+import { foundedRing } from '../../ring-node/founded-ring.ts'
 import { bodyOf, chunksOf } from '../../storage/conformance.ts'
 import { path } from './bench.ts'
 

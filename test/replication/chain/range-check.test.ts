@@ -12,7 +12,7 @@ import { parsePathName } from '../../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import type { FileRecord } from '../../../src/storage/record.ts'
 import type { InspectedRecord } from '../../../src/storage/replica-store.ts'
-import { foundedRing } from '../../membership/founded-ring.ts'
+import { foundedRing } from '../../ring-node/founded-ring.ts'
 
 const ZERO = '0'.repeat(40) as Identifier
 const RING = { lo: ZERO, hi: ZERO }

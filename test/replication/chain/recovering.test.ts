@@ -1,5 +1,5 @@
 import t from 'tap'
-import { knowledgeOf } from '../../../src/membership/recovery.ts'
+import { knowledgeOf } from '../../../src/operations/recovery.ts'
 import { EPOCHS_SKIPPED, type LostRange, lostRanges, recoveredView } from '../../../src/views/recovery.ts'
 import { asSource, type View } from '../../../src/views/view.ts'
 import { Bench, node, wholeView } from './bench.ts'

@@ -1,0 +1,307 @@
+/**
+ * What one node asks of all the others: its news, the list, the picture of the ring, whether they answer at all,
+ * and that they take over everything when it departs.
+ */
+
+import {
+  isRecovery,
+  type ListAnswer,
+  type ListAsk,
+  type NetworkConfig,
+  ONWARD_MAX,
+  type PeerAnswer,
+  type PeerCall,
+  type PeerStream,
+  type RangeReport,
+  type Recovery,
+} from '../calls/calls.ts'
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import { handOver } from '../membership/departure.ts'
+import type { Members } from '../membership/members.ts'
+import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
+import type { ChainRecord } from '../replication/chain/chain-record.ts'
+import type { ChainDriver } from '../replication/chain/driver.ts'
+import { isRecord } from '../replication/chain/messages.ts'
+import type { CheckWord } from '../replication/chain/range-check.ts'
+import { type Address, type Identifier, identifiersOfAddress } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
+import { HOPS_MAX, type LookupReply } from '../routing/lookup.ts'
+import type { MapRecord } from '../routing/map-record.ts'
+import type { NodeId, View } from '../views/view.ts'
+import type { AskedNode, Asking } from './asking.ts'
+import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
+import { isFreeOf, mergeRanges, type OverlayRange, ownRanges } from './overlay.ts'
+import type { Recoveries } from './recoveries.ts'
+import { carryOut, planRecovery, type RecoveryComponents, type RecoveryPlan } from './recovery.ts'
+
+/** Between two words of an answer that comes piece by piece, ms: a check says one each second. */
+const WORD_TIMEOUT_MS = 60_000
+
+/** Until a node that comes back has heard what was recovered, ms: it starts that much later when others are silent. */
+const RECOVERIES_TIMEOUT_MS = 1_000
+
+/** Until another node has answered a lookup, ms, and how many are tried: an orchestrator asks every few seconds. */
+const READY_TIMEOUT_MS = 1_000
+const READY_PEERS_MAX = 3
+
+/** Nodes that are asked to tell those that this one does not reach: a third may not reach them either. */
+const THIRDS = 2
+
+/** What this node answers; it is asked as the others are. */
+interface OwnAnswers {
+  readonly recoveries: Recoveries
+  answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer>
+  stream(call: PeerStream): AsyncIterable<CheckWord>
+}
+
+export interface AllNodesComponents {
+  readonly env: Env
+  readonly members: Members
+  readonly driver: ChainDriver
+  /** One call to one node. */
+  readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
+  /** The same with patience for those alone that are there. */
+  readonly asking: Asking
+  readonly stream: (to: Address, call: PeerStream, options: CallOptions) => AsyncIterable<unknown>
+  /** What this node answers itself. */
+  readonly own: OwnAnswers
+  readonly network: NetworkConfig
+  /** Files that this node keeps. */
+  readonly files: () => number
+  /** Aborts when the node stops. */
+  readonly signal: AbortSignal
+}
+
+export class AllNodes {
+  readonly #components: AllNodesComponents
+  #verifying = false
+  /** Whose turn it is to pass something on. */
+  #turn = 0
+
+  constructor(components: AllNodesComponents) {
+    this.#components = components
+  }
+
+  /** Tells every node that this one knows its own record: it has come, has another address, or leaves. */
+  async announce(): Promise<void> {
+    const { members } = this.#components
+    const call = { kind: 'learn', records: [members.self] } as const
+    const { answers, silent } = await this.#askEach<{ record: MapRecord }>(call, { dead: true })
+    members.learn(answers.map(([, { record }]) => record))
+    if (silent.length === 0) return
+    // A link may carry nothing, and whoever is not told plans against all others for good (docs/decisions/0301).
+    const onward = silent.slice(0, ONWARD_MAX).map(({ nodeId }) => nodeId)
+    const turn = this.#turn++ % Math.max(1, answers.length)
+    const thirds = [...answers.slice(turn), ...answers.slice(0, turn)].slice(0, THIRDS)
+    await this.#askEach(
+      { ...call, onward },
+      { dead: true },
+      thirds.map(([, { record }]) => record),
+    )
+  }
+
+  /** The parts of a list, and who gave none; whether one is missed shows when the ranges do not cover the ring. */
+  async list(ask: ListAsk): Promise<{ parts: ListAnswer[]; silent: readonly AskedNode[] }> {
+    const { answers, silent } = await this.#askEach<ListAnswer>({ kind: 'list', ...ask })
+    return { parts: answers.map(([, answer]) => answer), silent }
+  }
+
+  /** The ring as all nodes that can be reached see it. */
+  async overlay(): Promise<OverlayRange[]> {
+    const { members } = this.#components
+    return mergeRanges([[members.self.nodeId, await this.#ownRanges()], ...(await this.#ranges())])
+  }
+
+  /**
+   * Checks every range of the network, heals what can be healed, and tells what was wrong. One at a time.
+   * @throws StoreError OVERLOADED.
+   */
+  async *verify(): AsyncGenerator<NetworkCheckWord> {
+    const { env, members, network, signal } = this.#components
+    if (this.#verifying)
+      throw new StoreError('OVERLOADED', 'A check is under way at this node.', { retryAfterSeconds: 10 })
+    this.#verifying = true
+    try {
+      yield* new NetworkCheck({
+        env,
+        members: () => members.alive().map(({ nodeId }) => nodeId),
+        nameOf: node => members.addressOf(node) ?? node,
+        ask: (node, call) => this.ask(node, call),
+        stream: (node, call) => this.#stream(node, call),
+        copies: network.replicas,
+        signal,
+      }).run()
+    } finally {
+      this.#verifying = false
+    }
+  }
+
+  /** What an operator could recover by force; changes nothing. */
+  planRecovery(): Promise<RecoveryPlan> {
+    return planRecovery(this.#recovery())
+  }
+
+  /** Recovers by force what that plan says. @throws StoreError PRECONDITION_FAILED. */
+  recover(planId: string): Promise<readonly View[]> {
+    return carryOut(this.#recovery(), planId)
+  }
+
+  /** What was recovered by force, as far as this node knows. */
+  recoveries(): Recovery[] {
+    return this.#components.own.recoveries.all()
+  }
+
+  /**
+   * Asks other nodes what was recovered while this node was away or cut off: views that it holds may be over by no decision
+   * of theirs.
+   * @param from whom to ask; without, all that are believed alive.
+   */
+  async learnRecoveries(from?: readonly NodeId[]): Promise<void> {
+    const { own, members } = this.#components
+    const asked = members.others().filter(({ nodeId }) => from === undefined || from.includes(nodeId))
+    const { answers } = await this.#askEach<{ recoveries: readonly unknown[] }>(
+      { kind: 'recoveries' },
+      { dead: true, timeoutMs: RECOVERIES_TIMEOUT_MS },
+      asked,
+    )
+    const known = new Map<string, Recovery>()
+    for (const [, { recoveries }] of answers) {
+      for (const one of recoveries) if (isRecovery(one)) known.set(one.view.id, one)
+    }
+    for (const recovery of known.values()) await own.recoveries.note(recovery, 'long ago')
+  }
+
+  /**
+   * Others took this node for dead, or it took `node` for dead: either may have gone on by force without the other. All
+   * are told that this node is there, when it was the one.
+   */
+  meetAgain(node?: NodeId): void {
+    if (node === undefined) void this.announce()
+    this.learnRecoveries(node && [node]).catch((error: unknown) => {
+      const { log } = this.#components.env
+      log.warn({ op: 'recoveries', err: error }, 'what was recovered by force was not learnt')
+    })
+  }
+
+  #recovery(): RecoveryComponents {
+    const { env, members } = this.#components
+    const records = () => [...members.map.records()].filter(({ status }) => status !== 'left')
+    return {
+      env,
+      members: () => records().map(({ nodeId }) => nodeId),
+      ask: (node, call) => this.ask(node, call),
+    }
+  }
+
+  /** One call to one node, this one included. @throws StoreError. */
+  async ask(node: NodeId, asked: PeerCall): Promise<PeerAnswer> {
+    const { members, own, asking, signal, driver } = this.#components
+    const { self, boot } = driver.known
+    if (node === self) return own.answer({ ...members.self, boot }, asked, signal)
+    return asking.ask({ nodeId: node, address: this.#addressOf(node) }, asked)
+  }
+
+  /** What another replica has at a path; undefined when it has nothing. @throws StoreError. */
+  async record(node: NodeId, path: PathName): Promise<ChainRecord | undefined> {
+    if (this.#components.members.addressOf(node) === undefined) return undefined
+    const { record } = (await this.ask(node, { kind: 'record', path })) as { record?: unknown }
+    return isRecord(record) && record.path === path ? record : undefined
+  }
+
+  #stream(node: NodeId, asked: PeerStream): AsyncIterable<CheckWord> {
+    const { own, stream, signal, driver } = this.#components
+    if (node === driver.known.self) return own.stream(asked)
+    const options = { timeoutMs: WORD_TIMEOUT_MS, signal, node }
+    return stream(this.#addressOf(node), asked, options) as AsyncIterable<CheckWord>
+  }
+
+  #addressOf(node: NodeId): Address {
+    const address = this.#components.members.addressOf(node)
+    if (address === undefined)
+      throw new StoreError('UNAVAILABLE', `The address of the node ${node} is not known.`)
+    return address
+  }
+
+  /**
+   * Shows that this node serves: by a lookup through a peer, when there is one that is not given up.
+   * @throws StoreError UNAVAILABLE.
+   */
+  async proveReady(): Promise<void> {
+    const { members, driver } = this.#components
+    if (driver.fault) throw new StoreError('UNAVAILABLE', driver.fault.message)
+    const peers = members.others().filter(({ nodeId }) => !driver.known.isSuspect(nodeId))
+    if (peers.length === 0) return
+    for (const peer of peers.slice(0, READY_PEERS_MAX)) if (await this.#answersLookup(peer)) return
+    throw new StoreError('UNAVAILABLE', 'No other node that was asked has answered a lookup.')
+  }
+
+  /**
+   * Hands everything over to the others; afterwards nothing here is needed by anybody.
+   * @throws StoreError UNAVAILABLE when there is nobody to take the files, or they could not do so in time; this node is
+   *   then a member as before.
+   */
+  async depart(signal: AbortSignal): Promise<void> {
+    const { env, members, driver, files } = this.#components
+    await handOver({
+      env,
+      signal,
+      hasOthers: members.others().length > 0,
+      files: files(),
+      become: async status => {
+        members.changeSelf({ status })
+        await this.announce()
+      },
+      isFree: async () => isFreeOf(mergeRanges(await this.#ranges()), members.self.nodeId),
+      remind: () => {
+        driver.dispatch({ kind: 'verify' })
+        // Whoever has missed the news goes on placing ranges here, against those who have it (docs/decisions/0251).
+        void this.announce()
+      },
+    })
+  }
+
+  /** The peer is asked for a position of its own, which it can answer without anybody's help. */
+  async #answersLookup({ nodeId, address, ringAddress }: MapRecord): Promise<boolean> {
+    const { members, call, signal } = this.#components
+    const [key] = identifiersOfAddress(ringAddress, 1) as [Identifier]
+    const request = {
+      key,
+      visited: [members.self.nodeId],
+      hopsLeft: HOPS_MAX,
+      budgetMs: READY_TIMEOUT_MS,
+      suspects: [],
+    }
+    try {
+      const options = { timeoutMs: READY_TIMEOUT_MS, signal, node: nodeId }
+      const reply = (await call(address, { kind: 'lookup', request }, options)) as LookupReply<View>
+      return reply.view !== undefined
+    } catch {
+      return false
+    }
+  }
+
+  /** A node whose disk fails says nothing, as to the others. */
+  async #ownRanges(): Promise<readonly RangeReport[]> {
+    const { driver } = this.#components
+    const ranges = ownRanges(driver.known)
+    return driver.durable().then(
+      () => ranges,
+      () => [],
+    )
+  }
+
+  async #ranges(): Promise<[NodeId, readonly RangeReport[]][]> {
+    const { answers } = await this.#askEach<{ ranges: readonly RangeReport[] }>({ kind: 'ranges' })
+    return answers.map(([node, { ranges }]) => [node, ranges])
+  }
+
+  /** One call to each of some nodes, or of all others that live. */
+  #askEach<Answer>(
+    asked: PeerCall,
+    options: { readonly dead: boolean; readonly timeoutMs?: number } = { dead: false },
+    others: readonly MapRecord[] = this.#components.members.others(),
+  ) {
+    return this.#components.asking.askEach<Answer>(others, asked, options)
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * What this node answers when another one asks it something, one to one.
+ */
+import { Buffer } from 'node:buffer'
+import type {
+  JoinAnswer,
+  NetworkConfig,
+  PeerAnswer,
+  PeerCall,
+  PeerStream,
+  VersionsAnswer,
+} from '../calls/calls.ts'
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import type { Gossip } from '../membership/gossip/gossip.ts'
+import type { Members } from '../membership/members.ts'
+import { assertWish } from '../membership/network-config.ts'
+import { ownRanges } from '../operations/overlay.ts'
+import { ownPart } from '../operations/own-part.ts'
+import { Recoveries } from '../operations/recoveries.ts'
+import { knowledgeOf } from '../operations/recovery.ts'
+import { parseBodyName } from '../peer/body-name.ts'
+import type { PeerIdentity } from '../peer/peers.ts'
+import type { ChainRecord } from '../replication/chain/chain-record.ts'
+import type { ChainDriver } from '../replication/chain/driver.ts'
+import type { CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
+import type { NodeId } from '../ring/identifier.ts'
+import { parsePathName } from '../ring/path-name.ts'
+import type { Lookups } from '../routing/lookup.ts'
+import { checkedInline } from '../storage/checked-blocks.ts'
+import type { ReplicaStore } from '../storage/replica-store.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { View, ViewId } from '../views/view.ts'
+import type { Detours } from './detours.ts'
+
+/** Calls that show nothing of the machine's: who is in the network, and what lies on the disk. */
+const OF_THE_NETWORK: ReadonlySet<PeerCall['kind']> = new Set<PeerCall['kind']>([
+  'join',
+  'learn',
+  'has-body',
+  'mend',
+  'recovered',
+  'recoveries',
+  'forward',
+  'forwarded',
+  'gossip',
+  'gossip-probe',
+])
+
+/** Checks of ranges under way here; one more is refused. Each reads the disk as fast as it can. */
+const CHECKS_MAX = 4
+
+export interface AnswersComponents {
+  readonly env: Env
+  readonly members: Members
+  readonly driver: ChainDriver
+  readonly lookups: Lookups<View>
+  readonly storage: Storage & { readonly replica: ReplicaStore }
+  readonly rangeCheck: RangeCheck
+  readonly detours: Pick<Detours, 'passOn' | 'arrived' | 'tell'>
+  /** Undefined where this node does not gossip. */
+  readonly gossip: Pick<Gossip, 'answer' | 'probe'> | undefined
+}
+
+export class Answers {
+  readonly #components: AnswersComponents
+  readonly #network: NetworkConfig
+  readonly recoveries: Recoveries
+  #checks = 0
+
+  constructor(components: AnswersComponents, init: { readonly network: NetworkConfig }) {
+    this.#components = components
+    this.#network = init.network
+    this.recoveries = new Recoveries({ ...components, store: components.storage.replica })
+  }
+
+  /**
+   * What shows views or records leaves when it is durable: an answer that a crash takes back would make others rely on
+   * what never was (docs/decisions/0151-nothing-is-shown-before-it-is-durable.md).
+   * @throws StoreError, whose code the asking node is told.
+   */
+  async answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
+    const answer = await this.#answer(from, call, signal)
+    if (!OF_THE_NETWORK.has(call.kind)) await this.#components.driver.durable()
+    return answer
+  }
+
+  async #answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
+    const { env, members, driver, lookups, storage, rangeCheck } = this.#components
+    switch (call.kind) {
+      case 'join':
+        return this.#join(from, call)
+      case 'learn':
+        this.#heardFrom(from)
+        members.learn([...call.records, ...members.replacedBy(from)])
+        this.#components.detours.tell(call.records, call.onward ?? [])
+        return {
+          record: members.self,
+          ...(call.about && { records: call.about.flatMap(node => members.map.record(node) ?? []) }),
+        }
+      case 'lookup': {
+        const answer = await lookups.answer(call.request, signal)
+        members.notice()
+        return answer
+      }
+      case 'has-body':
+        return { has: await storage.replica.hasBlob(parseBodyName(call.blobId)) }
+      case 'list':
+        return ownPart({ env, driver, storage }, call)
+      case 'ranges':
+        return { ranges: ownRanges(driver.known) }
+      case 'digests':
+        return { digests: call.prefixes.map(prefix => driver.kept.digest(call, prefix)) }
+      case 'versions':
+        return this.#versions(call)
+      case 'record':
+        return this.#record(call.path)
+      case 'mend':
+        await rangeCheck.mendFrom(call.from, parsePathName(call.path))
+        return {}
+      case 'heal':
+        return this.#heal(call.silent)
+      case 'holdings':
+        return knowledgeOf(driver)
+      case 'recover':
+        return this.#recover(call)
+      case 'recovered':
+        await this.recoveries.note(call.recovery, 'now')
+        return {}
+      case 'recoveries':
+        return { recoveries: this.recoveries.all() }
+      case 'forward':
+        return this.#components.detours.passOn(call)
+      case 'forwarded':
+        this.#components.detours.arrived(call)
+        return {}
+      case 'gossip':
+        return this.#components.gossip?.answer(from, call) ?? {}
+      case 'gossip-probe':
+        return (await this.#components.gossip?.probe(call.node)) ?? {}
+    }
+  }
+
+  #join(from: PeerIdentity, { record, wish }: PeerCall & { kind: 'join' }): JoinAnswer {
+    const { env, members, driver } = this.#components
+    assertWish(wish ?? {}, this.#network)
+    env.log.info({ op: 'join', peer: from.address }, 'a node joins')
+    members.learn([record, ...members.replacedBy(record)])
+    return { network: this.#network, records: [...members.map.records()], boots: driver.known.starts() }
+  }
+
+  /** The words of a check, as they come. @throws StoreError OVERLOADED. */
+  async *stream(call: PeerStream): AsyncGenerator<CheckWord> {
+    if (this.#checks >= CHECKS_MAX)
+      throw new StoreError('OVERLOADED', 'Too many checks are under way at this node.', {
+        retryAfterSeconds: 10,
+      })
+    this.#checks++
+    try {
+      yield* this.#components.rangeCheck.check(call, call)
+    } finally {
+      this.#checks--
+    }
+  }
+
+  /** @throws StoreError PRECONDITION_FAILED when somebody has decided something meanwhile. */
+  #recover({ view, basis: epoch, basisId }: PeerCall & { kind: 'recover' }): object {
+    const { driver, env } = this.#components
+    env.log.warn(
+      { op: 'recover', epoch: view.epoch, lo: view.lo, hi: view.hi },
+      'this node goes on alone with a range',
+    )
+    // Without its id the basis is whichever view of that epoch comes last: only those of later epochs are newer.
+    const basis = basisId === undefined ? { epoch: epoch + 1, id: '' as ViewId } : { epoch, id: basisId }
+    driver.dispatch({ kind: 'recover', view, basis })
+    if (driver.known.state(view.id)?.installed) return {}
+    throw new StoreError('PRECONDITION_FAILED', 'The range has changed since it was looked at; look again.')
+  }
+
+  #versions(call: PeerCall & { kind: 'versions' }): VersionsAnswer {
+    const { kept } = this.#components.driver
+    const versions = Array.from(
+      kept.within(call, call.prefix),
+      ({ path, version, body }) => [path, version.epoch, version.seq, body !== undefined] as const,
+    )
+    return { versions }
+  }
+
+  /** As the disk has it, checked before it is handed out. @throws StoreError CORRUPT. */
+  #record(text: string): { record?: ChainRecord } {
+    const { driver, storage } = this.#components
+    const path = parsePathName(text)
+    const file = storage.replica.record(path)?.file
+    const record = file === undefined ? undefined : driver.kept.record(path)
+    if (file === undefined || record?.body === undefined) return {}
+    const { content } = file.body
+    if (!('inline' in content)) return { record }
+    const inline = Buffer.from(checkedInline(file, content.inline, { first: 0, last: file.body.size }))
+    return record.body.sha256 === file.body.sha256
+      ? { record: { ...record, body: { ...record.body, content: { inline } } } }
+      : {}
+  }
+
+  #heal(silent: readonly NodeId[]): { missing: number } {
+    const { driver } = this.#components
+    driver.dispatch({ kind: 'verify' })
+    for (const node of silent) driver.tellMyself({ kind: 'suspect', node })
+    return { missing: driver.kept.missingBodies() }
+  }
+
+  /**
+   * A node that makes itself known listens by now. Between its asking to join and that it refused connections, and
+   * counts as dead for it; it has no part in any view yet that would make it say more.
+   */
+  #heardFrom({ nodeId, boot }: PeerIdentity): void {
+    const { driver } = this.#components
+    driver.deliver({ from: nodeId, boot, to: driver.known.self, message: { kind: 'pong' } })
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * What a node of a ring is made of, and what it is told at its beginning.
+ */
+
+import type { NetworkConfig } from '../calls/calls.ts'
+import type { Connect } from '../calls/ring-peers.ts'
+import type { Env } from '../env.ts'
+import type { Defect } from '../invariant.ts'
+import type { GossipSettings } from '../membership/gossip/settings.ts'
+import type { ProtocolVersion } from '../peer/protocol.ts'
+import type { ChainDriver, ChainDriverComponents, ChainDriverInit } from '../replication/chain/driver.ts'
+import type { ChainSettings } from '../replication/chain/machine-state.ts'
+import type { LearningMode } from '../routing/learning.ts'
+import type { MapRecord } from '../routing/map-record.ts'
+import type { ReplicaStore } from '../storage/replica-store.ts'
+import type { Storage } from '../storage/storage.ts'
+
+export interface RingNodeComponents {
+  readonly env: Env
+  readonly storage: Storage & {
+    readonly nodeId: string
+    readonly boot: number
+    readonly replica: ReplicaStore
+  }
+  /** How it speaks to the others; by HTTP where nothing is said. */
+  readonly connect?: Connect
+  /** For the simulator, which hears what the driver is asked. */
+  readonly drive?: (components: ChainDriverComponents, init: ChainDriverInit) => ChainDriver
+}
+
+export interface RingNodeInit {
+  readonly network: NetworkConfig
+  readonly self: MapRecord
+  readonly records: readonly MapRecord[]
+  readonly secret: string | undefined
+  /** See PeerVersions. */
+  readonly speaks?: ProtocolVersion
+  readonly scheme: 'http' | 'https'
+  readonly learn: LearningMode
+  /** Without it the node does not gossip. */
+  readonly gossip?: GossipSettings | undefined
+  /** Waits and bounds of the protocol that are not the usual ones (patience.ts). */
+  readonly settings?: Partial<ChainSettings>
+  /** The disk is a copy or was restored: the node has to stop. */
+  readonly halted: () => void
+  /** The program is wrong: nothing leaves this node any more, and its process has to end. */
+  readonly broken: (defect: Defect) => void
+}

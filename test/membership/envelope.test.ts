@@ -1,8 +1,0 @@
-import t from 'tap'
-import { isEnvelope } from '../../src/membership/envelope.ts'
-
-t.test('a message travels with the disk that is meant', async t => {
-  t.ok(isEnvelope(['d', { kind: 'ping' }], 3))
-  for (const wrong of [undefined, {}, ['d'], [1, { kind: 'ping' }], ['d', { kind: 'nonsense' }]])
-    t.notOk(isEnvelope(wrong, 3), JSON.stringify(wrong))
-})

@@ -1,0 +1,117 @@
+import { Readable } from 'node:stream'
+import t from 'tap'
+import type { PeerCall } from '../../src/calls/calls.ts'
+import { realEnv } from '../../src/env.ts'
+import type { Address, Identifier, NodeId } from '../../src/ring/identifier.ts'
+import { parsePathName } from '../../src/ring/path-name.ts'
+import { Detours } from '../../src/ring-node/detours.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import type { ViewId } from '../../src/views/view.ts'
+import { foundedRing } from './founded-ring.ts'
+
+const ZERO = '0'.repeat(40) as Identifier
+const from = { address: 'x:1' as Address, nodeId: 'd'.repeat(32) as NodeId, boot: { counter: 1, nonce: 'a' } }
+
+async function node() {
+  const env = realEnv()
+  const storage = new MemoryStorage({ env })
+  const ring = foundedRing(env, storage)
+  t.teardown(() => ring.close())
+  for (const path of ['a', 'b']) {
+    const body = await ring.replication.stage(Readable.from([Buffer.from(path)]), { sizeMax: 100 })
+    const put = { kind: 'put', path: parsePathName(path), condition: 'none', body } as const
+    await ring.replication.commit({ ...put, meta: { mediaType: 'a/b' } })
+  }
+  const ask = (call: PeerCall) => ring.call(from, call, new AbortController().signal)
+  return { ring, ask, storage }
+}
+
+t.test('what a check asks is answered from what is kept', async t => {
+  const { ask } = await node()
+  const arc = { lo: ZERO, hi: ZERO }
+  t.match(await ask({ kind: 'digests', ...arc, prefixes: ['', '86'] }), {
+    digests: [{ count: 2 }, { count: 1 }],
+  })
+  t.same((await ask({ kind: 'versions', ...arc, prefix: '86f7' })) as object, {
+    versions: [['a', 1, 1, true]],
+  })
+  t.match(await ask({ kind: 'record', path: parsePathName('a') }), {
+    record: { path: 'a', body: { size: 1 } },
+  })
+  t.same(await ask({ kind: 'record', path: parsePathName('c') }), {})
+  await t.rejects(ask({ kind: 'record', path: '../c' as never }), { code: 'INVALID_PATH' })
+  t.same(await ask({ kind: 'heal', silent: [] }), { missing: 0 })
+})
+
+t.test('news that are to go on are passed on', async t => {
+  const { ring, ask } = await node()
+  const told: unknown[] = []
+  t.intercept(Detours.prototype, 'tell', { value: (...given: unknown[]) => told.push(given) })
+  const { self } = ring.members
+  await ask({ kind: 'learn', records: [self], onward: [self.nodeId] })
+  t.same(told, [[[self], [self.nodeId]]])
+})
+
+t.test('as many checks at once as the disk can bear', async t => {
+  const { ring } = await node()
+  const call = { kind: 'check', lo: ZERO, hi: ZERO, heal: false } as const
+  const words = Array.from({ length: 5 }, () => ring.stream(from, call)[Symbol.asyncIterator]())
+  const firsts = await Promise.allSettled(words.map(word => word.next()))
+  t.same(
+    firsts.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled', 'rejected'],
+  )
+  t.match(firsts[4], { reason: { code: 'OVERLOADED' } })
+  for (const word of words) await word.return?.()
+  t.match(await ring.stream(from, call)[Symbol.asyncIterator]().next(), { value: { kind: 'end', files: 2 } })
+})
+
+t.test('what shows views or records leaves only when it is durable', async t => {
+  const { ring, ask, storage } = await node()
+  const { apply } = storage.replica
+  let open = () => {}
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  Object.assign(storage.replica, {
+    apply: async (...given: Parameters<typeof apply>) => {
+      await opened
+      return apply.apply(storage.replica, given)
+    },
+  })
+  const [view] = ring.driver.known.newest()
+  ring.driver.dispatch({ kind: 'renew', viewId: view?.id as ViewId })
+  const arc = { lo: ZERO, hi: ZERO }
+  const request = { key: view?.hi as Identifier, visited: [], hopsLeft: 4, budgetMs: 1_000, suspects: [] }
+  const calls: PeerCall[] = [
+    { kind: 'lookup', request },
+    { kind: 'ranges' },
+    { kind: 'holdings' },
+    { kind: 'digests', ...arc, prefixes: [''] },
+    { kind: 'versions', ...arc, prefix: '' },
+    { kind: 'record', path: parsePathName('a') },
+    { kind: 'list', prefix: '', limit: 1 },
+    { kind: 'heal', silent: [] },
+  ]
+  const answered: string[] = []
+  const answers = calls.map(async call => {
+    await ask(call)
+    answered.push(call.kind)
+  })
+  const listing = ring.replication.list({ prefix: '', limit: 1 }).then(() => answered.push('own list'))
+  const overlay = ring.allNodes.overlay().then(() => answered.push('overlay'))
+  await ask({ kind: 'recoveries' })
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(answered, [], 'a crash at this moment takes back the view that they show')
+  open()
+  await Promise.all([...answers, listing, overlay])
+  t.equal(answered.length, calls.length + 2)
+})
+
+t.test('a node that does not gossip says nothing to one that does', async t => {
+  const { ask, ring } = await node()
+  t.equal(ring.gossip, undefined)
+  const said = { beats: [{ node: from.nodeId, boot: 1, seq: 1 }], doubts: [], pairs: [] }
+  t.same(await ask({ kind: 'gossip', said }), {})
+  t.same(await ask({ kind: 'gossip-probe', node: from.nodeId }), {})
+})
