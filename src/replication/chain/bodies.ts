@@ -132,17 +132,18 @@ export function announceComplete(m: KeepingBodies, view: View): void {
 }
 
 /**
- * The records of a range are here: now their bodies; when the head asks again and all is here, it is told. A body that none of the
+ * The records of a range are here: now their bodies; when all is here, the replica is told that had it copied: it goes on with what
+ * it believes, and another one that believes otherwise would not (docs/decisions/0303). A body that none of the
  * replicas has is not waited for: after a recovery by force nobody may have it, and the other files need their copies
  * (docs/decisions/0181).
  */
-export function preCopied(m: KeepingBodies, view: View): void {
+export function preCopied(m: KeepingBodies, view: View, by: NodeId): void {
   const missing = missingBodies(m, view)
   const mayHave = (node: NodeId) => missing.some(({ blobId }) => !m.lacked.isLackedBy(node, blobId))
   const holders = view.replicas.filter(node => node !== m.self && mayHave(node))
   // Another one each time: a link may carry no bodies.
   const asked = holders[m.counter++ % Math.max(1, holders.length)]
-  if (asked === undefined) return send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })
+  if (asked === undefined) return send(m, by, { kind: 'pre-copied', viewId: view.id })
   const wanted = missing.filter(({ blobId }) => !m.lacked.isLackedBy(asked, blobId))
   send(m, asked, { kind: 'blob-wanted', blobs: wanted.slice(0, WANTED_MAX) })
 }

@@ -119,7 +119,7 @@ export function onInstall(m: Installing, from: NodeId, view: View): void {
 }
 
 export function onCopied(m: Installing, transfer: Transfer, result: HandedOut): void {
-  if (transfer.purpose === 'pre-copy') return preCopied(m, transfer.view)
+  if (transfer.purpose === 'pre-copy') return preCopied(m, transfer.view, transfer.from)
   const state = m.views.get(transfer.view.id)
   m.installations.delete(transfer.view.id)
   if (state === undefined || state.sealed || state.installed) return

@@ -681,4 +681,12 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     loss: 'reminders of what takes long add up',
     tests: ['test/replication/chain/repair.test.ts'],
   },
+  {
+    id: 'pre-copied-to-the-head-alone',
+    file: 'src/replication/chain/bodies.ts',
+    find: "return send(m, by, { kind: 'pre-copied'",
+    replace: "return send(m, headOf(view), { kind: 'pre-copied'",
+    loss: 'a range stays at fewer replicas while its head believes otherwise',
+    tests: ['test/replication/chain/repair.test.ts'],
+  },
 ]

@@ -187,6 +187,19 @@ t.test('copies stay in three zones through joins, a crash and the return', async
   settle(['a', 'b', 'c', 'd'], 2, 'a zone is gone')
 })
 
+t.test('who has had a range copied goes on with it, though its head believes otherwise', async t => {
+  const bench = new Bench({ nodes: ['a', 'b', 'c'], view: { ...view('ab', 'abc', '2', '2') } })
+  bench.put('a', 'w', 'file')
+  const members = [member('a', '2'), member('b', '4'), member('c', '6')]
+  // The head has not heard of the third one.
+  bench.event('a', { kind: 'members', members: members.slice(0, 2) })
+  for (const name of ['b', 'c']) bench.event(name, { kind: 'members', members })
+  bench.lose = ({ to, message }) => to === 'a' && message.kind === 'pre-copied'
+  for (let round = 0; round < 8; round++)
+    for (const kind of ['repair', 'proposal', 'watch'] as const) bench.fire(kind, 'b')
+  t.ok(bench.viewAt('b', 'file')?.replicas.includes(node('c')))
+})
+
 t.test('a range that takes long to copy changes hands when it is copied, however long that is', async t => {
   const bench = new Bench({ nodes: ['a', 'b', 'c'], view: { ...view('a', 'a', '2', '2') } })
   bench.put('a', 'w', 'file')

@@ -294,7 +294,7 @@ t.test(
     putRecord(machine, recordOf(1, { body: large('b') }))
     const askAgain = () => {
       machine.effects = []
-      preCopied(machine, V1)
+      preCopied(machine, V1, node('n1'))
       return machine.effects.map(effect => effect.kind === 'send' && `${effect.to} ${effect.message.kind}`)
     }
     const asked = new Set([...askAgain(), ...askAgain(), ...askAgain()])
