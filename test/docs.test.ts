@@ -4,9 +4,8 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import t from 'tap'
-import { runningNetwork } from './running-node.ts'
 import { comparable, replayed } from './tidy/console-sessions.ts'
-import { SESSION_PAGES } from './tidy/generated-docs.ts'
+import { SESSION_PAGES, sessionsNow } from './tidy/generated-docs.ts'
 import { readPage, repositoryRoot } from './tidy/inventory.ts'
 
 const hasCurl = (() => {
@@ -18,21 +17,19 @@ const hasCurl = (() => {
   }
 })()
 
-for (const [path, nodes] of Object.entries(SESSION_PAGES)) {
+// Those of the guide start nodes themselves: guide.long.test.ts.
+for (const [path, nodes] of Object.entries(SESSION_PAGES).filter(([, nodes]) => nodes !== 'own')) {
   t.test(`the sessions of ${path} print what it says`, { skip: !hasCurl && 'no curl' }, async t => {
     const { text } = readPage(path)
     t.match(text, /```console\n\$ /, 'it has sessions')
-    const folder = t.testdir({ work: {} })
-    const network = await runningNetwork(t, nodes, join(folder, 'data'))
-    const urls = network.map(({ url }) => url)
-    const now = await replayed(text, { urls, folder: join(folder, 'work'), repositoryRoot })
+    const now = await sessionsNow(text, nodes, t.testdir({}), t)
     t.equal(comparable(now), comparable(text), 'npm run docs writes what they print now')
   })
 }
 
 t.test('a session whose output has changed is seen', async t => {
   const folder = t.testdir({ work: {} })
-  const init = { urls: ['http://127.0.0.1:9'], folder: join(folder, 'work'), repositoryRoot }
+  const init = { ports: [9], folder: join(folder, 'work'), repositoryRoot }
   const page = 'Text\n```console\n$ echo 127.0.0.1:5000\nold\n$ false\n$ echo "a\nb"\n```\n$ not a command\n'
   const now = await replayed(page.replace('"a\nb"', '$((1+1))'), init)
   t.equal(

@@ -1,38 +1,48 @@
 /**
  * Owns the sessions shown in the documentation: each `console` block holds commands behind `$ ` and what they print.
- * They are run against a fresh node, so that a page shows what really comes out; `npm run docs` writes it into the page,
- * and docs.test.ts fails when it has become something else.
+ * They are run, so that a page shows what really comes out; `npm run docs` writes it into the page, and docs.test.ts fails
+ * when it has become something else. All commands of a page run in one shell, one after the other.
  */
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { text as textOf } from 'node:stream/consumers'
 
 export interface SessionInit {
-  /** URLs of fresh nodes; the pages call the first http://127.0.0.1:5000, the second http://127.0.0.1:5001, and so on. */
-  readonly urls: readonly string[]
+  /** The ports that a page calls 5000, 5001 and so on: of nodes that run, or free ones for the nodes that the page starts. */
+  readonly ports: readonly number[]
   /** An empty folder where the commands run. */
   readonly folder: string
   /** The root of the repository, ending with `/`. */
   readonly repositoryRoot: string
 }
 
-/** What pages call the first node of a session. */
-const SHOWN_HOST = '127.0.0.1'
+/** What pages call the first port of a session. */
 const SHOWN_PORT = 5000
 
-/** A page with what its commands print now, all blocks in order against the same node. */
+/** Comes before the output of each command. */
+const MARK = '@@ command '
+
+/** A page with what its commands print now. */
 export async function replayed(text: string, init: SessionInit): Promise<string> {
+  const outputs = await outputsOf(commandsOf(text), init)
   const lines: string[] = []
-  let inside = false
+  let [inside, count] = [false, 0]
   for (const line of text.split('\n')) {
     if (line === '```console') inside = true
     else if (line === '```') inside = false
     if (inside && !line.startsWith('$ ') && line !== '```console') continue
     lines.push(line)
-    if (inside && line.startsWith('$ ')) lines.push(...(await outputOf(line.slice(2), init)))
+    if (inside && line.startsWith('$ ')) lines.push(...(outputs[count++] ?? []))
   }
   return lines.join('\n')
+}
+
+function commandsOf(text: string): string[] {
+  const blocks = text.matchAll(/^```console\n(.*?)^```$/gms)
+  return [...blocks].flatMap(([, block = '']) =>
+    block.split('\n').flatMap(line => (line.startsWith('$ ') ? [line.slice(2)] : [])),
+  )
 }
 
 /** Replaces what is another each time: dates, durations, and what follows from the places of nodes on the ring. */
@@ -52,34 +62,61 @@ export function comparable(text: string): string {
     .replace(/\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, '(date)')
 }
 
-/** Longest command of a page, ms: they are small, and the machine may be busy. */
-const COMMAND_TIMEOUT_MS = 60_000
+/** Longest page, ms: its commands are small, and the machine may be busy. */
+const PAGE_TIMEOUT_MS = 300_000
 
-async function outputOf(command: string, { urls, folder, repositoryRoot }: SessionInit): Promise<string[]> {
+/** The lines that each command prints. A refusal is part of the page: its exit code is not looked at, its words are. */
+async function outputsOf(
+  commands: readonly string[],
+  { ports, folder, repositoryRoot }: SessionInit,
+): Promise<string[][]> {
   const bin = join(folder, '.bin')
   mkdirSync(bin, { recursive: true })
-  try {
-    symlinkSync(join(repositoryRoot, 'bin/altered-chord.js'), join(bin, 'altered-chord'))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
-  const hosts = urls.map((url, index) => [new URL(url).host, `${SHOWN_HOST}:${SHOWN_PORT + index}`] as const)
-  const hidden = hosts.reduce((text, [host, shown]) => text.replaceAll(shown, host), command)
-  const run = promisify(execFile)
-  const options = {
+  symlinkSync(join(repositoryRoot, 'bin/altered-chord.js'), join(bin, 'altered-chord'))
+  const shown = (text: string) =>
+    ports.reduce((hidden, port, index) => ofPort(hidden, port, SHOWN_PORT + index), text)
+  const real = (text: string) =>
+    ports.reduce((hidden, port, index) => ofPort(hidden, SHOWN_PORT + index, port), text)
+  const lines = commands.map(
+    (command, index) =>
+      `printf '\\n${MARK}${index}\\n'\n${real(command).replace(/^curl (?!-f?s)/, 'curl -sS ')}\n`,
+  )
+  const shell = spawn('bash', ['-c', `exec 2>&1 < /dev/null\n${lines.join('')}`], {
     cwd: folder,
-    timeout: COMMAND_TIMEOUT_MS,
-    env: { PATH: `${bin}:${process.env.PATH}`, ALTERED_CHORD_NODE: urls[0], LC_ALL: 'C' },
-  }
-  // A refusal is part of the page: its exit code is not looked at, its words are.
-  const script = `{ ${hidden.replace(/^curl /, 'curl -sS ')} ; } 2>&1`
-  const { stdout } = await run('sh', ['-c', script], options).catch((error: { stdout?: string }) => {
-    if (error.stdout === undefined) throw error
-    return { stdout: error.stdout }
+    // A group of its own, with the nodes that the page starts.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: `${bin}:${process.env.PATH}`,
+      ALTERED_CHORD_NODE: `http://127.0.0.1:${ports[0]}`,
+      LC_ALL: 'C',
+      HOME: folder,
+    },
   })
-  const shown = hosts
-    .reduce((text, [host, name]) => text.replaceAll(host, name), stdout)
-    .replaceAll('\r', '')
-    .trimEnd()
-  return shown === '' ? [] : shown.split('\n')
+  const end = () => process.kill(-(shell.pid as number), 'SIGKILL')
+  const timer = setTimeout(end, PAGE_TIMEOUT_MS)
+  try {
+    const printed = shown((await textOf(shell.stdout)).replaceAll('\r', ''))
+    return printed
+      .split(new RegExp(`\\n${MARK}\\d+\\n`))
+      .slice(1)
+      .map(part => (part.trim() === '' ? [] : part.trimEnd().split('\n').filter(isOutput)))
+  } finally {
+    clearTimeout(timer)
+    try {
+      end()
+    } catch {
+      // Nothing of it is left.
+    }
+  }
+}
+
+/** What bash says of a node that was killed, it does not say on a terminal. */
+function isOutput(line: string): boolean {
+  return !/^bash: line \d+: +\d+ (?:Killed|Terminated) /.test(line)
+}
+
+/** A port as a number of its own in a text. */
+function ofPort(text: string, port: number, other: number): string {
+  return text.replace(new RegExp(`\\b${port}\\b`, 'g'), String(other))
 }

@@ -73,9 +73,12 @@ function missingIn({ text, fenced }: Snippet, inventory: Inventory): string[] {
 }
 
 function missingOptions(text: string, fenced: boolean, inventory: Inventory): string[] {
-  // In prose, only what is an option and nothing else; in a block, what follows our own program.
-  if (fenced ? !/(altered-chord|node start)/.test(text) : !/^-/.test(text)) return []
-  return matches(text, /(?<=^|\s|\/)(--?[A-Za-z][\w-]*)/g).filter(option => !inventory.options.has(option))
+  // In prose, only what is an option and nothing else; in a block, what follows our own program up to the next command.
+  const own = fenced ? text.split(/[;|&]/).filter(part => /(altered-chord|node start)/.test(part)) : [text]
+  if (!fenced && !/^-/.test(text)) return []
+  return own
+    .flatMap(part => matches(part, /(?<=^|\s|\/)(--?[A-Za-z][\w-]*)/g))
+    .filter(option => !inventory.options.has(option))
 }
 
 function missingCommands(text: string, inventory: Inventory): string[] {

@@ -1,6 +1,6 @@
 /**
  * Owns the parts of the documentation that are tables of the code: settings, limits, error codes, and the help of each
- * command. `npm run docs` writes them between their markers; tidy.test.ts fails when they are out of date.
+ * command. `npm run docs` (or `npm run docs PAGE` for the sessions of one page) writes them between their markers; tidy.test.ts fails when they are out of date.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import type { Command } from 'commander'
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts'
 import { ERROR_STATUS } from '../../src/http/error-reply.ts'
 import { longFlag, SETTINGS, type Setting } from '../../src/settings.ts'
+import { freePort } from '../e2e/harness.ts'
 import { runningNetwork } from '../running-node.ts'
 import { comparable, replayed } from './console-sessions.ts'
 import { everyCommand, program, readPage, repositoryRoot } from './inventory.ts'
@@ -90,19 +91,42 @@ function fullHelpOf(command: typeof program): string {
   return text.trimEnd()
 }
 
-/** Pages with sessions that are run, and the number of nodes that each is run against. */
-export const SESSION_PAGES = { 'README.md': 3, 'docs/http.md': 1 } as const
+/** Pages with sessions that are run, and the number of nodes that each is run against; `own`: it starts its nodes itself. */
+export const SESSION_PAGES = {
+  'README.md': 3,
+  'docs/http.md': 1,
+  'docs/guide/README.md': 'own',
+  'docs/guide/backup.md': 'own',
+  'docs/guide/installing.md': 'own',
+  'docs/guide/machines.md': 'own',
+  'docs/guide/monitoring.md': 'own',
+  'docs/guide/security.md': 'own',
+} as const
 
-async function writeSessions(path: string, nodes: number): Promise<void> {
+/** Ports that a page which starts its own nodes may use. */
+const OWN_PORTS = 5
+
+/** What the commands of a page print now, run in an empty folder. */
+export async function sessionsNow(
+  text: string,
+  nodes: number | 'own',
+  folder: string,
+  t: { teardown(end: () => unknown): unknown },
+): Promise<string> {
+  mkdirSync(join(folder, 'work'))
+  const ports =
+    nodes === 'own'
+      ? await Promise.all(Array.from({ length: OWN_PORTS }, freePort))
+      : (await runningNetwork(t, nodes, join(folder, 'data'))).map(({ url }) => Number(new URL(url).port))
+  return replayed(text, { ports, folder: join(folder, 'work'), repositoryRoot })
+}
+
+async function writeSessions(path: string, nodes: number | 'own'): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'altered-chord-docs-'))
   const ends: (() => unknown)[] = []
   try {
-    mkdirSync(join(folder, 'work'))
-    const test = { teardown: (end: () => unknown) => ends.push(end) }
-    const network = await runningNetwork(test, nodes, join(folder, 'data'))
-    const init = { urls: network.map(({ url }) => url), folder: join(folder, 'work'), repositoryRoot }
     const before = readPage(path).text
-    const now = await replayed(before, init)
+    const now = await sessionsNow(before, nodes, folder, { teardown: end => ends.push(end) })
     if (comparable(now) !== comparable(before)) writeFileSync(join(repositoryRoot, path), now)
   } finally {
     for (const end of ends.reverse()) await end()
@@ -114,5 +138,7 @@ if (pathToFileURL(argv[1] ?? '').href === import.meta.url) {
   for (const path of Object.keys(GENERATED)) {
     writeFileSync(join(repositoryRoot, path), renewed(path, readPage(path).text))
   }
-  for (const [path, nodes] of Object.entries(SESSION_PAGES)) await writeSessions(path, nodes)
+  const only = argv.slice(2)
+  for (const [path, nodes] of Object.entries(SESSION_PAGES))
+    if (only.length === 0 || only.includes(path)) await writeSessions(path, nodes)
 }
