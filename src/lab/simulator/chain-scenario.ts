@@ -105,6 +105,7 @@ class ChainRun {
         settings: {
           ...SIMULATED_SETTINGS,
           listedMax: world.listedMax,
+          outcomesKeptMs: world.outcomesKeptMs,
           differenceBytesMax: random.fork('messages').pick([0, 512 * 1024]),
         },
       },

@@ -44,6 +44,8 @@ export interface WorkloadInit {
   readonly large: number
   /** Bodies have bytes. */
   readonly whole?: boolean
+  /** How long the outcomes of keys count, virtual ms. */
+  readonly outcomesKeptMs: number
   /** No client asks anything new after this, virtual ms. */
   readonly untilMs: number
 }
@@ -56,6 +58,8 @@ interface Pending {
   /** Ids in the history: of the source or only path, and of the destination. */
   readonly entries: readonly string[]
   readonly retries: number
+  /** When the client asked first, virtual ms. */
+  readonly askedAtMs: number
   /** The client asks something else when it has its answer. */
   readonly goesOn: boolean
 }
@@ -73,6 +77,12 @@ export interface Order {
 
 /** Ms that a client thinks between two requests. */
 const THINK_MS = [0, 40] as const
+
+/**
+ * How long the try of a request may be at work after its client has given it away, virtual ms: its deadline, messages that are late, and a
+ * node that is paused. Nobody repeats a request whose key may not count any more when the repetition arrives.
+ */
+const AT_WORK_MS = 1_200
 
 const META = { mediaType: 'text/plain' }
 
@@ -148,7 +158,8 @@ export class ChainWorkload {
     if (node.driver === undefined) return
     const id = `${client}-${++this.#count}`
     const entries = this.#record(client, request, id)
-    this.#pending.set(id, { node, request, client, entries, retries: 0, goesOn })
+    const askedAtMs = this.#components.clock.monotonicMs()
+    this.#pending.set(id, { node, request, client, entries, retries: 0, askedAtMs, goesOn })
     this.#hand(id)
   }
 
@@ -244,7 +255,9 @@ export class ChainWorkload {
     const { request, retries } = pending
     const node = this.#components.cluster.nodes.find(each => each.running && each !== pending.node)
     const hasKey = 'key' in request && request.key !== undefined
-    if (!hasKey || retries >= 3 || node === undefined) return false
+    const untilMs = pending.askedAtMs + this.#init.outcomesKeptMs - AT_WORK_MS
+    const isOver = this.#components.clock.monotonicMs() >= untilMs
+    if (!hasKey || retries >= 3 || node === undefined || isOver) return false
     this.#pending.delete(id)
     const again = `${pending.client}-${++this.#count}`
     this.#pending.set(again, { ...pending, node, retries: retries + 1 })

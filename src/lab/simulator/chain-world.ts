@@ -28,6 +28,8 @@ export interface World {
   readonly large: number
   /** Whether an operator has all ranges checked again and again while the network heals; else only clients ask. */
   readonly verifies: boolean
+  /** How long the outcomes of keys count, virtual ms: in some worlds many of them end while clients ask. */
+  readonly outcomesKeptMs: number
   /** Whether the nodes are whole: bodies have bytes, and nobody tells the nodes who the others are (docs/decisions/0250). */
   readonly whole: boolean
 }
@@ -46,6 +48,7 @@ export function worldOf(random: SeededRandom, given: Partial<World> = {}): World
     paths: given.paths ?? (troubleMs > TROUBLE_MS ? 2 : random.int(2, 6)),
     large: given.large ?? (hasBrokenLink(random) ? 0 : 0.3),
     verifies: given.verifies ?? random.fork('healing').chance(0.5),
+    outcomesKeptMs: given.outcomesKeptMs ?? random.fork('keys').pick([1_500, 2_500, 2_500, 6_000]),
     whole: given.whole ?? (process.env.WHOLE ? true : random.fork('whole').chance(WHOLE_SHARE)),
   }
 }

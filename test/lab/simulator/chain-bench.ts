@@ -57,7 +57,7 @@ export async function chainBench(
       transcript,
       cluster,
     },
-    { clients: 2, paths: 3, large: 0.3, untilMs: init.untilMs ?? 300 },
+    { clients: 2, paths: 3, large: 0.3, untilMs: init.untilMs ?? 300, outcomesKeptMs: 2_500 },
   )
   const nemesis = new ChainNemesis({
     clock,

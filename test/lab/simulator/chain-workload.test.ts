@@ -28,3 +28,26 @@ t.test('clients of a node that goes down do not know what became of their reques
     ['refused', 'unknown'],
   )
 })
+
+t.test('a request is not repeated when its key may not count any more', async t => {
+  const { clock, cluster, workload } = await chainBench()
+  const [path] = workload.paths
+  const key = { key: 'k', fingerprint: 'same', expiresAtMs: Number.MAX_SAFE_INTEGER }
+  const remove = { kind: 'remove', condition: 'exists', path: path as never, key } as const
+  const firstOf = (node: 'n1' | 'n2') => {
+    workload.ask('c1', cluster.node(node), remove)
+    return workload.operations().length - 1
+  }
+  const early = firstOf('n1')
+  cluster.crash(cluster.node('n1'))
+  t.equal(workload.operations()[early]?.answer.kind, 'unknown')
+  t.ok(workload.busy, 'another node is asked the same')
+  await clock.runSettled(clock.monotonicMs() + 1_000)
+  t.notOk(workload.busy)
+  cluster.pause(cluster.node('n2'))
+  const late = firstOf('n2')
+  await clock.runSettled(clock.monotonicMs() + 1_400)
+  cluster.crash(cluster.node('n2'))
+  t.equal(workload.operations()[late]?.answer.kind, 'unknown')
+  t.notOk(workload.busy, 'the client gives up')
+})
