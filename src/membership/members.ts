@@ -54,6 +54,7 @@ export class Members {
   readonly #network: NetworkConfig
   readonly #known = new Map<NodeId, MapRecord>()
   #noticing = false
+  #chainMembers: ReadonlyMap<NodeId, ChainMember> = new Map()
   /** The last that this node gave itself; a higher one is a refutation. */
   #ownIncarnation: number
 
@@ -147,15 +148,27 @@ export class Members {
     queueMicrotask(() => this.#notice())
   }
 
-  /** The nodes as the machine sees them. */
+  /** The nodes as the machine sees them; the same object as long as nothing of it has changed. */
   chainMembers(): ChainMember[] {
-    return [...this.map.records()].map(({ nodeId, address, ringAddress, incarnation, status, zone }) => ({
+    const before = this.#chainMembers
+    const members = new Map<NodeId, ChainMember>()
+    for (const record of this.map.records()) {
+      const known = before.get(record.nodeId)
+      const member = known && isOf(known, record) ? known : this.#chainMember(record)
+      members.set(record.nodeId, member)
+    }
+    this.#chainMembers = members
+    return [...members.values()]
+  }
+
+  #chainMember({ nodeId, address, ringAddress, incarnation, status, zone }: MapRecord): ChainMember {
+    return {
       node: nodeId,
       contact: { address, ringAddress, incarnation },
       identifiers: identifiersOfAddress(ringAddress, this.#network.virtualNodes),
       status: CHAIN_STATUS[status],
       zone,
-    }))
+    }
   }
 
   #notice(): void {
@@ -195,5 +208,16 @@ function isSame(a: MapRecord, b: MapRecord | undefined): boolean {
     a.status === b.status &&
     a.address === b.address &&
     a.zone === b.zone
+  )
+}
+
+function isOf({ contact, status, zone }: ChainMember, record: MapRecord): boolean {
+  return (
+    contact !== undefined &&
+    contact.address === record.address &&
+    contact.ringAddress === record.ringAddress &&
+    contact.incarnation === record.incarnation &&
+    status === CHAIN_STATUS[record.status] &&
+    zone === record.zone
   )
 }

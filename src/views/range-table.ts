@@ -89,16 +89,14 @@ export class ArcMap<Value> {
   #coverPiece(added: Piece<Value>): void {
     // Most of what is told is known.
     if (this.#isCovered(added.lo, added.hi, rank => compareViews(rank, added.rank) >= 0)) return
+    const first = this.#firstAfter(added.lo)
     const pieces: Piece<Value>[] = []
     let from = added.lo
-    for (const piece of this.#pieces) {
-      if (piece.hi <= added.lo) {
-        pieces.push(piece)
-      } else if (piece.lo >= added.hi) {
-        if (from < added.hi) pieces.push({ ...added, lo: from })
-        from = added.hi
-        pieces.push(piece)
-      } else if (compareViews(piece.rank, added.rank) >= 0) {
+    let at = first
+    for (; at < this.#pieces.length; at++) {
+      const piece = this.#pieces[at] as Piece<Value>
+      if (piece.lo >= added.hi) break
+      if (compareViews(piece.rank, added.rank) >= 0) {
         if (from < piece.lo) pieces.push({ ...added, lo: from, hi: piece.lo })
         from = earlier(piece.hi, added.hi)
         pieces.push(piece)
@@ -112,7 +110,7 @@ export class ArcMap<Value> {
       }
     }
     if (from < added.hi) pieces.push({ ...added, lo: from })
-    this.#pieces = pieces
+    this.#pieces.splice(first, at - first, ...pieces)
   }
 }
 

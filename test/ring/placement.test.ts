@@ -1,7 +1,18 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { arcContains } from '../../src/ring/arc.ts'
 import { type NodeId, parseIdentifier } from '../../src/ring/identifier.ts'
-import { placeReplicas, type RingPosition, sortRing, successorsOf } from '../../src/ring/placement.ts'
+import {
+  changeRing,
+  firstWithin,
+  nearSuccessors,
+  placeReplicas,
+  type RingPosition,
+  sortRing,
+  spreadOverZones,
+  successorsOf,
+  zonesOf,
+} from '../../src/ring/placement.ts'
 import { anyIdentifier } from './any.ts'
 
 const at = (digits: string) => parseIdentifier(digits.padEnd(40, '0'))
@@ -128,6 +139,81 @@ t.test('law: without zones the replicas are the successors', async () => {
       const plain = ring.map(entry => ({ ...entry, zone: undefined }))
       const expected = successorsOf(plain, key).slice(0, count)
       return placeReplicas(plain, key, count).join() === expected.map(({ nodeId }) => nodeId).join()
+    }),
+  )
+})
+
+/** Those of a ring that live, and how many of them each zone has. */
+function among(ring: readonly RingPosition[], dead: readonly string[]) {
+  const isIn = (node: NodeId) => !dead.includes(node)
+  const nodes = new Map(ring.filter(({ nodeId }) => isIn(nodeId)).map(each => [each.nodeId, each]))
+  return { isIn, zones: () => zonesOf(nodes.values()) }
+}
+
+const anyDead = fc.subarray(['a', 'b', 'c', 'd', 'e', 'f'])
+
+t.test(
+  'the near successors are enough: the first of them, spread over zones, are the first of all',
+  async () => {
+    fc.assert(
+      fc.property(
+        anyRing,
+        anyIdentifier,
+        fc.integer({ min: 1, max: 7 }),
+        anyDead,
+        (ring, key, count, dead) => {
+          const live = ring.filter(({ nodeId }) => !dead.includes(nodeId))
+          const those = among(ring, dead)
+          const near = nearSuccessors(ring, key, count, those)
+          const first = (all: readonly RingPosition[]) => spreadOverZones(all).slice(0, count)
+          const named = (all: readonly RingPosition[]) => all.map(({ nodeId }) => nodeId).join()
+          return (
+            named(first(near)) === named(first(successorsOf(live, key))) &&
+            placeReplicas(ring, key, count, those).join() === placeReplicas(live, key, count).join()
+          )
+        },
+      ),
+    )
+  },
+)
+
+t.test('of a large ring only what is near is looked at', async t => {
+  let asked = 0
+  for (const zone of [() => undefined, (index: number) => `zone ${index % 3}`]) {
+    const ring = sortRing(
+      Array.from({ length: 5000 }, (_, index) =>
+        position(((index * 7919) % 65536).toString(16).padStart(4, '0'), `n${index}`, zone(index)),
+      ),
+    )
+    const { zones } = among(ring, [])
+    const isIn = () => ++asked > 0
+    nearSuccessors(ring, at('8'), 5, { isIn, zones })
+    t.ok(asked < 100, `${asked} were looked at`)
+    asked = 0
+  }
+})
+
+t.test('the first position strictly within an arc', async () => {
+  fc.assert(
+    fc.property(anyRing, anyIdentifier, anyIdentifier, anyDead, (ring, lo, hi, dead) => {
+      const isIn = (node: NodeId) => !dead.includes(node)
+      const wanted = ring.find(
+        ({ identifier, nodeId }) => isIn(nodeId) && identifier !== hi && arcContains({ lo, hi }, identifier),
+      )
+      return firstWithin(ring, { lo, hi }, isIn) === wanted
+    }),
+  )
+})
+
+t.test('a ring that is changed in place is one that was sorted anew', async () => {
+  fc.assert(
+    fc.property(anyRing, anyRing, anyDead, (before, come, gone) => {
+      const stays = before.filter(({ nodeId }) => !gone.includes(nodeId))
+      const changed = [...before]
+      const added = come.filter(({ identifier }) => !before.some(one => one.identifier === identifier))
+      changeRing(changed, { gone: before.filter(one => !stays.includes(one)), come: added })
+      const wanted = sortRing([...stays, ...added])
+      return changed.length === wanted.length && changed.every((one, index) => one === wanted[index])
     }),
   )
 })

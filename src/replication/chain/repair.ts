@@ -6,13 +6,18 @@
  * copied the range while the old view serves; then the right order, acceptors and number.
  */
 
-import { type Arc, arcContains, splitArc } from '../../ring/arc.ts'
+import { type Arc, splitArc } from '../../ring/arc.ts'
 import {
+  changeRing,
+  firstWithin,
+  nearSuccessors,
   placeReplicas,
   type RingPosition,
   sortRing,
   spreadOverZones,
   successorsOf,
+  type Zones,
+  zonesOf,
 } from '../../ring/placement.ts'
 import {
   childrenOf,
@@ -31,10 +36,8 @@ import { isDue, lookAgain } from './series.ts'
 import { completeView, isSettled, type Sparing } from './spares.ts'
 
 export interface Repairing extends Sparing, Repeating {
-  /** Made from the members when it is needed. */
-  ring:
-    | { readonly members: ReadonlyMap<NodeId, Member>; readonly positions: readonly RingPosition[] }
-    | undefined
+  /** Made from the members when it is needed, and changed with them. */
+  ring: { members: ReadonlyMap<NodeId, Member>; readonly positions: RingPosition[] } | undefined
 }
 
 /** What to do next with a range. */
@@ -49,6 +52,8 @@ export interface RepairInput {
   /** Of the members that may be given something, sorted. */
   readonly ring: readonly RingPosition[]
   readonly isAlive: (node: NodeId) => boolean
+  /** Of the nodes on the ring that live. */
+  readonly zones: () => Zones
   /** Whether this node has heard of another one at all, be it that it is gone. */
   readonly isKnown: (node: NodeId) => boolean
   /** Whether a majority of the acceptors has said that it has never heard of it. */
@@ -58,31 +63,52 @@ export interface RepairInput {
 
 /** The positions of the nodes that may be given something, in ring order. */
 export function ringOf(members: Iterable<Member>): RingPosition[] {
-  const positions: RingPosition[] = []
-  for (const { node, identifiers, zone, status } of members) {
-    if (status !== 'member') continue
-    for (const identifier of identifiers) positions.push({ identifier, nodeId: node, zone })
-  }
-  return sortRing(positions)
+  return sortRing([...members].flatMap(positionsOf))
 }
 
-/** The same as this node believes them to be; made anew when it has heard of a change. */
+function positionsOf({ node, identifiers, zone, status }: Member): RingPosition[] {
+  return status === 'member' ? identifiers.map(identifier => ({ identifier, nodeId: node, zone })) : []
+}
+
+/** The same as this node believes them to be. */
 export function ringAt(m: Repairing): readonly RingPosition[] {
-  if (m.ring?.members !== m.members) m.ring = { members: m.members, positions: ringOf(m.members.values()) }
+  m.ring ??= { members: m.members, positions: ringOf(m.members.values()) }
+  if (m.ring.members !== m.members) followMembers(m, m.ring)
   return m.ring.positions
+}
+
+/** A change of few members costs what their positions cost, and not what the ring does. */
+function followMembers(m: Repairing, ring: NonNullable<Repairing['ring']>): void {
+  const { members } = m
+  const before = ring.members
+  const gone = [...before.values()].filter(member => members.get(member.node) !== member)
+  const come = [...members.values()].filter(member => before.get(member.node) !== member)
+  if (come.length > members.size / 8) m.ring = { members, positions: ringOf(members.values()) }
+  else {
+    changeRing(ring.positions, { gone: gone.flatMap(positionsOf), come: come.flatMap(positionsOf) })
+    ring.members = members
+  }
+}
+
+/** Who lives, by zones, among those that may be given something. */
+function liveZones(m: Repairing): Zones {
+  const live = [...m.members.values()].filter(({ node, status }) => status === 'member' && isAlive(m, node))
+  return zonesOf(live.map(({ zone }) => ({ zone })))
 }
 
 /** The next step, or undefined when the range is as it should be, or nobody is left to do anything. */
 export function nextStep(input: RepairInput): RepairStep | undefined {
   const { view, copies, isAlive } = input
-  const ring = input.ring.filter(({ nodeId }) => isAlive(nodeId))
+  const among = { isIn: isAlive, zones: input.zones }
+  // As many as the acceptors can be, beside the replicas. A single acceptor is chosen among all.
+  const wanted = copies > 1 ? 2 * copies + view.replicas.length : Number.POSITIVE_INFINITY
+  const near = nearSuccessors(input.ring, view.hi, wanted, among)
   const live = view.replicas.filter(isAlive)
-  if (live.length === 0 || ring.length === 0) return undefined
-  const successors = nodesOf(spreadOverZones(successorsOf(ring, view.hi)))
-  const dead = input.ring.filter(({ nodeId }) => !isAlive(nodeId))
+  if (live.length === 0 || near.length === 0) return undefined
+  const successors = nodesOf(spreadOverZones(near)).slice(0, wanted)
   // One that was never heard of here may well live: whoever chose it knew more of the network.
   const strangers = view.acceptors.filter(node => !input.isKnown(node) && !input.isMissing(node))
-  const doubtful = [...strangers, ...nodesOf(successorsOf(dead, view.hi))]
+  const doubtful = near.length < 3 ? [...strangers, ...deadSuccessors(input)] : []
   const plan = (arc: Arc, replicas: readonly NodeId[]): Plan => ({
     lo: arc.lo,
     hi: arc.hi,
@@ -91,12 +117,12 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   })
   if (live.length < view.replicas.length) return { kind: 'propose', plans: [plan(view, live)] }
   if (!input.active) return undefined
-  const cut = ring.find(({ identifier }) => identifier !== view.hi && arcContains(view, identifier))
+  const cut = firstWithin(input.ring, view, isAlive)
   if (cut !== undefined) {
     const plans = splitArc(view, cut.identifier).map(arc => plan(arc, view.replicas))
     return { kind: 'propose', plans }
   }
-  const target = placeReplicas(ring, view.hi, copies)
+  const target = placeReplicas(input.ring, view.hi, copies, among)
   const joining = target.find(node => !view.replicas.includes(node))
   if (joining !== undefined) {
     const wanted = [...target.filter(node => node === joining || view.replicas.includes(node))]
@@ -109,6 +135,12 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   const right = plan(view, target)
   const same = sameNodes(right.replicas, view.replicas) && sameNodes(right.acceptors, view.acceptors)
   return same ? undefined : { kind: 'propose', plans: [right] }
+}
+
+/** Wanted only where fewer than three live. */
+function deadSuccessors({ ring, view, isAlive }: RepairInput): NodeId[] {
+  const dead = ring.filter(({ nodeId }) => !isAlive(nodeId))
+  return nodesOf(successorsOf(dead, view.hi))
 }
 
 function nodesOf(positions: readonly RingPosition[]): NodeId[] {
@@ -174,6 +206,7 @@ export function stepFor(m: Repairing, viewId: ViewId): RepairStep | undefined {
     active: state.active,
     ring: ringAt(m),
     isAlive: node => isAlive(m, node),
+    zones: () => liveZones(m),
     isKnown: node => m.members.has(node),
     isMissing: node => isMissing(m, state.view, node),
     copies: m.settings.replicas,

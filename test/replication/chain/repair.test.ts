@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Member } from '../../../src/replication/chain/machine-state.ts'
 import { nextStep, planRepair, type RepairInput, ringOf } from '../../../src/replication/chain/repair.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
-import { placeReplicas } from '../../../src/ring/placement.ts'
+import { placeReplicas, zonesOf } from '../../../src/ring/placement.ts'
 import type { NodeId, View, ViewId } from '../../../src/views/view.ts'
 import { Bench, node, wholeView } from './bench.ts'
 
@@ -26,8 +26,11 @@ function input(change: Partial<RepairInput> & { dead?: string; missing?: string 
   const isAlive = (each: NodeId) => !dead.includes(each)
   const isKnown = (each: NodeId) => 'abcdef'.includes(each)
   const isMissing = (each: NodeId) => change.missing?.includes(each) === true
-  const ring = ringOf(MEMBERS)
-  return { view: view('bcd', 'bcdea'), active: true, ring, isAlive, isKnown, isMissing, copies: 3, ...change }
+  const ring = change.ring ?? ringOf(MEMBERS)
+  const ofEach = new Map(ring.filter(({ nodeId }) => isAlive(nodeId)).map(each => [each.nodeId, each]))
+  const zones = () => zonesOf(ofEach.values())
+  const believed = { isAlive, zones, isKnown, isMissing }
+  return { view: view('bcd', 'bcdea'), active: true, ...believed, copies: 3, ...change, ring }
 }
 
 t.test('only members may be given something, each at all of its positions', async t => {
