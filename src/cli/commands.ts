@@ -28,6 +28,7 @@ export const COMMAND_MODULES: readonly CommandModule[] = [
   { names: ['du', 'stat', 'find'], load: async () => (await import('./inspect.ts')).addInspectCommands },
   { names: ['share'], load: async () => (await import('./share.ts')).addShareCommand },
   { names: ['insert', 'query', 'delete'], load: async () => (await import('./pairs.ts')).addPairCommands },
+  { names: ['gossip'], load: async () => (await import('./gossip.ts')).addGossipCommand },
   { names: ['verify'], load: async () => (await import('./verify.ts')).addVerifyCommand },
   { names: ['recover'], load: async () => (await import('./recover.ts')).addRecoverCommand },
   { names: ['lookup'], load: async () => (await import('./lookup.ts')).addLookupCommand },

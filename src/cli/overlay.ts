@@ -4,13 +4,16 @@
 import type { Command } from 'commander'
 import type { Overlay, OverlayRange } from '../client/client.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
+import { watchOverlay } from './overlay-watch.ts'
 import { drawRing, lettersOf } from './ring-picture.ts'
-import { print, type Session } from './session.ts'
+import { print, type Session, usageError } from './session.ts'
 
 interface OverlayOptions extends ConnectionOptions {
   readonly ring?: boolean
   readonly ranges?: boolean
   readonly json?: boolean
+  readonly active?: boolean
+  readonly watch?: string | boolean
 }
 
 /** Characters of a bar that stands for the whole ring; half of them are room enough for two nodes. */
@@ -33,6 +36,11 @@ export function addOverlayCommand(program: Command, session: Session): void {
     .option('--ring', 'the ring also where the output is no terminal')
     .option('--no-ring', 'the bars alone')
     .option('--ranges', 'and every range in the order of the ring')
+    .option('--active', 'only the addresses of the nodes that are there')
+    .option(
+      '--watch [times]',
+      'again and again, with who believes what about whom and since when, where nodes gossip',
+    )
     .option('--json', 'print the ranges as JSON')
   addConnectionOptions(command)
     .addHelpText(
@@ -40,15 +48,34 @@ export function addOverlayCommand(program: Command, session: Session): void {
       `
 Examples:
   altered-chord overlay
-  altered-chord overlay --ranges`,
+  altered-chord overlay --ranges
+  altered-chord overlay --active
+  altered-chord overlay --watch`,
     )
     .action((options: OverlayOptions) =>
       withClient(session, options, async client => {
-        const overlay = await client.overlay({ signal: session.signal })
+        if (options.active) {
+          const answer = await client.activeNodes({ signal: session.signal })
+          const lines = options.json ? [JSON.stringify(answer)] : answer.active
+          for (const line of lines) await print(session, line)
+          return
+        }
         const ring = options.ring ?? session.stdout.isTTY === true
-        for (const line of linesOf(overlay, { ...options, ring })) await print(session, line)
+        const picture = async () =>
+          linesOf(await client.overlay({ signal: session.signal }), { ...options, ring })
+        const times = timesOf(options.watch)
+        if (times === undefined) for (const line of await picture()) await print(session, line)
+        else await watchOverlay(session, options, client, { picture, times })
       }),
     )
+}
+
+/** How often the picture is drawn; undefined without --watch. */
+function timesOf(watch: string | boolean | undefined): number | undefined {
+  if (watch === undefined || watch === false) return undefined
+  if (watch === true) return Number.POSITIVE_INFINITY
+  if (/^[1-9]\d{0,8}$/.test(watch)) return Number(watch)
+  throw usageError(`--watch is "${watch}", and is a number of pictures, or stands alone.`)
 }
 
 function linesOf(overlay: Overlay, options: OverlayOptions): string[] {

@@ -20,6 +20,7 @@ import type {
 } from './call-options.ts'
 import { type ExchangeComponents, exactly, signalOf, type WireRequest } from './exchange.ts'
 import { fetchFile } from './fetched-file.ts'
+import { SpreadPairs } from './gossip.ts'
 import { linesOf } from './json-lines.ts'
 import { listLines } from './listing.ts'
 import { metaHeaders } from './meta.ts'
@@ -29,6 +30,7 @@ import { encodePath, originOf } from './targets.ts'
 import { Transport } from './transport.ts'
 import { hashed, verifiedBody } from './verified-body.ts'
 import type {
+  ActiveNodes,
   FetchedFile,
   JoinAnswer,
   ListedFile,
@@ -45,6 +47,7 @@ import type {
 export { type ErrorCode, errorCode, StoreError } from '../errors.ts'
 export type * from './archives.ts'
 export type * from './call-options.ts'
+export type { SpreadOptions } from './gossip.ts'
 export type { PairKey, PairWriteOptions } from './pairs.ts'
 export type * from './wire-types.ts'
 
@@ -62,6 +65,11 @@ export class StoreClient {
   readonly pairs = new Pairs({
     read: (options, request, take) => this.#transport.send({ ...request, ...signalOf(options) }, take),
     write: (options, request, take) => this.#write(options, request, take),
+  })
+
+  /** Small pairs that spread by gossip and go with their time. */
+  readonly gossip = new SpreadPairs({
+    send: (options, request, take) => this.#transport.send({ ...request, ...signalOf(options) }, take),
   })
 
   /** Whole folders as tar or zip archives. */
@@ -209,6 +217,11 @@ export class StoreClient {
   /** The ring in the order of its positions, as all nodes that can be reached see it. */
   async overlay(options: CallOptions = {}): Promise<Overlay> {
     return (await this.#read('/overlay', options)) as Overlay
+  }
+
+  /** The nodes that are there, as far as the node that is asked knows. */
+  async activeNodes(options: CallOptions = {}): Promise<ActiveNodes> {
+    return (await this.#read('/overlay?active=true', options)) as ActiveNodes
   }
 
   /**

@@ -218,6 +218,23 @@ export interface Overlay {
   readonly ranges: readonly OverlayRange[]
 }
 
+/** The nodes that are there. */
+export interface ActiveNodes {
+  readonly networkId: string
+  /** `host:port`, sorted. */
+  readonly active: readonly string[]
+}
+
+/** A pair that spreads by gossip. */
+export interface SpreadPair {
+  readonly key: string
+  readonly value: string
+  /** Seconds that it still counts at the node that was asked. */
+  readonly ttl: number
+  /** `host:port` of the node that was told it. */
+  readonly owner: string
+}
+
 export interface JoinAnswer {
   /** `member`: it was in that network already. */
   readonly status: 'member' | 'joined'

@@ -85,15 +85,30 @@ export const networkContract: DoorContract = {
 
 export const overlayContract: DoorContract = {
   summary: 'The ring in the order of its positions',
-  description: 'All nodes are asked; a range that none of those who answered has a part in is "unknown".',
+  description:
+    'All nodes are asked; a range that none of those who answered has a part in is "unknown". With active=true no node is asked, and ' +
+    'the answer is {networkId, active}: the addresses of the nodes that are there, as far as this one knows.',
+  parameters: [
+    {
+      name: 'active',
+      in: 'query' as const,
+      required: false,
+      description: 'true: only the list of active nodes.',
+      schema: { type: 'boolean' },
+    },
+  ],
   responses: {
     200: {
-      description: 'Every range (lo, hi].',
+      description: 'Every range (lo, hi]; or with active=true the active nodes.',
       content: json({
         type: 'object',
-        required: ['networkId', 'ranges'],
+        required: ['networkId'],
         properties: {
           networkId: text,
+          active: {
+            ...addresses,
+            description: 'Sorted; only with active=true, and then there are no ranges.',
+          },
           ranges: {
             type: 'array',
             items: {

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
+import { activeNodes } from '../membership/gossip/report.ts'
 import { addressOfTarget, parseTarget } from '../ring/address.ts'
 import { type Address, identifierOfPath, identifiersOfAddress, type NodeId } from '../ring/identifier.ts'
 import type { RingNode } from '../ring-node/ring-node.ts'
@@ -15,6 +16,7 @@ import {
   networkContract,
   overlayContract,
 } from './cluster-contract.ts'
+import type { DoorContract } from './contract.ts'
 import { addDoor, type Doors, ringHeaders } from './doors.ts'
 import { recoveriesOf } from './recover-routes.ts'
 import { hasBody, ignoreBody, receivedText } from './request-body.ts'
@@ -53,23 +55,28 @@ export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: N
     contract: lookupContract,
     handler: (request, reply) => lookup(doors, request, reply),
   })
-  const pictures = [
-    ['/network', networkContract, networkOf],
-    ['/overlay', overlayContract, overlayOf],
-  ] as const
-  for (const [url, contract, answer] of pictures) {
+  const picture = (
+    url: string,
+    contract: DoorContract,
+    names: readonly string[],
+    answer: (query: Partial<Record<string, string>>) => unknown,
+  ) =>
     addDoor(fastify, doors, {
       methods: ['GET', 'HEAD'],
       urls: [url],
       access: 'read',
       aboutFile: false,
       contract,
-      handler: async (request, reply) => {
-        queryOf(request.raw.url as string, [])
-        return sendJson(reply, await answer(doors.ring))
-      },
+      handler: async (request, reply) =>
+        sendJson(reply, await answer(queryOf(request.raw.url as string, names))),
     })
-  }
+  const { ring } = doors
+  picture('/network', networkContract, [], () => networkOf(ring))
+  picture('/overlay', overlayContract, ['active'], query =>
+    parseFlag('active', query.active)
+      ? { networkId: ring.network.networkId, active: activeNodes(ring) }
+      : overlayOf(ring),
+  )
   addDoor(fastify, doors, {
     methods: ['POST'],
     urls: ['/join'],

@@ -18,37 +18,25 @@ interface DoorCounts {
   seconds: number
 }
 
+export interface MetricsComponents {
+  readonly files: FileService
+  readonly slots: UploadSlots
+  /** Nodes by state. */
+  readonly nodes: () => Readonly<Record<string, number>>
+  readonly diskRefuses: () => boolean
+  /** Changes of what gossip believes of other nodes, by what is believed then; undefined where it is switched off. */
+  readonly beliefs: () => Readonly<Record<string, number>> | undefined
+}
+
 export class Metrics {
   readonly registry = new Registry()
   readonly #doors = new Map<string, DoorCounts>()
 
-  constructor(components: {
-    readonly files: FileService
-    readonly slots: UploadSlots
-    /** Nodes by state. */
-    readonly nodes: () => Readonly<Record<string, number>>
-    readonly diskRefuses: () => boolean
-  }) {
-    const { files, slots, nodes, diskRefuses } = components
+  constructor(components: MetricsComponents) {
+    const { nodes, beliefs } = components
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
-    const gauges: [string, string, () => number][] = [
-      ['altered_chord_files', 'Files that this node keeps.', () => files.statistics().files],
-      [
-        'altered_chord_file_bytes',
-        'Bytes of the files that this node keeps.',
-        () => files.statistics().bytes,
-      ],
-      [
-        'altered_chord_staged_bodies',
-        'Bodies received and not committed yet.',
-        () => files.statistics().staged,
-      ],
-      ['altered_chord_uploads_receiving', 'Bodies being received.', () => slots.taken],
-      ['altered_chord_uploads_waiting', 'Uploads waiting for their turn.', () => slots.waiting],
-      ['altered_chord_disk_refuses', '1 while the disk refuses writes.', () => (diskRefuses() ? 1 : 0)],
-    ]
-    for (const [name, help, read] of gauges) {
+    for (const [name, help, read] of gaugesOf(components)) {
       new Gauge({
         name,
         help,
@@ -67,6 +55,7 @@ export class Metrics {
         for (const [state, count] of Object.entries(nodes())) this.set({ state }, count)
       },
     })
+    if (beliefs() !== undefined) countBeliefs(this.registry, beliefs)
     const doors = this.#doors
     new Counter({
       name: 'altered_chord_http_requests_total',
@@ -103,6 +92,34 @@ export class Metrics {
     counts.byBucket[bucket] = (counts.byBucket[bucket] ?? 0) + 1
     counts.seconds += seconds
   }
+}
+
+function gaugesOf({ files, slots, diskRefuses }: MetricsComponents): [string, string, () => number][] {
+  return [
+    ['altered_chord_files', 'Files that this node keeps.', () => files.statistics().files],
+    ['altered_chord_file_bytes', 'Bytes of the files that this node keeps.', () => files.statistics().bytes],
+    [
+      'altered_chord_staged_bodies',
+      'Bodies received and not committed yet.',
+      () => files.statistics().staged,
+    ],
+    ['altered_chord_uploads_receiving', 'Bodies being received.', () => slots.taken],
+    ['altered_chord_uploads_waiting', 'Uploads waiting for their turn.', () => slots.waiting],
+    ['altered_chord_disk_refuses', '1 while the disk refuses writes.', () => (diskRefuses() ? 1 : 0)],
+  ]
+}
+
+function countBeliefs(registry: Registry, beliefs: () => Readonly<Record<string, number>> | undefined): void {
+  new Counter({
+    name: 'altered_chord_gossip_beliefs_total',
+    help: 'Changes of what this node believes of others by gossip, by what it believes then.',
+    labelNames: ['belief'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [belief, count] of Object.entries(beliefs() ?? {})) this.inc({ belief }, count)
+    },
+  })
 }
 
 const DURATIONS = 'altered_chord_http_request_duration_seconds'

@@ -3,6 +3,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
+import { gossipReport } from '../membership/gossip/report.ts'
 import { countViews } from '../operations/overlay.ts'
 import type { Address } from '../ring/identifier.ts'
 import { json } from './contract.ts'
@@ -97,6 +98,7 @@ function statusOf({ files, ring, slots, limits, env }: Doors, facts: NodeFacts, 
     network: networkOf(ring),
     views: countViews(ring.driver.known),
     recoveries: recoveriesOf(ring),
+    ...(ring.gossip !== undefined && { gossip: gossipReport(ring, env.clock.monotonicMs()) }),
     replication: ring.driver.fault?.message ?? 'running',
     uploads: { receiving: slots.taken, waiting: slots.waiting },
     memory: { rssBytes: rss, heapBytes: heapUsed, externalBytes: external },

@@ -32,6 +32,7 @@ import { type Doors, ringHeaders } from './doors.ts'
 import { asStoreError, errorReply } from './error-reply.ts'
 import { registerForms } from './form-parts.ts'
 import { Gate } from './gate.ts'
+import { gossipRoutes } from './gossip-routes.ts'
 import { kvRoutes } from './kv-routes.ts'
 import { listRoutes } from './list-routes.ts'
 import { Metrics } from './metrics.ts'
@@ -108,6 +109,7 @@ export async function buildServer(
     slots,
     nodes: () => nodesOf(ring),
     diskRefuses: () => ring.driver.fault !== undefined,
+    beliefs: () => ring.gossip?.changes,
   })
   const gate = new Gate({ connections, ring }, config)
   const doors: Doors = {
@@ -188,6 +190,7 @@ function fileRoutes(fastify: FastifyInstance, doors: Doors): void {
   archiveRoutes(fastify, doors)
   davRoutes(fastify, doors)
   webappRoutes(fastify, doors)
+  gossipRoutes(fastify, doors)
 }
 
 async function serverOptions(config: ServerConfig, connections: Connections): Promise<FastifyServerOptions> {

@@ -4,11 +4,14 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { StoreError } from '../errors.ts'
+import { activeNodes } from '../membership/gossip/report.ts'
 import { addressOfTarget, parseTarget } from '../ring/address.ts'
+import type { Address } from '../ring/identifier.ts'
 import { parsePathName } from '../ring/path-name.ts'
 import { json } from './contract.ts'
 import { addDoor, type Doors } from './doors.ts'
 import { getContract, sendFile } from './read-routes.ts'
+import { ignoreBody } from './request-body.ts'
 import { decodedRestOf, queryOf } from './request-target.ts'
 import { upload, uploadContract } from './upload-routes.ts'
 
@@ -54,7 +57,27 @@ export function webappRoutes(fastify: FastifyInstance, doors: Doors): void {
       return reply
         .type('application/json; charset=utf-8')
         .header('cache-control', 'no-store')
-        .send(JSON.stringify(activeNodes(doors)))
+        .send(JSON.stringify(activeNodes(doors.ring)))
+    },
+  })
+  addDoor(fastify, doors, {
+    methods: ['POST'],
+    urls: ['/bootstrapServer/*'],
+    access: 'write',
+    aboutFile: false,
+    contract: addNodeContract,
+    handler: async (request, reply) => {
+      const url = request.raw.url as string
+      queryOf(url, [])
+      await ignoreBody(request.raw, reply.raw, doors.connections)
+      const node = decodedRestOf(url)
+      refuseNoNode(node)
+      if (node === LIST) throw new StoreError('INVALID_REQUEST', 'Say which node is to be added: HOST:PORT.')
+      await doors.ring.introduce(node as Address)
+      return reply
+        .type('application/json; charset=utf-8')
+        .header('cache-control', 'no-store')
+        .send(JSON.stringify(activeNodes(doors.ring)))
     },
   })
 }
@@ -67,13 +90,6 @@ function refuseNoNode(text: string): void {
     'INVALID_REQUEST',
     `Behind /bootstrapServer/ comes ${LIST}, or the HOST:PORT of a node.`,
   )
-}
-
-function activeNodes({ ring }: Doors): string[] {
-  return [...ring.members.map.records()]
-    .filter(({ status }) => status === 'alive')
-    .map(({ address }) => address)
-    .sort()
 }
 
 function downloadContract() {
@@ -91,7 +107,7 @@ function downloadContract() {
 const activeListContract = {
   summary: 'The addresses of the active nodes',
   description:
-    'For getActiveList and for the HOST:PORT of a node alike. Nobody is registered by it: nodes join.',
+    'For getActiveList and for the HOST:PORT of a node alike. Nobody is added by reading it: POST does that.',
   url: '/bootstrapServer/{node}',
   parameters: [
     {
@@ -104,9 +120,17 @@ const activeListContract = {
   ],
   responses: {
     200: {
-      description: 'Those that this node knows and that have not left or died, sorted.',
+      description: 'Those that this node knows and that have not left, died or failed, sorted.',
       content: json({ type: 'array', items: { type: 'string', description: 'host:port' } }),
     },
   },
   errors: ['INVALID_PATH'] as const,
+}
+
+const addNodeContract = {
+  ...activeListContract,
+  summary: 'Adds a node to the list, by telling any node of it',
+  description:
+    'The node is asked who it is, and when it belongs to this network all learn of it. One of another network, or of none, joins by POST /join there, or by -b.',
+  errors: ['INVALID_PATH', 'NO_NETWORK', 'WRONG_NETWORK', 'PROTOCOL_UNSUPPORTED'] as const,
 }

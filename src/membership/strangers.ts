@@ -102,17 +102,21 @@ export class Strangers {
     return asked
   }
 
-  /** Asks who lives at an address: a disk that had it before is not there any more. Never rejects. */
-  async askWhoLivesAt(address: Address): Promise<void> {
+  /**
+   * Makes this node and the one at an address known to each other: a disk that had that address before is not there any more.
+   * @throws StoreError UNAVAILABLE when nobody answers there, else as that node refuses.
+   */
+  async introduce(address: Address): Promise<void> {
     const { members, call, signal } = this.#components
     if (address === members.self.address) return members.learn(members.replacedBy(members.self))
-    try {
-      const ask = { kind: 'learn', records: [members.self] } as const
-      const { record } = (await call(address, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })) as LearnAnswer
-      members.learn([record, ...members.replacedBy(record)])
-    } catch {
-      // Nobody answers there: neither of them does any harm, and whoever comes back says who it is.
-    }
+    const ask = { kind: 'learn', records: [members.self] } as const
+    const { record } = (await call(address, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })) as LearnAnswer
+    members.learn([record, ...members.replacedBy(record)])
+  }
+
+  /** The same. Never rejects: of two that may live there neither does any harm, and whoever comes back says who it is. */
+  async askWhoLivesAt(address: Address): Promise<void> {
+    await this.introduce(address).catch(() => undefined)
   }
 
   /** Tries a node that somebody else could not reach. */

@@ -165,6 +165,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     return result
   }
 
+  /** @throws StoreError, as Strangers.introduce. */
+  introduce(address: Address): Promise<void> {
+    return this.#strangers.introduce(address)
+  }
+
   async close(): Promise<void> {
     this.#closing.abort(new StoreError('UNAVAILABLE', 'The node is stopping.'))
     this.driver.close()

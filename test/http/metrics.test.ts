@@ -19,6 +19,7 @@ t.test('buckets are cumulative and durations are summed', async t => {
     slots,
     nodes: () => ({ alive: 2, dead: 1 }),
     diskRefuses: () => false,
+    beliefs: () => ({ alive: 1, suspect: 2, failed: 3 }),
   })
   metrics.count('/get/*', 200, 0.0004)
   metrics.count('/get/*', 200, 0.02)
@@ -38,6 +39,7 @@ t.test('buckets are cumulative and durations are summed', async t => {
     'altered_chord_nodes{state="alive"} 2',
     'altered_chord_nodes{state="dead"} 1',
     'altered_chord_disk_refuses 0',
+    'altered_chord_gossip_beliefs_total{belief="suspect"} 2',
   ]) {
     t.ok(text.includes(`${line}\n`), line)
   }

@@ -44,6 +44,22 @@ t.test('the active nodes', async t => {
   }
 })
 
+t.test('a node is added by telling this one of it, when it is one of this network', async t => {
+  const { server } = await runServer(t, { tokens: { readWrite: 'w', readOnly: 'r' } })
+  const add = (rest: string, token = 'w') =>
+    server.inject({
+      method: 'POST',
+      url: `/bootstrapServer/${rest}`,
+      headers: { authorization: `Bearer ${token}` },
+    })
+  t.same((await add(ADDRESS)).json(), [ADDRESS])
+  t.equal((await add(ADDRESS, 'r')).statusCode, 403, 'who may only read adds nobody')
+  t.equal((await add('getActiveList')).statusCode, 400)
+  t.equal((await add('5000')).statusCode, 400)
+  const nobody = await add('127.0.0.1:1')
+  t.same([nobody.statusCode, codeOf(nobody)], [503, 'UNAVAILABLE'])
+})
+
 t.test('tokens are asked for as at the other doors', async t => {
   const { server } = await runServer(t, { tokens: { readWrite: 'w' } })
   for (const url of ['/admin/webapp/download?fileName=a', '/bootstrapServer/getActiveList'])

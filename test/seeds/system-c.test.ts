@@ -115,3 +115,47 @@ t.test('system C', { skip: missingCurl }, async t => {
     t.equal((await seed.run('curl http://localhost:5000/health')).stdout, '{"status":"ok"}\n')
   })
 })
+
+t.test('system C: gossip', { skip: missingCurl }, async t => {
+  const ports = [5000, 5001, 5002]
+  const seed = await Seed.open(t, ports)
+  for (const port of ports) await seed.start(`node start -p ${port} -b 5000 --gossip`, port)
+
+  await t.test('gossip with a TTL spreads pairs, which go with their time', async t => {
+    const set = await seed.run('altered-chord gossip set color blue --ttl 600 --node 5000')
+    t.same([set.code, set.stdout], [0, 'color  for 600 s\n'], set.stderr)
+    const put = await seed.run('curl -X PUT -d large "http://localhost:5001/gossip/size?ttl=600"')
+    t.match(put.json(), { key: 'size', value: 'large' })
+    for (const port of ports) {
+      await seed.until(`altered-chord gossip get color --node ${port}`, ({ stdout }) => stdout === 'blue\n')
+      await seed.until(
+        `curl http://localhost:${port}/gossip/size`,
+        ran => (ran.json() as { value: string }).value === 'large',
+      )
+      await seed.until(
+        `altered-chord gossip list --node ${port}`,
+        ({ stdout }) => stdout.split('\n').length === 3,
+      )
+    }
+    await seed.run('altered-chord gossip set color blue --ttl 10 --node 5002')
+    for (const port of ports)
+      await seed.until(`curl http://localhost:${port}/gossip/color`, ran => /FILE_NOT_FOUND/.test(ran.stdout))
+    const late = await seed.run('altered-chord gossip set color blue --ttl 1000000000 --node 5000')
+    t.match(late, { code: 1, stderr: /A TTL is 1 to 86400 seconds/ })
+  })
+
+  await t.test('nodes tell each other what they know, though nobody asks for anything', async t => {
+    for (const port of ports) {
+      const { gossip } = (
+        await seed.until(
+          `curl http://localhost:${port}/status`,
+          ran =>
+            (ran.json() as { gossip: { members: { belief: string }[] } }).gossip.members.every(
+              ({ belief }) => belief === 'alive',
+            ) && (ran.json() as { gossip: { members: unknown[] } }).gossip.members.length === 2,
+        )
+      ).json() as { gossip: { messages: number } }
+      t.ok(gossip.messages > 0)
+    }
+  })
+})

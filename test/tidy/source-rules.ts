@@ -58,7 +58,18 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   // Files are written through replication; storage is what a check of this disk reads.
   files: ['replication', 'routing', 'storage', 'ring'],
   // The doors of the peers hang in the same server.
-  http: ['dav', 'files', 'ring-node', 'operations', 'calls', 'routing', 'peer', 'config', 'ring'],
+  http: [
+    'dav',
+    'files',
+    'ring-node',
+    'operations',
+    'membership',
+    'calls',
+    'routing',
+    'peer',
+    'config',
+    'ring',
+  ],
   // The doors of WebDAV, which hang in the same server.
   dav: ['http', 'files', 'storage', 'ring'],
   // Another protocol over the same files; it takes how connections and bodies are handled from the first one.
