@@ -4,6 +4,7 @@
  */
 import { realEnv } from '../../src/env.ts'
 import { measureSealedWork, measureSteps } from '../../src/lab/simulator/chain-measures.ts'
+import { measureMembershipEvents } from '../../src/lab/simulator/membership-measure.ts'
 import { measureMapLookups } from '../lookup-in-map.ts'
 import { spreadOf } from '../statistics.ts'
 import type { Benchmark, Row, Settings } from './benchmark.ts'
@@ -27,7 +28,7 @@ const DIGEST_MESSAGES_MAX = 2 * 4
 export const core: Benchmark = {
   name: 'core',
   async run(settings) {
-    return [lookupRow(settings), stepsRow(settings), ...sealedRows(settings)]
+    return [lookupRow(settings), stepsRow(settings), ...sealedRows(settings), ...membershipRows(settings)]
   },
 }
 
@@ -67,4 +68,29 @@ function sealedRows({ quick, progress }: Settings): Row[] {
     goal: `${WRITES_SINCE_COPY} records; messages of the digest tree's four levels at the most`,
     met: recordsMoved === WRITES_SINCE_COPY && hops <= (works[0]?.hops ?? Number.NaN) + DIGEST_MESSAGES_MAX,
   }))
+}
+
+/** Goals of one membership event, ms of processor time, by the number of nodes. */
+const EVENT_GOALS_MS = new Map([
+  [1_000, 1],
+  [10_000, 5],
+])
+
+function membershipRows({ quick, progress }: Settings): Row[] {
+  const sizes = quick ? [10, 1_000] : [10, 100, 1_000, 10_000]
+  return sizes.map(nodes => {
+    progress(`membership events among ${nodes} nodes`)
+    const size = { nodes, virtualNodes: VIRTUAL_NODES, rounds: quick ? 20 : 100 }
+    const { ranges, eventMs } = measureMembershipEvents(size, () => {
+      const { user, system } = process.cpuUsage()
+      return (user + system) / 1000
+    })
+    const { median, lowest, highest } = spreadOf(eventMs)
+    const goalMs = EVENT_GOALS_MS.get(nodes)
+    return {
+      what: `another node moves, among ${nodes.toLocaleString('en')} nodes x ${VIRTUAL_NODES} virtual nodes: processor time of a node with ${ranges} ranges`,
+      ours: `${median.toFixed(2)} ms (${lowest.toFixed(2)} to ${highest.toFixed(2)})`,
+      ...(goalMs !== undefined && { goal: `under ${goalMs} ms`, met: median < goalMs }),
+    }
+  })
 }
