@@ -100,11 +100,9 @@ export class ChainCluster {
     const { clock } = components
     if (init.whole === true) {
       this.#whole = new WholeNetwork({
-        clock,
         random: components.random.fork('whole network'),
         network: () => this.network,
         node: name => this.node(name),
-        sent: components.sent,
       })
     }
     this.network = new SimulatedNetwork<Packet>(
@@ -309,6 +307,7 @@ export class ChainCluster {
         answered,
         readAtOnce,
         send: envelope => this.#send(name, envelope),
+        said: envelope => this.#components.sent(envelope),
         restarted: node => this.tell(node),
         stopped: (node, why) => this.#stopped(node, why),
       },

@@ -60,6 +60,8 @@ export interface ChainNodeComponents {
   readonly clock: VirtualClock
   readonly random: SeededRandom
   readonly send: (envelope: Envelope) => void
+  /** The driver of a whole node has said something, which it sends itself. */
+  readonly said: (envelope: Envelope) => void
   /** After each step, before its writes are on the disk. */
   readonly stepped: (node: ChainNode, event: MachineEvent, writes: readonly Write[]) => void
   /** What a step has written is on stable storage; its effects follow. */
@@ -209,7 +211,7 @@ export class ChainNode {
         env: this.#env,
         store: this.#store,
         wire,
-        drive: (components, init) => this.#drive(components, init),
+        drive: (components, init) => this.#driveWhole(components, init),
       },
       {
         ...{ nodeId: this.id, boot, address: address(), zone, boots: boots() },
@@ -241,6 +243,17 @@ export class ChainNode {
   }
 
   /** The driver of the program, watched. */
+  /** What the driver says counts from that moment, though the node may have to find out first where its receiver lives. */
+  #driveWhole(components: ChainDriverComponents, init: ChainDriverInit): ChainDriver {
+    const { clock, said } = this.#components
+    const send = (to: NodeId, message: Message) => {
+      clock.attempt(() => said({ from: this.id, boot: driver.machine.boot, to, message }))
+      components.send(to, message)
+    }
+    const driver: ChainDriver = this.#drive({ ...components, send }, init)
+    return driver
+  }
+
   #drive(components: ChainDriverComponents, init: ChainDriverInit): ChainDriver {
     const watch = this.#components
     const { clock } = watch

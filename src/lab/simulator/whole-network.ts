@@ -10,7 +10,6 @@ import type { ChainNode } from './chain-node.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { NodeName, SimulatedNetwork } from './simulated-network.ts'
 import type { Frame, SimulatedWire } from './simulated-peers.ts'
-import type { VirtualClock } from './virtual-clock.ts'
 
 /** What travels between nodes: messages of replication, and what whole nodes ask each other besides. */
 export type Packet =
@@ -27,12 +26,9 @@ export type Packet =
 const REFUSED_MS = [0.3, 4] as const
 
 export interface WholeNetworkComponents {
-  readonly clock: Pick<VirtualClock, 'attempt'>
   readonly random: SeededRandom
   readonly network: () => SimulatedNetwork<Packet>
   readonly node: (name: NodeName) => ChainNode
-  /** A message leaves a node. */
-  readonly sent: (envelope: Envelope) => void
 }
 
 export class WholeNetwork {
@@ -74,13 +70,10 @@ export class WholeNetwork {
   }
 
   wireOf(from: NodeName): SimulatedWire {
-    const { clock } = this.#components
     return {
       message: (at, [to, message], { nodeId, boot, address }, answers) => {
         if (!isMessage(message)) throw new TypeError(`Malformed: ${JSON.stringify(message)}`)
-        const envelope = { from: nodeId, boot, to, message }
-        clock.attempt(() => this.#components.sent(envelope))
-        this.#carry(from, { ...envelope, address, at, answers }, answers)
+        this.#carry(from, { from: nodeId, boot, to, message, address, at, answers }, answers)
       },
       frame: (at, frame, answers) => this.#carry(from, { frame, at }, answers),
     }
