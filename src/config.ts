@@ -7,7 +7,7 @@ import type { GossipSettings } from './membership/gossip/settings.ts'
 import type { Address } from './ring/identifier.ts'
 import type { LearningMode } from './routing/learning.ts'
 
-/** Limits of one node's doors. LIMITS says for each its default, unit, bounds and reason. */
+/** Limits of one node's endpoints. LIMITS says for each its default, unit, bounds and reason. */
 export interface Limits {
   /** Bytes of one body; more is FILE_TOO_LARGE. */
   readonly fileBytesMax: number

@@ -16,7 +16,7 @@ import { logDefect } from './invariant.ts'
 import { addressOf, freePort, listening } from './listen.ts'
 import { type Joined, type JoinInit, joinNetwork, newcomerCredentials, takePart } from './membership/join.ts'
 import type { ProtocolVersion } from './peer/protocol.ts'
-import { waitingDoor } from './peer/waiting-door.ts'
+import { waitingServer } from './peer/waiting-server.ts'
 import type { Address, NodeId } from './ring/identifier.ts'
 import { RingNode } from './ring-node/ring-node.ts'
 import { S3Server, type S3ServerConfig } from './s3/server.ts'
@@ -45,7 +45,7 @@ interface Running {
 }
 
 /** Where requests come in: it lets running ones finish, then closes. */
-type Door = Pick<FastifyInstance, 'closeToClients'> & {
+type Listener = Pick<FastifyInstance, 'closeToClients'> & {
   readonly server: FastifyInstance['server']
   close(): PromiseLike<unknown>
 }
@@ -226,14 +226,14 @@ export class StoreNode implements NodeControl {
   /** Closes everything but the requests that are still answered, and empties the disk. */
   async #retire(): Promise<void> {
     const { server, s3, ring, storage } = this.#open
-    for (const door of [server, s3]) {
-      if (door === undefined) continue
+    for (const listener of [server, s3]) {
+      if (listener === undefined) continue
       const { shutdownTimeoutMs } = this.#config.limits
-      const closing: Promise<void> = this.#closeDoor(door, shutdownTimeoutMs).finally(() =>
+      const closing: Promise<void> = this.#closeListener(listener, shutdownTimeoutMs).finally(() =>
         this.#retiring.delete(closing),
       )
       this.#retiring.add(closing)
-      while (door.server.listening) await this.#env.timers.sleep(IDLE_SWEEP_MS)
+      while (listener.server.listening) await this.#env.timers.sleep(IDLE_SWEEP_MS)
     }
     await ring?.close()
     await storage?.close()
@@ -291,24 +291,24 @@ export class StoreNode implements NodeControl {
         env.log.warn({ op: 'join', boot, err: error.message }, 'waiting for the boot node'),
     }
     if (boots.length === 0) return joinNetwork({ env, store: storage.replica }, init)
-    const door = await this.#openWaitingDoor(init)
+    const waiting = await this.#openWaitingServer(init)
     try {
       return await joinNetwork({ env, store: storage.replica }, init)
     } finally {
-      door.closeAllConnections()
-      await new Promise(resolve => door.close(resolve))
+      waiting.closeAllConnections()
+      await new Promise(resolve => waiting.close(resolve))
     }
   }
 
-  async #openWaitingDoor(init: JoinInit): Promise<Server> {
+  async #openWaitingServer(init: JoinInit): Promise<Server> {
     const { host, tls } = this.#config
     const pem = tls && { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }
-    const door = waitingDoor({ credentials: newcomerCredentials(this.#env, init), tls: pem })
+    const waiting = waitingServer({ credentials: newcomerCredentials(this.#env, init), tls: pem })
     await listening(host, this.#port, async () => {
-      door.listen(this.#port, host)
-      await once(door, 'listening')
+      waiting.listen(this.#port, host)
+      await once(waiting, 'listening')
     })
-    return door
+    return waiting
   }
 
   #makeRing(storage: NodeStorage, { network, self, records }: Joined): RingNode {
@@ -358,9 +358,9 @@ export class StoreNode implements NodeControl {
     await this.#starting?.catch(() => undefined)
     while (this.#changing) await this.#env.timers.sleep(IDLE_SWEEP_MS)
     const { server, s3, ring, storage } = this.#open
-    const doors = [server, s3].filter(door => door !== undefined)
-    await Promise.all(doors.map(door => this.#finishRequests(door)))
-    await Promise.all(doors.map(door => this.#closeDoor(door, 0)))
+    const listeners = [server, s3].filter(listener => listener !== undefined)
+    await Promise.all(listeners.map(listener => this.#finishRequests(listener)))
+    await Promise.all(listeners.map(listener => this.#closeListener(listener, 0)))
     await Promise.all(this.#retiring)
     await ring?.close()
     await storage?.close()
@@ -369,27 +369,27 @@ export class StoreNode implements NodeControl {
     this.#resolveEnded(this.#end)
   }
 
-  async #finishRequests(door: Door): Promise<void> {
+  async #finishRequests(listener: Listener): Promise<void> {
     const { shutdownTimeoutMs } = this.#config.limits
     const ended = new AbortController()
     const late = async () => {
       await this.#env.timers.sleep(shutdownTimeoutMs, ended.signal)
       this.#env.log.warn({ op: 'stop', shutdownTimeoutMs }, 'requests that still run are cut off')
-      door.server.closeAllConnections()
+      listener.server.closeAllConnections()
     }
-    await Promise.race([door.closeToClients(), late().catch(() => undefined)])
+    await Promise.race([listener.closeToClients(), late().catch(() => undefined)])
     ended.abort()
   }
 
-  async #closeDoor(door: Door, timeoutMs: number): Promise<void> {
-    const timer = this.#env.timers.after(timeoutMs, () => door.server.closeAllConnections())
+  async #closeListener(listener: Listener, timeoutMs: number): Promise<void> {
+    const timer = this.#env.timers.after(timeoutMs, () => listener.server.closeAllConnections())
     let closed = false
-    const closing = Promise.resolve(door.close()).finally(() => {
+    const closing = Promise.resolve(listener.close()).finally(() => {
       closed = true
     })
     // A connection that was busy when the closing began stays open, idle, once its request is answered.
     while (!closed) {
-      door.server.closeIdleConnections()
+      listener.server.closeIdleConnections()
       await Promise.race([closing, this.#env.timers.sleep(IDLE_SWEEP_MS)])
     }
     await closing

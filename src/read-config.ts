@@ -51,7 +51,7 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
   const secret = readSecret(find('secret'))
   const shareKey = readSecret(find('shareKey'))
   if (!isLoopback(host) && !readBoolean(find('insecure')))
-    refuseOpenDoor(host, tokens.readWrite, secret, shareKey)
+    refuseOpenToAll(host, tokens.readWrite, secret, shareKey)
   const boots = readBoots(find, { host, port, advertise }, environment)
   return {
     host,
@@ -254,7 +254,7 @@ function readSecret(found: Found | undefined): string | undefined {
   return found.text
 }
 
-function refuseOpenDoor(
+function refuseOpenToAll(
   host: string,
   token: string | undefined,
   secret: string | undefined,

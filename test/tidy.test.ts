@@ -153,7 +153,7 @@ t.test('no page names what the code does not have', async t => {
 
 t.test('the pages miss nothing that the code has', async t => {
   const inventory = await takeInventory()
-  const doors = readPage('docs/http.md')
+  const endpoints = readPage('docs/http.md')
   const missing = [
     ...faultsOfOmission(readPage('docs/configuration.md'), 'variable', inventory.variables).filter(
       fault => !fault.endsWith('ALTERED_CHORD_NODE'),
@@ -166,7 +166,7 @@ t.test('the pages miss nothing that the code has', async t => {
     ...inventory.routes
       // Every GET answers to HEAD where it makes sense, which the page says once.
       .filter(route => !route.startsWith('HEAD '))
-      .filter(route => !namedRoutes(doors.text).some(name => routeMatches(route, name)))
+      .filter(route => !namedRoutes(endpoints.text).some(name => routeMatches(route, name)))
       .map(route => `docs/http.md misses ${route}`),
   ]
   t.same(missing, [])

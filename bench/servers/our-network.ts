@@ -10,7 +10,7 @@ export function openOurNetwork(nodes: number): Promise<Cluster> {
   return Cluster.start({ nodes, flags: ['--log-level', 'warn'], nodeFlags: profileFlags() })
 }
 
-/** One node as the door through which a load comes; the processor time is that of all of them. */
+/** One node as the endpoint through which a load comes; the processor time is that of all of them. */
 export function asServer(cluster: Cluster, entry: ClusterNode): Server {
   return {
     name: 'altered-chord',

@@ -33,7 +33,7 @@ export async function openOurNode(
   }
 }
 
-/** The doors that take files in and give them out. */
+/** The endpoints that take files in and give them out. */
 export const targets: Pick<Server, 'putTarget' | 'getTarget' | 'removeTarget'> = {
   putTarget: path => `/put/${path}`,
   getTarget: path => `/get/${path}`,

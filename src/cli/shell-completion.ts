@@ -92,7 +92,7 @@ export async function candidatesFor(
   return found
 }
 
-/** Percent-encoding in the path of a pair stands for itself in its key; what is none was put there by another door. */
+/** Percent-encoding in the path of a pair stands for itself in its key; what is none was put there by another endpoint. */
 function keyOf(text: string): string {
   try {
     return decodeURIComponent(text)

@@ -1,5 +1,5 @@
 /**
- * The client library: the doors of a node as typed calls. It is what the package exports and what the command
+ * The client library: the endpoints of a node as typed calls. It is what the package exports and what the command
  * line is made of.
  */
 import { createHash, type Hash } from 'node:crypto'

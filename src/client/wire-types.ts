@@ -1,5 +1,5 @@
 /**
- * What a client gets to see: receipts, files and lines of a list, as the doors write them in JSON.
+ * What a client gets to see: receipts, files and lines of a list, as the endpoints write them in JSON.
  */
 import type { Readable } from 'node:stream'
 

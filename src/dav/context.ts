@@ -3,7 +3,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
-import type { Doors } from '../http/doors.ts'
+import type { HttpComponents } from '../http/endpoint.ts'
 import { receivedText } from '../http/request-body.ts'
 import { restOf } from '../http/request-target.ts'
 import { parsePathNameFromUrl } from '../ring/path-name.ts'
@@ -14,7 +14,7 @@ import { type Place, parentOf, type Resources, upwards } from './resources.ts'
 import { type Element, parseXml, XML_BYTES_MAX } from './xml.ts'
 
 export interface Dav {
-  readonly doors: Doors
+  readonly components: HttpComponents
   readonly resources: Resources
   readonly locks: Locks
 }
@@ -64,8 +64,8 @@ export function depthOf<Depth extends string>(
 }
 
 /** The body as XML; undefined when there is none. @throws StoreError INVALID_REQUEST, FILE_TOO_LARGE. */
-export async function xmlOf({ request, reply, doors }: Call): Promise<Element | undefined> {
-  const text = await receivedText(request.raw, reply.raw, doors.connections, XML_BYTES_MAX)
+export async function xmlOf({ request, reply, components }: Call): Promise<Element | undefined> {
+  const text = await receivedText(request.raw, reply.raw, components.connections, XML_BYTES_MAX)
   return text.trim() === '' ? undefined : parseXml(text)
 }
 

@@ -1,12 +1,12 @@
 /**
- * The doors of WebDAV (RFC 4918, classes 1 and 2): `/dav/` shows the files of the store as a tree, to be mounted.
+ * The endpoints of WebDAV (RFC 4918, classes 1 and 2): `/dav/` shows the files of the store as a tree, to be mounted.
  */
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { StoreError } from '../errors.ts'
 import { LIST_LIMIT_DEFAULT, placeOf } from '../files/listing.ts'
 import type { Access } from '../http/auth.ts'
-import { type DoorContract, pathParameter } from '../http/contract.ts'
-import { addDoor, type DavMethod, type Doors, type Method } from '../http/doors.ts'
+import { type EndpointContract, pathParameter } from '../http/contract.ts'
+import { addEndpoint, type DavMethod, type HttpComponents, type Method } from '../http/endpoint.ts'
 import { folderPage } from '../http/folder-page.ts'
 import { listPage } from '../http/list-routes.ts'
 import { sendFile } from '../http/read-routes.ts'
@@ -23,22 +23,22 @@ const DAV_METHODS: readonly DavMethod[] = ['PROPFIND', 'PROPPATCH', 'MKCOL', 'CO
 
 type Answer = (call: Call) => Promise<FastifyReply>
 
-export function davRoutes(fastify: FastifyInstance, doors: Doors): void {
+export function davRoutes(fastify: FastifyInstance, components: HttpComponents): void {
   for (const method of DAV_METHODS) fastify.addHttpMethod(method, { hasBody: true })
-  const own = doors.files.withReserved()
+  const own = components.files.withReserved()
   const dav: Dav = {
-    doors,
-    resources: new Resources({ files: doors.files, own }),
-    locks: new Locks({ own, env: doors.env }),
+    components,
+    resources: new Resources({ files: components.files, own }),
+    locks: new Locks({ own, env: components.env }),
   }
-  const door = (
+  const endpoint = (
     methods: readonly Method[],
     access: Access,
     summary: string,
     answer: Answer,
     statuses: readonly number[] = [200],
   ) =>
-    addDoor(fastify, doors, {
+    addEndpoint(fastify, components, {
       methods,
       urls: [DAV_URL, `${DAV_URL}/*`],
       access,
@@ -50,17 +50,17 @@ export function davRoutes(fastify: FastifyInstance, doors: Doors): void {
         return answer({ ...dav, request, reply: reply.header('cache-control', 'no-cache'), place })
       },
     })
-  door(['OPTIONS'], 'open', 'What WebDAV can do here', options)
-  door(['GET', 'HEAD'], 'read', 'A file over WebDAV; a page for a collection', get, [200, 206, 304])
-  door(['PUT'], 'write', 'Stores or replaces a file over WebDAV', put, [201, 204])
-  door(['DELETE'], 'write', 'Removes a file or a whole collection over WebDAV', remove, [204, 207])
-  door(['PROPFIND'], 'read', 'Properties', propfind)
-  door(['PROPPATCH'], 'write', 'Sets properties', proppatch)
-  door(['MKCOL'], 'write', 'Makes a collection', makeCollection)
-  door(['COPY'], 'write', 'Copies', call => transfer(call, 'copy'))
-  door(['MOVE'], 'write', 'Moves', call => transfer(call, 'move'))
-  door(['LOCK'], 'write', 'Takes or renews a lock', lock)
-  door(['UNLOCK'], 'write', 'Gives a lock back', unlock)
+  endpoint(['OPTIONS'], 'open', 'What WebDAV can do here', options)
+  endpoint(['GET', 'HEAD'], 'read', 'A file over WebDAV; a page for a collection', get, [200, 206, 304])
+  endpoint(['PUT'], 'write', 'Stores or replaces a file over WebDAV', put, [201, 204])
+  endpoint(['DELETE'], 'write', 'Removes a file or a whole collection over WebDAV', remove, [204, 207])
+  endpoint(['PROPFIND'], 'read', 'Properties', propfind)
+  endpoint(['PROPPATCH'], 'write', 'Sets properties', proppatch)
+  endpoint(['MKCOL'], 'write', 'Makes a collection', makeCollection)
+  endpoint(['COPY'], 'write', 'Copies', call => transfer(call, 'copy'))
+  endpoint(['MOVE'], 'write', 'Moves', call => transfer(call, 'move'))
+  endpoint(['LOCK'], 'write', 'Takes or renews a lock', lock)
+  endpoint(['UNLOCK'], 'write', 'Gives a lock back', unlock)
 }
 
 async function options({ reply }: Call): Promise<FastifyReply> {
@@ -73,14 +73,14 @@ async function options({ reply }: Call): Promise<FastifyReply> {
 }
 
 async function get(call: Call): Promise<FastifyReply> {
-  const { doors, request, reply, place, resources } = call
+  const { components, request, reply, place, resources } = call
   const resource = await resources.find(place)
   if (resource === undefined) throw new StoreError('FILE_NOT_FOUND', 'Nothing is there.', { path: place })
-  if (resource.kind === 'file') return sendFile(doors, request, reply, resource.place, false)
+  if (resource.kind === 'file') return sendFile(components, request, reply, resource.place, false)
   const { after } = queryOf(request.raw.url as string, ['after'])
   const prefix = place === '' ? '' : `${place}/`
   const query = { prefix, delimiter: '/' as const, after, limit: LIST_LIMIT_DEFAULT }
-  const { listed, next } = await listPage(doors, query)
+  const { listed, next } = await listPage(components, query)
   return reply
     .type('text/html; charset=utf-8')
     .header('x-content-type-options', 'nosniff')
@@ -88,7 +88,7 @@ async function get(call: Call): Promise<FastifyReply> {
     .send(folderPage({ folder: prefix || 'dav/', listed, next: next && placeOf(next), start: prefix.length }))
 }
 
-function contractOf(summary: string, statuses: readonly number[]): DoorContract {
+function contractOf(summary: string, statuses: readonly number[]): EndpointContract {
   return {
     summary,
     description: 'docs/webdav.md says which methods there are and what they do.',

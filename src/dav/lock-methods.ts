@@ -11,7 +11,7 @@ import { activeLock } from './properties.ts'
 import { DAV_NAMESPACE, davChild, type Element, written } from './xml.ts'
 
 export async function lock(call: Call): Promise<FastifyReply> {
-  const { request, reply, place, resources, locks, doors } = call
+  const { request, reply, place, resources, locks, components } = call
   const forMs = timeoutOf(request)
   const depth = depthOf(request, ['0', 'infinity'], 'infinity')
   const body = await xmlOf(call)
@@ -23,7 +23,7 @@ export async function lock(call: Call): Promise<FastifyReply> {
   const taken = await locks.take(place, { ...wishOf(body), depth, href, forMs })
   if (resource === undefined && place !== '') {
     const meta = { mediaType: 'application/octet-stream' }
-    await doors.files.put(place, nothing(), { condition: 'none', meta })
+    await components.files.put(place, nothing(), { condition: 'none', meta })
   }
   reply.header('lock-token', `<${taken.token}>`)
   return sendLock(call, taken, resource === undefined ? 201 : 200)
@@ -41,8 +41,8 @@ async function renew(call: Call, forMs: number): Promise<FastifyReply> {
 }
 
 export async function unlock(call: Call): Promise<FastifyReply> {
-  const { request, reply, place, locks, doors } = call
-  await ignoreBody(request.raw, reply.raw, doors.connections)
+  const { request, reply, place, locks, components } = call
+  await ignoreBody(request.raw, reply.raw, components.connections)
   const header = request.raw.headers['lock-token']
   const token = typeof header === 'string' ? /^\s*<([^<>]+)>\s*$/.exec(header)?.[1] : undefined
   if (token === undefined) throw new StoreError('INVALID_REQUEST', 'The Lock-Token header is missing.')
@@ -52,8 +52,8 @@ export async function unlock(call: Call): Promise<FastifyReply> {
   return plain(reply, 204)
 }
 
-function sendLock({ reply, doors }: Call, taken: Lock, status: number): FastifyReply {
-  const shown = activeLock(taken, doors.env.clock.nowMs())
+function sendLock({ reply, components }: Call, taken: Lock, status: number): FastifyReply {
+  const shown = activeLock(taken, components.env.clock.nowMs())
   const body = `<D:prop xmlns:D="DAV:"><D:lockdiscovery>${shown}</D:lockdiscovery></D:prop>\n`
   return sendXml(reply, status, XML_HEAD + body)
 }

@@ -55,8 +55,8 @@ async function* multistatus(
   wanted: Wanted,
   withMembers: boolean,
 ): AsyncGenerator<string> {
-  const { doors, locks, resources } = call
-  const nowMs = doors.env.clock.nowMs()
+  const { components, locks, resources } = call
+  const nowMs = components.env.clock.nowMs()
   const show = (described: Described) => responseOf(described, wanted, nowMs)
   yield `${XML_HEAD}<D:multistatus xmlns:D="DAV:">\n`
   yield show(await describe(call, resource))

@@ -33,7 +33,7 @@ import { escaped } from './xml.ts'
 type Failures = Map<PathName, StoreError>
 
 export async function put(call: Call): Promise<FastifyReply> {
-  const { doors, request, reply, place, resources } = call
+  const { components, request, reply, place, resources } = call
   const { headers, url } = request.raw
   if (place === '' || url?.endsWith('/')) return plain(reply, 405, 'A collection takes no body.')
   const resource = await resources.find(place)
@@ -44,7 +44,7 @@ export async function put(call: Call): Promise<FastifyReply> {
   const dead = resource === undefined ? [] : deadOf(resource.found.record.meta.user)
   const condition = etagCondition(lists) ?? writeCondition(headers, undefined, 'none')
   const user = withDead(undefined, dead)
-  const written = await storeBody(doors, request, reply, place, { condition, user })
+  const written = await storeBody(components, request, reply, place, { condition, user })
   reply.header('etag', etagOf(fileLeftBy(written)))
   return plain(reply, written.replaced ? 204 : 201)
 }
@@ -58,8 +58,8 @@ function etagCondition(lists: readonly ConditionList[]): WriteCondition | undefi
 }
 
 export async function remove(call: Call): Promise<FastifyReply> {
-  const { doors, request, reply, place, resources } = call
-  await ignoreBody(request.raw, reply.raw, doors.connections)
+  const { components, request, reply, place, resources } = call
+  await ignoreBody(request.raw, reply.raw, components.connections)
   const resource = await foundOr404(call)
   if (place === '') return plain(reply, 403, 'The root stays.')
   const lists = await admit(call, [{ place, asMember: true, withBelow: resource.kind === 'collection' }])
@@ -73,19 +73,19 @@ export async function remove(call: Call): Promise<FastifyReply> {
 }
 
 async function removeResource(
-  { doors, resources }: Call,
+  { components, resources }: Call,
   resource: Resource,
   condition: WriteCondition = 'exists',
 ): Promise<Failures> {
   const failures: Failures = new Map()
   if (resource.kind === 'file') {
-    await doors.files.remove(resource.place, { condition })
+    await components.files.remove(resource.place, { condition })
     return failures
   }
   for await (const { path, isMarker } of resources.everything(resource.place as PathName))
     await attempt(failures, path, async () => {
       if (isMarker) await resources.removeMarker(path)
-      else await doors.files.remove(path, { condition: 'exists' })
+      else await components.files.remove(path, { condition: 'exists' })
     })
   return failures
 }
@@ -101,9 +101,9 @@ async function attempt(failures: Failures, path: PathName, act: () => Promise<un
 }
 
 export async function makeCollection(call: Call): Promise<FastifyReply> {
-  const { request, reply, place, resources, doors } = call
+  const { request, reply, place, resources, components } = call
   if (hasBody(request.raw)) {
-    await ignoreBody(request.raw, reply.raw, doors.connections)
+    await ignoreBody(request.raw, reply.raw, components.connections)
     return plain(reply, 415, 'MKCOL takes no body.')
   }
   if (await resources.find(place)) {
@@ -122,8 +122,8 @@ export async function makeCollection(call: Call): Promise<FastifyReply> {
 }
 
 export async function transfer(call: Call, verb: 'copy' | 'move'): Promise<FastifyReply> {
-  const { doors, request, reply, place, resources } = call
-  await ignoreBody(request.raw, reply.raw, doors.connections)
+  const { components, request, reply, place, resources } = call
+  await ignoreBody(request.raw, reply.raw, components.connections)
   const to = destinationOf(request)
   if (to === undefined) return plain(reply, 502, 'The destination is at another server.')
   const depth =
@@ -135,7 +135,7 @@ export async function transfer(call: Call, verb: 'copy' | 'move'): Promise<Fasti
     return plain(reply, 403, 'The destination is the source, or one lies in the other.')
   if (!(await hasParent(call, to)))
     return plain(reply, 409, 'The collection around the destination is not there.')
-  refuseExtension(resource.kind === 'file' ? to : ('' as PathName), doors.allowedExtensions)
+  refuseExtension(resource.kind === 'file' ? to : ('' as PathName), components.allowedExtensions)
   const overwrites = String(request.raw.headers.overwrite ?? 'T').toUpperCase() !== 'F'
   const there = await resources.find(to)
   if (there !== undefined && !overwrites)
@@ -159,7 +159,7 @@ interface Transfer {
 }
 
 async function replaceBy(call: Call, resource: Resource, transfer: Transfer): Promise<Failures> {
-  const { doors, locks, resources } = call
+  const { components, locks, resources } = call
   const { to, there, verb, overwrites } = transfer
   // One file in place of another is one step; anything else is made room for first (RFC 4918, section 9.8.4).
   const isOneStep = resource.kind === 'file' && there?.kind === 'file'
@@ -170,7 +170,7 @@ async function replaceBy(call: Call, resource: Resource, transfer: Transfer): Pr
   if (verb === 'move') await keepCollection(call, parentOf(resource.place as PathName))
   const failures: Failures = new Map()
   if (resource.kind === 'file') {
-    await doors.files[verb](resource.place, to, { condition: overwrites ? 'none' : 'absent' })
+    await components.files[verb](resource.place, to, { condition: overwrites ? 'none' : 'absent' })
   } else {
     const from = resource.place as PathName
     await resources.makeCollection(to, resource.marker?.meta, true)
@@ -181,7 +181,7 @@ async function replaceBy(call: Call, resource: Resource, transfer: Transfer): Pr
 }
 
 async function transferMembers(
-  { doors, resources }: Call,
+  { components, resources }: Call,
   from: PathName,
   { to, verb }: Transfer,
   failures: Failures,
@@ -190,7 +190,7 @@ async function transferMembers(
     await attempt(failures, path, async () => {
       const target = (to + path.slice(from.length)) as PathName
       if (!isMarker) {
-        await doors.files[verb](path, target, { condition: 'none' })
+        await components.files[verb](path, target, { condition: 'none' })
         return
       }
       const marker = await resources.marker(path)

@@ -69,7 +69,7 @@ export class FileService {
       readonly consistency: Consistency
       /** Bytes of one body; more is FILE_TOO_LARGE. */
       readonly fileBytesMax: number
-      /** True for a door that keeps things of its own among the files; see reserved-paths.ts. */
+      /** True for an endpoint that keeps things of its own among the files; see reserved-paths.ts. */
       readonly showsReserved?: boolean
     },
   ) {
@@ -229,7 +229,7 @@ export class FileService {
     return verifyFiles({ storage: this.#storage, clock })
   }
 
-  /** The same files with the reserved ones, for a door that keeps things of its own among them; see reserved-paths.ts. */
+  /** The same files with the reserved ones, for an endpoint that keeps things of its own among them; see reserved-paths.ts. */
   withReserved(): FileService {
     const { consistency } = this.keeping
     const init = { consistency, fileBytesMax: this.#fileBytesMax, showsReserved: true }

@@ -1,6 +1,6 @@
 /**
  * The paths that the store keeps for itself: what lies below one first segment is no file of a user. It is refused by
- * every door and left out of every list.
+ * every endpoint and left out of every list.
  */
 import { StoreError } from '../errors.ts'
 import { behind, type PathName } from '../ring/path-name.ts'

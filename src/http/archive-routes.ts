@@ -11,7 +11,7 @@ import { takeInTar } from './archive-intake.ts'
 import { archived, tarOf, ZIP_FILES_MAX, zipOf } from './archive-stream.ts'
 import { refuseConditions } from './conditions.ts'
 import { header, idempotencyParameter, json, overwriteParameter } from './contract.ts'
-import { addDoor, type Doors, idempotencyOf } from './doors.ts'
+import { addEndpoint, type HttpComponents, idempotencyOf } from './endpoint.ts'
 import { inTurns } from './list-routes.ts'
 import { resetConnection } from './read-routes.ts'
 import { receivedBody } from './request-body.ts'
@@ -23,23 +23,23 @@ const ARCHIVES_MAX = 32
 
 type Format = 'tar' | 'zip'
 
-export function archiveRoutes(fastify: FastifyInstance, doors: Doors): void {
+export function archiveRoutes(fastify: FastifyInstance, components: HttpComponents): void {
   const givenOut = new Set<Readable>()
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/archive', '/archive/*'],
     access: 'read',
     aboutFile: false,
     contract: getContract,
-    handler: (request, reply) => giveArchive(doors, request, reply, givenOut),
+    handler: (request, reply) => giveArchive(components, request, reply, givenOut),
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['PUT', 'POST'],
     urls: ['/archive', '/archive/*'],
     access: 'write',
     aboutFile: false,
     contract: putContract,
-    handler: (request, reply) => takeArchive(doors, request, reply),
+    handler: (request, reply) => takeArchive(components, request, reply),
   })
 }
 
@@ -50,7 +50,7 @@ function folderOf(url: string): string {
 }
 
 async function takeArchive(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -67,28 +67,28 @@ async function takeArchive(
     condition,
     keepFolders,
     ...idempotencyOf(request),
-    fileBytesMax: doors.limits.fileBytesMax,
-    allowedExtensions: doors.allowedExtensions,
+    fileBytesMax: components.limits.fileBytesMax,
+    allowedExtensions: components.allowedExtensions,
   } as const
-  const report = await doors.slots.stream(() =>
-    takeInTar(doors.files, signal => receivedBody(raw, reply.raw, doors.connections, signal), init),
+  const report = await components.slots.stream(() =>
+    takeInTar(components.files, signal => receivedBody(raw, reply.raw, components.connections, signal), init),
   )
   return reply.type('application/json; charset=utf-8').send(JSON.stringify({ prefix, ...report }))
 }
 
 async function giveArchive(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   givenOut: Set<Readable>,
 ): Promise<FastifyReply> {
   const url = request.raw.url as string
-  return sendArchive(doors, request, reply, folderOf(url), queryOf(url, ['format']).format, givenOut)
+  return sendArchive(components, request, reply, folderOf(url), queryOf(url, ['format']).format, givenOut)
 }
 
 /** Answers with a folder as an archive. @throws StoreError FILE_NOT_FOUND, INVALID_REQUEST (the format), OVERLOADED. */
 async function sendArchive(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   prefix: string,
@@ -96,8 +96,8 @@ async function sendArchive(
   givenOut: Set<Readable>,
 ): Promise<FastifyReply> {
   const format = formatOf(asked, request.headers.accept)
-  const { files, env } = doors
-  await refuseEmpty(doors, prefix)
+  const { files, env } = components
+  await refuseEmpty(components, prefix)
   const name = prefix.split('/').at(-2) ?? 'files'
   reply
     .type(format === 'zip' ? 'application/zip' : 'application/x-tar')
@@ -127,7 +127,7 @@ async function sendArchive(
   return reply.send(archive)
 }
 
-async function refuseEmpty({ files }: Doors, prefix: string): Promise<void> {
+async function refuseEmpty({ files }: HttpComponents, prefix: string): Promise<void> {
   for await (const batch of files.list({ prefix, limit: 1 })) if (batch.length > 0) return
   throw new StoreError('FILE_NOT_FOUND', 'No file lies in this folder.', { path: prefix })
 }

@@ -7,7 +7,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { StoreError } from '../errors.ts'
 
 /**
- * What a door asks of a request: nothing, a signature in its URL (which the door checks itself), a token that may read,
+ * What an endpoint asks of a request: nothing, a signature in its URL (which the endpoint checks itself), a token that may read,
  * or one that may write.
  */
 export type Access = 'open' | 'signed' | 'read' | 'write'

@@ -11,7 +11,7 @@ import type { RequestHook } from './gate.ts'
 
 export const BASIC_CHALLENGE = 'Basic realm="altered-chord", charset="UTF-8"'
 
-/** The hook of a door that takes Basic beside Bearer. */
+/** The hook of an endpoint that takes Basic beside Bearer. */
 export function withBasic(enter: RequestHook): RequestHook {
   return (request, reply, done) => {
     try {

@@ -1,14 +1,14 @@
 /**
- * What /openapi.json says of the doors about the network.
+ * What /openapi.json says of the endpoints about the network.
  */
-import { type DoorContract, json, pathParameter, ringResponseHeaders } from './contract.ts'
+import { type EndpointContract, json, pathParameter, ringResponseHeaders } from './contract.ts'
 
 const text = { type: 'string' }
 const address = { type: 'string', description: 'host:port' }
 const identifier = { type: 'string', pattern: '^[0-9a-f]{40}$', description: 'A position of the ring.' }
 const addresses = { type: 'array', items: address }
 
-export const lookupContract: DoorContract = {
+export const lookupContract: EndpointContract = {
   summary: 'Finds who answers for a path, whether or not it has a file',
   url: '/lookup/{path}',
   parameters: [pathParameter()],
@@ -40,7 +40,7 @@ export const lookupContract: DoorContract = {
   errors: ['INVALID_PATH'],
 }
 
-export const networkContract: DoorContract = {
+export const networkContract: EndpointContract = {
   summary: 'What this node has learned of the network',
   responses: {
     200: {
@@ -83,7 +83,7 @@ export const networkContract: DoorContract = {
   errors: [],
 }
 
-export const overlayContract: DoorContract = {
+export const overlayContract: EndpointContract = {
   summary: 'The ring in the order of its positions',
   description:
     'All nodes are asked; a range that none of those who answered has a part in is "unknown". With active=true no node is asked, and ' +
@@ -133,7 +133,7 @@ export const overlayContract: DoorContract = {
   errors: [],
 }
 
-export const joinContract: DoorContract = {
+export const joinContract: EndpointContract = {
   summary: 'Joins the network of another node',
   description: 'For a node that is alone and empty. Without a body, the configured boot nodes are asked.',
   requestBody: {
@@ -158,7 +158,7 @@ export const joinContract: DoorContract = {
   errors: ['ALREADY_IN_NETWORK', 'FILE_TOO_LARGE', 'PROTOCOL_UNSUPPORTED'],
 }
 
-export const departContract: DoorContract = {
+export const departContract: EndpointContract = {
   summary: 'Hands everything over to the other nodes and ends this one',
   description:
     'The answer comes when no other node needs this one any more. Its disk is emptied. When the files can not be handed over it stays as it was.',

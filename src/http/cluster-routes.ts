@@ -1,5 +1,5 @@
 /**
- * The doors about the network itself: who answers for a path, what this node has learned, the picture of the ring,
+ * The endpoints about the network itself: who answers for a path, what this node has learned, the picture of the ring,
  * and how a node joins and departs while it runs.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -16,8 +16,8 @@ import {
   networkContract,
   overlayContract,
 } from './cluster-contract.ts'
-import type { DoorContract } from './contract.ts'
-import { addDoor, type Doors, ringHeaders } from './doors.ts'
+import type { EndpointContract } from './contract.ts'
+import { addEndpoint, type HttpComponents, ringHeaders } from './endpoint.ts'
 import { recoveriesOf } from './recover-routes.ts'
 import { hasBody, ignoreBody, receivedText } from './request-body.ts'
 import { parseFlag, pathOf, queryOf } from './request-target.ts'
@@ -30,7 +30,7 @@ export interface JoinOutcome {
   readonly networkId: string
 }
 
-/** What the doors can make of the node as a whole. */
+/** What the endpoints can make of the node as a whole. */
 export interface NodeControl {
   /**
    * Joins the network of another node; without one, that of the configured boot nodes.
@@ -46,22 +46,26 @@ export interface NodeControl {
 /** Of the body of a join: a URL with a host name of 253 characters, and some room. */
 const JOIN_BODY_BYTES_MAX = 1024
 
-export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: NodeControl): void {
-  addDoor(fastify, doors, {
+export function clusterRoutes(
+  fastify: FastifyInstance,
+  components: HttpComponents,
+  control: NodeControl,
+): void {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/lookup/*'],
     access: 'read',
     aboutFile: true,
     contract: lookupContract,
-    handler: (request, reply) => lookup(doors, request, reply),
+    handler: (request, reply) => lookup(components, request, reply),
   })
   const picture = (
     url: string,
-    contract: DoorContract,
+    contract: EndpointContract,
     names: readonly string[],
     answer: (query: Partial<Record<string, string>>) => unknown,
   ) =>
-    addDoor(fastify, doors, {
+    addEndpoint(fastify, components, {
       methods: ['GET', 'HEAD'],
       urls: [url],
       access: 'read',
@@ -70,14 +74,14 @@ export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: N
       handler: async (request, reply) =>
         sendJson(reply, await answer(queryOf(request.raw.url as string, names))),
     })
-  const { ring } = doors
+  const { ring } = components
   picture('/network', networkContract, [], () => networkOf(ring))
   picture('/overlay', overlayContract, ['active'], query =>
     parseFlag('active', query.active)
       ? { networkId: ring.network.networkId, active: activeNodes(ring) }
       : overlayOf(ring),
   )
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/join'],
     access: 'write',
@@ -85,28 +89,28 @@ export function clusterRoutes(fastify: FastifyInstance, doors: Doors, control: N
     contract: joinContract,
     handler: async (request, reply) => {
       queryOf(request.raw.url as string, [])
-      const outcome = await control.join(await bootOf(doors, request, reply))
+      const outcome = await control.join(await bootOf(components, request, reply))
       return sendJson(lastOfConnection(reply), outcome)
     },
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/depart'],
     access: 'write',
     aboutFile: false,
     contract: departContract,
-    handler: (request, reply) => depart(doors, control, request, reply),
+    handler: (request, reply) => depart(components, control, request, reply),
   })
 }
 
 async function depart(
-  doors: Doors,
+  components: HttpComponents,
   control: NodeControl,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const query = queryOf(request.raw.url as string, ['stay'])
-  await ignoreBody(request.raw, reply.raw, doors.connections)
+  await ignoreBody(request.raw, reply.raw, components.connections)
   const stay = parseFlag('stay', query.stay) ?? false
   await control.depart({ stay })
   // Answer first: whoever asked has to hear that it is done.
@@ -115,7 +119,7 @@ async function depart(
 }
 
 async function lookup(
-  { ring, env }: Doors,
+  { ring, env }: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -190,12 +194,12 @@ function nameOf({ members }: RingNode, node: NodeId): string {
 
 /** The node that the body names; undefined when there is no body. */
 async function bootOf(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Address | undefined> {
   if (!hasBody(request.raw)) return undefined
-  const text = await receivedText(request.raw, reply.raw, doors.connections, JOIN_BODY_BYTES_MAX)
+  const text = await receivedText(request.raw, reply.raw, components.connections, JOIN_BODY_BYTES_MAX)
   const boot = bootOfJson(text)
   const target = boot === undefined ? undefined : parseTarget(boot)
   if (target === undefined) {

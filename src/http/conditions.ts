@@ -121,10 +121,10 @@ export function writeCondition(
   return overwrite === undefined ? otherwise : overwrite ? 'none' : 'absent'
 }
 
-/** @throws StoreError INVALID_REQUEST when a door that knows no conditions is given one: ignoring it could lose data. */
+/** @throws StoreError INVALID_REQUEST when an endpoint that knows no conditions is given one: ignoring it could lose data. */
 export function refuseConditions(headers: IncomingHttpHeaders): void {
   for (const field of ['if-match', 'if-none-match', 'if-unmodified-since'] as const) {
-    if (headers[field] !== undefined) throw invalid(`This door takes no ${field} condition.`)
+    if (headers[field] !== undefined) throw invalid(`This endpoint takes no ${field} condition.`)
   }
 }
 

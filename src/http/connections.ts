@@ -102,7 +102,7 @@ export class Connections {
 
   /** A CONNECT request: this is no proxy. */
   onConnect(socket: Duplex): void {
-    socket.write(rawErrorReply(new StoreError('METHOD_NOT_ALLOWED', 'No door answers to CONNECT.')))
+    socket.write(rawErrorReply(new StoreError('METHOD_NOT_ALLOWED', 'No endpoint answers to CONNECT.')))
     this.#closeSoon(socket)
   }
 
@@ -194,7 +194,7 @@ function refusalOf(error: Error & { code?: string; rawPacket?: Buffer }): StoreE
       return new StoreError('REQUEST_TIMEOUT', 'The header of the request did not come in time.')
     default:
       if (error.code === 'HPE_INVALID_METHOD' && isUnknownMethod(error.rawPacket))
-        return new StoreError('METHOD_NOT_ALLOWED', 'No door answers to this method.')
+        return new StoreError('METHOD_NOT_ALLOWED', 'No endpoint answers to this method.')
       return error.code?.startsWith('HPE_')
         ? new StoreError('INVALID_REQUEST', 'These bytes are no HTTP/1.1 request.')
         : undefined

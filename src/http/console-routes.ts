@@ -1,6 +1,6 @@
 /**
  * How a browser gets the console: the files of src/console, which hold no data and so need no token, and what a token
- * may do. Everything else the console asks at the doors that programs use.
+ * may do. Everything else the console asks at the endpoints that programs use.
  */
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,7 +11,7 @@ import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
 import { json } from './contract.ts'
-import { addDoor, type Doors } from './doors.ts'
+import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { decodedRestOf, pathPart, queryOf } from './request-target.ts'
 
 /** Where a browser that comes without a path is sent. */
@@ -40,13 +40,13 @@ const POLICY = [
   "trusted-types 'none'",
 ].join('; ')
 
-export async function consoleRoutes(fastify: FastifyInstance, doors: Doors): Promise<void> {
+export async function consoleRoutes(fastify: FastifyInstance, components: HttpComponents): Promise<void> {
   const names = new Set(readdirSync(folder).filter(name => /\.(?:html|js|css|svg)$/.test(name)))
-  // In a scope of their own: what these plugins hang on every route shall not touch the doors of files.
+  // In a scope of their own: what these plugins hang on every route shall not touch the endpoints of files.
   await fastify.register(async scope => {
     await scope.register(fastifyStatic, { root: folder, serve: false })
     await scope.register(fastifyCompress, { global: false })
-    addDoor(scope, doors, {
+    addEndpoint(scope, components, {
       methods: ['GET', 'HEAD'],
       urls: ['/console', '/console/*'],
       access: 'open',
@@ -56,7 +56,7 @@ export async function consoleRoutes(fastify: FastifyInstance, doors: Doors): Pro
       handler: (request, reply) => sendConsole(request, reply, names),
     })
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/access'],
     access: 'read',
@@ -64,11 +64,11 @@ export async function consoleRoutes(fastify: FastifyInstance, doors: Doors): Pro
     contract: accessContract,
     handler: async (request, reply) => {
       queryOf(request.raw.url as string, [])
-      const access = doors.gate.accessOf(request.raw.headers)
+      const access = components.gate.accessOf(request.raw.headers)
       return reply
         .type('application/json; charset=utf-8')
         .header('cache-control', 'no-store')
-        .send(JSON.stringify({ access, tokens: doors.gate.hasTokens }))
+        .send(JSON.stringify({ access, tokens: components.gate.hasTokens }))
     },
   })
 }
@@ -93,7 +93,7 @@ async function sendConsole(
     .header('cross-origin-opener-policy', 'same-origin')
     .header('referrer-policy', 'no-referrer')
     .header('x-content-type-options', 'nosniff')
-  // Asked again each time: after an upgrade of the node, its files and its doors belong together.
+  // Asked again each time: after an upgrade of the node, its files and its endpoints belong together.
   const options = { cacheControl: false }
   reply.header('cache-control', 'no-cache')
   if (name === 'preact.js') {

@@ -1,6 +1,6 @@
 /**
- * The words of the contract that /openapi.json is made of: parameters, headers and statuses that several doors
- * share. Each door says the rest beside its handler.
+ * The words of the contract that /openapi.json is made of: parameters, headers and statuses that several endpoints
+ * share. Each endpoint says the rest beside its handler.
  */
 import { ERROR_CODES, type ErrorCode } from '../errors.ts'
 import { ERROR_STATUS } from './error-reply.ts'
@@ -15,8 +15,8 @@ export interface Parameter {
   readonly schema: Schema
 }
 
-/** What a door takes and answers, in OpenAPI 3.1's own shapes. */
-export interface DoorContract {
+/** What an endpoint takes and answers, in OpenAPI 3.1's own shapes. */
+export interface EndpointContract {
   readonly summary: string
   readonly description?: string
   /** The URL as the contract shows it, as in `/get/{path}`. */
@@ -140,7 +140,7 @@ export const errorSchema: Schema = {
   },
 }
 
-/** Errors that every door can answer with. */
+/** Errors that every endpoint can answer with. */
 const always: readonly ErrorCode[] = [
   'INVALID_REQUEST',
   'UNAUTHORIZED',
@@ -150,7 +150,7 @@ const always: readonly ErrorCode[] = [
   'WRONG_NETWORK',
 ]
 
-/** Status to answer for the errors of a door, those of every door included. */
+/** Status to answer for the errors of an endpoint, those of every endpoint included. */
 export function errorResponses(codes: readonly ErrorCode[]): Record<number, Schema> {
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of [...always, ...codes]) {

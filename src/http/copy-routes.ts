@@ -1,12 +1,12 @@
 /**
- * The doors with two paths: copy and move.
+ * The endpoints with two paths: copy and move.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
 import { type PathName, parsePathName } from '../ring/path-name.ts'
 import { refuseConditions, writeCondition } from './conditions.ts'
 import {
-  type DoorContract,
+  type EndpointContract,
   header,
   idempotencyParameter,
   json,
@@ -15,7 +15,7 @@ import {
   receiptResponse,
   ringParameters,
 } from './contract.ts'
-import { addDoor, type Doors, idempotencyOf, sendWritten } from './doors.ts'
+import { addEndpoint, type HttpComponents, idempotencyOf, sendWritten } from './endpoint.ts'
 import { refuseExtension } from './file-name.ts'
 import { metaParameter, userMetaOfRequest } from './meta-fields.ts'
 import { hasBody, ignoreBody, receivedText } from './request-body.ts'
@@ -33,8 +33,8 @@ interface TwoPaths {
   readonly replaceMeta: boolean
 }
 
-export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, doors, {
+export function copyRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'POST'],
     urls: ['/copy/*'],
     access: 'write',
@@ -45,20 +45,20 @@ export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
     }),
     handler: async (request, reply) => {
       const paths = pathsOfUrl('copy', request)
-      await ignoreBody(request.raw, reply.raw, doors.connections)
-      return write('copy', doors, request, reply, paths)
+      await ignoreBody(request.raw, reply.raw, components.connections)
+      return write('copy', components, request, reply, paths)
     },
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/copy'],
     access: 'write',
     aboutFile: true,
     contract: copyByNameContract,
     handler: async (request, reply) =>
-      write('copy', doors, request, reply, await pathsOfForm(doors, request, reply)),
+      write('copy', components, request, reply, await pathsOfForm(components, request, reply)),
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/move/*'],
     access: 'write',
@@ -66,15 +66,15 @@ export function copyRoutes(fastify: FastifyInstance, doors: Doors): void {
     contract: twoPathsContract('/move/{source}/{destination}', 'Gives a file another path, in one step'),
     handler: async (request, reply) => {
       const paths = pathsOfUrl('move', request)
-      await ignoreBody(request.raw, reply.raw, doors.connections)
-      return write('move', doors, request, reply, paths)
+      await ignoreBody(request.raw, reply.raw, components.connections)
+      return write('move', components, request, reply, paths)
     },
   })
 }
 
 async function write(
   kind: 'copy' | 'move',
-  { files, ring, allowedExtensions }: Doors,
+  { files, ring, allowedExtensions }: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   { source, destination, overwrite, replaceMeta }: TwoPaths,
@@ -113,12 +113,16 @@ function pathsOfUrl(kind: 'copy' | 'move', request: FastifyRequest): TwoPaths {
 const names = ['source_path', 'destination_path', 'overwrite', 'replace_meta'] as const
 
 /** The paths in the query, or in a JSON or form body; in the two of them together each may be once. */
-async function pathsOfForm(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<TwoPaths> {
+async function pathsOfForm(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<TwoPaths> {
   const query = queryOf(request.raw.url as string, names)
   const body = hasBody(request.raw)
     ? parseBody(
         request.declaredType,
-        await receivedText(request.raw, reply.raw, doors.connections, COPY_BODY_BYTES_MAX),
+        await receivedText(request.raw, reply.raw, components.connections, COPY_BODY_BYTES_MAX),
       )
     : {}
   for (const name of names) {
@@ -147,7 +151,7 @@ function parseBody(declaredType: string | undefined, text: string): Partial<Reco
   if (type === 'application/json') return parseJson(text)
   throw new StoreError(
     'TYPE_NOT_ALLOWED',
-    'This door takes application/json or application/x-www-form-urlencoded.',
+    'This endpoint takes application/json or application/x-www-form-urlencoded.',
   )
 }
 
@@ -214,7 +218,7 @@ const responses = {
 function twoPathsContract(
   url: string,
   summary: string,
-  more: Pick<DoorContract, 'parameters' | 'errors'> = { errors },
+  more: Pick<EndpointContract, 'parameters' | 'errors'> = { errors },
 ) {
   return {
     summary,

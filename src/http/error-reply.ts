@@ -67,7 +67,7 @@ export function errorReply(error: StoreError, path?: string): ErrorReply {
 /** An error as bytes for a socket whose request never was one. The connection ends with it. */
 export function rawErrorReply(error: StoreError): string {
   const { status, headers, text } = errorReply(error)
-  // Which methods there are depends on the door, and there was none yet (RFC 9110, section 15.5.6).
+  // Which methods there are depends on the endpoint, and there was none yet (RFC 9110, section 15.5.6).
   const allow = status === 405 ? { allow: 'GET, HEAD, PUT, POST, DELETE' } : {}
   const fields = Object.entries({ ...headers, ...allow }).map(([name, value]) => `${name}: ${value}\r\n`)
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${fields.join('')}connection: close\r\n\r\n${text}`

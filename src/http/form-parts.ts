@@ -53,7 +53,7 @@ function isForm(contentType: string | undefined): boolean {
 export function formBoundary(contentType: string | undefined): string {
   const [type = '', ...parameters] = (contentType ?? '').split(';')
   if (type.trim().toLowerCase() !== 'multipart/form-data') {
-    throw new StoreError('TYPE_NOT_ALLOWED', 'This door takes a form of the type multipart/form-data.')
+    throw new StoreError('TYPE_NOT_ALLOWED', 'This endpoint takes a form of the type multipart/form-data.')
   }
   for (const parameter of parameters) {
     const match = /^\s*boundary="?([0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-])"?\s*$/i.exec(

@@ -1,5 +1,5 @@
 /**
- * What every request passes before its door: who it is for, who sends it and from where. Nothing of its body has
+ * What every request passes before its endpoint: who it is for, who sends it and from where. Nothing of its body has
  * been looked at.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
@@ -61,7 +61,7 @@ export class Gate {
     }
   }
 
-  /** The hook of a door. It is made once for each, because the framework's way to ask a request for its door is slow. */
+  /** The hook of an endpoint. It is made once for each, because the framework's way to ask a request for its endpoint is slow. */
   hookFor(access: Access): RequestHook {
     return this.#hookOf(request => {
       this.#checkSender(request, access)
@@ -69,7 +69,7 @@ export class Gate {
     })
   }
 
-  /** The same where no door answers: whoever may know learns that first. */
+  /** The same where no endpoint answers: whoever may know learns that first. */
   hookForNone(access: Access): RequestHook {
     return this.#hookOf(request => this.#checkSender(request, access))
   }

@@ -1,7 +1,7 @@
 /**
- * What /openapi.json says of the doors for pairs that spread by gossip.
+ * What /openapi.json says of the endpoints for pairs that spread by gossip.
  */
-import { type DoorContract, json } from './contract.ts'
+import { type EndpointContract, json } from './contract.ts'
 
 const keyParameter = {
   name: 'key',
@@ -22,7 +22,7 @@ const pair = {
   },
 }
 
-export const gossipSetContract: DoorContract = {
+export const gossipSetContract: EndpointContract = {
   summary: 'Spreads a pair by gossip, until its time is over',
   description:
     'The body is the value: text of up to 512 bytes. A hint and no file: no disk keeps it, and other nodes have it after some ' +
@@ -43,7 +43,7 @@ export const gossipSetContract: DoorContract = {
   errors: ['INVALID_PATH', 'FILE_TOO_LARGE', 'REQUEST_TIMEOUT', 'OVERLOADED'],
 }
 
-export const gossipGetContract: DoorContract = {
+export const gossipGetContract: EndpointContract = {
   summary: 'A pair that was heard by gossip',
   url: '/gossip/{key}',
   parameters: [keyParameter],
@@ -51,7 +51,7 @@ export const gossipGetContract: DoorContract = {
   errors: ['INVALID_PATH', 'FILE_NOT_FOUND'],
 }
 
-export const gossipListContract: DoorContract = {
+export const gossipListContract: EndpointContract = {
   summary: 'All pairs that were heard by gossip',
   url: '/gossip',
   parameters: [],

@@ -1,5 +1,5 @@
 /**
- * The doors for small pairs that spread by gossip and go with their time. They have a namespace of their own: a file or a pair of /kv is
+ * The endpoints for small pairs that spread by gossip and go with their time. They have a namespace of their own: a file or a pair of /kv is
  * something else.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -7,14 +7,14 @@ import { StoreError } from '../errors.ts'
 import { switchedOn } from '../membership/gossip/gossip.ts'
 import { PAIR_VALUE_BYTES_MAX, type Pair } from '../membership/gossip/pairs.ts'
 import type { RingNode } from '../ring-node/ring-node.ts'
-import { addDoor, type Doors } from './doors.ts'
+import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { gossipGetContract, gossipListContract, gossipSetContract } from './gossip-contract.ts'
 import { receivedText } from './request-body.ts'
 import { decodedRestOf, queryOf } from './request-target.ts'
 
-export function gossipRoutes(fastify: FastifyInstance, doors: Doors): void {
-  const { ring } = doors
-  addDoor(fastify, doors, {
+export function gossipRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  const { ring } = components
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/gossip'],
     access: 'read',
@@ -26,7 +26,7 @@ export function gossipRoutes(fastify: FastifyInstance, doors: Doors): void {
       return send(reply, { pairs: pairs.map(pair => shown(ring, pair)) })
     },
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/gossip/*'],
     access: 'read',
@@ -41,18 +41,22 @@ export function gossipRoutes(fastify: FastifyInstance, doors: Doors): void {
       return send(reply, shown(ring, pair))
     },
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['PUT', 'POST'],
     urls: ['/gossip/*'],
     access: 'write',
     aboutFile: false,
     contract: gossipSetContract,
-    handler: (request, reply) => set(doors, request, reply),
+    handler: (request, reply) => set(components, request, reply),
   })
 }
 
-async function set(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const { ring, connections } = doors
+async function set(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { ring, connections } = components
   const gossip = switchedOn(ring.gossip)
   const url = request.raw.url as string
   const { ttl } = queryOf(url, ['ttl'])

@@ -1,8 +1,8 @@
 /**
- * What /openapi.json says of the doors for key-value pairs.
+ * What /openapi.json says of the endpoints for key-value pairs.
  */
 import {
-  type DoorContract,
+  type EndpointContract,
   header,
   idempotencyParameter,
   json,
@@ -59,7 +59,7 @@ function pairResponse(word: 'status' | 'message', done: readonly string[], descr
 
 const stored = ['inserted', 'updated']
 
-export const kvPostContract: DoorContract = {
+export const kvPostContract: EndpointContract = {
   summary: 'Stores a key-value pair, in place of the one that the key had',
   description:
     'A key that is no string stands for its JSON text. The pair is the file kv/KEY; a value has up to 256 KiB of JSON text.',
@@ -77,7 +77,7 @@ export const kvPostContract: DoorContract = {
   errors: [...writeErrors, 'REQUEST_TIMEOUT'],
 }
 
-export const kvGetContract: DoorContract = {
+export const kvGetContract: EndpointContract = {
   summary: 'The pair of a key',
   url: '/kv/{key}',
   parameters: [keyParameter(wholeRest), ...readParameters],
@@ -88,7 +88,7 @@ export const kvGetContract: DoorContract = {
   errors: readErrors,
 }
 
-export const kvDeleteContract: DoorContract = {
+export const kvDeleteContract: EndpointContract = {
   summary: 'Removes the pair of a key',
   url: '/kv/{key}',
   parameters: [keyParameter(wholeRest), ...writeParameters],
@@ -96,7 +96,7 @@ export const kvDeleteContract: DoorContract = {
   errors: writeErrors,
 }
 
-export const insertContract: DoorContract = {
+export const insertContract: EndpointContract = {
   summary: 'Stores a key-value pair whose value is a string',
   description:
     'The key is one segment (a slash in it is written %2F); the rest of the URL is the value, slashes and all.',
@@ -110,7 +110,7 @@ export const insertContract: DoorContract = {
   errors: [...writeErrors, 'HEADERS_TOO_LARGE'],
 }
 
-export const queryContract: DoorContract = {
+export const queryContract: EndpointContract = {
   summary: 'The pair of a key, or all pairs',
   description: '* stands for all pairs, streamed in the byte order of their paths; the key * is written %2A.',
   url: '/query/{key}',
@@ -126,7 +126,7 @@ export const queryContract: DoorContract = {
   errors: readErrors,
 }
 
-export const deleteContract: DoorContract = {
+export const deleteContract: EndpointContract = {
   summary: 'Removes the pair of a key',
   url: '/delete/{key}',
   parameters: [keyParameter(wholeRest), ...writeParameters],

@@ -1,5 +1,5 @@
 /**
- * The doors for key-value pairs, in two vocabularies: /kv with JSON bodies, and /insert, /query, /delete with
+ * The endpoints for key-value pairs, in two vocabularies: /kv with JSON bodies, and /insert, /query, /delete with
  * everything in the URL. Both are about the same pairs.
  */
 import { Readable } from 'node:stream'
@@ -20,7 +20,7 @@ import { receiptOf } from '../files/receipt.ts'
 import { decodeUrlText } from '../ring/path-name.ts'
 import { etagOf } from '../storage/record.ts'
 import { isWanted, writeCondition } from './conditions.ts'
-import { addDoor, type Doors, idempotencyOf, ringHeaders } from './doors.ts'
+import { addEndpoint, type HttpComponents, idempotencyOf, ringHeaders } from './endpoint.ts'
 import {
   deleteContract,
   insertContract,
@@ -43,63 +43,71 @@ const ALL = '*'
 /** Characters of one piece of a streamed list: fewer would be a system call for each pair. */
 const PIECE_LENGTH = 16 * 1024
 
-export function kvRoutes(fastify: FastifyInstance, doors: Doors): void {
+export function kvRoutes(fastify: FastifyInstance, components: HttpComponents): void {
   const about = { aboutFile: true } as const
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     ...about,
     methods: ['POST'],
     urls: ['/kv'],
     access: 'write',
     contract: kvPostContract,
-    handler: (request, reply) => postPair(doors, request, reply),
+    handler: (request, reply) => postPair(components, request, reply),
   })
   const named = [
     ['/kv', 'status', kvGetContract, kvDeleteContract],
     ['/query', 'message', queryContract, undefined],
     ['/delete', 'message', undefined, deleteContract],
   ] as const
-  for (const [door, word, getContract, removeContract] of named) {
-    const urls = [`${door}/*`]
+  for (const [endpoint, word, getContract, removeContract] of named) {
+    const urls = [`${endpoint}/*`]
     if (getContract !== undefined) {
-      addDoor(fastify, doors, {
+      addEndpoint(fastify, components, {
         ...about,
         methods: ['GET', 'HEAD'],
         urls,
         access: 'read',
         contract: getContract,
-        handler: (request, reply) => get(doors, request, reply, word),
+        handler: (request, reply) => get(components, request, reply, word),
       })
     }
     if (removeContract === undefined) continue
-    addDoor(fastify, doors, {
+    addEndpoint(fastify, components, {
       ...about,
       methods: ['DELETE'],
       urls,
       access: 'write',
       contract: removeContract,
-      handler: (request, reply) => remove(doors, request, reply, word),
+      handler: (request, reply) => remove(components, request, reply, word),
     })
   }
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     ...about,
     methods: ['POST'],
     urls: ['/insert/*'],
     access: 'write',
     contract: insertContract,
-    handler: (request, reply) => insert(doors, request, reply),
+    handler: (request, reply) => insert(components, request, reply),
   })
 }
 
-async function postPair(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function postPair(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { raw } = request
   queryOf(raw.url as string, [])
-  return doors.slots.stream(async () => {
-    const text = await receivedText(raw, reply.raw, doors.connections, PAIR_BYTES_MAX)
-    return put(doors, request, reply, parsePair(text), 'status')
+  return components.slots.stream(async () => {
+    const text = await receivedText(raw, reply.raw, components.connections, PAIR_BYTES_MAX)
+    return put(components, request, reply, parsePair(text), 'status')
   })
 }
 
-async function insert(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function insert(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { raw } = request
   const url = raw.url as string
   queryOf(url, [])
@@ -112,12 +120,12 @@ async function insert(doors: Doors, request: FastifyRequest, reply: FastifyReply
       'The value is missing: /insert/KEY/VALUE. POST /kv stores any JSON value, also an empty string.'
     throw new StoreError('INVALID_REQUEST', message, { path: pathOfKey(key) })
   }
-  await ignoreBody(raw, reply.raw, doors.connections)
-  return put(doors, request, reply, { key, value: checkedValue(jsonTextOf(value)) }, 'message')
+  await ignoreBody(raw, reply.raw, components.connections)
+  return put(components, request, reply, { key, value: checkedValue(jsonTextOf(value)) }, 'message')
 }
 
 async function put(
-  { files }: Doors,
+  { files }: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   pair: Pair,
@@ -140,17 +148,17 @@ async function put(
 }
 
 async function get(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   word: Word,
 ): Promise<FastifyReply> {
   const url = request.raw.url as string
   queryOf(url, [])
-  if (word === 'message' && restOf(url) === ALL) return sendAll(doors, request, reply)
+  if (word === 'message' && restOf(url) === ALL) return sendAll(components, request, reply)
   const key = keyOf(url)
-  const { value, file } = await getPair(doors.files, key)
-  const nowMs = doors.env.clock.nowMs()
+  const { value, file } = await getPair(components.files, key)
+  const nowMs = components.env.clock.nowMs()
   ringHeaders(reply, file.chain)
   reply.header('etag', etagOf(file.record)).header('cache-control', 'no-cache')
   if (!isWanted(request.raw.headers, file.record, nowMs)) return reply.code(304).send()
@@ -158,7 +166,7 @@ async function get(
 }
 
 async function remove(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   word: Word,
@@ -173,13 +181,13 @@ async function remove(
     })
   }
   const condition = writeCondition(raw.headers, undefined, 'exists')
-  await ignoreBody(raw, reply.raw, doors.connections)
-  const { chain } = await removePair(doors.files, key, { condition, ...idempotencyOf(request) })
+  await ignoreBody(raw, reply.raw, components.connections)
+  const { chain } = await removePair(components.files, key, { condition, ...idempotencyOf(request) })
   ringHeaders(reply, chain)
   return sendPair(reply, { key, value: jsonTextOf(null) }, word, 'deleted')
 }
 
-/** The key behind `/DOOR/`, slashes and all. @throws StoreError INVALID_PATH, INVALID_REQUEST. */
+/** The key behind `/ENDPOINT/`, slashes and all. @throws StoreError INVALID_PATH, INVALID_REQUEST. */
 function keyOf(url: string): Key {
   return parseKey(decodeUrlText(restOf(url)))
 }
@@ -200,7 +208,11 @@ function pairText({ key, value }: Pair): string {
   return `{"key":${JSON.stringify(key)},"value":${value}}`
 }
 
-function sendAll({ files, env, ring }: Doors, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function sendAll(
+  { files, env, ring }: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   const asLines = /application\/(?:x-ndjson|ndjson|jsonl)/i.test(request.headers.accept ?? '')
   ringHeaders(reply, [ring.members.self.address])
   reply.header('vary', 'accept').header('cache-control', 'no-cache')

@@ -1,5 +1,5 @@
 /**
- * The door that lists: pages of JSON, or NDJSON of any size, written as fast as the client reads and no faster.
+ * The endpoint that lists: pages of JSON, or NDJSON of any size, written as fast as the client reads and no faster.
  */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -8,7 +8,7 @@ import { StoreError } from '../errors.ts'
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, type Listed, type ListQuery, placeOf } from '../files/listing.ts'
 import { parsePathPrefix } from '../ring/path-name.ts'
 import { header, json } from './contract.ts'
-import { addDoor, type Doors } from './doors.ts'
+import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { shownMeta } from './meta-fields.ts'
 import { resetConnection } from './read-routes.ts'
 import { decodedRestOf, queryOf } from './request-target.ts'
@@ -16,19 +16,23 @@ import { decodedRestOf, queryOf } from './request-target.ts'
 /** How long a list may keep the event loop before others get a turn, ms: far below what anybody notices. */
 const TURN_MS = 10
 
-export function listRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, doors, {
+export function listRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  addEndpoint(fastify, components, {
     methods: ['GET'],
     urls: ['/list', '/list/*'],
     access: 'read',
     aboutFile: false,
     contract: listContract,
-    handler: (request, reply) => list(doors, request, reply),
+    handler: (request, reply) => list(components, request, reply),
   })
 }
 
-async function list(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  return sendList(doors, request, reply, listQueryOf(request.raw.url as string, wantsLines(request)))
+async function list(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  return sendList(components, request, reply, listQueryOf(request.raw.url as string, wantsLines(request)))
 }
 
 function wantsLines({ headers }: FastifyRequest): boolean {
@@ -37,12 +41,12 @@ function wantsLines({ headers }: FastifyRequest): boolean {
 
 /** Answers with what `query` lists, as lines to who asks for them, else as a page. */
 export async function sendList(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   query: ListQuery,
 ): Promise<FastifyReply> {
-  const { files, env } = doors
+  const { files, env } = components
   reply.header('vary', 'accept')
   reply.header('cache-control', 'no-cache')
   if (wantsLines(request)) {
@@ -55,7 +59,7 @@ export async function sendList(
     })
     return reply.type('application/x-ndjson; charset=utf-8').send(lines)
   }
-  const { listed, next } = await listPage(doors, query)
+  const { listed, next } = await listPage(components, query)
   return reply.type('application/json; charset=utf-8').send(
     JSON.stringify({
       prefix: query.prefix,
@@ -68,7 +72,7 @@ export async function sendList(
 
 /** One page of up to `limit` lines; `next` is its last line when more follow. */
 export async function listPage(
-  { files, env }: Pick<Doors, 'files' | 'env'>,
+  { files, env }: Pick<HttpComponents, 'files' | 'env'>,
   query: ListQuery,
 ): Promise<{ listed: Listed[]; next: Listed | undefined }> {
   const listed: Listed[] = []

@@ -10,7 +10,7 @@ import type { UploadSlots } from './upload-slots.ts'
 /** Upper bounds of the duration buckets in seconds: from a read in memory to a long upload. */
 const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 
-interface DoorCounts {
+interface EndpointCounts {
   /** Requests by status. */
   readonly byStatus: Map<number, number>
   /** Requests by the first bucket that holds their duration; the last one has no bound. */
@@ -30,7 +30,7 @@ export interface MetricsComponents {
 
 export class Metrics {
   readonly registry = new Registry()
-  readonly #doors = new Map<string, DoorCounts>()
+  readonly #endpoints = new Map<string, EndpointCounts>()
 
   constructor(components: MetricsComponents) {
     const { nodes, beliefs } = components
@@ -56,35 +56,35 @@ export class Metrics {
       },
     })
     if (beliefs() !== undefined) countBeliefs(this.registry, beliefs)
-    const doors = this.#doors
+    const endpoints = this.#endpoints
     new Counter({
       name: 'altered_chord_http_requests_total',
-      help: 'Requests answered, by door and status.',
-      labelNames: ['door', 'status'],
+      help: 'Requests answered, by endpoint and status.',
+      labelNames: ['endpoint', 'status'],
       registers,
       collect() {
         this.reset()
-        for (const [door, counts] of doors) {
-          for (const [status, count] of counts.byStatus) this.inc({ door, status }, count)
+        for (const [endpoint, counts] of endpoints) {
+          for (const [status, count] of counts.byStatus) this.inc({ endpoint, status }, count)
         }
       },
     })
-    this.registry.registerMetric(durations(doors))
+    this.registry.registerMetric(durations(endpoints))
   }
 
-  /** What counts the answers of a door. `door` is a route and never a path of a user. */
-  hookFor(door: string): (request: FastifyRequest, reply: FastifyReply, done: () => void) => void {
+  /** What counts the answers of an endpoint. `endpoint` is a route and never a path of a user. */
+  hookFor(endpoint: string): (request: FastifyRequest, reply: FastifyReply, done: () => void) => void {
     return (_request, reply, done) => {
-      this.count(door, reply.statusCode, reply.elapsedTime / 1000)
+      this.count(endpoint, reply.statusCode, reply.elapsedTime / 1000)
       done()
     }
   }
 
-  count(door: string, status: number, seconds: number): void {
-    let counts = this.#doors.get(door)
+  count(endpoint: string, status: number, seconds: number): void {
+    let counts = this.#endpoints.get(endpoint)
     if (counts === undefined) {
       counts = { byStatus: new Map(), byBucket: new Array(BUCKETS.length + 1).fill(0), seconds: 0 }
-      this.#doors.set(door, counts)
+      this.#endpoints.set(endpoint, counts)
     }
     counts.byStatus.set(status, (counts.byStatus.get(status) ?? 0) + 1)
     let bucket = 0
@@ -125,29 +125,32 @@ function countBeliefs(registry: Registry, beliefs: () => Readonly<Record<string,
 const DURATIONS = 'altered_chord_http_request_duration_seconds'
 
 /** The histogram of durations, as the registry asks for it. prom-client's own one costs more than a small get. */
-function durations(doors: ReadonlyMap<string, DoorCounts>): Metric {
+function durations(endpoints: ReadonlyMap<string, EndpointCounts>): Metric {
   const metric = {
     name: DURATIONS,
-    help: 'From the header of a request to the end of its answer, by door.',
+    help: 'From the header of a request to the end of its answer, by endpoint.',
     type: 'histogram',
     aggregator: 'sum',
     reset() {},
     async get() {
-      return { ...metric, values: [...doors].flatMap(([door, counts]) => samplesOf(door, counts)) }
+      return {
+        ...metric,
+        values: [...endpoints].flatMap(([endpoint, counts]) => samplesOf(endpoint, counts)),
+      }
     },
   }
   return metric as unknown as Metric
 }
 
-function samplesOf(door: string, counts: DoorCounts) {
+function samplesOf(endpoint: string, counts: EndpointCounts) {
   let total = 0
   const buckets = counts.byBucket.map((count, i) => {
     total += count
-    return { metricName: `${DURATIONS}_bucket`, labels: { door, le: BUCKETS[i] ?? '+Inf' }, value: total }
+    return { metricName: `${DURATIONS}_bucket`, labels: { endpoint, le: BUCKETS[i] ?? '+Inf' }, value: total }
   })
   return [
     ...buckets,
-    { metricName: `${DURATIONS}_sum`, labels: { door }, value: counts.seconds },
-    { metricName: `${DURATIONS}_count`, labels: { door }, value: total },
+    { metricName: `${DURATIONS}_sum`, labels: { endpoint }, value: counts.seconds },
+    { metricName: `${DURATIONS}_count`, labels: { endpoint }, value: total },
   ]
 }

@@ -1,14 +1,14 @@
 /**
- * /openapi.json: it is put together from what each route says of itself, so it can't describe a door that is not
+ * /openapi.json: it is put together from what each route says of itself, so it can't describe an endpoint that is not
  * there.
  */
 import type { FastifyInstance } from 'fastify'
-import { type DoorContract, errorResponses, errorSchema } from './contract.ts'
+import { type EndpointContract, errorResponses, errorSchema } from './contract.ts'
 
 const describable: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE'])
 
 /** Watches the routes that come; the result builds the document (OpenAPI 3.1) from those that have a contract. */
-export function describeDoors(
+export function describeEndpoints(
   fastify: FastifyInstance,
   init: { readonly version: string; readonly hasTokens: boolean },
 ): () => object {
@@ -42,10 +42,10 @@ export function describeDoors(
   })
 }
 
-/** What comes of a body, also at a door that only takes it in and throws it away. */
+/** What comes of a body, also at an endpoint that only takes it in and throws it away. */
 const BODY_ERRORS = ['FILE_TOO_LARGE', 'REQUEST_TIMEOUT'] as const
 
-function operationOf(contract: DoorContract, method: string, open: boolean): object {
+function operationOf(contract: EndpointContract, method: string, open: boolean): object {
   const { summary, description, parameters, requestBody, responses, errors } = contract
   const hasBody = method !== 'GET' && method !== 'HEAD'
   const all = hasBody ? [...new Set([...errors, ...BODY_ERRORS])] : errors

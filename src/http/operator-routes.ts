@@ -1,5 +1,5 @@
 /**
- * The doors for whoever runs a node: health, ready, status, metrics, openapi.json.
+ * The endpoints for whoever runs a node: health, ready, status, metrics, openapi.json.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
@@ -7,7 +7,7 @@ import { gossipReport } from '../membership/gossip/report.ts'
 import { countViews } from '../operations/overlay.ts'
 import type { Address } from '../ring/identifier.ts'
 import { json } from './contract.ts'
-import { addDoor, type Doors } from './doors.ts'
+import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { recoveriesOf } from './recover-routes.ts'
 import { queryOf } from './request-target.ts'
 
@@ -22,25 +22,25 @@ export interface NodeFacts {
 
 export function operatorRoutes(
   fastify: FastifyInstance,
-  doors: Doors,
+  components: HttpComponents,
   { facts, contract }: { facts: NodeFacts; contract: () => object },
 ): void {
-  const { metrics } = doors
-  const startedAtMs = doors.env.clock.nowMs()
+  const { metrics } = components
+  const startedAtMs = components.env.clock.nowMs()
   const sendJson = (reply: FastifyReply, value: unknown) =>
     reply
       .type('application/json; charset=utf-8')
       .header('cache-control', 'no-store')
       .send(JSON.stringify(value))
 
-  const door = (
+  const endpoint = (
     url: string,
     access: 'open' | 'read',
     summary: string,
     answer: (reply: FastifyReply) => unknown,
     content: Record<string, unknown> = json({ type: 'object' }),
   ) =>
-    addDoor(fastify, doors, {
+    addEndpoint(fastify, components, {
       methods: ['GET', 'HEAD'],
       urls: [url],
       access,
@@ -52,22 +52,22 @@ export function operatorRoutes(
       },
     })
 
-  door('/health', 'open', 'Alive', reply => sendJson(reply, { status: 'ok' }))
-  door(
+  endpoint('/health', 'open', 'Alive', reply => sendJson(reply, { status: 'ok' }))
+  endpoint(
     '/ready',
     'read',
     'Able to serve, proved by a lookup through another node when there is one',
     async reply => {
       const because = facts.notReadyBecause()
       if (because !== undefined) throw new StoreError('UNAVAILABLE', because)
-      await doors.ring.allNodes.proveReady()
+      await components.ring.allNodes.proveReady()
       return sendJson(reply, { status: 'ready' })
     },
   )
-  door('/status', 'read', 'What this node is and does', reply =>
-    sendJson(reply, statusOf(doors, facts, startedAtMs)),
+  endpoint('/status', 'read', 'What this node is and does', reply =>
+    sendJson(reply, statusOf(components, facts, startedAtMs)),
   )
-  door(
+  endpoint(
     '/metrics',
     'read',
     'Metrics for Prometheus',
@@ -78,10 +78,14 @@ export function operatorRoutes(
         .send(await metrics.registry.metrics()),
     { 'text/plain': { schema: { type: 'string' } } },
   )
-  door('/openapi.json', 'read', 'This contract', reply => sendJson(reply, contract()))
+  endpoint('/openapi.json', 'read', 'This contract', reply => sendJson(reply, contract()))
 }
 
-function statusOf({ files, ring, slots, limits, env }: Doors, facts: NodeFacts, startedAtMs: number) {
+function statusOf(
+  { files, ring, slots, limits, env }: HttpComponents,
+  facts: NodeFacts,
+  startedAtMs: number,
+) {
   const { durable, ...kept } = files.statistics()
   const { rss, heapUsed, external } = process.memoryUsage()
   const because = facts.notReadyBecause()
@@ -108,7 +112,7 @@ function statusOf({ files, ring, slots, limits, env }: Doors, facts: NodeFacts, 
 }
 
 /** The network as this node knows it. */
-function networkOf({ network, members, driver }: Doors['ring']) {
+function networkOf({ network, members, driver }: HttpComponents['ring']) {
   const nodes = { alive: 0, left: 0, dead: 0 }
   for (const { status } of members.map.records()) nodes[status] += 1
   // Of a disk that is gone for good the address may be another one's by now.
@@ -121,7 +125,7 @@ function networkOf({ network, members, driver }: Doors['ring']) {
 }
 
 /** How many nodes this one knows, by state. */
-export function nodesOf(ring: Doors['ring']): Record<'alive' | 'left' | 'dead' | 'suspect', number> {
+export function nodesOf(ring: HttpComponents['ring']): Record<'alive' | 'left' | 'dead' | 'suspect', number> {
   const { nodes, suspects } = networkOf(ring)
   return { ...nodes, suspect: suspects.length }
 }

@@ -1,5 +1,5 @@
 /**
- * The doors that read one file: exists, get and download.
+ * The endpoints that read one file: exists, get and download.
  */
 import { Buffer } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -21,7 +21,7 @@ import {
   ringParameters,
   ringResponseHeaders,
 } from './contract.ts'
-import { addDoor, type Doors, ringFields, ringHeaders } from './doors.ts'
+import { addEndpoint, type HttpComponents, ringFields, ringHeaders } from './endpoint.ts'
 import { metaFields } from './meta-fields.ts'
 import { pathOf, queryOf } from './request-target.ts'
 import { rangeFields, rangeHeaders } from './ring-range.ts'
@@ -29,35 +29,35 @@ import { rangeFields, rangeHeaders } from './ring-range.ts'
 // A version can be replaced between finding and reading it; this often only if somebody replaces it in a tight loop.
 const REPLACED_TRIES_MAX = 5
 
-export function readRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, doors, {
+export function readRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/exists/*'],
     access: 'read',
     aboutFile: true,
     contract: existsContract,
-    handler: (request, reply) => exists(doors, request, reply),
+    handler: (request, reply) => exists(components, request, reply),
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/get/*'],
     access: 'read',
     aboutFile: true,
     contract: getContract('/get/{path}', 'The bytes of a file'),
-    handler: (request, reply) => get(doors, request, reply, false),
+    handler: (request, reply) => get(components, request, reply, false),
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/download/*'],
     access: 'read',
     aboutFile: true,
     contract: getContract('/download/{path}', 'The bytes of a file, to be saved by a browser'),
-    handler: (request, reply) => get(doors, request, reply, true),
+    handler: (request, reply) => get(components, request, reply, true),
   })
 }
 
 async function exists(
-  { files, ring }: Doors,
+  { files, ring }: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -75,19 +75,19 @@ async function exists(
 }
 
 async function get(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   attachment: boolean,
 ): Promise<FastifyReply> {
   const url = request.raw.url as string
   if (url.includes('?')) queryOf(url, [])
-  return sendFile(doors, request, reply, pathOf(url), attachment)
+  return sendFile(components, request, reply, pathOf(url), attachment)
 }
 
 /** Answers with the file at a path, as the conditions and ranges of the request want it. @throws StoreError. */
 export async function sendFile(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   path: PathName,
@@ -95,11 +95,11 @@ export async function sendFile(
 ): Promise<FastifyReply> {
   refuseAsScript(request.raw.headers, path)
   for (let tries = 1; ; tries++) {
-    const { record, ...placement } = await doors.files.find(path)
+    const { record, ...placement } = await components.files.find(path)
     ringHeaders(reply, placement.chain)
     if (record === undefined) throw new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
     try {
-      return await answer(doors, request, reply, { record, ...placement }, attachment)
+      return await answer(components, request, reply, { record, ...placement }, attachment)
     } catch (error) {
       // The version that was found may have been replaced before its bytes were read, here or at another node.
       const code = errorCode(error)
@@ -123,7 +123,7 @@ function refuseAsScript(headers: IncomingHttpHeaders, path: PathName): void {
 }
 
 async function answer(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   found: FoundFile,
@@ -132,7 +132,7 @@ async function answer(
   const { record } = found
   const { headers, method } = request.raw
   const { size } = record.body
-  const nowMs = doors.env.clock.nowMs()
+  const nowMs = components.env.clock.nowMs()
   const modifiedMs = lastModifiedMs(record, nowMs)
   const wanted = isWanted(headers, record, nowMs)
   const etag = etagOf(record)
@@ -142,16 +142,16 @@ async function answer(
       ? rangesOrRefusal(reply, rangeHeader, size, record.path)
       : undefined
   const only = ranges?.length === 1 ? ranges[0] : undefined
-  const several = ranges && !only ? multipart(doors, found, ranges) : undefined
+  const several = ranges && !only ? multipart(components, found, ranges) : undefined
   const body =
     !wanted || method === 'HEAD'
       ? undefined
       : several && ranges
-        ? await partsOf(doors, found, ranges, several)
-        : await doors.files.read(found, only)
+        ? await partsOf(components, found, ranges, several)
+        : await components.files.read(found, only)
 
   const fields = headerFields(found, etag, modifiedMs)
-  if (headers['ring-epoch'] !== undefined) fields.push(...rangeFields(doors.ring, headers, record.path))
+  if (headers['ring-epoch'] !== undefined) fields.push(...rangeFields(components.ring, headers, record.path))
   if (!wanted) return send(reply, 304, fields, undefined)
   fields.push('repr-digest', `sha-256=:${Buffer.from(record.body.sha256, 'hex').toString('base64')}:`)
   fields.push('x-content-type-options', 'nosniff', 'content-security-policy', 'sandbox')
@@ -229,14 +229,18 @@ function rangesOrRefusal(
   }
 }
 
-function multipart({ env }: Doors, { record }: FoundFile, ranges: readonly FileRange[]): MultipartPlan {
+function multipart(
+  { env }: HttpComponents,
+  { record }: FoundFile,
+  ranges: readonly FileRange[],
+): MultipartPlan {
   const boundary = Buffer.from(env.randomness.bytes(16)).toString('hex')
   return planMultipart(ranges, record.body.size, record.meta.mediaType, boundary)
 }
 
 /** The body of a multipart/byteranges answer. The first range is read at once, so that its refusal is still a 502. */
 async function partsOf(
-  { files }: Doors,
+  { files }: HttpComponents,
   found: FoundFile,
   ranges: readonly FileRange[],
   plan: MultipartPlan,

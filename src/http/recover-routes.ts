@@ -1,20 +1,20 @@
 /**
- * The door of the last resort: what could be recovered by force, and, for whoever names exactly that plan, doing it.
+ * The endpoint of the last resort: what could be recovered by force, and, for whoever names exactly that plan, doing it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Recovery } from '../calls/calls.ts'
 import { StoreError } from '../errors.ts'
 import type { RingNode } from '../ring-node/ring-node.ts'
 import { json } from './contract.ts'
-import { addDoor, type Doors } from './doors.ts'
+import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { hasBody, receivedText } from './request-body.ts'
 import { queryOf } from './request-target.ts'
 
 /** Of the confirmation. */
 const BODY_BYTES_MAX = 256
 
-export function recoverRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, doors, {
+export function recoverRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/recover'],
     access: 'write',
@@ -22,8 +22,8 @@ export function recoverRoutes(fastify: FastifyInstance, doors: Doors): void {
     contract: recoverContract,
     handler: async (request, reply) => {
       queryOf(request.raw.url as string, [])
-      const force = await confirmationOf(doors, request, reply)
-      const { ring } = doors
+      const force = await confirmationOf(components, request, reply)
+      const { ring } = components
       const answer = force === undefined ? await planOf(ring) : await forced(ring, force)
       return reply
         .type('application/json; charset=utf-8')
@@ -68,12 +68,12 @@ export function recoveriesOf({ allNodes, members }: RingNode) {
 
 /** The plan that the body confirms; undefined when there is no body. @throws StoreError INVALID_REQUEST. */
 async function confirmationOf(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<string | undefined> {
   if (!hasBody(request.raw)) return undefined
-  const text = await receivedText(request.raw, reply.raw, doors.connections, BODY_BYTES_MAX)
+  const text = await receivedText(request.raw, reply.raw, components.connections, BODY_BYTES_MAX)
   try {
     const { force, ...others } = JSON.parse(text) as Record<string, unknown>
     if (Object.keys(others).length === 0 && typeof force === 'string') return force
@@ -82,7 +82,7 @@ async function confirmationOf(
   }
   throw new StoreError(
     'INVALID_REQUEST',
-    'The body is {"force": PLAN}, where PLAN is what this door said before.',
+    'The body is {"force": PLAN}, where PLAN is what this endpoint said before.',
   )
 }
 

@@ -84,7 +84,7 @@ export async function receivedText(
   const chunks: Uint8Array[] = []
   let bytes = 0
   const tooLarge = () =>
-    new StoreError('FILE_TOO_LARGE', `This door takes a body of up to ${bytesMax} bytes.`)
+    new StoreError('FILE_TOO_LARGE', `This endpoint takes a body of up to ${bytesMax} bytes.`)
   if ((announcedBytes(request) ?? 0) > bytesMax) throw tooLarge()
   for await (const chunk of receivedBody(request, response, connections)) {
     bytes += chunk.length
@@ -98,10 +98,10 @@ export async function receivedText(
   }
 }
 
-/** Bytes of a body that a door has no use for. Clients send `{}` or a form out of habit; that much is let pass. */
+/** Bytes of a body that an endpoint has no use for. Clients send `{}` or a form out of habit; that much is let pass. */
 const IGNORED_BYTES_MAX = 16 * 1024
 
-/** Takes in and throws away the body of a request whose door needs none. @throws StoreError as receivedText. */
+/** Takes in and throws away the body of a request whose endpoint needs none. @throws StoreError as receivedText. */
 export async function ignoreBody(
   request: IncomingMessage,
   response: ServerResponse,

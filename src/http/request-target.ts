@@ -1,6 +1,6 @@
 /**
- * What a URL says: the encoded piece behind the door's name, and the query. Both are decoded here, strictly and
- * once; the router's own lenient decoding is used for nothing but finding the door.
+ * What a URL says: the encoded piece behind the endpoint's name, and the query. Both are decoded here, strictly and
+ * once; the router's own lenient decoding is used for nothing but finding the endpoint.
  */
 import { StoreError } from '../errors.ts'
 import { decodeUrlText, type PathName, parsePathNameFromUrl } from '../ring/path-name.ts'
@@ -17,15 +17,15 @@ export function pathPart(url: string): string {
   return start === -1 ? '/' : path.slice(start)
 }
 
-/** The door's name: the first segment, as it is written. */
-export function doorOf(url: string): string {
+/** The endpoint's name: the first segment, as it is written. */
+export function endpointOf(url: string): string {
   const path = pathPart(url)
   const end = path.indexOf('/', 1)
   return end === -1 ? path.slice(1) : path.slice(1, end)
 }
 
 /**
- * The encoded text behind `/DOOR/`; empty when there is none.
+ * The encoded text behind `/ENDPOINT/`; empty when there is none.
  * @throws StoreError INVALID_PATH for a character that must be percent-encoded.
  */
 export function restOf(url: string): string {
@@ -42,18 +42,18 @@ export function restOf(url: string): string {
   return rest
 }
 
-/** The decoded text behind `/DOOR/`; empty when there is none. @throws StoreError INVALID_PATH. */
+/** The decoded text behind `/ENDPOINT/`; empty when there is none. @throws StoreError INVALID_PATH. */
 export function decodedRestOf(url: string): string {
   return decodeUrlText(restOf(url))
 }
 
-/** The path behind `/DOOR/`. @throws StoreError INVALID_PATH. */
+/** The path behind `/ENDPOINT/`. @throws StoreError INVALID_PATH. */
 export function pathOf(url: string): PathName {
   return parsePathNameFromUrl(restOf(url))
 }
 
 /**
- * The two paths behind `/DOOR/`, written with one slash between them: a slash inside either of them is `%2F`.
+ * The two paths behind `/ENDPOINT/`, written with one slash between them: a slash inside either of them is `%2F`.
  * @throws StoreError INVALID_PATH.
  */
 export function twoPathsOf(url: string): { source: PathName; destination: PathName } {
@@ -62,7 +62,7 @@ export function twoPathsOf(url: string): { source: PathName; destination: PathNa
   if (source === undefined || destination === undefined || pieces.length !== 2) {
     throw new StoreError(
       'INVALID_PATH',
-      'This door takes two paths with one slash between them, /SRC/DST; a slash inside a path is written %2F.',
+      'This endpoint takes two paths with one slash between them, /SRC/DST; a slash inside a path is written %2F.',
       { path: restOf(url) },
     )
   }
@@ -106,7 +106,7 @@ function decodeFormText(text: string): string {
 }
 
 function unknownName(name: string, names: readonly string[]): StoreError {
-  const known = names.length === 0 ? 'This door takes none.' : `This door knows: ${names.join(', ')}.`
+  const known = names.length === 0 ? 'This endpoint takes none.' : `This endpoint knows: ${names.join(', ')}.`
   return invalid(`Unknown parameter ${JSON.stringify(name.slice(0, 100))}. ${known}`)
 }
 

@@ -1,5 +1,5 @@
 /**
- * The HTTP server: which doors there are, what every request passes on its way to one, and how every failure is
+ * The HTTP server: which endpoints there are, what every request passes on its way to one, and how every failure is
  * answered. Bodies are never parsed by the framework: what a client sends is what is stored.
  */
 import { readFile } from 'node:fs/promises'
@@ -28,7 +28,7 @@ import { clusterRoutes, type NodeControl } from './cluster-routes.ts'
 import { Connections } from './connections.ts'
 import { CONSOLE_URL, consoleRoutes, wantsConsole } from './console-routes.ts'
 import { copyRoutes } from './copy-routes.ts'
-import { type Doors, ringHeaders } from './doors.ts'
+import { type HttpComponents, ringHeaders } from './endpoint.ts'
 import { asStoreError, errorReply } from './error-reply.ts'
 import { registerForms } from './form-parts.ts'
 import { Gate } from './gate.ts'
@@ -36,12 +36,12 @@ import { gossipRoutes } from './gossip-routes.ts'
 import { kvRoutes } from './kv-routes.ts'
 import { listRoutes } from './list-routes.ts'
 import { Metrics } from './metrics.ts'
-import { describeDoors } from './openapi.ts'
+import { describeEndpoints } from './openapi.ts'
 import { type NodeFacts, nodesOf, operatorRoutes } from './operator-routes.ts'
 import { readRoutes } from './read-routes.ts'
 import { recoverRoutes } from './recover-routes.ts'
 import { hasBody } from './request-body.ts'
-import { doorOf } from './request-target.ts'
+import { endpointOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
 import { ShareLinks, shareKeyOf } from './share-links.ts'
 import { shareRoutes } from './share-routes.ts'
@@ -93,14 +93,13 @@ declare module 'fastify' {
 }
 
 /**
- * The doors of one node, ready to listen. `close()` of the result stops accepting and waits for what runs.
+ * The endpoints of one node, ready to listen. `close()` of the result stops accepting and waits for what runs.
  * @throws an error of the file system when a TLS file can't be read.
  */
 export async function buildServer(
-  components: ServerComponents,
+  { files, ring, control, env }: ServerComponents,
   { config, facts }: ServerInit,
 ): Promise<FastifyInstance> {
-  const { files, ring, control, env } = components
   const { limits } = config
   const connections = new Connections({ env }, limits)
   const slots = new UploadSlots({ timers: env.timers }, { ...limits, waitMs: limits.bodyIdleTimeoutMs })
@@ -112,7 +111,7 @@ export async function buildServer(
     beliefs: () => ring.gossip?.changes,
   })
   const gate = new Gate({ connections, ring }, config)
-  const doors: Doors = {
+  const components: HttpComponents = {
     gate,
     metrics,
     files,
@@ -124,7 +123,7 @@ export async function buildServer(
     limits,
     allowedExtensions: config.allowedExtensions,
   }
-  const fail = failureHandler(doors)
+  const fail = failureHandler(components)
   const fastify = Fastify({
     ...(await serverOptions(config, connections)),
     frameworkErrors: (error, request, reply) => fail(error, request, reply as unknown as FastifyReply),
@@ -136,31 +135,31 @@ export async function buildServer(
   fastify.decorate('closeToClients', () => gate.close())
   fastify.setErrorHandler(fail)
   endLines(fastify)
-  const contract = describeDoors(fastify, {
+  const contract = describeEndpoints(fastify, {
     version: facts.version,
     hasTokens: gate.hasTokens,
   })
   const methodsOf = watchMethods(fastify)
-  unknownUrls(fastify, doors, { methodsOf, fail })
+  unknownUrls(fastify, components, { methodsOf, fail })
   if (config.logLevel === 'debug') logRequests(fastify, env)
 
-  fileRoutes(fastify, doors)
+  fileRoutes(fastify, components)
   await registerForms(fastify, scope => {
-    uploadRoutes(scope, doors)
-    webappUploadRoute(scope, doors)
+    uploadRoutes(scope, components)
+    webappUploadRoute(scope, components)
   })
-  clusterRoutes(fastify, doors, control)
-  operatorRoutes(fastify, doors, { facts, contract })
-  await consoleRoutes(fastify, doors)
+  clusterRoutes(fastify, components, control)
+  operatorRoutes(fastify, components, { facts, contract })
+  await consoleRoutes(fastify, components)
   await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring, metrics })
   tameServer(fastify, connections, limits.connectionsMax)
   return fastify
 }
 
-/** What no door answers: a browser at `/` goes to the console, and everybody else is told which doors there are. */
+/** What no endpoint answers: a browser at `/` goes to the console, and everybody else is told which endpoints there are. */
 function unknownUrls(
   fastify: FastifyInstance,
-  { gate, metrics }: Doors,
+  { gate, metrics }: HttpComponents,
   { methodsOf, fail }: { methodsOf: MethodsOf; fail: ReturnType<typeof failureHandler> },
 ): void {
   const [enter, enterOpen] = [gate.hookForNone('read'), gate.hookForNone('open')]
@@ -179,18 +178,18 @@ function unknownUrls(
   })
 }
 
-function fileRoutes(fastify: FastifyInstance, doors: Doors): void {
-  readRoutes(fastify, doors)
-  writeRoutes(fastify, doors)
-  copyRoutes(fastify, doors)
-  listRoutes(fastify, doors)
-  kvRoutes(fastify, doors)
-  maintenanceRoutes(fastify, doors)
-  shareRoutes(fastify, doors)
-  archiveRoutes(fastify, doors)
-  davRoutes(fastify, doors)
-  webappRoutes(fastify, doors)
-  gossipRoutes(fastify, doors)
+function fileRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  readRoutes(fastify, components)
+  writeRoutes(fastify, components)
+  copyRoutes(fastify, components)
+  listRoutes(fastify, components)
+  kvRoutes(fastify, components)
+  maintenanceRoutes(fastify, components)
+  shareRoutes(fastify, components)
+  archiveRoutes(fastify, components)
+  davRoutes(fastify, components)
+  webappRoutes(fastify, components)
+  gossipRoutes(fastify, components)
 }
 
 async function serverOptions(config: ServerConfig, connections: Connections): Promise<FastifyServerOptions> {
@@ -223,13 +222,13 @@ async function serverOptions(config: ServerConfig, connections: Connections): Pr
   return { ...options, https: { ...http, ...TLS_OPTIONS, cert, key } } as FastifyServerOptions
 }
 
-function failureHandler({ connections, env, ring }: Doors) {
+function failureHandler({ connections, env, ring }: HttpComponents) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const error = asStoreError(thrown)
     if (thrown instanceof InvariantError) raise(thrown)
     if (error.code === 'INTERNAL' || error.code === 'CORRUPT') {
       env.log.error(
-        { op: doorOf(request.raw.url ?? ''), path: error.path, err: error.cause ?? error },
+        { op: endpointOf(request.raw.url ?? ''), path: error.path, err: error.cause ?? error },
         'request failed',
       )
     }
@@ -255,16 +254,16 @@ function failureHandler({ connections, env, ring }: Doors) {
   }
 }
 
-/** Headers that a door may have set and that an error has too. */
+/** Headers that an endpoint may have set and that an error has too. */
 const keptOnError: ReadonlySet<string> = new Set(['content-range', 'allow'])
 
 type MethodsOf = (url: string) => readonly string[]
 
-/** Collects which methods there are behind a door's name, with and without more of a URL. */
+/** Collects which methods there are behind an endpoint's name, with and without more of a URL. */
 function watchMethods(fastify: FastifyInstance): MethodsOf {
   const byUrl = new Map<string, string[]>()
   const byShape = new Map<string, string[]>()
-  const shapeOf = (url: string, more: boolean) => `${doorOf(url)}${more ? '/*' : ''}`
+  const shapeOf = (url: string, more: boolean) => `${endpointOf(url)}${more ? '/*' : ''}`
   fastify.addHook('onRoute', ({ url, method }) => {
     for (const [map, key] of [[byUrl, url] as const, [byShape, shapeOf(url, url.endsWith('/*'))] as const])
       map.set(key, [...(map.get(key) ?? []), ...[method].flat()])
@@ -277,16 +276,16 @@ function watchMethods(fastify: FastifyInstance): MethodsOf {
 
 function noRoute(request: FastifyRequest, reply: FastifyReply, methodsOf: MethodsOf): StoreError {
   const url = request.raw.url as string
-  const door = doorOf(url)
+  const endpoint = endpointOf(url)
   const methods = methodsOf(url)
   if (methods.length > 0) {
     reply.header('allow', methods.join(', '))
-    return new StoreError('METHOD_NOT_ALLOWED', `/${door} answers to ${methods.join(', ')}.`)
+    return new StoreError('METHOD_NOT_ALLOWED', `/${endpoint} answers to ${methods.join(', ')}.`)
   }
-  if (methodsOf(`/${door}/path`).length > 0) {
-    return new StoreError('INVALID_PATH', `This path is refused: it is empty. /${door}/ takes a path.`)
+  if (methodsOf(`/${endpoint}/path`).length > 0) {
+    return new StoreError('INVALID_PATH', `This path is refused: it is empty. /${endpoint}/ takes a path.`)
   }
-  return new StoreError('ROUTE_NOT_FOUND', 'No door answers at this URL; /openapi.json lists them.')
+  return new StoreError('ROUTE_NOT_FOUND', 'No endpoint answers at this URL; /openapi.json lists them.')
 }
 
 /** JSON ends with a newline: most of those who read it sit at a terminal, with their prompt behind it. */
@@ -325,8 +324,8 @@ function tameServer(fastify: FastifyInstance, connections: Connections, connecti
   })
 }
 
-/** Doors by which an operator looks after what is kept. */
-function maintenanceRoutes(fastify: FastifyInstance, doors: Doors): void {
-  verifyRoutes(fastify, doors)
-  recoverRoutes(fastify, doors)
+/** HttpComponents by which an operator looks after what is kept. */
+function maintenanceRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  verifyRoutes(fastify, components)
+  recoverRoutes(fastify, components)
 }

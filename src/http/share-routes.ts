@@ -1,5 +1,5 @@
 /**
- * The doors of share links: one makes them, one gives what they are for.
+ * The endpoints of share links: one makes them, one gives what they are for.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
@@ -7,7 +7,7 @@ import { LIST_LIMIT_DEFAULT, type Listed, placeOf } from '../files/listing.ts'
 import { formatQuantity, parseQuantity } from '../quantity.ts'
 import { type PathName, parsePathPrefix } from '../ring/path-name.ts'
 import { json } from './contract.ts'
-import { addDoor, type Doors } from './doors.ts'
+import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { folderPage } from './folder-page.ts'
 import { listPage, sendList } from './list-routes.ts'
 import { getContract, sendFile } from './read-routes.ts'
@@ -15,40 +15,44 @@ import { ignoreBody } from './request-body.ts'
 import { decodedRestOf, parseFlag, queryOf, restOf } from './request-target.ts'
 import { SHARE_MS, SHORT_LINK_MS } from './share-links.ts'
 
-export function shareRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, doors, {
+export function shareRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/share/*'],
     access: 'read',
     aboutFile: false,
     contract: shareContract,
-    handler: (request, reply) => share(doors, request, reply),
+    handler: (request, reply) => share(components, request, reply),
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/shared/*'],
     access: 'signed',
     aboutFile: true,
     contract: sharedContract,
-    handler: (request, reply) => shared(doors, request, reply),
+    handler: (request, reply) => shared(components, request, reply),
   })
 }
 
-async function share(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function share(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { raw } = request
   const url = raw.url as string
   const forMs = durationOf(queryOf(url, ['for']).for)
-  await ignoreBody(raw, reply.raw, doors.connections)
-  if (forMs > SHORT_LINK_MS && doors.gate.accessOf(raw.headers) !== 'write') {
+  await ignoreBody(raw, reply.raw, components.connections)
+  if (forMs > SHORT_LINK_MS && components.gate.accessOf(raw.headers) !== 'write') {
     throw new StoreError(
       'FORBIDDEN',
       `This token may read only; its links last up to ${formatQuantity(SHORT_LINK_MS, 'ms')}.`,
     )
   }
   const place = parsePathPrefix(decodedRestOf(url))
-  await refuseNothing(doors, place)
-  const untilMs = doors.env.clock.nowMs() + forMs
-  const link = doors.shareLinks.make(place, untilMs)
+  await refuseNothing(components, place)
+  const untilMs = components.env.clock.nowMs() + forMs
+  const link = components.shareLinks.make(place, untilMs)
   const until = new Date(Math.ceil(untilMs / 1000) * 1000).toISOString()
   return reply
     .code(201)
@@ -58,7 +62,7 @@ async function share(doors: Doors, request: FastifyRequest, reply: FastifyReply)
 }
 
 /** @throws StoreError INVALID_PATH for the whole store, FILE_NOT_FOUND: a link to nothing is a slip. */
-async function refuseNothing({ files }: Doors, place: string): Promise<void> {
+async function refuseNothing({ files }: HttpComponents, place: string): Promise<void> {
   if (place === '')
     throw new StoreError('INVALID_PATH', 'This path is refused: it is empty. Share a file, or a FOLDER/.')
   if (!place.endsWith('/')) {
@@ -81,12 +85,16 @@ function durationOf(text: string | undefined): number {
   throw new StoreError('INVALID_REQUEST', `for is a time from ${min} to ${max}, such as 7d or 12h.`)
 }
 
-async function shared(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function shared(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const url = request.raw.url as string
-  const { place, isFolder } = doors.shareLinks.open(restOf(url))
+  const { place, isFolder } = components.shareLinks.open(restOf(url))
   if (!isFolder) {
     const { download } = queryOf(url, ['download'])
-    return sendFile(doors, request, reply, place as PathName, parseFlag('download', download) ?? false)
+    return sendFile(components, request, reply, place as PathName, parseFlag('download', download) ?? false)
   }
   const { after } = queryOf(url, ['after'])
   const query = {
@@ -96,8 +104,9 @@ async function shared(doors: Doors, request: FastifyRequest, reply: FastifyReply
     limit: LIST_LIMIT_DEFAULT,
   }
   reply.header('vary', 'accept')
-  if (!/\btext\/html\b/i.test(request.headers.accept ?? '')) return sendList(doors, request, reply, query)
-  const { listed, next } = await listPage(doors, query)
+  if (!/\btext\/html\b/i.test(request.headers.accept ?? ''))
+    return sendList(components, request, reply, query)
+  const { listed, next } = await listPage(components, query)
   return sendPage(reply, place, listed, next && placeOf(next))
 }
 

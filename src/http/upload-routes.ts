@@ -1,5 +1,5 @@
 /**
- * The door for forms: files chosen in a browser, streamed in one or several at a time, under safe names.
+ * The endpoint for forms: files chosen in a browser, streamed in one or several at a time, under safe names.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errorCode, StoreError } from '../errors.ts'
@@ -14,7 +14,7 @@ import {
   receiptSchema,
   ringResponseHeaders,
 } from './contract.ts'
-import { addDoor, type Doors, idempotencyOf, ringHeaders } from './doors.ts'
+import { addEndpoint, type HttpComponents, idempotencyOf, ringHeaders } from './endpoint.ts'
 import { hasLost, refuseExtension, safeFileName } from './file-name.ts'
 import { type FormPart, formBoundary, formParts } from './form-parts.ts'
 import { storedMediaType } from './media-type.ts'
@@ -37,8 +37,8 @@ function formBytesMax(fileBytesMax: number): number {
 
 const fileFields = ['file', 'file_obj']
 
-export function uploadRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, doors, {
+export function uploadRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/upload', '/upload/*'],
     access: 'write',
@@ -46,7 +46,7 @@ export function uploadRoutes(fastify: FastifyInstance, doors: Doors): void {
     contract: uploadContract,
     handler: async (request, reply) => {
       const rest = decodedRestOf(request.raw.url as string)
-      return upload(doors, request, reply, rest === '' ? undefined : parsePathName(rest))
+      return upload(components, request, reply, rest === '' ? undefined : parsePathName(rest))
     },
   })
 }
@@ -67,7 +67,7 @@ interface Form {
 
 /** Stores the files of a form below a folder, or at the top. @throws StoreError. */
 export async function upload(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   folder: PathName | undefined,
@@ -78,21 +78,23 @@ export async function upload(
   const idempotency = idempotencyOf(request)
   refuseConditions(raw.headers)
   formBoundary(request.declaredType)
-  if ((announcedBytes(raw) ?? 0) > formBytesMax(doors.limits.fileBytesMax)) {
+  if ((announcedBytes(raw) ?? 0) > formBytesMax(components.limits.fileBytesMax)) {
     throw new StoreError('FILE_TOO_LARGE', 'The form is larger than all files that it may have.')
   }
-  return doors.slots.gather(reply.raw, async () => {
+  return components.slots.gather(reply.raw, async () => {
     const form: Form = { folder, files: [], fileName: undefined }
     let given = 0
     try {
-      await takeIn(doors, request, reply, form)
-      const files = namedFiles(form, doors)
+      await takeIn(components, request, reply, form)
+      const files = namedFiles(form, components)
       given = files.length
       const condition = overwrite ? 'none' : 'absent'
-      const receipts = await putReceived(doors.files, files, { condition, ...idempotency }).catch(error => {
-        throw overwrite && errorCode(error) === 'FILE_EXISTS' ? madeSafe(error) : error
-      })
-      ringHeaders(reply, [doors.ring.members.self.address])
+      const receipts = await putReceived(components.files, files, { condition, ...idempotency }).catch(
+        error => {
+          throw overwrite && errorCode(error) === 'FILE_EXISTS' ? madeSafe(error) : error
+        },
+      )
+      ringHeaders(reply, [components.ring.members.self.address])
       return reply
         .code(201)
         .type('application/json; charset=utf-8')
@@ -103,19 +105,24 @@ export async function upload(
         )
     } catch (error) {
       // Once given to putReceived, the bodies are its to drop.
-      if (given === 0) await Promise.all(form.files.map(file => doors.files.dropReceived(file.body)))
+      if (given === 0) await Promise.all(form.files.map(file => components.files.dropReceived(file.body)))
       throw error
     }
   })
 }
 
-async function takeIn(doors: Doors, request: FastifyRequest, reply: FastifyReply, form: Form): Promise<void> {
+async function takeIn(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  form: Form,
+): Promise<void> {
   const stopping = new AbortController()
-  const body = receivedBody(request.raw, reply.raw, doors.connections, stopping.signal)
+  const body = receivedBody(request.raw, reply.raw, components.connections, stopping.signal)
   let fields = 0
   for await (const part of formParts(request, body, () => stopping.abort())) {
     if (fileFields.includes(part.name)) {
-      await takeFile(doors, part, form)
+      await takeFile(components, part, form)
     } else if (part.fileName !== undefined) {
       throw invalid(
         `A file comes in a field named file or file_obj, and not ${JSON.stringify(part.name.slice(0, 100))}.`,
@@ -130,7 +137,7 @@ async function takeIn(doors: Doors, request: FastifyRequest, reply: FastifyReply
   }
 }
 
-async function takeFile({ files }: Doors, part: FormPart, form: Form): Promise<void> {
+async function takeFile({ files }: HttpComponents, part: FormPart, form: Form): Promise<void> {
   if (form.files.length === FORM_FILES_MAX) throw invalid(`A form may have ${FORM_FILES_MAX} files.`)
   const path = likelyPath(form, part)
   const body = await files.receive(part.bytes, path && { path })
@@ -175,7 +182,7 @@ function fileNameIn(bytes: Uint8Array): string {
 
 type NamedFile = ReceivedFile & { readonly name: string }
 
-function namedFiles(form: Form, { allowedExtensions }: Doors): NamedFile[] {
+function namedFiles(form: Form, { allowedExtensions }: HttpComponents): NamedFile[] {
   if (form.files.length === 0)
     throw invalid('The form has no file; it comes in a field named file or file_obj.')
   if (form.fileName !== undefined && form.files.length > 1) {

@@ -1,14 +1,14 @@
 /**
- * The door that checks what is kept, by all nodes or by this one, and tells while it goes on.
+ * The endpoint that checks what is kept, by all nodes or by this one, and tells while it goes on.
  */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { addDoor, type Doors } from './doors.ts'
+import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { resetConnection } from './read-routes.ts'
 import { parseFlag, queryOf } from './request-target.ts'
 
-export function verifyRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, doors, {
+export function verifyRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/verify'],
     // It reads every byte there is, and heals, which is more than a reader may ask for.
@@ -18,13 +18,13 @@ export function verifyRoutes(fastify: FastifyInstance, doors: Doors): void {
     handler: async (request, reply) => {
       const query = queryOf(request.raw.url as string, ['local'])
       const isLocal = parseFlag('local', query.local) ?? false
-      const { files, ring, env } = doors
-      return tell(doors, reply, isLocal ? files.verify(env.clock) : ring.allNodes.verify())
+      const { files, ring, env } = components
+      return tell(components, reply, isLocal ? files.verify(env.clock) : ring.allNodes.verify())
     },
   })
 }
 
-function tell({ env }: Doors, reply: FastifyReply, words: AsyncIterable<object>): FastifyReply {
+function tell({ env }: HttpComponents, reply: FastifyReply, words: AsyncIterable<object>): FastifyReply {
   const lines = Readable.from(linesOf(words), { objectMode: false })
   lines.on('error', error => {
     env.log.error({ op: 'verify', err: error }, 'the check broke off')

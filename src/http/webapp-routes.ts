@@ -1,5 +1,5 @@
 /**
- * The paths under which the clients of system E (docs/seeds.md) know what other doors do: upload, download, and
+ * The paths under which the clients of system E (docs/seeds.md) know what other endpoints do: upload, download, and
  * the list of active nodes of a bootstrap server, which every node is here.
  */
 import type { FastifyInstance } from 'fastify'
@@ -9,7 +9,7 @@ import { addressOfTarget, parseTarget } from '../ring/address.ts'
 import type { Address } from '../ring/identifier.ts'
 import { parsePathName } from '../ring/path-name.ts'
 import { json } from './contract.ts'
-import { addDoor, type Doors } from './doors.ts'
+import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { getContract, sendFile } from './read-routes.ts'
 import { ignoreBody } from './request-body.ts'
 import { decodedRestOf, queryOf } from './request-target.ts'
@@ -19,20 +19,20 @@ import { upload, uploadContract } from './upload-routes.ts'
 const LIST = 'getActiveList'
 
 /** For registerForms. */
-export function webappUploadRoute(fastify: FastifyInstance, doors: Doors): void {
+export function webappUploadRoute(fastify: FastifyInstance, components: HttpComponents): void {
   const { url: _, parameters, ...contract } = uploadContract
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/admin/webapp/upload/', '/admin/webapp/upload'],
     access: 'write',
     aboutFile: true,
     contract: { ...contract, parameters: parameters.filter(({ name }) => name !== 'folder') },
-    handler: (request, reply) => upload(doors, request, reply, undefined),
+    handler: (request, reply) => upload(components, request, reply, undefined),
   })
 }
 
-export function webappRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, doors, {
+export function webappRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/admin/webapp/download'],
     access: 'read',
@@ -41,10 +41,10 @@ export function webappRoutes(fastify: FastifyInstance, doors: Doors): void {
     handler: async (request, reply) => {
       const { fileName } = queryOf(request.raw.url as string, ['fileName'])
       if (fileName === undefined) throw new StoreError('INVALID_REQUEST', 'Say which file: ?fileName=PATH.')
-      return sendFile(doors, request, reply, parsePathName(fileName), true)
+      return sendFile(components, request, reply, parsePathName(fileName), true)
     },
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['GET'],
     urls: ['/bootstrapServer/*'],
     access: 'read',
@@ -57,10 +57,10 @@ export function webappRoutes(fastify: FastifyInstance, doors: Doors): void {
       return reply
         .type('application/json; charset=utf-8')
         .header('cache-control', 'no-store')
-        .send(JSON.stringify(activeNodes(doors.ring)))
+        .send(JSON.stringify(activeNodes(components.ring)))
     },
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/bootstrapServer/*'],
     access: 'write',
@@ -69,15 +69,15 @@ export function webappRoutes(fastify: FastifyInstance, doors: Doors): void {
     handler: async (request, reply) => {
       const url = request.raw.url as string
       queryOf(url, [])
-      await ignoreBody(request.raw, reply.raw, doors.connections)
+      await ignoreBody(request.raw, reply.raw, components.connections)
       const node = decodedRestOf(url)
       refuseNoNode(node)
       if (node === LIST) throw new StoreError('INVALID_REQUEST', 'Say which node is to be added: HOST:PORT.')
-      await doors.ring.introduce(node as Address)
+      await components.ring.introduce(node as Address)
       return reply
         .type('application/json; charset=utf-8')
         .header('cache-control', 'no-store')
-        .send(JSON.stringify(activeNodes(doors.ring)))
+        .send(JSON.stringify(activeNodes(components.ring)))
     },
   })
 }

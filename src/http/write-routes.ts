@@ -1,5 +1,5 @@
 /**
- * The doors that write one file: put and remove.
+ * The endpoints that write one file: put and remove.
  */
 
 import { Buffer } from 'node:buffer'
@@ -20,7 +20,7 @@ import {
   ringParameters,
   ringResponseHeaders,
 } from './contract.ts'
-import { addDoor, type Doors, idempotencyOf, ringHeaders, sendWritten } from './doors.ts'
+import { addEndpoint, type HttpComponents, idempotencyOf, ringHeaders, sendWritten } from './endpoint.ts'
 import { refuseExtension } from './file-name.ts'
 import { storedMediaType } from './media-type.ts'
 import { metaParameter, userMetaOfRequest } from './meta-fields.ts'
@@ -31,26 +31,30 @@ import { rangeHeaders } from './ring-range.ts'
 // A shorter body is on its way already when the header is read; refusing it early would cost more than it saves.
 const EARLY_BYTES_MIN = 64 * 1024
 
-export function writeRoutes(fastify: FastifyInstance, doors: Doors): void {
-  addDoor(fastify, doors, {
+export function writeRoutes(fastify: FastifyInstance, components: HttpComponents): void {
+  addEndpoint(fastify, components, {
     methods: ['PUT', 'POST'],
     urls: ['/put/*'],
     access: 'write',
     aboutFile: true,
     contract: putContract,
-    handler: (request, reply) => put(doors, request, reply),
+    handler: (request, reply) => put(components, request, reply),
   })
-  addDoor(fastify, doors, {
+  addEndpoint(fastify, components, {
     methods: ['DELETE', 'POST'],
     urls: ['/remove/*'],
     access: 'write',
     aboutFile: true,
     contract: removeContract,
-    handler: (request, reply) => remove(doors, request, reply),
+    handler: (request, reply) => remove(components, request, reply),
   })
 }
 
-async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function put(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { raw } = request
   const { headers } = raw
   const url = raw.url as string
@@ -59,13 +63,13 @@ async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): 
   const condition = writeCondition(headers, overwrite, 'absent')
   const user = userMetaOfRequest(headers)
   try {
-    const written = await storeBody(doors, request, reply, path, {
+    const written = await storeBody(components, request, reply, path, {
       condition,
       user,
       ...idempotencyOf(request),
     })
-    rangeHeaders(doors.ring, reply, path)
-    return sendWritten(reply, doors.files, written)
+    rangeHeaders(components.ring, reply, path)
+    return sendWritten(reply, components.files, written)
   } catch (error) {
     // RFC 9110, section 13.1.2: a false If-None-Match is a 412, not the conflict of a plain create.
     if (headers['if-none-match'] === undefined || errorCode(error) !== 'FILE_EXISTS') throw error
@@ -75,7 +79,7 @@ async function put(doors: Doors, request: FastifyRequest, reply: FastifyReply): 
 
 /** Stores the body of a request as the file at a path. @throws StoreError as FileService.put, TYPE_NOT_ALLOWED, OVERLOADED. */
 export async function storeBody(
-  doors: Doors,
+  components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   path: PathName,
@@ -83,22 +87,26 @@ export async function storeBody(
 ): Promise<Written> {
   const { raw } = request
   const { headers } = raw
-  refuseExtension(path, doors.allowedExtensions)
+  refuseExtension(path, components.allowedExtensions)
   refuseAlteredBody(headers, path)
   const announced = announcedBytes(raw)
-  refuseLength(announced, doors, path)
+  refuseLength(announced, components, path)
   const options = {
     ...write,
     meta: { mediaType: storedMediaType(request.declaredType), ...(user && { user }) },
     sha256: announcedHash(headers),
     refuseEarly: announced === undefined || announced > EARLY_BYTES_MIN || expectsContinue(raw),
   }
-  return doors.slots.stream(() =>
-    doors.files.put(path, receivedBody(raw, reply.raw, doors.connections), options),
+  return components.slots.stream(() =>
+    components.files.put(path, receivedBody(raw, reply.raw, components.connections), options),
   )
 }
 
-async function remove(doors: Doors, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function remove(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { raw } = request
   const url = raw.url as string
   const path = pathOf(url)
@@ -107,10 +115,10 @@ async function remove(doors: Doors, request: FastifyRequest, reply: FastifyReply
     throw new StoreError('INVALID_REQUEST', 'If-None-Match makes no sense for a remove.', { path })
   }
   const condition = writeCondition(raw.headers, undefined, 'exists')
-  await ignoreBody(raw, reply.raw, doors.connections)
-  const written = await doors.files.remove(path, { condition, ...idempotencyOf(request) })
+  await ignoreBody(raw, reply.raw, components.connections)
+  const written = await components.files.remove(path, { condition, ...idempotencyOf(request) })
   ringHeaders(reply, written.chain)
-  rangeHeaders(doors.ring, reply, path)
+  rangeHeaders(components.ring, reply, path)
   return reply.code(204).send()
 }
 
@@ -130,7 +138,7 @@ export function refuseAlteredBody(headers: IncomingHttpHeaders, path?: PathName)
   }
 }
 
-function refuseLength(announced: number | undefined, { limits }: Doors, path: PathName): void {
+function refuseLength(announced: number | undefined, { limits }: HttpComponents, path: PathName): void {
   if (announced === undefined || announced <= limits.fileBytesMax) return
   throw new StoreError('FILE_TOO_LARGE', `A file may have ${limits.fileBytesMax} bytes here.`, { path })
 }

@@ -32,7 +32,7 @@ const CONNECTIONS_PER_PEER = 32
 /** Pools kept; the least recently used one is closed when one more is needed. */
 const POOLS_MAX = 1024
 
-/** From sending a batch to its acknowledgement by the peer's door, ms. A peer that takes longer counts as silent. */
+/** From sending a batch to its acknowledgement by the peer's endpoint, ms. A peer that takes longer counts as silent. */
 const DELIVERY_TIMEOUT_MS = 5_000
 
 /** From the start of a connection attempt until it counts as silent, ms. On one site an answer takes far less. */

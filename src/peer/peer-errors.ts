@@ -6,7 +6,7 @@ import type { Address } from '../ring/identifier.ts'
 import type { Unreachable } from './peers.ts'
 import type { ProtocolVersion } from './protocol.ts'
 
-/** What a door says before it has found a signature right. Anything else only counts with the signature of the answer. */
+/** What an endpoint says before it has found a signature right. Anything else only counts with the signature of the answer. */
 const SAID_UNSIGNED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UNAUTHORIZED',
   'PROTOCOL_UNSUPPORTED',

@@ -224,10 +224,10 @@ export class PeerRequests {
   /** Whether a node has refused a request for its version, and not for what a third one said; that is noted. */
   isOfVersion(error: StoreError, to: Address, version: ProtocolVersion, speaks: number | undefined): boolean {
     const { versions } = this.#components.credentials
-    // A door that only newer programs have is not found at an older one.
+    // An endpoint that only newer programs have is not found at an older one.
     const isNowhere = error.code === 'ROUTE_NOT_FOUND' || error.code === 'METHOD_NOT_ALLOWED'
-    const lacksDoor = isNowhere && version > versions.oldest
-    if (error.code !== 'PROTOCOL_UNSUPPORTED' && !lacksDoor) return false
+    const lacksEndpoint = isNowhere && version > versions.oldest
+    if (error.code !== 'PROTOCOL_UNSUPPORTED' && !lacksEndpoint) return false
     if (speaks !== undefined && speaks >= version) return false
     if (versions.of(to) === version)
       this.#components.env.log.warn(

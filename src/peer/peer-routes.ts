@@ -1,5 +1,5 @@
 /**
- * The doors that only other nodes knock at: /peer/messages, /peer/call, /peer/stream, /peer/bodies, /peer/staging. A request
+ * The endpoints that only other nodes ask at: /peer/messages, /peer/call, /peer/stream, /peer/bodies, /peer/staging. A request
  * that is not signed, of another network, of an unknown protocol or garbled is refused, logged once for each sender,
  * and changes nothing.
  */
@@ -59,8 +59,8 @@ export interface PeerRoutesComponents<Message, Call, Answer, Stream = never> {
   readonly env: Env
   readonly credentials: Credentials
   readonly reception: PeerReception<Message, Call, Answer, Stream>
-  /** What counts the answers of a door. */
-  readonly metrics?: { hookFor(door: string): onResponseHookHandler }
+  /** What counts the answers of an endpoint. */
+  readonly metrics?: { hookFor(endpoint: string): onResponseHookHandler }
 }
 
 export async function peerRoutes<Message, Call, Answer, Stream = never>(
@@ -71,7 +71,7 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
   const refusals = new Refusals(components.env)
   addHooks(app, components, refusals)
   acceptLinks(app, components, refusals)
-  app.post('/peer/messages', doorOptions(components, '/peer/messages'), async (request, reply) => {
+  app.post('/peer/messages', endpointOptions(components, '/peer/messages'), async (request, reply) => {
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
     const messages = decodeBatch(body)
@@ -90,7 +90,7 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
     return reply
   })
 
-  app.post('/peer/call', doorOptions(components, '/peer/call'), async (request, reply) => {
+  app.post('/peer/call', endpointOptions(components, '/peer/call'), async (request, reply) => {
     const body = await readBody(request)
     const greeted = answerGreeting(credentials, headOf(request), body)
     if (greeted !== undefined) return reply.type('application/msgpack').send(greeted)
@@ -100,7 +100,7 @@ export async function peerRoutes<Message, Call, Answer, Stream = never>(
     const answer = await reception.call(from, call, goneSignal(reply))
     return reply.type('application/msgpack').send(encode(answer))
   })
-  app.post('/peer/stream', doorOptions(components, '/peer/stream'), async (request, reply) => {
+  app.post('/peer/stream', endpointOptions(components, '/peer/stream'), async (request, reply) => {
     const body = await readBody(request)
     const from = authenticate(credentials, headOf(request), body)
     const call = decode(body)
@@ -164,12 +164,12 @@ function addHooks(
   })
 }
 
-/** How a door is told from those of clients, counted, and signs its answers. */
-function doorOptions(
+/** How an endpoint is told from those of clients, counted, and signs its answers. */
+function endpointOptions(
   { credentials, metrics }: Pick<PeerRoutesComponents<never, never, never>, 'credentials' | 'metrics'>,
-  door: string,
+  endpoint: string,
 ) {
-  const onResponse = metrics?.hookFor(door)
+  const onResponse = metrics?.hookFor(endpoint)
   const onSend: onSendHookHandler = (request, reply, payload, done) => {
     if (request.signedPeer === true)
       reply.headers(
@@ -193,7 +193,7 @@ function bytesOf(payload: unknown): Uint8Array | string | undefined {
   return (payload as { wholeText?: string } | null)?.wholeText
 }
 
-/** Bodies are streams, so their doors look at headers only. */
+/** Bodies are streams, so their endpoints look at headers only. */
 function bodyRoutes<Message, Call, Answer, Stream>(
   app: FastifyInstance,
   components: PeerRoutesComponents<Message, Call, Answer, Stream>,
@@ -201,7 +201,7 @@ function bodyRoutes<Message, Call, Answer, Stream>(
   const { credentials, reception } = components
   app.get<{ Params: { name: string }; Querystring: { first?: string; last?: string } }>(
     '/peer/bodies/:name',
-    doorOptions(components, '/peer/bodies/:name'),
+    endpointOptions(components, '/peer/bodies/:name'),
     async (request, reply) => {
       const from = authenticate(credentials, headOf(request), undefined)
       const first = Number(request.query.first ?? 0)
@@ -214,7 +214,7 @@ function bodyRoutes<Message, Call, Answer, Stream>(
 
   app.put<{ Params: { name: string }; Querystring: { sha256?: string; onward?: string } }>(
     '/peer/staging/:name',
-    doorOptions(components, '/peer/staging/:name'),
+    endpointOptions(components, '/peer/staging/:name'),
     async (request, reply) => {
       const from = authenticate(credentials, headOf(request), undefined)
       const name = parseBodyName(request.params.name)

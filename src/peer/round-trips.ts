@@ -24,7 +24,7 @@ export class RoundTrips {
   #middleMs = 0
   #samples = 0
 
-  /** A message was acknowledged by the peer's door after this time. */
+  /** A message was acknowledged by the peer's endpoint after this time. */
   took(peer: Address, ms: number): void {
     const before = this.#estimates.get(peer)
     this.#estimates.delete(peer)

@@ -85,7 +85,7 @@ export class S3Server {
   }
 
   /**
-   * The door, ready to listen.
+   * The endpoint, ready to listen.
    * @throws an error of the file system when a TLS file can't be read.
    */
   static async open(

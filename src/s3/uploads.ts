@@ -1,6 +1,6 @@
 /**
  * What is kept of multipart uploads: one reserved file that says what the object will be, and one for each part. They
- * are in no list and at no door; they go when the upload is completed or given up, or is too old.
+ * are in no list and at no endpoint; they go when the upload is completed or given up, or is too old.
  */
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'

@@ -100,7 +100,7 @@ function run(file: string, args: string[], cwd: string) {
   })
 }
 
-t.test('both doors into the program work from any folder, and as a link', async t => {
+t.test('both endpoints into the program work from any folder, and as a link', async t => {
   // A tsconfig.json of somebody else must not change how our sources are read.
   const folder = t.testdir({
     'tsconfig.json': '{"compilerOptions":{"target":"es5","jsx":"nonsense"}}',

@@ -74,7 +74,7 @@ t.test('a folder that is in use ends the start with a sentence and exit code 1',
   t.match(err, /^The data directory .*\/d can't be used: process \d+ is using it\. \(UNAVAILABLE\)\n$/)
 })
 
-t.test('an open door is refused with what to add, exit code 2', async t => {
+t.test('an open endpoint is refused with what to add, exit code 2', async t => {
   const { code, err } = await launch(t, ['--host', '0.0.0.0']).ended
   t.equal(code, 2)
   t.match(err, /add --secret and --token/)

@@ -25,7 +25,7 @@ t.test('the image is pinned, and its node is not root', async t => {
   t.same(restOf('USER'), ['node'])
   t.same(restOf('CMD'), ['["node", "start.js"]'])
   t.match(restOf('HEALTHCHECK'), [/CMD \["node", "deploy\/health-check.js"\]$/])
-  t.notMatch(read('Dockerfile'), /INSECURE=/, 'an open door is nothing that an image decides')
+  t.notMatch(read('Dockerfile'), /INSECURE=/, 'an open endpoint is nothing that an image decides')
 })
 
 t.test('what the Dockerfile copies is there, and .dockerignore lets it through', async t => {

@@ -1,5 +1,5 @@
 /**
- * Requests at the doors between nodes that come from nobody who belongs there: refused, logged once, nothing changed.
+ * Requests at the endpoints between nodes that come from nobody who belongs there: refused, logged once, nothing changed.
  */
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
@@ -58,7 +58,7 @@ const strangers: {
   },
 ]
 
-t.test('strangers at the doors between nodes change nothing', async t => {
+t.test('strangers at the endpoints between nodes change nothing', async t => {
   const node = await startNode({ flags: ['--secret', SECRET], readyTimeoutMs: 120_000 })
   const client = openClient(node.url)
   t.teardown(async () => {

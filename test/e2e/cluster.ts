@@ -345,7 +345,7 @@ export async function peerRequestsOf(client: Client): Promise<number> {
   const reply = await client.send('GET', '/metrics')
   let count = 0
   for (const line of reply.body.toString().split('\n')) {
-    const match = /^altered_chord_http_requests_total\{door="[^"]*\/peer\/[^"]*".*\} (\d+)$/.exec(line)
+    const match = /^altered_chord_http_requests_total\{endpoint="[^"]*\/peer\/[^"]*".*\} (\d+)$/.exec(line)
     if (match !== null) count += Number(match[1])
   }
   return count

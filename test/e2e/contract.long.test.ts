@@ -20,12 +20,12 @@ function isThere(): boolean {
 }
 
 /**
- * Doors that end the node or take it out of its network; and WebDAV, whose methods have no word in OpenAPI 3.1 (litmus judges it,
+ * Endpoints that end the node or take it out of its network; and WebDAV, whose methods have no word in OpenAPI 3.1 (litmus judges it,
  * test/dav).
  */
 const LEFT_OUT = '^/(depart|join|recover)$|^/dav'
 
-/** Doors that hand out stored files: each comes back as the type that it was given, also when its bytes are nothing of that type. */
+/** Endpoints that hand out stored files: each comes back as the type that it was given, also when its bytes are nothing of that type. */
 const STORED = '^/(get|download|admin/webapp/download|shared)'
 
 /**
@@ -34,11 +34,11 @@ const STORED = '^/(get|download|admin/webapp/download|shared)'
  */
 const LEFT_OUT_CHECK = 'positive_data_acceptance'
 
-/** Which doors are asked, without which checks, for how long at most, s. */
+/** Which endpoints are asked, without which checks, for how long at most, s. */
 const RUNS = [
-  { doors: ['--exclude-path-regex', `${LEFT_OUT}|${STORED}`], without: LEFT_OUT_CHECK, seconds: 90 },
+  { endpoints: ['--exclude-path-regex', `${LEFT_OUT}|${STORED}`], without: LEFT_OUT_CHECK, seconds: 90 },
   {
-    doors: ['--include-path-regex', STORED],
+    endpoints: ['--include-path-regex', STORED],
     without: `${LEFT_OUT_CHECK},response_schema_conformance`,
     seconds: 30,
   },
@@ -64,12 +64,12 @@ t.test(
     const work = t.testdir({ data: {}, 'hooks.py': HOOKS })
     const node = await startNode({ dataDirectory: join(work, 'data') })
     t.teardown(() => node.kill())
-    for (const { doors, without, seconds } of RUNS) {
+    for (const { endpoints, without, seconds } of RUNS) {
       const checks = ['--checks', 'all', '--exclude-checks', without, '--phases', 'examples,coverage,fuzzing']
       const run = promisify(execFile)(
         'schemathesis',
         [
-          ...['run', `${node.url}/openapi.json`, '--no-color', ...checks, ...doors],
+          ...['run', `${node.url}/openapi.json`, '--no-color', ...checks, ...endpoints],
           ...[...BOUNDS, ...BEARS, '--max-time', `${seconds}`],
         ],
         {

@@ -73,14 +73,14 @@ export class NameSpaces {
   }
 
   async #make(): Promise<void> {
-    const [hub, door] = [this.#space(HUB), `${this.#prefix}-door`]
+    const [hub, endpoint] = [this.#space(HUB), `${this.#prefix}-endpoint`]
     await this.#ip(`netns add ${hub}`)
     await this.#ip(`-n ${hub} link add bridge type bridge`)
     await this.#ip(`-n ${hub} link set bridge up`)
-    await this.#ip(`link add ${door} type veth peer name door netns ${hub}`)
-    await this.#ip(`-n ${hub} link set door master bridge up`)
-    await this.#ip(`address add ${this.#subnet}.254/24 dev ${door}`)
-    await this.#ip(`link set ${door} up`)
+    await this.#ip(`link add ${endpoint} type veth peer name endpoint netns ${hub}`)
+    await this.#ip(`-n ${hub} link set endpoint master bridge up`)
+    await this.#ip(`address add ${this.#subnet}.254/24 dev ${endpoint}`)
+    await this.#ip(`link set ${endpoint} up`)
     const hosts = ['127.0.0.1 localhost', ...this.#names.map(name => `${this.addressOf(name)} ${name}`)]
     for (const [index, name] of this.#names.entries()) {
       const space = this.#space(name)

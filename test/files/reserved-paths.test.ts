@@ -33,13 +33,13 @@ t.test('a list goes round it, however much there is', async t => {
   t.same(await list(10, undefined, { prefix: `${RESERVED_SEGMENT}/` }), [])
 })
 
-t.test('no door reads or writes it', async t => {
+t.test('no endpoint reads or writes it', async t => {
   const { origin, files, storage } = await runServer(t, { listen: true })
   t.ok(files instanceof FileService)
   const before = storage.statistics().files
   const path = own('a')
-  const asked = async (method: string, door: string) => {
-    const reply = await fetch(`${origin}${door}`, { method, ...(method === 'PUT' && { body: 'x' }) })
+  const asked = async (method: string, endpoint: string) => {
+    const reply = await fetch(`${origin}${endpoint}`, { method, ...(method === 'PUT' && { body: 'x' }) })
     return ((await reply.json()) as { error: { code: string } }).error.code
   }
   t.equal((await fetch(`${origin}/put/plain`, { method: 'PUT', body: 'x' })).status, 201)

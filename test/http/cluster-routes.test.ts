@@ -55,7 +55,7 @@ t.test('a lone node answers for everything itself', async t => {
   t.ok(Math.abs(ranges.reduce((sum, { share }) => sum + share, 0) - 1) < 1e-9, 'the shares make up the ring')
 })
 
-t.test('what these doors refuse', async t => {
+t.test('what these endpoints refuse', async t => {
   const { server } = await runServer(t, { tokens: { readWrite: 'w', readOnly: 'r' } })
   const rows: ['GET' | 'POST', string, string, number, string][] = [
     ['GET', '/lookup/', 'r', 400, 'INVALID_PATH'],

@@ -7,7 +7,7 @@ t.setTimeout(300_000)
 
 const gossiping = { gossip: true } as const
 
-t.test('where gossip is off, its doors say how it is switched on', async t => {
+t.test('where gossip is off, its endpoints say how it is switched on', async t => {
   const { server } = await runServer(t)
   for (const [method, url] of [
     ['GET', '/gossip'],

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { runServer } from './running-server.ts'
 
-t.test('the contract of the pairs names what the doors take and answer', async t => {
+t.test('the contract of the pairs names what the endpoints take and answer', async t => {
   const { server } = await runServer(t)
   const { paths } = (await server.inject('/openapi.json')).json()
   const fields = (url: string, method: string) =>

@@ -72,7 +72,7 @@ t.test('the same pairs in the words of insert, query and delete', async t => {
   t.equal((await server.inject({ method: 'DELETE', url: '/delete/a/b' })).statusCode, 404)
 })
 
-t.test('keys of every kind, at each door', async t => {
+t.test('keys of every kind, at each endpoint', async t => {
   const { server } = await runServer(t)
   const keys = [
     'two words',
@@ -93,11 +93,11 @@ t.test('keys of every kind, at each door', async t => {
   ]
   for (const [i, key] of keys.entries()) t.equal((await server.inject(pair(key, i))).statusCode, 200, key)
   for (const [i, key] of keys.entries()) {
-    for (const door of ['kv', 'query']) {
+    for (const endpoint of ['kv', 'query']) {
       t.match(
-        (await server.inject(`/${door}/${encoded(key)}`)).json(),
+        (await server.inject(`/${endpoint}/${encoded(key)}`)).json(),
         { key, value: i },
-        `${door} ${JSON.stringify(key)}`,
+        `${endpoint} ${JSON.stringify(key)}`,
       )
     }
   }

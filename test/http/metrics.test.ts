@@ -26,15 +26,15 @@ t.test('buckets are cumulative and durations are summed', async t => {
   metrics.count('/get/*', 404, 1000)
   const text = await metrics.registry.metrics()
   const bucket = (le: string) =>
-    `altered_chord_http_request_duration_seconds_bucket{door="/get/*",le="${le}"}`
+    `altered_chord_http_request_duration_seconds_bucket{endpoint="/get/*",le="${le}"}`
   for (const line of [
     `${bucket('0.0005')} 1`,
     `${bucket('0.01')} 1`,
     `${bucket('0.025')} 2`,
     `${bucket('60')} 2`,
     `${bucket('+Inf')} 3`,
-    'altered_chord_http_request_duration_seconds_sum{door="/get/*"} 1000.0204',
-    'altered_chord_http_requests_total{door="/get/*",status="200"} 2',
+    'altered_chord_http_request_duration_seconds_sum{endpoint="/get/*"} 1000.0204',
+    'altered_chord_http_requests_total{endpoint="/get/*",status="200"} 2',
     'altered_chord_uploads_receiving 0',
     'altered_chord_nodes{state="alive"} 2',
     'altered_chord_nodes{state="dead"} 1',

@@ -4,7 +4,7 @@ import { ADDRESS, runServer } from './running-server.ts'
 t.test('health is open, everything else wants a token when there is one', async t => {
   const { server } = await runServer(t, { tokens: { readWrite: 'w', readOnly: 'r' } })
   t.equal((await server.inject('/health')).statusCode, 200)
-  const doors: [string, 'GET' | 'PUT' | 'POST' | 'DELETE', boolean][] = [
+  const endpoints: [string, 'GET' | 'PUT' | 'POST' | 'DELETE', boolean][] = [
     ['/ready', 'GET', false],
     ['/status', 'GET', false],
     ['/metrics', 'GET', false],
@@ -24,7 +24,7 @@ t.test('health is open, everything else wants a token when there is one', async 
     ['/depart', 'POST', true],
     ['/nix', 'GET', false],
   ]
-  for (const [url, method, writes] of doors) {
+  for (const [url, method, writes] of endpoints) {
     const none = await server.inject({ url, method })
     t.equal(none.statusCode, 401, url)
     t.match(none.headers['www-authenticate'], /^Bearer/)
@@ -66,11 +66,11 @@ t.test('metrics are what was done', async t => {
   const { body, headers } = await server.inject('/metrics')
   t.match(headers['content-type'], /^text\/plain; version=0\.0\.4/)
   for (const line of [
-    'altered_chord_http_requests_total{door="/put/*",status="201"} 1',
-    'altered_chord_http_requests_total{door="/get/*",status="200"} 1',
-    'altered_chord_http_requests_total{door="/get/*",status="404"} 1',
-    'altered_chord_http_request_duration_seconds_count{door="/get/*"} 2',
-    'altered_chord_http_request_duration_seconds_bucket{door="/get/*",le="+Inf"} 2',
+    'altered_chord_http_requests_total{endpoint="/put/*",status="201"} 1',
+    'altered_chord_http_requests_total{endpoint="/get/*",status="200"} 1',
+    'altered_chord_http_requests_total{endpoint="/get/*",status="404"} 1',
+    'altered_chord_http_request_duration_seconds_count{endpoint="/get/*"} 2',
+    'altered_chord_http_request_duration_seconds_bucket{endpoint="/get/*",le="+Inf"} 2',
     'altered_chord_files 1',
     'altered_chord_file_bytes 3',
   ]) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
-  doorOf,
+  endpointOf,
   parseFlag,
   parseForm,
   pathOf,
@@ -10,7 +10,7 @@ import {
   twoPathsOf,
 } from '../../src/http/request-target.ts'
 
-t.test('the path is what stands behind the door, decoded once', async t => {
+t.test('the path is what stands behind the endpoint, decoded once', async t => {
   const cases: [string, string][] = [
     ['/get/a/b', 'a/b'],
     ['/get/a%2Fb', 'a/b'],
@@ -22,9 +22,9 @@ t.test('the path is what stands behind the door, decoded once', async t => {
     ['/%67et/a', 'a'],
   ]
   for (const [url, path] of cases) t.equal(pathOf(url), path, url)
-  t.equal(doorOf('/get/a'), 'get')
-  t.equal(doorOf('http://h/list?x'), 'list')
-  t.equal(doorOf('http://h'), '')
+  t.equal(endpointOf('/get/a'), 'get')
+  t.equal(endpointOf('http://h/list?x'), 'list')
+  t.equal(endpointOf('http://h'), '')
 })
 
 t.test('what is no path is refused', async t => {

@@ -10,15 +10,15 @@ t.test('the range is said to who asks for it and does not know it', async t => {
     range: { lo: string; hi: string; epoch: number }
     replicas: string[]
   }
-  const asked = async (door: string, epoch?: string, init: RequestInit = {}) => {
+  const asked = async (endpoint: string, epoch?: string, init: RequestInit = {}) => {
     const headers = { ...(epoch !== undefined && { 'ring-epoch': epoch }) }
-    const reply = await fetch(`${url}${door}`, { ...init, headers })
+    const reply = await fetch(`${url}${endpoint}`, { ...init, headers })
     await reply.arrayBuffer()
     return [reply.headers.get('ring-range'), reply.headers.get('ring-network')]
   }
   const whole = [`${range.lo} ${range.hi} ${range.epoch} ${replicas.join(' ')}`, networkId]
   const nothing = [null, null]
-  for (const [door, init] of [
+  for (const [endpoint, init] of [
     ['/get/a', {}],
     ['/get/a', { method: 'HEAD' }],
     ['/exists/a', {}],
@@ -30,11 +30,11 @@ t.test('the range is said to who asks for it and does not know it', async t => {
     ['/get/a', {}],
     ['/remove/a', { method: 'DELETE' }],
   ] as const) {
-    t.same(await asked(door, undefined, init), nothing, `${door}: a plain request is not told`)
+    t.same(await asked(endpoint, undefined, init), nothing, `${endpoint}: a plain request is not told`)
     if (!('method' in init) || init.method !== 'DELETE') {
-      t.same(await asked(door, '0', init), whole, door)
-      t.same(await asked(door, String(range.epoch - 1), init), whole, door)
-      t.same(await asked(door, String(range.epoch), init), nothing, `${door}: known already`)
+      t.same(await asked(endpoint, '0', init), whole, endpoint)
+      t.same(await asked(endpoint, String(range.epoch - 1), init), whole, endpoint)
+      t.same(await asked(endpoint, String(range.epoch), init), nothing, `${endpoint}: known already`)
     }
     t.same(await asked('/exists/a', 'nonsense'), whole)
   }

@@ -59,7 +59,7 @@ t.test('a file goes in, comes out, is copied, moved, listed and removed', async 
   t.equal(storage.statistics().staged, 0)
 })
 
-t.test('what is no door is refused as JSON, with what would be one', async t => {
+t.test('what is no endpoint is refused as JSON, with what would be one', async t => {
   const { server } = await runServer(t)
   const cases: [string, string, number, string][] = [
     ['GET', '/', 404, 'ROUTE_NOT_FOUND'],
@@ -80,12 +80,16 @@ t.test('what is no door is refused as JSON, with what would be one', async t => 
   t.equal(wrong.headers.allow, 'PUT, POST')
   const elsewhere = { host: 'localhost', 'ring-network': 'another' }
   const trace = await server.inject({ method: 'TRACE' as 'GET', url: '/exists/a', headers: elsewhere })
-  t.equal(trace.statusCode, 405, 'a method that no door has, whichever network is meant')
+  t.equal(trace.statusCode, 405, 'a method that no endpoint has, whichever network is meant')
   const form = await server.inject({ method: 'PATCH', url: '/admin/webapp/upload' })
-  t.match([form.statusCode, form.headers.allow], [405, 'POST'], 'a door with more than one word in its URL')
+  t.match(
+    [form.statusCode, form.headers.allow],
+    [405, 'POST'],
+    'an endpoint with more than one word in its URL',
+  )
 })
 
-t.test('a method that the framework would treat in a way of its own has no door either', async t => {
+t.test('a method that the framework would treat in a way of its own has no endpoint either', async t => {
   const { port } = await runServer(t, { listen: true })
   const socket = connect(port, '127.0.0.1')
   socket.write('QUERY /exists/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')

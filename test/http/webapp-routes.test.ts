@@ -60,7 +60,7 @@ t.test('a node is added by telling this one of it, when it is one of this networ
   t.same([nobody.statusCode, codeOf(nobody)], [503, 'UNAVAILABLE'])
 })
 
-t.test('tokens are asked for as at the other doors', async t => {
+t.test('tokens are asked for as at the other endpoints', async t => {
   const { server } = await runServer(t, { tokens: { readWrite: 'w' } })
   for (const url of ['/admin/webapp/download?fileName=a', '/bootstrapServer/getActiveList'])
     t.equal((await server.inject(url)).statusCode, 401, url)

@@ -22,7 +22,7 @@ const credentials = (change: { secret?: string; network?: string } = {}): Creden
   turns,
 })
 
-async function doors() {
+async function endpoints() {
   const warnings: object[] = []
   const reached: string[] = []
   const app = fastify()
@@ -70,7 +70,7 @@ const name = 'b'.repeat(32)
 const sha256 = 'c'.repeat(64)
 
 t.test('what is signed and known is let in', async t => {
-  const { send, reached } = await doors()
+  const { send, reached } = await endpoints()
   const two = Buffer.concat([encode({ note: 'x' }), encode({ note: 'echo' })])
   t.equal((await send('POST', '/peer/messages', encode({ note: 'x' }))).statusCode, 204)
   const echoed = await send('POST', '/peer/messages', two)
@@ -86,7 +86,7 @@ t.test('what is signed and known is let in', async t => {
 t.test(
   'everything else is refused, changes nothing and is logged once for each sender and fault',
   async t => {
-    const { send, warnings, reached } = await doors()
+    const { send, warnings, reached } = await endpoints()
     const note = encode({ note: 'x' })
     const rows: [Promise<{ statusCode: number; body: string }>, string][] = [
       [send('POST', '/peer/messages', note, credentials({ secret: 'wrong' })), 'UNAUTHORIZED'],

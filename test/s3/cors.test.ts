@@ -33,7 +33,7 @@ t.test('preflights', async t => {
   t.throws(() => preflightHeaders({ origin: asked.origin }, origins), { code: 'AccessForbidden' })
 })
 
-t.test('a page at the door', async t => {
+t.test('a page at the endpoint', async t => {
   const { s3, ask } = await nodeWithBucket(t, { s3CorsOrigin: 'https://a.example' })
   const origin = 'https://a.example'
   const preflight = {

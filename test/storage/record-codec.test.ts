@@ -28,7 +28,7 @@ const blobBody = fc.tuple(fc.maxSafeNat(), hex(32), checksums).map(([size, blobI
   blockChecksums,
   content: { blobId: blobId as BlobId },
 }))
-// No media type that a door lets in has a zero byte, with which the media type of a line ends.
+// No media type that an endpoint lets in has a zero byte, with which the media type of a line ends.
 const mediaType = fc.string({ unit: 'grapheme', maxLength: 300 }).filter(text => !text.includes('\0'))
 const user = fc
   .uniqueArray(fc.tuple(fc.stringMatching(/^[a-z0-9.-]{1,40}$/), fc.stringMatching(/^[!-~]{0,40}$/)), {

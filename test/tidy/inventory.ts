@@ -90,7 +90,7 @@ async function routesOfServer(): Promise<string[]> {
     const routes = Object.entries(paths).flatMap(([path, methods]) =>
       Object.keys(methods).map(method => `${method.toUpperCase()} ${path.replace(/\{\w+\}/g, '*')}`),
     )
-    // A door that also answers without a rest, such as /list, is one line of the contract and two routes.
+    // An endpoint that also answers without a rest, such as /list, is one line of the contract and two routes.
     const bare = routes
       .map(route => route.replace(/\/\*$/, ''))
       .filter(route => {

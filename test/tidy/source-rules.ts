@@ -57,7 +57,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   // Files are written through replication; storage is what a check of this disk reads.
   files: ['replication', 'routing', 'storage', 'ring'],
-  // The doors of the peers hang in the same server.
+  // The endpoints of the peers hang in the same server.
   http: [
     'dav',
     'files',
@@ -70,7 +70,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'config',
     'ring',
   ],
-  // The doors of WebDAV, which hang in the same server.
+  // The endpoints of WebDAV, which hang in the same server.
   dav: ['http', 'files', 'storage', 'ring'],
   // Another protocol over the same files; it takes how connections and bodies are handled from the first one.
   s3: ['files', 'http', 'config', 'peer', 'ring'],

@@ -246,7 +246,7 @@ export class RealNetwork {
   }
 }
 
-/** A node that still waits for its network answers to little, and closes that door before it opens the others. */
+/** A node that still waits for its network answers to little, and closes that endpoint before it opens the others. */
 async function answers({ client }: RealNode): Promise<boolean> {
   try {
     await client.network()

@@ -28,7 +28,7 @@ import type { BlobId } from '../../storage/record.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { NodeId, ViewId, ViewState } from '../../views/view.ts'
 import { AskedDriver } from './asked-driver.ts'
-import { askDoor, type ClientEnv, type Told } from './chain-door.ts'
+import { askAsClient, type ClientEnv, type Told } from './client-request.ts'
 import { fasterClock, fasterTimers } from './faster-env.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { type DiskChange, type DiskImage, SimulatedDisk } from './simulated-disk.ts'
@@ -323,7 +323,7 @@ export class ChainNode {
   async ask(id: string, request: ClientRequest): Promise<Told> {
     const { replication } = this
     if (replication === undefined) return { kind: 'unavailable' }
-    return askDoor(replication, id, request, this.whole && this.#clientEnv(id))
+    return askAsClient(replication, id, request, this.whole && this.#clientEnv(id))
   }
 
   #clientEnv(id: string): ClientEnv {

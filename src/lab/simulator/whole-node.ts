@@ -1,6 +1,6 @@
 /**
  * One start of a whole simulated node: the program's node of a ring, with its members, lookups, bodies and the calls of others,
- * over the simulated network. Only the HTTP doors of a real node are not there.
+ * over the simulated network. Only the HTTP endpoints of a real node are not there.
  */
 
 import type { NetworkWish } from '../../calls/calls.ts'
@@ -15,7 +15,7 @@ import type { Address, NodeId } from '../../ring/identifier.ts'
 import { RingNode } from '../../ring-node/ring-node.ts'
 import type { RingNodeComponents } from '../../ring-node/ring-node-parts.ts'
 import { NODE_MS } from './faster-env.ts'
-import { SimulatedDoor } from './simulated-door.ts'
+import { SimulatedEndpoint } from './simulated-endpoint.ts'
 import { type Frame, SimulatedPeers, type SimulatedWire } from './simulated-peers.ts'
 import type { SimulatedReplicaStore } from './simulated-replica-store.ts'
 import { SimulatedStorage } from './simulated-storage.ts'
@@ -54,14 +54,14 @@ export class WholeNode {
   readonly #components: WholeNodeComponents
   readonly #init: WholeNodeInit
   readonly #peers: SimulatedPeers[] = []
-  readonly #door: SimulatedDoor
+  readonly #endpoint: SimulatedEndpoint
   readonly #stopping = new AbortController()
   #isOpen = false
 
   constructor(components: WholeNodeComponents, init: WholeNodeInit) {
     this.#components = components
     this.#init = init
-    this.#door = new SimulatedDoor({
+    this.#endpoint = new SimulatedEndpoint({
       timers: components.env.timers,
       send: (to, frame) => this.#send(to, frame),
       self: () => this.#identity(),
@@ -111,7 +111,7 @@ export class WholeNode {
     })
   }
 
-  /** Whether somebody listens here: the node itself, or a door that says that it waits for its network. */
+  /** Whether somebody listens here: the node itself, or an endpoint that says that it waits for its network. */
   get listens(): boolean {
     return this.#isOpen || this.ring === undefined
   }
@@ -132,10 +132,10 @@ export class WholeNode {
   }
 
   frame(frame: Frame): void {
-    if (frame.kind === 'call' || frame.kind === 'fetch' || frame.kind === 'stage') this.#door.asked(frame)
-    else if (frame.kind === 'answer' || frame.kind === 'refusal' || !this.#door.knows(frame.id))
+    if (frame.kind === 'call' || frame.kind === 'fetch' || frame.kind === 'stage') this.#endpoint.asked(frame)
+    else if (frame.kind === 'answer' || frame.kind === 'refusal' || !this.#endpoint.knows(frame.id))
       for (const peers of this.#peers) peers.arrived(frame)
-    else this.#door.arrived(frame)
+    else this.#endpoint.arrived(frame)
   }
 
   /** The node at an address has taken a message. */

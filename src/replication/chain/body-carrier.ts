@@ -31,7 +31,7 @@ const UNCLAIMED_MS = 15 * 60 * 1000
 /** The longest that the sender of a body that still comes in there may send nothing, ms; then it is left to `push`. */
 const IDLE_MS = 60 * 1000
 
-/** Bytes of any body here; the door that the client came through has its own, lower limit. */
+/** Bytes of any body here; the endpoint that the client came through has its own, lower limit. */
 const BODY_BYTES_MAX = 2 ** 50
 
 /**

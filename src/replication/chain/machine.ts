@@ -1,5 +1,5 @@
 /**
- * `step(state, event)` → effects: the one door into a node's protocol. Synchronous and pure in that it reads no clock,
+ * `step(state, event)` → effects: the one endpoint into a node's protocol. Synchronous and pure in that it reads no clock,
  * draws no random number and waits for nothing; everything comes in with the event, everything goes out in the Batch.
  */
 

@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { PeerCall } from '../../../src/calls/calls.ts'
 import { StoreError } from '../../../src/errors.ts'
-import { SimulatedDoor } from '../../../src/lab/simulator/simulated-door.ts'
+import { SimulatedEndpoint } from '../../../src/lab/simulator/simulated-endpoint.ts'
 import { type Frame, SimulatedPeers } from '../../../src/lab/simulator/simulated-peers.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
 import type { Address, NodeId } from '../../../src/ring/identifier.ts'
@@ -13,7 +13,7 @@ const SELF = { address: HOME, nodeId: 'n2.0' as NodeId, boot: { counter: 1, nonc
 const LEARN: PeerCall = { kind: 'learn', records: [] }
 const OPTIONS = { timeoutMs: 5_000 }
 
-/** A node that asks, and the door of another; each frame takes a ms unless it is lost. */
+/** A node that asks, and the endpoint of another; each frame takes a ms unless it is lost. */
 function bench(
   init: { isLost?: (frame: Frame) => boolean; waits?: boolean; answer?: () => Promise<object> } = {},
 ) {
@@ -35,8 +35,8 @@ function bench(
         frame: (_to, frame) =>
           carry(frame, (arrived: Frame) => {
             if (arrived.kind === 'call' || arrived.kind === 'fetch' || arrived.kind === 'stage')
-              door.asked(arrived)
-            else door.arrived(arrived as never)
+              endpoint.asked(arrived)
+            else endpoint.arrived(arrived as never)
           }),
       },
     },
@@ -49,7 +49,7 @@ function bench(
       messages: (_, messages) => told.push(...messages.map(([, { kind }]) => `heard ${kind}`)),
     },
   )
-  const door = new SimulatedDoor({
+  const endpoint = new SimulatedEndpoint({
     timers: clock,
     send: (_to, frame) => carry(frame, frame => peers.arrived(frame)),
     self: () => SELF,
@@ -74,16 +74,16 @@ function bench(
     await clock.runSettled(clock.monotonicMs() + 80_000)
     return work
   }
-  return { peers, door, run, told, asked, staged, clock }
+  return { peers, endpoint, run, told, asked, staged, clock }
 }
 
 t.test('a call is answered once, also when its question or its answer is lost', async t => {
   for (const lost of ['nothing', 'call', 'answer']) {
     let losses = 0
-    const { peers, run, asked, door } = bench({ isLost: ({ kind }) => kind === lost && losses++ < 2 })
+    const { peers, run, asked, endpoint } = bench({ isLost: ({ kind }) => kind === lost && losses++ < 2 })
     t.same(await run(peers.call(HOME, LEARN, OPTIONS)), { said: 'yes' })
     t.same(asked, ['learn'], lost)
-    t.ok(door.knows('n1/1'))
+    t.ok(endpoint.knows('n1/1'))
   }
 })
 

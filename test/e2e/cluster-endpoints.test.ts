@@ -18,7 +18,7 @@ t.test('three nodes are one store', async t => {
 
   await t.test('a file put here is there', async t => {
     for (const { here, there } of entries) {
-      const path = `doors/${here.name}/${there.name}`
+      const path = `endpoints/${here.name}/${there.name}`
       const put = await here.client.put(path, `bytes of ${path}`)
       t.equal(put.status, 201, path)
       const replicas = replicasOf(
@@ -65,7 +65,7 @@ t.test('three nodes are one store', async t => {
 
   await t.test('every node lists the same', async t => {
     const [first, ...others] = await Promise.all(nodes.map(({ client }) => client.list()))
-    t.ok(first?.some(({ path }) => path.startsWith('doors/')))
+    t.ok(first?.some(({ path }) => path.startsWith('endpoints/')))
     t.same(
       [...(first ?? [])].map(({ path }) => path).sort(),
       first?.map(({ path }) => path),

@@ -1,5 +1,5 @@
 /**
- * The door of a whole simulated node, as peer-routes.ts is that of a real one: what other nodes ask, and what they send of bodies.
+ * The endpoint of a whole simulated node, as peer-routes.ts is that of a real one: what other nodes ask, and what they send of bodies.
  * A question that comes again is not answered anew.
  */
 import { Readable } from 'node:stream'
@@ -15,7 +15,7 @@ import type { BlobId } from '../../storage/record.ts'
 import { type Frame, type Question, type Reply, unavailable } from './simulated-peers.ts'
 import { ArrivingPieces, LeavingPieces } from './simulated-pieces.ts'
 
-export interface SimulatedDoorComponents {
+export interface SimulatedEndpointComponents {
   readonly timers: Timers
   /** To the node whose question it is about. */
   readonly send: (to: PeerIdentity, frame: Frame) => void
@@ -40,11 +40,11 @@ interface Answering {
 /** Questions remembered; one of before would be answered twice. */
 const REMEMBERED_MAX = 512
 
-export class SimulatedDoor {
-  readonly #components: SimulatedDoorComponents
+export class SimulatedEndpoint {
+  readonly #components: SimulatedEndpointComponents
   readonly #answering = new Map<string, Answering>()
 
-  constructor(components: SimulatedDoorComponents) {
+  constructor(components: SimulatedEndpointComponents) {
     this.#components = components
   }
 

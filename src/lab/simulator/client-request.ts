@@ -37,7 +37,7 @@ export interface ClientEnv {
 const BODY_BYTES_MAX = 2 ** 40
 
 /** Asks on behalf of a client. Without `env` bodies have no bytes: they are only names. */
-export function askDoor(
+export function askAsClient(
   replication: Replication,
   id: string,
   request: ClientRequest,

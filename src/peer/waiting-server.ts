@@ -1,5 +1,5 @@
 /**
- * The door of a node that waits for its network: it tells other nodes that it has none yet, so that of nodes which
+ * The endpoint of a node that waits for its network: it tells other nodes that it has none yet, so that of nodes which
  * start together exactly one founds the network, and tells everybody else to come back.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -9,7 +9,7 @@ import { answerGreeting, answerHeaders, type Question, questionOf } from './sign
 import { TLS_OPTIONS } from './tls-options.ts'
 import { authenticate, type Credentials, MESSAGE_BYTES_MAX } from './wire.ts'
 
-export interface WaitingDoorInit {
+export interface WaitingServerInit {
   readonly credentials: Credentials
   /** PEM; undefined serves plain HTTP. */
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined
@@ -19,7 +19,7 @@ export interface WaitingDoorInit {
 const STATUS: Partial<Record<ErrorCode, number>> = { NO_NETWORK: 503, UNAVAILABLE: 503, UNAUTHORIZED: 401 }
 
 /** A server that is not listening yet. */
-export function waitingDoor({ credentials, tls }: WaitingDoorInit): Server {
+export function waitingServer({ credentials, tls }: WaitingServerInit): Server {
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     // Messages belong to a node that runs: to their senders this one is not there yet.
     if (request.url === '/peer/messages') {
@@ -86,7 +86,7 @@ function send(
   headersFor: HeadersFor,
 ): void {
   const isText = typeof body === 'string'
-  // Nobody keeps a connection to a door that is about to be replaced.
+  // Nobody keeps a connection to an endpoint that is about to be replaced.
   const headers = {
     ...headersFor(status, body),
     'content-type': isText ? 'application/json; charset=utf-8' : 'application/msgpack',

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { FileService } from '../../src/files/file-service.ts'
-import { idempotencyOf, ringHeaders, sendWritten } from '../../src/http/doors.ts'
+import { idempotencyOf, ringHeaders, sendWritten } from '../../src/http/endpoint.ts'
 import type { Address } from '../../src/ring/identifier.ts'
 import type { PathName } from '../../src/ring/path-name.ts'
 

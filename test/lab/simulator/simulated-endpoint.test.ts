@@ -1,11 +1,11 @@
 import t from 'tap'
-import { SimulatedDoor } from '../../../src/lab/simulator/simulated-door.ts'
+import { SimulatedEndpoint } from '../../../src/lab/simulator/simulated-endpoint.ts'
 import type { Frame } from '../../../src/lab/simulator/simulated-peers.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
 import { encode } from '../../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../../src/ring/identifier.ts'
 
-// What the door answers is in simulated-peers.test.ts.
+// What the endpoint answers is in simulated-peers.test.ts.
 t.test('who has gone is not answered any more, and a question that comes again is the same', async t => {
   const sent: Frame[] = []
   const gone: boolean[] = []
@@ -14,7 +14,7 @@ t.test('who has gone is not answered any more, and a question that comes again i
     nodeId: 'n1.0' as NodeId,
     boot: { counter: 1, nonce: '0' },
   }
-  const door = new SimulatedDoor({
+  const endpoint = new SimulatedEndpoint({
     timers: new VirtualClock(),
     send: (_, frame) => sent.push(frame),
     self: () => identity,
@@ -37,14 +37,14 @@ t.test('who has gone is not answered any more, and a question that comes again i
     node: undefined,
     bytes: encode({ kind: 'holdings' }),
   } as const
-  door.arrived({ kind: 'gone', id: 'x' })
-  door.asked(question)
-  door.asked(question)
-  t.ok(door.knows('x'))
-  door.arrived({ kind: 'gone', id: 'x' })
+  endpoint.arrived({ kind: 'gone', id: 'x' })
+  endpoint.asked(question)
+  endpoint.asked(question)
+  t.ok(endpoint.knows('x'))
+  endpoint.arrived({ kind: 'gone', id: 'x' })
   await new Promise(setImmediate)
   t.same(gone, [true])
   t.equal(sent.length, 1)
-  door.asked(question)
+  endpoint.asked(question)
   t.equal(sent.length, 2, 'the answer of before')
 })

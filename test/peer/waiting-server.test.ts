@@ -5,7 +5,7 @@ import { realEnv } from '../../src/env.ts'
 import { HttpPeers } from '../../src/peer/http-peers.ts'
 import { PeerVersions } from '../../src/peer/protocol.ts'
 import { Turns } from '../../src/peer/turns.ts'
-import { waitingDoor } from '../../src/peer/waiting-door.ts'
+import { waitingServer } from '../../src/peer/waiting-server.ts'
 import type { Credentials } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 
@@ -21,15 +21,15 @@ const credentials = (secret: string | undefined): Credentials => ({
   turns: new Turns(realEnv()),
 })
 
-async function openDoor(t: { teardown(then: () => unknown): unknown }, secret?: string) {
-  const door = waitingDoor({ credentials: credentials(secret), tls: undefined })
-  door.listen(0, '127.0.0.1')
-  await once(door, 'listening')
+async function openServer(t: { teardown(then: () => unknown): unknown }, secret?: string) {
+  const endpoint = waitingServer({ credentials: credentials(secret), tls: undefined })
+  endpoint.listen(0, '127.0.0.1')
+  await once(endpoint, 'listening')
   t.teardown(() => {
-    door.closeAllConnections()
-    door.close()
+    endpoint.closeAllConnections()
+    endpoint.close()
   })
-  const address = `127.0.0.1:${(door.address() as AddressInfo).port}` as Address
+  const address = `127.0.0.1:${(endpoint.address() as AddressInfo).port}` as Address
   const unreachable: string[] = []
   const peersWith = (theirs: string | undefined) => {
     const peers = new HttpPeers<string, string, unknown>(
@@ -51,20 +51,20 @@ async function openDoor(t: { teardown(then: () => unknown): unknown }, secret?: 
 const options = { timeoutMs: 10_000 }
 
 t.test('another node is told that there is no network here', async t => {
-  const { address, peersWith } = await openDoor(t, 's')
+  const { address, peersWith } = await openServer(t, 's')
   await t.rejects(peersWith('s').call(address, 'join', options), { code: 'NO_NETWORK' })
   await t.rejects(peersWith('other').call(address, 'join', options), { code: 'UNAUTHORIZED' })
 })
 
 t.test('to the senders of messages, nobody is there yet', async t => {
-  const { address, peersWith, unreachable } = await openDoor(t)
+  const { address, peersWith, unreachable } = await openServer(t)
   peersWith(undefined).send(address, 'm')
   while (unreachable.length === 0) await new Promise(resolve => setImmediate(resolve))
   t.same(unreachable, ['refused'])
 })
 
 t.test('clients hear that it is alive, and to come back', async t => {
-  const { address } = await openDoor(t)
+  const { address } = await openServer(t)
   const health = await fetch(`http://${address}/health`)
   t.same([health.status, await health.json()], [200, { status: 'ok' }])
   for (const path of ['/ready', '/get/a', '/peer/call']) {
@@ -76,7 +76,7 @@ t.test('clients hear that it is alive, and to come back', async t => {
 })
 
 t.test('what is no message of a node is refused', async t => {
-  const { address } = await openDoor(t)
+  const { address } = await openServer(t)
   const reply = await fetch(`http://${address}/peer/call`, { method: 'POST', body: 'x' })
   t.match(await reply.json(), { error: { code: 'PROTOCOL_UNSUPPORTED' } })
   const large = await fetch(`http://${address}/peer/call`, {

@@ -1,5 +1,5 @@
 /**
- * What the doors have in common: the parts they stand on, what a route says of itself, and the headers about the
+ * What the endpoints have in common: the parts they stand on, what a route says of itself, and the headers about the
  * ring that every reply about a file carries.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -13,14 +13,14 @@ import type { RingNode } from '../ring-node/ring-node.ts'
 import type { Access } from './auth.ts'
 import { withBasic } from './basic-auth.ts'
 import type { Connections } from './connections.ts'
-import type { DoorContract } from './contract.ts'
+import type { EndpointContract } from './contract.ts'
 import type { Gate } from './gate.ts'
 import type { Metrics } from './metrics.ts'
 import type { ShareLinks } from './share-links.ts'
 import type { UploadSlots } from './upload-slots.ts'
 
 /** What the routes are built from. */
-export interface Doors {
+export interface HttpComponents {
   readonly gate: Gate
   readonly metrics: Metrics
   readonly files: FileService
@@ -36,16 +36,16 @@ export interface Doors {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** True for doors that other nodes knock at, with a signature of their own. */
+    /** True for endpoints that other nodes ask at, with a signature of their own. */
     peer?: boolean
-    /** True when the door needs no token. */
+    /** True when the endpoint needs no token. */
     open?: boolean
-    /** True for doors whose replies carry Ring-Chain and Ring-Hops. */
+    /** True for endpoints whose replies carry Ring-Chain and Ring-Hops. */
     aboutFile?: boolean
-    /** True when the door takes Basic authentication. */
+    /** True when the endpoint takes Basic authentication. */
     basic?: boolean
-    /** What /openapi.json says of the door. */
-    contract?: DoorContract
+    /** What /openapi.json says of the endpoint. */
+    contract?: EndpointContract
   }
   interface FastifyRequest {
     /** The Content-Type as the client sent it; the router refuses malformed ones, a store does not care. */
@@ -58,12 +58,12 @@ export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS' | Da
 /** The methods that WebDAV adds (RFC 4918, section 9). */
 export type DavMethod = 'PROPFIND' | 'PROPPATCH' | 'MKCOL' | 'COPY' | 'MOVE' | 'LOCK' | 'UNLOCK'
 
-export interface Door {
+export interface Endpoint {
   readonly methods: readonly Method[]
   readonly urls: readonly string[]
   readonly access: Access
   readonly aboutFile: boolean
-  readonly contract: DoorContract
+  readonly contract: EndpointContract
   /** Basic authentication is taken beside Bearer. */
   readonly basic?: boolean
   /** Answers are compressed for whoever takes them so; the scope has the plugin for it. */
@@ -71,8 +71,12 @@ export interface Door {
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 }
 
-export function addDoor(fastify: FastifyInstance, { gate, metrics }: Doors, door: Door): void {
-  const { access, aboutFile, contract, basic, compress, handler } = door
+export function addEndpoint(
+  fastify: FastifyInstance,
+  { gate, metrics }: HttpComponents,
+  endpoint: Endpoint,
+): void {
+  const { access, aboutFile, contract, basic, compress, handler } = endpoint
   const config = {
     open: access === 'open' || access === 'signed',
     aboutFile,
@@ -80,8 +84,8 @@ export function addDoor(fastify: FastifyInstance, { gate, metrics }: Doors, door
     basic: basic ?? false,
   }
   const onRequest = basic ? withBasic(gate.hookFor(access)) : gate.hookFor(access)
-  for (const url of door.urls) {
-    for (const method of door.methods) {
+  for (const url of endpoint.urls) {
+    for (const method of endpoint.methods) {
       const onResponse = metrics.hookFor(url)
       fastify.route({ method, url, config, onRequest, onResponse, handler, ...(compress && { compress }) })
     }
