@@ -47,6 +47,7 @@ export interface ClusterInit {
   readonly settings: ChainSettings
   /** The nodes are whole: nobody tells them who the others are. */
   readonly whole?: boolean
+  readonly gossips?: boolean
 }
 
 export interface ClusterComponents {
@@ -322,7 +323,7 @@ export class ChainCluster {
     return {
       wire: whole.wireOf(name),
       address: () => whole.addressOf(name) as Address,
-      zone: this.#zoneOf(name),
+      ...{ zone: this.#zoneOf(name), gossips: this.#init.gossips === true },
       boots: () => this.#bootsOf(name),
     }
   }

@@ -54,6 +54,7 @@ export interface WholeNodeSetting {
   readonly address: () => Address
   readonly zone: string | undefined
   readonly boots: () => readonly Address[]
+  readonly gossips: boolean
 }
 
 export interface ChainNodeComponents {
@@ -204,7 +205,7 @@ export class ChainNode {
     return [[VALUE + key, value]]
   }
 
-  #runWhole(boot: number, { wire, address, zone, boots }: WholeNodeSetting, then: () => void): void {
+  #runWhole(boot: number, { wire, address, zone, boots, gossips }: WholeNodeSetting, then: () => void): void {
     const { clock, stopped } = this.#components
     const whole = new WholeNode(
       {
@@ -214,7 +215,7 @@ export class ChainNode {
         drive: (components, init) => this.#driveWhole(components, init),
       },
       {
-        ...{ nodeId: this.id, boot, address: address(), zone, boots: boots() },
+        ...{ nodeId: this.id, boot, address: address(), zone, gossips, boots: boots() },
         // A disk that was put back is started under a count that it had before: what that one was told late is not for this one.
         name: `${this.id}/${boot}${this.restored ? `.${++this.#restarts}` : ''}`,
         settings: wholeSettings(this.#init.settings),

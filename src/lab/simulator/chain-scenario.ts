@@ -23,6 +23,7 @@ import { ChainWorkload } from './chain-workload.ts'
 import { type World, worldOf } from './chain-world.ts'
 import { DiskCopies } from './disk-copies.ts'
 import { InvariantBroken } from './invariant-broken.ts'
+import { beliefsGoneWrong } from './last-beliefs.ts'
 import { lookupsGoneWrong } from './last-lookups.ts'
 import { checkHistory } from './linearizability.ts'
 import type { RunOptions, RunResult, Scenario } from './scenario.ts'
@@ -327,6 +328,11 @@ class ChainRun {
     )
   }
 
+  #doubted(): Promise<string | undefined> {
+    const nodes = this.#cluster.nodes.filter(node => this.#cluster.isMember(node))
+    return beliefsGoneWrong({ clock: this.#clock, nodes })
+  }
+
   /** Reads everything once more, and judges the history. */
   async #verdict(): Promise<Failure | undefined> {
     const node = this.#cluster.nodes.find(each => this.#cluster.isMember(each))
@@ -350,7 +356,7 @@ class ChainRun {
     if (unread !== undefined)
       return { reason: `${unread.path} can't be read after healing`, subjects: [unread.path] }
     this.#invariants.assertBodies(this.#workload.paths)
-    const lost = this.#world.whole ? await this.#lost() : undefined
+    const lost = this.#world.whole ? ((await this.#lost()) ?? (await this.#doubted())) : undefined
     if (lost !== undefined) return { reason: lost, subjects: '*' }
     const operations = this.#workload.operations()
     for (const path of this.#workload.paths) {

@@ -12,6 +12,9 @@ const LONG_SHARE = 0.04
 /** The share of the worlds with whole nodes, which take about three times as long (docs/decisions/0250). */
 const WHOLE_SHARE = 0.35
 
+/** The share of those in which the nodes gossip, too. */
+const GOSSIP_SHARE = 0.3
+
 /** The world of a run. A schedule may say some of it. */
 export interface World {
   readonly nodes: number
@@ -32,12 +35,15 @@ export interface World {
   readonly outcomesKeptMs: number
   /** Whether the nodes are whole: bodies have bytes, and nobody tells the nodes who the others are (docs/decisions/0250). */
   readonly whole: boolean
+  /** Whether whole nodes gossip, with the settings that a node has by default. */
+  readonly gossips: boolean
 }
 
 export function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
   const nodes = given.nodes ?? random.int(3, 7)
   const drawnMs = random.fork('length').chance(LONG_SHARE) ? LONG_TROUBLE_MS : TROUBLE_MS
   const { troubleMs = drawnMs } = given
+  const whole = given.whole ?? (process.env.WHOLE ? true : random.fork('whole').chance(WHOLE_SHARE))
   return {
     troubleMs,
     nodes,
@@ -49,6 +55,9 @@ export function worldOf(random: SeededRandom, given: Partial<World> = {}): World
     large: given.large ?? (hasBrokenLink(random) ? 0 : 0.3),
     verifies: given.verifies ?? random.fork('healing').chance(0.5),
     outcomesKeptMs: given.outcomesKeptMs ?? random.fork('keys').pick([1_500, 2_500, 2_500, 6_000]),
-    whole: given.whole ?? (process.env.WHOLE ? true : random.fork('whole').chance(WHOLE_SHARE)),
+    whole,
+    // What a schedule was kept for was timed without.
+    gossips:
+      given.gossips ?? (given.whole === undefined && whole && random.fork('gossip').chance(GOSSIP_SHARE)),
   }
 }

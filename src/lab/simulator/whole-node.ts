@@ -7,6 +7,7 @@ import type { NetworkWish } from '../../calls/calls.ts'
 import type { Envelope } from '../../calls/envelope.ts'
 import type { Env } from '../../env.ts'
 import { errorCode } from '../../errors.ts'
+import { GOSSIP_DEFAULTS } from '../../membership/gossip/settings.ts'
 import { type Joined, joinNetwork, takePart } from '../../membership/join.ts'
 import type { PeerIdentity } from '../../peer/peers.ts'
 import type { ChainSettings } from '../../replication/chain/machine-state.ts'
@@ -43,6 +44,7 @@ export interface WholeNodeInit {
   /** Whom to ask for the network; nobody founds one. */
   readonly boots: readonly Address[]
   readonly settings: Partial<ChainSettings>
+  readonly gossips: boolean
   readonly halted: () => void
   readonly broken: (error: unknown) => void
   /** It has found its network, and what it does for it has begun to be. */
@@ -100,6 +102,7 @@ export class WholeNode {
         secret: undefined,
         scheme: 'http',
         learn: 'path',
+        gossip: this.#init.gossips ? GOSSIP_DEFAULTS : undefined,
         broken: ({ error }) => broken(error),
       },
     )

@@ -222,10 +222,11 @@ export class Beliefs {
    */
   tell(toWatched: boolean, times: number): Told {
     const nodes = new Set(this.#news.take(NEWS_TOLD_MAX, times, () => false))
-    const inDoubt = [...this.#known].filter(([, { by }]) => by.size > 0)
+    const inDoubt: NodeId[] = []
+    for (const [node, { by }] of this.#known) if (by.size > 0) inDoubt.push(node)
     for (let count = 0; count < Math.min(OLD_DOUBTS_TOLD, inDoubt.length); count++) {
       this.#next = (this.#next + 1) % inDoubt.length
-      nodes.add((inDoubt[this.#next] as [NodeId, Known])[0])
+      nodes.add(inDoubt[this.#next] as NodeId)
     }
     const beats = new Map<NodeId, Beat>([[this.#init.self, this.ownBeat]])
     const doubts: Doubt[] = []
