@@ -140,3 +140,30 @@ t.test(
     }
   },
 )
+
+t.test('a disk that was put back is refused by a node that has never met it', async t => {
+  const { clock, cluster } = await chainBench({ nodes: 4, founders: 3, whole: true })
+  const [n1, n4] = [cluster.node('n1'), cluster.node('n4')]
+  const later = (ms: number) => clock.runSettled(clock.monotonicMs() + ms)
+  await later(400)
+  for (let times = 0; times < 2; times++) {
+    cluster.crash(n1)
+    cluster.start(n1)
+    await later(200)
+  }
+  const [, second] = n1.images
+  cluster.crash(n1)
+  cluster.join(n4)
+  await later(400)
+  t.ok(n4.running)
+  // Those who know the first node are not there when it comes back from its second start.
+  cluster.network.partition([[n1.name, n4.name], ['n2', 'n3'] as NodeName[]])
+  n1.disk.restore(second?.disk as never)
+  n1.restored = true
+  cluster.start(n1)
+  await later(100)
+  t.equal(n1.id, 'n1.0', 'it has told nobody')
+  n4.whole?.ring?.allNodes.meetAgain()
+  await later(200)
+  t.equal(n1.id, 'n1.1', 'it has ended, and is another node from now on')
+})
