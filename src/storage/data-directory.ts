@@ -25,8 +25,8 @@ import locks from 'fs-native-extensions'
 import { StoreError } from '../errors.ts'
 import { diskError } from './disk-errors.ts'
 
-/** Raised when what is on disk changes in a way that an older program would misread. */
-export const FORMAT = 2
+/** Raised when what is on disk changes in a way that an older program would misread. 3: notes of records have a checksum. */
+export const FORMAT = 3
 
 const LOCK_FILE = 'lock'
 const FORMAT_FILE = 'altered-chord.json'

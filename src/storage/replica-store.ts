@@ -23,8 +23,8 @@ export interface InspectedRecord {
   readonly path: PathName
   /** Undefined when the record fails its checksum. */
   readonly kept: KeptRecord | undefined
-  /** Of a damaged record: what the list says of the file, if anything. */
-  readonly listed: ListEntry | undefined
+  /** Of a damaged record: which version of the file it was, as the list says, if anything. */
+  readonly listed: Pick<ListEntry, 'etag'> | undefined
 }
 
 /** One change of a path: from what is kept to what will be. */

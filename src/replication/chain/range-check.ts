@@ -16,7 +16,7 @@ import type { BodyCarrier } from './body-carrier.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
 import type { ChainDriver } from './driver.ts'
 import { holdersOf } from './network-view.ts'
-import { keptRecordOf } from './record-notes.ts'
+import { areNotesWhole, keptRecordOf } from './record-notes.ts'
 
 /** Between two words about progress, ms: often enough that nobody takes the check for dead. */
 const PROGRESS_MS = 1_000
@@ -51,6 +51,19 @@ export interface RangeCheckComponents {
   readonly askRecord: (node: NodeId, path: PathName) => Promise<ChainRecord | undefined>
 }
 
+/** Nobody knows which version it was, so none of another replica can take its place. */
+const DAMAGED_TOMBSTONE = {
+  code: 'CORRUPT',
+  message: 'The stored record of a removed file fails its checksum.',
+} as const
+
+/** A record of which the notes alone are damaged is a damaged record of that version. */
+function withWholeNotes(inspected: InspectedRecord): InspectedRecord {
+  const { path, kept } = inspected
+  if (kept?.file === undefined || areNotesWhole(kept.notes)) return inspected
+  return { path, kept: undefined, listed: { etag: etagOf(kept.file) } }
+}
+
 export class RangeCheck {
   readonly #components: RangeCheckComponents
 
@@ -63,7 +76,8 @@ export class RangeCheck {
     const { env, storage } = this.#components
     const count = { files: 0, bytes: 0 }
     let saidMs = env.clock.monotonicMs()
-    for (const inspected of storage.replica.inspect(range.lo, range.hi)) {
+    for (const found of storage.replica.inspect(range.lo, range.hi)) {
+      const inspected = withWholeNotes(found)
       const copy = this.#checkCopy(inspected)
       let step = await copy.next()
       for (; !step.done; step = await copy.next()) {
@@ -80,6 +94,9 @@ export class RangeCheck {
         yield word ?? { kind: 'progress', ...count }
         if (word) break
       }
+    }
+    for (const { path, notes } of storage.replica.tombstones(range.lo, range.hi)) {
+      if (!areNotesWhole(notes)) yield { kind: 'copy', path, ...DAMAGED_TOMBSTONE, healed: false }
     }
     const epoch = this.#epochOf(range)
     await this.#components.driver.durable()
@@ -133,11 +150,8 @@ export class RangeCheck {
     if (!heal) return { kind: 'copy', path, code, message, healed: false }
     try {
       await this.#heal(inspected)
-      const again = this.#checkCopy({
-        path,
-        kept: this.#components.storage.replica.record(path),
-        listed: undefined,
-      })
+      const kept = this.#components.storage.replica.record(path)
+      const again = this.#checkCopy(withWholeNotes({ path, kept, listed: undefined }))
       let step = await again.next()
       while (!step.done) step = await again.next()
       return { kind: 'copy', path, code, message, healed: step.value === undefined }

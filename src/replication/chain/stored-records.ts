@@ -178,12 +178,13 @@ function* reading<Kept>(stored: Iterable<Kept>): Iterable<Kept> {
   }
 }
 
-/** @throws StoreError CORRUPT: tombstones are on the disk without a checksum. */
+/** @throws StoreError CORRUPT: notes of before format 3 of the data directory are without a checksum. */
 function decoded(kept: KeptRecord): ChainRecord {
   try {
     return chainRecordOf(kept)
   } catch (cause) {
-    throw new StoreError('CORRUPT', 'A stored record can not be decoded.', { cause })
+    if (errorCode(cause) !== undefined) throw cause
+    throw new StoreError('CORRUPT', 'A stored record can not be decoded.', { path: kept.path, cause })
   }
 }
 

@@ -97,8 +97,14 @@ async function node(paths: readonly string[]) {
     if (record === undefined) throw new Error('It was put.')
     return chainRecordOf(record)
   }
+  /** Turns one bit of what is on the disk. */
+  const damageNotes = (path: string) => {
+    const notes = storage.replica.record(parsePathName(path))?.notes
+    if (notes === undefined) throw new Error('It was put.')
+    notes[9] = (notes[9] as number) ^ 1
+  }
   t.teardown(() => ring.close())
-  return { ring, words, bad, undecodable, restored, others, kept, check }
+  return { ring, words, bad, undecodable, restored, others, kept, check, damageNotes }
 }
 
 function view({ known }: { known: NetworkView }) {
@@ -139,6 +145,23 @@ t.test('a record that fails its checksum is replaced by the same version of anot
   t.match(await words(), [{ path: 'a', healed: true }, { kind: 'end' }])
   t.equal((await words()).length, 1)
 })
+
+t.test(
+  'notes that fail their checksum are named: those of a file are replaced, those of a tombstone are not believed',
+  async t => {
+    const { words, others, kept, ring, damageNotes } = await node(['a', 'gone'])
+    await ring.replication.commit({ kind: 'remove', path: parsePathName('gone'), condition: 'none' })
+    const good = kept('a')
+    others.record = () => good
+    damageNotes('a')
+    t.match(await words(false), [{ path: 'a', code: 'CORRUPT', healed: false }, { kind: 'end' }])
+    t.match(await words(), [{ path: 'a', code: 'CORRUPT', healed: true }, { kind: 'end' }])
+    t.same(kept('a'), good)
+    damageNotes('gone')
+    t.match(await words(), [{ path: 'gone', code: 'CORRUPT', healed: false }, { kind: 'end' }])
+    t.throws(() => kept('gone'), { code: 'CORRUPT', path: 'gone' })
+  },
+)
 
 t.test('what nobody has a good copy of is told', async t => {
   const { words, bad, others } = await node(['a', 'large'])
