@@ -161,6 +161,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'const vote = view.acceptors.includes(replica) ? replica : undefined',
     replace: 'const vote = replica',
     loss: 'a replica that is no acceptor confirms',
+    equivalent: 'the replica itself says whether it votes; with the mutant another one is only asked later',
   },
   {
     id: 'late-read-joins-round',
@@ -211,6 +212,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'vote: acceptors.includes(m.self) })',
     replace: 'vote: true })',
     loss: 'a replica that is no acceptor confirms',
+    equivalent: 'the replica itself says whether it votes; with the mutant another one is only asked later',
   },
   {
     id: 'read-when-sealed',
@@ -452,6 +454,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'vote ? from : undefined)',
     replace: 'from)',
     loss: 'a replica that is no acceptor confirms',
+    equivalent: 'the replica itself says whether it votes; with the mutant another one is only asked later',
   },
   {
     id: 'stale-once-goes-on',

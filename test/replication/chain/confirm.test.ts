@@ -181,3 +181,18 @@ t.test('a sealed acceptor says what it has accepted, and the reader finishes it'
   t.equal(bench.answers.get('r')?.kind, 'value')
   for (const name of ['n1', 'n2', 'n3']) t.ok(bench.state(name, 'v2').active)
 })
+
+t.test('of two nodes the one that does not decide confirms nothing, for itself or for others', async t => {
+  const nodes = ['n1', 'n2', 'n3']
+  const bench = new Bench({ nodes, view: wholeView(['n1', 'n2'], ['n1']) })
+  bench.machine('n3').table.learn(bench.state('n1').view)
+  bench.put('n1', 'w', 'a')
+  // Without the head, which decides alone.
+  bench.lose = ({ from, to }) => from === 'n1' || to === 'n1'
+  t.equal(bench.get('n2', 'own', 'a'), 'no answer')
+  t.equal(bench.get('n3', 'another', 'a'), 'no answer')
+  bench.lose = () => false
+  for (let round = 0; round < 3; round++)
+    for (const kind of ['confirm', 'task', 'retry'] as const) bench.fire(kind)
+  for (const id of ['own', 'another']) t.equal(bench.answers.get(id)?.kind, 'value')
+})
