@@ -19,6 +19,9 @@ const STRANGERS_MAX = 64
 /** Nodes asked about one stranger; those who share ranges with it know it. */
 const ASKED_MAX = 16
 
+/** Nodes asked about one that speaks and can't be asked itself: on a machine that is busy that may be many. */
+const ABOUT_SPEAKER_MAX = 3
+
 /** One question, ms. */
 const ASK_TIMEOUT_MS = 2_000
 
@@ -147,9 +150,10 @@ export class Strangers {
   async #askSpeaker(node: NodeId, address: Address): Promise<boolean> {
     const { members, call, signal } = this.#components
     if ((await this.#ask(node, address)) > 0) return true
-    const isAnswered = (await this.#ask(node, undefined, [members.self])) > 0
+    const thirds = this.#thoseWhoKnow(node).slice(0, ABOUT_SPEAKER_MAX)
+    const isAnswered = (await this.#askAt(thirds, node, [members.self])) > 0
     const obituary = members.map.record(node)
-    const third = this.#thoseWhoKnow(node).find(({ nodeId }) => nodeId !== node)
+    const [third] = thirds
     if (!isAnswered || obituary?.status !== 'dead' || third === undefined) return isAnswered
     const ask = { kind: 'learn', records: [members.self, obituary] } as const
     await call(third.address, ask, { timeoutMs: ASK_TIMEOUT_MS, signal }).catch(() => undefined)
@@ -162,18 +166,27 @@ export class Strangers {
     const sharers = this.#components.sharers(node)
     return members
       .others()
+      .filter(({ nodeId }) => nodeId !== node)
       .sort((a, b) => Number(sharers.has(b.nodeId)) - Number(sharers.has(a.nodeId)))
       .slice(0, ASKED_MAX)
   }
 
   /** Asks a node who it is, or others. Gives how many have answered. */
-  async #ask(node: NodeId, address: Address | undefined, records = this.#whatIsSaid(node)): Promise<number> {
+  #ask(node: NodeId, address: Address | undefined): Promise<number> {
+    const asked = address === undefined ? this.#thoseWhoKnow(node) : [{ address }]
+    return this.#askAt(asked, node, this.#whatIsSaid(node))
+  }
+
+  async #askAt(
+    asked: readonly Pick<MapRecord, 'address'>[],
+    node: NodeId,
+    records: readonly MapRecord[],
+  ): Promise<number> {
     const { members, call, signal } = this.#components
-    const asked = address === undefined ? this.#thoseWhoKnow(node).map(other => other.address) : [address]
     const by: NodeId[] = []
     const ask = { kind: 'learn', records, about: [node] } as const
     const answers = await Promise.allSettled(
-      asked.map(async to => {
+      asked.map(async ({ address: to }) => {
         const answer = await call(to, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })
         const { record, records } = answer as LearnAnswer
         const news = [record, ...(records ?? [])].filter(({ nodeId }) => nodeId === node)
