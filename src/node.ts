@@ -18,6 +18,7 @@ import { type Joined, type JoinInit, joinNetwork, newcomerCredentials, takePart 
 import type { ProtocolVersion } from './peer/protocol.ts'
 import { waitingServer } from './peer/waiting-server.ts'
 import type { Address, NodeId } from './ring/identifier.ts'
+import { OwnVitals } from './ring-node/own-vitals.ts'
 import { RingNode } from './ring-node/ring-node.ts'
 import { S3Server, type S3ServerConfig } from './s3/server.ts'
 import { COPY_REFUSED, eraseStorage } from './storage/data-directory.ts'
@@ -64,6 +65,7 @@ export class StoreNode implements NodeControl {
   readonly #retiring = new Set<Promise<void>>()
   readonly #stopSignal = new AbortController()
   #changing = false
+  readonly #vitals: OwnVitals
   #end: NodeEnd = 'stopped'
   #hasStarted = false
   readonly #ended: Promise<NodeEnd>
@@ -78,6 +80,7 @@ export class StoreNode implements NodeControl {
     this.#env = components.env
     this.#init = init
     this.#config = config
+    this.#vitals = new OwnVitals(this.#env, { version: VERSION, directory: config.dataDirectory })
     this.#ended = new Promise(resolve => {
       this.#resolveEnded = resolve
     })
@@ -181,9 +184,9 @@ export class StoreNode implements NodeControl {
       { consistency: 'chain', fileBytesMax: config.limits.fileBytesMax },
     )
     const facts = {
-      address: this.#address(),
-      version: VERSION,
+      ...{ address: this.#address(), version: VERSION },
       notReadyBecause: () => this.#notReadyBecause(),
+      answered: () => this.#vitals.answered(),
     }
     await takePart(ring, joined, async () => {
       const server = await buildServer({ files, ring, control: this, env: this.#env }, { config, facts })
@@ -242,8 +245,7 @@ export class StoreNode implements NodeControl {
   }
 
   async #eraseDisk(): Promise<void> {
-    const { dataDirectory } = this.#config
-    if (dataDirectory !== undefined) await eraseStorage(dataDirectory)
+    if (this.#config.dataDirectory !== undefined) await eraseStorage(this.#config.dataDirectory)
   }
 
   #alone(): NodeConfig {
@@ -322,7 +324,7 @@ export class StoreNode implements NodeControl {
         secret,
         ...this.#init,
         scheme: tls === undefined ? 'http' : 'https',
-        ...{ learn, gossip },
+        ...{ learn, gossip, vitals: () => this.#vitals.of(storage.statistics()) },
         halted: () => {
           this.#env.log.error({ op: 'halt' }, COPY_REFUSED)
           this.#end = 'halted'

@@ -25,6 +25,7 @@ import type { BlobId } from '../storage/record.ts'
 import type { ListEntry, ListQuery } from '../storage/storage.ts'
 import type { Knowledge } from '../views/recovery.ts'
 import type { Boot, NodeId, View, ViewId } from '../views/view.ts'
+import type { Vitals } from './vitals.ts'
 
 /** What every node of one network has in common. */
 export interface NetworkConfig {
@@ -110,6 +111,12 @@ export interface ListAnswer {
   readonly upTo: string | undefined
   /** The ranges that the asked node answers for. */
   readonly arcs: readonly ListedArc[]
+}
+
+export interface RangesAnswer {
+  readonly ranges: readonly RangeReport[]
+  /** Absent from nodes of before it was said, and where nobody has told the node. */
+  readonly vitals?: Vitals | undefined
 }
 
 export interface ListedArc extends Arc {
@@ -236,8 +243,8 @@ const CALLS = {
   lookup: since(3, { request: lookupRequest }, answers<LookupReply<View>>()),
   'has-body': since(3, { blobId: is.text<BlobId>(TEXT_LENGTH_MAX) }, answers<{ readonly has: boolean }>()),
   list: since(3, listFields, answers<ListAnswer>()),
-  /** The ranges that the asked node has a part in. */
-  ranges: since(3, {}, answers<{ readonly ranges: readonly RangeReport[] }>()),
+  /** The ranges that the asked node has a part in, and how it is doing. */
+  ranges: since(3, {}, answers<RangesAnswer>()),
   /** How equal the records of a range are, part by part. */
   digests: since(
     3,

@@ -169,6 +169,8 @@ export interface LookupAnswer {
   readonly hops: number
   /** Of `hops`, those to nodes that could not be reached. */
   readonly failed: number
+  /** For each step along `chain`, from asking the next node to its answer, milliseconds; absent from nodes of before it was said. */
+  readonly hopMs?: readonly number[]
   /** How long it took the asked node, milliseconds. */
   readonly ms: number
 }
@@ -212,8 +214,24 @@ export interface OverlayRange {
   readonly state: 'serving' | 'back-filling' | 'changing' | 'unknown'
 }
 
+/** What a node says of itself. */
+export interface NodeVitals {
+  readonly address: string
+  readonly version: string
+  readonly uptimeSeconds: number
+  readonly files: number
+  readonly bytes: number
+  readonly memoryBytes: number
+  /** Requests of clients, answered since its start. */
+  readonly requests: number
+  /** Of the file system that its files are on. */
+  readonly disk?: { readonly freeBytes: number; readonly totalBytes: number }
+}
+
 export interface Overlay {
   readonly networkId: string
+  /** Those that answered; absent from nodes of before it was said. */
+  readonly nodes?: readonly NodeVitals[]
   /** In the order of their positions. */
   readonly ranges: readonly OverlayRange[]
 }

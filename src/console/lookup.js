@@ -15,6 +15,7 @@ import { Component, h } from './preact.js'
  * @property {string[]} chain
  * @property {number} hops
  * @property {number} failed
+ * @property {number[]} [hopMs] for each step of the way, from asking to the answer
  * @property {number} ms that the node took
  */
 
@@ -77,7 +78,7 @@ export class LookupForm extends Component {
               'li',
               { key: at },
               badge(node, colours),
-              at === 0 ? h('span', { class: 'faint' }, 'was asked') : null,
+              h('span', { class: 'faint' }, at === 0 ? 'was asked' : hopTime(found, at)),
             ),
           ),
         ),
@@ -95,6 +96,15 @@ export class LookupForm extends Component {
       ],
     )
   }
+}
+
+/**
+ * What one step of the way took alone: what lies behind it was asked meanwhile.
+ * @param {Lookup} found @param {number} at the node that the step leads to
+ */
+export function hopTime({ hopMs = [] }, at) {
+  const all = hopMs[at - 1]
+  return all === undefined ? '' : `${Math.max(0, all - (hopMs[at] ?? 0)).toFixed(2)} ms`
 }
 
 /** A node's name with its colour. @param {string} node @param {Map<string, string>} colours */

@@ -22,7 +22,7 @@ export class NetworkView extends Component {
     network: /** @type {import('./node-rows.js').Network | null} */ (null),
     overlay: /** @type {import('./ring.js').Overlay | null} */ (null),
     status: /** @type {import('./node-rows.js').Status | null} */ (null),
-    looks: /** @type {{ at: number, bytes: number }[]} */ ([]),
+    looks: /** @type {import('./node-rows.js').Look[]} */ ([]),
     error: '',
     shown: /** @type {import('./ring.js').Range | undefined} */ (undefined),
     chosen: /** @type {string} */ (''),
@@ -54,7 +54,10 @@ export class NetworkView extends Component {
     try {
       const [known, ring, own] = await Promise.all([network(signal), overlay(signal), status(signal)])
       const at = performance.now()
-      const looks = [...this.state.looks.filter(look => at - look.at < RATE_MS), { at, bytes: own.bytes }]
+      const looks = [
+        ...this.state.looks.filter(look => at - look.at < RATE_MS),
+        { at, nodes: ring.nodes ?? [] },
+      ]
       this.setState({ network: known, overlay: ring, status: own, looks, error: '' })
     } catch (error) {
       if (signal.aborted) return
@@ -67,13 +70,7 @@ export class NetworkView extends Component {
   #rows() {
     const { network, overlay, looks } = this.state
     if (network === null || overlay === null) return []
-    const [first] = looks
-    const now = looks.at(-1)
-    const before =
-      first && now && now.at > first.at
-        ? { bytes: first.bytes, seconds: (now.at - first.at) / 1000 }
-        : undefined
-    return rowsOf(network, overlay, this.state.status, before)
+    return rowsOf(network, overlay, looks)
   }
 
   render() {

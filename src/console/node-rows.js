@@ -5,32 +5,41 @@
 /**
  * @typedef {{ address: string, status: 'alive' | 'left' | 'dead', self?: boolean, suspect?: boolean, identifier: string, zone?: string }} KnownNode
  * @typedef {{ networkId: string, replicas: number, minReplicas: number, virtualNodes: number, nodes: KnownNode[] }} Network
- * @typedef {{ address: string, version: string, uptimeSeconds: number, files: number, bytes: number, memory: { rssBytes: number }, durable: boolean, replication: string }} Status
- * @typedef {KnownNode & { share: number, heads: number, keeps: number, own?: Status, bytesPerSecond?: number }} NodeRow
+ * @typedef {{ durable: boolean, replication: string }} Status
+ * @typedef {{ address: string, uptimeSeconds: number, files: number, bytes: number, memoryBytes: number, requests: number, disk?: { freeBytes: number, totalBytes: number } }} Vitals
+ * @typedef {{ at: number, nodes: readonly Vitals[] }} Look when, ms, and what the nodes said
+ * @typedef {KnownNode & { share: number, heads: number, keeps: number, vitals?: Vitals, bytesPerSecond?: number, requestsPerSecond?: number }} NodeRow
  */
 
 /**
- * One row for each node that is or was there. A node says of itself how much it keeps; of the others it knows their part
- * of the ring.
+ * One row for each node that is or was there: its part of the ring, and what it says of itself, if it answers.
  * @param {Network} network
  * @param {import('./ring.js').Overlay} overlay
- * @param {Status | null} status of the node that was asked
- * @param {{ bytes: number, seconds: number } | undefined} before what it kept earlier, and how long ago
+ * @param {readonly Look[]} looks the oldest first, of which the last one is shown
  * @returns {NodeRow[]}
  */
-export function rowsOf(network, { ranges }, status, before) {
+export function rowsOf(network, { ranges }, looks) {
+  const [first, now] = [looks[0], looks.at(-1)]
+  const of = (/** @type {Look | undefined} */ look, /** @type {string} */ address) =>
+    look?.nodes.find(node => node.address === address)
   return network.nodes
     .filter(({ status: known }) => known !== 'left')
     .map(node => {
       const heads = ranges.filter(({ head }) => head === node.address)
-      const own = node.self && status ? status : undefined
+      const [vitals, before] = [of(now, node.address), of(first, node.address)]
+      const seconds = now && first ? (now.at - first.at) / 1000 : 0
+      // One that has started again counts from nothing.
+      const counts = vitals && before && seconds > 0 && vitals.uptimeSeconds >= before.uptimeSeconds
       return {
         ...node,
         share: heads.reduce((sum, { share }) => sum + share, 0),
         heads: heads.length,
         keeps: ranges.filter(({ replicas }) => replicas.includes(node.address)).length,
-        ...(own && { own }),
-        ...(own && before && { bytesPerSecond: (own.bytes - before.bytes) / before.seconds }),
+        ...(vitals && { vitals }),
+        ...(counts && {
+          bytesPerSecond: (vitals.bytes - before.bytes) / seconds,
+          requestsPerSecond: (vitals.requests - before.requests) / seconds,
+        }),
       }
     })
 }

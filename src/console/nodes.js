@@ -15,7 +15,18 @@ import { h } from './preact.js'
  */
 export function nodesTable({ rows, colours, only, onOnly }) {
   const withZones = rows.some(({ zone }) => zone !== undefined)
-  const titles = ['Node', 'State', ...(withZones ? ['Zone'] : []), 'Ring', 'Ranges', 'Keeps', 'Memory', 'Up']
+  const titles = [
+    'Node',
+    'State',
+    ...(withZones ? ['Zone'] : []),
+    'Ring',
+    'Ranges',
+    'Keeps',
+    'Disk',
+    'Memory',
+    'Requests',
+    'Up',
+  ]
   return h(
     'div',
     { class: 'card table', tabIndex: 0, role: 'region', 'aria-label': 'Nodes' },
@@ -43,7 +54,7 @@ export function nodesTable({ rows, colours, only, onOnly }) {
 /** @param {import('./node-rows.js').NodeRow} row @param {{ colours: Map<string, string>, only: string, onOnly: (node: string) => void, withZones: boolean }} how */
 function rowOf(row, { colours, only, onOnly, withZones }) {
   const [kind, word] = stateOf(row)
-  const { address, self, zone, share, heads, keeps, own, bytesPerSecond } = row
+  const { address, self, zone, share, heads, keeps, vitals, bytesPerSecond, requestsPerSecond } = row
   const choose = () => onOnly(only === address ? '' : address)
   const attributes = {
     type: 'button',
@@ -67,8 +78,17 @@ function rowOf(row, { colours, only, onOnly, withZones }) {
     withZones && h('td', null, zone ?? '–'),
     h('td', null, percent(share)),
     h('td', null, `${heads} head, ${keeps} kept`),
-    h('td', null, own ? `${counted(own.files, 'file')}, ${size(own.bytes)}` : '–', rate),
-    h('td', null, own ? size(own.memory.rssBytes) : '–'),
-    h('td', null, own ? duration(own.uptimeSeconds) : '–'),
+    h('td', null, vitals ? `${counted(vitals.files, 'file')}, ${size(vitals.bytes)}` : '–', rate),
+    h('td', null, diskOf(vitals?.disk)),
+    h('td', null, vitals ? size(vitals.memoryBytes) : '–'),
+    h('td', null, requestsPerSecond === undefined ? '–' : `${requestsPerSecond.toFixed(1)}/s`),
+    h('td', null, vitals ? duration(vitals.uptimeSeconds) : '–'),
   )
+}
+
+/** @param {{ freeBytes: number, totalBytes: number } | undefined} disk */
+function diskOf(disk) {
+  if (disk === undefined) return '–'
+  const { freeBytes, totalBytes } = disk
+  return h('span', { title: `of ${size(totalBytes)}` }, `${size(freeBytes)} free`)
 }

@@ -3,13 +3,14 @@
  * way of a lookup.
  */
 import { percent } from './format.js'
+import { hopTime } from './lookup.js'
 import { bandPath, CENTRE, pointAt, short, turnOf } from './position.js'
 import { h } from './preact.js'
 
 /**
  * @typedef {'serving' | 'back-filling' | 'changing' | 'unknown'} RangeState
  * @typedef {{ lo: string, hi: string, share: number, head: string | null, replicas: string[], witnesses: string[], epoch: number, state: RangeState }} Range
- * @typedef {{ networkId: string, ranges: Range[], recoveries: unknown[] }} Overlay
+ * @typedef {{ networkId: string, ranges: Range[], recoveries: unknown[], nodes?: import('./node-rows.js').Vitals[] }} Overlay
  */
 
 const OUTER = 158
@@ -19,6 +20,8 @@ const COPY_WIDTH = 13
 const GAP = 3
 /** Further copies that are drawn; the side says them all. */
 const COPIES_MAX = 4
+
+/** @typedef {{ x: number, y: number }} Point */
 
 /** The innermost radius that a band of copies reaches. @param {number} copies */
 function innerRadius(copies) {
@@ -185,7 +188,8 @@ function middle(ranges, shown, radius) {
  * @param {readonly { address: string, identifier: string }[]} nodes
  * @param {number} radius
  */
-function wayOf({ key, chain, owner }, nodes, radius) {
+function wayOf(lookup, nodes, radius) {
+  const { key, chain, owner } = lookup
   const placeOf = (/** @type {string} */ address) => {
     const node = nodes.find(one => one.address === address)
     return node && pointAt(turnOf(node.identifier), OUTER + 12)
@@ -194,11 +198,22 @@ function wayOf({ key, chain, owner }, nodes, radius) {
     .map(placeOf)
     .filter(stop => stop !== undefined)
   const target = pointAt(turnOf(key), OUTER - HEAD_WIDTH / 2)
-  const hop = (/** @type {{ x: number, y: number }} */ a, /** @type {{ x: number, y: number }} */ b) => {
-    // Bent towards the middle, so that steps between the same two nodes are seen apart.
+  // Bent towards the middle, so that steps between the same two nodes are seen apart.
+  const bent = (/** @type {Point} */ a, /** @type {Point} */ b) => {
     const bend = radius > 40 ? 0.25 : 0
-    const [x, y] = [(a.x + b.x) / 2, (a.y + b.y) / 2].map(value => CENTRE + (value - CENTRE) * bend)
-    return `M${short(a.x)} ${short(a.y)}Q${short(x ?? 0)} ${short(y ?? 0)} ${short(b.x)} ${short(b.y)}`
+    const towards = (/** @type {number} */ value) => CENTRE + (value - CENTRE) * bend
+    return { x: towards((a.x + b.x) / 2), y: towards((a.y + b.y) / 2) }
+  }
+  const hop = (/** @type {Point} */ a, /** @type {Point} */ b) => {
+    const { x, y } = bent(a, b)
+    return `M${short(a.x)} ${short(a.y)}Q${short(x)} ${short(y)} ${short(b.x)} ${short(b.y)}`
+  }
+  /** What the step took, at the middle of its curve. */
+  const time = (/** @type {Point} */ b, /** @type {number} */ at) => {
+    const a = /** @type {Point} */ (stops[at])
+    const over = bent(a, b)
+    const [x, y] = [(a.x + 2 * over.x + b.x) / 4, (a.y + 2 * over.y + b.y) / 4].map(short)
+    return h('text', { key: `ms${at}`, x, y, style: delay(at) }, hopTime(lookup, at + 1))
   }
   const delay = (/** @type {number} */ at) => ({ 'animation-delay': `${at * 350}ms` })
   const last = stops.at(-1)
@@ -213,6 +228,7 @@ function wayOf({ key, chain, owner }, nodes, radius) {
     last &&
       h('path', { class: 'to-key', d: hop(last, target), pathLength: 1, style: delay(stops.length - 1) }),
     stops.map((stop, at) => h('circle', { key: at, cx: stop.x, cy: stop.y, r: 8 })),
+    stops.length === chain.length && stops.slice(1).map(time),
     h('circle', { class: 'key', cx: target.x, cy: target.y, r: 5, style: delay(stops.length) }),
   )
 }

@@ -2,7 +2,8 @@
  * What the methods of WebDAV have in common: where a request points, what must hold of it, and how answers are written.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
+import type { WriteCondition } from '../files/file-service.ts'
 import type { HttpComponents } from '../http/endpoint.ts'
 import { receivedText } from '../http/request-body.ts'
 import { restOf } from '../http/request-target.ts'
@@ -10,7 +11,7 @@ import { parsePathNameFromUrl } from '../ring/path-name.ts'
 import { etagOf } from '../storage/record.ts'
 import { type ConditionList, holds, parseIf, tokensOf } from './if-header.ts'
 import type { Locks } from './locks.ts'
-import { type Place, parentOf, type Resources, upwards } from './resources.ts'
+import { type Place, parentOf, type Resource, type Resources, upwards } from './resources.ts'
 import { type Element, parseXml, XML_BYTES_MAX } from './xml.ts'
 
 export interface Dav {
@@ -100,6 +101,50 @@ export async function admit(call: Call, changed: readonly Changed[]): Promise<re
     }
   }
   return lists
+}
+
+/**
+ * What a write commits on: exactly what was there when it looked, before it looked at the locks. Whoever takes a lock on a file
+ * gives it a new version, so a write that has looked at the locks before is refused in its commit
+ * (docs/decisions/0332-a-lock-on-a-file-fences.md).
+ */
+export function unchanged(seen: Resource | undefined): WriteCondition {
+  return seen?.kind === 'file' ? { etags: [etagOf(seen.found.record)] } : 'absent'
+}
+
+/** Tries of a request while others write the same file. */
+const TRIES_MAX = 5
+
+/**
+ * Carries out a request that looks, and commits on what it has seen; again when that was another's by then.
+ * @throws StoreError UNAVAILABLE when others are always faster; what `act` throws.
+ */
+export async function untilUnchanged<T>(place: Place, act: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await act()
+    } catch (error) {
+      if (!(error instanceof ChangedMeanwhile)) throw error
+      if (tries === TRIES_MAX) throw changedMeanwhile(place, error)
+    }
+  }
+}
+
+/** The commit has met another version than the one that was looked at. */
+class ChangedMeanwhile extends Error {}
+
+const RACES: readonly (string | undefined)[] = ['PRECONDITION_FAILED', 'FILE_EXISTS', 'FILE_NOT_FOUND']
+
+/** Makes a ChangedMeanwhile of what a commit on `unchanged` is refused with. */
+export async function committed<T>(commit: Promise<T>): Promise<T> {
+  return commit.catch((error: unknown) => {
+    throw RACES.includes(errorCode(error)) ? new ChangedMeanwhile('', { cause: error }) : error
+  })
+}
+
+export function changedMeanwhile(place: Place, cause: unknown): StoreError {
+  const message = 'Somebody else has written here at the same moment; send it again.'
+  return new StoreError('UNAVAILABLE', message, { path: place, cause, retryAfterSeconds: 1 })
 }
 
 /** @throws StoreError PRECONDITION_FAILED. */

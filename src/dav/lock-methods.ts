@@ -4,14 +4,26 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
 import { ignoreBody } from '../http/request-body.ts'
-import { type Call, depthOf, hasParent, hrefOf, plain, sendXml, XML_HEAD, xmlOf } from './context.ts'
+import type { PathName } from '../ring/path-name.ts'
+import {
+  type Call,
+  committed,
+  depthOf,
+  hasParent,
+  hrefOf,
+  plain,
+  sendXml,
+  untilUnchanged,
+  XML_HEAD,
+  xmlOf,
+} from './context.ts'
 import { parseIf, tokensOf } from './if-header.ts'
 import { LOCK_MS, type Lock } from './locks.ts'
 import { activeLock } from './properties.ts'
 import { DAV_NAMESPACE, davChild, type Element, written } from './xml.ts'
 
 export async function lock(call: Call): Promise<FastifyReply> {
-  const { request, reply, place, resources, locks, components } = call
+  const { request, reply, place, resources, locks } = call
   const forMs = timeoutOf(request)
   const depth = depthOf(request, ['0', 'infinity'], 'infinity')
   const body = await xmlOf(call)
@@ -21,12 +33,25 @@ export async function lock(call: Call): Promise<FastifyReply> {
     return plain(reply, 409, 'The collection around it is not there.')
   const href = hrefOf(place, resource?.kind === 'collection')
   const taken = await locks.take(place, { ...wishOf(body), depth, href, forMs })
-  if (resource === undefined && place !== '') {
-    const meta = { mediaType: 'application/octet-stream' }
-    await components.files.put(place, nothing(), { condition: 'none', meta })
-  }
+  const isNew = place !== '' && (await fence(call, place))
   reply.header('lock-token', `<${taken.token}>`)
-  return sendLock(call, taken, resource === undefined ? 201 : 200)
+  return sendLock(call, taken, isNew ? 201 : 200)
+}
+
+/**
+ * Makes sure that no write which has looked at the locks before this one was taken is carried out after it: the file gets a new
+ * version, or becomes an empty one where none was (RFC 4918, section 7.3). A collection has no version, so its lock does not fence.
+ * @returns whether the file was made.
+ */
+async function fence({ resources, components }: Call, place: PathName): Promise<boolean> {
+  return untilUnchanged(place, async () => {
+    const resource = await resources.find(place)
+    if (resource?.kind === 'file') await committed(resources.touch(resource))
+    if (resource !== undefined) return false
+    const meta = { mediaType: 'application/octet-stream' }
+    await committed(components.files.put(place, nothing(), { condition: 'absent', meta }))
+    return true
+  })
 }
 
 async function renew(call: Call, forMs: number): Promise<FastifyReply> {
@@ -83,5 +108,5 @@ export function timeoutOf(request: FastifyRequest): number {
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {
-  // A locked name without a file gets an empty one (RFC 4918, section 7.3).
+  // An empty file.
 }

@@ -2,8 +2,8 @@
  * The locks of WebDAV: which there are on a place, and how one is taken, renewed and given back.
  *
  * The locks of one place are one small reserved file, replaced only in the version that was read: of two that take the same
- * lock at the same moment one wins, at whichever nodes they ask. They are advisory: they are looked at before a write of
- * WebDAV and not in its commit, and other endpoints do not look (docs/decisions/0233-locks-are-advisory.md).
+ * lock at the same moment one wins, at whichever nodes they ask. They are looked at before a write of WebDAV; what makes
+ * them hold in its commit is the version of the file (docs/decisions/0332-a-lock-on-a-file-fences.md). Other endpoints do not look.
  */
 import { Buffer } from 'node:buffer'
 import type { Env } from '../env.ts'

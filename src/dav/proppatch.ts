@@ -19,10 +19,11 @@ export interface PropertyChange {
 export async function proppatch(call: Call): Promise<FastifyReply> {
   const { place, reply, resources } = call
   const changes = changesOf(await xmlOf(call))
-  await admit(call, [{ place, asMember: false, withBelow: false }])
   for (let tries = 1; ; tries++) {
     const resource = await resources.find(place)
     if (resource === undefined) throw new StoreError('FILE_NOT_FOUND', 'Nothing is there.', { path: place })
+    // Of what was looked at before the locks, the commit knows whether a lock was taken since.
+    await admit(call, [{ place, asMember: false, withBelow: false }])
     const href = hrefOf(place, resource.kind === 'collection')
     if (changes.some(({ property }) => isLive(property))) return send(reply, href, forbidden(changes))
     try {

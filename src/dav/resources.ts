@@ -80,6 +80,15 @@ export class Resources {
     }
   }
 
+  /**
+   * Gives a file a new version of the same bytes: no write that has looked at it before can be carried out any more.
+   * @throws StoreError PRECONDITION_FAILED, FILE_NOT_FOUND when it is another version, or gone, by then.
+   */
+  async touch({ place, found }: Extract<Resource, { kind: 'file' }>): Promise<void> {
+    const { record } = found
+    await this.#files.copyFound(found, place, { condition: { etags: [etagOf(record)] }, meta: record.meta })
+  }
+
   /** The members of a collection, files in the order of their paths, in batches. */
   async *members(place: Place): AsyncGenerator<Member[]> {
     const prefix = place === '' ? '' : `${place}/`

@@ -16,12 +16,16 @@ import { type ETag, etagOf } from '../storage/record.ts'
 import {
   admit,
   type Call,
+  changedMeanwhile,
+  committed,
   depthOf,
   destinationOf,
   hasParent,
   hrefOf,
   plain,
   sendXml,
+  unchanged,
+  untilUnchanged,
   XML_HEAD,
 } from './context.ts'
 import type { ConditionList } from './if-header.ts'
@@ -44,7 +48,22 @@ export async function put(call: Call): Promise<FastifyReply> {
   const dead = resource === undefined ? [] : deadOf(resource.found.record.meta.user)
   const condition = etagCondition(lists) ?? writeCondition(headers, undefined, 'none')
   const user = withDead(undefined, dead)
-  const written = await storeBody(components, request, reply, place, { condition, user })
+  const isAsked = typeof condition !== 'string' || condition === 'absent'
+  const decide = async () => {
+    // A long body is on its way for long: who may write here is looked at once more when it has come.
+    const now = await resources.find(place)
+    await admit(call, [{ place, asMember: now === undefined, withBelow: false }])
+    if (isAsked || now?.kind === 'collection') return condition
+    if (condition === 'exists' && now === undefined) return condition
+    return unchanged(now)
+  }
+  const storing = storeBody(components, request, reply, place, { condition, user, decide })
+  const written = await storing.catch((error: unknown) => {
+    // The body is read and can't be had again.
+    if (!isAsked && (errorCode(error) === 'PRECONDITION_FAILED' || errorCode(error) === 'FILE_EXISTS'))
+      throw changedMeanwhile(place, error)
+    throw error
+  })
   reply.header('etag', etagOf(fileLeftBy(written)))
   return plain(reply, written.replaced ? 204 : 201)
 }
@@ -58,8 +77,13 @@ function etagCondition(lists: readonly ConditionList[]): WriteCondition | undefi
 }
 
 export async function remove(call: Call): Promise<FastifyReply> {
-  const { components, request, reply, place, resources } = call
+  const { components, request, reply, place } = call
   await ignoreBody(request.raw, reply.raw, components.connections)
+  return untilUnchanged(place, () => removeSeen(call))
+}
+
+async function removeSeen(call: Call): Promise<FastifyReply> {
+  const { reply, place, resources } = call
   const resource = await foundOr404(call)
   if (place === '') return plain(reply, 403, 'The root stays.')
   const lists = await admit(call, [{ place, asMember: true, withBelow: resource.kind === 'collection' }])
@@ -75,11 +99,13 @@ export async function remove(call: Call): Promise<FastifyReply> {
 async function removeResource(
   { components, resources }: Call,
   resource: Resource,
-  condition: WriteCondition = 'exists',
+  asked?: WriteCondition,
 ): Promise<Failures> {
   const failures: Failures = new Map()
   if (resource.kind === 'file') {
-    await components.files.remove(resource.place, { condition })
+    const { place } = resource
+    if (asked !== undefined) await components.files.remove(place, { condition: asked })
+    else await committed(components.files.remove(place, { condition: unchanged(resource) }))
     return failures
   }
   for await (const { path, isMarker } of resources.everything(resource.place as PathName))
@@ -122,8 +148,13 @@ export async function makeCollection(call: Call): Promise<FastifyReply> {
 }
 
 export async function transfer(call: Call, verb: 'copy' | 'move'): Promise<FastifyReply> {
-  const { components, request, reply, place, resources } = call
+  const { components, request, reply, place } = call
   await ignoreBody(request.raw, reply.raw, components.connections)
+  return untilUnchanged(place, () => transferSeen(call, verb))
+}
+
+async function transferSeen(call: Call, verb: 'copy' | 'move'): Promise<FastifyReply> {
+  const { components, request, reply, place, resources } = call
   const to = destinationOf(request)
   if (to === undefined) return plain(reply, 502, 'The destination is at another server.')
   const depth =
@@ -144,7 +175,7 @@ export async function transfer(call: Call, verb: 'copy' | 'move'): Promise<Fasti
     ...(verb === 'move' ? [{ place, asMember: true, withBelow: resource.kind === 'collection' }] : []),
     { place: to, asMember: there === undefined, withBelow: there !== undefined },
   ])
-  const failures = await replaceBy(call, resource, { to, there, verb, overwrites, onlyItself: depth === '0' })
+  const failures = await replaceBy(call, resource, { to, there, verb, onlyItself: depth === '0' })
   if (failures.size > 0) return sendFailures(reply, failures)
   return plain(reply, there === undefined ? 201 : 204)
 }
@@ -153,14 +184,13 @@ interface Transfer {
   readonly to: PathName
   readonly there: Resource | undefined
   readonly verb: 'copy' | 'move'
-  readonly overwrites: boolean
   /** A collection without what is in it. */
   readonly onlyItself: boolean
 }
 
 async function replaceBy(call: Call, resource: Resource, transfer: Transfer): Promise<Failures> {
   const { components, locks, resources } = call
-  const { to, there, verb, overwrites } = transfer
+  const { to, there, verb } = transfer
   // One file in place of another is one step; anything else is made room for first (RFC 4918, section 9.8.4).
   const isOneStep = resource.kind === 'file' && there?.kind === 'file'
   if (there !== undefined && !isOneStep) {
@@ -170,7 +200,8 @@ async function replaceBy(call: Call, resource: Resource, transfer: Transfer): Pr
   if (verb === 'move') await keepCollection(call, parentOf(resource.place as PathName))
   const failures: Failures = new Map()
   if (resource.kind === 'file') {
-    await components.files[verb](resource.place, to, { condition: overwrites ? 'none' : 'absent' })
+    const condition = unchanged(isOneStep ? there : undefined)
+    await committed(components.files[verb](resource.place, to, { condition }))
   } else {
     const from = resource.place as PathName
     await resources.makeCollection(to, resource.marker?.meta, true)

@@ -38,6 +38,11 @@ export interface PutOptions extends WriteOptions {
   readonly meta: FileMeta
   /** 64 hexadecimal digits: what the body must hash to. */
   readonly sha256?: string | undefined
+  /**
+   * Says what must hold, in place of `condition`, once the body is here: what was looked at before a long body may be another by
+   * then. What it throws ends the put.
+   */
+  readonly decide?: () => Promise<WriteCondition>
   /** Check the condition before the body is read, so that a long body is not sent for nothing. */
   readonly refuseEarly?: boolean
   readonly signal?: AbortSignal
@@ -110,7 +115,20 @@ export class FileService {
         path,
       })
     }
-    return this.commitReceived(path, received, options)
+    return this.commitReceived(path, received, {
+      ...options,
+      condition: await this.#decided(received, options),
+    })
+  }
+
+  /** What must hold at the commit. */
+  async #decided(received: ReceivedBody, { decide, condition }: PutOptions): Promise<WriteCondition> {
+    try {
+      return (await decide?.()) ?? condition
+    } catch (error) {
+      await this.dropReceived(received)
+      throw error
+    }
   }
 
   /** Takes a body in without making it visible. @throws as `put` for the body. */

@@ -32,6 +32,12 @@ export const lookupContract: EndpointContract = {
           chain: { ...addresses, description: 'Visited nodes in order, this one first.' },
           hops: { type: 'integer', description: 'Messages from node to node, failed ones included.' },
           failed: { type: 'integer', description: 'Those to nodes that could not be reached.' },
+          hopMs: {
+            type: 'array',
+            items: { type: 'number' },
+            description:
+              'For each step along the chain, from asking the next node to its answer, milliseconds.',
+          },
           ms: { type: 'number', description: 'How long it took this node, milliseconds.' },
         },
       }),
@@ -108,6 +114,28 @@ export const overlayContract: EndpointContract = {
           active: {
             ...addresses,
             description: 'Sorted; only with active=true, and then there are no ranges.',
+          },
+          nodes: {
+            type: 'array',
+            description: 'What each node that answered says of itself.',
+            items: {
+              type: 'object',
+              required: ['address', 'version', 'uptimeSeconds', 'files', 'bytes', 'memoryBytes', 'requests'],
+              properties: {
+                address: text,
+                version: text,
+                uptimeSeconds: { type: 'number' },
+                files: { type: 'integer', description: 'Files that it keeps.' },
+                bytes: { type: 'integer', description: 'Bytes of these files.' },
+                memoryBytes: { type: 'integer', description: 'Of its process, resident.' },
+                requests: { type: 'integer', description: 'Requests of clients, answered since its start.' },
+                disk: {
+                  type: 'object',
+                  required: ['freeBytes', 'totalBytes'],
+                  properties: { freeBytes: { type: 'integer' }, totalBytes: { type: 'integer' } },
+                },
+              },
+            },
           },
           ranges: {
             type: 'array',

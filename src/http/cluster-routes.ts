@@ -128,8 +128,8 @@ async function lookup(
   queryOf(url, [])
   const key = identifierOfPath(path)
   const beganMs = env.clock.monotonicMs()
-  const { view, chain, hops, failed } = await ring.lookup(key)
-  const ms = Math.round((env.clock.monotonicMs() - beganMs) * 1000) / 1000
+  const { view, chain, hops, failed, hopMs } = await ring.lookup(key)
+  const ms = rounded(env.clock.monotonicMs() - beganMs)
   const visited = chain.map(({ address }) => address)
   ringHeaders(reply, visited)
   rangeHeaders(ring, reply, path)
@@ -142,8 +142,14 @@ async function lookup(
     chain: visited,
     hops,
     failed,
+    hopMs: hopMs.map(rounded),
     ms,
   })
+}
+
+/** To the microsecond. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000
 }
 
 function networkOf({ network, members, driver }: RingNode) {
@@ -169,7 +175,8 @@ function networkOf({ network, members, driver }: RingNode) {
 }
 
 async function overlayOf(ring: RingNode) {
-  const ranges = (await ring.allNodes.overlay()).map(range => {
+  const overlay = await ring.allNodes.overlay()
+  const ranges = overlay.ranges.map(range => {
     const { lo, hi, share, epoch, replicas, acceptors, state } = range
     const [head] = replicas
     const witnesses = acceptors.filter(node => !replicas.includes(node))
@@ -184,7 +191,8 @@ async function overlayOf(ring: RingNode) {
       state,
     }
   })
-  return { networkId: ring.network.networkId, ranges, recoveries: recoveriesOf(ring) }
+  const nodes = [...overlay.vitals].map(([node, vitals]) => ({ address: nameOf(ring, node), ...vitals }))
+  return { networkId: ring.network.networkId, ranges, nodes, recoveries: recoveriesOf(ring) }
 }
 
 /** Its address; of a node that was never heard of, the name of its disk. */

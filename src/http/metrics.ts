@@ -26,14 +26,18 @@ export interface MetricsComponents {
   readonly diskRefuses: () => boolean
   /** Changes of what gossip believes of other nodes, by what is believed then; undefined where it is switched off. */
   readonly beliefs: () => Readonly<Record<string, number>> | undefined
+  /** Called with each request that was answered, those of other nodes left out. */
+  readonly answered?: (() => void) | undefined
 }
 
 export class Metrics {
   readonly registry = new Registry()
   readonly #endpoints = new Map<string, EndpointCounts>()
+  readonly #answered: (() => void) | undefined
 
   constructor(components: MetricsComponents) {
     const { nodes, beliefs } = components
+    this.#answered = components.answered
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
     for (const [name, help, read] of gaugesOf(components)) {
@@ -75,6 +79,7 @@ export class Metrics {
   /** What counts the answers of an endpoint. `endpoint` is a route and never a path of a user. */
   hookFor(endpoint: string): (request: FastifyRequest, reply: FastifyReply, done: () => void) => void {
     return (_request, reply, done) => {
+      this.#answered?.()
       this.count(endpoint, reply.statusCode, reply.elapsedTime / 1000)
       done()
     }

@@ -16,6 +16,8 @@ export interface NodeFacts {
   readonly address: Address
   /** Of this program, as in package.json. */
   readonly version: string
+  /** Called with each request that was answered, those of other nodes left out. */
+  readonly answered?: () => void
   /** Undefined when the node can serve, else one sentence why not. */
   notReadyBecause(): string | undefined
 }

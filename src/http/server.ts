@@ -109,6 +109,7 @@ export async function buildServer(
     nodes: () => nodesOf(ring),
     diskRefuses: () => ring.driver.fault !== undefined,
     beliefs: () => ring.gossip?.changes,
+    answered: facts.answered,
   })
   const gate = new Gate({ connections, ring }, config)
   const components: HttpComponents = {

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errorCode, StoreError } from '../errors.ts'
-import type { WriteOptions } from '../files/file-service.ts'
+import type { PutOptions, WriteOptions } from '../files/file-service.ts'
 import type { Written } from '../files/receipt.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { UserMeta } from '../storage/record.ts'
@@ -83,7 +83,7 @@ export async function storeBody(
   request: FastifyRequest,
   reply: FastifyReply,
   path: PathName,
-  { user, ...write }: WriteOptions & { readonly user: UserMeta | undefined },
+  { user, ...write }: WriteOptions & Pick<PutOptions, 'decide'> & { readonly user: UserMeta | undefined },
 ): Promise<Written> {
   const { raw } = request
   const { headers } = raw

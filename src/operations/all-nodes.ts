@@ -13,8 +13,10 @@ import {
   type PeerCall,
   type PeerStream,
   type RangeReport,
+  type RangesAnswer,
   type Recovery,
 } from '../calls/calls.ts'
+import { type Vitals, vitalsIn } from '../calls/vitals.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import { handOver } from '../membership/departure.ts'
@@ -67,6 +69,8 @@ export interface AllNodesComponents {
   /** What this node answers itself. */
   readonly own: OwnAnswers
   readonly network: NetworkConfig
+  /** How this node is doing. */
+  readonly vitals: (() => Vitals) | undefined
   /** Files that this node keeps. */
   readonly files: () => number
   /** Aborts when the node stops. */
@@ -107,10 +111,16 @@ export class AllNodes {
     return { parts: answers.map(([, answer]) => answer), silent }
   }
 
-  /** The ring as all nodes that can be reached see it. */
-  async overlay(): Promise<OverlayRange[]> {
-    const { members } = this.#components
-    return mergeRanges([[members.self.nodeId, await this.#ownRanges()], ...(await this.#ranges())])
+  /** The ring as all nodes that can be reached see it, and what each of them says of itself. */
+  async overlay(): Promise<{ ranges: OverlayRange[]; vitals: ReadonlyMap<NodeId, Vitals> }> {
+    const { members, vitals } = this.#components
+    const own: RangesAnswer = { ranges: await this.#ownRanges(), vitals: vitals?.() }
+    const words = [[members.self.nodeId, own] as const, ...(await this.#ranges())]
+    const said = words.map(([node, answer]) => [node, vitalsIn(answer.vitals)] as const)
+    return {
+      ranges: mergeRanges(words.map(([node, { ranges }]) => [node, ranges])),
+      vitals: new Map(said.flatMap(([node, known]) => (known ? [[node, known]] : []))),
+    }
   }
 
   /**
@@ -252,7 +262,10 @@ export class AllNodes {
         members.changeSelf({ status })
         await this.announce()
       },
-      isFree: async () => isFreeOf(mergeRanges(await this.#ranges()), members.self.nodeId),
+      isFree: async () => {
+        const words = (await this.#ranges()).map(([node, { ranges }]) => [node, ranges] as const)
+        return isFreeOf(mergeRanges(words), members.self.nodeId)
+      },
       remind: () => {
         driver.dispatch({ kind: 'verify' })
         // Whoever has missed the news goes on placing ranges here, against those who have it (docs/decisions/0251).
@@ -291,9 +304,8 @@ export class AllNodes {
     )
   }
 
-  async #ranges(): Promise<[NodeId, readonly RangeReport[]][]> {
-    const { answers } = await this.#askEach<{ ranges: readonly RangeReport[] }>({ kind: 'ranges' })
-    return answers.map(([node, { ranges }]) => [node, ranges])
+  async #ranges(): Promise<readonly (readonly [NodeId, RangesAnswer])[]> {
+    return (await this.#askEach<RangesAnswer>({ kind: 'ranges' })).answers
   }
 
   /** One call to each of some nodes, or of all others that live. */

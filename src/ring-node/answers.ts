@@ -10,6 +10,7 @@ import type {
   PeerStream,
   VersionsAnswer,
 } from '../calls/calls.ts'
+import type { Vitals } from '../calls/vitals.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Gossip } from '../membership/gossip/gossip.ts'
@@ -65,12 +66,17 @@ export interface AnswersComponents {
 export class Answers {
   readonly #components: AnswersComponents
   readonly #network: NetworkConfig
+  readonly #vitals: (() => Vitals) | undefined
   readonly recoveries: Recoveries
   #checks = 0
 
-  constructor(components: AnswersComponents, init: { readonly network: NetworkConfig }) {
+  constructor(
+    components: AnswersComponents,
+    init: { readonly network: NetworkConfig; readonly vitals?: (() => Vitals) | undefined },
+  ) {
     this.#components = components
     this.#network = init.network
+    this.#vitals = init.vitals
     this.recoveries = new Recoveries({ ...components, store: components.storage.replica })
   }
 
@@ -108,7 +114,7 @@ export class Answers {
       case 'list':
         return ownPart({ env, driver, storage }, call)
       case 'ranges':
-        return { ranges: ownRanges(driver.known) }
+        return { ranges: ownRanges(driver.known), vitals: this.#vitals?.() }
       case 'digests':
         return { digests: call.prefixes.map(prefix => driver.kept.digest(call, prefix)) }
       case 'versions':

@@ -4,6 +4,7 @@
 
 import type { NetworkConfig } from '../calls/calls.ts'
 import type { Connect } from '../calls/ring-peers.ts'
+import type { Vitals } from '../calls/vitals.ts'
 import type { Env } from '../env.ts'
 import type { Defect } from '../invariant.ts'
 import type { GossipSettings } from '../membership/gossip/settings.ts'
@@ -41,6 +42,8 @@ export interface RingNodeInit {
   readonly gossip?: GossipSettings | undefined
   /** Waits and bounds of the protocol that are not the usual ones (patience.ts). */
   readonly settings?: Partial<ChainSettings>
+  /** How the node is doing, for whoever looks at the network. */
+  readonly vitals?: (() => Vitals) | undefined
   /** The disk is a copy or was restored: the node has to stop. */
   readonly halted: () => void
   /** The program is wrong: nothing leaves this node any more, and its process has to end. */

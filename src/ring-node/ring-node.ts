@@ -122,6 +122,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       own: this.#answers,
       network: init.network,
       files: () => storage.statistics().files,
+      vitals: init.vitals,
     })
   }
 

@@ -67,6 +67,11 @@ export interface LookupReply<View> {
   readonly view: View | undefined
   /** The records of the nodes on the way, this one first, the responsible one last. */
   readonly chain: readonly MapRecord[]
+  /**
+   * For each step along the chain, from asking the next node to its answer, ms: all that is behind it is in it. Absent from nodes
+   * of before it was said.
+   */
+  readonly hopMs?: readonly number[] | undefined
   /** Every node that was tried since the request, in addition to its own list. */
   readonly tried: readonly NodeId[]
   /** Of `tried`, those that could not be reached. */
@@ -80,6 +85,8 @@ export interface LookupResult<View> {
   readonly view: View
   /** The visited nodes in order, this one first, the responsible one last. */
   readonly chain: readonly MapRecord[]
+  /** As in LookupReply; shorter than the way where a node of before it answered. */
+  readonly hopMs: readonly number[]
   /** Messages from node to node, those to nodes that could not be reached included; 0 when this node answers. */
   readonly hops: number
   /** Of `hops`, those that could not be reached. */
@@ -147,12 +154,12 @@ export class Lookups<View> {
       suspects: new Map(),
       notices: new Map(),
     }
-    const { view, chain } = await this.#walk(walk, options.signal)
+    const { view, chain, hopMs } = await this.#walk(walk, options.signal)
     if (view === undefined) {
       const tried = walk.tried.length
       throw new StoreError('UNAVAILABLE', `No way to the key ${key} was found; ${tried} nodes were tried.`)
     }
-    return { view, chain: [self, ...chain], hops: walk.tried.length, failed: walk.failed }
+    return { view, chain: [self, ...chain], hopMs, hops: walk.tried.length, failed: walk.failed }
   }
 
   /** Answers the request of another node. */
@@ -170,11 +177,12 @@ export class Lookups<View> {
       notices: new Map(),
     }
     this.#takeSuspects(walk, request)
-    const { view, chain } = await this.#walk(walk, signal)
+    const { view, chain, hopMs } = await this.#walk(walk, signal)
     const piggyback = learning.forReply(request.piggyback)
     return {
       view,
       chain: [this.#self(), ...chain],
+      hopMs,
       tried: walk.tried,
       failed: walk.failed,
       notices: [...walk.notices.values()].slice(0, NOTICES_MAX),
@@ -185,25 +193,27 @@ export class Lookups<View> {
   async #walk(
     walk: Walk,
     signal: AbortSignal,
-  ): Promise<{ view: View | undefined; chain: readonly MapRecord[] }> {
+  ): Promise<{ view: View | undefined; chain: readonly MapRecord[]; hopMs: readonly number[] }> {
     const here = this.#components.responsible(walk.key)
     if (here?.here) {
       for (const { suspect } of walk.suspects.values()) this.#components.observe(suspect)
-      return { view: here.view, chain: [] }
+      return { view: here.view, chain: [], hopMs: [] }
     }
     while (walk.hopsLeft > 0 && walk.deadlineMs - this.#now() >= TRY_MS_MIN) {
       const target = this.#next(walk, here?.replicas ?? [])
       if (target === undefined) break
       walk.tried.push(target.nodeId)
       walk.hopsLeft--
+      const askedMs = this.#now()
       const reply = await this.#ask(walk, target, signal)
       if (reply === undefined) continue
+      const tookMs = this.#now() - askedMs
       this.#improve(walk, reply)
       if (reply.view === undefined) continue
       this.#components.keepView(reply.view)
-      return { view: reply.view, chain: reply.chain }
+      return { view: reply.view, chain: reply.chain, hopMs: [tookMs, ...(reply.hopMs ?? [])] }
     }
-    return { view: undefined, chain: [] }
+    return { view: undefined, chain: [], hopMs: [] }
   }
 
   /** The best node not tried yet: one that a view names, else one from the map; suspects only when none is left. */

@@ -258,6 +258,12 @@ t.test('the ring, a lookup on it, and a node that goes', { skip: noBrowser }, as
   await page.getByText('3 nodes, all answering').waitFor()
   await page.getByText('every range is where it belongs').waitFor()
   t.equal(await page.locator('.ring .range').count(), 24)
+  const rows = page.getByRole('region', { name: 'Nodes' }).getByRole('row')
+  for (const at of [1, 2, 3])
+    await rows
+      .nth(at)
+      .filter({ hasText: /1 file, 3 B.*MiB.*\/s/ })
+      .waitFor()
   t.equal(await page.locator('.ring .copy').count(), 48, 'two further copies of each range')
   await page.getByLabel('Path').fill('docs/one.txt')
   await page.keyboard.press('Enter')

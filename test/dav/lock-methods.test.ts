@@ -37,6 +37,59 @@ t.test('a lock is taken, renewed and given back', async t => {
   t.equal((await dav('PUT', 'f', { body: 'x' })).status, 204)
 })
 
+t.test('a lock on a file fences: a write that has looked before is refused in its commit', async t => {
+  const { dav, ring } = await davServer(t)
+  const { replication } = ring
+  const commit = replication.commit.bind(replication)
+  /** Takes a lock between what a request looks at and its commit. */
+  const lockBefore = (place: string) => {
+    let token = ''
+    replication.commit = async (change, options) => {
+      replication.commit = commit
+      token = tokenOf(await dav('LOCK', place, { body: lockBody() }))
+      return commit(change, options)
+    }
+    return () => dav('UNLOCK', place, { headers: { 'lock-token': `<${token}>` } })
+  }
+  const property =
+    '<propertyupdate xmlns="DAV:"><set><prop><x xmlns="my:">1</x></prop></set></propertyupdate>'
+  const writes: [string, () => ReturnType<typeof dav>, number][] = [
+    ['PUT', () => dav('PUT', 'f', { body: 'late' }), 503],
+    ['DELETE', () => dav('DELETE', 'f'), 423],
+    ['COPY', () => dav('COPY', 'g', { headers: { destination: '/dav/f' } }), 423],
+    ['MOVE', () => dav('MOVE', 'g', { headers: { destination: '/dav/f' } }), 423],
+    ['PROPPATCH', () => dav('PROPPATCH', 'f', { body: property }), 423],
+  ]
+  for (const [method, write, status] of writes) {
+    await dav('PUT', 'f', { body: 'held' })
+    await dav('PUT', 'g', { body: 'other' })
+    const unlock = lockBefore('f')
+    t.equal((await write()).status, status, method)
+    t.equal((await write()).status, 423, `${method} again`)
+    t.equal((await dav('GET', 'f')).body, 'held', `${method} has changed nothing`)
+    t.equal((await dav('GET', 'g')).body, 'other')
+    await unlock()
+  }
+  const unlock = lockBefore('new')
+  t.equal((await dav('PUT', 'new', { body: 'late' })).status, 503, 'a name without a file is fenced, too')
+  t.equal((await dav('GET', 'new')).body, '')
+  await unlock()
+})
+
+t.test('without a lock, who writes at the same moment keeps no other from it', async t => {
+  const { dav, ring } = await davServer(t)
+  const { replication } = ring
+  const commit = replication.commit.bind(replication)
+  await dav('PUT', 'f', { body: '1' })
+  replication.commit = async (change, options) => {
+    replication.commit = commit
+    await dav('PUT', 'f', { body: '2' })
+    return commit(change, options)
+  }
+  t.equal((await dav('DELETE', 'f')).status, 204)
+  t.equal((await dav('GET', 'f')).status, 404)
+})
+
 t.test('a name without a file gets an empty one', async t => {
   const { dav } = await davServer(t)
   t.equal((await dav('LOCK', 'new', { body: lockBody() })).status, 201)

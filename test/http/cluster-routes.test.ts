@@ -31,6 +31,8 @@ function notingControl(changes: Partial<NodeControl> = {}): NodeControl & { read
   }
 }
 
+type Vitals = { address: string; files: number; memoryBytes: number; requests: number }
+
 t.test('a lone node answers for everything itself', async t => {
   const { server } = await runServer(t)
   const lookup = await server.inject('/lookup/a/b')
@@ -129,9 +131,14 @@ t.test('three nodes: lookup, overlay, readiness, and one departs', async t => {
       t.same([...(reply.body.replicas as string[])].sort(), hosts)
       t.equal(reply.body.owner, (reply.body.replicas as string[])[0])
       t.same(reply.body.chain, [hostOf(url)], 'every node keeps everything: no hop')
+      t.same(reply.body.hopMs, [])
     }
     t.match(await ask(`${url}/ready`), { status: 200 })
     const { body } = await ask(`${url}/status`)
+    const vitals = (await ask(`${url}/overlay`)).body.nodes as unknown as Vitals[]
+    t.same(vitals.map(({ address }) => address).sort(), hosts, 'every node says how it is doing')
+    for (const { files, memoryBytes, requests } of vitals)
+      t.ok(files === 0 && memoryBytes > 0 && requests > 0)
     t.match(body, { network: { nodes: { alive: 3 }, suspects: [] }, views: { notActive: 0, backFilling: 0 } })
   }
   const owners = await Promise.all(

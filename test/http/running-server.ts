@@ -24,6 +24,7 @@ export interface RunningServer {
   readonly server: FastifyInstance
   readonly storage: NodeStorage
   readonly files: FileService
+  readonly ring: ReturnType<typeof foundedRing>
   /** `http://127.0.0.1:PORT`, once listening. */
   readonly origin: string
   readonly port: number
@@ -89,7 +90,7 @@ export async function runServer(
     await server.listen({ port: 0, host: '127.0.0.1' })
     port = (server.server.address() as AddressInfo).port
   }
-  return { server, storage, files, port, origin: `http://127.0.0.1:${port}` }
+  return { server, storage, files, ring, port, origin: `http://127.0.0.1:${port}` }
 }
 
 /** The code of the error in an answer's body. */

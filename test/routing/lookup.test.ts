@@ -121,9 +121,14 @@ t.test(
   'a lookup goes from node to node, brings back the chain, and improves every node on the way',
   async t => {
     const network = new TestNetwork({ a: 'b', b: 'c', c: 'd', d: '' }, 'd')
+    const ms: Record<string, number> = { b: 1, c: 2, d: 3 }
+    network.onRequest = name => {
+      network.nowMs += ms[name] ?? 0
+    }
     const result = await network.lookup('a')
     t.match(result, { view: 'view of d', hops: 3, failed: 0 })
     t.equal(chainOf(result), 'a b c d')
+    t.same(result.hopMs, [6, 5, 3], 'each step with all that lies behind it')
     t.same(network.knownTo('a'), ['a', 'b', 'c', 'd'])
     t.same(network.knownTo('b'), ['b', 'c', 'd'])
     t.same(network.knownTo('c'), ['c', 'd'])
