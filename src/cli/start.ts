@@ -1,6 +1,7 @@
 /**
  * `altered-chord start`: one node from its flags to its end.
  */
+import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import type { NodeConfig } from '../config.ts'
 import { type Log, realEnv } from '../env.ts'
@@ -9,9 +10,16 @@ import { logDefect } from '../invariant.ts'
 import type { StoreNode } from '../node.ts'
 import { type Flags, readNodeConfig } from '../read-config.ts'
 import { SETTINGS, type Setting } from '../settings.ts'
-import { setHeapGrowth } from './heap-growth.ts'
 import { openNodeLog } from './node-log.ts'
 import { EXIT_CODES, print, type Session, usageError } from './session.ts'
+
+/**
+ * How far the heap of a node grows between two full collections, percent of what is in use, some 26 MiB. V8 counts the
+ * bytes of buffers towards the next one, but sets the limit by its objects alone, of which a node has few: with bodies
+ * streaming through, it marked the whole heap for every 12 MiB of them, and spent more on that than on the bytes
+ * (docs/decisions/0111-heaps-grow-by-twice-what-is-in-use.md).
+ */
+const HEAP_GROWTH_PERCENT = 200
 
 export function addStartCommand(program: Command, session: Session): void {
   const command = program
@@ -54,7 +62,7 @@ function optionOf(setting: Setting): Option {
 }
 
 async function start(session: Session, flags: Flags): Promise<void> {
-  setHeapGrowth()
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`)
   // All files of a node are its own, whatever the machine's umask.
   process.umask(0o077)
   const config = configOf(session, flags)

@@ -7,7 +7,7 @@ import { parsePathPrefix } from '../ring/path-name.ts'
 import type { ListOptions } from './call-options.ts'
 import { signalOf, type WireRequest } from './exchange.ts'
 import { linesOf } from './json-lines.ts'
-import { encodePath } from './targets.ts'
+import { encodePath } from './request-parts.ts'
 import type { Transport } from './transport.ts'
 import type { ListedFile, ListedFolder } from './wire-types.ts'
 

@@ -5,7 +5,7 @@
 import type { Clock } from '../env.ts'
 import { type ErrorCode, errorCode } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
-import { hashedBody } from '../storage/hashed-body.ts'
+import { hashedBody } from '../storage/checked-blocks.ts'
 import { etagOf, type FileRecord } from '../storage/record.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { type ListSource, listBatches } from './listing.ts'

@@ -17,7 +17,7 @@ import {
 import { addEndpoint, type HttpComponents, idempotencyOf, ringHeaders } from './endpoint.ts'
 import { hasLost, refuseExtension, safeFileName } from './file-name.ts'
 import { type FormPart, formBoundary, formParts } from './form-parts.ts'
-import { storedMediaType } from './media-type.ts'
+import { storedMediaType } from './meta-fields.ts'
 import { announcedBytes, receivedBody } from './request-body.ts'
 import { decodedRestOf, parseFlag, queryOf } from './request-target.ts'
 

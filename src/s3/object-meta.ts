@@ -2,7 +2,7 @@
  * What S3 keeps of an object beside its bytes, as the metadata of a file: fields of a user (`x-amz-meta-NAME` is NAME),
  * content headers, the checksum that came with the body, and the sizes of its parts. What is S3's own begins with `$`.
  */
-import { storedMediaType } from '../http/media-type.ts'
+import { storedMediaType } from '../http/meta-fields.ts'
 import type { FileMeta, FileRecord } from '../storage/record.ts'
 import { USER_META_BYTES_MAX, userMetaBytes, userMetaOf } from '../storage/user-meta.ts'
 import { ALGORITHMS, type Algorithm, type Checksum, checksumHeader, isChecksum } from './checksums.ts'

@@ -1,11 +1,13 @@
 /**
  * The check of a body's blocks on their way out: no byte of a block is handed on before the whole block has
- * passed its CRC-32, and that holds for ranges too, which read the whole blocks around them.
+ * passed its CRC-32, and that holds for ranges too, which read the whole blocks around them. And the check of a whole body
+ * against its SHA-256.
  */
+import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { StoreError } from '../errors.ts'
 import { BLOCK_BYTES, type FileRecord } from './record.ts'
-import type { ByteRange } from './storage.ts'
+import type { ByteRange, Storage } from './storage.ts'
 
 /** Gives the bytes of one block; `length` is what the record says it has. */
 export type ReadBlock = (index: number, length: number) => Promise<Uint8Array>
@@ -56,4 +58,22 @@ export function checkBlock(record: FileRecord, index: number, block: Uint8Array)
 export function checkedInline(record: FileRecord, inline: Uint8Array, range: ByteRange): Uint8Array {
   if (record.body.size > 0 || inline.length > 0) checkBlock(record, 0, inline)
   return inline.subarray(range.first, range.last + 1)
+}
+
+/**
+ * Reads a body from its first to its last byte; yields how many bytes have passed, piece by piece.
+ * @throws StoreError CORRUPT; FILE_NOT_FOUND when the bytes of this version are gone.
+ */
+export async function* hashedBody(
+  storage: Pick<Storage, 'read'>,
+  record: FileRecord,
+): AsyncGenerator<number, void> {
+  const hash = createHash('sha256')
+  const body = await storage.read(record)
+  for await (const chunk of body instanceof Uint8Array ? [body] : body) {
+    hash.update(chunk)
+    yield chunk.byteLength
+  }
+  if (hash.digest('hex') === record.body.sha256) return
+  throw new StoreError('CORRUPT', 'The bytes do not have the SHA-256 of the file.', { path: record.path })
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { errorResponses, header, json, pathParameter, receiptResponse } from '../../src/http/contract.ts'
+import { errorResponses } from '../../src/http/contract.ts'
 
 t.test('errors of one status are told together, with what they mean', async t => {
   const responses = errorResponses(['FILE_NOT_FOUND', 'INVALID_PATH'])
@@ -8,11 +8,4 @@ t.test('errors of one status are told together, with what they mean', async t =>
   t.ok(responses[401] && responses[403] && responses[500] && responses[503], 'what every endpoint can answer')
   t.match(responses[409]?.description, /^WRONG_NETWORK: [^;]*$/)
   t.notOk(responses[412])
-})
-
-t.test('the shared words have the shapes of OpenAPI', async t => {
-  t.match(pathParameter('source'), { name: 'source', in: 'path', required: true })
-  t.match(header('Range', 'x'), { name: 'Range', in: 'header', schema: { type: 'string' } })
-  t.same(json({ type: 'object' }), { 'application/json': { schema: { type: 'object' } } })
-  t.match(receiptResponse('x'), { description: 'x', headers: { ETag: {}, 'Ring-Chain': {} } })
 })

@@ -1,9 +1,16 @@
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { digestOf } from '../../src/storage/body-digest.ts'
-import { checkBlock, checkedBlocks, checkedInline, wholeRange } from '../../src/storage/checked-blocks.ts'
+import {
+  checkBlock,
+  checkedBlocks,
+  checkedInline,
+  hashedBody,
+  wholeRange,
+} from '../../src/storage/checked-blocks.ts'
 import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../src/storage/record.ts'
-import { bodyOf } from './conformance.ts'
+import { bodyOf, sha256Of } from './conformance.ts'
 
 function recordOf(bytes: Buffer): FileRecord {
   const blocks = Array.from({ length: Math.ceil(bytes.length / BLOCK_BYTES) }, (_, i) =>
@@ -58,4 +65,19 @@ t.test('an inline body is checked too, and an empty one has to be empty', async 
   const record = recordOf(Buffer.from('abc'))
   t.equal(checkedInline(record, Buffer.from('abc'), { first: 1, last: 1 }).toString(), 'b')
   t.throws(() => checkedInline(record, Buffer.from('abd'), { first: 0, last: 0 }), { code: 'CORRUPT' })
+})
+
+const record = (sha256: string) => ({ path: parsePathName('a'), body: { sha256 } }) as FileRecord
+
+t.test('all bytes are counted, and only the right ones pass', async t => {
+  const bytes = Buffer.from('hello')
+  for (const body of [bytes, Readable.from([bytes.subarray(0, 2), bytes.subarray(2)])]) {
+    let count = 0
+    for await (const passed of hashedBody({ read: async () => body }, record(sha256Of(bytes))))
+      count += passed
+    t.equal(count, 5)
+  }
+  const wrong = hashedBody({ read: async () => bytes }, record('ab'.repeat(32)))
+  t.equal((await wrong.next()).value, 5)
+  await t.rejects(wrong.next(), { code: 'CORRUPT', path: 'a' })
 })
