@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander'
 import type { LookupFigure, LookupScenario } from '../lab/experiments/lookup-simulated.ts'
+import { addGossipExperiment } from './experiment-gossip.ts'
 import { addMemoryCommand, experimentRealLookup } from './experiment-real.ts'
 import { integer, integers, startBar, writeFiles } from './experiment-terms.ts'
 import { print, type Session, usageError } from './session.ts'
@@ -47,6 +48,7 @@ export function addExperimentCommand(program: Command, session: Session): void {
     )
   addLookupCommand(command, session)
   addMemoryCommand(command, session)
+  addGossipExperiment(command, session)
 }
 
 function addLookupCommand(experiment: Command, session: Session): void {

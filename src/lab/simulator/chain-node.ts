@@ -38,7 +38,7 @@ import { SimulatedReplicaStore, VALUE } from './simulated-replica-store.ts'
 import { SkewedClock } from './skewed-clock.ts'
 import { TimerScope } from './timer-scope.ts'
 import type { VirtualClock } from './virtual-clock.ts'
-import { mayStartAgain, WholeNode, wholeSettings } from './whole-node.ts'
+import { mayStartAgain, WholeNode, type WholeNodeInit, wholeSettings } from './whole-node.ts'
 
 export interface ChainNodeInit {
   readonly name: NodeName
@@ -49,12 +49,10 @@ export interface ChainNodeInit {
   readonly whole?: WholeNodeSetting | undefined
 }
 
-export interface WholeNodeSetting {
+export interface WholeNodeSetting extends Pick<WholeNodeInit, 'zone' | 'gossips'> {
   readonly wire: SimulatedWire
   readonly address: () => Address
-  readonly zone: string | undefined
   readonly boots: () => readonly Address[]
-  readonly gossips: boolean
 }
 
 export interface ChainNodeComponents {

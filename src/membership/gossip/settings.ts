@@ -46,7 +46,7 @@ export const GOSSIP_FILE_BYTES_MAX = 16 * 1024
 
 /**
  * Periods that T_fail needs for each doubling of the network, and for the two that even a pair of nodes needs: a heartbeat is with all
- * who watch it after about log2 N rounds, and as much again covers the unlucky (docs/gossip-measured.md).
+ * who watch it after about log2 N rounds, and as much again covers the unlucky (docs/experiments/gossip).
  */
 const PERIODS_PER_DOUBLING = 2
 
