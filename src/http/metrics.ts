@@ -28,6 +28,8 @@ export interface MetricsComponents {
   readonly beliefs: () => Readonly<Record<string, number>> | undefined
   /** Called with each request that was answered, those of other nodes left out. */
   readonly answered?: (() => void) | undefined
+  /** What this node has copied from others since it started. */
+  readonly copied: () => { readonly records: number; readonly bytes: number }
 }
 
 export class Metrics {
@@ -50,6 +52,7 @@ export class Metrics {
         },
       })
     }
+    countCopied(this.registry, components.copied)
     new Gauge({
       name: 'altered_chord_nodes',
       help: 'Nodes that this node knows, itself included, by state; suspect ones are alive, too.',
@@ -125,6 +128,31 @@ function countBeliefs(registry: Registry, beliefs: () => Readonly<Record<string,
       for (const [belief, count] of Object.entries(beliefs() ?? {})) this.inc({ belief }, count)
     },
   })
+}
+
+function countCopied(
+  registry: Registry,
+  copied: () => { readonly records: number; readonly bytes: number },
+): void {
+  const counters: [string, string, 'records' | 'bytes'][] = [
+    [
+      'altered_chord_copied_records_total',
+      'Records that this node has copied from others, since ranges changed hands or it was away.',
+      'records',
+    ],
+    ['altered_chord_copied_bytes_total', 'Bytes of their bodies that it had not got.', 'bytes'],
+  ]
+  for (const [name, help, what] of counters) {
+    new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset()
+        this.inc(copied()[what])
+      },
+    })
+  }
 }
 
 const DURATIONS = 'altered_chord_http_request_duration_seconds'

@@ -110,6 +110,7 @@ export async function buildServer(
     diskRefuses: () => ring.driver.fault !== undefined,
     beliefs: () => ring.gossip?.changes,
     answered: facts.answered,
+    copied: () => ring.driver.kept.copied(),
   })
   const gate = new Gate({ connections, ring }, config)
   const components: HttpComponents = {

@@ -11,6 +11,12 @@ const BETA = 1 / 4
 /** Peers remembered; the one heard of longest ago goes first. */
 const PEERS_MAX = 1024
 
+/**
+ * A round trip counts for no more, ms. One that was under way while its peer stood still, or a link carried nothing, or this process
+ * did not run, says nothing of those that follow; no wait gets longer by one that takes more.
+ */
+const SAMPLE_MS_MAX = 2_000
+
 /** Samples after which the middle of all peers is looked for again. */
 const SAMPLES_PER_MIDDLE = 16
 
@@ -25,7 +31,8 @@ export class RoundTrips {
   #samples = 0
 
   /** A message was acknowledged by the peer's endpoint after this time. */
-  took(peer: Address, ms: number): void {
+  took(peer: Address, tookMs: number): void {
+    const ms = Math.min(tookMs, SAMPLE_MS_MAX)
     const before = this.#estimates.get(peer)
     this.#estimates.delete(peer)
     if (this.#estimates.size >= PEERS_MAX) {

@@ -58,7 +58,7 @@ export interface AnswersComponents {
   readonly lookups: Lookups<View>
   readonly storage: Storage & { readonly replica: ReplicaStore }
   readonly rangeCheck: RangeCheck
-  readonly detours: Pick<Detours, 'passOn' | 'arrived' | 'tell'>
+  readonly detours: Pick<Detours, 'passOn' | 'arrived' | 'tell' | 'isCutOff'>
   /** Undefined where this node does not gossip. */
   readonly gossip: Pick<Gossip, 'answer' | 'probe'> | undefined
 }
@@ -219,7 +219,9 @@ export class Answers {
    * counts as dead for it; it has no part in any view yet that would make it say more.
    */
   #heardFrom({ nodeId, boot }: PeerIdentity): void {
-    const { driver } = this.#components
-    driver.deliver({ from: nodeId, boot, to: driver.known.self, message: { kind: 'pong' } })
+    const { driver, detours } = this.#components
+    // A node that reaches nobody takes nobody for living whom it only hears.
+    if (!detours.isCutOff)
+      driver.deliver({ from: nodeId, boot, to: driver.known.self, message: { kind: 'pong' } })
   }
 }

@@ -28,6 +28,9 @@ const STALL_MS_MAX = 2_000
 /** The longest that the third node may take, ms, the way onward included. */
 const DETOUR_TIMEOUT_MS = 1_000
 
+/** Third nodes that are tried with the same messages: one of them may be cut off itself. */
+const WAYS_MAX = 3
+
 /** Nodes that are asked at once whether they reach one that refuses this one. */
 const ASKED_MAX = 3
 
@@ -69,6 +72,8 @@ export class Detours {
   readonly #unreached = new Set<Address>()
   readonly #waiting = new Map<NodeId, Uint8Array[]>()
   readonly #checking = new Set<NodeId>()
+  /** The third node by which another one was reached last. */
+  readonly #ways = new Map<Address, NodeId>()
   /** When it was found that nobody reaches a node. */
   readonly #unreachedAtMs = new Map<Address, number>()
   #turn = 0
@@ -99,6 +104,7 @@ export class Detours {
   /** A node has taken what it was sent, or has answered. */
   took(address: Address): void {
     this.#unreached.delete(address)
+    this.#ways.delete(address)
     this.#reachesNobody = false
     this.#unreachedAtMs.delete(address)
   }
@@ -160,7 +166,8 @@ export class Detours {
     const decoded = messages.map(message => decode(message))
     if (!decoded.every(message => isEnvelope(message, newest)))
       throw new StoreError('INVALID_REQUEST', 'What was passed on is not as the peer protocol has it.')
-    this.#components.messages(from, decoded as Envelope[])
+    // As what comes straight: it is silent until it has reached somebody.
+    if (!this.#reachesNobody) this.#components.messages(from, decoded as Envelope[])
   }
 
   async #check(node: Peer): Promise<boolean> {
@@ -184,20 +191,36 @@ export class Detours {
   async #goRound(to: Peer): Promise<void> {
     for (;;) {
       const messages = this.#waiting.get(to.nodeId)?.splice(0, FORWARDED_MAX) ?? []
-      const third = this.#thirdNodes(to)[0]
-      if (messages.length === 0 || third === undefined) break
-      await this.#forward(third, to, messages)
+      const ways = this.#thirdNodes(to)
+      if (messages.length === 0 || ways.length === 0) break
+      await this.#forwardBy(ways.slice(0, WAYS_MAX), to, messages)
     }
     this.#waiting.delete(to.nodeId)
   }
 
-  /** Those who may reach a node that this one does not, another one first each time; none that this one does not reach either. */
-  #thirdNodes({ nodeId }: Peer): Peer[] {
+  /** By the first of these that reaches the other one; that one is the first to be asked from then on. */
+  async #forwardBy(ways: readonly Peer[], to: Peer, messages: readonly Uint8Array[]): Promise<void> {
+    for (const third of ways) {
+      if (await this.#forward(third, to, messages)) {
+        this.#ways.set(to.address, third.nodeId)
+        return
+      }
+    }
+    this.#ways.delete(to.address)
+  }
+
+  /**
+   * Those who may reach a node that this one does not: the one that did last, then the others, another one first each time; those that
+   * this one does not reach either come last.
+   */
+  #thirdNodes({ nodeId, address: to }: Peer): Peer[] {
     const others = this.#components.members.others().filter(other => other.nodeId !== nodeId)
     const turn = others.length === 0 ? 0 : this.#turn++ % others.length
     const inTurn = [...others.slice(turn), ...others.slice(0, turn)]
     const isReached = ({ address }: Peer) => !this.#unreached.has(address) && !this.#isStalled(address)
-    return [...inTurn.filter(isReached), ...inTurn.filter(other => !isReached(other))]
+    const known = this.#ways.get(to)
+    const rankOf = (other: Peer) => (isReached(other) ? (other.nodeId === known ? 0 : 1) : 2)
+    return inTurn.sort((a, b) => rankOf(a) - rankOf(b))
   }
 
   #isStalled(address: Address): boolean {

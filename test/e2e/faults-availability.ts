@@ -33,6 +33,18 @@ interface Stretch {
   readonly toMs: number
 }
 
+/** One try, for those who look for the cause of a long stretch. */
+export interface Try {
+  readonly kind: Kind
+  readonly path: string
+  /** The node that was asked. */
+  readonly at: string
+  readonly fromMs: number
+  readonly toMs: number
+  /** The status of the answer, its code when it was refused, or why there was none. */
+  readonly told: string
+}
+
 type Kind = 'write' | 'read'
 
 /** Between two looks at the nodes and links, ms. */
@@ -48,6 +60,7 @@ export class AvailabilityWatch {
   /** While a majority was up and connected. */
   readonly #judged: { fromMs: number; toMs: number }[] = []
   readonly #under = new Set<Promise<void>>()
+  readonly #told: Try[] = []
   #isExcused = false
   #tries = 0
 
@@ -78,6 +91,11 @@ export class AvailabilityWatch {
     } finally {
       await this.#agent.destroy()
     }
+  }
+
+  /** All tries, in the order in which they ended, and what is judged. */
+  get tries(): { readonly tries: readonly Try[]; readonly judged: readonly Stretch[] } {
+    return { tries: this.#told, judged: this.#judged }
   }
 
   report(): Availability {
@@ -124,17 +142,30 @@ export class AvailabilityWatch {
     const turn = this.#tries++
     for (const [index, path] of this.#init.paths.entries()) {
       const at = (offset: number) => nodes[(turn + index + offset) % nodes.length]?.address as string
-      this.#begin('write', path, `http://${at(0)}/put/${path}?overwrite=true`)
-      this.#begin('read', path, `http://${at(2)}/get/${path}`)
+      this.#begin('write', path, at(0))
+      this.#begin('read', path, at(2))
     }
   }
 
-  #begin(kind: Kind, path: string, url: string): void {
-    const trying = this.#try(kind, path, url).finally(() => this.#under.delete(trying))
+  #begin(kind: Kind, path: string, at: string): void {
+    const trying = this.#try(kind, path, at).finally(() => this.#under.delete(trying))
     this.#under.add(trying)
   }
 
-  async #try(kind: Kind, path: string, url: string): Promise<void> {
+  async #try(kind: Kind, path: string, at: string): Promise<void> {
+    const fromMs = this.#nowMs()
+    const told = await this.#ask(kind, path, at)
+    const toMs = this.#nowMs()
+    this.#told.push({ kind, path, at, fromMs, toMs, told })
+    if (!told.startsWith('2')) return
+    const key = `${kind} ${path}`
+    const successes = this.#successes.get(key) ?? []
+    successes.push(toMs)
+    this.#successes.set(key, successes)
+  }
+
+  async #ask(kind: Kind, path: string, at: string): Promise<string> {
+    const url = kind === 'write' ? `http://${at}/put/${path}?overwrite=true` : `http://${at}/get/${path}`
     try {
       const reply = await request(url, {
         dispatcher: this.#agent,
@@ -142,14 +173,11 @@ export class AvailabilityWatch {
         ...(kind === 'write' && { method: 'PUT', body: `${this.#tries}` }),
         headers: kind === 'write' ? { 'content-type': 'text/plain' } : {},
       })
-      await reply.body.dump()
-      if (reply.statusCode >= 300) return
-      const key = `${kind} ${path}`
-      const successes = this.#successes.get(key) ?? []
-      successes.push(this.#nowMs())
-      this.#successes.set(key, successes)
-    } catch {
-      // No success is what is counted; why is the business of the other clients.
+      const text = await reply.body.text()
+      return reply.statusCode < 300 ? `${reply.statusCode}` : `${reply.statusCode} ${text}`
+    } catch (error) {
+      const { code, name } = error as { code?: string; name: string }
+      return code === undefined || typeof code !== 'string' ? name : code
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run faults -- [--seconds N | --minutes N] [--seed S] [--only KIND,KIND] [--large-mib N] [--clock-hours N]
- * [--overlap] [--history FILE]`: the long form of faults.long.test.ts, judged by porcupine, too, where Go is there. Prints what it does to the
+ * [--overlap] [--history FILE] [--tries FILE]`: the long form of faults.long.test.ts, judged by porcupine, too, where Go is there. Prints what it does to the
  * nodes and what came of it, and ends with 0 when no promise was broken.
  */
 import { randomInt } from 'node:crypto'
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     'large-mib': { type: 'string', default: '100' },
     'clock-hours': { type: 'string', default: '6' },
     history: { type: 'string' },
+    tries: { type: 'string' },
     overlap: { type: 'boolean', default: false },
   },
 })
@@ -45,6 +46,7 @@ const result = await runFaults({
   overlap,
   largeBytes: largeMib * 1024 * 1024,
   ...(values.history !== undefined && { historyFile: values.history }),
+  ...(values.tries !== undefined && { triesFile: values.tries }),
   ...(typeof porcupine !== 'string' && { porcupine }),
   say: line => console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(7)} s  ${line}`),
 })

@@ -46,6 +46,8 @@ export interface FaultsOptions {
   readonly say?: (line: string) => void
   /** Where the history is written before it is judged. */
   readonly historyFile?: string
+  /** Where every try of those who watch how long nothing is served is written, one a line. */
+  readonly triesFile?: string
   /** Judges the history, too. */
   readonly porcupine?: Porcupine
 }
@@ -153,6 +155,7 @@ async function run(
   say(`${lister.lists} whole lists, no file twice; ${mover.done} moves and copies`)
   const availability = watch.report()
   say(`availability ${JSON.stringify(availability)}`)
+  if (options.triesFile !== undefined) writeTries(options.triesFile, watch)
   const healing = performance.now()
   await heal(cluster)
   const healMs = Math.round(performance.now() - healing)
@@ -279,6 +282,17 @@ async function annoy(
     }
   }
   await Promise.all(options.overlap ? [sequence(0), sequence(1)] : [sequence(0)])
+}
+
+/** On the monotonic clock of the system, ms, which all processes of a machine share. */
+function writeTries(file: string, { tries: { tries, judged } }: AvailabilityWatch): void {
+  const offsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+  const lines = [...judged.map(one => ({ judged: true, ...one })), ...tries].map(one => ({
+    ...one,
+    fromMs: Math.round(one.fromMs + offsetMs),
+    toMs: Math.round(one.toMs + offsetMs),
+  }))
+  writeFileSync(file, lines.map(line => `${JSON.stringify(line)}\n`).join(''))
 }
 
 async function heal(cluster: Cluster): Promise<void> {

@@ -20,6 +20,7 @@ t.test('buckets are cumulative and durations are summed', async t => {
     nodes: () => ({ alive: 2, dead: 1 }),
     diskRefuses: () => false,
     beliefs: () => ({ alive: 1, suspect: 2, failed: 3 }),
+    copied: () => ({ records: 3, bytes: 12 }),
   })
   metrics.count('/get/*', 200, 0.0004)
   metrics.count('/get/*', 200, 0.02)
@@ -40,6 +41,8 @@ t.test('buckets are cumulative and durations are summed', async t => {
     'altered_chord_nodes{state="dead"} 1',
     'altered_chord_disk_refuses 0',
     'altered_chord_gossip_beliefs_total{belief="suspect"} 2',
+    'altered_chord_copied_records_total 3',
+    'altered_chord_copied_bytes_total 12',
   ]) {
     t.ok(text.includes(`${line}\n`), line)
   }

@@ -30,6 +30,15 @@ t.test('the middle of the network is not moved by one slow peer', async t => {
   t.ok(trips.limitMs(undefined) >= 400, 'but by all of them')
 })
 
+t.test('one that a pause or a cut has held up is soon forgotten', async t => {
+  const trips = new RoundTrips()
+  for (let times = 0; times < 20; times++) trips.took(a, 5)
+  trips.took(a, 10_000)
+  t.ok(trips.limitMs(a) > 1_000)
+  for (let times = 0; times < 20; times++) trips.took(a, 5)
+  t.ok(trips.limitMs(a) < 250, `${trips.limitMs(a)} ms`)
+})
+
 t.test('no more than some peers are remembered', async t => {
   const trips = new RoundTrips()
   for (let port = 1; port <= 2_000; port++) trips.took(`10.0.0.1:${port}` as Address, 10)

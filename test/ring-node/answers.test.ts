@@ -4,6 +4,7 @@ import type { PeerCall } from '../../src/calls/calls.ts'
 import { realEnv } from '../../src/env.ts'
 import type { Address, Identifier, NodeId } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
+import { Answers } from '../../src/ring-node/answers.ts'
 import { Detours } from '../../src/ring-node/detours.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { ViewId } from '../../src/views/view.ts'
@@ -50,6 +51,29 @@ t.test('news that are to go on are passed on', async t => {
   const { self } = ring.members
   await ask({ kind: 'learn', records: [self], onward: [self.nodeId] })
   t.same(told, [[[self], [self.nodeId]]])
+})
+
+t.test('a node that reaches nobody takes nobody for living whom it only hears', async t => {
+  for (const isCutOff of [true, false]) {
+    const { ring, storage } = await node()
+    const heard: string[] = []
+    const driver = Object.create(ring.driver, {
+      known: { value: ring.driver.known },
+      deliver: { value: ({ message }: { message: { kind: string } }) => heard.push(message.kind) },
+    })
+    const detours = {
+      isCutOff,
+      passOn: async () => ({ reached: false }),
+      arrived: () => undefined,
+      tell: () => undefined,
+    }
+    const others = { lookups: undefined as never, rangeCheck: undefined as never, gossip: undefined }
+    const parts = { env: realEnv(), members: ring.members, driver, storage, detours, ...others }
+    const answers = new Answers(parts, { network: ring.network })
+    const learn = { kind: 'learn', records: [] } as const
+    await answers.answer(from, learn, new AbortController().signal)
+    t.same(heard, isCutOff ? [] : ['pong'])
+  }
 })
 
 t.test('as many checks at once as the disk can bear', async t => {

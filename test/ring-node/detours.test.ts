@@ -123,14 +123,33 @@ t.test('what left messages without an answer is gone round until it takes one', 
   t.equal(calls.length, 3)
 })
 
+t.test('a third node that does not reach the other one is not asked first again', async t => {
+  const { detours, calls } = node(['b', 'c', 'd', 'e'], to => ({ reached: to === 'e' }))
+  detours.refused(peer('b'))
+  await turn()
+  for (const text of ['one', 'two']) {
+    calls.length = 0
+    detours.sent(peer('b'), word(text))
+    for (let turns = 0; turns < 4; turns++) await turn()
+    const asked = calls.map(([to]) => to)
+    t.equal(asked.at(-1), 'e', 'what one of them does not bring another one does')
+    t.ok(text === 'one' || asked.length === 1, 'the one that has brought something is the first from then on')
+  }
+})
+
 t.test('a node that reaches nobody knows it, until it reaches somebody', async t => {
-  const { detours, gone } = node(['b', 'c', 'd'], () => undefined)
+  const { detours, gone, heard } = node(['b', 'c', 'd'], () => undefined)
   t.notOk(detours.isCutOff)
   detours.refused(peer('b'))
   await turn()
   t.ok(detours.isCutOff)
   t.same(gone, ['b'])
+  const from = { ...peer('c'), boot: { counter: 1, nonce: 'n' } }
+  detours.arrived({ from, messages: [encode(word('one'))] })
+  t.same(heard, [], 'what comes round is not heard either')
   detours.took('c:1' as Address)
+  detours.arrived({ from, messages: [encode(word('two'))] })
+  t.equal(heard.length, 1)
   t.notOk(detours.isCutOff)
   const alone = node(['b'], () => undefined)
   alone.detours.refused(peer('b'))

@@ -22,6 +22,7 @@ export type Write =
 export type TimerEvent =
   | { readonly kind: 'confirm'; readonly tag: Tag; readonly last: boolean }
   | { readonly kind: 'proposal'; readonly viewId: ViewId; readonly round: number }
+  | { readonly kind: 'finish'; readonly viewId: ViewId }
   | { readonly kind: 'watch'; readonly viewId: ViewId; readonly tries: number; readonly dueMs: number }
   | { readonly kind: 'transfer'; readonly tag: Tag; readonly steps: number }
   | { readonly kind: 'resend'; readonly viewId: ViewId }
@@ -35,7 +36,7 @@ export type TimerEvent =
   | { readonly kind: 'look'; readonly look: number; readonly tries: number }
   | { readonly kind: 'forget' }
   | { readonly kind: 'spare'; readonly viewId: ViewId; readonly tries: number }
-  | { readonly kind: 'question'; readonly node: NodeId; readonly tag: Tag }
+  | { readonly kind: 'question'; readonly node: NodeId; readonly tag: Tag; readonly isFirst: boolean }
 
 /** What a client is told. */
 export type Outcome =

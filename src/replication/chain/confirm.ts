@@ -12,14 +12,15 @@
 import { assert } from '../../invariant.ts'
 import { majority, type NodeId, type View, type ViewId, type ViewState } from '../../views/view.ts'
 import { isShortened, withoutMembers } from './acquaintance.ts'
-import { type Deciding, hold, meetSealed, newerViews, sealedView } from './deciding.ts'
+import { hold, newerViews } from './deciding.ts'
+import { type Finishing, meetSealed, sealedView } from './finishing.ts'
 import { probe } from './liveness.ts'
 import { newTag, send, setTimer } from './machine-state.ts'
 import type { Message, MessageOf, RefusalReason, SealedView, Tag } from './messages.ts'
 import { avoid, type Preferring, preferredOf } from './preference.ts'
 import type { Unconfirmed, ViewRound } from './requests.ts'
 
-export interface Confirming extends Deciding, Preferring {
+export interface Confirming extends Finishing, Preferring {
   readonly confirms: Confirms
 }
 
@@ -193,6 +194,7 @@ export function onConfirmTimeout(m: Confirming, tag: Tag, last: boolean): void {
   if (parts.length === 0) return
   const silent = new Set(parts.flatMap(({ asked, votes }) => [...asked].filter(node => !votes.has(node))))
   for (const node of silent) avoid(m, node)
+  if (!last) for (const part of parts) doubtSilent(m, part)
   if (!last) {
     askEverybody(m, tag, parts)
     return setTimer(m, m.settings.answerTimeoutMs * (1 - PATIENT_PART), { kind: 'confirm', tag, last: true })
@@ -204,6 +206,15 @@ export function onConfirmTimeout(m: Confirming, tag: Tag, last: boolean): void {
     }
   }
   for (const node of silent) probe(m, node)
+}
+
+/** Few answers take so long: those whose vote is missing are asked whether they are there, by the replicas as well, which repair the range. */
+function doubtSilent(m: Confirming, { view, asked, votes }: ViewRound): void {
+  for (const node of asked) {
+    if (votes.has(node)) continue
+    probe(m, node)
+    for (const replica of view.replicas) if (replica !== node) send(m, replica, { kind: 'suspect', node })
+  }
 }
 
 /** An acceptor refuses connections: its vote is not waited for. */

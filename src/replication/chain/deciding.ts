@@ -23,7 +23,6 @@ import {
   bootName,
   compareViews,
   freshState,
-  headOf,
   isMember,
   majority,
   type NodeId,
@@ -35,7 +34,7 @@ import {
 import { meetMembers, saysMembers } from './acquaintance.ts'
 import { askWhetherThere, type Nodes, probe } from './liveness.ts'
 import { backOffMs, putView, send, setTimer, tell } from './machine-state.ts'
-import type { Message, MessageOf, SealedView } from './messages.ts'
+import type { Message, MessageOf } from './messages.ts'
 
 export interface Deciding extends Nodes {
   readonly proposals: Map<ViewId, Proposing>
@@ -127,7 +126,9 @@ export function finishProposal(m: Deciding, view: View, children: readonly View[
 function startProposal(m: Deciding, view: View, children: readonly View[], isPlan: boolean, tries = 0): void {
   const old = m.proposals.get(view.id)
   assertChildren(view, children)
-  const round = (old?.proposal.roundSeen ?? 0) + 1
+  // Above what this node has promised itself, to an attempt of before: else it would wait for its own vote.
+  const promised = m.views.get(view.id)?.promised?.round ?? 0
+  const round = Math.max(old?.proposal.roundSeen ?? 0, promised) + 1
   assert(old === undefined || round > old.proposal.ballot.round, 'the ballots of a proposer grow', view.id)
   const ballot = { round, node: m.self, boot: bootName(m.boot) }
   const proposal = propose(view, ballot, children)
@@ -168,6 +169,19 @@ export function noteHeard(m: Deciding, node: NodeId): void {
   for (const proposing of m.proposals.values()) {
     proposing.heard.add(node)
     askToAccept(m, proposing)
+  }
+}
+
+/**
+ * A node is back that counted as dead. A plan that leaves it out was made out of a belief that is over, and by a node that may have
+ * been cut off itself: it is given up as long as nobody was asked to accept it, and made anew (docs/decisions/0310).
+ */
+export function dropPlansWithout(m: Deciding, node: NodeId): void {
+  for (const [viewId, { proposal, isPlan, asked }] of m.proposals) {
+    const { view, value, found } = proposal
+    if (!isPlan || asked || found !== undefined) continue
+    const isLeftOut = view.replicas.includes(node) && !value.some(({ replicas }) => replicas.includes(node))
+    if (isLeftOut) m.proposals.delete(viewId)
   }
 }
 
@@ -297,35 +311,8 @@ export function learnDecided(m: Deciding, view: View, children: readonly View[])
   for (const child of children) take(m, child)
 }
 
-/** What a refusal says of a sealed view: the value that is accepted in it here, and what came after it. */
-export function sealedView(m: Deciding, view: View, state: ViewState | undefined): SealedView {
-  const newer = newerViews(m, view)
-  const next = state?.next ?? (newer.length > 0 ? newer : undefined)
-  return { view, accepted: state?.accepted?.children, next }
-}
-
-/** A sealed view in somebody's way: pass on what was decided, or finish what was accepted. */
-export function meetSealed(m: Deciding, sealed: SealedView): void {
-  if (sealed.next !== undefined) {
-    for (const child of sealed.next) {
-      take(m, child)
-      if (headOf(child) !== m.self) send(m, headOf(child), { kind: 'teach', views: [child] })
-    }
-  } else if (sealed.accepted !== undefined) {
-    finishProposal(m, sealed.view, sealed.accepted)
-  }
-}
-
 function sameBallot(a: { round: number; node: string; boot: string }, b: typeof a): boolean {
   return a.round === b.round && a.node === b.node && a.boot === b.boot
-}
-
-/** A sealed view without a successor blocks its range: finish what was accepted here. */
-export function finishSealed(m: Deciding, state: ViewState): void {
-  if (!state.sealed || state.next !== undefined) return
-  if (state.accepted !== undefined && newerViews(m, state.view).length === 0) {
-    finishProposal(m, state.view, state.accepted.children)
-  }
 }
 
 /** Views that are decided: their members take them in, the others keep them as hints. */

@@ -11,6 +11,7 @@ import * as deciding from './deciding.ts'
 import * as dirty from './dirty.ts'
 import * as entry from './entry.ts'
 import type { Fact } from './facts.ts'
+import * as finishing from './finishing.ts'
 import * as flows from './flows.ts'
 import { onForget } from './forgetting.ts'
 import * as installing from './installing.ts'
@@ -116,7 +117,7 @@ const FACTS: Hearers = {
     (m, { node }) => entry.onTargetUnreachable(m, node),
     unsettled.lookSoon,
   ],
-  back: [repair.repairAll],
+  back: [(m, { node }) => deciding.dropPlansWithout(m, node), repair.repairAll],
   unknown: [(m, { node }) => repair.repairWith(m, node)],
   copied: [(m, { transfer, from }) => installing.onCopied(m, transfer, from)],
   'not-copied': [(m, { transfer, reason }) => installing.onNotCopied(m, transfer, reason)],
@@ -131,6 +132,7 @@ type Timers = { readonly [Kind in TimerEvent['kind']]: (m: Machine, timer: OfKin
 const TIMERS: Timers = {
   confirm: (m, { tag, last }) => confirm.onConfirmTimeout(m, tag, last),
   proposal: (m, { viewId, round }) => deciding.onProposalTimeout(m, viewId, round),
+  finish: (m, { viewId }) => finishing.onFinish(m, viewId),
   watch: installing.onWatch,
   transfer: (m, { tag, steps }) => transfers.onTransferTimeout(m, tag, steps),
   resume: (m, { viewId }) => passing.onResume(m, viewId),

@@ -50,7 +50,8 @@ function ask(m: Nodes, node: NodeId): void {
   if (m.suspects.has(node)) return
   const tag = newTag(m)
   m.questions.set(node, tag)
-  setTimer(m, m.settings.answerTimeoutMs, { kind: 'question', node, tag })
+  const isFirst = !m.silences.has(node)
+  setTimer(m, m.settings.answerTimeoutMs, { kind: 'question', node, tag, isFirst })
 }
 
 /** A question was not answered in time. */
@@ -91,11 +92,15 @@ export function believe(m: Nodes, node: NodeId, belief: 'alive' | 'failed'): voi
 
 export function heardFrom(m: Nodes, node: NodeId): void {
   m.unknown.delete(node)
+  const missed = m.suspects.size
   m.questions.delete(node)
   m.silences.delete(node)
   if (!m.suspects.delete(node)) return
   m.seeks = 0
   m.beliefs++
+  // Of most others at once none is dead: it was this node that was cut off.
+  const others = [...m.members.values()].filter(({ status }) => status !== 'gone').length - 1
+  if (others > 1 && 2 * missed > others) for (const other of [...m.suspects]) askAgain(m, other)
   tell(m, { kind: 'back', node })
 }
 

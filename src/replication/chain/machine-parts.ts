@@ -68,8 +68,10 @@ export function machineState(
     chains: new Map(),
     confirms: { waiting: new Map(), rounds: new Map(), inFlight: new Map() },
     proposals: new Map(),
+    unfinished: new Map(),
     installations: new Map(),
     transfers: new Map(),
+    copied: { records: 0, bytes: 0 },
     series: noSeries(),
     forgetting: { arcs: [], wanted: [] },
     spares: new Map(),
@@ -87,6 +89,12 @@ export function machineState(
     effects: [],
     local: [],
   }
+  learnStable(machine, stable)
+  return machine
+}
+
+/** What follows from what is stable. */
+function learnStable(machine: Machine, stable: StableState): void {
   for (const mark of stable.marks) machine.marks.seal(mark)
   for (const state of machine.views.values()) {
     // A source that was only named has no acceptors here, and is no view to tell others of.
@@ -96,5 +104,4 @@ export function machineState(
   if (stable.references === undefined) {
     for (const record of stable.records.within(WHOLE_RING)) refer(machine, record, 1)
   }
-  return machine
 }

@@ -51,6 +51,8 @@ export interface KeptHere {
   hasBody(blobId: BlobId): boolean
   /** How many bodies are named by records and are not here. */
   missingBodies(): number
+  /** Records, and bytes of their bodies, that were copied from others since this node started. */
+  copied(): { readonly records: number; readonly bytes: number }
 }
 
 /** @param machine the one that runs at the moment: a disk that has failed starts another. */
@@ -88,6 +90,7 @@ export function keptHereOf(machine: () => Readonly<Sparing>): KeptHere {
       for (const blobId of references.keys()) if (!blobs.has(blobId)) missing++
       return missing
     },
+    copied: () => machine().copied,
   }
 }
 

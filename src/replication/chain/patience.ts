@@ -30,10 +30,13 @@ export interface RoundTripLimits {
 /** Round trips in one answer: a write goes down a chain of three and back up, and each link may wait for a disk. */
 const ROUND_TRIPS_PER_ANSWER = 4
 
+/** The first question whether a node is there needs one round trip, and is asked again: where messages are fast it waits for half of the time. */
+const FIRST_QUESTION = 1 / 2
+
 /** Waits grow to this many times their usual length, so that a death is still found in half a minute. */
 const STRETCH_MAX = 8
 
-/** Factor of the wait behind a timer: 1, 2, 4 or 8, so that timers of few lengths wait in few queues; 1 where nobody knows how long messages take. */
+/** Factor of the wait behind a timer: 1/2, 1, 2, 4 or 8, so that timers of few lengths wait in few queues; 1 where nobody knows how long messages take. */
 export function stretchOf(timer: TimerEvent, answerTimeoutMs: number, limits?: RoundTripLimits): number {
   if (limits === undefined) return 1
   const { kind } = timer
@@ -42,12 +45,13 @@ export function stretchOf(timer: TimerEvent, answerTimeoutMs: number, limits?: R
     kind === 'task' ||
     kind === 'confirm' ||
     kind === 'proposal' ||
+    kind === 'finish' ||
     kind === 'transfer' ||
     kind === 'watch' ||
     kind === 'resend'
   if (!waitsForAnswer) return 1
   const limitMs = limits.limitMs(kind === 'question' ? timer.node : undefined)
-  let stretch = 1
+  let stretch = kind === 'question' && timer.isFirst && limitMs > 0 ? FIRST_QUESTION : 1
   while (stretch < STRETCH_MAX && stretch * answerTimeoutMs < ROUND_TRIPS_PER_ANSWER * limitMs) stretch *= 2
   return stretch
 }

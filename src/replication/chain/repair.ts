@@ -28,7 +28,8 @@ import {
   type ViewId,
 } from '../../views/view.ts'
 import { askAboutStrangers, isMissing, membersOf } from './acquaintance.ts'
-import { finishSealed, proposePlan } from './deciding.ts'
+import { proposePlan } from './deciding.ts'
+import { finishSealed } from './finishing.ts'
 import { isAlive, probe } from './liveness.ts'
 import { backOffMs, type Member, newTag, send, type TimerEvent, tell } from './machine-state.ts'
 import { noteChange, type Repeating, restMs } from './repeated-changes.ts'
@@ -215,7 +216,7 @@ export function stepFor(m: Repairing, viewId: ViewId): RepairStep | undefined {
 
 function proposePlans(m: Repairing, viewId: ViewId, plans: readonly Plan[]): void {
   const state = m.views.get(viewId)
-  if (state === undefined) return
+  if (state === undefined || m.proposals.has(viewId)) return
   const known = plans.map(plan => {
     return { ...plan, members: membersOf(m, state.view, [...plan.replicas, ...plan.acceptors]) }
   })

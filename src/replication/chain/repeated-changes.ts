@@ -33,6 +33,9 @@ const CHANGES_MAX = 1_024
 export function restMs(m: Repeating, of: ViewId, plans: readonly Plan[]): number {
   const before = m.changes.get(nameOf(plans))
   if (before === undefined || before.of === of || before.beliefs !== m.beliefs) return 0
+  // Another one was decided in its place: it was never made.
+  const made = m.views.get(before.of)?.next
+  if (made !== undefined && nameOf(made) !== nameOf(plans)) return 0
   const rests = REST_ANSWERS * 2 ** Math.min(before.times - 1, REST_DOUBLINGS_MAX)
   return Math.max(0, before.atMs + rests * m.settings.answerTimeoutMs - nowOf(m))
 }

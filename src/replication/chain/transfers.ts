@@ -29,6 +29,8 @@ import type { Comparison, MessageOf, Tag, TransferPurpose } from './messages.ts'
 
 export interface Copying extends Deciding, Forgetful {
   readonly transfers: Map<Tag, Transfer>
+  /** What this node has copied from others since it started, for those who watch it. */
+  readonly copied: { records: number; bytes: number }
 }
 
 /** Comparisons in one message: at most about 1 KiB each, and a few round trips for thousands of differences. */
@@ -163,6 +165,13 @@ function inlineBytes({ body }: ChainRecord): number {
   return body !== undefined && 'inline' in body.content ? body.content.inline.length : 0
 }
 
+/** One more record that is copied, and the bytes of its body that this node has not got. */
+function count(m: Copying, { body }: ChainRecord): void {
+  m.copied.records++
+  if (body === undefined || ('blobId' in body.content && m.blobs.has(body.content.blobId))) return
+  m.copied.bytes += body.size
+}
+
 /**
  * Whether this node's records are the state that is asked for. A view that this node never held was never installed
  * here, and never will be: the note of that is stable before it is said.
@@ -248,6 +257,7 @@ export function applyChanges(m: Copying, transfer: Transfer): void {
   assert(!isServing, 'records that are served are not replaced by a copy', transfer.view.id)
   for (const [path, record] of transfer.changes) {
     const own = m.records.get(path)
+    if (record !== undefined) count(m, record)
     if (record !== undefined) putRecord(m, record)
     else if (own !== undefined) dropRecord(m, own)
   }

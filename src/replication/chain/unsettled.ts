@@ -5,7 +5,8 @@
  */
 import type { ViewState } from '../../views/view.ts'
 import { fillBodies, ONE_LOOK } from './bodies.ts'
-import { finishSealed, newerViews } from './deciding.ts'
+import { newerViews } from './deciding.ts'
+import { finishSealed } from './finishing.ts'
 import { type Installing, LAST_WATCHES, watch } from './installing.ts'
 import { send, setTimer, type TimerEvent } from './machine-state.ts'
 import { planRepair, stepFor } from './repair.ts'

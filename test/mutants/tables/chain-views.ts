@@ -167,7 +167,7 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'sealed-refusals-not-finished',
-    file: 'src/replication/chain/deciding.ts',
+    file: 'src/replication/chain/finishing.ts',
     find: '} else if (sealed.accepted !== undefined) {',
     replace: '} else if ((false as boolean) && sealed.accepted !== undefined) {',
     loss: 'a proposer that died after one vote blocks the range',
@@ -380,14 +380,14 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'finish-though-newer',
-    file: 'src/replication/chain/deciding.ts',
+    file: 'src/replication/chain/finishing.ts',
     find: 'state.accepted !== undefined && newerViews(m, state.view).length === 0',
     replace: 'state.accepted !== undefined',
     loss: 'an old decision is proposed again and again',
   },
   {
     id: 'finish-nothing',
-    file: 'src/replication/chain/deciding.ts',
+    file: 'src/replication/chain/finishing.ts',
     find: '  if (!state.sealed || state.next !== undefined) return\n',
     replace: '  if (true as boolean) return\n',
     loss: 'a sealed view without successor blocks its range',

@@ -177,6 +177,7 @@ t.test('a sealed acceptor says what it has accepted, and the reader finishes it'
   bench.deliver('n3', 'n1', { kind: 'accept', view, ballot, children: [child] })
   t.ok(bench.state('n1').sealed)
   bench.get('n2', 'r', 'a')
+  bench.fire('finish')
   bench.fire('retry')
   t.equal(bench.answers.get('r')?.kind, 'value')
   for (const name of ['n1', 'n2', 'n3']) t.ok(bench.state(name, 'v2').active)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { learnDecided, take } from '../../../src/replication/chain/deciding.ts'
 import { putView, sealMark } from '../../../src/replication/chain/machine-state.ts'
-import type { Envelope } from '../../../src/replication/chain/messages.ts'
+import type { Envelope, Tag } from '../../../src/replication/chain/messages.ts'
 import { asSource, freshState, type View, type ViewId } from '../../../src/views/view.ts'
 import { Bench, node, wholeView } from './bench.ts'
 
@@ -86,13 +86,14 @@ t.test('an unstable promise is no promise: it is written before it is sent', asy
 })
 
 t.test('a plan goes on only when most of the acceptors that it names are there', async t => {
+  const view = wholeView(['n3', 'n6'], ['n1', 'n2', 'n3'], 'v1', 1)
   for (const isThere of [false, true]) {
     const nodes = ['n1', 'n2', 'n3', ...(isThere ? ['n4'] : [])]
-    const bench = new Bench({ nodes, view: V1 })
+    const bench = new Bench({ nodes, view })
     const machine = bench.machine('n3')
     // n3 takes n1 and n2 for dead, and has not heard that n5 is gone.
-    for (const name of ['n1', 'n2', 'n4', 'n5']) machine.suspects.add(node(name))
-    bench.event('n3', { kind: 'members', members: bench.members('n3', 'n4', 'n5', 'n1', 'n2') })
+    for (const name of ['n1', 'n2', 'n4', 'n5', 'n6']) machine.suspects.add(node(name))
+    bench.event('n3', { kind: 'members', members: bench.members('n3', 'n4', 'n5', 'n1', 'n2', 'n6') })
     bench.lose = ({ message }) => message.kind === 'decided'
     bench.fire('repair', 'n3')
     t.ok(bench.log.includes('n1>n3 promise'))
@@ -103,8 +104,53 @@ t.test('a plan goes on only when most of the acceptors that it names are there',
     }
     bench.fire('proposal', 'n3')
     t.equal(machine.proposals.size, 0)
+    for (const name of ['n4', 'n5', 'n6']) machine.suspects.add(node(name))
     bench.fire('repair', 'n3')
-    t.match(bench.state('n3').next, [{ acceptors: ['n1', 'n2', 'n3'] }], 'who has answered lives')
+    t.match(bench.state('n3').next, [{ acceptors: ['n3', 'n1', 'n2'] }], 'who has answered lives')
+  }
+})
+
+t.test('a node that was cut off takes nobody out of a range once it hears them again', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], view: V1 })
+  const machine = bench.machine('n3')
+  bench.event('n3', { kind: 'members', members: bench.members('n1', 'n2', 'n3') })
+  for (const name of ['n1', 'n2']) machine.suspects.add(node(name))
+  bench.lose = ({ message }) => message.kind === 'promise'
+  bench.fire('repair', 'n3')
+  t.ok(bench.log.includes('n3>n1 prepare'), 'it has planned to go on alone')
+  bench.lose = () => false
+  bench.fire('proposal', 'n3')
+  t.notOk(bench.log.includes('n3>n1 accept'), 'those whom the plan leaves out have answered')
+  t.equal(machine.proposals.size, 0)
+  for (const name of ['n1', 'n2', 'n3']) t.match(bench.state(name), { sealed: false, next: undefined }, name)
+})
+
+t.test('a proposer begins above what it has promised itself', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], view: V1 })
+  const machine = bench.machine('n1')
+  const promised = { round: 4, node: node('n1'), boot: '1.x' }
+  putView(machine, { ...bench.state('n1'), promised })
+  bench.lose = () => true
+  bench.event('n1', { kind: 'renew', viewId: V1.id })
+  t.match(machine.proposals.get(V1.id)?.proposal, { ballot: { round: 5 }, answered: new Set(['n1']) })
+})
+
+t.test('whoever meets an accepted value lets its proposer finish', async t => {
+  for (const isThere of [true, false]) {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3'], view: V1 })
+    const ballot = { round: 1, node: node('n1'), boot: '1.x' }
+    bench.lose = ({ message }) => message.kind === 'accepted'
+    bench.deliver('n1', 'n2', { kind: 'accept', view: V1, ballot, children: [V2] })
+    bench.lose = ({ message }) => message.kind === 'complete' || message.kind === 'back-filled'
+    const sealed = { view: V1, accepted: [V2], next: undefined }
+    const refused = { kind: 'refused', tag: 't' as Tag, reason: 'sealed', teaches: [], sealed } as const
+    for (let times = 0; times < 3; times++) bench.deliver('n2', 'n3', refused)
+    t.notOk(bench.log.includes('n3>n2 prepare'), 'at once nobody outbids it')
+    if (isThere) bench.deliver('n1', 'n3', { kind: 'decided', view: V1, children: [V2] })
+    bench.fire('finish', 'n3')
+    t.equal(bench.log.includes('n3>n2 prepare'), !isThere)
+    t.equal(bench.state('n3').next?.[0]?.id, 'v2')
+    t.equal(bench.machine('n3').unfinished.size, 0)
   }
 })
 

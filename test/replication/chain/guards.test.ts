@@ -11,8 +11,9 @@ import {
   type RequestId,
 } from '../../../src/replication/chain/chain-record.ts'
 import type { Transfer } from '../../../src/replication/chain/copies.ts'
-import { finishSealed, learnDecided, meetSealed, take } from '../../../src/replication/chain/deciding.ts'
+import { learnDecided, take } from '../../../src/replication/chain/deciding.ts'
 import { acknowledgedUpTo, isClean } from '../../../src/replication/chain/dirty.ts'
+import { finishSealed, meetSealed, onFinish } from '../../../src/replication/chain/finishing.ts'
 import { onCopied } from '../../../src/replication/chain/installing.ts'
 import type { Message, Tag } from '../../../src/replication/chain/messages.ts'
 import { readAtOnce } from '../../../src/replication/chain/reading.ts'
@@ -348,6 +349,8 @@ t.test(
   async t => {
     const machine = new Bench({ nodes: THREE }).machine('n1')
     meetSealed(machine, { view: V1, accepted: [V2], next: undefined })
+    t.equal(machine.proposals.size, 0, 'its proposer comes to its end first')
+    onFinish(machine, V1.id)
     t.equal(machine.proposals.get(V1.id)?.proposal.ballot.boot, bootName(machine.boot))
     const other = new Bench({ nodes: THREE })
     const accepted = { ballot: { round: 1, node: node('n2'), boot: '1.x' }, children: [V2] }

@@ -19,9 +19,15 @@ t.test('waits grow with round trips, in few steps, up to a limit', async t => {
 })
 
 t.test('a question is as patient as the node that it is put to, everything else as the network', async t => {
-  const limits: RoundTripLimits = { limitMs: asked => (asked === node('slow') ? 600 : 10) }
-  t.equal(stretchOf({ kind: 'question', node: node('slow'), tag: 't' as never }, 1_000, limits), 4)
-  t.equal(stretchOf({ kind: 'question', node: node('quick'), tag: 't' as never }, 1_000, limits), 1)
+  const limits: RoundTripLimits = {
+    limitMs: asked => (asked === node('slow') ? 600 : asked === node('new') ? 0 : 10),
+  }
+  const question = (name: string, isFirst: boolean) =>
+    stretchOf({ kind: 'question', node: node(name), tag: 't' as never, isFirst }, 1_000, limits)
+  t.equal(question('slow', true), 4)
+  t.equal(question('quick', false), 1)
+  t.equal(question('quick', true), 1 / 2, 'the first one is put again')
+  t.equal(question('new', true), 1, 'of one that nothing is known of')
   t.equal(stretchOf(task, 1_000, limits), 1)
 })
 

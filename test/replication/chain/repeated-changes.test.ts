@@ -1,6 +1,7 @@
 import t from 'tap'
+import { learnDecided } from '../../../src/replication/chain/deciding.ts'
 import { noteChange, restMs } from '../../../src/replication/chain/repeated-changes.ts'
-import type { Plan, ViewId } from '../../../src/views/view.ts'
+import { asSource, type Plan, type View, type ViewId } from '../../../src/views/view.ts'
 import { Bench, node, SETTINGS, wholeView } from './bench.ts'
 
 const [V1, V2, V3] = ['v1', 'v2', 'v3'] as ViewId[] as [ViewId, ViewId, ViewId]
@@ -48,6 +49,22 @@ t.test('a change waits when it was made before and undone, each time twice as lo
   t.equal(restMs(machine, V3, ab), 1_600)
   for (let times = 0; times < 20; times++) noteChange(machine, `w${times}` as ViewId, ab)
   t.equal(restMs(machine, V1, ab), 800 * 128, 'it has an end')
+})
+
+t.test('a change in whose place another one was decided was never made, and does not wait', async t => {
+  for (const decided of [
+    ['n1', 'n2'],
+    ['n1', 'n3'],
+  ]) {
+    const machine = new Bench({ nodes: ['n1', 'n2', 'n3'] }).machine('n1')
+    machine.steppedAtMs = 5_000
+    const ab = [wholeView(['n1', 'n2'], ['n1'])]
+    noteChange(machine, V1, ab)
+    const view = machine.views.get(V1)?.view as View
+    const child: View = { ...wholeView(decided, decided.slice(0, 1), 'v2', 2), sources: [asSource(view)] }
+    learnDecided(machine, view, [child])
+    t.equal(restMs(machine, V2, ab), decided.includes('n2') ? 800 : 0)
+  }
 })
 
 t.test('whoever has learned something since makes its change', async t => {
