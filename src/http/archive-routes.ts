@@ -24,14 +24,13 @@ const ARCHIVES_MAX = 32
 type Format = 'tar' | 'zip'
 
 export function archiveRoutes(fastify: FastifyInstance, components: HttpComponents): void {
-  const givenOut = new Set<Readable>()
   addEndpoint(fastify, components, {
     methods: ['GET', 'HEAD'],
     urls: ['/archive', '/archive/*'],
     access: 'read',
     aboutFile: false,
     contract: getContract,
-    handler: (request, reply) => giveArchive(components, request, reply, givenOut),
+    handler: (request, reply) => giveArchive(components, request, reply),
   })
   addEndpoint(fastify, components, {
     methods: ['PUT', 'POST'],
@@ -80,23 +79,21 @@ async function giveArchive(
   components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
-  givenOut: Set<Readable>,
 ): Promise<FastifyReply> {
   const url = request.raw.url as string
-  return sendArchive(components, request, reply, folderOf(url), queryOf(url, ['format']).format, givenOut)
+  return sendArchive(components, request, reply, folderOf(url), queryOf(url, ['format']).format)
 }
 
 /** Answers with a folder as an archive. @throws StoreError FILE_NOT_FOUND, INVALID_REQUEST (the format), OVERLOADED. */
-async function sendArchive(
+export async function sendArchive(
   components: HttpComponents,
   request: FastifyRequest,
   reply: FastifyReply,
   prefix: string,
   asked: string | undefined,
-  givenOut: Set<Readable>,
 ): Promise<FastifyReply> {
   const format = formatOf(asked, request.headers.accept)
-  const { files, env } = components
+  const { files, env, archives } = components
   await refuseEmpty(components, prefix)
   const name = prefix.split('/').at(-2) ?? 'files'
   reply
@@ -109,7 +106,7 @@ async function sendArchive(
     .header('x-content-type-options', 'nosniff')
     .header('content-security-policy', 'sandbox')
   if (request.method === 'HEAD') return reply.send()
-  if (givenOut.size >= ARCHIVES_MAX)
+  if (archives.size >= ARCHIVES_MAX)
     throw new StoreError('OVERLOADED', 'Too many archives are being given out already.', {
       retryAfterSeconds: 5,
     })
@@ -118,8 +115,8 @@ async function sendArchive(
   >
   const entries = archived(files, inTurns(listed, env), prefix)
   const archive = Readable.from(format === 'zip' ? zipOf(entries) : tarOf(entries), { objectMode: false })
-  givenOut.add(archive)
-  archive.once('close', () => givenOut.delete(archive))
+  archives.add(archive)
+  archive.once('close', () => archives.delete(archive))
   archive.on('error', error => {
     env.log.warn({ op: 'archive', path: prefix, err: error }, 'an archive broke off')
     if (reply.raw.headersSent) resetConnection(reply)

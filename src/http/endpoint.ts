@@ -2,6 +2,7 @@
  * What the endpoints have in common: the parts they stand on, what a route says of itself, and the headers about the
  * ring that every reply about a file carries.
  */
+import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Limits } from '../config.ts'
 import type { Env } from '../env.ts'
@@ -29,6 +30,8 @@ export interface HttpComponents {
   readonly connections: Connections
   readonly slots: UploadSlots
   readonly shareLinks: ShareLinks
+  /** Archives that are being sent. */
+  readonly archives: Set<Readable>
   readonly limits: Limits
   /** Lower-case, without the dot; undefined accepts every file name. */
   readonly allowedExtensions: readonly string[] | undefined

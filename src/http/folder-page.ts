@@ -34,7 +34,7 @@ export function folderPage({ folder, listed, next, start = folder.length }: Fold
 <body class="shared">
 <main>
 <h1>${name}</h1>
-<p class="faint">Shared from altered-chord</p>
+<p class="faint">Shared from altered-chord. Everything here as <a href="?format=zip">zip</a> or <a href="?format=tar">tar</a>.</p>
 <table>
 <thead><tr><th scope="col">Name</th><th scope="col">Size</th><th scope="col">Written</th><th><span class="unseen">Save</span></th></tr></thead>
 <tbody>

@@ -122,6 +122,7 @@ export async function buildServer(
     connections,
     slots,
     shareLinks: new ShareLinks(env, { key: shareKeyOf(config, ring.network.networkId) }),
+    archives: new Set(),
     limits,
     allowedExtensions: config.allowedExtensions,
   }

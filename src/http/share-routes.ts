@@ -6,6 +6,7 @@ import { StoreError } from '../errors.ts'
 import { LIST_LIMIT_DEFAULT, type Listed, placeOf } from '../files/listing.ts'
 import { formatQuantity, parseQuantity } from '../quantity.ts'
 import { type PathName, parsePathPrefix } from '../ring/path-name.ts'
+import { sendArchive } from './archive-routes.ts'
 import { json } from './contract.ts'
 import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { folderPage } from './folder-page.ts'
@@ -96,7 +97,8 @@ async function shared(
     const { download } = queryOf(url, ['download'])
     return sendFile(components, request, reply, place as PathName, parseFlag('download', download) ?? false)
   }
-  const { after } = queryOf(url, ['after'])
+  const { after, format } = queryOf(url, ['after', 'format'])
+  if (format !== undefined) return sendArchive(components, request, reply, place, format)
   const query = {
     prefix: place,
     delimiter: '/' as const,
@@ -170,7 +172,7 @@ const fileContract = getContract('/shared/{link}', 'What a share link gives')
 const sharedContract = {
   ...fileContract,
   description:
-    'A file as /get gives it, with download=true to be saved; a folder as a page, or as a list for programs.',
+    'A file as /get gives it, with download=true to be saved; a folder as a page, as a list for programs, or with format as an archive.',
   parameters: [
     {
       name: 'link',
@@ -184,6 +186,12 @@ const sharedContract = {
       in: 'query' as const,
       description: 'true has a browser save the file.',
       schema: { type: 'boolean', default: false },
+    },
+    {
+      name: 'format',
+      in: 'query' as const,
+      description: 'Of a folder: everything below it, as a tar or zip archive.',
+      schema: { enum: ['tar', 'zip'] },
     },
     {
       name: 'after',
