@@ -21,7 +21,7 @@ export type Member = number & { readonly brand: 'Member' }
  * Nodes that a roster holds by default. Far above the few thousand this program is for; with 8 virtual nodes about
  * 100 MB, which is what keeps a peer that invents nodes from filling the memory.
  */
-export const ROSTER_MEMBERS_MAX = 65_536
+const ROSTER_MEMBERS_MAX = 65_536
 
 /** Up to this many new positions are put in one by one; more are sorted and merged in one pass. */
 const SINGLE_INSERTS_MAX = 32

@@ -1,17 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Address } from '../../src/ring/identifier.ts'
 import {
   aliveStateOf,
   INCARNATION_MAX,
   isAliveState,
   NODE_STATUSES,
   packState,
-  recordFromWire,
-  recordToWire,
   unpackState,
 } from '../../src/routing/map-record.ts'
-import { anyRecord, record } from './any.ts'
 
 const anyIncarnation = fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: INCARNATION_MAX }))
 const anyStatus = fc.constantFrom(...NODE_STATUSES)
@@ -50,36 +46,4 @@ t.test('law: alive is told apart, and every state knows what it was when alive',
 t.test('an incarnation out of bounds is a fault of the program', async t => {
   for (const incarnation of [-1, 0.5, INCARNATION_MAX + 1, Number.NaN])
     t.throws(() => packState(incarnation, 'alive'), TypeError)
-})
-
-t.test('law: a record comes back from the wire', async t => {
-  fc.assert(fc.property(anyRecord, any => t.same(recordFromWire(recordToWire(any)), any)))
-  t.equal(recordToWire(record('a')).length, 4, 'what says nothing is not sent')
-  t.equal(recordToWire(record('a', { zone: 'z' })).length, 5)
-  t.equal(recordToWire(record('a', { address: 'b:1' as Address })).length, 6)
-})
-
-t.test('a malformed record is refused', async t => {
-  const good = ['node-a', 'a:5000', 0, 0, 'zone', 'a:5000']
-  t.ok(recordFromWire(good))
-  const refusals: unknown[] = [
-    undefined,
-    'text',
-    {},
-    [],
-    good.with(0, ''),
-    good.with(0, 'x'.repeat(65)),
-    good.with(1, 7),
-    good.with(1, 'x'.repeat(260)),
-    good.with(2, -1),
-    good.with(2, 1.5),
-    good.with(2, INCARNATION_MAX + 1),
-    good.with(3, 3),
-    good.with(3, 'alive'),
-    good.with(4, ''),
-    good.with(4, 'x'.repeat(65)),
-    good.with(5, ''),
-  ]
-  for (const wire of refusals)
-    t.throws(() => recordFromWire(wire), { code: 'INVALID_REQUEST' }, JSON.stringify(wire))
 })

@@ -339,7 +339,7 @@ function inRingOrder(records: readonly MapRecord[]): MapRecord[] {
 }
 
 /**
- * Bytes of a record in MessagePack as recordToWire() has it: each part with the one or two bytes that say what it is.
+ * Bytes of a record as a list in MessagePack: each part with the one or two bytes that say what it is, without names.
  * Counted without being encoded, since millions of records are.
  */
 export function recordBytes({ nodeId, address, incarnation, ringAddress, zone }: MapRecord): number {

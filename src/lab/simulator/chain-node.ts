@@ -320,9 +320,8 @@ export class ChainNode {
 
   /** A client asks. */
   async ask(id: string, request: ClientRequest): Promise<Told> {
-    const { replication } = this
-    if (replication === undefined) return { kind: 'unavailable' }
-    return askAsClient(replication, id, request, this.whole && this.#clientEnv(id))
+    if (this.replication === undefined) return { kind: 'unavailable' }
+    return askAsClient(this.replication, id, request, this.whole && this.#clientEnv(id))
   }
 
   #clientEnv(id: string): ClientEnv {

@@ -117,8 +117,6 @@ export const HISTORY_MAX = 8
 /** Outcomes that one path remembers. About 200 bytes each, and they travel with each write. */
 export const OUTCOMES_PER_PATH_MAX = 256
 
-export const VERSION_ZERO: Version = { epoch: 0, seq: 0 }
-
 /** Negative when `a` is the older one. */
 export function compareVersions(a: Version, b: Version): number {
   return a.epoch - b.epoch || a.seq - b.seq

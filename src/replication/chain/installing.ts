@@ -42,7 +42,7 @@ export interface Installing extends Repairing {
 }
 
 /** Begins, or begins again, the installation of a view whose head this node is. */
-export function startInstallation(m: Installing, viewId: ViewId): void {
+function startInstallation(m: Installing, viewId: ViewId): void {
   const state = m.views.get(viewId)
   if (state === undefined || state.sealed || headOf(state.view) !== m.self) return
   watch(m, viewId, 0)

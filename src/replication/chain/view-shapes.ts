@@ -17,7 +17,7 @@ import {
 } from '../../views/view.ts'
 import { EPOCH_MAX, identifier, NAME_LENGTH_MAX, NODE_ID_LENGTH_MAX } from './record-shapes.ts'
 
-/** A host name with its port; what the map of the network takes (routing/map-record.ts). */
+/** A host name has up to 253 characters (RFC 1035, section 2.3.4), a port 6 with its colon. */
 const ADDRESS_LENGTH_MAX = 259
 const INCARNATION_MAX = 2 ** 30 - 1
 

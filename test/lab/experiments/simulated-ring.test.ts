@@ -7,7 +7,7 @@ import {
 } from '../../../src/lab/experiments/simulated-ring.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import type { Address } from '../../../src/ring/identifier.ts'
-import { recordToWire } from '../../../src/routing/map-record.ts'
+import { type MapRecord, NODE_STATUSES } from '../../../src/routing/map-record.ts'
 import { record } from '../../routing/any.ts'
 
 async function ringOf(
@@ -82,6 +82,13 @@ t.test('any replica may answer where the experiment says so', async t => {
   for (let lookup = 0; lookup < 10; lookup++) t.equal((await ring.lookup()).hops, 0)
 })
 
+/** What says nothing is left out. */
+function listOf({ nodeId, address, incarnation, status, zone, ringAddress }: MapRecord): unknown[] {
+  const list = [nodeId, address, incarnation, NODE_STATUSES.indexOf(status)]
+  if (ringAddress !== address) return [...list, zone ?? null, ringAddress]
+  return zone === undefined ? list : [...list, zone]
+}
+
 t.test('the bytes of a record are those of MessagePack', async t => {
   const packr = new Packr({ useRecords: false })
   for (const each of [
@@ -92,5 +99,5 @@ t.test('the bytes of a record are those of MessagePack', async t => {
     record('moved', { address: 'elsewhere.example.org:5000' as Address, zone: 'a zone' }),
     record('a-rather-long-name-of-a-host.example.org'),
   ])
-    t.equal(recordBytes(each), packr.pack(recordToWire(each)).length)
+    t.equal(recordBytes(each), packr.pack(listOf(each)).length)
 })

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import t from 'tap'
 import type { ChainRecord, RequestId } from '../../../src/replication/chain/chain-record.ts'
-import { absentRecord, applyOperation, VERSION_ZERO } from '../../../src/replication/chain/chain-record.ts'
+import { absentRecord, applyOperation } from '../../../src/replication/chain/chain-record.ts'
 import { RecordCache } from '../../../src/replication/chain/record-cache.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import { path } from './bench.ts'
@@ -62,7 +62,13 @@ t.test('what was asked for lately stays, what was not goes, and the limit holds'
 
 t.test('a record weighs what its history and its outcomes weigh', async t => {
   const cache = new RecordCache({ bytesMax: 64 * KIB })
-  const outcome = { key: 'k', fingerprint: 'f', expiresAtMs: 1, version: VERSION_ZERO, refused: false }
+  const outcome = {
+    key: 'k',
+    fingerprint: 'f',
+    expiresAtMs: 1,
+    version: { epoch: 0, seq: 0 },
+    refused: false,
+  }
   const outcomes = Array.from({ length: 50 }, () => ({ ...outcome, replaced: false, file: undefined }))
   const load = (name: string) => () => ({ ...recordOf(name, 1, 0), outcomes })
   for (const name of ['a', 'b', 'a', 'c', 'b', 'c', 'd', 'e', 'd', 'e']) cache.find(path(name), load(name))
@@ -99,7 +105,7 @@ function neverLoad(): never {
 
 function recordOf(name: string, seq: number, size: number): ChainRecord {
   const version = { epoch: 1, seq }
-  const nothing = absentRecord(path(name), identifierOfPath(path(name)), VERSION_ZERO)
+  const nothing = absentRecord(path(name), identifierOfPath(path(name)), { epoch: 0, seq: 0 })
   const body = { size, sha256: '0'.repeat(64), blockChecksums: [], content: { inline: Buffer.alloc(size) } }
   const operation = { kind: 'put', body, meta: { mediaType: 'text/plain' }, writtenAtMs: 0 } as const
   return applyOperation(nothing, operation, { version, requestId: `r${seq}` as RequestId })
