@@ -220,6 +220,6 @@ function foot(): string[] {
     'SWIM (Das, Gupta & Motivala, DSN 2002) finds a crash after e / (e - 1) = 1.6 of its periods on the average, whatever the size, since each member is probed about once a period; then its suspicion has to',
     'time out, and the news spreads in O(log N) periods. Here nobody is probed who is heard of, so the first doubt comes after T_fail, and what a node sends is constant in N as in SWIM.',
     'Lifeguard (Dadgar, Phillips & Currey, arXiv:1707.00788) has more than 50 times fewer false positives than SWIM where members process messages slowly; its local health and its suspicion that ends the sooner',
-    'the more confirm it are in use here, which is why a stalled node is suspected and does not fail.',
+    'the more confirm it are in use here, which is why a stalled node is suspected and does not fail, unless T_fail is shorter than its stalls.',
   ]
 }
