@@ -55,6 +55,8 @@ export interface NodeConfig {
   readonly advertise: Address | undefined
   /** Nodes of the network to join; none founds one. A network that the data directory knows goes before. */
   readonly boots: readonly Address[]
+  /** Whether somebody has named `boots`; else they are what the port of this node makes likely. */
+  readonly namesBoots: boolean
   /** True when this node founds the network as soon as every one of `boots` has answered that it has none. */
   readonly foundsWhenNoneHas: boolean
   /** What is asked of the network's own settings. */

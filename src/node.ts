@@ -8,7 +8,7 @@ import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { NodeConfig } from './config.ts'
 import type { Env } from './env.ts'
-import { StoreError } from './errors.ts'
+import { errorCode, StoreError } from './errors.ts'
 import { FileService } from './files/file-service.ts'
 import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
@@ -195,6 +195,22 @@ export class StoreNode implements NodeControl {
       await listening(config.host, this.#port, () => server.listen({ host: config.host, port: this.#port }))
       if (config.s3 !== undefined) await this.#openS3(ring, storage, { ...config, s3: config.s3 })
     })
+    if (joined.how === 'resumed' && config.namesBoots && config.boots.length > 0)
+      void this.#meetNamed(ring, config)
+  }
+
+  /** The network that the disk remembers goes before those that are named; they say where it lives by now. */
+  async #meetNamed(ring: RingNode, { boots, joinTimeoutMs, dataDirectory }: NodeConfig): Promise<void> {
+    try {
+      await ring.allNodes.meetNamed(boots, joinTimeoutMs)
+    } catch (error) {
+      if (errorCode(error) !== 'WRONG_NETWORK' || this.#stopping !== undefined) return
+      const folder = dataDirectory ?? 'memory'
+      const message = `${folder} belongs to another network than ${boots.join(', ')}, and nobody of its own answers: start it there, or with another --data`
+      this.#env.log.error({ op: 'join', boots, dataDirectory }, message)
+      this.#end = 'halted'
+      void this.stop()
+    }
   }
 
   async #openS3(ring: RingNode, storage: NodeStorage, config: S3ServerConfig): Promise<void> {

@@ -139,26 +139,26 @@ function readBoots(
   find: Find,
   self: Self,
   environment: Environment,
-): Pick<NodeConfig, 'boots' | 'foundsWhenNoneHas'> {
+): Pick<NodeConfig, 'boots' | 'namesBoots' | 'foundsWhenNoneHas'> {
   const found = find('boot')
   const peers = found === undefined ? variableOf('PEERS', environment) : undefined
   if (peers !== undefined) return readPeers(peers, self)
   // A port that the platform chose is nobody's decision to join port 5000.
   if (found === undefined && find('port') === undefined && environment.PORT)
-    return { boots: [], foundsWhenNoneHas: false }
+    return { boots: [], namesBoots: false, foundsWhenNoneHas: false }
   const label = found?.label ?? '--boot'
   const boots = addressesOf({ text: found?.text ?? SETTINGS.boot.default, label }, self)
-  return { boots, foundsWhenNoneHas: false }
+  return { boots, namesBoots: found !== undefined, foundsWhenNoneHas: false }
 }
 
 /**
  * PEERS names all nodes of a network that is started at once, perhaps this one among them: the smallest address of all
  * founds the network, once all others have said that they have none.
  */
-function readPeers(found: Found, self: Self): Pick<NodeConfig, 'boots' | 'foundsWhenNoneHas'> {
+function readPeers(found: Found, self: Self): Pick<NodeConfig, 'boots' | 'namesBoots' | 'foundsWhenNoneHas'> {
   const boots = addressesOf(found, self)
   const own = self.advertise ?? `${self.host.includes(':') ? `[${self.host}]` : self.host}:${self.port}`
-  return { boots, foundsWhenNoneHas: boots.every(address => own < address) }
+  return { boots, namesBoots: true, foundsWhenNoneHas: boots.every(address => own < address) }
 }
 
 /** The nodes that a list names, without this one. */

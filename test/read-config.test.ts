@@ -13,6 +13,7 @@ t.test('nothing given: loopback, port 5000, ./data/5000, no token, the default l
     port: 5000,
     advertise: undefined,
     boots: [],
+    namesBoots: false,
     foundsWhenNoneHas: false,
     wish: {},
     zone: undefined,

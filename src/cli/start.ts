@@ -28,7 +28,7 @@ export function addStartCommand(program: Command, session: Session): void {
     .description(
       'Runs a node until Ctrl-C, SIGINT or SIGTERM. Without options: a new network on this machine, port 5000.\n' +
         'On another port it joins the network of port 5000, unless -b names another node. A node that has a network\n' +
-        'in its data directory resumes in that one.',
+        'in its data directory resumes in that one, and -b says where one of its nodes lives by now.',
     )
   for (const setting of Object.values(SETTINGS) as Setting[]) command.addOption(optionOf(setting))
   command

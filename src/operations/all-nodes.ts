@@ -18,7 +18,7 @@ import {
 } from '../calls/calls.ts'
 import { type Vitals, vitalsIn } from '../calls/vitals.ts'
 import type { Env } from '../env.ts'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 import { handOver } from '../membership/departure.ts'
 import type { Members } from '../membership/members.ts'
 import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
@@ -36,6 +36,11 @@ import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
 import { isFreeOf, mergeRanges, type OverlayRange, ownRanges } from './overlay.ts'
 import type { Recoveries } from './recoveries.ts'
 import { carryOut, planRecovery, type RecoveryComponents, type RecoveryPlan } from './recovery.ts'
+
+/** One question to a node that was named for a resuming one, and the pauses between two rounds of them, ms. */
+const MEET_TIMEOUT_MS = 2_000
+const MEET_PAUSE_MS = 200
+const MEET_PAUSE_MS_MAX = 5_000
 
 /** Between two words of an answer that comes piece by piece, ms: a check says one each second. */
 const WORD_TIMEOUT_MS = 60_000
@@ -103,6 +108,39 @@ export class AllNodes {
       { dead: true },
       thirds.map(([, { record }]) => record),
     )
+  }
+
+  /**
+   * A node that resumes may remember addresses at which nobody lives any more: it makes itself known to those whom somebody has named for
+   * it, again and again until one of them, or somebody else, has answered.
+   * @throws StoreError WRONG_NETWORK when one of them belongs to another network and nobody who is remembered answers; UNAVAILABLE.
+   */
+  async meetNamed(boots: readonly Address[], timeoutMs: number): Promise<void> {
+    const { env, members, call, signal } = this.#components
+    const deadline = env.clock.monotonicMs() + timeoutMs
+    for (let pauseMs = MEET_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MEET_PAUSE_MS_MAX)) {
+      for (const boot of boots) {
+        try {
+          const learn = { kind: 'learn', records: [members.self] } as const
+          const options = { timeoutMs: MEET_TIMEOUT_MS, signal }
+          const { record } = (await call(boot, learn, options)) as { record: MapRecord }
+          members.learn([record])
+          return await this.announce()
+        } catch (error) {
+          signal.throwIfAborted()
+          const isForeign = errorCode(error) === 'WRONG_NETWORK'
+          if (isForeign && !(await this.#reachesSomebody())) throw error
+        }
+      }
+      if ((await this.#reachesSomebody()) || env.clock.monotonicMs() > deadline) return
+      await env.timers.sleep(pauseMs, signal)
+    }
+  }
+
+  async #reachesSomebody(): Promise<boolean> {
+    const asked = { kind: 'recoveries' } as const
+    const { answers } = await this.#askEach<object>(asked, { dead: true, timeoutMs: MEET_TIMEOUT_MS })
+    return answers.length > 0
   }
 
   /** The parts of a list, and who gave none; whether one is missed shows when the ranges do not cover the ring. */
