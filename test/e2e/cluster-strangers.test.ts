@@ -98,15 +98,18 @@ t.test('strangers at the endpoints between nodes change nothing', async t => {
 function greetingRequest() {
   const body = greeting('ab'.repeat(16))
   const credentials = credentialsOf({ secret: SECRET })
-  return { body, headers: peerHeaders(credentials, 'POST', '/peer/call', body, 3) }
+  return { body, headers: peerHeaders(credentials, 'POST', '/peer/call', body, SPOKEN) }
 }
+
+/** The older version that the program speaks. */
+const SPOKEN = new PeerVersions().oldest
 
 let turns = 0
 
 function requestOf(url: string, stranger: (typeof strangers)[number], to: string) {
   const body = stranger.body ?? encode({ kind: 'learn', records: [] })
   const turn = { to, turn: `${'cd'.repeat(16)}.${++turns}` }
-  const headers = peerHeaders(credentialsOf(stranger), 'POST', url, body, 3, turn)
+  const headers = peerHeaders(credentialsOf(stranger), 'POST', url, body, SPOKEN, turn)
   return { body, headers: { ...headers, ...stranger.headers } }
 }
 
@@ -119,7 +122,7 @@ function credentialsOf({ secret, network }: Pick<(typeof strangers)[number], 'se
       nodeId: 'ab'.repeat(16) as NodeId,
       boot: { counter: 1, nonce: '0' },
     }),
-    versions: new PeerVersions({ speaks: 3 }),
+    versions: new PeerVersions({ speaks: SPOKEN }),
     turns: new Turns(realEnv()),
   }
 }
