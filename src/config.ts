@@ -70,6 +70,8 @@ export interface NodeConfig {
   readonly gossip: GossipSettings | undefined
   /** Where the files are kept; undefined keeps them in memory only. */
   readonly dataDirectory: string | undefined
+  /** What was removed or replaced: for how long it is kept, ms (0: not at all), and on which part of the disk, 0 to 1. */
+  readonly trash: { readonly keptMs: number; readonly share: number }
   /** What clients must show as `Authorization: Bearer ...`; with neither, every client may do everything. */
   readonly tokens: { readonly readWrite?: string; readonly readOnly?: string }
   /** What the nodes of one network share; undefined only on loopback or when `--insecure` allowed it. */
@@ -94,6 +96,16 @@ export const NETWORK_BOUNDS = {
   // Ranges are even to about a tenth with 64; each is one more view to keep at k nodes.
   virtualNodes: { min: 1, max: 64 },
 } as const
+
+/** How long what was removed or replaced is kept, ms, unless it is 0: a week, in which most slips are noticed. */
+export const TRASH = {
+  default: 7 * 24 * 60 * 60 * 1000,
+  min: 60_000,
+  max: 3_660 * 24 * 60 * 60 * 1000,
+} as const
+
+/** Percent of the disk. */
+export const TRASH_SHARE = { default: 20, min: 1, max: 90 } as const
 
 /** How long boot nodes are tried, ms: time for the first container of a set to come up. */
 export const JOIN_TIMEOUT = { unit: 'ms', default: 60_000, min: 100, max: 3_600_000 } as const

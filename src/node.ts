@@ -330,7 +330,7 @@ export class StoreNode implements NodeControl {
   }
 
   #makeRing(storage: NodeStorage, { network, self, records }: Joined): RingNode {
-    const { secret, tls, learn, gossip } = this.#config
+    const { secret, tls, learn, gossip, trash } = this.#config
     return new RingNode(
       { env: this.#env, storage },
       {
@@ -340,7 +340,7 @@ export class StoreNode implements NodeControl {
         secret,
         ...this.#init,
         scheme: tls === undefined ? 'http' : 'https',
-        ...{ learn, gossip, vitals: () => this.#vitals.of(storage.statistics()) },
+        ...{ learn, gossip, trash, vitals: () => this.#vitals.of(storage.statistics()) },
         halted: () => {
           this.#env.log.error({ op: 'halt' }, COPY_REFUSED)
           this.#end = 'halted'

@@ -14,6 +14,8 @@ import {
   type LogLevel,
   NETWORK_BOUNDS,
   type NodeConfig,
+  TRASH,
+  TRASH_SHARE,
 } from './config.ts'
 import { StoreError } from './errors.ts'
 import { GOSSIP_DEFAULTS, type GossipSettings, parseGossipSettings } from './membership/gossip/settings.ts'
@@ -64,6 +66,7 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
     learn: readChoice('learn', find, LEARNING_MODES),
     gossip: readGossip(find('gossip')),
     dataDirectory: readDataDirectory(find, port),
+    trash: { keptMs: readTrash(find('trash')), share: readTrashShare(find('trashShare')) },
     tokens,
     secret,
     shareKey,
@@ -219,6 +222,21 @@ function readGossip(found: Found | undefined): GossipSettings | undefined {
     throw refusal(`${found.label} names ${found.text}, which cannot be read.`, cause)
   }
   return parseGossipSettings(text, found.text)
+}
+
+function readTrash(found: Found | undefined): number {
+  if (found === undefined) return TRASH.default
+  if (found.text === '0') return 0
+  const value = parseQuantity(found.text, 'ms')
+  if (value !== undefined && value >= TRASH.min && value <= TRASH.max) return value
+  const hint = unitHint(found.text, 'ms')
+  throw refusal(`${found.label} is "${found.text}", and can be ${SETTINGS.trash.bounds}${hint}.`)
+}
+
+function readTrashShare(found: Found | undefined): number {
+  const percent = found === undefined ? TRASH_SHARE.default : Number(/^(\d{1,2})%?$/.exec(found.text)?.[1])
+  if (percent >= TRASH_SHARE.min && percent <= TRASH_SHARE.max) return percent / 100
+  throw refusal(`${found?.label} is "${found?.text}", and can be ${SETTINGS.trashShare.bounds}.`)
 }
 
 function readTokens(find: Find): NodeConfig['tokens'] {

@@ -2,7 +2,16 @@
  * The table of settings, from which the flags, the environment, `--help` and docs/configuration.md come.
  * read-config.ts turns what a user gave into a NodeConfig.
  */
-import { JOIN_TIMEOUT, LEARNING_MODES, LIMITS, type Limits, LOG_LEVELS, NETWORK_BOUNDS } from './config.ts'
+import {
+  JOIN_TIMEOUT,
+  LEARNING_MODES,
+  LIMITS,
+  type Limits,
+  LOG_LEVELS,
+  NETWORK_BOUNDS,
+  TRASH,
+  TRASH_SHARE,
+} from './config.ts'
 import { formatQuantity } from './quantity.ts'
 
 /** One setting. `flag` is written as commander wants it; `bounds` and `default` are for people. */
@@ -132,6 +141,22 @@ export const SETTINGS = {
     default: 'false',
     bounds: 'true or false',
     meaning: 'keep files in memory only; they are gone when the node stops',
+    group: 'Storage',
+  },
+  trash: {
+    flag: '--trash <time>',
+    variable: 'ALTERED_CHORD_TRASH',
+    default: formatQuantity(TRASH.default, 'ms'),
+    bounds: `${formatQuantity(TRASH.min, 'ms')} to ${formatQuantity(TRASH.max, 'ms')}, or 0 for no trash; the same on every node`,
+    meaning: 'how long what was removed or replaced can be restored',
+    group: 'Storage',
+  },
+  trashShare: {
+    flag: '--trash-share <percent>',
+    variable: 'ALTERED_CHORD_TRASH_SHARE',
+    default: `${TRASH_SHARE.default}%`,
+    bounds: `${TRASH_SHARE.min}% to ${TRASH_SHARE.max}%`,
+    meaning: "the part of this node's disk that the trash may take; of more the oldest goes",
     group: 'Storage',
   },
   allowExtensions: {

@@ -6,7 +6,13 @@
 import type { Beat } from '../membership/gossip/beliefs.ts'
 import { type GossipMessage, gossipMessage } from '../membership/gossip/messages.ts'
 import type { PeerIdentity } from '../peer/peers.ts'
-import { type Dated, OLDEST_VERSION, type ProtocolVersion, USER_META_VERSION } from '../peer/protocol.ts'
+import {
+  type Dated,
+  OLDEST_VERSION,
+  type ProtocolVersion,
+  TRASH_VERSION,
+  USER_META_VERSION,
+} from '../peer/protocol.ts'
 import * as is from '../peer/shape.ts'
 import { MESSAGE_BYTES_MAX } from '../peer/wire.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
@@ -309,6 +315,7 @@ type Said = PeerCall | PeerStream | Message
 
 /** What is said, with the version since which it exists. */
 export function datedOf(said: Said): Dated {
+  if (forgets(said)) return { kind: 'forget', since: TRASH_VERSION }
   return { kind: said.kind, since: keepsUserMeta(said) ? USER_META_VERSION : sinceOf(said) }
 }
 
@@ -324,6 +331,11 @@ function sinceOf({ kind }: Said): ProtocolVersion {
 
 function isCallKind(kind: string): kind is CallKind {
   return Object.hasOwn(CALLS, kind)
+}
+
+/** Whether it takes something out of a trash: an older program has none. */
+function forgets(said: Said): boolean {
+  return said.kind === 'write' && said.request.operation.kind === 'forget'
 }
 
 /** Whether who takes it keeps a record with user metadata: an older program would drop that, and call the record whole. */

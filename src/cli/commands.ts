@@ -26,6 +26,7 @@ export const COMMAND_MODULES: readonly CommandModule[] = [
     load: async () => (await import('./one-request.ts')).addOneRequestCommands,
   },
   { names: ['du', 'stat', 'find'], load: async () => (await import('./inspect.ts')).addInspectCommands },
+  { names: ['trash'], load: async () => (await import('./trash.ts')).addTrashCommand },
   { names: ['share'], load: async () => (await import('./share.ts')).addShareCommand },
   { names: ['insert', 'query', 'delete'], load: async () => (await import('./pairs.ts')).addPairCommands },
   { names: ['gossip'], load: async () => (await import('./gossip.ts')).addGossipCommand },

@@ -35,6 +35,8 @@ export async function buildProgram(
   const program = new Command('altered-chord')
     .description('A file store for machines you have, without a coordinator.')
     .version(VERSION)
+    // A --version behind a command is that command's own.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: text => session.stdout.write(text),

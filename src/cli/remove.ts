@@ -24,7 +24,7 @@ export function addRemoveCommand(program: Command, session: Session): void {
     .command('remove')
     .alias('rm')
     .summary('remove files')
-    .description('Removes files. There is no way back.')
+    .description('Removes files. They are in the trash for a while: see "altered-chord trash".')
     .argument('<path...>', 'paths, or patterns such as "photos/*.jpg"')
     .option('-r, --recursive', 'remove everything below each PATH; on a terminal it asks first')
     .option('--yes', 'do not ask')
@@ -91,7 +91,7 @@ async function agrees(session: Session, client: StoreClient, paths: readonly str
     }
   const lines = createInterface({ input: session.stdin, output: session.stdout })
   try {
-    const question = `Remove ${files} files, ${formatQuantity(bytes, 'bytes')}, for good? [y/N] `
+    const question = `Remove ${files} files, ${formatQuantity(bytes, 'bytes')}? [y/N] `
     return /^y(?:es)?$/i.test((await lines.question(question, { signal: session.signal })).trim())
   } finally {
     lines.close()

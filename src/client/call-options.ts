@@ -63,6 +63,15 @@ export interface RemoveOptions extends CallOptions {
   readonly idempotencyKey?: string
 }
 
+export interface RestoreOptions extends WriteOptions {
+  /** EPOCH.SEQ, as the trash lists it; without it the version that went in last. */
+  readonly version?: string
+  /** Where it is put; without it where it was. */
+  readonly to?: string
+  /** Replace exactly this version; PRECONDITION_FAILED when another one stands there. */
+  readonly ifMatch?: string
+}
+
 export interface GetOptions extends CallOptions {
   /** First and last byte, both included; without `last`, up to the end. */
   readonly range?: { readonly first: number; readonly last?: number }

@@ -22,11 +22,12 @@ import { type ExchangeComponents, exactly, signalOf, type WireRequest } from './
 import { fetchFile } from './fetched-file.ts'
 import { SpreadPairs } from './gossip.ts'
 import { linesOf } from './json-lines.ts'
-import { listLines } from './listing.ts'
+import { type Lines, listLines } from './listing.ts'
 import { Pairs } from './pairs.ts'
 import { jsonOf, type Reply } from './reply.ts'
 import { encodePath, metaHeaders, originOf } from './request-parts.ts'
 import { Transport } from './transport.ts'
+import { Trash } from './trash.ts'
 import { hashed, verifiedBody } from './verified-body.ts'
 import type {
   ActiveNodes,
@@ -69,6 +70,13 @@ export class StoreClient {
   /** Small pairs that spread by gossip and go with their time. */
   readonly gossip = new SpreadPairs({
     send: (options, request, take) => this.#transport.send({ ...request, ...signalOf(options) }, take),
+  })
+
+  /** What was removed or replaced. */
+  readonly trash = new Trash({
+    lines: { env: () => this.#env, send: (request, take) => this.#transport.send(request, take) },
+    send: (request, take) => this.#transport.send(request, take),
+    write: (options, request, take) => this.#write(options, request, take),
   })
 
   /** Whole folders as tar or zip archives. */
@@ -328,7 +336,8 @@ export class StoreClient {
     options: ListOptions,
     delimiter: '' | '/',
   ): AsyncGenerator<ListedFile | ListedFolder> {
-    return listLines({ env: this.#env, transport: this.#transport }, prefix, options, delimiter)
+    const send: Lines['send'] = (request, take) => this.#transport.send(request, take)
+    return listLines({ env: () => this.#env, send }, prefix, options, delimiter)
   }
 
   async #transfer(

@@ -72,6 +72,25 @@ export interface ListedFile {
   readonly meta?: Readonly<Record<string, string>>
 }
 
+/** A version in the trash. */
+export interface TrashedFile extends ListedFile {
+  /** EPOCH.SEQ, as in the ETag. */
+  readonly version: string
+  readonly reason: 'removed' | 'replaced'
+  /** ISO 8601, UTC. */
+  readonly trashedAt: string
+  /** It can be restored until then at least, within the bounds of the trash. */
+  readonly until: string
+  /** What `after` continues from. */
+  readonly place: string
+}
+
+/** What was taken out of the trash. */
+export interface EmptiedTrash {
+  readonly versions: number
+  readonly bytes: number
+}
+
 /** With `delimiter`, everything that lies behind one folder is one line. */
 export interface ListedFolder {
   /** The common beginning of the paths, ending with `/`. */

@@ -20,6 +20,7 @@ import { type KeyedRequest, keyedRequest } from './idempotency.ts'
 import { type ListQuery, type ListSource, listBatches } from './listing.ts'
 import type { Consistency, Keeping } from './receipt.ts'
 import { refuseReserved, withoutReserved } from './reserved-paths.ts'
+import { Trash } from './trash.ts'
 import { type DamagedFile, type VerificationProgress, verifyFiles } from './verification.ts'
 
 /** What must hold of the written path: `absent` creates only, `none` also replaces, `etags` replaces those versions. */
@@ -65,6 +66,8 @@ export class FileService {
   readonly #fileBytesMax: number
   readonly #source: ListSource
   readonly #refuseReserved: (...paths: readonly PathName[]) => void
+  /** What was removed or replaced. */
+  readonly trash: Trash
   /** How and where this node keeps what it writes. */
   readonly keeping: Keeping
 
@@ -82,6 +85,10 @@ export class FileService {
     this.#storage = components.storage
     this.#fileBytesMax = init.fileBytesMax
     this.#refuseReserved = init.showsReserved ? () => undefined : refuseReserved
+    this.trash = new Trash({
+      replication: components.replication,
+      commit: (change, keyed) => this.#commit(change, keyed),
+    })
     this.#source = init.showsReserved ? components.replication : withoutReserved(components.replication)
     this.keeping = { consistency: init.consistency, durable: components.storage.statistics().durable }
   }

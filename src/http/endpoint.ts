@@ -33,6 +33,8 @@ export interface HttpComponents {
   /** Archives that are being sent. */
   readonly archives: Set<Readable>
   readonly limits: Limits
+  /** How long what is removed or replaced here is kept, ms. */
+  readonly trashMs: number
   /** Lower-case, without the dot; undefined accepts every file name. */
   readonly allowedExtensions: readonly string[] | undefined
 }

@@ -35,7 +35,8 @@ async function list(
   return sendList(components, request, reply, listQueryOf(request.raw.url as string, wantsLines(request)))
 }
 
-function wantsLines({ headers }: FastifyRequest): boolean {
+/** Whether whoever asks takes NDJSON. */
+export function wantsLines({ headers }: FastifyRequest): boolean {
   return /application\/(?:x-ndjson|ndjson|jsonl)/i.test(headers.accept ?? '')
 }
 

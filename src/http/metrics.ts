@@ -103,9 +103,12 @@ export class Metrics {
 }
 
 function gaugesOf({ files, slots, diskRefuses }: MetricsComponents): [string, string, () => number][] {
+  const trash = () => files.statistics().trash
   return [
     ['altered_chord_files', 'Files that this node keeps.', () => files.statistics().files],
     ['altered_chord_file_bytes', 'Bytes of the files that this node keeps.', () => files.statistics().bytes],
+    ['altered_chord_trash_versions', 'Versions in the trash of this node.', () => trash().versions],
+    ['altered_chord_trash_bytes', 'Bytes of the trash of this node.', () => trash().bytes],
     [
       'altered_chord_staged_bodies',
       'Bodies received and not committed yet.',

@@ -45,6 +45,7 @@ import { endpointOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
 import { ShareLinks, shareKeyOf } from './share-links.ts'
 import { shareRoutes } from './share-routes.ts'
+import { trashRoutes } from './trash-routes.ts'
 import { uploadRoutes } from './upload-routes.ts'
 import { UploadSlots } from './upload-slots.ts'
 import { verifyRoutes } from './verify-routes.ts'
@@ -58,6 +59,7 @@ export type ServerConfig = Pick<
   | 'tokens'
   | 'secret'
   | 'shareKey'
+  | 'trash'
   | 'tls'
   | 'allowedExtensions'
   | 'logLevel'
@@ -121,6 +123,7 @@ export async function buildServer(
     env,
     connections,
     slots,
+    trashMs: config.trash.keptMs,
     shareLinks: new ShareLinks(env, { key: shareKeyOf(config, ring.network.networkId) }),
     archives: new Set(),
     limits,
@@ -138,10 +141,8 @@ export async function buildServer(
   fastify.decorate('closeToClients', () => gate.close())
   fastify.setErrorHandler(fail)
   endLines(fastify)
-  const contract = describeEndpoints(fastify, {
-    version: facts.version,
-    hasTokens: gate.hasTokens,
-  })
+  const { version } = facts
+  const contract = describeEndpoints(fastify, { version, hasTokens: gate.hasTokens })
   const methodsOf = watchMethods(fastify)
   unknownUrls(fastify, components, { methodsOf, fail })
   if (config.logLevel === 'debug') logRequests(fastify, env)
@@ -189,6 +190,7 @@ function fileRoutes(fastify: FastifyInstance, components: HttpComponents): void 
   kvRoutes(fastify, components)
   maintenanceRoutes(fastify, components)
   shareRoutes(fastify, components)
+  trashRoutes(fastify, components)
   archiveRoutes(fastify, components)
   davRoutes(fastify, components)
   webappRoutes(fastify, components)

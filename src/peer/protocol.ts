@@ -26,6 +26,9 @@ export const USER_META_VERSION = 4 satisfies ProtocolVersion
 /** Since this version messages travel over a link that stays open (peer-link.ts), and not in a request for each batch. */
 export const LINK_VERSION = 5 satisfies ProtocolVersion
 
+/** Since this version nodes keep what was replaced or removed; an older program carries records without their trash. */
+export const TRASH_VERSION = 5 satisfies ProtocolVersion
+
 /** Peers remembered, the one heard of longest ago goes first; as many as connections are kept to (http-peers.ts). */
 const PEERS_MAX = 1024
 

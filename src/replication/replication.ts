@@ -14,6 +14,7 @@ import type {
   StageOptions,
   StorageStatistics,
 } from '../storage/storage.ts'
+import type { TrashName } from '../storage/trash-name.ts'
 
 /** What must hold of a path for a change to be made. `etags`: the file exists in one of these versions. */
 export type Condition = 'none' | 'absent' | 'exists' | { readonly etags: readonly ETag[] }
@@ -26,6 +27,8 @@ export type Change =
       readonly condition: Condition
       readonly body: StagedBody
       readonly meta: FileMeta
+      /** The trashed version of this path that it brings back, which leaves the trash. */
+      readonly restores?: TrashName
     }
   | { readonly kind: 'remove'; readonly path: PathName; readonly condition: Condition }
   | { readonly kind: 'move'; readonly from: PathName; readonly path: PathName; readonly condition: Condition }
@@ -102,6 +105,15 @@ export interface Replication {
 
   /** The file at a path. Linearizable. @throws StoreError UNAVAILABLE. */
   find(path: PathName): Promise<Found>
+
+  /** What is in the trash of a path, the oldest first. Linearizable. @throws StoreError UNAVAILABLE. */
+  trash(path: PathName): Promise<readonly TrashName[]>
+
+  /**
+   * Takes versions out of the trash of a path; with `agedMs` those that were in it for so long, by the time of their range. What is not in it
+   * (any more) is passed over. @throws StoreError UNAVAILABLE, INDETERMINATE, DISK_FULL.
+   */
+  forget(path: PathName, names: readonly TrashName[], agedMs?: number): Promise<void>
 
   /** The bytes of a record, from here or from a replica. As Storage.read. */
   read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable>

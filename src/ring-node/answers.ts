@@ -25,8 +25,9 @@ import type { PeerIdentity } from '../peer/peers.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
 import type { CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
+import { path } from '../replication/chain/record-shapes.ts'
 import type { NodeId } from '../ring/identifier.ts'
-import { parsePathName } from '../ring/path-name.ts'
+import { type PathName, parsePathName } from '../ring/path-name.ts'
 import type { Lookups } from '../routing/lookup.ts'
 import { checkedInline } from '../storage/checked-blocks.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
@@ -122,7 +123,7 @@ export class Answers {
       case 'record':
         return this.#record(call.path)
       case 'mend':
-        await rangeCheck.mendFrom(call.from, parsePathName(call.path))
+        await rangeCheck.mendFrom(call.from, storedPath(call.path))
         return {}
       case 'heal':
         return this.#heal(call.silent)
@@ -195,7 +196,7 @@ export class Answers {
   /** As the disk has it, checked before it is handed out. @throws StoreError CORRUPT. */
   #record(text: string): { record?: ChainRecord } {
     const { driver, storage } = this.#components
-    const path = parsePathName(text)
+    const path = storedPath(text)
     const file = storage.replica.record(path)?.file
     const record = file === undefined ? undefined : driver.kept.record(path)
     if (file === undefined || record?.body === undefined) return {}
@@ -224,4 +225,9 @@ export class Answers {
     if (!detours.isCutOff)
       driver.deliver({ from: nodeId, boot, to: driver.known.self, message: { kind: 'pong' } })
   }
+}
+
+/** The path of a file, or that of a trashed version. @throws StoreError INVALID_PATH. */
+function storedPath(text: string): PathName {
+  return path(text) ? (text as PathName) : parsePathName(text)
 }

@@ -15,6 +15,7 @@ import type { LearningMode } from '../routing/learning.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { Storage } from '../storage/storage.ts'
+import type { TrashKeeperInit } from './trash-keeper.ts'
 
 export interface RingNodeComponents {
   readonly env: Env
@@ -42,6 +43,8 @@ export interface RingNodeInit {
   readonly gossip?: GossipSettings | undefined
   /** Waits and bounds of the protocol that are not the usual ones (patience.ts). */
   readonly settings?: Partial<ChainSettings>
+  /** Of a node that keeps what it has in the trash within bounds. */
+  readonly trash?: TrashKeeperInit
   /** How the node is doing, for whoever looks at the network. */
   readonly vitals?: (() => Vitals) | undefined
   /** The disk is a copy or was restored: the node has to stop. */

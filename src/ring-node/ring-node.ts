@@ -35,6 +35,7 @@ import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
 import { LostRanges } from '../replication/chain/lost-ranges.ts'
+import type { ChainSettings } from '../replication/chain/machine-state.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { holdersOf } from '../replication/chain/network-view.ts'
 import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
@@ -49,6 +50,7 @@ import { Answers } from './answers.ts'
 import { Detours } from './detours.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
 import type { RingNodeComponents, RingNodeInit } from './ring-node-parts.ts'
+import { TrashKeeper, type TrashKeeperInit } from './trash-keeper.ts'
 
 export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, PeerStream> {
   readonly network: NetworkConfig
@@ -95,7 +97,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       {
         self: this.#self,
         diskBoot: storage.boot,
-        settings: { ...CHAIN_DEFAULTS, ...init.network, ...init.settings },
+        settings: settingsOf(init),
         ...{ halted: init.halted, broken: init.broken },
         restarted: () => this.#membersChanged(),
       },
@@ -103,6 +105,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.members = this.#makeMembers(init)
     this.#carrier = this.#makeCarrier()
     this.replication = this.#makeReplication()
+    if (init.trash !== undefined) this.#keepTrash(init.trash)
     const { driver, members } = this
     const calling = { env, members, call: this.#peers.call.bind(this.#peers), signal: this.#closing.signal }
     this.#strangers = new Strangers({ ...calling, ...strangersTo(driver) })
@@ -169,6 +172,13 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   /** @throws StoreError, as Strangers.introduce. */
   introduce(address: Address): Promise<void> {
     return this.#strangers.introduce(address)
+  }
+
+  #keepTrash(init: TrashKeeperInit): void {
+    const { driver, replication } = this
+    const parts = { env: this.#env, storage: this.#storage, replication, known: driver.known }
+    const keeper = new TrashKeeper(parts, init)
+    this.#closing.signal.addEventListener('abort', () => keeper.close())
   }
 
   async close(): Promise<void> {
@@ -377,4 +387,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   #keepView(view: View): void {
     this.driver.tellMyself({ kind: 'teach', views: [view] })
   }
+}
+
+function settingsOf({ network, trash, settings }: RingNodeInit): ChainSettings {
+  return { ...CHAIN_DEFAULTS, ...network, ...(trash && { trashMs: trash.keptMs }), ...settings }
 }

@@ -3,6 +3,7 @@
  */
 import { hash } from 'node:crypto'
 import type { PathName } from './path-name.ts'
+import { trashedAt } from './trash-path.ts'
 
 /** A position: 40 lower-case hexadecimal digits, so that text order is ring order from zero upward. */
 export type Identifier = string & { readonly brand: 'Identifier' }
@@ -24,9 +25,9 @@ export function parseIdentifier(text: string): Identifier {
   return text as Identifier
 }
 
-/** The key of a path: its SHA-1. */
+/** The key of a path: its SHA-1. A trashed version has that of the path that it comes from. */
 export function identifierOfPath(path: PathName): Identifier {
-  return sha1(path)
+  return sha1(trashedAt(path)?.path ?? path)
 }
 
 /**

@@ -8,11 +8,13 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 import { syncDirectory } from './data-directory.ts'
+import { diskError } from './disk-errors.ts'
 import { type DiskWatch, UNWATCHED } from './disk-watch.ts'
 import type { BodySink } from './intake.ts'
 import type { BlobId } from './record.ts'
+import type { GiveWay } from './storage.ts'
 
 /** Bytes after which a flush is begun while more come in, so that the last one has little left to wait for. */
 const FLUSH_BYTES = 32 * 1024 * 1024
@@ -23,6 +25,8 @@ export class BlobFiles {
   readonly #staging: string
   readonly #blobs: string
   readonly #watch: Watch
+  /** Asked for room when the disk has none left. */
+  giveWay: GiveWay = async () => false
   /** Folders that exist durably: the first two digits of an id, so with a million blobs about 4,000 files in each. */
   readonly #folders = new Set<string>()
 
@@ -69,7 +73,8 @@ export class BlobFiles {
     const opening = this.#ensureFolder(blobId).then(() => this.#openStaging(temporary, flags))
     const file = await this.#watch.during(opening)
     const places = { temporary, path: this.#path(blobId), folder: this.#folder(blobId) }
-    return new StagingFile({ file, watch: this.#watch }, places)
+    const giveWay: GiveWay = bytes => this.giveWay(bytes)
+    return new StagingFile({ file, watch: this.#watch, giveWay }, places)
   }
 
   /** Somebody may have removed the folder under a running node; then it is made again. */
@@ -146,6 +151,7 @@ export class BlobFiles {
 export class StagingFile implements BodySink {
   readonly #file: FileHandle
   readonly #watch: Watch
+  readonly #giveWay: GiveWay
   readonly #temporary: string
   readonly #path: string
   readonly #folder: string
@@ -155,11 +161,12 @@ export class StagingFile implements BodySink {
   #flushFault: unknown
 
   constructor(
-    components: { readonly file: FileHandle; readonly watch: Watch },
+    components: { readonly file: FileHandle; readonly watch: Watch; readonly giveWay: GiveWay },
     places: { readonly temporary: string; readonly path: string; readonly folder: string },
   ) {
     this.#file = components.file
     this.#watch = components.watch
+    this.#giveWay = components.giveWay
     this.#temporary = places.temporary
     this.#path = places.path
     this.#folder = places.folder
@@ -169,11 +176,20 @@ export class StagingFile implements BodySink {
     for (let at = 0; at < piece.length; ) {
       // A disk that fills up takes part of the bytes first and says ENOSPC at the next call.
       const writing = this.#file.write(piece, at, piece.length - at, this.#position)
-      const { bytesWritten } = await this.#watch.during(writing)
+      const bytesWritten = await this.#watch.during(writing).then(
+        written => written.bytesWritten,
+        (error: unknown) => this.#afterRefusal(error, piece.length - at),
+      )
       at += bytesWritten
       this.#position += bytesWritten
     }
     if (this.#position - this.#flushedUpTo >= FLUSH_BYTES) this.#flush()
+  }
+
+  /** A full disk may get room again; then nothing of this piece is written yet. @throws what the disk has said. */
+  async #afterRefusal(error: unknown, bytes: number): Promise<0> {
+    if (errorCode(diskError(error, '')) !== 'DISK_FULL' || !(await this.#giveWay(bytes))) throw error
+    return 0
   }
 
   /** Makes the bytes durable, and with them the name of the blob once `marked` has resolved. */

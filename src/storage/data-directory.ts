@@ -25,7 +25,7 @@ import locks from 'fs-native-extensions'
 import { StoreError } from '../errors.ts'
 import { diskError } from './disk-errors.ts'
 
-/** Raised when what is on disk changes in a way that an older program would misread. 3: notes of records have a checksum. */
+/** Raised when what is on disk changes in a way that an older program would misread. 3: notes of records have a checksum, and there is a trash. */
 export const FORMAT = 3
 
 const LOCK_FILE = 'lock'

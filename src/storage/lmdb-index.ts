@@ -11,6 +11,7 @@ import { open, type RootDatabase } from 'lmdb'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
+import { isTrashPath, TRASH_PREFIX } from '../ring/trash-path.ts'
 import { diskError, type FreeSpace } from './disk-errors.ts'
 import { type DiskWatch, UNWATCHED } from './disk-watch.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -28,7 +29,7 @@ import {
   recordKey,
 } from './record-codec.ts'
 import type { InspectedRecord, KeptRecord, RecordWrite } from './replica-store.ts'
-import type { ListEntry } from './storage.ts'
+import type { ListEntry, TrashTotals } from './storage.ts'
 
 /** What one write changes in the tables. */
 export interface IndexWrite {
@@ -43,6 +44,7 @@ export interface Totals {
   readonly files: number
   /** Sum of the sizes of all files. */
   readonly bytes: number
+  readonly trash: TrashTotals
 }
 
 /** Lines of the list read at once: many enough to make a seek cheap, few enough not to hold up others. */
@@ -70,8 +72,12 @@ export class LmdbIndex {
   readonly #space: FreeSpace
   readonly #records: Table
   readonly #lines: Table
+  /** Those of trashed versions, apart: whoever walks over the files does not walk over these. */
+  readonly #trashLines: Table
   readonly #unsettled: Table
   readonly #tombstones: Table
+  /** Those with a trash, which stay for days: whoever collects tombstones does not look them over. */
+  readonly #trashTombstones: Table
   readonly #values: Table
   readonly #meta: Table
   readonly #commits = new GroupCommit<IndexWrite>(group => this.#make(group))
@@ -84,8 +90,10 @@ export class LmdbIndex {
     const table = (name: string) => root.openDB<Buffer, Buffer>({ name, ...BINARY })
     this.#records = table('records')
     this.#lines = table('lines')
+    this.#trashLines = table('trash-lines')
     this.#unsettled = table('unsettled')
     this.#tombstones = table('tombstones')
+    this.#trashTombstones = table('trash-tombstones')
     this.#values = table('values')
     this.#meta = table('meta')
     this.nodeId = (this.#meta.get(NODE_ID) ?? Buffer.from(newNodeId)).toString()
@@ -135,18 +143,19 @@ export class LmdbIndex {
   }
 
   /** What a replica keeps at a path, a tombstone included. */
-  kept(path: PathName): KeptRecord | undefined {
-    const key = recordKey(path)
+  kept(path: PathName, position?: Identifier): KeptRecord | undefined {
+    const key = recordKey(path, position)
     const value = lent(this.#records, key)
     if (value !== undefined) return keptFile(key, value)
-    const tombstone = lent(this.#tombstones, key)
+    const tombstone = lent(this.#tombstones, key) ?? lent(this.#trashTombstones, key)
     return tombstone && keptTombstone(key, Buffer.from(tombstone))
   }
 
   /** What a replica keeps in (lo, hi]: the files, then the tombstones; a live view. */
   *keptWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
     for (const { key, value } of within(this.#records, lo, hi)) yield keptFile(key, value)
-    yield* this.tombstonesWithin(lo, hi)
+    yield* tombstonesIn(this.#tombstones, lo, hi)
+    yield* tombstonesIn(this.#trashTombstones, lo, hi)
   }
 
   /** What a replica keeps of files in (lo, hi], clockwise, the damaged ones included; a live view. */
@@ -162,8 +171,9 @@ export class LmdbIndex {
     }
   }
 
-  *tombstonesWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
-    for (const { key, value } of within(this.#tombstones, lo, hi)) yield keptTombstone(key, value)
+  /** The tombstones in (lo, hi] that have no trash. */
+  tombstonesWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
+    return tombstonesIn(this.#tombstones, lo, hi)
   }
 
   *values(prefix: string): Generator<readonly [key: string, value: Buffer]> {
@@ -174,21 +184,29 @@ export class LmdbIndex {
     }
   }
 
-  /** The lines of the files under a prefix, in the byte order of their paths, from after `after` on; a live view. */
+  /**
+   * The lines of the files under a prefix, in the byte order of their paths, from after `after` on; a live view. Those of
+   * trashed versions only under a prefix of theirs.
+   */
   *lines(prefix: string, after = ''): Generator<ListEntry> {
     const prefixKey = Buffer.from(prefix)
     // No path begins with NUL or holds one: this is the least key after `after`.
     const afterKey = Buffer.from(`${after}\0`)
     const start = Buffer.compare(prefixKey, afterKey) > 0 ? prefixKey : afterKey
-    for (const { key, value } of inParts(this.#lines, start, undefined, LINES_AT_ONCE)) {
+    const lines = prefix.startsWith(TRASH_PREFIX) ? this.#trashLines : this.#lines
+    for (const { key, value } of inParts(lines, start, undefined, LINES_AT_ONCE)) {
       if (!key.subarray(0, prefixKey.length).equals(prefixKey)) return
       yield decodeLine(key.toString() as PathName, value)
     }
   }
 
   #lineOf(path: PathName): ListEntry | undefined {
-    const line = this.#lines.get(Buffer.from(path))
+    const line = this.#linesOf(path).get(Buffer.from(path))
     return line && decodeLine(path, line)
+  }
+
+  #linesOf(path: PathName): Table {
+    return isTrashPath(path) ? this.#trashLines : this.#lines
   }
 
   /** The blobs that may lie on the disk without belonging to a record. */
@@ -215,19 +233,28 @@ export class LmdbIndex {
   }
 
   async #make(group: readonly IndexWrite[]): Promise<void> {
-    let { files, bytes } = this.#totals
+    const files = { count: this.#totals.files, bytes: this.#totals.bytes }
+    const trash = { count: this.#totals.trash.versions, bytes: this.#totals.trash.bytes }
+    let changed = false
     for (const { keep = [] } of group) {
-      for (const { record, sizeBefore } of keep) {
-        files += (record?.file ? 1 : 0) - (sizeBefore === undefined ? 0 : 1)
-        bytes += (record?.file?.body.size ?? 0) - (sizeBefore ?? 0)
+      for (const { path, record, sizeBefore } of keep) {
+        const sum = isTrashPath(path) ? trash : files
+        const count = (record?.file ? 1 : 0) - (sizeBefore === undefined ? 0 : 1)
+        const bytes = (record?.file?.body.size ?? 0) - (sizeBefore ?? 0)
+        sum.count += count
+        sum.bytes += bytes
+        changed ||= count !== 0 || bytes !== 0
       }
     }
     this.#assertRoom(group)
-    const totals = { files, bytes }
-    const changed = files !== this.#totals.files || bytes !== this.#totals.bytes
+    const totals = {
+      files: files.count,
+      bytes: files.bytes,
+      trash: { versions: trash.count, bytes: trash.bytes },
+    }
     const writing = durable(this.#root, () => {
       for (const write of group) this.#apply(write)
-      if (changed) this.#meta.put(TOTALS, encodeDoubles(files, bytes))
+      if (changed) this.#meta.put(TOTALS, encodeDoubles(files.count, files.bytes, trash.count, trash.bytes))
     })
     await this.#watch.during(writing)
     this.#totals = totals
@@ -264,14 +291,24 @@ export class LmdbIndex {
     const key = recordKey(path, record?.position)
     if (record?.file) {
       this.#records.put(key, encodeRecord(record.file, record.notes))
-      this.#lines.put(Buffer.from(path), encodeLine(record.file))
+      this.#linesOf(path).put(Buffer.from(path), encodeLine(record.file))
     } else if (sizeBefore !== undefined) {
       this.#records.remove(key)
-      this.#lines.remove(Buffer.from(path))
+      this.#linesOf(path).remove(Buffer.from(path))
     }
-    if (record && !record.file) this.#tombstones.put(key, asBuffer(record.notes))
-    else if (!isNew) this.#tombstones.remove(key)
+    const isTombstone = record !== undefined && record.file === undefined
+    for (const [table, hasTrash] of [
+      [this.#tombstones, false],
+      [this.#trashTombstones, true],
+    ] as const) {
+      if (isTombstone && hasTrash === (record.hasTrash ?? false)) table.put(key, asBuffer(record.notes))
+      else if (!isNew) table.remove(key)
+    }
   }
+}
+
+function* tombstonesIn(table: Table, lo: Identifier, hi: Identifier): Generator<KeptRecord> {
+  for (const { key, value } of within(table, lo, hi)) yield keptTombstone(key, value)
 }
 
 function keptFile(key: Buffer, value: Buffer): KeptRecord {
@@ -345,5 +382,8 @@ function encodeDoubles(...numbers: number[]): Buffer {
 }
 
 function decodeTotals(value: Buffer | undefined): Totals {
-  return value ? { files: value.readDoubleLE(0), bytes: value.readDoubleLE(8) } : { files: 0, bytes: 0 }
+  const number = (index: number) =>
+    value && value.length >= 8 * (index + 1) ? value.readDoubleLE(8 * index) : 0
+  // Before format 3 of the data directory there was no trash.
+  return { files: number(0), bytes: number(1), trash: { versions: number(2), bytes: number(3) } }
 }

@@ -42,8 +42,8 @@ export class LmdbReplicaStore implements ReplicaStore {
     this.#components = components
   }
 
-  record(path: PathName): KeptRecord | undefined {
-    return this.#components.index.kept(path)
+  record(path: PathName, position?: Identifier): KeptRecord | undefined {
+    return this.#components.index.kept(path, position)
   }
 
   records(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {

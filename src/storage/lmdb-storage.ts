@@ -6,10 +6,11 @@
  * crash between any two steps leaves either the old file or the new one, and marks for everything else.
  */
 import { Buffer } from 'node:buffer'
+import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { BlobFiles } from './blob-files.ts'
 import { BlobRemover } from './blob-remover.ts'
@@ -29,7 +30,16 @@ import type { ReplicaStore } from './replica-store.ts'
 import { SpaceReserve } from './space-reserve.ts'
 import { StagedBlob } from './staged-blob.ts'
 import { StagedBodies } from './staged-bodies.ts'
-import type { ByteRange, ListEntry, StagedBody, StageOptions, Storage, StorageStatistics } from './storage.ts'
+import type {
+  ByteRange,
+  DiskRoom,
+  GiveWay,
+  ListEntry,
+  StagedBody,
+  StageOptions,
+  Storage,
+  StorageStatistics,
+} from './storage.ts'
 
 /** Free bytes without which no small body is taken in: room for the writes of about sixty others (lmdb-index.ts). */
 const PUT_SPARE_BYTES = 4 * 1024 * 1024
@@ -100,7 +110,7 @@ export class LmdbStorage implements Storage {
       remover: this.#remover,
       watch: parts.watches.bodies,
       pieces: this.#pieces,
-      assertRoom: () => this.#reserve.assertHeld(),
+      assertRoom: () => this.#orGiveWay(() => this.#reserve.assertHeld()),
       giveUpReserve: () => this.#reserve.giveUp(),
     })
     this.nodeId = parts.index.nodeId
@@ -147,11 +157,11 @@ export class LmdbStorage implements Storage {
       const blob = this.#newBlob()
       try {
         const { inline, ...digest } = await receive(body, watched, this.#pieces, async () => {
-          await this.#reserve.assertHeld()
+          await this.#orGiveWay(() => this.#reserve.assertHeld())
           return blob.begin(options.onGrowing)
         })
         if (inline) {
-          await this.#assertRoom()
+          await this.#orGiveWay(() => this.#assertRoom())
           return { ...digest, content: { inline } }
         }
         const blobId = await blob.finish(digest.sha256)
@@ -207,6 +217,25 @@ export class LmdbStorage implements Storage {
 
   statistics(): StorageStatistics {
     return { ...this.#index.totals, staged: this.#staged.count, durable: true }
+  }
+
+  async disk(): Promise<DiskRoom> {
+    const { blocks, bavail, bsize } = await statfs(this.#directory.path)
+    return { bytes: blocks * bsize, freeBytes: bavail * bsize }
+  }
+
+  whenFull(giveWay: GiveWay): void {
+    this.#files.giveWay = giveWay
+  }
+
+  /** Tries it once more when it has met a full disk on which there is room now. */
+  async #orGiveWay(action: () => Promise<void>): Promise<void> {
+    try {
+      await action()
+    } catch (error) {
+      if (errorCode(error) !== 'DISK_FULL' || !(await this.#files.giveWay(PUT_SPARE_BYTES))) throw error
+      await action()
+    }
   }
 
   whenHanging(tell: (fault: StoreError) => void): void {

@@ -8,6 +8,7 @@ import { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
+import { isTrashPath, TRASH_PREFIX } from '../ring/trash-path.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { checkedBlocks, checkedInline, wholeRange } from './checked-blocks.ts'
 import { type BodySink, PIECE_BYTES, receive, tooSmallForName } from './intake.ts'
@@ -31,6 +32,7 @@ export class MemoryStorage implements Storage {
   readonly #staged = new StagedBodies()
   #files = 0
   #bytes = 0
+  #trash = { versions: 0, bytes: 0 }
 
   constructor(components: { readonly env: Env }) {
     this.#env = components.env
@@ -81,11 +83,13 @@ export class MemoryStorage implements Storage {
   *list(prefix: string, after = ''): Generator<ListEntry> {
     this.#staged.assertOpen()
     const prefixKey = byteOrderKey(prefix)
+    const withTrash = prefix.startsWith(TRASH_PREFIX)
     // No path begins with NUL, so that without `after` this is where the first of all paths follows.
     const afterKey = `${byteOrderKey(after)}\0`
     const [, firstKey = afterKey] = [prefixKey, afterKey].sort()
     for (const [key, record] of this.#byPath.from(firstKey)) {
       if (!key.startsWith(prefixKey)) return
+      if (!withTrash && isTrashPath(record.path)) continue
       const { path, body, meta, writtenAtMs } = record
       const { mediaType, user } = meta
       const { size, sha256 } = body
@@ -94,7 +98,13 @@ export class MemoryStorage implements Storage {
   }
 
   statistics(): StorageStatistics {
-    return { files: this.#files, bytes: this.#bytes, staged: this.#staged.count, durable: false }
+    return {
+      files: this.#files,
+      bytes: this.#bytes,
+      trash: this.#trash,
+      staged: this.#staged.count,
+      durable: false,
+    }
   }
 
   async close(): Promise<void> {
@@ -107,8 +117,14 @@ export class MemoryStorage implements Storage {
     const after = record?.file
     if (after) this.#byPath.set(key, after)
     else this.#byPath.delete(key)
-    this.#files += (after ? 1 : 0) - (before ? 1 : 0)
-    this.#bytes += (after?.body.size ?? 0) - (before?.body.size ?? 0)
+    const files = (after ? 1 : 0) - (before ? 1 : 0)
+    const bytes = (after?.body.size ?? 0) - (before?.body.size ?? 0)
+    if (isTrashPath(path)) {
+      this.#trash = { versions: this.#trash.versions + files, bytes: this.#trash.bytes + bytes }
+    } else {
+      this.#files += files
+      this.#bytes += bytes
+    }
   }
 
   async #receiveBlob(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {

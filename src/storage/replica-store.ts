@@ -16,6 +16,8 @@ export interface KeptRecord {
   readonly file: FileRecord | undefined
   /** Replication's own, opaque here; up to 64 KiB. */
   readonly notes: Uint8Array
+  /** Of a tombstone: it has a trash, and stays as long as that is there; not among `tombstones`. */
+  readonly hasTrash?: boolean
 }
 
 /** A file as a check of the disk finds it. */
@@ -51,13 +53,13 @@ export interface ReplicaBatch {
 }
 
 export interface ReplicaStore {
-  /** What is durable at a path. */
-  record(path: PathName): KeptRecord | undefined
+  /** What is durable at a path; with `position`, which is that of the path, it need not be found out. */
+  record(path: PathName, position?: Identifier): KeptRecord | undefined
 
   /** What is durable in (lo, hi], in any order. */
   records(lo: Identifier, hi: Identifier): Iterable<KeptRecord>
 
-  /** Those of them that are tombstones, without a look at the files. */
+  /** Those of them that are tombstones without a trash, found without a look at anything else. */
   tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord>
 
   /** The files in (lo, hi] in the order of their positions from `lo` on, as the disk has them now, damaged or not. */

@@ -76,15 +76,30 @@ export interface StageOptions {
   readonly onGrowing?: (body: GrowingBody) => void
 }
 
+export interface TrashTotals {
+  readonly versions: number
+  readonly bytes: number
+}
+
 export interface StorageStatistics {
   readonly files: number
   /** Sum of the sizes of all files. */
   readonly bytes: number
+  /** Trashed versions, which are no files, and the sum of their sizes. */
+  readonly trash: TrashTotals
   /** Bodies that are being received or wait for their batch. */
   readonly staged: number
   /** True when writes are kept on stable storage. */
   readonly durable: boolean
 }
+
+export interface DiskRoom {
+  readonly bytes: number
+  readonly freeBytes: number
+}
+
+/** Makes room for about so many bytes; resolves to whether there is some. */
+export type GiveWay = (bytes: number) => Promise<boolean>
 
 export interface Storage {
   /**
@@ -124,6 +139,12 @@ export interface Storage {
   list(prefix: string, after?: string): Iterable<ListEntry>
 
   statistics(): StorageStatistics
+
+  /** Of the disk that holds everything; storage in memory has none. */
+  disk?(): Promise<DiskRoom>
+
+  /** Says who may make room when the disk is full, before anything is refused for it. */
+  whenFull?(giveWay: GiveWay): void
 
   /** Says whom to tell when the disk hangs: what waits for it then has been refused, and goes on by itself when the disk does. */
   whenHanging?(tell: (fault: StoreError) => void): void

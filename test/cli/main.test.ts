@@ -75,6 +75,7 @@ t.test('commands are named once', async t => {
     'du',
     'stat',
     'find',
+    'trash',
     'share',
     'insert',
     'query',

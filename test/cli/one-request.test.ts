@@ -132,7 +132,7 @@ t.test('a tree is removed on a terminal when whoever asked for it agrees', async
     const code = await runCli(['rm', '-r', ...args, 'f'], session)
     return { code, out: session.out(), err: session.err(), isThere: await client.exists('f/1') }
   }
-  const asked = /Remove 1 files, 2 B, for good\? \[y\/N\]/
+  const asked = /Remove 1 files, 2 B\? \[y\/N\]/
   t.match(await remove('n\n'), { code: 0, out: asked, err: /nothing was removed/, isThere: true })
   t.match(await remove('\n'), { isThere: true })
   t.match(await remove('y\n'), { code: 0, out: asked, isThere: false })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { listLines } from '../../src/client/listing.ts'
+import { type Lines, listLines } from '../../src/client/listing.ts'
 import { Transport } from '../../src/client/transport.ts'
 import { realEnv } from '../../src/env.ts'
 import { type Answer, hangUp, refusal, scriptedServer } from './scripted-server.ts'
@@ -24,7 +24,8 @@ async function lister(t: Test, answers: readonly Answer[]) {
   t.teardown(() => transport.close())
   const list = async (prefix: string, options: object, delimiter: '' | '/' = '') => {
     const paths: string[] = []
-    for await (const entry of listLines({ env, transport }, prefix, options, delimiter)) {
+    const lines: Lines = { env: () => env, send: (request, take) => transport.send(request, take) }
+    for await (const entry of listLines(lines, prefix, options, delimiter)) {
       paths.push('path' in entry ? entry.path : entry.prefix)
     }
     return paths

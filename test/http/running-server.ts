@@ -6,7 +6,7 @@
 import type { AddressInfo } from 'node:net'
 import { connect, type Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { DEFAULT_LIMITS, type Limits } from '../../src/config.ts'
+import { DEFAULT_LIMITS, type Limits, TRASH } from '../../src/config.ts'
 import { type Env, realEnv } from '../../src/env.ts'
 import { FileService } from '../../src/files/file-service.ts'
 import type { NodeControl } from '../../src/http/cluster-routes.ts'
@@ -72,6 +72,7 @@ export async function runServer(
         tokens: {},
         secret: undefined,
         shareKey: undefined,
+        trash: { keptMs: TRASH.default, share: 0.2 },
         tls: undefined,
         allowedExtensions: undefined,
         logLevel: 'silent',

@@ -21,7 +21,7 @@ const credentials = (secret: string | undefined): Credentials => ({
     nodeId: 'a'.repeat(32) as NodeId,
     boot: { counter: 1, nonce: 'b' },
   }),
-  versions: new PeerVersions(),
+  versions: new PeerVersions({ speaks: 4 }),
   turns: new Turns(realEnv()),
 })
 

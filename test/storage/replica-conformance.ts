@@ -7,6 +7,7 @@ import type { Test } from 'tap'
 import { arcContains } from '../../src/ring/arc.ts'
 import { type Identifier, identifierOfPath } from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
+import { trashPathOf } from '../../src/ring/trash-path.ts'
 import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../src/storage/record.ts'
 import type { KeptRecord, RecordWrite, ReplicaBatch } from '../../src/storage/replica-store.ts'
 import { bodyOf, chunksOf, type ReplicaStorage, sha256Of } from './conformance.ts'
@@ -133,6 +134,40 @@ export function replicaConformance(t: Test, open: OpenReplica): void {
     await replica.apply({ ...EMPTY, records: [{ path, record: undefined, sizeBefore: undefined }] })
     t.equal(replica.record(path), undefined, 'a tombstone is forgotten too')
   })
+
+  t.test(
+    'trashed versions are listed and counted apart, and tombstones with a trash are not collected',
+    async t => {
+      const storage = await open(t)
+      const { replica } = storage
+      const at = parsePathName('a')
+      const trashPath = trashPathOf(at, `${'0'.repeat(68)}r`)
+      const file = { ...keptFile('a', 10).file, path: trashPath } as FileRecord
+      const position = identifierOfPath(at)
+      const trashed: KeptRecord = { path: trashPath, position, file, notes: Buffer.from('notes 1') }
+      const gone: KeptRecord = { ...tombstone('a', 2), hasTrash: true }
+      await replica.apply({ ...EMPTY, records: [writeOf(trashed, undefined), writeOf(gone, undefined)] })
+      t.same(plain(replica.record(trashPath)), plain(trashed))
+      t.same(plain(replica.record(at)), plain(gone))
+      t.match(storage.statistics(), { files: 0, bytes: 0, trash: { versions: 1, bytes: 10 } })
+      t.same([...storage.list('')], [])
+      t.same(
+        Array.from(storage.list('.altered-chord/trash/'), ({ path }) => path),
+        [trashPath],
+      )
+      t.same(ordered(replica.records(zero, zero)), ordered([trashed, gone]), 'beside each other')
+      const near = identifierOfPath(at)
+      const before = (BigInt(`0x${near}`) - 1n).toString(16).padStart(40, '0') as Identifier
+      t.equal([...replica.records(before, near)].length, 2, 'at the position of the path')
+      await replica.apply({
+        ...EMPTY,
+        records: [{ path: trashPath, record: undefined, sizeBefore: 10 }, writeOf(tombstone('a', 3), gone)],
+      })
+      t.match(storage.statistics(), { trash: { versions: 0, bytes: 0 } })
+      t.equal([...replica.tombstones(zero, zero)].length, 1)
+      t.equal([...replica.records(zero, zero)].length, 1)
+    },
+  )
 
   t.test('random batches leave what a map would hold', async t => {
     const storage = await open(t)

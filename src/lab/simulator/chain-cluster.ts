@@ -36,6 +36,7 @@ export const SIMULATED_SETTINGS: ChainSettings = {
   stagedMs: 400,
   spareMs: 200,
   outcomesKeptMs: 2_500,
+  trashMs: 0,
 }
 
 export interface ClusterInit {

@@ -194,7 +194,8 @@ export class ChainWorkload {
 
   #record(client: string, request: ClientRequest, value: string): string[] {
     const entries = this.#recordEntries(client, request, value)
-    this.#values.set(entries.at(-1) as string, value)
+    const last = entries.at(-1)
+    if (last !== undefined) this.#values.set(last, value)
     if (request.kind === 'put') this.#bodies.set(value, request.body)
     return entries
   }
@@ -206,6 +207,9 @@ export class ChainWorkload {
         return [history.invoked(client, request.path, { kind: 'get' })]
       case 'remove':
         return [history.invoked(client, request.path, { kind: 'remove' })]
+      case 'forget':
+        // It changes nothing that a file shows.
+        return []
       case 'put': {
         const { condition } = request
         if (condition === 'none') return [history.invoked(client, request.path, { kind: 'put', value })]

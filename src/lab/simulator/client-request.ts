@@ -80,6 +80,9 @@ async function ask(
         { kind: 'remove', path: request.path, condition: request.condition },
         keyOf(request),
       )
+    case 'forget':
+      await replication.forget(request.path, request.names, request.agedMs)
+      return { kind: 'done', replaced: false }
     case 'move': {
       const { from, to, condition } = request
       return commit(replication, { kind: 'move', from, path: to, condition }, keyOf(request))

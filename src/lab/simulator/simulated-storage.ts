@@ -7,6 +7,7 @@ import type { Env } from '../../env.ts'
 import { StoreError } from '../../errors.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import { comparePathNames, type PathName } from '../../ring/path-name.ts'
+import { isTrashPath, TRASH_PREFIX } from '../../ring/trash-path.ts'
 import { checkedBlocks, checkedInline, wholeRange } from '../../storage/checked-blocks.ts'
 import { BLOCK_BYTES, type BlobId, etagOf, type FileRecord } from '../../storage/record.ts'
 import { StagedBodies } from '../../storage/staged-bodies.ts'
@@ -76,8 +77,10 @@ export class SimulatedStorage implements Storage {
   *list(prefix: string, after?: string): Generator<ListEntry> {
     const files = [...this.replica.records(WHOLE_RING.lo, WHOLE_RING.hi)].flatMap(({ file }) => file ?? [])
     files.sort((a, b) => comparePathNames(a.path, b.path))
+    const withTrash = prefix.startsWith(TRASH_PREFIX)
     for (const file of files) {
       const { path, body, meta, writtenAtMs } = file
+      if (!withTrash && isTrashPath(path)) continue
       if (!path.startsWith(prefix) || (after !== undefined && comparePathNames(path, after as PathName) <= 0))
         continue
       yield { path, size: body.size, etag: etagOf(file), mediaType: meta.mediaType, writtenAtMs }
@@ -85,9 +88,13 @@ export class SimulatedStorage implements Storage {
   }
 
   statistics(): StorageStatistics {
-    const files = [...this.list('')]
-    const bytes = files.reduce((sum, { size }) => sum + size, 0)
-    return { files: files.length, bytes, staged: this.#staged.count, durable: true }
+    const [files, trash] = ['', TRASH_PREFIX].map(prefix => [...this.list(prefix)])
+    const bytesOf = (lines: readonly ListEntry[] = []) => lines.reduce((sum, { size }) => sum + size, 0)
+    return {
+      ...{ files: files?.length ?? 0, bytes: bytesOf(files) },
+      trash: { versions: trash?.length ?? 0, bytes: bytesOf(trash) },
+      ...{ staged: this.#staged.count, durable: true },
+    }
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,7 @@ import {
   type FileMeta,
   type Version,
 } from '../../storage/record.ts'
+import type { TrashName } from '../../storage/trash-name.ts'
 import type { Condition } from '../replication.ts'
 
 /** Names one write of one client, whatever the number of its tries. */
@@ -100,16 +101,27 @@ export interface ChainRecord {
    * protocol 2 has written, which forgets such decisions: there it is the version of the record.
    */
   readonly movesFloor?: Version
+  /** What was replaced or removed here and is kept, the oldest first; each lies at its trashPathOf. Absent: nothing is. */
+  readonly trash?: readonly TrashName[]
 }
 
 /** What a write does. `intend` and `abandon` change only the intent of a move. */
 export type Operation =
-  | { readonly kind: 'put'; readonly body: Body; readonly meta: FileMeta; readonly writtenAtMs: number }
+  | {
+      readonly kind: 'put'
+      readonly body: Body
+      readonly meta: FileMeta
+      readonly writtenAtMs: number
+      /** The trashed version of this path that it brings back, which leaves the trash. */
+      readonly restores?: TrashName
+    }
   | { readonly kind: 'remove' }
   | { readonly kind: 'intend'; readonly intent: Intent }
   | { readonly kind: 'abandon' }
   /** Changes nothing but what is remembered: a write under a key was refused. */
   | { readonly kind: 'refuse'; readonly noSource?: boolean }
+  /** These leave the trash; with `agedMs`, those of them that were in it for so long by the time of the range. */
+  | { readonly kind: 'forget'; readonly names: readonly TrashName[]; readonly agedMs?: number }
 
 /** Writes that a record remembers: enough for a retry that comes late among a handful of racing clients. */
 export const HISTORY_MAX = 8
@@ -195,6 +207,7 @@ export function applyOperation(
     case 'abandon':
       return base
     case 'refuse':
+    case 'forget':
       return { ...base, history: record.history, historyFloor: record.historyFloor, intent: record.intent }
   }
 }

@@ -18,6 +18,7 @@ import type {
   Storage,
   StorageStatistics,
 } from '../../storage/storage.ts'
+import type { TrashName } from '../../storage/trash-name.ts'
 import { streamOver } from '../../stream-over.ts'
 import { headOf, type NodeId, type View } from '../../views/view.ts'
 import {
@@ -152,6 +153,23 @@ export class ChainReplication implements Replication {
     const outcome = await this.#components.lost.request({ kind: 'get', path, position })
     if (outcome.kind !== 'value') throw this.#components.lost.refusal(path)
     return { record: fileOf(outcome.record), ...this.#placementAt(position, visited) }
+  }
+
+  async trash(path: PathName): Promise<readonly TrashName[]> {
+    const position = this.#components.driver.positionOf(path)
+    await this.#reach(path, position)
+    const outcome = await this.#components.lost.request({ kind: 'get', path, position })
+    if (outcome.kind !== 'value') throw this.#components.lost.refusal(path)
+    return outcome.record.trash ?? []
+  }
+
+  async forget(path: PathName, names: readonly TrashName[], agedMs?: number): Promise<void> {
+    const position = this.#components.driver.positionOf(path)
+    await this.#reach(path, position)
+    const aged = agedMs === undefined ? {} : { agedMs }
+    const outcome = await this.#components.lost.request({ kind: 'forget', path, position, names, ...aged })
+    if (outcome.kind === 'unavailable') throw this.#components.lost.refusal(path)
+    if (outcome.kind !== 'done') throw indeterminate(path)
   }
 
   async read(record: FileRecord, range?: ByteRange): Promise<Uint8Array | Readable> {
@@ -312,8 +330,9 @@ export class ChainReplication implements Replication {
       case 'put': {
         const { size, sha256, blockChecksums, content } = change.body
         const body = { size, sha256, blockChecksums, content }
-        const { path, meta } = change
-        return { kind: 'put', path, position, body, meta, writtenAtMs: nowMs, condition, ...key }
+        const { path, meta, restores } = change
+        const what = { body, meta, writtenAtMs: nowMs, ...(restores !== undefined && { restores }) }
+        return { kind: 'put', path, position, ...what, condition, ...key }
       }
       case 'remove':
         return { kind: 'remove', path: change.path, position, condition, ...key }

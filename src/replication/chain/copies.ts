@@ -19,6 +19,8 @@ export interface Transfer {
   asked: string[]
   /** What will be put in place at the end; undefined removes. A pre-copy applies at once instead. */
   readonly changes: Map<PathName, ChainRecord | undefined>
+  /** What the trash of these records names, as far as it was sent. */
+  readonly trash: Map<PathName, ChainRecord>
   /** Messages so far; the timer looks whether it has moved. */
   steps: number
 }

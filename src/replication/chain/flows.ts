@@ -42,6 +42,7 @@ function begin(m: Flowing, flow: Flow, request: ClientRequest): void {
       return read(m, flow, 'read', request.path, request.position)
     case 'put':
     case 'remove':
+    case 'forget':
       return write(m, flow, 'write', clientWrite(flow, request))
     case 'copy':
     case 'move':
@@ -49,8 +50,16 @@ function begin(m: Flowing, flow: Flow, request: ClientRequest): void {
   }
 }
 
-function clientWrite(flow: Flow, request: ClientRequest & { kind: 'put' | 'remove' }): WriteRequest {
+function clientWrite(
+  flow: Flow,
+  request: ClientRequest & { kind: 'put' | 'remove' | 'forget' },
+): WriteRequest {
   const { path, position = identifierOfPath(path) } = request
+  if (request.kind === 'forget') {
+    const { names, agedMs } = request
+    const operation = { kind: 'forget', names, ...(agedMs !== undefined && { agedMs }) } as const
+    return { path, position, requestId: flow.moveId, operation, condition: 'none' }
+  }
   const key = request.key === undefined ? {} : { key: request.key }
   const base = { path, position, requestId: flow.moveId, ...key }
   if (request.kind === 'remove') {
@@ -58,8 +67,9 @@ function clientWrite(flow: Flow, request: ClientRequest & { kind: 'put' | 'remov
     const condition = request.condition === 'none' ? 'exists' : request.condition
     return { ...base, operation: { kind: 'remove' }, condition }
   }
-  const { body, meta, writtenAtMs, condition } = request
-  return { ...base, operation: { kind: 'put', body, meta, writtenAtMs }, condition }
+  const { body, meta, writtenAtMs, condition, restores } = request
+  const what = { body, meta, writtenAtMs, ...(restores !== undefined && { restores }) }
+  return { ...base, operation: { kind: 'put', ...what }, condition }
 }
 
 export function onDeadline(m: Flowing, id: string): void {

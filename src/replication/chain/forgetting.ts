@@ -70,8 +70,10 @@ function forgetSome(
       return left
     } else {
       left -= count
+      // A trashed version goes with the record that names it.
       for (const record of [...m.records.within(arc, prefix)])
-        if (!kept.some(own => arcContains(own, record.position))) dropRecord(m, record)
+        if (!kept.some(own => arcContains(own, record.position)) && m.records.get(record.path) !== undefined)
+          dropRecord(m, record)
     }
   }
   return Math.max(1, left)

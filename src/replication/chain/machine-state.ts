@@ -8,6 +8,7 @@
  */
 import { assert } from '../../invariant.ts'
 import type { Identifier } from '../../ring/identifier.ts'
+import { trashPathOf } from '../../ring/trash-path.ts'
 import type { BlobId } from '../../storage/record.ts'
 import { assertAdvance } from '../../views/lawful.ts'
 import { boundOf, type RangeTable, type SealMark, type SealMarks } from '../../views/range-table.ts'
@@ -55,6 +56,8 @@ export interface ChainSettings {
   readonly spareMs: number
   /** How long the outcome of an Idempotency-Key is kept, ms of the time of its range. */
   readonly outcomesKeptMs: number
+  /** How long what was replaced or removed is kept, ms of the time of its range; 0: not at all (trash.ts). */
+  readonly trashMs: number
 }
 
 /** A node as others know it. A hint, kept by routing. */
@@ -127,7 +130,7 @@ export function putRecord(m: Ledger, record: ChainRecord): void {
   )
   assert(hasFile === (record.meta !== undefined), 'a file has its meta data, a tombstone has none')
   assert(hasFile || record.intent === undefined, 'nothing that is not there is moved')
-  const old = m.records.get(record.path)
+  const old = m.records.get(record.path, record.position)
   refer(m, record, 1)
   if (old !== undefined) refer(m, old, -1)
   m.records.put(record)
@@ -137,20 +140,40 @@ export function putRecord(m: Ledger, record: ChainRecord): void {
   if (kept !== undefined && (kept.stagedUntilMs !== undefined || kept.replacedBy !== undefined)) {
     putBlob(m, { blob: kept.blob, stagedUntilMs: undefined, replacedBy: undefined })
   }
-  const gone = old === undefined ? undefined : blobOf(old)
-  const left = gone === undefined ? undefined : m.blobs.get(gone.blobId)
-  if (left !== undefined && !m.references.has(left.blob.blobId)) {
-    putBlob(m, { ...left, replacedBy: { path: record.path, version: record.version } })
+  if (old === undefined) return
+  for (const replaced of [old, ...takeOut(m, old, record.trash)]) {
+    const gone = blobOf(replaced)
+    const left = gone === undefined ? undefined : m.blobs.get(gone.blobId)
+    if (left !== undefined && !m.references.has(left.blob.blobId)) {
+      putBlob(m, { ...left, replacedBy: { path: record.path, version: record.version } })
+    }
   }
 }
 
-/** Drops a record; its body goes with it unless another record names it. */
+/** What the trash of a record names and that of its successor does not goes; gives these versions. */
+function takeOut(m: Ledger, old: ChainRecord, left: ChainRecord['trash'] = []): ChainRecord[] {
+  const { path, position, trash = [] } = old
+  const names = trash.filter(name => !left.includes(name))
+  const gone = names.map(name => m.records.get(trashPathOf(path, name), position))
+  const versions = gone.filter(version => version !== undefined)
+  for (const version of versions) {
+    m.records.delete(version.path)
+    m.persist.push({ kind: 'record', path: version.path, record: undefined })
+    refer(m, version, -1)
+  }
+  return versions
+}
+
+/** Drops a record with its trash; its body goes with it unless another record names it. */
 export function dropRecord(m: Ledger, record: ChainRecord): void {
+  const versions = takeOut(m, record)
   m.records.delete(record.path)
   m.persist.push({ kind: 'record', path: record.path, record: undefined })
   refer(m, record, -1)
-  const blob = blobOf(record)
-  if (blob !== undefined && !m.references.has(blob.blobId)) dropBlob(m, blob.blobId)
+  for (const dropped of [record, ...versions]) {
+    const blob = blobOf(dropped)
+    if (blob !== undefined && !m.references.has(blob.blobId)) dropBlob(m, blob.blobId)
+  }
 }
 
 export function putBlob(m: Ledger, blob: BlobState): void {

@@ -10,6 +10,7 @@ import * as is from '../../peer/shape.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
+import { isTrashName } from '../../storage/trash-name.ts'
 import { areChildren } from '../../views/lawful.ts'
 import type { Boot, NodeId, View } from '../../views/view.ts'
 import type { Condition } from '../replication.ts'
@@ -29,6 +30,7 @@ import {
   record,
   requestId,
   sha256,
+  TRASH_LENGTH_MAX,
   version,
 } from './record-shapes.ts'
 import {
@@ -99,10 +101,21 @@ const comparison = is.object<Comparison>({
 
 type OperationOf<Kind> = Extract<Operation, { readonly kind: Kind }>
 const operation: is.Shape<Operation> = is.either(
-  is.object<OperationOf<'put'>>({ kind: is.oneOf('put'), body, meta, writtenAtMs: is.finite }),
+  is.object<OperationOf<'put'>>({
+    kind: is.oneOf('put'),
+    body,
+    meta,
+    writtenAtMs: is.finite,
+    restores: is.absentOr(isTrashName),
+  }),
   is.object<{ readonly kind: 'remove' | 'abandon' }>({ kind: is.oneOf('remove', 'abandon') }),
   is.object<OperationOf<'refuse'>>({ kind: is.oneOf('refuse'), noSource: is.absentOr(is.flag) }),
   is.object<OperationOf<'intend'>>({ kind: is.oneOf('intend'), intent }),
+  is.object<OperationOf<'forget'>>({
+    kind: is.oneOf('forget'),
+    names: is.list(isTrashName, TRASH_LENGTH_MAX),
+    agedMs: is.absentOr(is.finite),
+  }),
 )
 
 /** What a write asks for, the same in all its tries. */
@@ -202,6 +215,8 @@ const VIEW_MESSAGES = {
     /** `parent` seals the source; `upstream` and `pre-copy` don't. */
     purpose,
     comparisons: is.list(comparison),
+    /** Whoever asks keeps trashed versions; absent from a node of protocol 4. */
+    trash: is.absentOr(is.flag),
   }),
   difference: since(3, {
     tag,
@@ -217,6 +232,8 @@ const VIEW_MESSAGES = {
     again: is.list(prefix),
     records: is.list(record),
     missing: is.list(path),
+    /** What the trash of these records names; absent from a node of protocol 4, and where there is none. */
+    trash: is.absentOr(is.list(record)),
   }),
   'no-difference': since(3, { tag, reason: is.oneOf('not-installed', 'elsewhere') }),
 
@@ -249,6 +266,11 @@ const CHAIN_MESSAGES = {
     cleanSeq: is.integer(),
     /** For how long the range has been served, ms; absent from a node of protocol 2. */
     timeMs: is.absentOr(is.finite),
+    /**
+     * Of a record with trash: those versions that the receiver may not be able to make itself, or none at first. Absent from a
+     * node of protocol 4, which has nothing more to give.
+     */
+    trash: is.absentOr(is.list(record, TRASH_LENGTH_MAX)),
   }),
   acknowledge: since(3, { viewId, path, version }),
   /**

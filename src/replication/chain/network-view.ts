@@ -13,6 +13,7 @@ import { sharersOf } from './acquaintance.ts'
 import type { ChainRecord } from './chain-record.ts'
 import type { Digest } from './digest-tree.ts'
 import { isAlive } from './liveness.ts'
+import { withoutTrash } from './record-table.ts'
 import { isSuperseded, type Sparing } from './spares.ts'
 
 /** Who is responsible for what, and who is there, as far as this node knows. */
@@ -80,7 +81,7 @@ export function networkViewOf(machine: () => Readonly<Sparing>): NetworkView {
 export function keptHereOf(machine: () => Readonly<Sparing>): KeptHere {
   return {
     record: path => machine().records.get(path),
-    within: (arc, prefix) => machine().records.within(arc, prefix),
+    within: (arc, prefix) => withoutTrash(machine().records.within(arc, prefix)),
     digest: (arc, prefix) => machine().records.digest(arc, prefix),
     unacknowledged: view => machine().chains.get(view)?.dirty.keys() ?? [],
     hasBody: blobId => machine().blobs.has(blobId),

@@ -34,6 +34,8 @@ import { blobOf, dropRecord, putRecord, putView, send, setTimer } from './machin
 import type { MessageOf, Tag } from './messages.ts'
 import { isOver, type Moment } from './outcomes.ts'
 import { momentOf, type RangeTimes, withTime } from './range-time.ts'
+import { withoutTrash } from './record-table.ts'
+import { takeTrash, trashOf } from './trash.ts'
 
 export interface Passing extends Installing, RangeTimes {}
 
@@ -43,8 +45,13 @@ const RESENDS_MAX = 64
 /** Records that are looked over in one turn after a restart; one part more may go over it. About 5 ms. */
 const RESUMED_MAX = 256
 
-/** At the head: a record was stored; the chain shall have it. */
-export function passOn(m: Passing, state: ViewState, record: ChainRecord): void {
+/** A record was stored; the chain shall have it, with what it needs of its trash. */
+export function passOn(
+  m: Passing,
+  state: ViewState,
+  record: ChainRecord,
+  trash: readonly ChainRecord[] | undefined,
+): void {
   const { view } = state
   const next = successorIn(view, m.self)
   if (next === undefined) return acknowledged(m, state, record.path, record.version)
@@ -60,7 +67,8 @@ export function passOn(m: Passing, state: ViewState, record: ChainRecord): void 
     armResend(m, view.id, chain)
   }
   const { timeMs } = state
-  send(m, next, { kind: 'pass', viewId: view.id, record, cleanSeq: chain.cleanSeq, timeMs })
+  const more = record.trash !== undefined && trash !== undefined ? { trash } : {}
+  send(m, next, { kind: 'pass', viewId: view.id, record, cleanSeq: chain.cleanSeq, timeMs, ...more })
 }
 
 export function onPass(m: Passing, from: NodeId, message: MessageOf<'pass'>): void {
@@ -90,21 +98,29 @@ export function onPass(m: Passing, from: NodeId, message: MessageOf<'pass'>): vo
   const own = m.records.get(record.path)
   const order = compareVersions(record.version, own?.version ?? state.floor)
   if (order > 0) {
-    putRecord(m, record)
+    const taken = takeTrash(m, record, message.trash)
+    // The head passes it on again, with all that it names.
+    if (taken === undefined) return
+    putRecord(m, taken)
     const timeMs = Math.max(state.timeMs ?? 0, message.timeMs ?? 0)
     state = { ...state, seq: Math.max(state.seq, record.version.seq), clean: chain.cleanSeq, timeMs }
     putView(m, state)
-    passFurther(m, state, record)
+    passFurther(m, state, taken, message.trash)
   } else if (own === undefined || isClean(m, state, own)) {
     acknowledgeUp(m, state, record.path, record.version)
   } else if (order === 0) {
-    passFurther(m, state, record)
+    passFurther(m, state, record, message.trash)
   }
 }
 
-function passFurther(m: Passing, state: ViewState, record: ChainRecord): void {
+function passFurther(
+  m: Passing,
+  state: ViewState,
+  record: ChainRecord,
+  trash: readonly ChainRecord[] | undefined,
+): void {
   const isTail = tailOf(state.view) === m.self
-  if (!isTail) passOn(m, state, record)
+  if (!isTail) passOn(m, state, record, trash)
   if (!isTail) return
   acknowledgeUp(m, state, record.path, record.version)
   dropReplacedBody(m, record.path)
@@ -168,7 +184,7 @@ export function onResume(m: Passing, viewId: ViewId): void {
       resuming.prefixes.push(...DIGITS.map(digit => prefix + digit))
     } else if (count > 0) {
       left -= count
-      for (const record of m.records.within(state.view, prefix)) {
+      for (const record of withoutTrash(m.records.within(state.view, prefix))) {
         if (!isClean(m, state, record)) resuming.open.push([record.path, record.version.seq])
       }
     }
@@ -204,7 +220,7 @@ function resend(m: Passing, state: ViewState): void {
   let left = RESENDS_MAX
   for (const path of chain.dirty.keys()) {
     const record = m.records.get(path)
-    if (record !== undefined && left-- > 0) passOn(m, state, record)
+    if (record !== undefined && left-- > 0) passOn(m, state, record, trashOf(m, record))
   }
   if (chain.dirty.size === 0) return keepMark(m, state, chain.cleanSeq)
   for (const node of state.view.replicas) if (node !== m.self) probe(m, node)
@@ -258,8 +274,10 @@ function raiseFloor(m: Passing, before: ViewState, floor: Version, now: Moment):
 
 function tombstones(m: Passing, state: ViewState, floor: Version, now: Moment): ChainRecord[] {
   return [...m.records.tombstones(state.view)].filter(
-    ({ version, outcomes }) =>
-      compareVersions(version, floor) <= 0 && outcomes.every(outcome => isOver(outcome, now)),
+    ({ version, outcomes, trash }) =>
+      trash === undefined &&
+      compareVersions(version, floor) <= 0 &&
+      outcomes.every(outcome => isOver(outcome, now)),
   )
 }
 
@@ -267,9 +285,11 @@ function tombstones(m: Passing, state: ViewState, floor: Version, now: Moment): 
 export function storeRecord(m: Passing, before: ViewState, record: ChainRecord): void {
   const clean = chainOf(m, before).cleanSeq
   const state = withTime(m, { ...before, seq: record.version.seq, clean })
-  putRecord(m, record)
+  const taken = takeTrash(m, record, [])
+  assert(taken !== undefined, 'a head has what its records name', state.view.id)
+  putRecord(m, taken)
   putView(m, state)
-  passOn(m, state, record)
+  passOn(m, state, taken, [])
 }
 
 /** What was passed here before its body is taken now. */

@@ -19,6 +19,8 @@ export const CHAIN_DEFAULTS = {
   spareMs: 60 * 60 * 1000,
   // An hour more than is promised, for a clock that runs fast by up to a twenty-fifth.
   outcomesKeptMs: OUTCOME_KEPT_MS + 60 * 60 * 1000,
+  // As --trash, which says otherwise.
+  trashMs: 7 * 24 * 60 * 60 * 1000,
 }
 
 /** How long messages take at the moment. */

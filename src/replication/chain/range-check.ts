@@ -7,6 +7,7 @@ import { type ErrorCode, errorCode, StoreError } from '../../errors.ts'
 import type { Arc } from '../../ring/arc.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { isTrashPath } from '../../ring/trash-path.ts'
 import { hashedBody } from '../../storage/checked-blocks.ts'
 import { etagOf, type FileRecord } from '../../storage/record.ts'
 import type { InspectedRecord, ReplicaStore } from '../../storage/replica-store.ts'
@@ -86,7 +87,8 @@ export class RangeCheck {
         saidMs = env.clock.monotonicMs()
         yield { kind: 'progress', ...count }
       }
-      count.files += 1
+      // A trashed version is read like a file, and is none.
+      if (!isTrashPath(inspected.path)) count.files += 1
       if (step.value === undefined) continue
       const dealing = this.#dealWith(inspected, step.value, options.heal)
       for (;;) {

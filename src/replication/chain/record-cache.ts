@@ -17,6 +17,9 @@ const RECORD_BYTES = 2048
 const DECIDED_BYTES = 200
 const OUTCOME_BYTES = 500
 
+/** And each name in the trash. */
+const TRASH_NAME_BYTES = 100
+
 /** That there is nothing weighs this, the path included. */
 const ABSENCE_BYTES = 256
 
@@ -98,9 +101,10 @@ export class RecordCache {
 
 function weightOf({ record }: Entry): number {
   if (record === undefined) return ABSENCE_BYTES
-  const { body, history, outcomes } = record
+  const { body, history, outcomes, trash = [] } = record
   const inlineBytes = body !== undefined && 'inline' in body.content ? body.size : 0
-  return RECORD_BYTES + inlineBytes + DECIDED_BYTES * history.length + OUTCOME_BYTES * outcomes.length
+  const remembered = DECIDED_BYTES * history.length + OUTCOME_BYTES * outcomes.length
+  return RECORD_BYTES + inlineBytes + remembered + TRASH_NAME_BYTES * trash.length
 }
 
 /** Small buffers share their memory with others; one that is kept would keep all of it. */

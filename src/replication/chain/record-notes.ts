@@ -30,7 +30,9 @@ type Notes = [
   intent: ChainRecord['intent'] | null,
   outcomes: ChainRecord['outcomes'],
   /** Not in what a program of peer protocol 2 has written. */
-  movesFloor?: readonly [epoch: number, seq: number],
+  movesFloor?: readonly [epoch: number, seq: number] | null,
+  /** Not in what a program of format 2 of the data directory has written, nor where there is none. */
+  trash?: ChainRecord['trash'],
 ]
 
 export function keptRecordOf(record: ChainRecord): KeptRecord {
@@ -45,6 +47,7 @@ export function keptRecordOf(record: ChainRecord): KeptRecord {
     intent,
     outcomes,
     movesFloor,
+    trash,
   } = record
   const notes: Notes = [
     [version.epoch, version.seq],
@@ -56,14 +59,18 @@ export function keptRecordOf(record: ChainRecord): KeptRecord {
     outcomes,
   ]
   if (movesFloor !== undefined) notes.push([movesFloor.epoch, movesFloor.seq])
-  return { path, position, file: fileOf(record), notes: withChecksum(packr.pack(notes)) }
+  else if (trash !== undefined) notes.push(null)
+  if (trash !== undefined) notes.push(trash)
+  const file = fileOf(record)
+  const kept = { path, position, file, notes: withChecksum(packr.pack(notes)) }
+  return file === undefined && trash !== undefined ? { ...kept, hasTrash: true } : kept
 }
 
 /** @throws StoreError CORRUPT when the notes fail their checksum. */
 export function chainRecordOf({ path, position, file, notes }: KeptRecord): ChainRecord {
   if (!areNotesWhole(notes))
     throw new StoreError('CORRUPT', 'What is noted of the stored record fails its checksum.', { path })
-  const [version, history, floor, writtenBy, writtenAtMs, intent, outcomes, movesFloor] = packr.unpack(
+  const [version, history, floor, writtenBy, writtenAtMs, intent, outcomes, movesFloor, trash] = packr.unpack(
     notes[0] === CHECKED ? notes.subarray(HEAD_BYTES) : notes,
   ) as Notes
   return {
@@ -78,7 +85,8 @@ export function chainRecordOf({ path, position, file, notes }: KeptRecord): Chai
     historyFloor: versionOf(floor),
     intent: intent ?? undefined,
     outcomes,
-    ...(movesFloor !== undefined && { movesFloor: versionOf(movesFloor) }),
+    ...(movesFloor && { movesFloor: versionOf(movesFloor) }),
+    ...(trash !== undefined && { trash }),
   }
 }
 

@@ -4,6 +4,7 @@
 import * as is from '../../peer/shape.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { PATH_BYTES_MAX, type PathName, parsePathName } from '../../ring/path-name.ts'
+import { trashedAt } from '../../ring/trash-path.ts'
 import {
   BLOCK_BYTES,
   type BlobId,
@@ -14,6 +15,7 @@ import {
   type UserMeta,
   type Version,
 } from '../../storage/record.ts'
+import { isTrashName } from '../../storage/trash-name.ts'
 import { isUserMeta } from '../../storage/user-meta.ts'
 import type { Condition } from '../replication.ts'
 import {
@@ -41,13 +43,23 @@ const TEXT_LENGTH_MAX = 4096
 /** A write's own history is 8 long; more is kept from no version of this program. */
 const HISTORY_LENGTH_MAX = 64
 
+/** Names in the trash of one path: at most 16 are in use. */
+export const TRASH_LENGTH_MAX = 64
+
 export const requestId = is.text<RequestId>(NAME_LENGTH_MAX, 1)
 export const identifier = is.matching<Identifier>(/^[0-9a-f]{40}$/)
 export const sha256 = is.matching(/^[0-9a-f]{64}$/)
 /** It becomes the name of a file. */
 export const blobId = is.matching<BlobId>(/^[0-9a-f]{32}$/)
+/** The path of a file, or that of a trashed version. */
 export const path: is.Shape<PathName> = value => {
-  if (typeof value !== 'string' || value.length > PATH_BYTES_MAX) return false
+  if (typeof value !== 'string') return false
+  const trashed = trashedAt(value)
+  return trashed === undefined ? isUserPath(value) : isUserPath(trashed.path) && isTrashName(trashed.name)
+}
+
+function isUserPath(value: string): boolean {
+  if (value.length > PATH_BYTES_MAX) return false
   try {
     return parsePathName(value) === value
   } catch {
@@ -127,6 +139,7 @@ export const record = is.both(
     intent: is.undefinedOr(intent),
     outcomes: is.list(outcome, OUTCOMES_PER_PATH_MAX),
     movesFloor: is.absentOr(version),
+    trash: is.absentOr(is.list(isTrashName, TRASH_LENGTH_MAX)),
   }),
   value => {
     const { body, meta, written, intent } = value as ChainRecord

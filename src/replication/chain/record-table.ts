@@ -2,18 +2,24 @@
  * The port through which the machine reaches its records, and its memory version.
  */
 import { type Arc, arcContains } from '../../ring/arc.ts'
+import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { isTrashPath } from '../../ring/trash-path.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { DIGITS, type Digest, DigestTree, overlap, PREFIX_DIGITS } from './digest-tree.ts'
 
-/** Synchronous: LMDB reads are. The machine changes it only together with a Write for stable storage. */
+/**
+ * Synchronous: LMDB reads are. The machine changes it only together with a Write for stable storage. Trashed versions are in it as
+ * records of paths of their own, and in no digest (trash.ts).
+ */
 export interface RecordTable {
-  get(path: PathName): ChainRecord | undefined
+  /** With `position`, which is that of the path, it need not be found out. */
+  get(path: PathName, position?: Identifier): ChainRecord | undefined
   put(record: ChainRecord): void
   delete(path: PathName): void
   /** Records whose positions lie in the arc and begin with `prefix` (hexadecimal digits, up to PREFIX_DIGITS). */
   within(arc: Arc, prefix?: string): Iterable<ChainRecord>
-  /** The tombstones in the arc, found without a look at the files. */
+  /** The tombstones in the arc that have no trash, found without a look at the files. */
   tombstones(arc: Arc): Iterable<ChainRecord>
   /** The digest of exactly these. Costs a few look-ups, whatever their number. */
   digest(arc: Arc, prefix: string): Digest
@@ -40,7 +46,7 @@ export class MemoryRecords implements RecordTable {
     records ??= new Map()
     this.#leaves.set(leaf, records)
     records.set(record.path, record)
-    this.#digests.add(record)
+    if (!isTrashPath(record.path)) this.#digests.add(record)
   }
 
   delete(path: PathName): void {
@@ -51,7 +57,7 @@ export class MemoryRecords implements RecordTable {
     const records = this.#leaves.get(leaf)
     records?.delete(path)
     if (records?.size === 0) this.#leaves.delete(leaf)
-    this.#digests.remove(record)
+    if (!isTrashPath(record.path)) this.#digests.remove(record)
   }
 
   *within(arc: Arc, prefix = ''): Iterable<ChainRecord> {
@@ -65,10 +71,16 @@ export class MemoryRecords implements RecordTable {
   }
 
   *tombstones(arc: Arc): Iterable<ChainRecord> {
-    for (const record of this.within(arc)) if (record.body === undefined) yield record
+    for (const record of this.within(arc))
+      if (record.body === undefined && record.trash === undefined) yield record
   }
 
   digest(arc: Arc, prefix: string): Digest {
-    return this.#digests.digest(arc, prefix, leaf => this.within(arc, leaf))
+    return this.#digests.digest(arc, prefix, leaf => withoutTrash(this.within(arc, leaf)))
   }
+}
+
+/** The records of paths, without the trashed versions among them, which no comparison of replicas counts. */
+export function* withoutTrash(records: Iterable<ChainRecord>): Iterable<ChainRecord> {
+  for (const record of records) if (!isTrashPath(record.path)) yield record
 }

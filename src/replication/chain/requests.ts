@@ -5,6 +5,7 @@
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Body, FileMeta, Version } from '../../storage/record.ts'
+import type { TrashName } from '../../storage/trash-name.ts'
 import type { NodeId, View } from '../../views/view.ts'
 import type { Condition } from '../replication.ts'
 import type { ChainRecord, IdempotencyKey, MoveRefusal, RequestId } from './chain-record.ts'
@@ -22,6 +23,7 @@ export type ClientRequest =
       readonly meta: FileMeta
       readonly writtenAtMs: number
       readonly condition: Condition
+      readonly restores?: TrashName
       readonly key?: IdempotencyKey
     }
   | {
@@ -30,6 +32,14 @@ export type ClientRequest =
       readonly position?: Identifier
       readonly condition: Condition
       readonly key?: IdempotencyKey
+    }
+  /** As the operation of that name. */
+  | {
+      readonly kind: 'forget'
+      readonly path: PathName
+      readonly position?: Identifier
+      readonly names: readonly TrashName[]
+      readonly agedMs?: number
     }
   | { readonly kind: 'copy'; readonly from: PathName; readonly to: PathName }
   /** `condition` is that of the destination. */

@@ -10,13 +10,14 @@ import { isDefect } from '../../invariant.ts'
 import { type Arc, arcContains } from '../../ring/arc.ts'
 import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { isTrashPath } from '../../ring/trash-path.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { KeptRecord, RecordWrite, ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { type Digest, DigestTree, PREFIX_DIGITS } from './digest-tree.ts'
 import { RecordCache } from './record-cache.ts'
 import { chainRecordOf, keptRecordOf } from './record-notes.ts'
-import type { RecordTable } from './record-table.ts'
+import { type RecordTable, withoutTrash } from './record-table.ts'
 
 const SUM = 'sum/'
 const REFERENCES = 'ref/'
@@ -60,9 +61,9 @@ export class StoredRecords implements RecordTable {
     return this.#covering.has(path)
   }
 
-  get(path: PathName): ChainRecord | undefined {
+  get(path: PathName, position?: Identifier): ChainRecord | undefined {
     const covered = this.#covering.get(path)
-    return covered === undefined ? this.#cache.find(path, () => this.#load(path)) : covered.record
+    return covered === undefined ? this.#cache.find(path, () => this.#load(path, position)) : covered.record
   }
 
   /** The position of a path, without the hash when its record is at hand. */
@@ -71,7 +72,7 @@ export class StoredRecords implements RecordTable {
   }
 
   put(record: ChainRecord): void {
-    const before = this.get(record.path)
+    const before = this.get(record.path, record.position)
     if (before !== undefined) this.#leave(before)
     this.#enter(record)
     this.#cover(record.path, record, before)
@@ -101,12 +102,13 @@ export class StoredRecords implements RecordTable {
       if (!this.#covering.has(kept.path)) yield decoded(kept)
     }
     for (const { record } of [...this.#covering.values()]) {
-      if (record !== undefined && record.body === undefined && arcContains(arc, record.position)) yield record
+      const isTombstone = record !== undefined && record.body === undefined && record.trash === undefined
+      if (isTombstone && arcContains(arc, record.position)) yield record
     }
   }
 
   digest(arc: Arc, prefix: string): Digest {
-    return this.#digests.digest(arc, prefix, leaf => this.within(arc, leaf))
+    return this.#digests.digest(arc, prefix, leaf => withoutTrash(this.within(arc, leaf)))
   }
 
   /** What has been written since the last call, to be made durable as one; `durable` is told its number then. */
@@ -129,10 +131,10 @@ export class StoredRecords implements RecordTable {
     for (const { path } of records) if (this.#covering.get(path)?.batch === batch) this.#covering.delete(path)
   }
 
-  #load(path: PathName): ChainRecord | undefined {
+  #load(path: PathName, position?: Identifier): ChainRecord | undefined {
     let kept: KeptRecord | undefined
     try {
-      kept = this.#store.record(path)
+      kept = this.#store.record(path, position)
     } catch (error) {
       throw readFault(error)
     }
@@ -148,15 +150,17 @@ export class StoredRecords implements RecordTable {
   }
 
   #enter(record: ChainRecord): void {
+    this.#refer(record, 1)
+    if (isTrashPath(record.path)) return
     this.#digests.add(record)
     this.#changedLeaves.add(record.position.slice(0, PREFIX_DIGITS))
-    this.#refer(record, 1)
   }
 
   #leave(record: ChainRecord): void {
+    this.#refer(record, -1)
+    if (isTrashPath(record.path)) return
     this.#digests.remove(record)
     this.#changedLeaves.add(record.position.slice(0, PREFIX_DIGITS))
-    this.#refer(record, -1)
   }
 
   #refer(record: ChainRecord, by: 1 | -1): void {

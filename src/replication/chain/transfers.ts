@@ -10,6 +10,7 @@
 import { assert } from '../../invariant.ts'
 import { arcContains, overlaps } from '../../ring/arc.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { trashPathOf } from '../../ring/trash-path.ts'
 import {
   compareViews,
   freshState,
@@ -26,6 +27,8 @@ import { type Forgetful, keepRange } from './forgetting.ts'
 import { probe } from './liveness.ts'
 import { dropRecord, newTag, putRecord, putView, send, setTimer, tell } from './machine-state.ts'
 import type { Comparison, MessageOf, Tag, TransferPurpose } from './messages.ts'
+import { withoutTrash } from './record-table.ts'
+import { takeTrash, trashOf } from './trash.ts'
 
 export interface Copying extends Deciding, Forgetful {
   readonly transfers: Map<Tag, Transfer>
@@ -59,7 +62,18 @@ export function startTransfer(
   keepRange(m, view)
   const tag = newTag(m)
   const changes = new Map<PathName, ChainRecord | undefined>()
-  const transfer = { tag, purpose, view, source, from, todo: [''], asked: [], changes, steps: 0 }
+  const transfer = {
+    tag,
+    purpose,
+    view,
+    source,
+    from,
+    todo: [''],
+    asked: [],
+    changes,
+    trash: new Map(),
+    steps: 0,
+  }
   m.transfers.set(tag, transfer)
   if (purpose !== 'pre-copy') ask(m, transfer)
   else askNextPreCopies(m)
@@ -98,7 +112,8 @@ function ask(m: Copying, transfer: Transfer): void {
   transfer.steps++
   const comparisons = transfer.asked.map(prefix => comparisonOf(m, transfer.view, prefix))
   const { tag, purpose, view, source, steps } = transfer
-  send(m, transfer.from, { kind: 'compare', tag, step: steps, purpose, view, source, comparisons })
+  const about = { purpose, view, source, comparisons, trash: true }
+  send(m, transfer.from, { kind: 'compare', tag, step: steps, ...about })
   setTimer(m, m.settings.answerTimeoutMs, { kind: 'transfer', tag, steps })
 }
 
@@ -107,7 +122,7 @@ function comparisonOf(m: Copying, view: View, prefix: string): Comparison {
   if (digest.count === 0) return { prefix, digest, versions: [] }
   if (digest.count > m.settings.listedMax && prefix.length < PREFIX_DIGITS)
     return { prefix, digest, versions: undefined }
-  const records = [...m.records.within(view, prefix)]
+  const records = [...withoutTrash(m.records.within(view, prefix))]
   return { prefix, digest, versions: records.map(record => [record.path, record.version] as const) }
 }
 
@@ -136,7 +151,9 @@ export function onCompare(m: Copying, from: NodeId, message: MessageOf<'compare'
   }
   const { floor, seq, active, timeMs } = state
   const adopted = { floor, seq, active, timeMs }
-  send(m, from, { kind: 'difference', tag, step, ...adopted, descend, again, records, missing })
+  const trash = message.trash ? records.flatMap(record => trashOf(m, record)) : []
+  const more = trash.length > 0 ? { trash } : {}
+  send(m, from, { kind: 'difference', tag, step, ...adopted, descend, again, records, missing, ...more })
 }
 
 /** The records of one part that the other side has not, or has otherwise; gives about how many bytes they are. */
@@ -149,11 +166,11 @@ function list(
 ): number {
   const theirs = new Map(comparison.versions)
   let bytes = 0
-  for (const record of m.records.within(view, comparison.prefix)) {
+  for (const record of withoutTrash(m.records.within(view, comparison.prefix))) {
     const version = theirs.get(record.path)
     if (version === undefined || compareVersions(version, record.version) !== 0) {
       records.push(record)
-      bytes += RECORD_BYTES + inlineBytes(record)
+      for (const one of [record, ...trashOf(m, record)]) bytes += RECORD_BYTES + inlineBytes(one)
     }
     theirs.delete(record.path)
   }
@@ -228,6 +245,7 @@ export function onDifference(m: Copying, from: NodeId, message: MessageOf<'diffe
     for (const digit of '0123456789abcdef') transfer.todo.push(prefix + digit)
   }
   for (const record of message.records) transfer.changes.set(record.path, record)
+  for (const version of message.trash ?? []) transfer.trash.set(version.path, version)
   for (const path of message.missing) transfer.changes.set(path, undefined)
   if (transfer.purpose === 'pre-copy') applyChanges(m, transfer)
   if (transfer.todo.length > 0) return ask(m, transfer)
@@ -258,8 +276,16 @@ export function applyChanges(m: Copying, transfer: Transfer): void {
   for (const [path, record] of transfer.changes) {
     const own = m.records.get(path)
     if (record !== undefined) count(m, record)
-    if (record !== undefined) putRecord(m, record)
+    if (record !== undefined) putWithTrash(m, record, transfer.trash)
     else if (own !== undefined) dropRecord(m, own)
   }
   transfer.changes.clear()
+  transfer.trash.clear()
+}
+
+/** With what its source has sent of its trash: an older program sends nothing, and then what is not here is not named. */
+function putWithTrash(m: Copying, record: ChainRecord, sent: ReadonlyMap<PathName, ChainRecord>): void {
+  const carried = record.trash?.flatMap(name => sent.get(trashPathOf(record.path, name)) ?? [])
+  const isWhole = carried === undefined || carried.length === record.trash?.length
+  putRecord(m, takeTrash(m, record, isWhole ? carried : undefined) ?? record)
 }

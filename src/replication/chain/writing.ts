@@ -21,11 +21,12 @@ import {
   conditionHolds,
   type KeyOutcome,
   type MoveRefusal,
+  type Operation,
   type RequestId,
   remembered,
 } from './chain-record.ts'
 import { answerWhenClean, wait } from './dirty.ts'
-import { send } from './machine-state.ts'
+import { putView, send } from './machine-state.ts'
 import type { MessageOf, RefusalReason, ReplyMessage, Tag, WriteRequest } from './messages.ts'
 import {
   decisionOf,
@@ -37,9 +38,10 @@ import {
 } from './move-decision.ts'
 import { hasRoomForKey, keptOutcome, moveOutcome, withoutExpired } from './outcomes.ts'
 import { type Passing, storeRecord } from './passing.ts'
-import { momentOf, timeOf } from './range-time.ts'
+import { momentOf, timeOf, withTime } from './range-time.ts'
 import { currentRecord, headState, refuse } from './serving.ts'
 import { liveNodes } from './spares.ts'
+import { leaving, type TrashMoment, withTrash } from './trash.ts'
 
 type WriteMessage = MessageOf<'write'>
 
@@ -78,6 +80,9 @@ export function onWrite(m: Passing, from: NodeId, boot: string, message: WriteMe
   }
   if (record.intent !== undefined && request.settles !== record.intent.moveId) {
     return answer({ kind: 'unsettled', tag, record }, false)
+  }
+  if (request.operation.kind === 'forget' && !isForgetting(m, state, record, request.operation)) {
+    return answer({ kind: 'written', tag, version: record.version, current: record.version }, false)
   }
   const holds = conditionHolds(request.condition, record)
   const isRefused = !holds || (request.operation.kind === 'remove' && record.body === undefined)
@@ -153,7 +158,8 @@ function store(
   assert(compareVersions(version, record.version) > 0, 'the versions of a path grow', before.view.id)
   const decided = { version, requestId: request.requestId }
   const added = outcomesOf(request, version, record, timeOf(m, before), refusal)
-  const written = applyOperation(record, request.operation, decided, [...record.outcomes, ...added])
+  const applied = applyOperation(record, request.operation, decided, [...record.outcomes, ...added])
+  const written = withTrash(record, applied, request, trashMomentOf(m, before))
   const base = {
     kind: 'written',
     tag,
@@ -166,6 +172,22 @@ function store(
   else if (request.operation.kind === 'intend') message = { ...base, record: written }
   wait(m, before, request.path, { version, to: from, message, confirm: false })
   storeRecord(m, before, written)
+}
+
+/** Whether something is forgotten. What is not old enough yet ages also where its range is not written meanwhile. */
+function isForgetting(
+  m: Passing,
+  state: ViewState,
+  { trash = [] }: ChainRecord,
+  operation: Operation & { kind: 'forget' },
+): boolean {
+  if (leaving(operation, trash, timeOf(m, state)).length > 0) return true
+  if (operation.agedMs !== undefined && trash.length > 0) putView(m, withTime(m, state))
+  return false
+}
+
+function trashMomentOf(m: Passing, state: ViewState): TrashMoment {
+  return { atMs: m.nowMs, rangeMs: timeOf(m, state), trashMs: m.settings.trashMs }
 }
 
 /** What is remembered of the request: under the client's key, and of a move under its own name. */

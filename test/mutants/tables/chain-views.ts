@@ -31,9 +31,9 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'newest-wins',
     file: 'src/replication/chain/transfers.ts',
-    find: '    if (record !== undefined) putRecord(m, record)\n    else if (own !== undefined) dropRecord(m, own)\n',
+    find: '    if (record !== undefined) putWithTrash(m, record, transfer.trash)\n    else if (own !== undefined) dropRecord(m, own)\n',
     replace:
-      '    if (own !== undefined && (record === undefined || compareVersions(own.version, record.version) > 0)) continue\n    if (record !== undefined) putRecord(m, record)\n',
+      '    if (own !== undefined && (record === undefined || compareVersions(own.version, record.version) > 0)) continue\n    if (record !== undefined) putWithTrash(m, record, transfer.trash)\n',
     loss: 'what was never acknowledged, or was removed, returns at an installation',
     seeds: 2000,
   },

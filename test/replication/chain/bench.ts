@@ -50,6 +50,7 @@ export const SETTINGS: ChainSettings = {
   stagedMs: 1000,
   spareMs: 60_000,
   outcomesKeptMs: 25_000,
+  trashMs: 0,
 }
 
 const ZERO = '0'.repeat(40) as Identifier

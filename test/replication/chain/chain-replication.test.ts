@@ -83,6 +83,8 @@ t.test('a version that was replaced is not found, so that the reader finds it ag
   await put('f', bodyOf(200_000, 1))
   const old = (await found('f')) as FileRecord
   await put('f', bodyOf(200_000, 2))
+  t.ok(await replication.read(old), 'as long as it is in the trash')
+  await replication.forget(path('f'), await replication.trash(path('f')))
   await t.rejects(replication.read(old), { code: /FILE_NOT_FOUND|UNAVAILABLE/ })
 })
 

@@ -31,7 +31,7 @@ export function gatedStore(init: { readonly open: boolean }): GatedStore {
     await store.apply(batch)
   }
   const gated: GatedStore = {
-    record: path => store.record(path),
+    record: (path, position) => store.record(path, position),
     records: (lo, hi) => store.records(lo, hi),
     tombstones: (lo, hi) => store.tombstones(lo, hi),
     inspect: (lo, hi) => store.inspect(lo, hi),

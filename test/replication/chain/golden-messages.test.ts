@@ -17,7 +17,7 @@ const lines = readFileSync(new URL('../../../testdata/wire/messages.ndjson', imp
   .split('\n')
 const golden = lines.map(line => JSON.parse(line) as Golden)
 
-t.test('what nodes of versions 3 and 4 say is read, and said with the same bytes', async t => {
+t.test('what nodes of versions 3 to 5 say is read, and said with the same bytes', async t => {
   for (const { message, bytes } of golden) {
     const read = decode(Buffer.from(bytes, 'hex'))
     t.strictSame(JSON.parse(JSON.stringify(read)), message, message.kind)

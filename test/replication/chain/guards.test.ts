@@ -149,6 +149,7 @@ t.test('what has been installed or sealed meanwhile adopts nothing', async t => 
       todo: [],
       asked: [],
       changes: new Map([[at, undefined]]),
+      trash: new Map(),
       steps: 1,
     }
     onCopied(machine, transfer, { floor: { epoch: 1, seq: 1 }, seq: 1, active: true })
