@@ -8,7 +8,7 @@
 
 import type { PeerAnswer, PeerCall, PeerCalls } from '../../calls/calls.ts'
 import type { Env, Timer } from '../../env.ts'
-import { errorCode, StoreError } from '../../errors.ts'
+import { type ErrorCode, errorCode, StoreError } from '../../errors.ts'
 import type { CallOptions, PeerIdentity } from '../../peer/peers.ts'
 import { RoundTrips } from '../../peer/round-trips.ts'
 import type { ChainDriver } from '../../replication/chain/driver.ts'
@@ -42,6 +42,13 @@ const PROBES_MAX = 16
 const EXCHANGE_SHARE = 1 / 4
 const PROBE_SHARE = 1 / 8
 const TIMEOUT_MS = [250, 5_000] as const
+
+/** How a program refuses that does not know what gossip is. */
+const UNKNOWN_CALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'INVALID_REQUEST',
+  'PROTOCOL_UNSUPPORTED',
+  'ROUTE_NOT_FOUND',
+])
 
 export interface GossipComponents {
   readonly env: Env
@@ -277,9 +284,9 @@ export class Gossip {
       this.#hear(said, tookMs)
       return said.beats.find(beat => beat.node === nodeId)
     } catch (error) {
-      if (errorCode(error) === undefined && !signal.aborted) throw error
-      // A program that does not know what gossip is refuses it.
-      return errorCode(error) === 'UNAVAILABLE' || signal.aborted ? undefined : this.#leaveAlone(nodeId)
+      const code = errorCode(error)
+      if (code === undefined && !signal.aborted) throw error
+      return code !== undefined && UNKNOWN_CALL.has(code) ? this.#leaveAlone(nodeId) : undefined
     } finally {
       const left = (this.#asking.get(address) ?? 1) - 1
       if (left > 0) this.#asking.set(address, left)

@@ -107,6 +107,23 @@ t.test('nodes that do not gossip, or do not know what it is, are not suspected a
   t.ok(network.calls - calls <= 3 * 2 * 12, 'as many as three nodes send that gossip')
 })
 
+t.test('a node that refuses for being busy is one that gossips, and its silence counts', async t => {
+  const network = new Gossiping(FIVE)
+  await network.pass(5_000)
+  const busy = network.node('c')
+  busy.state = 'is overloaded'
+  network.reaches = from => from !== 'c'
+  await network.pass(FAIL_MS + 2_000)
+  t.ok(
+    network.about('c').every(belief => belief !== 'nothing'),
+    network.about('c').join(),
+  )
+  busy.state = 'runs'
+  network.reaches = () => true
+  await network.pass(FAIL_MS)
+  t.same(network.about('c'), ['alive', 'alive', 'alive', 'alive'])
+})
+
 t.test('without gossip there is no message and no timer', async t => {
   const network = new Gossiping(FIVE, {}, FIVE)
   await network.pass(60_000)

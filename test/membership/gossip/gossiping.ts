@@ -27,7 +27,7 @@ export interface GossipingNode {
   readonly suspects: Set<NodeId>
   /** Who was heard by the core. */
   readonly heard: NodeId[]
-  state: 'runs' | 'stands still' | 'is gone' | 'refuses gossip'
+  state: 'runs' | 'stands still' | 'is gone' | 'refuses gossip' | 'is overloaded'
 }
 
 /** Ms in which all clocks move together. */
@@ -57,7 +57,8 @@ export class Gossiping {
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += STEP_MS)
       for (const { env, state } of this.nodes)
-        if (state === 'runs' || state === 'refuses gossip') await env.advance(STEP_MS)
+        if (state === 'runs' || state === 'refuses gossip' || state === 'is overloaded')
+          await env.advance(STEP_MS)
         else env.stall(STEP_MS)
   }
 
@@ -107,6 +108,7 @@ export class Gossiping {
     this.calls++
     const to = this.nodes.find(node => node.name === name)
     await from.env.timers.sleep(WAY_MS)
+    if (to?.state === 'is overloaded') throw new StoreError('OVERLOADED', 'Later.')
     const runs = to?.state === 'runs' || to?.state === 'refuses gossip'
     if (to === undefined || !runs || !this.reaches(from.name, name) || !this.reaches(name, from.name)) {
       if (to !== undefined && to.state !== 'is gone') await from.env.timers.sleep(timeoutMs)
