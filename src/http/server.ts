@@ -103,32 +103,8 @@ export async function buildServer(
   { config, facts }: ServerInit,
 ): Promise<FastifyInstance> {
   const { limits } = config
-  const connections = new Connections({ env }, limits)
-  const slots = new UploadSlots({ timers: env.timers }, { ...limits, waitMs: limits.bodyIdleTimeoutMs })
-  const metrics = new Metrics({
-    files,
-    slots,
-    nodes: () => nodesOf(ring),
-    diskRefuses: () => ring.driver.fault !== undefined,
-    beliefs: () => ring.gossip?.changes,
-    answered: facts.answered,
-    copied: () => ring.driver.kept.copied(),
-  })
-  const gate = new Gate({ connections, ring }, config)
-  const components: HttpComponents = {
-    gate,
-    metrics,
-    files,
-    ring,
-    env,
-    connections,
-    slots,
-    trashMs: config.trash.keptMs,
-    shareLinks: new ShareLinks(env, { key: shareKeyOf(config, ring.network.networkId) }),
-    archives: new Set(),
-    limits,
-    allowedExtensions: config.allowedExtensions,
-  }
+  const components = makeComponents({ files, ring, env }, { config, facts })
+  const { connections, gate, metrics } = components
   const fail = failureHandler(components)
   const fastify = Fastify({
     ...(await serverOptions(config, connections)),
@@ -158,6 +134,40 @@ export async function buildServer(
   await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring, metrics })
   tameServer(fastify, connections, limits.connectionsMax)
   return fastify
+}
+
+/** What the routes stand on. */
+function makeComponents(
+  { files, ring, env }: Omit<ServerComponents, 'control'>,
+  { config, facts }: ServerInit,
+): HttpComponents {
+  const { limits } = config
+  const connections = new Connections({ env }, limits)
+  const slots = new UploadSlots({ timers: env.timers }, { ...limits, waitMs: limits.bodyIdleTimeoutMs })
+  const metrics = new Metrics({
+    files,
+    slots,
+    nodes: () => nodesOf(ring),
+    diskRefuses: () => ring.driver.fault !== undefined,
+    beliefs: () => ring.gossip?.changes,
+    answered: facts.answered,
+    copied: () => ring.driver.kept.copied(),
+  })
+  const gate = new Gate({ connections, ring }, config)
+  return {
+    gate,
+    metrics,
+    files,
+    ring,
+    env,
+    connections,
+    slots,
+    trashMs: config.trash.keptMs,
+    shareLinks: new ShareLinks(env, { key: shareKeyOf(config, ring.network.networkId) }),
+    archives: new Set(),
+    limits,
+    allowedExtensions: config.allowedExtensions,
+  }
 }
 
 /** What no endpoint answers: a browser at `/` goes to the console, and everybody else is told which endpoints there are. */
