@@ -165,22 +165,24 @@ export class TrashKeeper {
         env.log.debug({ op: 'trash', path, err: error }, 'a version stays in the trash')
       }
     }
+    let asked = 0
     let gathered: Line[] = []
     const flush = async () => {
       const [first] = gathered
       if (first === undefined) return
-      const asked = ask(first.path, gathered).finally(() => running.delete(asked))
-      running.add(asked)
+      const one = ask(first.path, gathered).finally(() => running.delete(one))
+      running.add(one)
+      asked += gathered.reduce((sum, line) => sum + line.bytes, 0)
       gathered = []
       if (running.size >= AT_ONCE) await Promise.race(running)
     }
     for await (const line of this.#lines()) {
       if (!isOne(line)) continue
       if (gathered[0]?.path !== line.path) await flush()
-      if (forgotten >= bytes || this.#closing.signal.aborted) break
+      if (asked >= bytes || this.#closing.signal.aborted) break
       gathered.push(line)
     }
-    if (forgotten < bytes) await flush()
+    if (asked < bytes) await flush()
     await Promise.all(running)
     return forgotten
   }

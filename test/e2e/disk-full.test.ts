@@ -37,6 +37,28 @@ t.test('a full disk refuses large files with 507, and the rest goes on', { skip 
   })
 })
 
+t.test('a full trash gives way, the oldest first, before a file is refused', { skip }, async t => {
+  const disk = await mountSmallDisk(t)
+  const { client } = await openNode(t, { dataDirectory: join(disk, 'data') })
+  const old = ['old 0', 'old 1', 'old 2']
+  for (const path of old) t.equal((await client.put(path, randomBytes(4 * 1024 * 1024))).status, 201)
+  for (const path of old)
+    t.equal((await client.send('DELETE', `/remove/${encodeURIComponent(path)}`)).status, 204)
+  const trash = async () => {
+    const { versions } = (await client.send('GET', '/trash')).json() as { versions: { path: string }[] }
+    return versions.map(({ path }) => path)
+  }
+  t.same(await trash(), old)
+  const kept = new Map<string, string>()
+  while (await keep(client, kept, `file ${kept.size}`, randomBytes(2 * 1024 * 1024))) {
+    const left = await trash()
+    t.same(left, old.slice(old.length - left.length), `after ${kept.size} files ${left.length} are left`)
+  }
+  t.same(await trash(), [], 'a file was refused when nothing was left to give')
+  t.ok(kept.size >= 8, `${kept.size} files went in`)
+  await expectExactly(t, client, kept)
+})
+
 t.test(
   'a disk without a free block refuses small files with 507 and serves the others',
   { skip },
