@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
-import { switchedOn } from '../membership/gossip/gossip.ts'
+import type { Gossip } from '../membership/gossip/gossip.ts'
 import { PAIR_VALUE_BYTES_MAX, type Pair } from '../membership/gossip/pairs.ts'
 import type { RingNode } from '../ring-node/ring-node.ts'
 import { addEndpoint, type HttpComponents } from './endpoint.ts'
@@ -81,4 +81,10 @@ function send(reply: FastifyReply, value: unknown): FastifyReply {
     .type('application/json; charset=utf-8')
     .header('cache-control', 'no-store')
     .send(JSON.stringify(value))
+}
+
+/** @throws StoreError INVALID_REQUEST at a node that does not gossip. */
+function switchedOn(gossip: Gossip | undefined): Gossip {
+  if (gossip !== undefined) return gossip
+  throw new StoreError('INVALID_REQUEST', 'This node does not gossip; start it with --gossip.')
 }

@@ -8,7 +8,7 @@
 
 import type { PeerAnswer, PeerCall, PeerCalls } from '../../calls/calls.ts'
 import type { Env, Timer } from '../../env.ts'
-import { type ErrorCode, errorCode, StoreError } from '../../errors.ts'
+import { type ErrorCode, errorCode } from '../../errors.ts'
 import type { CallOptions, PeerIdentity } from '../../peer/peers.ts'
 import { RoundTrips } from '../../peer/round-trips.ts'
 import type { ChainDriver } from '../../replication/chain/driver.ts'
@@ -391,11 +391,4 @@ export class Gossip {
     const [a = 0, b = 0, c = 0] = this.#components.env.randomness.bytes(3)
     return (a + 256 * (b + 256 * c)) / 2 ** 24
   }
-}
-
-/** @throws StoreError INVALID_REQUEST at a node that does not gossip. */
-export function switchedOn(gossip: Gossip | undefined): Gossip {
-  if (gossip === undefined)
-    throw new StoreError('INVALID_REQUEST', 'This node does not gossip; start it with --gossip.')
-  return gossip
 }
