@@ -1,7 +1,9 @@
 /**
- * How a node gets its ports: what the system has against one becomes a sentence.
+ * How a node gets its ports, where what the system has against one becomes a sentence, and how it lets them go.
  */
 import { type AddressInfo, createServer } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Env } from './env.ts'
 import { StoreError } from './errors.ts'
 import type { Address } from './ring/identifier.ts'
 
@@ -41,4 +43,49 @@ export async function freePort(host: string): Promise<number> {
   const { port } = probe.address() as AddressInfo
   await new Promise(resolve => probe.close(resolve))
   return port
+}
+
+/** How often a stopping node looks for connections that have become idle, ms: too short for a person to notice. */
+export const IDLE_SWEEP_MS = 50
+
+/** Where requests come in: it lets running ones finish, then closes. */
+export type Listener = Pick<FastifyInstance, 'closeToClients'> & {
+  readonly server: FastifyInstance['server']
+  close(): PromiseLike<unknown>
+}
+
+/** Takes no more requests, and lets those that run finish for as long as they may. */
+export async function finishRequests(
+  env: Pick<Env, 'log' | 'timers'>,
+  listener: Listener,
+  { shutdownTimeoutMs }: { readonly shutdownTimeoutMs: number },
+): Promise<void> {
+  const ended = new AbortController()
+  const late = async () => {
+    await env.timers.sleep(shutdownTimeoutMs, ended.signal)
+    env.log.warn({ op: 'stop', shutdownTimeoutMs }, 'requests that still run are cut off')
+    listener.server.closeAllConnections()
+  }
+  await Promise.race([listener.closeToClients(), late().catch(() => undefined)])
+  ended.abort()
+}
+
+/** Closes; whatever is still open after `timeoutMs` is cut off. */
+export async function closeListener(
+  env: Pick<Env, 'timers'>,
+  listener: Listener,
+  timeoutMs: number,
+): Promise<void> {
+  const timer = env.timers.after(timeoutMs, () => listener.server.closeAllConnections())
+  let closed = false
+  const closing = Promise.resolve(listener.close()).finally(() => {
+    closed = true
+  })
+  // A connection that was busy when the closing began stays open, idle, once its request is answered.
+  while (!closed) {
+    listener.server.closeIdleConnections()
+    await Promise.race([closing, env.timers.sleep(IDLE_SWEEP_MS)])
+  }
+  await closing
+  timer.cancel()
 }

@@ -13,7 +13,7 @@ import { FileService } from './files/file-service.ts'
 import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
 import { logDefect } from './invariant.ts'
-import { addressOf, freePort, listening } from './listen.ts'
+import { addressOf, closeListener, finishRequests, freePort, IDLE_SWEEP_MS, listening } from './listen.ts'
 import { type Joined, type JoinInit, joinNetwork, newcomerCredentials, takePart } from './membership/join.ts'
 import type { ProtocolVersion } from './peer/protocol.ts'
 import { waitingServer } from './peer/waiting-server.ts'
@@ -28,9 +28,6 @@ import { VERSION } from './version.ts'
 
 type NodeStorage = LmdbStorage | MemoryStorage
 
-/** How often a stopping node looks for connections that have become idle, ms: too short for a person to notice. */
-const IDLE_SWEEP_MS = 50
-
 /** How long a node that was told to join tries the other, ms: whoever asked is waiting, and so are its clients. */
 const RUNTIME_JOIN_TIMEOUT_MS = 10_000
 
@@ -43,12 +40,6 @@ interface Running {
   ring: RingNode
   server: FastifyInstance
   s3: S3Server
-}
-
-/** Where requests come in: it lets running ones finish, then closes. */
-type Listener = Pick<FastifyInstance, 'closeToClients'> & {
-  readonly server: FastifyInstance['server']
-  close(): PromiseLike<unknown>
 }
 
 export class StoreNode implements NodeControl {
@@ -248,7 +239,7 @@ export class StoreNode implements NodeControl {
     for (const listener of [server, s3]) {
       if (listener === undefined) continue
       const { shutdownTimeoutMs } = this.#config.limits
-      const closing: Promise<void> = this.#closeListener(listener, shutdownTimeoutMs).finally(() =>
+      const closing: Promise<void> = closeListener(this.#env, listener, shutdownTimeoutMs).finally(() =>
         this.#retiring.delete(closing),
       )
       this.#retiring.add(closing)
@@ -377,40 +368,13 @@ export class StoreNode implements NodeControl {
     while (this.#changing) await this.#env.timers.sleep(IDLE_SWEEP_MS)
     const { server, s3, ring, storage } = this.#open
     const listeners = [server, s3].filter(listener => listener !== undefined)
-    await Promise.all(listeners.map(listener => this.#finishRequests(listener)))
-    await Promise.all(listeners.map(listener => this.#closeListener(listener, 0)))
+    await Promise.all(listeners.map(listener => finishRequests(this.#env, listener, this.#config.limits)))
+    await Promise.all(listeners.map(listener => closeListener(this.#env, listener, 0)))
     await Promise.all(this.#retiring)
     await ring?.close()
     await storage?.close()
     if (this.#end === 'departed') await this.#eraseDisk()
     if (this.#hasStarted) this.#env.log.info({ op: 'stop' }, 'stopped')
     this.#resolveEnded(this.#end)
-  }
-
-  async #finishRequests(listener: Listener): Promise<void> {
-    const { shutdownTimeoutMs } = this.#config.limits
-    const ended = new AbortController()
-    const late = async () => {
-      await this.#env.timers.sleep(shutdownTimeoutMs, ended.signal)
-      this.#env.log.warn({ op: 'stop', shutdownTimeoutMs }, 'requests that still run are cut off')
-      listener.server.closeAllConnections()
-    }
-    await Promise.race([listener.closeToClients(), late().catch(() => undefined)])
-    ended.abort()
-  }
-
-  async #closeListener(listener: Listener, timeoutMs: number): Promise<void> {
-    const timer = this.#env.timers.after(timeoutMs, () => listener.server.closeAllConnections())
-    let closed = false
-    const closing = Promise.resolve(listener.close()).finally(() => {
-      closed = true
-    })
-    // A connection that was busy when the closing began stays open, idle, once its request is answered.
-    while (!closed) {
-      listener.server.closeIdleConnections()
-      await Promise.race([closing, this.#env.timers.sleep(IDLE_SWEEP_MS)])
-    }
-    await closing
-    timer.cancel()
   }
 }
