@@ -670,9 +670,9 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   {
     id: 'precopied-without-bodies',
     file: 'src/replication/chain/bodies.ts',
-    find: "if (asked === undefined) return send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })",
+    find: "if (asked === undefined) return send(m, by, { kind: 'pre-copied', viewId: view.id })",
     replace:
-      "if (missing.length >= 0) send(m, headOf(view), { kind: 'pre-copied', viewId: view.id })\n  if (asked === undefined) return",
+      "if (missing.length >= 0) send(m, by, { kind: 'pre-copied', viewId: view.id })\n  if (asked === undefined) return",
     loss: 'a node joins a view before it has the bodies',
   },
   {
