@@ -154,8 +154,7 @@ export class LmdbIndex {
   /** What a replica keeps in (lo, hi]: the files, then the tombstones; a live view. */
   *keptWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
     for (const { key, value } of within(this.#records, lo, hi)) yield keptFile(key, value)
-    yield* tombstonesIn(this.#tombstones, lo, hi)
-    yield* tombstonesIn(this.#trashTombstones, lo, hi)
+    yield* this.tombstonesWithin(lo, hi, true)
   }
 
   /** What a replica keeps of files in (lo, hi], clockwise, the damaged ones included; a live view. */
@@ -171,9 +170,10 @@ export class LmdbIndex {
     }
   }
 
-  /** The tombstones in (lo, hi] that have no trash. */
-  tombstonesWithin(lo: Identifier, hi: Identifier): Generator<KeptRecord> {
-    return tombstonesIn(this.#tombstones, lo, hi)
+  /** The tombstones in (lo, hi]; those that have a trash only when they are asked for. */
+  *tombstonesWithin(lo: Identifier, hi: Identifier, withTrash = false): Generator<KeptRecord> {
+    yield* tombstonesIn(this.#tombstones, lo, hi)
+    if (withTrash) yield* tombstonesIn(this.#trashTombstones, lo, hi)
   }
 
   *values(prefix: string): Generator<readonly [key: string, value: Buffer]> {

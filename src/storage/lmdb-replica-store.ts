@@ -58,8 +58,8 @@ export class LmdbReplicaStore implements ReplicaStore {
     return this.#components.index.values(prefix)
   }
 
-  tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
-    return this.#components.index.tombstonesWithin(lo, hi)
+  tombstones(lo: Identifier, hi: Identifier, withTrash?: boolean): Iterable<KeptRecord> {
+    return this.#components.index.tombstonesWithin(lo, hi, withTrash)
   }
 
   async apply(batch: ReplicaBatch): Promise<void> {

@@ -59,8 +59,8 @@ export interface ReplicaStore {
   /** What is durable in (lo, hi], in any order. */
   records(lo: Identifier, hi: Identifier): Iterable<KeptRecord>
 
-  /** Those of them that are tombstones without a trash, found without a look at anything else. */
-  tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord>
+  /** Those of them that are tombstones, found without a look at the files; those with a trash only when they are asked for. */
+  tombstones(lo: Identifier, hi: Identifier, withTrash?: boolean): Iterable<KeptRecord>
 
   /** The files in (lo, hi] in the order of their positions from `lo` on, as the disk has them now, damaged or not. */
   inspect(lo: Identifier, hi: Identifier): Iterable<InspectedRecord>

@@ -122,3 +122,15 @@ t.test('what LMDB lends ends where the value ends, whichever length subarray goe
   // Booleans: what is read without the end is as long as the whole buffer, and a comparison that shows it takes minutes.
   for (const one of kept) t.ok(one?.notes.byteLength === notes.byteLength && notes.equals(one.notes))
 })
+
+t.test('a tombstone with a trash is shown to those who ask for it', async t => {
+  const index = await LmdbIndex.open(join(t.testdir(), 'index.mdb'), 'node', SPACE)
+  t.teardown(() => index.close())
+  const path = parsePathName('removed')
+  const position = identifierOfPath(path)
+  const record = { path, position, file: undefined, notes: Buffer.from('notes'), hasTrash: true }
+  await index.write({ keep: [{ path, record, sizeBefore: undefined }] })
+  t.same([...index.tombstonesWithin(position, position)], [])
+  t.match([...index.tombstonesWithin(position, position, true)], [{ path, position }])
+  t.match([...index.keptWithin(position, position)], [{ path, position }])
+})

@@ -97,7 +97,7 @@ export class RangeCheck {
         if (word) break
       }
     }
-    for (const { path, notes } of storage.replica.tombstones(range.lo, range.hi)) {
+    for (const { path, notes } of storage.replica.tombstones(range.lo, range.hi, true)) {
       if (!areNotesWhole(notes)) yield { kind: 'copy', path, ...DAMAGED_TOMBSTONE, healed: false }
     }
     const epoch = this.#epochOf(range)
