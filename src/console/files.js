@@ -242,7 +242,7 @@ export class Files extends Component {
         ? `“${nameOf(/** @type {string} */ (places[0]))}”`
         : counted(places.length, 'entry', 'entries')
     const folders = places.some(place => place.endsWith('/'))
-    const text = `${only} will be deleted${folders ? ', with every file in it' : ''}. There is no way back.`
+    const text = `${only} will be deleted${folders ? ', with every file in it' : ''}. It can be restored (altered-chord trash) for as long as the nodes keep what was deleted.`
     const onYes = () => void this.#deed('Deleting', places, removeAll)
     this.setState({
       dialog: () => h(ConfirmDialog, { title: 'Delete', text, verb: 'Delete', onClose, onYes }),
