@@ -878,8 +878,8 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   {
     id: 'strangers-are-not-doubtful',
     file: 'src/replication/chain/repair.ts',
-    find: 'const doubtful = [...strangers, ...nodesOf',
-    replace: 'const doubtful = [...nodesOf',
+    find: '? [...strangers, ...deadSuccessors(input)] : []',
+    replace: '? [...deadSuccessors(input)] : []',
     loss: 'an acceptor is replaced out of an older belief',
   },
   {
