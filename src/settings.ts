@@ -73,7 +73,8 @@ export const SETTINGS = {
     variable: 'ALTERED_CHORD_REPLICAS',
     default: '3',
     bounds: boundsOf('replicas'),
-    meaning: 'copies of each file; belongs to the network, whose first node fixes it',
+    meaning:
+      'copies of each file; belongs to the network, whose first node fixes it; `altered-chord set replicas` changes it',
     group: 'Network',
   },
   minReplicas: {

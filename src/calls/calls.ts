@@ -42,10 +42,12 @@ export interface NetworkConfig {
   /** Copies without which a write is refused, unless there are fewer nodes. */
   readonly minReplicas: number
   readonly virtualNodes: number
+  /** How often the number of copies was changed; absent as long as it is that of the founder. */
+  readonly revision?: number | undefined
 }
 
 /** What a flag or the environment asks of the network; undefined asks nothing. */
-export type NetworkWish = Partial<Omit<NetworkConfig, 'networkId'>>
+export type NetworkWish = Partial<Omit<NetworkConfig, 'networkId' | 'revision'>>
 
 /**
  * How far a range has come. `serving`: everything is where it belongs. `back-filling`: it serves, and large bodies are
@@ -143,6 +145,9 @@ export const FORWARDED_MAX = 200
 /** Parts of a range that one call compares. */
 export const PREFIXES_MAX = 4096
 
+/** Copies that a network may have; the setting has the same bound. */
+export const REPLICAS_MAX = 15
+
 /** Characters of a view's id, which names a node, its start and a count. */
 const VIEW_ID_LENGTH_MAX = 180
 
@@ -180,6 +185,14 @@ const wish = is.object<NetworkWish>({
   replicas: is.absentOr(is.integer()),
   minReplicas: is.absentOr(is.integer()),
   virtualNodes: is.absentOr(is.integer()),
+})
+
+const networkConfig = is.object<NetworkConfig>({
+  networkId: is.text(TEXT_LENGTH_MAX, 1),
+  replicas: is.integer(1, REPLICAS_MAX),
+  minReplicas: is.integer(1, REPLICAS_MAX),
+  virtualNodes: is.integer(1),
+  revision: is.absentOr(is.integer(0)),
 })
 
 const forwarded: is.Fields<Forwarded> = {
@@ -244,7 +257,12 @@ const CALLS = {
       about: is.absentOr(is.list(nodeId, NODES_MAX)),
       onward: is.absentOr(is.list(nodeId, ONWARD_MAX)),
     },
-    answers<{ readonly record: MapRecord; readonly records?: readonly MapRecord[] }>(),
+    answers<{
+      readonly record: MapRecord
+      readonly records?: readonly MapRecord[]
+      /** Absent in the answers of programs of before. */
+      readonly network?: NetworkConfig
+    }>(),
   ),
   lookup: since(3, { request: lookupRequest }, answers<LookupReply<View>>()),
   'has-body': since(3, { blobId: is.text<BlobId>(TEXT_LENGTH_MAX) }, answers<{ readonly has: boolean }>()),
@@ -286,14 +304,16 @@ const CALLS = {
   forward: since(4, { ...forwarded, to: nodeId }, answers<{ readonly reached: boolean }>()),
   /** What another node has passed on. */
   forwarded: since(4, forwarded, answers<object>()),
+  /** "Take this configuration, if it is newer than yours." Answered with the one that the asked node has then. */
+  configure: since(5, { network: networkConfig }, answers<{ readonly network: NetworkConfig }>()),
   /** What a round of gossip says; a node that does not gossip answers nothing. */
   gossip: since(
-    4,
+    5,
     { said: gossipMessage(piggyback) },
     answers<{ readonly said?: GossipMessage | undefined }>(),
   ),
   /** "Do you reach that node?" Answered with its heartbeat, when it gave one. */
-  'gossip-probe': since(4, { node: nodeId }, answers<{ readonly beat?: Beat | undefined }>()),
+  'gossip-probe': since(5, { node: nodeId }, answers<{ readonly beat?: Beat | undefined }>()),
 }
 
 export type CallKind = keyof typeof CALLS

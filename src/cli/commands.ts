@@ -35,6 +35,7 @@ export const COMMAND_MODULES: readonly CommandModule[] = [
   { names: ['lookup'], load: async () => (await import('./lookup.ts')).addLookupCommand },
   { names: ['overlay'], load: async () => (await import('./overlay.ts')).addOverlayCommand },
   { names: ['join'], load: async () => (await import('./join.ts')).addJoinCommand },
+  { names: ['set'], load: async () => (await import('./set-replicas.ts')).addSetCommand },
   { names: ['depart'], load: async () => (await import('./depart.ts')).addDepartCommand },
   { names: ['shell'], load: async () => (await import('./shell.ts')).addShellCommand },
   { names: ['completion'], load: async () => (await import('./completion.ts')).addCompletionCommand },

@@ -40,6 +40,7 @@ import type {
   Overlay,
   Receipt,
   RecoveryPlan,
+  ReplicasChanged,
   SharedLink,
   VerificationWord,
 } from './wire-types.ts'
@@ -261,6 +262,22 @@ export class StoreClient {
       ...signalOf(options),
     }
     return (await this.#transport.send(request, jsonOf)) as JoinAnswer
+  }
+
+  /**
+   * Changes how many copies the network keeps of each file. Resolves when the nodes know it; the ranges follow, and `overlay`
+   * shows how far they are. `min` is how many copies a write needs.
+   * @throws StoreError INVALID_REQUEST, PRECONDITION_FAILED (somebody else has changed it), PROTOCOL_UNSUPPORTED (a node
+   *   has to be upgraded first), and those of every call.
+   */
+  async setReplicas(
+    count: number,
+    options: CallOptions & { readonly min?: number | undefined } = {},
+  ): Promise<ReplicasChanged> {
+    const min = options.min === undefined ? '' : `&min=${options.min}`
+    const target = `/replicas?count=${count}${min}`
+    const request: WireRequest = { method: 'POST', target, ...signalOf(options) }
+    return (await this.#transport.send(request, jsonOf)) as ReplicasChanged
   }
 
   /**

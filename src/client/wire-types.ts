@@ -255,6 +255,16 @@ export interface Overlay {
   readonly ranges: readonly OverlayRange[]
 }
 
+/** How many copies there are from now on. */
+export interface ReplicasChanged {
+  readonly replicas: number
+  readonly minReplicas: number
+  /** How often the number was changed. */
+  readonly revision: number
+  /** `host:port` of nodes that did not answer; they are told when they are back. */
+  readonly missed: readonly string[]
+}
+
 /** The nodes that are there. */
 export interface ActiveNodes {
   readonly networkId: string

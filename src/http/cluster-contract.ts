@@ -59,6 +59,7 @@ export const networkContract: EndpointContract = {
           replicas: { type: 'integer' },
           minReplicas: { type: 'integer' },
           virtualNodes: { type: 'integer' },
+          revision: { type: 'integer', description: 'How often the number of copies was changed.' },
           learn: { enum: ['chain', 'path'] },
           ranges: { type: 'integer', description: 'Ranges whose replicas this node knows.' },
           nodes: {
@@ -184,6 +185,47 @@ export const joinContract: EndpointContract = {
     },
   },
   errors: ['ALREADY_IN_NETWORK', 'FILE_TOO_LARGE', 'PROTOCOL_UNSUPPORTED'],
+}
+
+export const replicasContract: EndpointContract = {
+  summary: 'Changes how many copies the network keeps of each file',
+  description:
+    'The answer comes when the nodes know it. The ranges follow step by step, while everything goes on; /overlay shows how far they are.',
+  parameters: [
+    {
+      name: 'count',
+      in: 'query',
+      required: true,
+      description: 'Copies of each file.',
+      schema: { type: 'integer', minimum: 1, maximum: 15 },
+    },
+    {
+      name: 'min',
+      in: 'query',
+      description:
+        'Copies without which a write is refused, unless there are fewer nodes. Without it the present number, or as many as there are copies.',
+      schema: { type: 'integer', minimum: 1, maximum: 15 },
+    },
+  ],
+  responses: {
+    200: {
+      description: 'What holds from now on.',
+      content: json({
+        type: 'object',
+        required: ['replicas', 'minReplicas', 'revision', 'missed'],
+        properties: {
+          replicas: { type: 'integer' },
+          minReplicas: { type: 'integer' },
+          revision: { type: 'integer', description: 'How often the number was changed.' },
+          missed: {
+            ...addresses,
+            description: 'Nodes that did not answer; they are told when they are back.',
+          },
+        },
+      }),
+    },
+  },
+  errors: ['FILE_TOO_LARGE', 'PRECONDITION_FAILED', 'PROTOCOL_UNSUPPORTED'],
 }
 
 export const departContract: EndpointContract = {

@@ -3,6 +3,7 @@
  * and how a node joins and departs while it runs.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { NETWORK_BOUNDS } from '../config.ts'
 import { StoreError } from '../errors.ts'
 import { activeNodes } from '../membership/gossip/report.ts'
 import { addressOfTarget, parseTarget } from '../ring/address.ts'
@@ -15,6 +16,7 @@ import {
   lookupContract,
   networkContract,
   overlayContract,
+  replicasContract,
 } from './cluster-contract.ts'
 import type { EndpointContract } from './contract.ts'
 import { addEndpoint, type HttpComponents, ringHeaders } from './endpoint.ts'
@@ -95,12 +97,47 @@ export function clusterRoutes(
   })
   addEndpoint(fastify, components, {
     methods: ['POST'],
+    urls: ['/replicas'],
+    access: 'write',
+    aboutFile: false,
+    contract: replicasContract,
+    handler: (request, reply) => changeReplicas(components, request, reply),
+  })
+  addEndpoint(fastify, components, {
+    methods: ['POST'],
     urls: ['/depart'],
     access: 'write',
     aboutFile: false,
     contract: departContract,
     handler: (request, reply) => depart(components, control, request, reply),
   })
+}
+
+async function changeReplicas(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const query = queryOf(request.raw.url as string, ['count', 'min'])
+  await ignoreBody(request.raw, reply.raw, components.connections)
+  const count = replicasOf('count', query.count)
+  if (count === undefined)
+    throw new StoreError('INVALID_REQUEST', 'count is missing: how many copies there are to be of each file.')
+  const { network, silent } = await components.ring.allNodes.changeCopies(count, replicasOf('min', query.min))
+  const { replicas, minReplicas, revision } = network
+  const missed = silent.map(({ address }) => address)
+  return sendJson(reply, { replicas, minReplicas, revision, missed })
+}
+
+function replicasOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const { min, max } = NETWORK_BOUNDS.replicas
+  const number = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN
+  if (number >= min && number <= max) return number
+  throw new StoreError(
+    'INVALID_REQUEST',
+    `${name} is a whole number from ${min} to ${max}, not "${text.slice(0, 20)}".`,
+  )
 }
 
 async function depart(

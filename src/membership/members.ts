@@ -14,7 +14,7 @@ import { Roster } from '../routing/roster.ts'
 import { Suspects } from '../routing/suspects.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { ViewMember } from '../views/view.ts'
-import { keepNetwork } from './network-config.ts'
+import { keepMembers } from './network-config.ts'
 
 export interface MembersComponents {
   readonly env: Env
@@ -182,7 +182,7 @@ export class Members {
     )
     for (const record of changed) this.#known.set(record.nodeId, record)
     const { env, store } = this.#components
-    keepNetwork(store, this.#network, changed).catch((error: unknown) =>
+    keepMembers(store, changed).catch((error: unknown) =>
       env.log.warn({ op: 'members.keep', err: error }, 'the network map was not kept'),
     )
     // For the operator: once when a node is believed gone, and once when it is back.

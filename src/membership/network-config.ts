@@ -11,6 +11,58 @@ import type { ReplicaStore } from '../storage/replica-store.ts'
 /** Defaults of a new network. 8 virtual nodes even out the ranges to about a third around their mean. */
 export const NETWORK_DEFAULTS = { replicas: 3, minReplicas: 2, virtualNodes: 8 } as const
 
+/**
+ * The configuration of the network as it is now. The number of copies can be changed while it runs; of two configurations
+ * every node takes the same one, whichever it hears of first: that of more changes, then the one with more copies.
+ */
+export class NetworkState {
+  readonly #store: ReplicaStore
+  readonly #changed: () => void
+  #now: NetworkConfig
+
+  constructor(
+    components: { readonly store: ReplicaStore; readonly changed: () => void },
+    init: { readonly network: NetworkConfig },
+  ) {
+    this.#store = components.store
+    this.#changed = components.changed
+    this.#now = init.network
+  }
+
+  get now(): NetworkConfig {
+    return this.#now
+  }
+
+  /** Takes what somebody has told, when it is newer, and keeps it. @throws StoreError when the disk refuses. */
+  async take(told: NetworkConfig): Promise<void> {
+    if (!isNewer(told, this.#now)) return
+    await keepNetwork(this.#store, told, [])
+    // Another one may have come meanwhile.
+    if (!isNewer(told, this.#now)) return keepNetwork(this.#store, this.#now, [])
+    this.#now = told
+    this.#changed()
+  }
+}
+
+/** Whether a configuration of the same network counts more than another. */
+export function isNewer(told: NetworkConfig, known: NetworkConfig): boolean {
+  if (told.networkId !== known.networkId) return false
+  const rank = ({ revision = 0, replicas, minReplicas }: NetworkConfig) => [revision, replicas, minReplicas]
+  const [a, b] = [rank(told), rank(known)] as [number[], number[]]
+  const differs = a.findIndex((value, index) => value !== b[index])
+  return differs !== -1 && (a[differs] as number) > (b[differs] as number)
+}
+
+/** The configuration with another number of copies. @throws StoreError INVALID_REQUEST. */
+export function withCopies(network: NetworkConfig, replicas: number, min?: number): NetworkConfig {
+  const isUsual = network.minReplicas === Math.min(NETWORK_DEFAULTS.minReplicas, network.replicas)
+  const usual = isUsual ? NETWORK_DEFAULTS.minReplicas : network.minReplicas
+  if (min !== undefined && min > replicas)
+    throw new StoreError('INVALID_REQUEST', 'More copies would be needed for a write than there are.')
+  const minReplicas = min ?? Math.min(usual, replicas)
+  return { ...network, replicas, minReplicas, revision: (network.revision ?? 0) + 1 }
+}
+
 /** @throws StoreError INVALID_REQUEST that names each setting that the network has otherwise. */
 export function assertWish(wish: NetworkWish, network: NetworkConfig): void {
   const names = ['replicas', 'minReplicas', 'virtualNodes'] as const
@@ -44,11 +96,20 @@ export async function keepNetwork(
   network: NetworkConfig,
   records: readonly MapRecord[],
 ): Promise<void> {
-  const members = records.map(record => [MEMBER + record.nodeId, packr.pack(record)] as const)
-  await store.apply({
-    records: [],
-    values: [[NETWORK, packr.pack(network)], ...members],
-    keepBlobs: [],
-    dropBlobs: [],
-  })
+  await keep(store, [[NETWORK, packr.pack(network)], ...membersOf(records)])
+}
+
+/** Keeps records of the map; what is kept of other nodes stays. */
+export async function keepMembers(store: ReplicaStore, records: readonly MapRecord[]): Promise<void> {
+  await keep(store, membersOf(records))
+}
+
+type Values = Parameters<ReplicaStore['apply']>[0]['values']
+
+function membersOf(records: readonly MapRecord[]): Values {
+  return records.map(record => [MEMBER + record.nodeId, packr.pack(record)] as const)
+}
+
+async function keep(store: ReplicaStore, values: Values): Promise<void> {
+  await store.apply({ records: [], values, keepBlobs: [], dropBlobs: [] })
 }

@@ -2,20 +2,13 @@
  * What this node answers when another one asks it something, one to one.
  */
 import { Buffer } from 'node:buffer'
-import type {
-  JoinAnswer,
-  NetworkConfig,
-  PeerAnswer,
-  PeerCall,
-  PeerStream,
-  VersionsAnswer,
-} from '../calls/calls.ts'
+import type { JoinAnswer, PeerAnswer, PeerCall, PeerStream, VersionsAnswer } from '../calls/calls.ts'
 import type { Vitals } from '../calls/vitals.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Gossip } from '../membership/gossip/gossip.ts'
 import type { Members } from '../membership/members.ts'
-import { assertWish } from '../membership/network-config.ts'
+import { assertWish, type NetworkState } from '../membership/network-config.ts'
 import { ownRanges } from '../operations/overlay.ts'
 import { ownPart } from '../operations/own-part.ts'
 import { Recoveries } from '../operations/recoveries.ts'
@@ -60,23 +53,19 @@ export interface AnswersComponents {
   readonly storage: Storage & { readonly replica: ReplicaStore }
   readonly rangeCheck: RangeCheck
   readonly detours: Pick<Detours, 'passOn' | 'arrived' | 'tell' | 'isCutOff'>
+  readonly network: Pick<NetworkState, 'now' | 'take'>
   /** Undefined where this node does not gossip. */
   readonly gossip: Pick<Gossip, 'answer' | 'probe'> | undefined
 }
 
 export class Answers {
   readonly #components: AnswersComponents
-  readonly #network: NetworkConfig
   readonly #vitals: (() => Vitals) | undefined
   readonly recoveries: Recoveries
   #checks = 0
 
-  constructor(
-    components: AnswersComponents,
-    init: { readonly network: NetworkConfig; readonly vitals?: (() => Vitals) | undefined },
-  ) {
+  constructor(components: AnswersComponents, init: { readonly vitals?: (() => Vitals) | undefined }) {
     this.#components = components
-    this.#network = init.network
     this.#vitals = init.vitals
     this.recoveries = new Recoveries({ ...components, store: components.storage.replica })
   }
@@ -93,7 +82,7 @@ export class Answers {
   }
 
   async #answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
-    const { env, members, driver, lookups, storage, rangeCheck } = this.#components
+    const { env, members, network, driver, lookups, storage, rangeCheck } = this.#components
     switch (call.kind) {
       case 'join':
         return this.#join(from, call)
@@ -103,6 +92,7 @@ export class Answers {
         this.#components.detours.tell(call.records, call.onward ?? [])
         return {
           record: members.self,
+          network: network.now,
           ...(call.about && { records: call.about.flatMap(node => members.map.record(node) ?? []) }),
         }
       case 'lookup': {
@@ -141,6 +131,9 @@ export class Answers {
       case 'forwarded':
         this.#components.detours.arrived(call)
         return {}
+      case 'configure':
+        await network.take(call.network)
+        return { network: network.now }
       case 'gossip':
         return this.#components.gossip?.answer(from, call) ?? {}
       case 'gossip-probe':
@@ -149,11 +142,11 @@ export class Answers {
   }
 
   #join(from: PeerIdentity, { record, wish }: PeerCall & { kind: 'join' }): JoinAnswer {
-    const { env, members, driver } = this.#components
-    assertWish(wish ?? {}, this.#network)
+    const { env, members, network, driver } = this.#components
+    assertWish(wish ?? {}, network.now)
     env.log.info({ op: 'join', peer: from.address }, 'a node joins')
     members.learn([record, ...members.replacedBy(record)])
-    return { network: this.#network, records: [...members.map.records()], boots: driver.known.starts() }
+    return { network: network.now, records: [...members.map.records()], boots: driver.known.starts() }
   }
 
   /** The words of a check, as they come. @throws StoreError OVERLOADED. */

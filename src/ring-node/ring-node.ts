@@ -20,6 +20,7 @@ import { StoreError } from '../errors.ts'
 import { Gossip } from '../membership/gossip/gossip.ts'
 import type { Joined } from '../membership/join.ts'
 import { Members } from '../membership/members.ts'
+import { NetworkState } from '../membership/network-config.ts'
 import { Strangers, strangersTo } from '../membership/strangers.ts'
 import { UpgradeGate } from '../membership/upgrade-gate.ts'
 import { AllNodes } from '../operations/all-nodes.ts'
@@ -53,7 +54,6 @@ import type { RingNodeComponents, RingNodeInit } from './ring-node-parts.ts'
 import { TrashKeeper, type TrashKeeperInit } from './trash-keeper.ts'
 
 export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, PeerStream> {
-  readonly network: NetworkConfig
   readonly members: Members
   readonly driver: ChainDriver
   readonly replication: ChainReplication
@@ -68,6 +68,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #carrier: BodyCarrier
   readonly #lookups: Lookups<View>
   readonly #answers: Answers
+  readonly #network: NetworkState
   readonly #roundTrips = new RoundTrips()
   readonly #closing = new AbortController()
   readonly #strangers: Strangers
@@ -81,7 +82,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#env = env
     this.#storage = storage
     this.#self = init.self.nodeId
-    this.network = init.network
+    const changed = () => this.#copiesChanged()
+    this.#network = new NetworkState({ store: storage.replica, changed }, init)
     const own = { networkId: () => init.network.networkId, self: () => this.#identity() }
     this.credentials = ringCredentials(env, { ...init, ...own })
     const { connect = byHttp, drive = (...parts) => new ChainDriver(...parts) } = components
@@ -99,7 +101,10 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         diskBoot: storage.boot,
         settings: settingsOf(init),
         ...{ halted: init.halted, broken: init.broken },
-        restarted: () => this.#membersChanged(),
+        restarted: () => {
+          this.#membersChanged()
+          this.#copiesChanged()
+        },
       },
     )
     this.members = this.#makeMembers(init)
@@ -115,18 +120,25 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const detouring = { ...calling, ...links, driver, messages: this.#hear, reached: this.#strangers }
     this.#detours = new Detours(detouring)
     this.gossip = init.gossip && new Gossip({ ...calling, driver }, init.gossip)
-    const answering = { ...calling, driver, storage, gossip: this.gossip, rangeCheck: this.#makeRangeCheck() }
-    this.#answers = new Answers({ ...answering, lookups: this.#lookups, detours: this.#detours }, init)
+    const answering = { ...calling, driver, storage, network: this.#network, gossip: this.gossip }
+    const ways = { lookups: this.#lookups, detours: this.#detours }
+    this.#answers = new Answers({ ...answering, ...ways, rangeCheck: this.#makeRangeCheck() }, init)
     this.allNodes = new AllNodes({
       ...calling,
       driver,
       asking: new Asking({ ...calling, driver, send: (to, message) => this.#sendNow(to, message) }),
       stream: (to, call, options) => this.#peers.stream(to, call, options),
       own: this.#answers,
-      network: init.network,
+      network: this.#network,
+      versions: this.credentials.versions,
       files: () => storage.statistics().files,
       vitals: init.vitals,
     })
+  }
+
+  /** How many copies there are can change while the node runs. */
+  get network(): NetworkConfig {
+    return this.#network.now
   }
 
   #makePeers(connect: Connect, init: RingNodeInit): RingPeers {
@@ -238,6 +250,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   #membersChanged(): void {
     this.driver.dispatch({ kind: 'members', members: this.members.chainMembers() })
+  }
+
+  #copiesChanged(): void {
+    const { replicas, minReplicas } = this.network
+    this.driver.dispatch({ kind: 'configure', replicas, minReplicas })
   }
 
   #send(to: NodeId, message: Message): void {

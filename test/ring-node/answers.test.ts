@@ -68,8 +68,9 @@ t.test('a node that reaches nobody takes nobody for living whom it only hears', 
       tell: () => undefined,
     }
     const others = { lookups: undefined as never, rangeCheck: undefined as never, gossip: undefined }
-    const parts = { env: realEnv(), members: ring.members, driver, storage, detours, ...others }
-    const answers = new Answers(parts, { network: ring.network })
+    const network = { now: ring.network, take: async () => undefined }
+    const parts = { env: realEnv(), members: ring.members, network, driver, storage, detours, ...others }
+    const answers = new Answers(parts, {})
     const learn = { kind: 'learn', records: [] } as const
     await answers.answer(from, learn, new AbortController().signal)
     t.same(heard, isCutOff ? [] : ['pong'])

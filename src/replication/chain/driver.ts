@@ -189,7 +189,7 @@ export class ChainDriver {
   /** The disk has refused a body: others shall go on without this node, which can't do its part; where it is full, if they are enough. */
   bodyRefused(error: unknown, othersThere = 0): void {
     const isFull = errorCode(error) === 'DISK_FULL'
-    const canBeSpared = othersThere >= Math.max(2, this.#init.settings.minReplicas)
+    const canBeSpared = othersThere >= Math.max(2, this.#machine.settings.minReplicas)
     if (!this.#closed && !this.#fault && (isFull ? canBeSpared : isDiskFailure(error))) this.#fail(error)
   }
 

@@ -74,7 +74,8 @@ export interface Member {
 
 /** What all modules of the core share. Beside it each has state of its own, which it declares and nobody else changes. */
 export interface Ledger {
-  readonly settings: ChainSettings
+  /** Changed by the event `configure` alone. */
+  settings: ChainSettings
   readonly self: NodeId
   readonly boot: Boot
 

@@ -62,6 +62,8 @@ export type MachineEvent =
   | { readonly kind: 'unknown'; readonly node: NodeId; readonly by: readonly NodeId[] }
   /** A node can't be reached: its machine refuses connections. */
   | { readonly kind: 'unreachable'; readonly node: NodeId }
+  /** An operator wants another number of copies. */
+  | { readonly kind: 'configure'; readonly replicas: number; readonly minReplicas: number }
   /** What gossip has come to believe of a node. */
   | { readonly kind: 'belief'; readonly node: NodeId; readonly belief: 'alive' | 'failed' }
   /** Tombstones may go. */
@@ -132,6 +134,8 @@ function handle(m: Machine, event: MachineEvent): void {
       onRefusal(m, event.node)
       onVoterUnreachable(m, event.node)
       return onTargetUnreachable(m, event.node)
+    case 'configure':
+      return configure(m, event)
     case 'belief':
       return believe(m, event.node, event.belief)
     case 'collect':
@@ -203,6 +207,13 @@ function found(m: Machine, identifiers: readonly Identifier[]): void {
     putView(m, { ...freshState(view), installed: true, active: true, complete: true })
     m.table.learn(view)
   })
+}
+
+/** Every range is looked at: it gets one more replica at a time, or those that are too many leave it in one change. */
+function configure(m: Machine, { replicas, minReplicas }: MachineEvent & { kind: 'configure' }): void {
+  m.settings = { ...m.settings, replicas, minReplicas }
+  forgetChanges(m)
+  repairAll(m)
 }
 
 function onMembers(m: Machine, members: readonly Member[]): void {
