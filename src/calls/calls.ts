@@ -6,13 +6,7 @@
 import type { Beat } from '../membership/gossip/beliefs.ts'
 import { type GossipMessage, gossipMessage } from '../membership/gossip/messages.ts'
 import type { PeerIdentity } from '../peer/peers.ts'
-import {
-  type Dated,
-  OLDEST_VERSION,
-  type ProtocolVersion,
-  TRASH_VERSION,
-  USER_META_VERSION,
-} from '../peer/protocol.ts'
+import { type Dated, OLDEST_VERSION, type ProtocolVersion, TRASH_VERSION } from '../peer/protocol.ts'
 import * as is from '../peer/shape.ts'
 import { MESSAGE_BYTES_MAX } from '../peer/wire.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
@@ -336,7 +330,7 @@ type Said = PeerCall | PeerStream | Message
 /** What is said, with the version since which it exists. */
 export function datedOf(said: Said): Dated {
   if (forgets(said)) return { kind: 'forget', since: TRASH_VERSION }
-  return { kind: said.kind, since: keepsUserMeta(said) ? USER_META_VERSION : sinceOf(said) }
+  return { kind: said.kind, since: sinceOf(said) }
 }
 
 /** Whether the version has that kind of thing at all. What else an older node repeats in it of a newer one is taken. */
@@ -356,22 +350,6 @@ function isCallKind(kind: string): kind is CallKind {
 /** Whether it takes something out of a trash: an older program has none. */
 function forgets(said: Said): boolean {
   return said.kind === 'write' && said.request.operation.kind === 'forget'
-}
-
-/** Whether who takes it keeps a record with user metadata: an older program would drop that, and call the record whole. */
-function keepsUserMeta(said: Said): boolean {
-  switch (said.kind) {
-    case 'write': {
-      const { operation } = said.request
-      return operation.kind === 'put' && operation.meta.user !== undefined
-    }
-    case 'pass':
-      return said.record.meta?.user !== undefined
-    case 'difference':
-      return said.records.some(({ meta }) => meta?.user !== undefined)
-    default:
-      return false
-  }
 }
 
 export function isPeerStream(value: unknown, version: ProtocolVersion): value is PeerStream {

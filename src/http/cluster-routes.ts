@@ -83,6 +83,11 @@ export function clusterRoutes(
       ? { networkId: ring.network.networkId, active: activeNodes(ring) }
       : overlayOf(ring),
   )
+  operatorEndpoints(fastify, components, control)
+}
+
+/** What changes the network. */
+function operatorEndpoints(fastify: FastifyInstance, components: HttpComponents, control: NodeControl): void {
   addEndpoint(fastify, components, {
     methods: ['POST'],
     urls: ['/join'],
@@ -123,7 +128,10 @@ async function changeReplicas(
   const count = replicasOf('count', query.count)
   if (count === undefined)
     throw new StoreError('INVALID_REQUEST', 'count is missing: how many copies there are to be of each file.')
-  const { network, silent } = await components.ring.allNodes.changeCopies(count, replicasOf('min', query.min))
+  const { network, silent } = await components.ring.allNodes.copies.change(
+    count,
+    replicasOf('min', query.min),
+  )
   const { replicas, minReplicas, revision } = network
   const missed = silent.map(({ address }) => address)
   return sendJson(reply, { replicas, minReplicas, revision, missed })

@@ -7,7 +7,6 @@ import {
   isRecovery,
   type ListAnswer,
   type ListAsk,
-  type NetworkConfig,
   ONWARD_MAX,
   type PeerAnswer,
   type PeerCall,
@@ -21,9 +20,7 @@ import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import { handOver } from '../membership/departure.ts'
 import type { Members } from '../membership/members.ts'
-import { isNewer, type NetworkState, withCopies } from '../membership/network-config.ts'
 import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
-import type { PeerVersions, ProtocolVersion } from '../peer/protocol.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
 import { isRecord } from '../replication/chain/messages.ts'
@@ -34,6 +31,7 @@ import { HOPS_MAX, type LookupReply } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { NodeId, View } from '../views/view.ts'
 import type { AskedNode, Asking } from './asking.ts'
+import { Copies, type CopiesComponents, type Learnt } from './copies.ts'
 import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
 import { isFreeOf, mergeRanges, type OverlayRange, ownRanges } from './overlay.ts'
 import type { Recoveries } from './recoveries.ts'
@@ -75,9 +73,8 @@ export interface AllNodesComponents {
   readonly stream: (to: Address, call: PeerStream, options: CallOptions) => AsyncIterable<unknown>
   /** What this node answers itself. */
   readonly own: OwnAnswers
-  readonly network: Pick<NetworkState, 'now' | 'take'>
-  /** What the others speak. */
-  readonly versions: Pick<PeerVersions, 'of' | 'versionFor'>
+  readonly network: CopiesComponents['network']
+  readonly versions: CopiesComponents['versions']
   /** How this node is doing. */
   readonly vitals: (() => Vitals) | undefined
   /** Files that this node keeps. */
@@ -86,22 +83,8 @@ export interface AllNodesComponents {
   readonly signal: AbortSignal
 }
 
-/** What a node answers to news of the map. */
-interface Learnt {
-  readonly record: MapRecord
-  readonly network?: NetworkConfig
-}
-
-export interface CopiesChanged {
-  readonly network: NetworkConfig
-  /** Nodes that could not be told yet. */
-  readonly silent: readonly AskedNode[]
-}
-
-/** Since this version nodes take another configuration. */
-const CONFIGURE_VERSION = 5 satisfies ProtocolVersion
-
 export class AllNodes {
+  readonly copies: Copies
   readonly #components: AllNodesComponents
   #verifying = false
   /** Whose turn it is to pass something on. */
@@ -109,6 +92,8 @@ export class AllNodes {
 
   constructor(components: AllNodesComponents) {
     this.#components = components
+    const askEach: CopiesComponents['askEach'] = (asked, nodes) => this.#askEach(asked, { dead: true }, nodes)
+    this.copies = new Copies({ ...components, askEach })
   }
 
   /** Tells every node that this one knows its own record: it has come, has another address, or leaves. */
@@ -117,7 +102,7 @@ export class AllNodes {
     const call = { kind: 'learn', records: [members.self] } as const
     const { answers, silent } = await this.#askEach<Learnt>(call, { dead: true })
     members.learn(answers.map(([, { record }]) => record))
-    await this.#agree(answers)
+    await this.copies.agree(answers)
     if (silent.length === 0) return
     // A link may carry nothing, and whoever is not told plans against all others for good (docs/decisions/0301).
     const onward = silent.slice(0, ONWARD_MAX).map(({ nodeId }) => nodeId)
@@ -161,42 +146,6 @@ export class AllNodes {
     const asked = { kind: 'recoveries' } as const
     const { answers } = await this.#askEach<object>(asked, { dead: true, timeoutMs: MEET_TIMEOUT_MS })
     return answers.length > 0
-  }
-
-  /** Somebody may have changed the number of copies while this node, or another one, was away. */
-  async #agree(answers: readonly (readonly [NodeId, Learnt])[]): Promise<void> {
-    const { network } = this.#components
-    for (const [, answer] of answers) if (answer.network !== undefined) await network.take(answer.network)
-    const behind = answers.filter(([, told]) => told.network && isNewer(network.now, told.network))
-    if (behind.length === 0) return
-    const nodes = behind.map(([, { record }]) => record)
-    await this.#askEach({ kind: 'configure', network: network.now }, { dead: true }, nodes)
-  }
-
-  /**
-   * Changes how many copies there are of each file: every node is told, and each range goes there step by step. Nodes that do not
-   * answer are told when they are back.
-   * @throws StoreError INVALID_REQUEST, PROTOCOL_UNSUPPORTED as long as a node's program knows nothing of such changes,
-   *   PRECONDITION_FAILED when somebody else has changed it meanwhile.
-   */
-  async changeCopies(replicas: number, min?: number): Promise<CopiesChanged> {
-    const { env, members, network, versions } = this.#components
-    for (const { address } of members.others())
-      if (versions.of(address) !== undefined) versions.versionFor(address, CONFIGURE_VERSION, 'configure')
-    const wanted = withCopies(network.now, replicas, min)
-    env.log.info({ op: 'configure', ...wanted }, 'the number of copies is changed')
-    await network.take(wanted)
-    const { answers, silent } = await this.#askEach<{ network: NetworkConfig }>(
-      { kind: 'configure', network: wanted },
-      { dead: true },
-    )
-    for (const [, answer] of answers) await network.take(answer.network)
-    if (network.now.revision !== wanted.revision || network.now.replicas !== replicas)
-      throw new StoreError(
-        'PRECONDITION_FAILED',
-        'Somebody else has changed the number of copies; look again.',
-      )
-    return { network: network.now, silent }
   }
 
   /** The parts of a list, and who gave none; whether one is missed shows when the ranges do not cover the ring. */

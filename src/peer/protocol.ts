@@ -20,9 +20,6 @@ export const PROTOCOL_VERSION = 5 satisfies ProtocolVersion
 /** The oldest version that there is. Since it a request is good for one node and for once, and its answer is signed (turns.ts). */
 export const OLDEST_VERSION = 3 satisfies ProtocolVersion
 
-/** Since this version records carry user metadata, which an older program would keep without a word about it. */
-export const USER_META_VERSION = 4 satisfies ProtocolVersion
-
 /** Since this version messages travel over a link that stays open (peer-link.ts), and not in a request for each batch. */
 export const LINK_VERSION = 5 satisfies ProtocolVersion
 

@@ -11,6 +11,7 @@ import type { GossipSettings } from '../membership/gossip/settings.ts'
 import type { ProtocolVersion } from '../peer/protocol.ts'
 import type { ChainDriver, ChainDriverComponents, ChainDriverInit } from '../replication/chain/driver.ts'
 import type { ChainSettings } from '../replication/chain/machine-state.ts'
+import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
 import type { LearningMode } from '../routing/learning.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
@@ -51,4 +52,9 @@ export interface RingNodeInit {
   readonly halted: () => void
   /** The program is wrong: nothing leaves this node any more, and its process has to end. */
   readonly broken: (defect: Defect) => void
+}
+
+/** The settings of the protocol that follow from what the node is told. */
+export function settingsOf({ network, trash, settings }: RingNodeInit): ChainSettings {
+  return { ...CHAIN_DEFAULTS, ...network, ...(trash && { trashMs: trash.keptMs }), ...settings }
 }

@@ -22,7 +22,6 @@ import type { Joined } from '../membership/join.ts'
 import { Members } from '../membership/members.ts'
 import { NetworkState } from '../membership/network-config.ts'
 import { Strangers, strangersTo } from '../membership/strangers.ts'
-import { UpgradeGate } from '../membership/upgrade-gate.ts'
 import { AllNodes } from '../operations/all-nodes.ts'
 import { Asking } from '../operations/asking.ts'
 import { NetworkList } from '../operations/network-list.ts'
@@ -36,10 +35,8 @@ import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier
 import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
 import { LostRanges } from '../replication/chain/lost-ranges.ts'
-import type { ChainSettings } from '../replication/chain/machine-state.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { holdersOf } from '../replication/chain/network-view.ts'
-import { CHAIN_DEFAULTS } from '../replication/chain/patience.ts'
 import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
 import { type Address, type Identifier, identifierOfPath, identifiersOfAddress } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -50,7 +47,7 @@ import type { NodeId, View } from '../views/view.ts'
 import { Answers } from './answers.ts'
 import { Detours } from './detours.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
-import type { RingNodeComponents, RingNodeInit } from './ring-node-parts.ts'
+import { type RingNodeComponents, type RingNodeInit, settingsOf } from './ring-node-parts.ts'
 import { TrashKeeper, type TrashKeeperInit } from './trash-keeper.ts'
 
 export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, PeerStream> {
@@ -323,10 +320,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const addressOf = (node: NodeId) => this.members.addressOf(node)
     const lost = new LostRanges({ env: this.#env, driver: this.driver, addressOf })
     this.#closing.signal.addEventListener('abort', () => lost.close())
-    const others = () => this.members.others().map(({ address }) => address)
-    const call = this.#peers.call.bind(this.#peers)
-    const { versions } = this.credentials
-    const gate = new UpgradeGate({ versions, others, call, signal: this.#closing.signal })
     const list = new NetworkList({
       env: this.#env,
       signal: this.#closing.signal,
@@ -342,7 +335,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         carrier: this.#carrier,
         lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
         addressOf,
-        refuseOutdated: replicas => gate.refuseOutdated(replicas.map(addressOf)),
         lost,
         refused: error => this.#bodyRefused(error),
         list: query => list.list(query),
@@ -404,8 +396,4 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   #keepView(view: View): void {
     this.driver.tellMyself({ kind: 'teach', views: [view] })
   }
-}
-
-function settingsOf({ network, trash, settings }: RingNodeInit): ChainSettings {
-  return { ...CHAIN_DEFAULTS, ...network, ...(trash && { trashMs: trash.keptMs }), ...settings }
 }

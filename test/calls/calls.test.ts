@@ -1,9 +1,5 @@
 import t from 'tap'
-import { datedOf, isKnownIn, isPeerCall } from '../../src/calls/calls.ts'
-import { absentRecord } from '../../src/replication/chain/chain-record.ts'
-import type { Message } from '../../src/replication/chain/messages.ts'
-import { identifierOfPath } from '../../src/ring/identifier.ts'
-import { parsePathName } from '../../src/ring/path-name.ts'
+import { datedOf, isPeerCall } from '../../src/calls/calls.ts'
 import { record } from '../routing/any.ts'
 
 const LOOKUP = { key: 'a'.repeat(40), visited: ['n'], hopsLeft: 3, budgetMs: 100.5, suspects: [] }
@@ -71,27 +67,4 @@ t.test('what is newer than the version that it comes in is none', async t => {
   t.ok(isPeerCall(forwarded, 4))
   t.notOk(isPeerCall(forwarded, 3))
   t.equal(datedOf({ kind: 'recoveries' }).since, 3)
-})
-
-t.test('what makes a node keep user metadata is newer than the rest of its kind', async t => {
-  const path = parsePathName('a')
-  const bare = absentRecord(path, identifierOfPath(path), { epoch: 1, seq: 0 })
-  for (const [user, since] of [
-    [undefined, 3],
-    [[['color', 'blue']] as const, 4],
-  ] as const) {
-    const meta = { mediaType: 'text/plain', ...(user && { user }) }
-    const record = { ...bare, meta }
-    const messages = [
-      { kind: 'pass', viewId: 'v', record, cleanSeq: 0 },
-      { kind: 'write', tag: 't', viewId: 'v', request: { operation: { kind: 'put', meta } } },
-      { kind: 'difference', tag: 't', records: [bare, record] },
-    ] as unknown as Message[]
-    for (const message of messages) {
-      t.equal(datedOf(message).since, since, message.kind)
-      t.ok(isKnownIn(3, message), 'an older node that hands on what it was told is understood')
-    }
-    const value = { kind: 'value', tag: 't', record } as unknown as Message
-    t.equal(datedOf(value).since, 3, 'who reads may read in any version')
-  }
 })

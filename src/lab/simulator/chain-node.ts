@@ -306,7 +306,6 @@ export class ChainNode {
         refused: () => {},
         lookup: async () => [],
         addressOf: () => undefined,
-        refuseOutdated: async () => {},
         list: async () => [],
       },
       { self: this.id },

@@ -61,8 +61,6 @@ export interface ChainReplicationComponents {
   /** Finds the view that covers a key by a lookup; undefined when nobody who can be reached knows. */
   readonly lookup: (path: PathName) => Promise<readonly Address[]>
   readonly addressOf: (node: NodeId) => Address | undefined
-  /** @throws StoreError PROTOCOL_UNSUPPORTED when a node's program is too old to keep user metadata. */
-  readonly refuseOutdated: (replicas: readonly NodeId[]) => Promise<void>
   readonly list: Replication['list']
 }
 
@@ -236,8 +234,6 @@ export class ChainReplication implements Replication {
   async #commit(change: Change, options: ChangeOptions): Promise<Written> {
     const position = this.#components.driver.positionOf(change.path)
     const visited = await this.#reach(change.path, position)
-    if (change.kind === 'put' && change.meta.user !== undefined)
-      await this.#components.refuseOutdated(this.#covering(position)?.replicas ?? [])
     if (change.kind === 'put') await this.#distribute(position, change.body)
     const request = this.#requestOf(change, position, options)
     const outcome = await this.#components.lost.request(request)

@@ -154,7 +154,6 @@ t.test('what a key has done is told when it can be read, and never guessed', asy
       ...{
         lookup: async () => [],
         addressOf: () => undefined,
-        refuseOutdated: async () => {},
         list: async () => [],
         refused: () => undefined,
         lost: lostOf(driver),
@@ -203,7 +202,6 @@ t.test('a replica that falls silent while a large body is on its way to it is no
       ...{
         lookup: async () => [],
         addressOf: () => undefined,
-        refuseOutdated: async () => {},
         list: async () => [],
         refused: () => undefined,
         lost: lostOf(driver),
