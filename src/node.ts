@@ -8,7 +8,7 @@ import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { NodeConfig } from './config.ts'
 import type { Env } from './env.ts'
-import { errorCode, StoreError } from './errors.ts'
+import { StoreError } from './errors.ts'
 import { FileService } from './files/file-service.ts'
 import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
@@ -144,8 +144,8 @@ export class StoreNode implements NodeControl {
     })
   }
 
-  leave(): void {
-    this.#end = 'departed'
+  leave(end: NodeEnd = 'departed'): void {
+    this.#end = end
     void this.stop()
   }
 
@@ -179,29 +179,14 @@ export class StoreNode implements NodeControl {
       notReadyBecause: () => this.#notReadyBecause(),
       answered: () => this.#vitals.answered(),
     }
-    await takePart(ring, joined, async () => {
+    const isForeign = () => this.leave('halted')
+    await takePart(ring, { ...joined, named: { ...config, env: this.#env, isForeign } }, async () => {
       const server = await buildServer({ files, ring, control: this, env: this.#env }, { config, facts })
       this.#open.server = server
       this.#refuseWhenStopping()
       await listening(config.host, this.#port, () => server.listen({ host: config.host, port: this.#port }))
       if (config.s3 !== undefined) await this.#openS3(ring, storage, { ...config, s3: config.s3 })
     })
-    if (joined.how === 'resumed' && config.namesBoots && config.boots.length > 0)
-      void this.#meetNamed(ring, config)
-  }
-
-  /** The network that the disk remembers goes before those that are named; they say where it lives by now. */
-  async #meetNamed(ring: RingNode, { boots, joinTimeoutMs, dataDirectory }: NodeConfig): Promise<void> {
-    try {
-      await ring.allNodes.meetNamed(boots, joinTimeoutMs)
-    } catch (error) {
-      if (errorCode(error) !== 'WRONG_NETWORK' || this.#stopping !== undefined) return
-      const folder = dataDirectory ?? 'memory'
-      const message = `${folder} belongs to another network than ${boots.join(', ')}, and nobody of its own answers: start it there, or with another --data`
-      this.#env.log.error({ op: 'join', boots, dataDirectory }, message)
-      this.#end = 'halted'
-      void this.stop()
-    }
   }
 
   async #openS3(ring: RingNode, storage: NodeStorage, config: S3ServerConfig): Promise<void> {
@@ -334,8 +319,7 @@ export class StoreNode implements NodeControl {
         ...{ learn, gossip, trash, vitals: () => this.#vitals.of(storage.statistics()) },
         halted: () => {
           this.#env.log.error({ op: 'halt' }, COPY_REFUSED)
-          this.#end = 'halted'
-          void this.stop()
+          this.leave('halted')
         },
         // What is in memory can't be trusted: nothing of it is saved, and nobody is waited for.
         broken: defect => {

@@ -79,19 +79,50 @@ export async function joinNetwork(
 /** What a node does in its network, as far as its beginning needs it. */
 export interface Beginning {
   start(init: { readonly founds: boolean; readonly boots?: KnownBoots | undefined }): void
-  readonly allNodes: { learnRecoveries(): Promise<void>; announce(): Promise<void> }
+  readonly allNodes: {
+    learnRecoveries(): Promise<void>
+    announce(): Promise<void>
+    meetNamed(boots: readonly Address[], timeoutMs: number): Promise<void>
+  }
 }
 
 /** A node begins to take part: it gives up what was recovered without it, listens, starts, and tells everybody that it is there. */
 export async function takePart(
   ring: Beginning,
-  { how, boots }: Pick<Joined, 'how' | 'boots'>,
+  { how, boots, named }: Pick<Joined, 'how' | 'boots'> & { readonly named?: Named },
   listen: () => Promise<void>,
 ): Promise<void> {
   if (how === 'resumed') await ring.allNodes.learnRecoveries()
   await listen()
   ring.start({ founds: how === 'founded', boots })
   if (how !== 'founded') await ring.allNodes.announce()
+  if (how === 'resumed' && named?.namesBoots) void meetNamed(ring, named)
+}
+
+/** Who was named for a node, and by whom. */
+export interface Named extends Pick<JoinInit, 'boots' | 'joinTimeoutMs'> {
+  readonly env: Env
+  readonly namesBoots: boolean
+  readonly dataDirectory: string | undefined
+  /** They belong to another network, and nobody of this node's own answers. */
+  readonly isForeign: () => void
+}
+
+/**
+ * The network that the disk remembers goes before those that were named for this node: they say where one of its nodes lives by now
+ * (docs/decisions/0311). Never rejects.
+ */
+async function meetNamed(ring: Beginning, { env, boots, dataDirectory, ...named }: Named): Promise<void> {
+  if (boots.length === 0) return
+  try {
+    await ring.allNodes.meetNamed(boots, named.joinTimeoutMs)
+  } catch (error) {
+    if (errorCode(error) !== 'WRONG_NETWORK') return
+    const folder = dataDirectory ?? 'The memory of this node'
+    const message = `${folder} belongs to another network than ${boots.join(', ')}, and nobody of its own answers: start it there, or with another --data`
+    env.log.error({ op: 'join', boots }, message)
+    named.isForeign()
+  }
 }
 
 function resume(store: ReplicaStore, init: JoinInit): Joined | undefined {

@@ -176,19 +176,34 @@ t.test('of nodes that start together, the one that never comes is named', async 
 })
 
 t.test('a node listens before it takes part, and tells everybody that it is there', async t => {
-  const order = async (how: 'founded' | 'joined' | 'resumed') => {
+  const order = async (how: 'founded' | 'joined' | 'resumed', namesBoots = false) => {
     const done: string[] = []
     const ring = {
       start: ({ founds }: { founds: boolean }) => done.push(founds ? 'founds' : 'starts'),
       allNodes: {
         learnRecoveries: async () => void done.push('learns recoveries'),
         announce: async () => void done.push('announces'),
+        meetNamed: async () => {
+          done.push('asks those that were named')
+          throw new StoreError('WRONG_NETWORK', 'They have another one.')
+        },
       },
     }
-    await takePart(ring, { how, boots: undefined }, async () => void done.push('listens'))
+    const named = {
+      env: realEnv(),
+      boots: ['a:1' as Address],
+      namesBoots,
+      joinTimeoutMs: 1_000,
+      dataDirectory: 'd',
+      isForeign: () => void done.push('ends'),
+    }
+    await takePart(ring, { how, boots: undefined, named }, async () => void done.push('listens'))
+    await new Promise(resolve => setImmediate(resolve))
     return done
   }
   t.same(await order('founded'), ['listens', 'founds'])
   t.same(await order('joined'), ['listens', 'starts', 'announces'])
-  t.same(await order('resumed'), ['learns recoveries', 'listens', 'starts', 'announces'])
+  const resumed = ['learns recoveries', 'listens', 'starts', 'announces']
+  t.same(await order('resumed'), resumed)
+  t.same(await order('resumed', true), [...resumed, 'asks those that were named', 'ends'])
 })
