@@ -891,9 +891,9 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'cut-at-own-end',
-    file: 'src/replication/chain/repair.ts',
-    find: 'identifier !== view.hi && arcContains',
-    replace: 'arcContains',
+    file: 'src/ring/placement.ts',
+    find: 'if (lo < hi) return between(afterLo, identifier => identifier < hi)',
+    replace: 'if (lo < hi) return between(afterLo, identifier => identifier <= hi)',
     loss: 'a range is cut where it ends',
   },
   {
