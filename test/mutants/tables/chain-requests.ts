@@ -899,8 +899,8 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   {
     id: 'leaving-nodes-are-given-ranges',
     file: 'src/replication/chain/repair.ts',
-    find: "    if (status !== 'member') continue\n",
-    replace: '',
+    find: "return status === 'member' ? identifiers.map",
+    replace: 'return status !== undefined ? identifiers.map',
     loss: 'a node that leaves never gets free',
   },
   {
