@@ -42,8 +42,8 @@ async function shown(files: FileService): Promise<string[]> {
 t.test('a pair is a file, and is replaced', async t => {
   const files = service(t)
   const first = await put(files, 'a b', '1.0')
-  t.match(first, { created: true, receipt: { path: 'kv/a b', size: 3 } })
-  t.match(await put(files, 'a b', '{"x": 2}'), { created: false })
+  t.match(first, { replaced: false, record: { path: 'kv/a b', body: { size: 3 } } })
+  t.match(await put(files, 'a b', '{"x": 2}'), { replaced: true })
   const { value, file } = await getPair(files, parseKey('a b'))
   t.equal(value, '{"x":2}')
   t.equal(file.record.meta.mediaType, 'application/json')
