@@ -26,7 +26,7 @@ t.test('a pattern removes what fits, after it was said', async t => {
   ])
   t.match(await run('rm', 'a/*.jpg'), { code: 1, err: /no path fits this pattern/ })
   t.match(await run('rm', 'a'), { code: 1, err: /it is a folder; add -r/ })
-  t.match(await run('cp', 'a', 'b'), { code: 1, err: /it is a folder, and this is for files/ })
+  t.match(await run('cp', 'a', 'b'), { code: 1, err: /it is a folder; add -r for what lies in it/ })
   t.match(await run('rm', '-r', '--json', '-n', 'a'), { out: '{"path":"a/3.txt","removed":false}\n' })
   t.match(await run('ls', 'a/*.jpg'), { code: 1, err: /no path fits/ })
   t.match(await run('ls', 'a/*.t?t'), { code: 0, out: 'a/3.txt\n' })

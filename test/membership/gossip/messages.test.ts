@@ -6,15 +6,15 @@ const BEAT = { node: 'n', boot: 1, seq: 2 }
 const PAIR = { key: 'color', value: 'blue', version: 1, owner: 'n', leftMs: 1_000 }
 const SAID = { beats: [BEAT], doubts: [{ ...BEAT, by: ['m'] }], pairs: [PAIR] }
 
-const isTaken = (said: unknown) => isPeerCall({ kind: 'gossip', said }, 4)
+const isTaken = (said: unknown) => isPeerCall({ kind: 'gossip', said }, 5)
 
 t.test('what a round of gossip says', async t => {
   t.ok(isTaken(SAID))
   t.ok(isTaken({ ...SAID, piggyback: { from: record('a'), news: [], records: [record('b')] } }))
   t.ok(isTaken({ ...SAID, more: 'that a later program says' }))
-  t.ok(isPeerCall({ kind: 'gossip-probe', node: 'n' }, 4))
-  t.notOk(isPeerCall({ kind: 'gossip-probe' }, 4))
-  t.notOk(isPeerCall({ kind: 'gossip', said: SAID }, 3), 'the version before does not know it')
+  t.ok(isPeerCall({ kind: 'gossip-probe', node: 'n' }, 5))
+  t.notOk(isPeerCall({ kind: 'gossip-probe' }, 5))
+  t.notOk(isPeerCall({ kind: 'gossip', said: SAID }, 4), 'the version before does not know it')
 })
 
 t.test('what is malformed or without measure is not taken', async t => {
