@@ -57,6 +57,7 @@ export function comparable(text: string): string {
     .replace(/^ring-hops: \d+/gm, 'ring-hops: (hops)')
     .replace(/(\\?"|"epoch":)\d+(?=\.\d+-[0-9a-f]{8}|,"seq")/g, '$1(epoch)')
     .replace(/("\(epoch\)\.|"seq":)\d+/g, '$1(number)')
+    .replace(/"version":"\d+\.\d+"/g, '"version":"(epoch).(number)"')
     .replace(/^(127\.0\.0\.1:\d+) .*head of.*$/gm, '(node) (part of the ring)')
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '(date)')
     .replace(/\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, '(date)')
