@@ -73,7 +73,7 @@ export class NameSpaces {
   }
 
   async #make(): Promise<void> {
-    const [hub, endpoint] = [this.#space(HUB), `${this.#prefix}-endpoint`]
+    const [hub, endpoint] = [this.#space(HUB), `${this.#prefix}-end`]
     await this.#ip(`netns add ${hub}`)
     await this.#ip(`-n ${hub} link add bridge type bridge`)
     await this.#ip(`-n ${hub} link set bridge up`)
