@@ -92,15 +92,11 @@ export function believe(m: Nodes, node: NodeId, belief: 'alive' | 'failed'): voi
 
 export function heardFrom(m: Nodes, node: NodeId): void {
   m.unknown.delete(node)
-  const missed = m.suspects.size
   m.questions.delete(node)
   m.silences.delete(node)
   if (!m.suspects.delete(node)) return
   m.seeks = 0
   m.beliefs++
-  // Of most others at once none is dead: it was this node that was cut off.
-  const others = [...m.members.values()].filter(({ status }) => status !== 'gone').length - 1
-  if (others > 1 && 2 * missed > others) for (const other of [...m.suspects]) askAgain(m, other)
   tell(m, { kind: 'back', node })
 }
 
