@@ -11,6 +11,7 @@ import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
+import type { Gossip } from './gossip/gossip.ts'
 import type { Members } from './members.ts'
 
 /** Strangers asked about at once, which bounds what made-up names can cause. */
@@ -24,6 +25,9 @@ const ABOUT_SPEAKER_MAX = 3
 
 /** One question, ms. */
 const ASK_TIMEOUT_MS = 2_000
+
+/** How often it is looked whether a node counts as there again, ms. */
+const LOOK_MS = 20
 
 /** Until a node that somebody else could not reach has answered this one, ms: it may be busy. */
 const OBSERVE_TIMEOUT_MS = 5_000
@@ -44,15 +48,27 @@ export interface StrangersComponents {
   readonly sharers: (node: NodeId) => ReadonlySet<NodeId>
   /** A node stays unknown: these have answered, and do not know it either. */
   readonly unknown: (node: NodeId, by: readonly NodeId[]) => void
+  /** A node has answered: until it counts as there again, or has not answered its question in time. Never rejects. */
+  readonly isBack: (node: NodeId) => Promise<void>
   /** Aborts when the node stops. */
   readonly signal: AbortSignal
 }
 
-/** What the machine of this node has to do with those whom it does not know. */
-export function strangersTo(driver: ChainDriver): Pick<StrangersComponents, 'sharers' | 'unknown'> {
+/** What the machine of this node, and its gossip where it has one, have to do with those whom it does not know. */
+export function strangersTo(
+  driver: ChainDriver,
+  timers: Env['timers'],
+  gossip: () => Pick<Gossip, 'meet'> | undefined,
+): Pick<StrangersComponents, 'sharers' | 'unknown' | 'isBack'> {
   return {
     sharers: node => driver.known.sharersOf(node),
     unknown: (node, by) => driver.dispatch({ kind: 'unknown', node, by }),
+    async isBack(node) {
+      await gossip()?.meet(node)
+      driver.dispatch({ kind: 'belief', node, belief: 'alive' })
+      for (let waitedMs = 0; driver.known.isSuspect(node) && waitedMs < ASK_TIMEOUT_MS; waitedMs += LOOK_MS)
+        await timers.sleep(LOOK_MS)
+    },
   }
 }
 
@@ -107,6 +123,7 @@ export class Strangers {
 
   /**
    * Makes this node and the one at an address known to each other: a disk that had that address before is not there any more.
+   * A node that counted as dead counts as there again, once it has answered.
    * @throws StoreError UNAVAILABLE when nobody answers there, else as that node refuses.
    */
   async introduce(address: Address): Promise<void> {
@@ -115,6 +132,7 @@ export class Strangers {
     const ask = { kind: 'learn', records: [members.self] } as const
     const { record } = (await call(address, ask, { timeoutMs: ASK_TIMEOUT_MS, signal })) as LearnAnswer
     members.learn([record, ...members.replacedBy(record)])
+    await this.#components.isBack(record.nodeId)
   }
 
   /** The same. Never rejects: of two that may live there neither does any harm, and whoever comes back says who it is. */

@@ -110,7 +110,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     if (init.trash !== undefined) this.#keepTrash(init.trash)
     const { driver, members } = this
     const calling = { env, members, call: this.#peers.call.bind(this.#peers), signal: this.#closing.signal }
-    this.#strangers = new Strangers({ ...calling, ...strangersTo(driver) })
+    this.#strangers = new Strangers({ ...calling, ...strangersTo(driver, env.timers, () => this.gossip) })
     const observe = (record: MapRecord) => this.#strangers.observe(record)
     this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
     const links = { peers: this.#peers, roundTrips: this.#roundTrips, credentials: this.credentials }

@@ -3,7 +3,8 @@ import type { PeerAnswer, PeerCall } from '../../src/calls/calls.ts'
 import { type Env, realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
 import type { Members } from '../../src/membership/members.ts'
-import { Strangers } from '../../src/membership/strangers.ts'
+import { Strangers, strangersTo } from '../../src/membership/strangers.ts'
+import type { ChainDriver } from '../../src/replication/chain/driver.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
 import { Suspects } from '../../src/routing/suspects.ts'
@@ -23,6 +24,7 @@ function strangersOf(known: readonly string[], knowing: readonly string[]) {
   const map = new Map(['a', ...known].map(name => [name as NodeId, record(name)]))
   const rests: (() => void)[] = []
   const unknown: [NodeId, readonly NodeId[]][] = []
+  const back: NodeId[] = []
   const members = {
     suspects: new Suspects(),
     self: record('a'),
@@ -55,9 +57,10 @@ function strangersOf(known: readonly string[], knowing: readonly string[]) {
     },
     sharers: () => new Set(['z' as NodeId]),
     unknown: (node, by) => unknown.push([node, [...by].sort()]),
+    isBack: async node => void back.push(node),
     signal: new AbortController().signal,
   })
-  return { strangers, calls, map, rests, unknown, suspects: members.suspects }
+  return { strangers, calls, map, rests, unknown, back, suspects: members.suspects }
 }
 
 t.test('others are asked about a node that one does not know', async t => {
@@ -207,4 +210,34 @@ t.test('who speaks from another address, or has started anew since it left, is a
   await speaks(1)
   await speaks(1)
   t.equal(asked.length, 1, 'once for each start')
+})
+
+t.test('a node that is introduced counts as there before the introduction is over', async t => {
+  const { strangers, back, map } = strangersOf([], [])
+  await strangers.introduce('x:1' as Address)
+  t.same(map.get('x' as NodeId), record('x'))
+  t.same(back, ['x'])
+  await t.rejects(strangers.introduce('silent:1' as Address), { code: 'UNAVAILABLE' })
+  t.same(back, ['x'])
+})
+
+t.test('whoever is introduced is tried by gossip, then asked, and waited for', async t => {
+  const told: string[] = []
+  let isSuspect = true
+  const driver = {
+    known: { isSuspect: () => isSuspect },
+    dispatch: ({ kind, node, belief }: Record<string, string>) => told.push(`${kind} ${node} ${belief}`),
+  }
+  const sleep = async () => {
+    told.push('sleep')
+    isSuspect = told.length < 4
+  }
+  const gossip = { meet: async (node: NodeId) => void told.push(`meet ${node}`) }
+  const { isBack } = strangersTo(
+    driver as unknown as ChainDriver,
+    { sleep } as unknown as Env['timers'],
+    () => gossip,
+  )
+  await isBack('x' as NodeId)
+  t.same(told, ['meet x', 'belief x alive', 'sleep', 'sleep'])
 })

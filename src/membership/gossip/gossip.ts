@@ -126,6 +126,12 @@ export class Gossip {
     return { said: this.#say(from.nodeId, said) }
   }
 
+  /** Tries a node that somebody says is there. */
+  async meet(node: NodeId): Promise<void> {
+    const record = this.#components.members.map.record(node)
+    if (record !== undefined) await this.#exchange(record, this.#timeoutMs(PROBE_SHARE))
+  }
+
   /** Tries a node on behalf of another one. */
   async probe(node: NodeId): Promise<ProbeAnswer> {
     const record = this.#components.members.map.record(node)

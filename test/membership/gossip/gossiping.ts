@@ -5,6 +5,7 @@
 
 import type { PeerAnswer, PeerCall } from '../../../src/calls/calls.ts'
 import { StoreError } from '../../../src/errors.ts'
+import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import { Gossip } from '../../../src/membership/gossip/gossip.ts'
 import { GOSSIP_DEFAULTS, type GossipSettings } from '../../../src/membership/gossip/settings.ts'
 import { Members } from '../../../src/membership/members.ts'
@@ -42,7 +43,15 @@ export class Gossiping {
   /** Whether a message from one node reaches another. */
   reaches: (from: string, to: string) => boolean = () => true
 
-  constructor(names: readonly string[], settings: Partial<GossipSettings> = {}, off: readonly string[] = []) {
+  readonly #random: SeededRandom
+
+  constructor(
+    names: readonly string[],
+    settings: Partial<GossipSettings> = {},
+    off: readonly string[] = [],
+    seed = 1,
+  ) {
+    this.#random = new SeededRandom(seed)
     for (const name of names)
       this.nodes.push(
         this.#node(name, names, off.includes(name) ? undefined : { ...GOSSIP_DEFAULTS, ...settings }),
@@ -62,6 +71,14 @@ export class Gossiping {
         else env.stall(STEP_MS)
   }
 
+  /** Until it is so. @throws Error when it is not after so many ms. */
+  async passUntil(isSo: () => boolean, msMax: number): Promise<void> {
+    for (let passed = 0; !isSo(); passed += STEP_MS) {
+      if (passed >= msMax) throw new Error(`It is not so after ${msMax} ms.`)
+      await this.pass(STEP_MS)
+    }
+  }
+
   /** What is believed of a node, by each of the others that runs and gossips. */
   about(name: string): string[] {
     const { id } = this.node(name)
@@ -71,7 +88,7 @@ export class Gossiping {
   }
 
   #node(name: string, names: readonly string[], settings: GossipSettings | undefined): GossipingNode {
-    const env = manualEnv()
+    const env: ManualEnv = Object.assign(manualEnv(), { randomness: this.#random.fork(name) })
     const nothing = () => undefined
     const members = new Members(
       {
