@@ -216,7 +216,7 @@ function networkOf({ network, members, driver }: RingNode) {
     }
   })
   nodes.sort((a, b) => (a.address < b.address ? -1 : 1))
-  return { ...network, learn: members.learning.mode, nodes, ranges: driver.known.newest().length }
+  return { ...network, learn: members.routing.name, nodes, ranges: driver.known.newest().length }
 }
 
 async function overlayOf(ring: RingNode) {

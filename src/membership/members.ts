@@ -11,6 +11,7 @@ import { Learning, type LearningMode } from '../routing/learning.ts'
 import type { MapRecord, NodeStatus } from '../routing/map-record.ts'
 import { NetworkMap } from '../routing/network-map.ts'
 import { Roster } from '../routing/roster.ts'
+import type { Routing } from '../routing/routing.ts'
 import { Suspects } from '../routing/suspects.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { ViewMember } from '../views/view.ts'
@@ -48,7 +49,7 @@ const CHAIN_STATUS: Record<NodeStatus, ChainMember['status']> = {
 
 export class Members {
   readonly map: NetworkMap
-  readonly learning: Learning
+  readonly routing: Routing
   readonly suspects = new Suspects()
   readonly #components: MembersComponents
   readonly #network: NetworkConfig
@@ -64,7 +65,7 @@ export class Members {
     this.#ownIncarnation = init.self.incarnation
     const roster = new Roster({ virtualNodes: init.network.virtualNodes })
     this.map = new NetworkMap({ roster }, { self: init.self })
-    this.learning = new Learning({ map: this.map, suspects: this.suspects }, { mode: init.learn })
+    this.routing = new Learning({ map: this.map, suspects: this.suspects }, { mode: init.learn })
     const nowMs = components.env.clock.monotonicMs()
     for (const record of init.records) this.map.merge(record, nowMs)
     this.notice()
@@ -121,7 +122,7 @@ export class Members {
   /** Takes in records that somebody told as news. */
   learn(records: readonly MapRecord[]): void {
     const nowMs = this.#components.env.clock.monotonicMs()
-    for (const record of records) this.learning.learnNews(record, nowMs)
+    for (const record of records) this.routing.learnNews(record, nowMs)
     this.notice()
   }
 

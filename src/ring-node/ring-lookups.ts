@@ -30,10 +30,10 @@ export interface RingLookupsComponents {
 
 export function ringLookups(components: RingLookupsComponents): Lookups<View> {
   const { env, members, call, observe, keepView } = components
-  const { map, learning, suspects } = members
+  const { map, routing, suspects } = members
   return new Lookups<View>({
     map,
-    learning,
+    routing,
     suspects,
     clock: env.clock,
     responsible: key => responsibleFor(components, key),

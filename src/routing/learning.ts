@@ -6,12 +6,13 @@
  * one sector of the ring; the reply fills what that sector lacks, and then tells news. docs/decisions/0035 has the
  * measurements behind this order.
  */
-import { type Identifier, identifierPrefix } from '../ring/identifier.ts'
+import { type Identifier, identifierPrefix, type NodeId } from '../ring/identifier.ts'
 import { type Digest, differences, digestOf } from './digest.ts'
 import type { MapRecord } from './map-record.ts'
 import type { Merged, NetworkMap } from './network-map.ts'
 import { News } from './news.ts'
 import type { Member } from './roster.ts'
+import type { Piggyback, Routing } from './routing.ts'
 import type { Suspects } from './suspects.ts'
 
 export type LearningMode = 'chain' | 'path'
@@ -19,24 +20,12 @@ export type LearningMode = 'chain' | 'path'
 /** Records that one message carries in one direction: about 1 KB, so that a lookup still fits into one packet. */
 export const RECORDS_MAX = 16
 
-/** What a message carries beside its own content. */
-export interface Piggyback {
-  /** The sender's own record. */
-  readonly from: MapRecord
-  /** Events that just happened, and records learned lately: what the others probably lack. */
-  readonly news: readonly MapRecord[]
-  /** In replies: what the digest of the request lacks. */
-  readonly records: readonly MapRecord[]
-  /** In requests: what the sender knows of one sector. */
-  readonly digest?: Digest
-}
-
 export interface LearningComponents {
   readonly map: NetworkMap
   readonly suspects: Suspects
 }
 
-export class Learning {
+export class Learning implements Routing {
   readonly mode: LearningMode
   readonly #map: NetworkMap
   readonly #suspects: Suspects
@@ -46,6 +35,10 @@ export class Learning {
   /** Digests made so far; the salt of the next. */
   #digests = 0
 
+  get name(): LearningMode {
+    return this.mode
+  }
+
   constructor(components: LearningComponents, init: { readonly mode: LearningMode }) {
     this.mode = init.mode
     this.#map = components.map
@@ -54,10 +47,24 @@ export class Learning {
     this.#digestFrom = identifierPrefix(identifiers[0] as Identifier)
   }
 
+  /**
+   * The first node that follows the key, as long as it is closer than this one itself. From here on to go further along the
+   * ring would lead away from the key; the last node before it shares ranges with those behind it and so knows the owner.
+   */
+  next(key: Identifier, except: (nodeId: NodeId) => boolean): MapRecord | undefined {
+    const map = this.#map
+    const isOut = (member: Member) => except(map.roster.entry(member).nodeId)
+    const following = map.closestKnown(key, member => member !== map.self && isOut(member))
+    if (following !== undefined && following !== map.self) return map.recordOf(following)
+    const before = map.closestBefore(key, isOut)
+    return before === undefined ? undefined : map.recordOf(before)
+  }
+
   /** What a request to `to` carries; undefined in mode `chain`. */
-  forRequest(to: Member): Piggyback | undefined {
-    if (this.mode === 'chain') return undefined
-    const news = this.#takeNews(RECORDS_MAX, member => member === to)
+  forRequest(to: NodeId): Piggyback | undefined {
+    const receiver = this.#map.roster.numberOf(to)
+    if (this.mode === 'chain' || receiver === undefined) return undefined
+    const news = this.#takeNews(RECORDS_MAX, member => member === receiver)
     const digest = digestOf(this.#map, this.#digestFrom, this.#digests++)
     this.#digestFrom = digest.to
     return { from: this.#map.recordOf(this.#map.self), news, records: [], digest }

@@ -13,10 +13,9 @@
 import type { Clock } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Identifier, NodeId } from '../ring/identifier.ts'
-import type { Learning, Piggyback } from './learning.ts'
 import type { MapRecord } from './map-record.ts'
 import type { NetworkMap } from './network-map.ts'
-import type { Member } from './roster.ts'
+import type { Piggyback, Routing } from './routing.ts'
 import type { Suspects } from './suspects.ts'
 
 /** Messages that one lookup may send in all. Chord needs log2 N at worst, which is 14 at 10,000 nodes. */
@@ -104,7 +103,7 @@ export interface LookupPeers<View> {
 
 export interface LookupComponents<View> {
   readonly map: NetworkMap
-  readonly learning: Learning
+  readonly routing: Routing
   readonly suspects: Suspects
   readonly peers: LookupPeers<View>
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -164,8 +163,8 @@ export class Lookups<View> {
 
   /** Answers the request of another node. */
   async answer(request: LookupRequest, signal: AbortSignal): Promise<LookupReply<View>> {
-    const { learning } = this.#components
-    learning.absorb(request.piggyback, this.#now())
+    const { routing } = this.#components
+    routing.absorb(request.piggyback, this.#now())
     const walk: Walk = {
       key: request.key,
       deadlineMs: this.#now() + request.budgetMs,
@@ -178,7 +177,7 @@ export class Lookups<View> {
     }
     this.#takeSuspects(walk, request)
     const { view, chain, hopMs } = await this.#walk(walk, signal)
-    const piggyback = learning.forReply(request.piggyback)
+    const piggyback = routing.forReply(request.piggyback)
     return {
       view,
       chain: [this.#self(), ...chain],
@@ -218,38 +217,23 @@ export class Lookups<View> {
 
   /** The best node not tried yet: one that a view names, else one from the map; suspects only when none is left. */
   #next(walk: Walk, replicas: readonly MapRecord[]): MapRecord | undefined {
-    const { suspects } = this.#components
+    const { routing, suspects } = this.#components
     const nowMs = this.#now()
     const isTried = (nodeId: NodeId) => walk.before.includes(nodeId) || walk.tried.includes(nodeId)
     const isDoubtful = (nodeId: NodeId) => walk.suspects.has(nodeId) || suspects.isSuspect(nodeId, nowMs)
     const named = replicas.filter(({ nodeId }) => !isTried(nodeId))
     return (
       named.find(({ nodeId }) => !isDoubtful(nodeId)) ??
-      this.#closest(walk.key, nodeId => isTried(nodeId) || isDoubtful(nodeId)) ??
+      routing.next(walk.key, nodeId => isTried(nodeId) || isDoubtful(nodeId)) ??
       named[0] ??
-      this.#closest(walk.key, isTried)
+      routing.next(walk.key, isTried)
     )
-  }
-
-  /**
-   * The node of the map that is asked for a key: the first that follows it, as long as it is closer than this node
-   * itself. From here on to go further along the ring would lead away from the key; the last node before it shares
-   * ranges with those behind it and so knows the owner.
-   */
-  #closest(key: Identifier, except: (nodeId: NodeId) => boolean): MapRecord | undefined {
-    const { map } = this.#components
-    const isOut = (member: Member) => except(map.roster.entry(member).nodeId)
-    const following = map.closestKnown(key, member => member !== map.self && isOut(member))
-    if (following !== undefined && following !== map.self) return map.recordOf(following)
-    const before = map.closestBefore(key, isOut)
-    return before === undefined ? undefined : map.recordOf(before)
   }
 
   /** One hop. Undefined when it led nowhere; the target is then suspect, or known to refuse. */
   async #ask(walk: Walk, target: MapRecord, signal: AbortSignal): Promise<LookupReply<View> | undefined> {
-    const { map, learning, peers } = this.#components
-    const member = map.roster.numberOf(target.nodeId)
-    const piggyback = member === undefined ? undefined : learning.forRequest(member)
+    const { routing, peers } = this.#components
+    const piggyback = routing.forRequest(target.nodeId)
     const tryMs = (walk.deadlineMs - this.#now()) * TRY_SHARE
     const request: LookupRequest = {
       key: walk.key,
@@ -277,17 +261,17 @@ export class Lookups<View> {
 
   /** Takes in every visited node and everything the reply carried. */
   #improve(walk: Walk, reply: LookupReply<View>): void {
-    const { learning, suspects } = this.#components
+    const { routing, suspects } = this.#components
     const nowMs = this.#now()
     walk.hopsLeft -= reply.tried.length
     walk.failed += reply.failed
     walk.tried.push(...reply.tried)
     for (const record of reply.chain) {
-      learning.learn(record, nowMs)
+      routing.learn(record, nowMs)
       suspects.clear(record.nodeId)
     }
     for (const notice of reply.notices) this.#notice(walk, notice)
-    learning.absorb(reply.piggyback, nowMs)
+    routing.absorb(reply.piggyback, nowMs)
   }
 
   /** What others could not reach on the way here: the second observer makes a death of it, who knows better says so. */
@@ -313,13 +297,13 @@ export class Lookups<View> {
 
   /** This node is suspected and plainly here. Merging its own death makes the map raise its incarnation. */
   #refute(walk: Walk, suspect: MapRecord): void {
-    this.#components.learning.learn({ ...suspect, status: 'dead' }, this.#now())
+    this.#components.routing.learn({ ...suspect, status: 'dead' }, this.#now())
     const self = this.#self()
     walk.notices.set(self.nodeId, self)
   }
 
   #notice(walk: Walk, record: MapRecord): void {
-    this.#components.learning.learnNews(record, this.#now())
+    this.#components.routing.learnNews(record, this.#now())
     walk.suspects.delete(record.nodeId)
     walk.notices.set(record.nodeId, record)
   }

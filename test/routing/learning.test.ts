@@ -2,7 +2,6 @@ import t from 'tap'
 import { Learning, type LearningMode, RECORDS_MAX } from '../../src/routing/learning.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
 import type { NetworkMap } from '../../src/routing/network-map.ts'
-import type { Member } from '../../src/routing/roster.ts'
 import { Suspects } from '../../src/routing/suspects.ts'
 import { mapOf, record } from './any.ts'
 
@@ -22,7 +21,7 @@ function learner(name: string, known: readonly MapRecord[] = [], mode: LearningM
 function exchange(from: Learner, to: Learner) {
   const name = to.map.recordOf(to.map.self)
   from.map.merge(name, 0)
-  const request = from.learning.forRequest(from.map.roster.numberOf(name.nodeId) as Member)
+  const request = from.learning.forRequest(name.nodeId)
   to.learning.absorb(request, 0)
   const reply = to.learning.forReply(request)
   from.learning.absorb(reply, 0)
@@ -35,11 +34,11 @@ const many = (prefix: string, count: number) =>
 t.test('mode chain carries nothing and takes in nothing but what it is given to learn', async t => {
   const a = learner('a', [record('b')], 'chain')
   a.learning.learnNews(record('c'), 0)
-  t.equal(a.learning.forRequest(1 as Member), undefined)
+  t.equal(a.learning.forRequest(record('b').nodeId), undefined)
   t.ok(a.map.record(record('c').nodeId))
   const b = learner('b', many('n', 5))
-  t.equal(a.learning.forReply(b.learning.forRequest(1 as Member)), undefined)
-  a.learning.absorb(b.learning.forReply(learner('z').learning.forRequest(0 as Member)), 0)
+  t.equal(a.learning.forReply(b.learning.forRequest(record('n0').nodeId)), undefined)
+  a.learning.absorb(b.learning.forReply(learner('z').learning.forRequest(record('z').nodeId)), 0)
   t.equal(a.map.knownCount, 3)
 })
 

@@ -86,7 +86,7 @@ class TestNetwork {
     const components: LookupComponents<string> = {
       map,
       suspects,
-      learning,
+      routing: learning,
       peers: { lookup: (to, request) => this.#deliver(to, request) },
       clock: { monotonicMs: () => this.nowMs },
       responsible: () => (name === this.owner ? { here: true, view: `view of ${name}` } : this.views[name]),

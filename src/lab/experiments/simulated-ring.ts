@@ -17,11 +17,12 @@ import {
 } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Digest } from '../../routing/digest.ts'
-import { Learning, type LearningMode, type Piggyback } from '../../routing/learning.ts'
+import { Learning, type LearningMode } from '../../routing/learning.ts'
 import { type LookupReply, type LookupRequest, Lookups } from '../../routing/lookup.ts'
 import type { MapRecord } from '../../routing/map-record.ts'
 import { NetworkMap } from '../../routing/network-map.ts'
 import { type Member, Roster } from '../../routing/roster.ts'
+import type { Piggyback } from '../../routing/routing.ts'
 import { Suspects } from '../../routing/suspects.ts'
 
 /** The choices that a run makes; SeededRandom of the simulator fits. */
@@ -197,7 +198,7 @@ export class SimulatedRing {
     const learning = new Learning({ map, suspects }, { mode: this.#init.mode })
     const lookups = new Lookups<Member>({
       map,
-      learning,
+      routing: learning,
       suspects,
       peers: { lookup: (to, request) => this.#deliver(to, request) },
       clock: { monotonicMs: () => this.nowMs },

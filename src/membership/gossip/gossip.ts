@@ -14,7 +14,6 @@ import { RoundTrips } from '../../peer/round-trips.ts'
 import type { ChainDriver } from '../../replication/chain/driver.ts'
 import type { Address, NodeId } from '../../ring/identifier.ts'
 import type { MapRecord } from '../../routing/map-record.ts'
-import type { Member } from '../../routing/roster.ts'
 import type { Members } from '../members.ts'
 import { type Beat, type Belief, Beliefs, type Opinion } from './beliefs.ts'
 import { LocalHealth } from './local-health.ts'
@@ -308,14 +307,9 @@ export class Gossip {
 
   #say(to: NodeId, heard?: GossipMessage): GossipMessage {
     const { members } = this.#components
-    const member = members.map.roster.numberOf(to)
     const times = Math.ceil(Math.log(this.#others.length + 2)) + 1
     const piggyback =
-      heard === undefined
-        ? member === undefined
-          ? undefined
-          : members.learning.forRequest(member as Member)
-        : members.learning.forReply(heard.piggyback)
+      heard === undefined ? members.routing.forRequest(to) : members.routing.forReply(heard.piggyback)
     return {
       ...this.#beliefs.tell(this.#watched.has(to), times),
       pairs: this.#pairs.tell(this.#nowMs(), times),
@@ -326,7 +320,7 @@ export class Gossip {
   #hear({ beats, doubts, pairs, piggyback }: GossipMessage, delayMs: number): void {
     const { members } = this.#components
     const nowMs = this.#nowMs()
-    members.learning.absorb(piggyback, nowMs)
+    members.routing.absorb(piggyback, nowMs)
     members.notice()
     const isKnown = (node: NodeId) => members.map.record(node)?.status === 'alive'
     for (const beat of beats)

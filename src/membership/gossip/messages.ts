@@ -4,7 +4,7 @@
  */
 import * as is from '../../peer/shape.ts'
 import type { NodeId } from '../../ring/identifier.ts'
-import type { Piggyback } from '../../routing/learning.ts'
+import type { Piggyback } from '../../routing/routing.ts'
 import { type Beat, type Doubt, NEWS_TOLD_MAX, OBSERVERS_MAX, type Told } from './beliefs.ts'
 import {
   PAIR_KEY_BYTES_MAX,

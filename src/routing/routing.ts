@@ -1,0 +1,44 @@
+/**
+ * What a way of routing has to be able to do: to name the next node for a key, and to learn from what messages carry. Two stand behind
+ * this contract: path learning (learning.ts), by which each node comes to know the whole network, and Kelips (kelips).
+ *
+ * Whoever asks and whoever answers may route in different ways: what they say to each other is the same.
+ */
+import type { Identifier, NodeId } from '../ring/identifier.ts'
+import type { Digest } from './digest.ts'
+import type { MapRecord } from './map-record.ts'
+import type { Merged } from './network-map.ts'
+
+/** What a message carries beside its own content. */
+export interface Piggyback {
+  /** The sender's own record. */
+  readonly from: MapRecord
+  /** Events that just happened, and records learned lately: what the others probably lack. */
+  readonly news: readonly MapRecord[]
+  /** In replies: what the digest of the request lacks. */
+  readonly records: readonly MapRecord[]
+  /** In requests: what the sender knows of one sector. */
+  readonly digest?: Digest
+}
+
+/** How it is called in settings and shown to people: `chain` and `path` are path learning by less and by more. */
+export type RoutingName = 'chain' | 'path'
+
+export interface Routing {
+  readonly name: RoutingName
+  /**
+   * The node that is asked for a key which this node does not answer itself; undefined when nobody is left.
+   * @param except nodes that are not asked: visited before, or suspect.
+   */
+  next(key: Identifier, except: (nodeId: NodeId) => boolean): MapRecord | undefined
+  /** What a request to a node carries; undefined when that is nothing. */
+  forRequest(to: NodeId): Piggyback | undefined
+  /** What the reply to a request that carried `heard` carries. */
+  forReply(heard: Piggyback | undefined): Piggyback | undefined
+  /** Takes in what a message carried. @param nowMs monotonic, as everywhere here. */
+  absorb(heard: Piggyback | undefined, nowMs: number): void
+  /** Takes in a record that is no news in itself, such as a visited node's. */
+  learn(record: MapRecord, nowMs: number): Merged
+  /** Takes in an event that just happened, or a record that somebody tells as news. */
+  learnNews(record: MapRecord, nowMs: number): Merged
+}
