@@ -68,11 +68,6 @@ export class LinkReception<Message> {
     this.#init = init
   }
 
-  /** Links that are open. */
-  get open(): number {
-    return this.#links.size
-  }
-
   /** A CONNECT that asks for a link. Whoever may not have one is answered like at every other endpoint of nodes. */
   accept(request: IncomingMessage, socket: Socket): void {
     const { credentials, refusals } = this.#components

@@ -40,8 +40,9 @@ export interface PeerLinkInit {
   readonly socket: Socket
   /** Who has answered. */
   readonly from: PeerIdentity
-  /** The signature of the request that opened the link. */
+  /** The signature of the request that opened the link, and how this node has named itself in it. */
   readonly opening: string
+  readonly self: string
   /** What the other end says in return at once, messages one behind the other. @throws StoreError for what is none. */
   readonly replied: (from: PeerIdentity, content: Buffer) => void
   /** The way there and back of the oldest of the batches that were taken just now has taken this time, ms. */
@@ -77,7 +78,7 @@ export class PeerLink {
     this.#credentials = credentials
     this.#init = init
     this.#from = init.from
-    this.#self = nodeText(credentials)
+    this.#self = init.self
     this.#writer = new FrameWriter(credentials.secret, init.opening, 'out')
     this.#reader = new FrameReader(credentials.secret, init.opening, 'back')
     this.#usedMs = env.clock.monotonicMs()
@@ -192,7 +193,7 @@ export function sameNode(known: PeerIdentity, content: Buffer): PeerIdentity {
   throw new StoreError('INVALID_REQUEST', 'A link does not change the node at its other end.')
 }
 
-export interface OpenLinkInit extends Omit<PeerLinkInit, 'socket' | 'from' | 'opening'> {
+export interface OpenLinkInit extends Omit<PeerLinkInit, 'socket' | 'from' | 'opening' | 'self'> {
   readonly pool: Pool
   readonly manner: Manner
   /** What a refusal means; `speaks` is the version that the other end has shown. */
@@ -231,7 +232,8 @@ export async function openLink(
       socket.destroy()
       throw notSigned(to)
     }
-    return new PeerLink(components, { ...init, socket, from, opening: question.signature })
+    const self = fields['ring-node'] as string
+    return new PeerLink(components, { ...init, socket, from, opening: question.signature, self })
   } finally {
     timer.cancel()
   }

@@ -204,6 +204,15 @@ t.test('a node that counts a new start while it runs says so, at both ends', asy
   t.same(counters(), [2, 2])
 })
 
+t.test('a start that a node counts while its link opens is told, too', async t => {
+  const node = await nodeUnderTest(t)
+  const { peers, credentials } = senderUnderTest(t)
+  node.app.server.prependListener('connect', () => credentials.startsAnew())
+  peers.send(node.address, { text: 'first' })
+  await seen('the message', () => node.received.length === 1)
+  t.equal(node.received[0]?.[0].boot.counter, 2)
+})
+
 t.test('a link that breaks is told, and the next message opens another', async t => {
   const node = await nodeUnderTest(t)
   let cutAfter = Number.POSITIVE_INFINITY

@@ -9,6 +9,7 @@ import type { Envelope } from '../../replication/chain/messages.ts'
 import { type Arc, arcContains, overlaps, WHOLE_RING } from '../../ring/arc.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { isTrashPath, trashedAt, trashPathOf } from '../../ring/trash-path.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import { SealMarks } from '../../views/range-table.ts'
 import {
@@ -221,7 +222,10 @@ export class ChainInvariants {
     for (const path of paths) {
       if (!arcContains(view, identifierOfPath(path))) continue
       const records = held.map(node => node.recordAt(path))
-      if (records.some(record => record !== undefined && record.version.epoch >= view.epoch)) continue
+      // A trashed version comes and goes with the record of the path that it comes from.
+      const own = trashedAt(path)?.path ?? path
+      const isWritten = (node: ChainNode) => (node.recordAt(own)?.version.epoch ?? 0) >= view.epoch
+      if (held.some(isWritten)) continue
       const versions = records.map(record =>
         record?.body === undefined ? 'absent' : showVersion(record.version),
       )
@@ -298,6 +302,11 @@ export class ChainInvariants {
     const shadow = this.#records.get(node) ?? new Map<PathName, ChainRecord>()
     this.#records.set(node, shadow)
     const before = shadow.get(path)
+    if (isTrashPath(path)) {
+      if (record === undefined) shadow.delete(path)
+      else shadow.set(path, record)
+      return
+    }
     const state = this.#servingState(node, path)
     const serving = state !== undefined && installing.has(state.view.id) ? undefined : state
     if (record === undefined) {
@@ -309,6 +318,9 @@ export class ChainInvariants {
       return
     }
     shadow.set(path, record)
+    for (const name of record.trash ?? [])
+      if (node.recordAt(trashPathOf(path, name)) === undefined)
+        throw new InvariantBroken(`${node.name} has ${path} without what its trash names`, [path])
     if (serving === undefined || record.version.epoch !== serving.view.epoch) return
     if (before !== undefined && compareVersions(record.version, before.version) <= 0) {
       const [from, to] = [showVersion(before.version), showVersion(record.version)]
