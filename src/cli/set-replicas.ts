@@ -3,6 +3,7 @@
  */
 import { type Command, InvalidArgumentError } from 'commander'
 import type { StoreClient } from '../client/client.ts'
+import { NETWORK_BOUNDS } from '../config.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { clearLine, note, print, type Session } from './session.ts'
 
@@ -27,7 +28,11 @@ export function addSetCommand(program: Command, session: Session): void {
       'Tells every node, and waits until each range has that many copies, or as many as there are nodes. Files can be read\n' +
         'and written meanwhile. Ctrl-C ends the waiting, not the change.',
     )
-    .argument('<count>', 'copies of each file, 1 to 15', parseCount)
+    .argument(
+      '<count>',
+      `copies of each file, ${NETWORK_BOUNDS.replicas.min} to ${NETWORK_BOUNDS.replicas.max}`,
+      parseCount,
+    )
     .option('--min <count>', 'copies without which a write is refused', parseCount)
     .option('--no-wait', 'end as soon as the nodes know it')
     .option('--json', 'print what holds from now on as JSON')
@@ -78,6 +83,7 @@ async function waitForCopies(session: Session, client: StoreClient, count: numbe
 }
 
 function parseCount(text: string): number {
-  if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= 15) return Number(text)
-  throw new InvalidArgumentError('It is a whole number from 1 to 15.')
+  const { min, max } = NETWORK_BOUNDS.replicas
+  if (/^\d{1,3}$/.test(text) && Number(text) >= min && Number(text) <= max) return Number(text)
+  throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`)
 }

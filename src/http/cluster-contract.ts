@@ -1,9 +1,11 @@
 /**
  * What /openapi.json says of the endpoints about the network.
  */
+import { NETWORK_BOUNDS } from '../config.ts'
 import { type EndpointContract, json, pathParameter, ringResponseHeaders } from './contract.ts'
 
 const text = { type: 'string' }
+const COPIES = NETWORK_BOUNDS.replicas
 const address = { type: 'string', description: 'host:port' }
 const identifier = { type: 'string', pattern: '^[0-9a-f]{40}$', description: 'A position of the ring.' }
 const addresses = { type: 'array', items: address }
@@ -197,14 +199,14 @@ export const replicasContract: EndpointContract = {
       in: 'query',
       required: true,
       description: 'Copies of each file.',
-      schema: { type: 'integer', minimum: 1, maximum: 15 },
+      schema: { type: 'integer', minimum: COPIES.min, maximum: COPIES.max },
     },
     {
       name: 'min',
       in: 'query',
       description:
         'Copies without which a write is refused, unless there are fewer nodes. Without it the present number, or as many as there are copies.',
-      schema: { type: 'integer', minimum: 1, maximum: 15 },
+      schema: { type: 'integer', minimum: COPIES.min, maximum: COPIES.max },
     },
   ],
   responses: {
