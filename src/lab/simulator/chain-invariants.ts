@@ -14,8 +14,6 @@ import type { BlobId, Version } from '../../storage/record.ts'
 import { SealMarks } from '../../views/range-table.ts'
 import {
   assertChildren,
-  type Ballot,
-  compareBallots,
   compareViews,
   majority,
   type NodeId,
@@ -38,7 +36,6 @@ export class ChainInvariants {
   readonly views = new Map<ViewId, View>()
   /** Views that were active somewhere. */
   readonly active = new Map<ViewId, View>()
-  readonly #promised = new Map<string, Ballot>()
   /** What each running node has at each path. */
   readonly #records = new Map<ChainNode, Map<PathName, ChainRecord>>()
   /** The views that each running node has installed. */
@@ -102,16 +99,7 @@ export class ChainInvariants {
 
   /** A message leaves a node: by then, what it says is stable there. */
   sent(envelope: Envelope): void {
-    const { message, from } = envelope
-    if (this.#nodeOf(from) === undefined) return
-    this.#messages.sent(envelope)
-    if (message.kind !== 'promise' && message.kind !== 'accepted') return
-    const key = `${from} ${message.viewId}`
-    const before = this.#promised.get(key)
-    if (before !== undefined && compareBallots(message.ballot, before) < 0) {
-      throw new InvariantBroken(`${from} goes back on a promise for view ${message.viewId}`, [message.viewId])
-    }
-    this.#promised.set(key, message.ballot)
+    if (this.#nodeOf(envelope.from) !== undefined) this.#messages.sent(envelope)
   }
 
   /** A client was told that a write has happened. */

@@ -7,6 +7,7 @@ import type { Envelope } from '../../replication/chain/messages.ts'
 import {
   type Accepted,
   type Ballot,
+  compareBallots,
   majority,
   type NodeId,
   type View,
@@ -15,6 +16,8 @@ import {
 import { InvariantBroken } from './invariant-broken.ts'
 
 export class MessageInvariants {
+  /** The highest ballot that each node has promised or accepted for each view. */
+  readonly #promised = new Map<string, Ballot>()
   /** What each ballot proposes, which is one value for good. */
   readonly #proposed = new Map<string, ViewId>()
   /** Who has accepted under each ballot. */
@@ -51,11 +54,22 @@ export class MessageInvariants {
   /** A message leaves such a node. */
   sent({ from, message }: Envelope): void {
     if (message.kind === 'accept') this.#noteValue(message.view.id, message.ballot, message.children)
+    if (message.kind === 'promise' || message.kind === 'accepted')
+      this.#notePromise(from, message.viewId, message.ballot)
     if (message.kind !== 'confirmed') return
     for (const viewId of message.viewIds) {
       if (!this.#sealed.has(`${from} ${viewId}`)) continue
       throw new InvariantBroken(`${from} confirms view ${viewId}, which it has sealed`, [viewId])
     }
+  }
+
+  /** Who has promised to answer no ballot below one answers none (Paxos, P1a). */
+  #notePromise(node: NodeId, viewId: ViewId, ballot: Ballot): void {
+    const key = `${node} ${viewId}`
+    const before = this.#promised.get(key)
+    if (before !== undefined && compareBallots(ballot, before) < 0)
+      throw new InvariantBroken(`${node} goes back on a promise for view ${viewId}`, [viewId])
+    this.#promised.set(key, ballot)
   }
 
   /** A ballot has one value. */
