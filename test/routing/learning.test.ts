@@ -66,6 +66,14 @@ t.test('a message carries no more records than it may, from all over the sector'
   t.ok(Math.max(...positions) > 75 && Math.min(...positions) < 25)
 })
 
+t.test('what a dead sender is told of itself takes the place of another record', async t => {
+  const a = learner('a', [record('b')])
+  const b = learner('b', [...many('n', 100), record('a', { status: 'dead' })])
+  const reply = b.learning.forReply(a.learning.forRequest(record('b').nodeId))
+  t.match(reply?.records[0], { nodeId: 'node-a', status: 'dead' })
+  t.equal((reply?.records.length ?? 0) + (reply?.news.length ?? 0), RECORDS_MAX)
+})
+
 t.test('a death goes first, and is told on', async t => {
   const a = learner('a', [record('x'), record('b')])
   const b = learner('b', [...many('n', 100), record('x', { status: 'dead' })])

@@ -235,6 +235,17 @@ t.test('a suspect is asked after all when it is the last one left', async t => {
   t.notOk(network.node('a').suspects.isSuspect(record('d').nodeId, 0))
 })
 
+t.test('of the nodes that a view names a suspect is asked last', async t => {
+  const views = { a: { here: false, replicas: [record('c'), record('d')] } } as const
+  const network = new TestNetwork({ a: 'c', c: '', d: '' }, 'd', 'chain', views)
+  network.node('a').suspects.observe(record('c'), record('z').nodeId, 0)
+  t.equal(chainOf(await network.lookup('a')), 'a d')
+  t.same(
+    network.requests.map(({ to }) => to),
+    ['d'],
+  )
+})
+
 t.test('a node that refuses is passed over but not suspected', async t => {
   const network = new TestNetwork({ a: 'b d', b: '', d: '' }, 'd')
   network.onRequest = to => {

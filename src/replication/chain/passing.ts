@@ -264,7 +264,9 @@ function raiseFloor(m: Passing, before: ViewState, floor: Version, now: Moment):
   }
   advanceClean(chainOf(m, state), floor.seq)
   for (const record of tombstones(m, state, floor, now)) {
-    assert(record.body === undefined && record.intent === undefined, 'only tombstones are collected')
+    const { body, intent, trash } = record
+    assert(body === undefined && intent === undefined, 'only tombstones are collected')
+    assert(trash === undefined, 'a tombstone stays as long as its trash')
     dropRecord(m, record)
   }
   const next = successorIn(state.view, m.self)
@@ -274,10 +276,8 @@ function raiseFloor(m: Passing, before: ViewState, floor: Version, now: Moment):
 
 function tombstones(m: Passing, state: ViewState, floor: Version, now: Moment): ChainRecord[] {
   return [...m.records.tombstones(state.view)].filter(
-    ({ version, outcomes, trash }) =>
-      trash === undefined &&
-      compareVersions(version, floor) <= 0 &&
-      outcomes.every(outcome => isOver(outcome, now)),
+    ({ version, outcomes }) =>
+      compareVersions(version, floor) <= 0 && outcomes.every(outcome => isOver(outcome, now)),
   )
 }
 

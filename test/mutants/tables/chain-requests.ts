@@ -462,6 +462,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "  if (write.once) return end(m, task, { kind: 'stale', record })\n",
     replace: '',
     loss: 'a step of a move is made at another version',
+    tests: ['test/replication/chain/moves.test.ts'],
   },
   {
     id: 'late-tag-answers',
@@ -490,6 +491,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'task?.write?.staging !== undefined && !task.write.open',
     replace: 'task?.write?.staging !== undefined',
     loss: 'a write that may happen is told as one that can not',
+    tests: ['test/replication/chain/bodies.test.ts'],
   },
   {
     id: 'entry-vote-though-sealed',
@@ -525,6 +527,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'if (isMoveWrite(request)) outcomes.push(decisionOf(request, outcome, refusal))',
     replace: '',
     loss: 'a move that was seen is undone, or made twice',
+    tests: ['test/replication/chain/moves.test.ts'],
   },
   {
     id: 'nobody-yields',
@@ -553,6 +556,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "  if (result.kind === 'value' && result.record.intent !== undefined && !looksForOwn)\n    return settle(m, flow, result.record, { own: false })\n",
     replace: '',
     loss: 'a file that has been moved is still read',
+    tests: ['test/replication/chain/moves.test.ts'],
   },
   {
     id: 'move-begins-again-uncovered',
@@ -567,12 +571,13 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "  if (held.write.phase === 'first') held.write.phase = 'burn'\n",
     replace: '',
     loss: 'a write that waited for a move happens twice',
+    tests: ['test/replication/chain/moves.test.ts'],
   },
   {
     id: 'move-key-unchecked',
-    file: 'src/replication/chain/flows.ts',
-    find: '  if (done !== undefined) return answer(m, flow, done)\n',
-    replace: '',
+    file: 'src/replication/chain/moves.ts',
+    find: 'flow.attempts > 0 ? moveUnderKey(record, request.key) : undefined',
+    replace: 'flow.attempts > 999 ? moveUnderKey(record, request.key) : undefined',
     loss: 'a move under a key is made twice',
   },
   {
@@ -583,11 +588,20 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     loss: 'a move goes over a file',
   },
   {
+    id: 'copy-forgotten-when-time-is-up',
+    file: 'src/replication/chain/flows.ts',
+    find: '  if (done !== undefined) return answer(m, flow, done)\n',
+    replace: '',
+    loss: 'a move that has happened is told as one that may not have',
+    tests: ['test/replication/chain/moves.test.ts'],
+  },
+  {
     id: 'undone-though-settling',
     file: 'src/replication/chain/flows.ts',
     find: "step === 'write' && settling === undefined && task",
     replace: "step === 'write' && task",
     loss: 'a request that brought a move to its end is told as undone',
+    tests: ['test/replication/chain/moves.test.ts'],
   },
   {
     id: 'move-removes-uncopied',
@@ -731,6 +745,8 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: '  if (replaced === undefined || m.references.has(id)) return\n',
     replace: '  if (replaced === undefined) return\n',
     loss: 'a body that another record names goes',
+    equivalent:
+      'a body is marked as replaced only when no record names it, and a record that names it takes the mark off (putRecord)',
   },
   {
     id: 'referenced-dropped-with-record',
@@ -943,9 +959,9 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'tombstones-without-their-trash',
-    file: 'src/replication/chain/passing.ts',
-    find: '      trash === undefined &&\n',
-    replace: '',
+    file: 'src/replication/chain/record-table.ts',
+    find: 'if (record.body === undefined && record.trash === undefined) yield record',
+    replace: 'if (record.body === undefined) yield record',
     tests: ['test/replication/chain/trash.test.ts'],
     loss: 'what was removed goes with its tombstone',
   },

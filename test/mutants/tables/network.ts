@@ -334,6 +334,8 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     find: '    a.address === b.address &&\n',
     replace: '',
     loss: 'a node that moved is not reached',
+    equivalent:
+      'an address changes only with the incarnation, which is compared as well (changeSelf and merge of the map)',
   },
   {
     id: 'strangers-without-limit',

@@ -41,6 +41,19 @@ t.test('a write whose body nobody has is told so at once, and only if no try of 
   t.equal(bench.answers.get('w2'), undefined)
   bench.fire('deadline')
   t.match(bench.answers.get('w2'), { kind: 'indeterminate' })
+  let first = true
+  bench.lose = ({ message }) => {
+    const lost = message.kind === 'write' && first
+    if (lost) first = false
+    return lost || (message.kind === 'stage' && !first)
+  }
+  bench.put('n2', 'w3', 'a', 'none', large('b3'))
+  bench.machine('n1').blobs.delete('b3' as BlobId)
+  bench.fire('task', 'n2')
+  bench.fire('retry', 'n2')
+  t.ok([...bench.machine('n2').tasks.values()][0]?.write?.staging, 'it is to be staged once more')
+  nowhere()
+  t.equal(bench.answers.get('w3'), undefined, 'a try of it is under way')
 })
 
 t.test('a replica that lacks the body of a pass fetches it first', async t => {

@@ -46,6 +46,7 @@ t.test('an intent changes the version and not the file', async t => {
   const intended = applyOperation(file, { kind: 'intend', intent }, decided(7))
   t.equal(etagOfRecord(intended), etagOfRecord(file))
   t.ok(intended.intent)
+  t.ok(applyOperation(intended, { kind: 'refuse' }, decided(8)).intent, 'a refusal beside it changes nothing')
   t.equal(applyOperation(intended, { kind: 'abandon' }, decided(8)).intent, undefined)
   t.equal(etagOfRecord(applyOperation(intended, { kind: 'remove' }, decided(8))), undefined)
 })

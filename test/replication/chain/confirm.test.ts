@@ -1,6 +1,6 @@
 import t from 'tap'
 import { absentRecord, type ChainRecord } from '../../../src/replication/chain/chain-record.ts'
-import type { Tag } from '../../../src/replication/chain/messages.ts'
+import type { Envelope, Tag } from '../../../src/replication/chain/messages.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import { Bench, node, path, wholeView } from './bench.ts'
 
@@ -197,3 +197,32 @@ t.test('of two nodes the one that does not decide confirms nothing, for itself o
     for (const kind of ['confirm', 'task', 'retry'] as const) bench.fire(kind)
   for (const id of ['own', 'another']) t.equal(bench.answers.get(id)?.kind, 'value')
 })
+
+t.test(
+  'a read whose record is still under way keeps its place in a round that goes on for another',
+  async t => {
+    const bench = new Bench({ nodes: FIVE, view: wholeView(['n1', 'n2', 'n3'], FIVE) })
+    const names = ['r1', 'r2']
+    const requests = new Map(names.map(name => [name, { kind: 'get', path: path(name) } as const]))
+    bench.event('n4', { kind: 'requests', requests })
+    const questions = bench.wire.splice(0)
+    const reads = questions.flatMap(({ to, message }) => (message.kind === 'read' ? [{ to, message }] : []))
+    const [first, second] = reads
+    if (first === undefined || second === undefined) throw new TypeError('Two replicas were not asked.')
+    const value = ({ to, message }: typeof first) =>
+      bench.deliver(to, 'n4', { kind: 'value', tag: message.tag, record: absent(message.path), vote: false })
+    const answers: Envelope[] = []
+    bench.lose = envelope => envelope.message.kind === 'confirmed' && answers.push(envelope) > 0
+    value(first)
+    // Nobody was quick, so everybody is asked; one more vote comes, which with its replica's own would do for the second.
+    bench.fire('confirm', 'n4')
+    const others = answers.filter(({ from }) => from !== first.to && from !== second.to)
+    const [early, late] = others
+    if (early === undefined || late === undefined) throw new TypeError('Too few were asked.')
+    bench.lose = ({ message }) => message.kind === 'confirm'
+    bench.deliver(early.from, 'n4', early.message)
+    value(second)
+    bench.deliver(late.from, 'n4', late.message)
+    t.same([...bench.answers.keys()].sort(), names)
+  },
+)

@@ -151,3 +151,12 @@ t.test('whom others have looked for in vain is asked once, and its word counts m
   bench.fire('question', 'n1')
   t.ok(isAlive(machine, node('n2')), 'it has answered')
 })
+
+t.test('who is gone from the network is not there, whatever it was heard to say', async t => {
+  const { machine } = alone()
+  heardFrom(machine, node('n2'))
+  const [n1, n2, n3] = [...machine.members.values()]
+  machine.members = new Map([n1, { ...n2, status: 'gone' }, n3].map(each => [each?.node, each])) as never
+  t.notOk(isAlive(machine, node('n2')))
+  t.ok(isAlive(machine, node('n3')))
+})

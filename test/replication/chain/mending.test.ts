@@ -37,3 +37,16 @@ t.test('what a replica has lost it takes again, what is older or not its own it 
   bench.event('n2', { kind: 'mend', record: future })
   t.same(bench.machine('n2').records.get(path('a'))?.version, now.version, 'no view here has written that')
 })
+
+t.test('a replica whose view is sealed takes nothing newer', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w1', 'a')
+  const old = bench.machine('n3').records.get(path('a'))
+  const state = bench.state('n3')
+  bench.machine('n3').views.set(state.view.id, { ...state, sealed: true })
+  bench.put('n1', 'w2', 'a')
+  const now = bench.machine('n1').records.get(path('a'))
+  if (old === undefined || now === undefined) throw new TypeError('They were just put.')
+  bench.event('n3', { kind: 'mend', record: now })
+  t.same(bench.machine('n3').records.get(path('a'))?.version, old.version)
+})

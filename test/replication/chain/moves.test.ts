@@ -2,7 +2,7 @@ import t from 'tap'
 import type { ChainRecord, Intent, KeyOutcome } from '../../../src/replication/chain/chain-record.ts'
 import type { Envelope } from '../../../src/replication/chain/messages.ts'
 import { MOVES_PER_PATH_MAX } from '../../../src/replication/chain/outcomes.ts'
-import { Bench, inline, path } from './bench.ts'
+import { Bench, inline, large, path } from './bench.ts'
 
 const move = (from: string, to: string) =>
   ({ kind: 'move', condition: 'absent', from: path(from), to: path(to) }) as const
@@ -267,4 +267,104 @@ t.test('a move goes on from what an older program has written, and by its rules'
   bench.fire('task')
   t.ok(bench.answers.has('m'))
   t.equal(bench.get('n3', 'r2', 'b'), 'other')
+})
+
+/** The move that is under way at n2 asks its last question again; nobody has answered it. */
+function answerTo(bench: Bench, message: { kind: 'stale' | 'failed'; record: ChainRecord }): void {
+  const [tag] = bench.machine('n2').tasks.keys()
+  if (tag === undefined) throw new TypeError('n2 waits for nothing.')
+  bench.deliver('n1', 'n2', { tag, ...message })
+}
+
+t.test('what was written at the source after a move was settled is not removed by its mover', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w', 'a')
+  bench.lose = ({ to, message }) => to === 'n2' && message.kind === 'written' && message.record === undefined
+  bench.ask('n2', 'm', move('a', 'b'))
+  t.equal(bench.get('n3', 'r0', 'a'), 'absent', 'somebody else has settled it')
+  // More writes than the history of the source names.
+  for (let write = 0; write < 40; write++) bench.put('n1', `other${write}`, 'a')
+  bench.lose = () => false
+  bench.fire('task')
+  t.match(bench.answers.get('m'), done(3))
+  t.equal(bench.get('n3', 'r1', 'a'), 'other39')
+})
+
+t.test('a mover that does not know whether its source is free does not begin again', async t => {
+  const bench = halfMove()
+  const at = (name: string) => bench.machine('n1').records.get(path(name)) as ChainRecord
+  const { intent } = at('a')
+  const source = { ...at('a'), intent: undefined }
+  const refused = { key: intent?.moveId as string, fingerprint: '', expiresAtMs: 0, refused: true }
+  const move = { moveId: intent?.moveId as never, source: path('a'), refusal: 'yielded' as const }
+  const outcome = { ...refused, version: { epoch: 1, seq: 3 }, replaced: false, file: undefined, move }
+  bench.lose = ({ from, message }) => from === 'n2' && message.kind === 'write'
+  answerTo(bench, { kind: 'failed', record: { ...source, path: path('b'), outcomes: [outcome] } })
+  answerTo(bench, { kind: 'stale', record: { ...source, version: { epoch: 1, seq: 90 }, history: [] } })
+  t.match(bench.answers.get('m'), { kind: 'indeterminate' })
+})
+
+t.test(
+  'a copy that is remembered was made, though an older head says that the path was written since',
+  async t => {
+    const bench = halfMove()
+    const record = bench.machine('n1').records.get(path('a')) as ChainRecord
+    const { intent } = record
+    const source = { ...record, intent: undefined }
+    const move = { moveId: intent?.moveId as never, source: path('a') }
+    const copied = { key: '', fingerprint: '', expiresAtMs: 0, refused: false, replaced: false, move }
+    const outcome = { ...copied, version: { epoch: 1, seq: 3 }, file: undefined }
+    bench.lose = () => false
+    answerTo(bench, { kind: 'stale', record: { ...source, path: path('b'), outcomes: [outcome] } })
+    t.match(bench.answers.get('m'), { kind: 'done', version: { epoch: 1, seq: 3 } })
+    t.equal(bench.get('n3', 'r', 'a'), 'absent')
+  },
+)
+
+t.test('an earlier move under the same key is not taken for the copy of this one', async t => {
+  const key = { key: 'k', fingerprint: 'f', expiresAtMs: 9e15 }
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'x', 'c')
+  t.match(bench.ask('n2', 'm0', { ...moveOver('c', 'b'), key }), { kind: 'done' })
+  bench.put('n1', 'w', 'a')
+  bench.lose = ({ from, message }) =>
+    from === 'n2' && message.kind === 'write' && message.request.operation.kind === 'put'
+  bench.ask('n2', 'm', { ...moveOver('a', 'b'), key })
+  // A mover of protocol 2 says nothing of a condition.
+  const record = bench.machine('n1').records.get(path('a')) as ChainRecord
+  const { condition: _, ...intent } = record.intent as Intent
+  for (const name of ['n1', 'n2', 'n3']) bench.machine(name).records.put({ ...record, intent })
+  bench.put('n1', 'other', 'b')
+  t.equal(bench.get('n3', 'r', 'a'), 'w', 'the file is where it was')
+})
+
+t.test('a move whose copy was made has happened, though nobody answers any more', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w', 'a')
+  bench.lose = ({ from, message }) =>
+    from === 'n2' && message.kind === 'write' && message.request.operation.kind === 'remove'
+  bench.ask('n2', 'm', move('a', 'b'))
+  bench.fire('deadline', 'n2')
+  t.match(bench.answers.get('m'), done(3))
+})
+
+t.test('a write that a move has held up is burnt before it is tried again', async t => {
+  const bench = halfMove()
+  bench.log.length = 0
+  t.match(bench.put('n3', 'w2', 'a'), { kind: 'done' })
+  const asked = bench.log.filter(line => /^n3>n1 (write|burn)$|^n1>n3 refused$/.test(line))
+  t.notOk(asked.includes('n1>n3 refused'), asked.join())
+  t.same(asked.slice(-2), ['n3>n1 burn', 'n3>n1 write'])
+})
+
+t.test('a write that waits for a move when time is up is not told as one that changed nothing', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.put('n1', 'w', 'a', 'none', large('b1'))
+  bench.lose = ({ from, message }) =>
+    from === 'n2' && message.kind === 'write' && message.request.operation.kind === 'put'
+  bench.ask('n2', 'm', move('a', 'b'))
+  bench.lose = ({ message }) => message.kind === 'stage'
+  bench.put('n3', 'w2', 'a')
+  bench.fire('deadline', 'n3')
+  t.match(bench.answers.get('w2'), { kind: 'indeterminate' })
 })

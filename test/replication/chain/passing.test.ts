@@ -121,3 +121,14 @@ t.test('after a restart the head passes on again what it does not know to be ack
   bench.restart('n1')
   t.equal(bench.machine('n3').records.get(path('a'))?.body?.sha256, 'w')
 })
+
+t.test('a mark of what is clean leaves out what was written before it and is not acknowledged', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ message }) => message.kind === 'pass' && message.record.path === path('a')
+  bench.put('n1', 'w1', 'a')
+  t.match(bench.put('n1', 'w2', 'b'), { kind: 'done' })
+  t.equal(bench.answers.get('w1'), undefined)
+  bench.restart('n1')
+  t.equal(bench.state('n1').clean, 0)
+  t.not(bench.get('n1', 'r', 'a'), 'w1', 'what only the head has is not shown')
+})

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Message } from '../../../src/replication/chain/messages.ts'
-import { isSuperseded } from '../../../src/replication/chain/spares.ts'
+import { isSettled, isSuperseded } from '../../../src/replication/chain/spares.ts'
 import { asSource, childrenOf, type NodeId, type View } from '../../../src/views/view.ts'
 import { Bench, large, path, wholeView } from './bench.ts'
 
@@ -179,3 +179,21 @@ t.test('only the head of a view says that all have everything', async t => {
     [],
   )
 })
+
+t.test(
+  'a view is the only source of its children when it served, has all bodies and leaves no member out',
+  async t => {
+    const bench = new Bench({ nodes: NAMES, view: V1 })
+    const machine = bench.machine('n1')
+    bench.event('n1', { kind: 'members', members: bench.members(...NAMES) })
+    const state = bench.state('n1')
+    t.ok(isSettled(machine, state))
+    t.notOk(isSettled(machine, { ...state, complete: false }), 'others may have a body that is missing')
+    t.notOk(isSettled(machine, { ...state, active: false }), 'the state lies in the view before it')
+    bench.event('n1', { kind: 'members', members: bench.members('n1', 'n2', 'n3') })
+    const pair = { ...state, view: wholeView(['n1', 'n2'], ['n1', 'n2', 'n3']) }
+    t.notOk(isSettled(machine, pair))
+    machine.suspects.add('n3' as NodeId)
+    t.notOk(isSettled(machine, pair), 'one that nobody reaches may come back')
+  },
+)
