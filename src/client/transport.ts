@@ -35,6 +35,11 @@ const BACK_OFF_GROWN_MS = 5_000
 const BACK_OFF_MAX_MS = 10_000
 /** Where nobody has ever answered, more likely nobody is than somebody restarts: a person is told after a second. */
 const FIRST_CONTACT_ATTEMPTS_MAX = 4
+/**
+ * Answers that name the nodes without which it can't be done. The others have looked for them already, and those that restart take longer
+ * than a person waits: the second such answer is told.
+ */
+const LACKING_ANSWERS_MAX = 2
 
 /** One request on its way through several tries. */
 interface Sending {
@@ -44,6 +49,7 @@ interface Sending {
   bodyBegan: boolean
   /** What the network has said that is lacking: a better last word than that one of the lacking nodes does not answer. */
   lacking: StoreError | undefined
+  lackingAnswers: number
 }
 
 interface Failure {
@@ -74,7 +80,8 @@ export class Transport {
    *   and no answer came; REQUEST_TIMEOUT; what the source of the body threw; or the reason of the signal.
    */
   async send<T>(request: WireRequest, take: (reply: Reply) => T | Promise<T>): Promise<T> {
-    const sending: Sending = { request, mayHaveHappened: false, bodyBegan: false, lacking: undefined }
+    const untold = { lacking: undefined, lackingAnswers: 0 }
+    const sending: Sending = { request, mayHaveHappened: false, bodyBegan: false, ...untold }
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.#round(sending, take)
       if ('done' in outcome) return outcome.done
@@ -83,7 +90,8 @@ export class Transport {
         ? this.#init.attemptsMax
         : Math.min(this.#init.attemptsMax, FIRST_CONTACT_ATTEMPTS_MAX)
       const waitMs = this.#backOffMs(attempt, error.retryAfterSeconds)
-      if (!repeatable || attempt >= attemptsMax || waitMs > BACK_OFF_MAX_MS)
+      const isLacking = sending.lackingAnswers >= LACKING_ANSWERS_MAX
+      if (!repeatable || isLacking || attempt >= attemptsMax || waitMs > BACK_OFF_MAX_MS)
         throw error.code === 'UNAVAILABLE' ? (sending.lacking ?? error) : error
       await this.#env.timers.sleep(waitMs, request.signal)
     }
@@ -141,7 +149,10 @@ export class Transport {
     const unsent = neverLeft(cause)
     sending.mayHaveHappened ||= isWrite(request) && !unsent && code === undefined
     const error = this.#toStoreError(cause, route, sending)
-    if (error.missing !== undefined) sending.lacking = error
+    if (error.missing !== undefined) {
+      sending.lacking = error
+      sending.lackingAnswers += 1
+    }
     const how = howOf(cause, code, route)
     const harmless = !isWrite(request) || request.headers?.['idempotency-key'] !== undefined
     const bodyGone = request.bodyOnce === true && (sending.bodyBegan || !unsent)

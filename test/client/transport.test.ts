@@ -369,6 +369,16 @@ t.test('a stream that can be sent once goes elsewhere as long as nothing of it w
   t.equal(tail.seen.length, 1)
 })
 
+t.test('the second answer that names who is missing is told', async t => {
+  const lacking = json(503, {
+    error: { code: 'UNAVAILABLE', message: 'Too few nodes.', retryable: true, missing: ['127.0.0.1:9'] },
+  })
+  const { origin, seen } = await scriptedServer(t, [lacking, hangUp, lacking])
+  const { transport } = transportTo(t, origin, { attemptsMax: 10 })
+  await t.rejects(transport.send(read, jsonOf), { code: 'UNAVAILABLE', missing: ['127.0.0.1:9'] })
+  t.equal(seen.length, 3)
+})
+
 t.test('the last word is who is missing, and not that one of those does not answer', async t => {
   const lacking = json(503, {
     error: { code: 'UNAVAILABLE', message: 'Too few nodes.', retryable: true, missing: ['127.0.0.1:9'] },

@@ -6,7 +6,7 @@ import type { Env, Timer } from '../../env.ts'
 import { StoreError } from '../../errors.ts'
 import { type Address, type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
-import { majority, type NodeId, type View } from '../../views/view.ts'
+import { majority, type NodeId, type View, type ViewId } from '../../views/view.ts'
 import type { ChainDriver } from './driver.ts'
 import type { Outcome } from './machine-state.ts'
 import type { NetworkView } from './network-view.ts'
@@ -20,6 +20,9 @@ const PATIENCE_MS = 1_000
 
 /** How often it is looked at what those wait for who wait, ms. */
 const LOOK_MS = 100
+
+/** A range that nobody has asked for so long may have been there in between, ms: patience begins anew. */
+const REMEMBERED_MS = 5_000
 
 export interface LostRangesComponents {
   readonly env: Env
@@ -36,6 +39,8 @@ interface Waiting {
 export class LostRanges {
   readonly #components: LostRangesComponents
   readonly #waiting = new Set<Waiting>()
+  /** Views that look lost, since when, and when that was last seen. */
+  readonly #lost = new Map<ViewId, { readonly sinceMs: number; seenMs: number }>()
   #looking: Timer | undefined
 
   constructor(components: LostRangesComponents) {
@@ -82,19 +87,45 @@ export class LostRanges {
     return [...new Set(views.flatMap(view => missingOf(known, view)))]
   }
 
-  /** Resolves to those that are missing once positions have been lost for a while; at once to none when they are not. */
+  /**
+   * Resolves to those that are missing once positions have been lost for a while; at once to none when they are not. Whoever asks for
+   * what others have waited for in vain waits for one look.
+   */
   async whenLost(positions: readonly Identifier[]): Promise<NodeId[]> {
     const { env } = this.#components
-    const sinceMs = env.clock.monotonicMs()
     let missing = this.missingAt(positions)
-    if (missing.length > 0) this.#seek(missing)
-    while (missing.length > 0 && env.clock.monotonicMs() - sinceMs < PATIENCE_MS) {
+    const sinceMs = missing.length === 0 && this.#lost.size === 0 ? 0 : this.#lostSinceMs(positions)
+    if (missing.length === 0) return missing
+    this.#seek(missing)
+    do {
       // Others may have gone on long ago, and told nobody who was not there (docs/decisions/0244).
       for (const position of positions) this.#components.driver.tellMyself({ kind: 'where', position })
       await env.timers.sleep(LOOK_MS)
       missing = this.missingAt(positions)
-    }
+    } while (missing.length > 0 && env.clock.monotonicMs() - sinceMs < PATIENCE_MS)
+    this.#lostSinceMs(positions)
     return missing
+  }
+
+  /** Since when the last of the positions that look lost does, as far as somebody has asked for them; notes that they do now. */
+  #lostSinceMs(positions: readonly Identifier[]): number {
+    const { env, driver } = this.#components
+    const nowMs = env.clock.monotonicMs()
+    for (const [id, { seenMs }] of this.#lost) if (nowMs - seenMs > REMEMBERED_MS) this.#lost.delete(id)
+    let latestMs = Number.NEGATIVE_INFINITY
+    for (const position of positions) {
+      const view = driver.known.covering(position)
+      if (view === undefined) continue
+      if (missingOf(driver.known, view).length === 0) {
+        this.#lost.delete(view.id)
+        continue
+      }
+      const lost = this.#lost.get(view.id) ?? { sinceMs: nowMs, seenMs: nowMs }
+      lost.seenMs = nowMs
+      this.#lost.set(view.id, lost)
+      latestMs = Math.max(latestMs, lost.sinceMs)
+    }
+    return latestMs
   }
 
   /** As whenLost, of every range that this node knows. */

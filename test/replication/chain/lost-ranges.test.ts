@@ -70,6 +70,33 @@ t.test('a request for a lost range is refused within two seconds, and names who 
   t.same(new Set(around), new Set([identifierOfPath(GET.path)]), 'and others, who has the range now')
 })
 
+t.test('whoever asks for what others have waited for in vain is refused after one look', async t => {
+  const { env, lost, suspects, asked } = lostRanges(viewOf(nodes('a', 'b')))
+  const isRefusedAfter = async (ms: number) => {
+    let error: unknown
+    const ended = lost.request(GET).catch(caught => {
+      error = caught
+    })
+    await env.advance(ms - 100)
+    t.equal(error, undefined)
+    await env.advance(200)
+    t.match(error, { code: 'UNAVAILABLE' })
+    await ended
+  }
+  suspects.add('b' as NodeId)
+  await isRefusedAfter(1_000)
+  await isRefusedAfter(100)
+  await env.advance(4_000)
+  await isRefusedAfter(100)
+  t.same(asked, ['b', 'b', 'b'], 'each asks whether it is back')
+  await env.advance(6_000)
+  await isRefusedAfter(1_000)
+  suspects.clear()
+  t.same(await lost.whenLost([POSITION]), [])
+  suspects.add('b' as NodeId)
+  await isRefusedAfter(1_000)
+})
+
 t.test('one that comes back meanwhile is waited for', async t => {
   const { env, lost, suspects, answer } = lostRanges(viewOf(nodes('a', 'b')))
   suspects.add('b' as NodeId)
@@ -113,6 +140,7 @@ t.test('of all ranges that are known, those that are lost are waited for togethe
   await env.advance(1_100)
   t.same(await missing, ['b', 'c'])
   t.same(asked, ['b', 'c'], 'they were asked whether they are back')
+  await env.advance(6_000)
   const back = lost.whenAnyLost()
   await env.advance(300)
   suspects.clear()
