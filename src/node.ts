@@ -42,6 +42,10 @@ interface Running {
   s3: S3Server
 }
 
+/** Nobody has said where the network is: the first node on another port than the usual one is told how it founds one. */
+const UNNAMED_BOOT =
+  ': none was named, so it is the usual one; the first node of a network takes -b with its own port'
+
 export class StoreNode implements NodeControl {
   readonly #env: Env
   readonly #config: NodeConfig
@@ -266,7 +270,7 @@ export class StoreNode implements NodeControl {
   }
 
   async #join(storage: NodeStorage, config: NodeConfig): Promise<Joined> {
-    const { boots, foundsWhenNoneHas, wish, zone, secret, tls, joinTimeoutMs } = config
+    const { boots, namesBoots, foundsWhenNoneHas, wish, zone, secret, tls, joinTimeoutMs } = config
     const env = this.#env
     const init: JoinInit = {
       nodeId: storage.nodeId as NodeId,
@@ -282,7 +286,10 @@ export class StoreNode implements NodeControl {
       joinTimeoutMs,
       signal: this.#stopSignal.signal,
       waiting: (boot, error) =>
-        env.log.warn({ op: 'join', boot, err: error.message }, 'waiting for the boot node'),
+        env.log.warn(
+          { op: 'join', boot, err: error.message },
+          `waiting for the boot node${namesBoots ? '' : UNNAMED_BOOT}`,
+        ),
     }
     if (boots.length === 0) return joinNetwork({ env, store: storage.replica }, init)
     const waiting = await this.#openWaitingServer(init)

@@ -39,6 +39,22 @@ t.test('a node answers from start to stop, and keeps its files on disk', async t
   t.equal(await (await fetch(`${second.url}/get/a.txt`)).text(), 'hello')
 })
 
+t.test('a node that was told of no boot node says how the first one is started', async t => {
+  const waits = async (namesBoots: boolean) => {
+    const env = notingEnv()
+    // Port 9 is discard's; nothing listens there.
+    const config = { ...readNodeConfig({ port: '0', boot: '9', memory: true }, {}), namesBoots }
+    const node = new StoreNode({ env }, config)
+    const started = t.rejects(node.start())
+    await until(() => env.messages.some(message => message.startsWith('waiting')))
+    await node.stop()
+    await started
+    return env.messages.find(message => message.startsWith('waiting'))
+  }
+  t.equal(await waits(true), 'waiting for the boot node')
+  t.match(await waits(false), /none was named.*the first node of a network takes -b with its own port/)
+})
+
 t.test('the advertised address is the one in replies', async t => {
   const { url } = await runningNode(t, { advertise: 'files.example:80' })
   const reply = await fetch(`${url}/exists/a`)
