@@ -1,9 +1,16 @@
 /**
  * Loaded into a node before anything else (`--import`): its wall clock is TEST_CLOCK_OFFSET_MS ahead of the machine's, or
- * behind it when that is negative. Monotonic clocks and timers stay as they are.
+ * behind it when that is negative. It jumps a day ahead at the first SIGUSR2, and at each further one as far back or ahead again.
+ * Monotonic clocks and timers stay as they are.
  */
 const SystemDate = Date
-const offsetMs = Number(process.env.TEST_CLOCK_OFFSET_MS ?? 0)
+let offsetMs = Number(process.env.TEST_CLOCK_OFFSET_MS ?? 0)
+let jumpMs = 24 * 3_600_000
+
+process.on('SIGUSR2', () => {
+  offsetMs += jumpMs
+  jumpMs = -jumpMs
+})
 
 globalThis.Date = class extends SystemDate {
   constructor(...given) {

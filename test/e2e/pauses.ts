@@ -33,7 +33,7 @@ export interface PausesResult {
   readonly noticed: { readonly longest: number; readonly median: number }
 }
 
-interface Copied {
+export interface Copied {
   readonly records: number
   readonly bytes: number
 }
@@ -159,7 +159,7 @@ async function haveReplicas(client: Client, without: string): Promise<boolean> {
 }
 
 /** What all nodes have copied since they started. */
-async function copiedBy(cluster: Cluster): Promise<Copied> {
+export async function copiedBy(cluster: Cluster): Promise<Copied> {
   const texts = await Promise.all(
     cluster.nodes.map(async ({ client }) => (await client.send('GET', '/metrics')).body.toString()),
   )

@@ -37,6 +37,9 @@ const GONE_KEPT_MS = 60_000
 
 export const PAIR_VERSION_MAX = 2 ** 48
 
+/** What nobody counts up to. Whoever took a greater one in could set nothing more that others would take. */
+const VERSION_HEARD_MAX = PAIR_VERSION_MAX / 2
+
 interface Kept {
   readonly value: string
   readonly version: number
@@ -52,7 +55,7 @@ export class Pairs {
   #version = 0
   /** Where the next message goes on among those that are no news. */
   #next = 0
-  /** Pairs of others for which there was no room. */
+  /** Pairs of others for which there was no room, or of a version that nobody counts up to. */
   turnedAway = 0
 
   constructor(init: { readonly self: NodeId }) {
@@ -91,6 +94,10 @@ export class Pairs {
 
   /** Takes in what another node said. @param delayMs how long it was under way at the most. */
   hear(pair: Pair, nowMs: number, delayMs: number): void {
+    if (pair.version > VERSION_HEARD_MAX) {
+      this.turnedAway++
+      return
+    }
     const leftMs = Math.min(pair.leftMs - delayMs, GOSSIP_FIELDS.ttl.max)
     this.#version = Math.max(this.#version, pair.version)
     const kept = this.#kept.get(pair.key)

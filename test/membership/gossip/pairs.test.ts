@@ -4,6 +4,7 @@ import { errorCode } from '../../../src/errors.ts'
 import {
   PAIR_KEY_BYTES_MAX,
   PAIR_VALUE_BYTES_MAX,
+  PAIR_VERSION_MAX,
   PAIRS_MAX,
   PAIRS_TOLD_MAX,
   type Pair,
@@ -131,6 +132,17 @@ t.test('what has gone for long is forgotten, and does not fill the memory before
   pairs.expire(10_000 + MINUTE)
   t.same(pairs.tell(0, 1), [], 'nothing is left of them')
 })
+
+t.test(
+  'a version that nobody counts up to is not taken: what is set afterwards reaches the others',
+  async t => {
+    const pairs = new Pairs({ self: a })
+    pairs.hear({ key: 'x', value: 'for ever', version: PAIR_VERSION_MAX, owner: b, leftMs: MINUTE }, 0, 0)
+    t.equal(pairs.get('x', 0), undefined)
+    t.equal(pairs.turnedAway, 1)
+    t.equal(pairs.set('x', 'mine', MINUTE, 0).version, 1)
+  },
+)
 
 t.test('law: whatever the order, all who hear the same pairs keep the same', async () => {
   const pair = fc.record({
