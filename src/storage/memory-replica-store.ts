@@ -41,8 +41,9 @@ export class MemoryReplicaStore implements ReplicaStore {
     }
   }
 
-  *tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
-    for (const record of this.records(lo, hi)) if (record.file === undefined) yield record
+  *tombstones(lo: Identifier, hi: Identifier, withTrash = false): Iterable<KeptRecord> {
+    for (const record of this.records(lo, hi))
+      if (record.file === undefined && (withTrash || record.hasTrash !== true)) yield record
   }
 
   *inspect(lo: Identifier, hi: Identifier): Iterable<InspectedRecord> {

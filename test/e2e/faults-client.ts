@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, type Dispatcher, request } from 'undici'
-import type { Action, Answer, HistoryRecorder } from '../../src/lab/simulator/history.ts'
+import type { Answer, FileAction, HistoryRecorder } from '../../src/lab/simulator/history.ts'
 import type { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
 import { urlPath } from './client.ts'
 import type { ForcedRanges } from './faults-eras.ts'
@@ -68,7 +68,7 @@ export class FaultClient {
   }
 
   /** One action as a request to one node, and its reply as an answer. */
-  async ask(address: string, path: string, action: Action): Promise<Answer> {
+  async ask(address: string, path: string, action: FileAction): Promise<Answer> {
     const signal = AbortSignal.timeout(this.#init.patienceMs)
     try {
       const reply = await this.#send(address, path, action, signal)
@@ -82,7 +82,7 @@ export class FaultClient {
     }
   }
 
-  #action(path: string): Action {
+  #action(path: string): FileAction {
     const { random } = this.#components
     const roll = random.int(0, 99)
     const size = random.pick(this.#init.sizes)
@@ -99,7 +99,7 @@ export class FaultClient {
   #send(
     address: string,
     path: string,
-    action: Action,
+    action: FileAction,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
     const at = `http://${address}`
@@ -123,7 +123,7 @@ export class FaultClient {
     }
   }
 
-  async #answerOf(reply: Dispatcher.ResponseData, action: Action): Promise<Answer> {
+  async #answerOf(reply: Dispatcher.ResponseData, action: FileAction): Promise<Answer> {
     if (reply.statusCode >= 200 && reply.statusCode < 300) {
       this.#count('OK')
       const { etag } = reply.headers as { etag?: string }

@@ -14,6 +14,12 @@ type action struct {
 	Kind  string  `json:"kind"`
 	Value string  `json:"value"`
 	Etag  *string `json:"etag"`
+	// Of a write: the value in the trash whose bytes it brings back, and whether its bytes are those of another file.
+	Restores *string `json:"restores"`
+	Copied   bool    `json:"copied"`
+	// What is looked for in the trash, and what is taken out of it.
+	Of     string   `json:"of"`
+	Values []string `json:"values"`
 	// Of the removal that a move is at its source: the write that it is at its destination.
 	MovedTo *moved `json:"movedTo"`
 }
@@ -26,10 +32,12 @@ type moved struct {
 
 // An answer is what a client was told.
 type answer struct {
-	Kind    string  `json:"kind"`
-	Value   string  `json:"value"`
-	Etag    *string `json:"etag"`
-	Created *bool   `json:"created"`
+	Kind  string `json:"kind"`
+	Value string `json:"value"`
+	// What the trash of the path has.
+	Values  []string `json:"values"`
+	Etag    *string  `json:"etag"`
+	Created *bool    `json:"created"`
 }
 
 // An operation is one call of one client.

@@ -79,6 +79,18 @@ func judgePath(operations []*operation, timeout time.Duration) (string, string) 
 	if err != nil {
 		return notLinearizable, err.Error()
 	}
+	found, reason := judgeRegister(operations, known, timeout)
+	for _, one := range focuses(operations) {
+		if found != linearizable {
+			break
+		}
+		known.focus = one
+		found, reason = judgeRegister(operations, known, timeout)
+	}
+	return found, reason
+}
+
+func judgeRegister(operations []*operation, known etags, timeout time.Duration) (string, string) {
 	model := porcupine.NondeterministicModel{
 		Init: func() []interface{} { return []interface{}{file{}} },
 		Step: func(state, input, _ interface{}) []interface{} {
@@ -89,7 +101,7 @@ func judgePath(operations []*operation, timeout time.Duration) (string, string) 
 			return states
 		},
 	}
-	switch porcupine.CheckOperationsTimeout(model.ToModel(), intervals(operations), timeout) {
+	switch porcupine.CheckOperationsTimeout(model.ToModel(), intervals(operations, known.focus), timeout) {
 	case porcupine.Ok:
 		return linearizable, ""
 	case porcupine.Illegal:
@@ -104,7 +116,7 @@ func judgePath(operations []*operation, timeout time.Duration) (string, string) 
 //
 // An operation of unknown outcome may take effect at any later time, or never. Where somebody has read what it wrote, it
 // has taken effect before that read was answered, since every value is written once. One that changes nothing is left out.
-func intervals(operations []*operation) []porcupine.Operation {
+func intervals(operations []*operation, focus *focus) []porcupine.Operation {
 	seen := map[string]float64{}
 	for _, each := range operations {
 		if each.action.Kind != "get" || each.answer.Kind != "ok" {
@@ -124,7 +136,7 @@ func intervals(operations []*operation) []porcupine.Operation {
 		if each.answer.Kind == "unknown" {
 			at, isSeen := seen[each.action.Value]
 			switch {
-			case each.action.Kind == "get" || each.action.Kind == "exists":
+			case isRead(each.action.Kind), each.action.Kind == "forget" && focus == nil:
 				continue
 			case each.action.Value != "" && isSeen:
 				// Read before it was asked for: the order of the two calls will show it.

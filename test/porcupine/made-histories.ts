@@ -1,12 +1,12 @@
 /**
  * Histories that are linearizable by how they are made, and such that can't be, by how they are spoiled.
  */
-import type { Action, Answer, Operation } from '../../src/lab/simulator/history.ts'
+import type { Action, Answer, FileAction, Operation } from '../../src/lab/simulator/history.ts'
 import { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
 
 interface Call {
   readonly client: string
-  readonly action: Action
+  readonly action: FileAction
   readonly invokedAtMs: number
   /** The moment of its effect. */
   readonly atMs: number
@@ -51,7 +51,7 @@ function ofPath(random: SeededRandom, path: string): Operation[] {
   return perform(path, calls)
 }
 
-function drawAction(random: SeededRandom, value: string, before: number): Action {
+function drawAction(random: SeededRandom, value: string, before: number): FileAction {
   const etag = `e${before}`
   switch (random.pick(['get', 'get', 'get', 'exists', 'put', 'create', 'replace', 'remove', 'remove if'])) {
     case 'get':
@@ -92,7 +92,7 @@ function perform(path: string, calls: readonly Call[]): Operation[] {
   })
 }
 
-function act(world: World, action: Action, etag: string): Answer {
+function act(world: World, action: FileAction, etag: string): Answer {
   const stood = world.value !== undefined
   if (action.kind === 'get')
     return stood ? { kind: 'ok', value: world.value as string, etag: world.etag } : GONE
@@ -126,7 +126,7 @@ export function goodMoves(seed: number): Operation[] {
     // Each call is over before the next begins, but for those that nobody is told of.
     const times = { invokedAtMs: atMs + random.between(1, 2), answeredAtMs: atMs + random.between(3, 4) }
     atMs += 5
-    const call = (id: string, at: string, action: Action, answer: Answer) => {
+    const call = (id: string, at: string, action: FileAction, answer: Answer) => {
       const answeredAtMs = answer.kind === 'unknown' ? undefined : times.answeredAtMs
       operations.push({ ...times, id: `${index}${id}`, client: 'c', path: at, action, answer, answeredAtMs })
     }
@@ -301,4 +301,69 @@ function told(operations: readonly Operation[], read: Operation, write: Operatio
   const answer: Answer =
     write === undefined ? GONE : { kind: 'ok', value: (write.action as { value: string }).value }
   return operations.map(operation => (operation.id === read.id ? { ...operation, answer } : operation))
+}
+
+/** One path whose trash is listed, restored from and emptied, each call over before the next but for those that nobody is told of. */
+export function goodTrash(seed: number): Operation[] {
+  const random = new SeededRandom(seed)
+  const operations: Operation[] = []
+  let file: string | undefined
+  let trash: string[] = []
+  let atMs = 0
+  for (let index = 0; index < 24; index++) {
+    const times = { invokedAtMs: atMs + random.between(1, 2), answeredAtMs: atMs + random.between(3, 4) }
+    atMs += 5
+    const call = (action: Action, answer: Answer) => {
+      const id = `${operations.length}`
+      const answeredAtMs = answer.kind === 'unknown' ? undefined : times.answeredAtMs
+      operations.push({ ...times, id, client: 'c', path: 'p', action, answer, answeredAtMs })
+    }
+    const value = `v${index}`
+    const oldest = random.chance(0.8) ? trash[0] : undefined
+    const told: Answer = { kind: random.chance(0.85) ? 'ok' : 'unknown' }
+    const kind = random.pick(['trash', 'trash', 'put', 'put', 'remove', 'restore', 'forget'])
+    if (kind === 'trash') call({ kind }, { kind: 'ok', values: [...trash] })
+    else if (kind === 'forget' && oldest !== undefined) {
+      call({ kind, values: [oldest] }, told)
+      trash = trash.filter(one => one !== oldest)
+    } else if (kind === 'remove') {
+      call({ kind }, file === undefined ? GONE : told)
+      if (file !== undefined) trash = [...trash, file]
+      file = undefined
+    } else if (kind === 'put' || (kind === 'restore' && oldest !== undefined)) {
+      if (kind === 'restore') call({ kind: 'trashed', of: oldest as string }, { kind: 'ok' })
+      call({ kind: 'put', value, ...(kind === 'restore' && { restores: oldest as string }) }, told)
+      const left = kind === 'restore' ? trash.filter(one => one !== oldest) : trash
+      trash = file === undefined ? left : [...left, file]
+      file = value
+    }
+  }
+  return operations
+}
+
+/** The history with a list of the trash that lacks what nobody has taken out, or has what stands at the path. */
+export function spoiledTrash(
+  operations: readonly Operation[],
+  random: SeededRandom,
+): Operation[] | undefined {
+  const lists = operations.filter(({ action }) => action.kind === 'trash')
+  const restores = operations.some(({ action }) => 'restores' in action && action.restores !== undefined)
+  const candidates = lists.flatMap(list => {
+    const values = (list.answer as { values?: readonly string[] }).values ?? []
+    const [first] = values
+    const spoil = (spoiled: readonly string[]) => () =>
+      operations.map(each =>
+        each === list ? { ...each, answer: { kind: 'ok' as const, values: spoiled } } : each,
+      )
+    const isWanted = operations.some(
+      ({ action }) => action.kind === 'forget' && action.values.includes(first as string),
+    )
+    const never = operations.find(({ action, invokedAtMs }) => 'value' in action && invokedAtMs > end(list))
+    const { value } = (never?.action ?? {}) as { value?: string }
+    return [
+      ...(first !== undefined && !restores && !isWanted ? [spoil(values.slice(1))] : []),
+      ...(value === undefined ? [] : [spoil([...values, value])]),
+    ]
+  })
+  return candidates.length === 0 ? undefined : random.pick(candidates)()
 }

@@ -4,7 +4,15 @@ import type { Answer, Operation } from '../../src/lab/simulator/history.ts'
 import { checkHistory } from '../../src/lab/simulator/linearizability.ts'
 import { SeededRandom } from '../../src/lab/simulator/seeded-random.ts'
 import { BAD, GOOD, history } from '../lab/simulator/histories.ts'
-import { goodHistory, goodMoves, SPOILS, spoiled, undoneMove } from './made-histories.ts'
+import {
+  goodHistory,
+  goodMoves,
+  goodTrash,
+  SPOILS,
+  spoiled,
+  spoiledTrash,
+  undoneMove,
+} from './made-histories.ts'
 import { Porcupine } from './porcupine.ts'
 
 t.setTimeout(600_000)
@@ -20,6 +28,8 @@ const SPOILED_COUNT = 200
 const ALTERED_COUNT = 500
 const MOVES_COUNT = 200
 const UNDONE_COUNT = 50
+const TRASH_COUNT = 200
+const TRASH_SPOILED_COUNT = 100
 
 type Histories = Map<string, readonly Operation[]>
 
@@ -88,6 +98,24 @@ t.test('both checkers judge both paths of a move together', { skip }, async t =>
   t.equal(bad, UNDONE_COUNT)
   t.equal((await judge(alone)).bad, 0, 'path by path nothing is wrong with them')
   t.comment(`${MOVES_COUNT} good histories with moves pass, ${bad} with a move that was undone do not`)
+})
+
+t.test('both checkers judge what is in the trash', { skip }, async t => {
+  const good: Histories = new Map()
+  for (let seed = 1; seed <= TRASH_COUNT; seed++) good.set(`trash ${seed}`, goodTrash(seed))
+  const passed = await judge(good)
+  t.same(passed.differ, [])
+  t.equal(passed.bad, 0)
+  const spoiled: Histories = new Map()
+  for (let seed = 1; spoiled.size < TRASH_SPOILED_COUNT && seed < 50_000; seed++) {
+    const bad = spoiledTrash(goodTrash(seed), new SeededRandom(seed))
+    if (bad !== undefined) spoiled.set(`spoiled ${seed}`, bad)
+  }
+  t.equal(spoiled.size, TRASH_SPOILED_COUNT)
+  const { bad, differ } = await judge(spoiled)
+  t.same(differ, [])
+  t.equal(bad, TRASH_SPOILED_COUNT)
+  t.comment(`${TRASH_COUNT} good histories of a trash pass, ${bad} with a wrong list of it do not`)
 })
 
 /** A move as two calls that have nothing to do with each other. */

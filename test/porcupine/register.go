@@ -3,10 +3,11 @@ package main
 import "fmt"
 
 // A file is the state of one path: the value that stands there, or none. Every value is written once, so a value names
-// one write.
+// one write. Whether the value in focus is in the trash of the path is a part of it.
 type file struct {
-	stands bool
-	value  string
+	stands  bool
+	value   string
+	trashed bool
 }
 
 // A fate is an operation with what the whole history says of it beforehand.
@@ -20,6 +21,8 @@ type fate struct {
 type etags struct {
 	valueOf map[string]string
 	known   map[string]bool
+	// The value whose place in the trash is judged; nil where the file alone is.
+	focus *focus
 }
 
 // learnEtags fails when one ETag names two values, or one value has two ETags: no order explains that.
@@ -84,17 +87,20 @@ func (e etags) matches(etag string, now file) match {
 func (e etags) after(now file, each fate) []file {
 	if each.optional {
 		effect := e.effect(now, each.action)
-		if effect == nil || *effect == now {
+		if effect == nil {
+			return []file{now}
+		}
+		if *effect = e.focus.after(now, *effect, each.operation); *effect == now {
 			return []file{now}
 		}
 		return []file{now, *effect}
 	}
-	if !e.explains(now, each) {
+	if !e.explains(now, each) || !e.focus.explains(now, each.operation) {
 		return nil
 	}
 	if each.answer.Kind == "ok" || each.answer.Kind == "unknown" {
 		if effect := e.effect(now, each.action); effect != nil {
-			return []file{*effect}
+			return []file{e.focus.after(now, *effect, each.operation)}
 		}
 		return nil
 	}
@@ -104,25 +110,25 @@ func (e etags) after(now file, each fate) []file {
 // effect gives the state after the action has succeeded; nil when it can't succeed here.
 func (e etags) effect(now file, asked action) *file {
 	switch asked.Kind {
-	case "get", "exists":
+	case "get", "exists", "trash", "trashed", "forget":
 		return &now
 	case "put":
-		return &file{stands: true, value: asked.Value}
+		return &file{stands: true, value: asked.Value, trashed: now.trashed}
 	case "create":
 		if now.stands {
 			return nil
 		}
-		return &file{stands: true, value: asked.Value}
+		return &file{stands: true, value: asked.Value, trashed: now.trashed}
 	case "replace":
 		if asked.Etag == nil || e.matches(*asked.Etag, now) == no {
 			return nil
 		}
-		return &file{stands: true, value: asked.Value}
+		return &file{stands: true, value: asked.Value, trashed: now.trashed}
 	case "remove":
 		if !now.stands || (asked.Etag != nil && e.matches(*asked.Etag, now) == no) {
 			return nil
 		}
-		return &file{}
+		return &file{trashed: now.trashed}
 	default:
 		panic("an action of the kind " + asked.Kind)
 	}

@@ -165,6 +165,12 @@ export function replicaConformance(t: Test, open: OpenReplica): void {
       })
       t.match(storage.statistics(), { trash: { versions: 0, bytes: 0 } })
       t.equal([...replica.tombstones(zero, zero)].length, 1)
+      const kept = { ...tombstone('a', 4), hasTrash: true }
+      await replica.apply({ ...EMPTY, records: [writeOf(kept, gone)] })
+      t.equal([...replica.tombstones(zero, zero)].length, 0, 'it stays as long as its trash')
+      t.equal([...replica.tombstones(zero, zero, true)].length, 1)
+      t.equal([...replica.records(zero, zero)].length, 1)
+      await replica.apply({ ...EMPTY, records: [writeOf(gone, kept)] })
       t.equal([...replica.records(zero, zero)].length, 1)
     },
   )

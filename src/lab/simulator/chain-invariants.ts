@@ -128,15 +128,18 @@ export class ChainInvariants {
     this.#lostBodies.add(blobId)
   }
 
-  /** A replica that holds an acknowledged write of this view holds its body. */
+  /** A replica that holds an acknowledged write of this view holds its body, and those of the trash of its path. */
   #assertBodyAt(id: NodeId, path: PathName, version: Version): void {
     const node = this.#nodeOf(id)
     const record = node?.recordAt(path)
     if (node === undefined || record === undefined || compareVersions(record.version, version) !== 0) return
-    const blobId = blobOf(record)?.blobId
-    if (blobId === undefined || this.#lostBodies.has(blobId)) return
-    if (!node.blobs.has(blobId))
-      throw new InvariantBroken(`${node.name} lacks the body of an acknowledged write of ${path}`, [path])
+    const trashed = (record.trash ?? []).map(name => node.recordAt(trashPathOf(path, name)))
+    for (const each of [record, ...trashed]) {
+      const blobId = each && blobOf(each)?.blobId
+      if (blobId === undefined || this.#lostBodies.has(blobId) || node.blobs.has(blobId)) continue
+      const what = each === record ? 'an acknowledged write' : 'something in the trash'
+      throw new InvariantBroken(`${node.name} lacks the body of ${what} of ${path}`, [path])
+    }
   }
 
   /** The newest view that was ever active at a path. */

@@ -28,7 +28,7 @@ import type { BlobId } from '../../storage/record.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { NodeId, ViewId, ViewState } from '../../views/view.ts'
 import { AskedDriver } from './asked-driver.ts'
-import { askAsClient, type ClientEnv, type Told } from './client-request.ts'
+import { askAsClient, type ClientEnv, type Told, type Wish } from './client-request.ts'
 import { fasterClock, fasterTimers } from './faster-env.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { type DiskChange, type DiskImage, SimulatedDisk } from './simulated-disk.ts'
@@ -318,7 +318,7 @@ export class ChainNode {
   }
 
   /** A client asks. */
-  async ask(id: string, request: ClientRequest): Promise<Told> {
+  async ask(id: string, request: Wish): Promise<Told> {
     if (this.replication === undefined) return { kind: 'unavailable' }
     return askAsClient(this.replication, id, request, this.whole && this.#clientEnv(id))
   }

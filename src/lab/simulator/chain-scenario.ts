@@ -5,6 +5,7 @@
 
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import type { MachineEvent } from '../../replication/chain/machine.ts'
+import type { Machine } from '../../replication/chain/machine-parts.ts'
 import { blobOf, type Member, type Outcome, type Write } from '../../replication/chain/machine-state.ts'
 import { ringOf } from '../../replication/chain/repair.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
@@ -12,6 +13,8 @@ import { arcContains } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { placeReplicas } from '../../ring/placement.ts'
+import { trashedAt, trashPathOf } from '../../ring/trash-path.ts'
+import type { TrashName } from '../../storage/trash-name.ts'
 import { serves } from '../../views/install.ts'
 import { acceptorCount, type View, type ViewId } from '../../views/view.ts'
 import { ChainCluster, SIMULATED_SETTINGS } from './chain-cluster.ts'
@@ -19,7 +22,7 @@ import { ChainInvariants } from './chain-invariants.ts'
 import { ChainNemesis } from './chain-nemesis.ts'
 import type { ChainNode } from './chain-node.ts'
 import { SLOW_SYNC_MS } from './chain-troubles.ts'
-import { ChainWorkload } from './chain-workload.ts'
+import { ChainWorkload, TRASH_MS } from './chain-workload.ts'
 import { type World, worldOf } from './chain-world.ts'
 import { DiskCopies } from './disk-copies.ts'
 import { InvariantBroken } from './invariant-broken.ts'
@@ -107,6 +110,7 @@ class ChainRun {
           ...SIMULATED_SETTINGS,
           listedMax: world.listedMax,
           outcomesKeptMs: world.outcomesKeptMs,
+          trashMs: world.trash ? TRASH_MS : 0,
           differenceBytesMax: random.fork('messages').pick([0, 512 * 1024]),
         },
       },
@@ -255,9 +259,16 @@ class ChainRun {
       if (node === undefined || this.#bodiless.has(path)) continue
       this.#bodiless.add(path)
 
-      this.#workload.order(node, { client: 'mends', kind: 'remove', path })
+      const trashed = trashedAt(path)
+      if (trashed === undefined) this.#workload.order(node, { client: 'mends', kind: 'remove', path })
+      else this.#forget(node, trashed.path, trashed.name)
     }
     return paths.length === 0 ? undefined : `nobody has the body of ${paths.join()}`
+  }
+
+  #forget(node: ChainNode, path: PathName, name: string): void {
+    const request = { kind: 'forget', path, names: [name as TrashName] } as const
+    this.#workload.ask('mends', node, request, false)
   }
 
   #unhealedPath(path: PathName, serving: readonly View[]): string | undefined {
@@ -302,16 +313,24 @@ class ChainRun {
     return new Set(active.map(({ view }) => view.id))
   }
 
-  /** All replicas have the same record and its body. */
+  /** All replicas have the same record, the same trash and the bodies of both. */
   #differs(path: PathName, view: View): string | undefined {
+    const bodiless = this.#bodilessIn(view)
+    const lacks = (machine: Readonly<Machine> | undefined, record: ChainRecord) => {
+      const blobId = blobOf(record)?.blobId
+      const isHere = blobId === undefined || machine?.blobs.has(blobId) || bodiless.includes(record.path)
+      return isHere ? '' : ' without body'
+    }
     const machines = view.replicas.map(id => this.#cluster.nodes.find(node => node.id === id)?.machine)
     const versions = machines.map(machine => {
       const record = machine?.records.get(path)
-      if (record?.body === undefined) return 'absent'
-      const { content } = record.body
-      const lacks =
-        'blobId' in content && !machine?.blobs.has(content.blobId) && !this.#bodilessIn(view).includes(path)
-      return `${record.version.epoch}.${record.version.seq}${lacks ? ' without body' : ''}`
+      const trash = (record?.trash ?? []).map(name => {
+        const version = machine?.records.get(trashPathOf(path, name))
+        return version === undefined ? `${name} without record` : `${name}${lacks(machine, version)}`
+      })
+      const shown = trash.length === 0 ? '' : ` with ${trash} in the trash`
+      if (record?.body === undefined) return `absent${shown}`
+      return `${record.version.epoch}.${record.version.seq}${lacks(machine, record)}${shown}`
     })
     if (new Set(versions).size === 1 && !versions[0]?.includes('without')) return undefined
     return `replicas of ${path} differ: ${versions.join(', ')}`

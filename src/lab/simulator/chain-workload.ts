@@ -8,6 +8,7 @@
 import type { IdempotencyKey } from '../../replication/chain/chain-record.ts'
 import type { Write } from '../../replication/chain/machine-state.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
+import type { Condition } from '../../replication/replication.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'
 import { type PathName, parsePathName } from '../../ring/path-name.ts'
@@ -19,11 +20,14 @@ import {
   type FileRecord,
   type Version,
 } from '../../storage/record.ts'
+import { type TrashName, trashFactsOf } from '../../storage/trash-name.ts'
 import { bootName } from '../../views/view.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainNode } from './chain-node.ts'
 import { bytesOf, sha256Of } from './client-bodies.ts'
-import { askedFor, type Told } from './client-request.ts'
+import { answersOf, writingOf } from './client-history.ts'
+import { askedFor, type Told, type Wish } from './client-request.ts'
+import { NODE_MS } from './faster-env.ts'
 import { type Answer, HistoryRecorder, type Operation } from './history.ts'
 import { InvariantBroken } from './invariant-broken.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -44,6 +48,8 @@ export interface WorkloadInit {
   readonly large: number
   /** Bodies have bytes. */
   readonly whole?: boolean
+  /** Replaced and removed files go into a trash. */
+  readonly trash?: boolean
   /** How long the outcomes of keys count, virtual ms. */
   readonly outcomesKeptMs: number
   /** No client asks anything new after this, virtual ms. */
@@ -53,7 +59,7 @@ export interface WorkloadInit {
 /** A request under way: at which node, and which entries of the history wait for it. */
 interface Pending {
   readonly node: ChainNode
-  readonly request: ClientRequest
+  readonly request: Wish
   readonly client: string
   /** Ids in the history: of the source or only path, and of the destination. */
   readonly entries: readonly string[]
@@ -75,6 +81,12 @@ export interface Order {
   readonly large?: boolean
 }
 
+/** How long what is in the trash is kept by those who ask for what is older to go, virtual ms. */
+export const TRASH_MS = 300
+
+/** The share of requests that are about the trash, in worlds that have one. */
+const TRASH_SHARE = 0.2
+
 /** Ms that a client thinks between two requests. */
 const THINK_MS = [0, 40] as const
 
@@ -94,6 +106,8 @@ export class ChainWorkload {
   readonly #history: HistoryRecorder
   readonly #pending = new Map<string, Pending>()
   readonly #etags = new Map<PathName, ETag>()
+  /** What was last seen in the trash of a path. */
+  readonly #trash = new Map<PathName, readonly TrashName[]>()
   /** The value of a write, by the request id of each try. */
   readonly #aliases = new Map<string, string>()
   /** The request id of a write, by its path and version. */
@@ -154,7 +168,7 @@ export class ChainWorkload {
   }
 
   /** One request of a client. */
-  ask(client: string, node: ChainNode, request: ClientRequest, goesOn = true): void {
+  ask(client: string, node: ChainNode, request: Wish, goesOn = true): void {
     if (node.driver === undefined) return
     const id = `${client}-${++this.#count}`
     const entries = this.#record(client, request, id)
@@ -192,40 +206,51 @@ export class ChainWorkload {
     }
   }
 
-  #record(client: string, request: ClientRequest, value: string): string[] {
+  #record(client: string, request: Wish, value: string): string[] {
     const entries = this.#recordEntries(client, request, value)
     const last = entries.at(-1)
     if (last !== undefined) this.#values.set(last, value)
     if (request.kind === 'put') this.#bodies.set(value, request.body)
+    const restored = request.kind === 'restore' && this.#bodies.get(this.#inTrash(request.path, request.name))
+    if (restored) this.#bodies.set(value, restored)
     return entries
   }
 
-  #recordEntries(client: string, request: ClientRequest, value: string): string[] {
+  #recordEntries(client: string, request: Wish, value: string): string[] {
     const history = this.#history
     switch (request.kind) {
       case 'get':
         return [history.invoked(client, request.path, { kind: 'get' })]
       case 'remove':
         return [history.invoked(client, request.path, { kind: 'remove' })]
-      case 'forget':
-        // It changes nothing that a file shows.
-        return []
-      case 'put': {
-        const { condition } = request
-        if (condition === 'none') return [history.invoked(client, request.path, { kind: 'put', value })]
-        if (condition === 'absent') return [history.invoked(client, request.path, { kind: 'create', value })]
-        const etag = condition === 'exists' ? '' : (condition.etags[0] as string)
-        return [history.invoked(client, request.path, { kind: 'replace', value, etag })]
+      case 'trash':
+        return [history.invoked(client, request.path, { kind: 'trash' })]
+      case 'forget': {
+        const { path, names, agedMs = 0 } = request
+        // Nothing gets so old.
+        const isInVain = agedMs > this.#agedMs()
+        const values = isInVain ? [] : names.map(name => this.#inTrash(path, name))
+        return [history.invoked(client, path, { kind: 'forget', values })]
+      }
+      case 'put':
+        return [history.invoked(client, request.path, writingOf(request.condition, { value }))]
+      case 'restore': {
+        const { path, name, condition } = request
+        const of = this.#inTrash(path, name)
+        return [
+          history.invoked(client, path, { kind: 'trashed', of }),
+          history.invoked(client, path, writingOf(condition, { value, restores: of })),
+        ]
       }
       case 'copy':
         return [
           history.invoked(client, request.from, { kind: 'exists' }),
-          history.invoked(client, request.to, { kind: 'create', value }),
+          history.invoked(client, request.to, { kind: 'create', value, copied: true }),
         ]
       case 'move':
         return [
           history.invoked(client, request.from, { kind: 'remove', movedTo: { path: request.to, value } }),
-          history.invoked(client, request.to, { kind: 'create', value }),
+          history.invoked(client, request.to, { kind: 'create', value, copied: true }),
         ]
     }
   }
@@ -249,7 +274,11 @@ export class ChainWorkload {
     // What the last node surely has not done, an earlier one may have.
     const told: Told =
       outcome.kind === 'unavailable' && pending.retries > 0 ? { kind: 'indeterminate' } : outcome
-    const answers = answersOf(request, told, record => this.#read(record))
+    if (request.kind === 'trash' && told.kind === 'trash') this.#trash.set(request.path, told.names)
+    const answers = answersOf(request, told, {
+      read: record => this.#read(record),
+      inTrash: (path, name) => this.#inTrash(path, name),
+    })
     for (const [index, answer] of answers.entries()) this.#history.answered(entries[index] as string, answer)
     if (pending.goesOn) this.#next(client)
   }
@@ -280,24 +309,34 @@ export class ChainWorkload {
     if (record === undefined) return { kind: 'FILE_NOT_FOUND' }
     const etag = etagOf(record)
     this.#etags.set(record.path, etag)
-    const written = this.#writers.get(`${record.path} ${showVersion(record.version)}`)
-    // A move that began again is the same to its client.
-    const requestId = written?.replace(/\+\d+:/, ':')
-    if (requestId === undefined) throw new Error(`Nobody has written ${etag} at ${record.path}.`)
-    const value = this.#aliases.get(requestId) ?? requestId
+    const value = this.#valueAt(record.path, record.version)
     this.#assertSent(value, record)
     return { kind: 'ok', value, etag }
+  }
+
+  #inTrash(path: PathName, name: TrashName): string {
+    return this.#valueAt(path, trashFactsOf(name).version)
+  }
+
+  #valueAt(path: PathName, version: Version): string {
+    const written = this.#writers.get(`${path} ${showVersion(version)}`)
+    // A move that began again is the same to its client.
+    const requestId = written?.replace(/\+\d+:/, ':')
+    if (requestId === undefined) throw new Error(`Nobody has written ${showVersion(version)} of ${path}.`)
+    return this.#aliases.get(requestId) ?? requestId
   }
 
   /** What a put has written is what its client has sent. */
   #assertSent(value: string, { path, body: { sha256 } }: FileRecord): void {
     const sent = this.#bodies.get(value)
-    if (this.#init.whole !== true || sent === undefined || sha256Of(bytesOf(sent)) === sha256) return
+    if (sent === undefined) return
+    if (sha256 === (this.#init.whole === true ? sha256Of(bytesOf(sent)) : sent.sha256)) return
     throw new InvariantBroken(`${path} has other bytes than ${value} has sent`, [path])
   }
 
-  #draw(): ClientRequest {
+  #draw(): Wish {
     const path = this.#random.pick(this.paths)
+    if (this.#init.trash === true && this.#random.chance(TRASH_SHARE)) return this.#drawOfTrash(path)
     const other = this.#random.pick(this.paths)
     const drawn = this.#random.fraction()
     const key = this.#random.chance(0.25) ? { key: keyOf(`k${++this.#count}`) } : {}
@@ -310,6 +349,27 @@ export class ChainWorkload {
     const conditional = drawn > 0.94 && etag !== undefined
     const condition = conditional ? { etags: [etag] } : drawn > 0.84 ? 'none' : 'absent'
     return { kind: 'put', path, body: this.#body(), meta: META, writtenAtMs: 0, condition, ...key }
+  }
+
+  #drawOfTrash(path: PathName): Wish {
+    const names = this.#trash.get(path) ?? []
+    const drawn = this.#random.fraction()
+    if (names.length === 0 || drawn < 0.35) return { kind: 'trash', path }
+    const name = this.#random.chance(0.5) ? (names.at(-1) as TrashName) : this.#random.pick(names)
+    if (drawn < 0.85) {
+      const key = this.#random.chance(0.25) ? { key: keyOf(`k${++this.#count}`) } : {}
+      const etag = this.#etags.get(path)
+      const condition = this.#random.pick<Condition>(['absent', 'none', etag ? { etags: [etag] } : 'none'])
+      return { kind: 'restore', path, name, condition, ...key }
+    }
+    if (drawn < 0.92) return { kind: 'forget', path, names: [name] }
+    const agedMs = this.#agedMs() * (this.#random.chance(0.5) ? 1 : 1_000)
+    return { kind: 'forget', path, names, agedMs }
+  }
+
+  /** The age of what may go, ms of a node. */
+  #agedMs(): number {
+    return TRASH_MS * (this.#init.whole === true ? NODE_MS : 1)
   }
 
   #body(isLarge = this.#random.chance(this.#init.large)): Body {
@@ -328,34 +388,6 @@ function keyOf(key: string): IdempotencyKey {
   return { key, fingerprint: 'same', expiresAtMs: Number.MAX_SAFE_INTEGER }
 }
 
-function pathsOf(request: ClientRequest): string[] {
+function pathsOf(request: Wish): string[] {
   return 'path' in request ? [request.path] : [request.from, request.to]
-}
-
-/** What the history is told: one answer for each of its entries. */
-function answersOf(
-  request: ClientRequest,
-  outcome: Told,
-  read: (record: FileRecord | undefined) => Answer,
-): Answer[] {
-  const unknown: Answer = { kind: 'unknown' }
-  if (request.kind === 'get') return [outcome.kind === 'found' ? read(outcome.record) : { kind: 'refused' }]
-  const two = request.kind === 'copy' || request.kind === 'move'
-  if (outcome.kind === 'unavailable' && !two) return [{ kind: 'refused' }]
-  if (outcome.kind === 'done' && two) return [{ kind: 'ok' }, { kind: 'ok' }]
-  if (outcome.kind === 'done') {
-    return [{ kind: 'ok', ...(request.kind === 'put' && { created: !outcome.replaced }) }]
-  }
-  if (outcome.kind !== 'failed')
-    return two ? [request.kind === 'copy' ? { kind: 'refused' } : unknown, unknown] : [unknown]
-  const refused: Answer = { kind: 'refused' }
-  if (two) {
-    if (outcome.reason === 'no-source') return [{ kind: 'FILE_NOT_FOUND' }, refused]
-    if (outcome.reason === 'condition') return [refused, { kind: 'FILE_EXISTS' }]
-    return [refused, unknown]
-  }
-  if (outcome.reason !== 'condition') return [refused]
-  if (request.kind === 'remove') return [{ kind: 'FILE_NOT_FOUND' }]
-  const absent = request.kind === 'put' && request.condition === 'absent'
-  return [absent ? { kind: 'FILE_EXISTS' } : { kind: 'PRECONDITION_FAILED' }]
 }

@@ -15,6 +15,9 @@ const WHOLE_SHARE = 0.35
 /** The share of those in which the nodes gossip, too. */
 const GOSSIP_SHARE = 0.3
 
+/** The share of the worlds with a trash. */
+const TRASH_SHARE = 0.7
+
 /** The world of a run. A schedule may say some of it. */
 export interface World {
   readonly nodes: number
@@ -35,6 +38,8 @@ export interface World {
   readonly outcomesKeptMs: number
   /** Whether the nodes are whole: bodies have bytes, and nobody tells the nodes who the others are (docs/decisions/0250). */
   readonly whole: boolean
+  /** Whether what is replaced or removed goes into a trash, which clients list, restore from and empty. */
+  readonly trash: boolean
   /** Whether whole nodes gossip, with the settings that a node has by default. */
   readonly gossips: boolean
 }
@@ -56,6 +61,7 @@ export function worldOf(random: SeededRandom, given: Partial<World> = {}): World
     verifies: given.verifies ?? random.fork('healing').chance(0.5),
     outcomesKeptMs: given.outcomesKeptMs ?? random.fork('keys').pick([1_500, 2_500, 2_500, 6_000]),
     whole,
+    trash: given.trash ?? (given.whole === undefined && random.fork('trash').chance(TRASH_SHARE)),
     // What a schedule was kept for was timed without.
     gossips:
       given.gossips ?? (given.whole === undefined && whole && random.fork('gossip').chance(GOSSIP_SHARE)),

@@ -5,16 +5,32 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Timers } from '../../env.ts'
 import { errorCode, type StoreError } from '../../errors.ts'
+import { Trash } from '../../files/trash.ts'
+import type { IdempotencyKey } from '../../replication/chain/chain-record.ts'
 import type { Outcome } from '../../replication/chain/machine-state.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
-import type { Change, ChangeOptions, Replication } from '../../replication/replication.ts'
+import type { Change, ChangeOptions, Condition, Replication } from '../../replication/replication.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { FileRecord } from '../../storage/record.ts'
+import { type TrashName, trashFactsOf } from '../../storage/trash-name.ts'
 import { bytesOf, findAndRead, sending } from './client-bodies.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
+/** What a client asks: what a machine is asked, and what the program makes of several such requests. */
+export type Wish =
+  | ClientRequest
+  | { readonly kind: 'trash'; readonly path: PathName }
+  | {
+      readonly kind: 'restore'
+      readonly path: PathName
+      readonly name: TrashName
+      readonly condition: Condition
+      readonly key?: IdempotencyKey
+    }
+
 /** What a client is told. */
 export type Told =
+  | { readonly kind: 'trash'; readonly names: readonly TrashName[] }
   | Exclude<Outcome, { kind: 'value' | 'done' }>
   | { readonly kind: 'done'; readonly replaced: boolean }
   | { readonly kind: 'found'; readonly record: FileRecord | undefined }
@@ -40,7 +56,7 @@ const BODY_BYTES_MAX = 2 ** 40
 export function askAsClient(
   replication: Replication,
   id: string,
-  request: ClientRequest,
+  request: Wish,
   env: ClientEnv | undefined,
 ): Promise<Told> {
   return asking.run(id, async () => {
@@ -52,11 +68,7 @@ export function askAsClient(
   })
 }
 
-async function ask(
-  replication: Replication,
-  request: ClientRequest,
-  env: ClientEnv | undefined,
-): Promise<Told> {
+async function ask(replication: Replication, request: Wish, env: ClientEnv | undefined): Promise<Told> {
   const find = (path: PathName) =>
     env === undefined ? replication.find(path) : findAndRead(replication, path)
   switch (request.kind) {
@@ -83,6 +95,16 @@ async function ask(
     case 'forget':
       await replication.forget(request.path, request.names, request.agedMs)
       return { kind: 'done', replaced: false }
+    case 'trash':
+      return { kind: 'trash', names: await replication.trash(request.path) }
+    case 'restore': {
+      const { path, name, condition, key } = request
+      const { replaced } = await trashOf(replication).restore(path, {
+        ...{ condition, version: trashFactsOf(name).version },
+        ...(key && { idempotencyKey: key.key }),
+      })
+      return { kind: 'done', replaced }
+    }
     case 'move': {
       const { from, to, condition } = request
       return commit(replication, { kind: 'move', from, path: to, condition }, keyOf(request))
@@ -99,6 +121,12 @@ async function stage(
   return replication.stage(sending(bytesOf(body), env), { path, sizeMax: BODY_BYTES_MAX })
 }
 
+function trashOf(replication: Replication): Trash {
+  const commitKeyed = (change: Change, idempotency: ChangeOptions['idempotency']) =>
+    replication.commit(change, idempotency && { idempotency })
+  return new Trash({ replication, commit: commitKeyed })
+}
+
 async function commit(replication: Replication, change: Change, options: ChangeOptions = {}): Promise<Told> {
   const { replaced } = await replication.commit(change, options)
   return { kind: 'done', replaced }
@@ -109,13 +137,14 @@ function keyOf({ key }: ClientRequest & { kind: 'put' | 'remove' | 'move' }): Ch
 }
 
 /** What a client may conclude from an error: only its code counts. */
-function outcomeOf(error: unknown, { kind }: ClientRequest): Told {
+function outcomeOf(error: unknown, { kind }: Wish): Told {
   switch (errorCode(error)) {
     case 'FILE_EXISTS':
     case 'PRECONDITION_FAILED':
       return { kind: 'failed', reason: 'condition' }
     case 'FILE_NOT_FOUND':
-      if (kind === 'put' || kind === 'copy') return { kind: 'failed', reason: 'no-body' }
+      if (kind === 'put' || kind === 'copy' || kind === 'restore')
+        return { kind: 'failed', reason: 'no-body' }
       return { kind: 'failed', reason: kind === 'move' ? 'no-source' : 'condition' }
     case 'IDEMPOTENCY_KEY_REUSED':
       return { kind: 'failed', reason: 'key-reused' }

@@ -4,17 +4,37 @@
  */
 
 /** What a client asks of one path. A value stands for the bytes of a file; no two writes of a path have the same. */
-export type Action =
+export type Action = FileAction | TrashAction
+
+/** What is asked of the file. */
+export type FileAction =
   | { readonly kind: 'get' }
   | { readonly kind: 'exists' }
   /** Writes whatever stands there. */
-  | { readonly kind: 'put'; readonly value: string }
+  | ({ readonly kind: 'put' } & Writing)
   /** Writes where nothing stands. */
-  | { readonly kind: 'create'; readonly value: string }
+  | ({ readonly kind: 'create' } & Writing)
   /** Writes where this version stands (If-Match). */
-  | { readonly kind: 'replace'; readonly value: string; readonly etag: string }
+  | ({ readonly kind: 'replace'; readonly etag: string } & Writing)
   /** Removes the file; with an etag, only that version. Of a move it is what happens to the source, and `movedTo` its copy. */
   | { readonly kind: 'remove'; readonly etag?: string; readonly movedTo?: Moved }
+
+/** What is asked of its trash. */
+export type TrashAction =
+  /** Lists what the trash of the path has. */
+  | { readonly kind: 'trash' }
+  /** Finds this value in the trash of the path. */
+  | { readonly kind: 'trashed'; readonly of: string }
+  /** Takes these values out of the trash. */
+  | { readonly kind: 'forget'; readonly values: readonly string[] }
+
+/** Of a write: its value, and the value in the trash whose bytes it brings back, which leaves the trash. */
+export interface Writing {
+  readonly value: string
+  /** Its bytes are those of another file, whichever. */
+  readonly copied?: true
+  readonly restores?: string
+}
 
 /** Where a move leaves its file, and the value of the write by which it does. */
 export interface Moved {
@@ -24,8 +44,17 @@ export interface Moved {
 
 /** What a client was told. The codes are those of src/errors.ts. */
 export type Answer =
-  /** `value` for a get; `etag` of what was read, listed or written, where it was told; `created`: nothing stood there before. */
-  | { readonly kind: 'ok'; readonly value?: string; readonly etag?: string; readonly created?: boolean }
+  /**
+   * `value` for a get; `values` for a list of the trash; `etag` of what was read, listed or written, where it was told; `created`:
+   * nothing stood there before.
+   */
+  | {
+      readonly kind: 'ok'
+      readonly value?: string
+      readonly values?: readonly string[]
+      readonly etag?: string
+      readonly created?: boolean
+    }
   | { readonly kind: 'FILE_NOT_FOUND' | 'FILE_EXISTS' | 'PRECONDITION_FAILED' }
   /** The action surely had no effect and never will have. */
   | { readonly kind: 'refused' }
@@ -168,19 +197,33 @@ export function describeAction(action: Action): string {
       return action.kind
     case 'put':
     case 'create':
-      return `${action.kind} ${action.value}`
+      return `${action.kind} ${describeWriting(action)}`
     case 'replace':
-      return `replace ${action.etag} by ${action.value}`
+      return `replace ${action.etag} by ${describeWriting(action)}`
+    case 'trash':
+      return 'list the trash'
+    case 'trashed':
+      return `find ${action.of} in the trash`
+    case 'forget':
+      return `forget ${action.values.join(', ')}`
     case 'remove':
       if (action.movedTo !== undefined) return `move to ${action.movedTo.path} as ${action.movedTo.value}`
       return action.etag === undefined ? 'remove' : `remove ${action.etag}`
   }
 }
 
+function describeWriting({ value, restores }: Writing): string {
+  return restores === undefined ? value : `${value} (${restores} restored)`
+}
+
 /** An answer as a few words, for people. */
 export function describeAnswer(answer: Answer): string {
   if (answer.kind !== 'ok') return answer.kind
-  const { value, etag, created } = answer
-  const parts = [value ?? 'ok', etag, created === undefined ? undefined : created ? 'created' : 'replaced']
+  const { value, values, etag, created } = answer
+  const parts = [
+    value ?? values?.join(', ') ?? 'ok',
+    etag,
+    created === undefined ? undefined : created ? 'created' : 'replaced',
+  ]
   return parts.filter(part => part !== undefined).join(' ')
 }

@@ -7,6 +7,7 @@
 import { describeAction, describeAnswer, type Operation } from './history.ts'
 import { type SearchVerdict, searchLinearization } from './linearization-search.ts'
 import { RegisterModel } from './register-model.ts'
+import { focusesOf } from './trash-focus.ts'
 
 export interface CheckOptions {
   /**
@@ -92,7 +93,13 @@ function byPath(operations: readonly Operation[]): Map<string, Operation[]> {
 }
 
 function verdictOf(operations: readonly Operation[], configurationsMax: number): SearchVerdict {
-  return searchLinearization(new RegisterModel(operations), configurationsMax)
+  const verdict = searchLinearization(new RegisterModel(operations), configurationsMax)
+  if (verdict !== 'linearizable') return verdict
+  for (const focus of focusesOf(operations)) {
+    const ofTrash = searchLinearization(new RegisterModel(operations, focus), configurationsMax)
+    if (ofTrash !== 'linearizable') return ofTrash
+  }
+  return verdict
 }
 
 /** The history as it was known at a moment: what was answered later had no answer yet. */
@@ -139,7 +146,7 @@ function firstWrongMoment(operations: readonly Operation[], configurationsMax: n
  */
 function narrow(operations: readonly Operation[], last: Operation): Operation[] {
   const isChange = ({ action, answer }: Operation) =>
-    answer.kind === 'ok' && action.kind !== 'get' && action.kind !== 'exists'
+    answer.kind === 'ok' && !['get', 'exists', 'trash', 'trashed'].includes(action.kind)
   const open = operations.filter(({ id, answer }) => id !== last.id && answer.kind !== 'unknown').reverse()
   const withoutReads = narrowBy(
     operations,
@@ -198,7 +205,10 @@ function explain(
 
 /** The values and etags that an operation speaks of. */
 function namesIn({ action, answer }: Operation): string[] {
-  const names = 'value' in action ? [action.value] : []
+  const names: string[] = 'value' in action ? [action.value] : []
+  if (action.kind === 'trashed') names.push(action.of)
+  if (action.kind === 'forget') names.push(...action.values)
+  if (answer.kind === 'ok' && answer.values !== undefined) names.push(...answer.values)
   if ('etag' in action && action.etag !== undefined) names.push(action.etag)
   if (answer.kind === 'ok' && answer.value !== undefined) names.push(answer.value)
   if (answer.kind === 'ok' && answer.etag !== undefined) names.push(answer.etag)

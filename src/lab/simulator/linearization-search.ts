@@ -7,7 +7,7 @@
  * Computation 29(4), 2017): the same operations taken, with the same state, are never tried twice. Four cuts keep
  * histories with many unknown outcomes small; none of them loses a linearization:
  *
- * - A value is written once, so the state that it makes is not left before all are taken whose answers tell of it.
+ * - A value is written once, so the register that it makes is not left before all are taken whose answers tell of it.
  * - An operation that changes nothing is taken as soon as it fits: taking it later could not help any other.
  * - An operation of unknown outcome is taken only if the next one depends on it: else it might as well be left out.
  * - Of operations of unknown outcome that do the same, the one invoked first is taken first.
@@ -24,7 +24,7 @@ interface Sure {
   readonly invokedAtMs: number
   readonly answeredAtMs: number
   readonly isWrite: boolean
-  /** The only state in which the answer fits, when that is known beforehand. */
+  /** The only register in which the answer fits, when that is known beforehand. */
   readonly onlyState: RegisterState | undefined
 }
 
@@ -183,8 +183,10 @@ class Search {
 
   /** What may be taken next and changes something, the likeliest last; nothing where that was tried before. */
   #choices(state: RegisterState, idle: boolean): Choice[] {
-    const needed = this.#needed[state] as number
-    if (needed > 1 || this.#neededReads[state] !== 0) return []
+    const register = state % this.#model.registers
+    const needed = this.#needed[register] as number
+    const stays = needed > 1 || this.#neededReads[register] !== 0
+    if (stays && !this.#model.hasFocus) return []
     const key = this.#configuration(state, idle)
     if (this.#tried.has(key)) return []
     if (this.#tried.size === this.#configurationsMax) {
@@ -194,21 +196,23 @@ class Search {
     this.#tried.add(key)
     const boundMs = this.#boundMs()
     const choices: Choice[] = []
-    const consider = (isSure: boolean, index: number, operation: Operation) => {
+    const consider = (isSure: boolean, index: number, operation: Operation, onlyState?: RegisterState) => {
+      const leaves = operation.action.kind !== 'forget'
+      if (leaves && (isSure ? stays || (needed !== 0 && onlyState !== register) : needed !== 0)) return
       if (idle && this.#model.isBlind(operation)) return
       const next = this.#model.step(operation, state)
-      if (next === IMPOSSIBLE || next === state) return
+      // What was in the trash no more is forgotten without a change.
+      if (next === IMPOSSIBLE || (next === state && !isSure)) return
       const answeredAtMs = isSure ? (operation.answeredAtMs as number) : Number.POSITIVE_INFINITY
-      const dueMs = Math.min(answeredAtMs, this.#dueMs[next] as number)
+      const dueMs = Math.min(answeredAtMs, this.#dueMs[next % this.#model.registers] as number)
       choices.push({ isSure, index, next, dueMs, end: this.#end })
     }
     for (let index = this.#first; index < this.#sure.length; index++) {
       const { operation, invokedAtMs, isWrite, onlyState } = this.#sure[index] as Sure
       if (invokedAtMs > boundMs) break
-      if (this.#taken[index] === 0 && isWrite && (needed === 0 || onlyState === state))
-        consider(true, index, operation)
+      if (this.#taken[index] === 0 && isWrite) consider(true, index, operation, onlyState)
     }
-    for (let index = 0; index < this.#unsure.length && needed === 0; index++) {
+    for (let index = 0; index < this.#unsure.length; index++) {
       const operation = (this.#unsure[index] as UnsureClass).members[this.#used[index] as number]
       if (operation !== undefined && operation.invokedAtMs <= boundMs) consider(false, index, operation)
     }

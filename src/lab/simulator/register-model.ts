@@ -4,6 +4,7 @@
  * A state is a number, so that it is cheap to compare and to remember: which write gave the path its value.
  */
 import type { Answer, Operation } from './history.ts'
+import type { TrashFocus } from './trash-focus.ts'
 
 /** Nothing stands at the path. */
 export const ABSENT = 0
@@ -11,7 +12,10 @@ export const ABSENT = 0
 /** `step` returns this when the answer is impossible in the state. */
 export const IMPOSSIBLE = -1
 
-/** ABSENT; or 1 + the index of the writing operation; or the model's `unseen`. */
+/**
+ * ABSENT; or 1 + the index of the writing operation; or the model's `unseen`. Of a model with a focus so much more as it has
+ * registers while the value in focus is in the trash.
+ */
 export type RegisterState = number
 
 /** Answers that no order can explain: every value is written once, and one etag names one version for good. */
@@ -19,6 +23,9 @@ export interface Conflict {
   readonly reason: string
   readonly operations: readonly Operation[]
 }
+
+/** Actions that change nothing. */
+const READS: ReadonlySet<Operation['action']['kind']> = new Set(['get', 'exists', 'trash', 'trashed'])
 
 /** The answers that each action can be told when it is known what it did. */
 const POSSIBLE_ANSWERS: Readonly<Record<Operation['action']['kind'], readonly Answer['kind'][]>> = {
@@ -28,11 +35,19 @@ const POSSIBLE_ANSWERS: Readonly<Record<Operation['action']['kind'], readonly An
   create: ['ok', 'FILE_EXISTS'],
   replace: ['ok', 'PRECONDITION_FAILED', 'FILE_NOT_FOUND'],
   remove: ['ok', 'FILE_NOT_FOUND', 'PRECONDITION_FAILED'],
+  trash: ['ok'],
+  trashed: ['ok'],
+  forget: ['ok'],
 }
 
-/** The register of one path, for one history of it. */
+/**
+ * The register of one path, for one history of it, and whether one value of the path, the one in focus, is in its trash. A history
+ * is explained when it is so for each value in focus: the others need not be known for that.
+ */
 export class RegisterModel {
   readonly operations: readonly Operation[]
+  /** How many registers there are: states that differ by this differ in the trash. */
+  readonly registers: number
   /** The state after any write of a value that no answer tells of: all of these are alike to every operation. */
   readonly unseen: RegisterState
   /** Set when the answers are wrong in any order. */
@@ -41,11 +56,15 @@ export class RegisterModel {
   readonly #etagOfState = new Map<RegisterState, { etag: string; from: Operation }>()
   readonly #stateOfEtag = new Map<string, { state: RegisterState; from: Operation }>()
   readonly #seenValues = new Set<string>()
+  readonly #focus: TrashFocus | undefined
 
   /** @throws TypeError when two writes have one value, or an answer does not belong to its action. */
-  constructor(operations: readonly Operation[]) {
+  constructor(operations: readonly Operation[], focus?: TrashFocus) {
     this.operations = operations
     this.unseen = operations.length + 1
+    this.registers = operations.length + 2
+    this.#focus = focus
+    if (focus !== undefined) this.#seenValues.add(focus.value)
     for (const operation of operations) {
       assertAnswerFits(operation)
       const { kind, value } = operation.answer as Extract<Answer, { kind: 'ok' }>
@@ -61,8 +80,26 @@ export class RegisterModel {
     this.conflict = this.#findConflict()
   }
 
+  get hasFocus(): boolean {
+    return this.#focus !== undefined
+  }
+
   /** The state after the operation, or IMPOSSIBLE. An unknown outcome counts as an effect: one without needs no step. */
   step(operation: Operation, state: RegisterState): RegisterState {
+    const focus = this.#focus
+    if (focus === undefined) return this.#stepRegister(operation, state)
+    const register = state % this.registers
+    const next = this.#stepRegister(operation, register)
+    if (next === IMPOSSIBLE) return IMPOSSIBLE
+    const isThere = focus.after(operation, {
+      wasThere: state >= this.registers,
+      isReplaced: next !== register && register === this.#stateOfValue.get(focus.value),
+    })
+    if (isThere === undefined) return IMPOSSIBLE
+    return isThere ? next + this.registers : next
+  }
+
+  #stepRegister(operation: Operation, state: RegisterState): RegisterState {
     const { action, answer } = operation
     const isTaken = answer.kind === 'ok' || answer.kind === 'unknown'
     switch (action.kind) {
@@ -96,25 +133,32 @@ export class RegisterModel {
         if (isTaken)
           return state !== ABSENT && this.#matches(action.etag, state) !== 'no' ? ABSENT : IMPOSSIBLE
         return this.#matches(action.etag, state) === 'yes' ? IMPOSSIBLE : state
+      case 'trash':
+      case 'trashed':
+      case 'forget':
+        return state
     }
   }
 
   /** Whether the operation, when it takes effect, can change the state. */
   isWrite(operation: Operation): boolean {
     const { action, answer } = operation
-    return (
-      action.kind !== 'get' && action.kind !== 'exists' && (answer.kind === 'ok' || answer.kind === 'unknown')
-    )
+    if (answer.kind !== 'ok' && answer.kind !== 'unknown') return false
+    if (action.kind === 'forget')
+      return this.#focus !== undefined && action.values.includes(this.#focus.value)
+    return !READS.has(action.kind)
   }
 
   /** Whether what came before makes no difference to the operation. */
   isBlind(operation: Operation): boolean {
     const { action, answer } = operation
+    // What a write replaces goes into the trash.
+    if (this.#focus !== undefined) return false
     return action.kind === 'put' && !(answer.kind === 'ok' && answer.created !== undefined)
   }
 
   /**
-   * The state in which the operation was, when its answer says so: every value is written once, so a write that leaves
+   * The register in which the operation was, when its answer says so: every value is written once, so a write that leaves
    * the state can come only after it.
    */
   onlyState({ action, answer }: Operation): RegisterState | undefined {
@@ -129,7 +173,8 @@ export class RegisterModel {
   classOf(operation: Operation, index: number): string {
     const { action } = operation
     if ('value' in action && this.#stateOfValue.get(action.value) !== this.unseen) return `${index}`
-    return `${action.kind} ${'etag' in action ? action.etag : ''}`
+    const movedOrRestored = 'restores' in action ? action.restores : 'movedTo' in action && 'moved'
+    return `${action.kind} ${'etag' in action ? action.etag : ''} ${this.#focus && movedOrRestored}`
   }
 
   /**
@@ -148,6 +193,8 @@ export class RegisterModel {
     for (const operation of this.operations) {
       const { action, answer } = operation
       if (answer.kind !== 'ok') continue
+      const unknown = answer.values?.find(listed => !this.#stateOfValue.has(listed))
+      if (unknown !== undefined) return { reason: `nobody wrote ${unknown}`, operations: [operation] }
       const value = action.kind === 'get' ? answer.value : 'value' in action ? action.value : undefined
       if (value === undefined) continue
       const state = this.#stateOfValue.get(value)

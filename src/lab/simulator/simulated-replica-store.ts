@@ -16,6 +16,7 @@ import type { SimulatedDisk } from './simulated-disk.ts'
 
 const RECORD = 'record/'
 const TOMBSTONE = 'tombstone/'
+const TRASH_TOMBSTONE = 'trash-tombstone/'
 /** Before the keys of values. */
 export const VALUE = 'value/'
 
@@ -34,17 +35,21 @@ export class SimulatedReplicaStore implements ReplicaStore {
   record(path: PathName): KeptRecord | undefined {
     const bytes = this.#disk.readDurable(RECORD + path)
     if (bytes !== undefined) return this.#decode(path, bytes, true)
-    const tombstone = this.#disk.readDurable(TOMBSTONE + path)
-    return tombstone && this.#decode(path, tombstone, false)
+    for (const table of [TOMBSTONE, TRASH_TOMBSTONE]) {
+      const tombstone = this.#disk.readDurable(table + path)
+      if (tombstone !== undefined) return this.#decode(path, tombstone, false)
+    }
+    return undefined
   }
 
   *records(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
     yield* this.#within(RECORD, lo, hi)
-    yield* this.tombstones(lo, hi)
+    yield* this.tombstones(lo, hi, true)
   }
 
-  *tombstones(lo: Identifier, hi: Identifier): Iterable<KeptRecord> {
+  *tombstones(lo: Identifier, hi: Identifier, withTrash = false): Iterable<KeptRecord> {
     yield* this.#within(TOMBSTONE, lo, hi)
+    if (withTrash) yield* this.#within(TRASH_TOMBSTONE, lo, hi)
   }
 
   *inspect(lo: Identifier, hi: Identifier): Iterable<InspectedRecord> {
@@ -72,7 +77,9 @@ export class SimulatedReplicaStore implements ReplicaStore {
     for (const { path, record } of batch.records) {
       const file = record?.file
       changes.push([RECORD + path, file && encodeRecord(file, record?.notes)])
-      changes.push([TOMBSTONE + path, file === undefined ? record?.notes : undefined])
+      const tombstone = file === undefined ? record?.notes : undefined
+      changes.push([TOMBSTONE + path, record?.hasTrash ? undefined : tombstone])
+      changes.push([TRASH_TOMBSTONE + path, record?.hasTrash ? tombstone : undefined])
     }
     for (const [key, value] of batch.values) changes.push([VALUE + key, value])
     const bodies = this.bodies.batch(batch.keepBlobs, batch.dropBlobs)

@@ -189,9 +189,9 @@ export function mayStartAgain(error: unknown): boolean {
 
 /** What whole nodes do not take from the program (patience.ts): how long things are kept, which a run has to see the end of. */
 export function wholeSettings(settings: ChainSettings): Partial<ChainSettings> {
-  const { listedMax, differenceBytesMax, stagedMs, spareMs, outcomesKeptMs } = settings
+  const { listedMax, differenceBytesMax, stagedMs, spareMs, outcomesKeptMs, trashMs } = settings
   return {
-    ...{ listedMax, differenceBytesMax },
+    ...{ listedMax, differenceBytesMax, trashMs: trashMs * NODE_MS },
     ...{ stagedMs: stagedMs * NODE_MS, spareMs: spareMs * NODE_MS, outcomesKeptMs: outcomesKeptMs * NODE_MS },
   }
 }

@@ -2,7 +2,7 @@
 import { ChainCluster, SIMULATED_SETTINGS } from '../../../src/lab/simulator/chain-cluster.ts'
 import { ChainInvariants } from '../../../src/lab/simulator/chain-invariants.ts'
 import { ChainNemesis } from '../../../src/lab/simulator/chain-nemesis.ts'
-import { ChainWorkload } from '../../../src/lab/simulator/chain-workload.ts'
+import { ChainWorkload, TRASH_MS } from '../../../src/lab/simulator/chain-workload.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import { Transcript } from '../../../src/lab/simulator/transcript.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
@@ -14,6 +14,7 @@ export async function chainBench(
     zones?: number
     untilMs?: number
     whole?: boolean
+    trash?: boolean
     transcript?: (clock: VirtualClock) => Transcript
   } = {},
 ) {
@@ -46,7 +47,7 @@ export async function chainBench(
       nodes,
       founders: init.founders ?? nodes,
       zones: init.zones ?? 0,
-      settings: SIMULATED_SETTINGS,
+      settings: { ...SIMULATED_SETTINGS, trashMs: init.trash === true ? TRASH_MS : 0 },
       whole: init.whole === true,
     },
   )
@@ -57,7 +58,10 @@ export async function chainBench(
       transcript,
       cluster,
     },
-    { clients: 2, paths: 3, large: 0.3, untilMs: init.untilMs ?? 300, outcomesKeptMs: 2_500 },
+    {
+      ...{ clients: 2, paths: 3, large: 0.3, untilMs: init.untilMs ?? 300, outcomesKeptMs: 2_500 },
+      ...{ whole: init.whole === true, trash: init.trash === true },
+    },
   )
   const nemesis = new ChainNemesis({
     clock,

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Answer } from '../../../src/lab/simulator/history.ts'
 import { checkHistory } from '../../../src/lab/simulator/linearizability.ts'
 import { chainBench } from './chain-bench.ts'
 
@@ -15,6 +16,33 @@ t.test('clients ask and are told, and without trouble they are told everything',
   t.ok(operations.some(({ action, answer }) => action.kind === 'get' && answer.kind === 'ok'))
   t.same(checkHistory(operations), { ok: true })
 })
+
+t.test(
+  'clients list the trash, restore from it and empty it, and what comes back has the bytes that it had',
+  async t => {
+    for (const whole of [false, true]) {
+      const { clock, workload } = await chainBench({ untilMs: 9_000, trash: true, whole })
+      workload.run()
+      await clock.runSettled(12_000)
+      t.notOk(workload.busy)
+      const done = workload.operations().filter(({ answer }) => answer.kind === 'ok')
+      const kinds = new Set(done.map(({ action }) => action.kind))
+      for (const kind of ['trash', 'trashed', 'forget'] as const) t.ok(kinds.has(kind), kind)
+      const restored = done.flatMap(({ action }) =>
+        'restores' in action && action.restores !== undefined ? [action.value] : [],
+      )
+      t.ok(
+        done.some(({ action, answer }) => action.kind === 'get' && restored.includes(`${answerOf(answer)}`)),
+        'somebody has read what came back',
+      )
+      t.same(checkHistory(workload.operations()), { ok: true })
+    }
+  },
+)
+
+function answerOf(answer: Answer): string | undefined {
+  return answer.kind === 'ok' ? answer.value : undefined
+}
 
 t.test('clients of a node that goes down do not know what became of their request', async t => {
   const { cluster, workload } = await chainBench()

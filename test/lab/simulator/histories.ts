@@ -12,7 +12,13 @@ export const create = (value: string): Action => ({ kind: 'create', value })
 export const replace = (etag: string, value: string): Action => ({ kind: 'replace', etag, value })
 export const removeIf = (etag: string): Action => ({ kind: 'remove', etag })
 
+export const trash: Action = { kind: 'trash' }
+export const found = (of: string): Action => ({ kind: 'trashed', of })
+export const forget = (...values: string[]): Action => ({ kind: 'forget', values })
+export const restore = (of: string, value: string): Action => ({ kind: 'put', value, restores: of })
+
 export const ok: Answer = { kind: 'ok' }
+export const listed = (...values: string[]): Answer => ({ kind: 'ok', values })
 export const missing: Answer = { kind: 'FILE_NOT_FOUND' }
 export const taken: Answer = { kind: 'FILE_EXISTS' }
 export const stale: Answer = { kind: 'PRECONDITION_FAILED' }
@@ -209,6 +215,43 @@ export const GOOD: readonly (readonly [string, readonly Line[]])[] = [
     [
       ['c1', 0, never, get, unknown],
       ['c2', 1, 2, get, missing],
+    ],
+  ],
+  [
+    'what is replaced and what is removed is in the trash until it is restored or forgotten',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c1', 2, 3, put('v2'), ok],
+      ['c1', 4, 5, remove, ok],
+      ['c1', 6, 7, trash, listed('v1', 'v2')],
+      ['c1', 8, 9, found('v1'), ok],
+      ['c1', 8, 9, restore('v1', 'v3'), created],
+      ['c1', 10, 11, trash, listed('v2')],
+      ['c1', 12, 13, forget('v2'), ok],
+      ['c1', 14, 15, forget('v2'), ok],
+      ['c1', 16, 17, trash, listed()],
+      ['c1', 18, 19, get, saw('v3')],
+    ],
+  ],
+  [
+    'what a write under way replaces may be in the trash or not',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c2', 2, never, put('v2'), unknown],
+      ['c3', 3, 4, trash, listed()],
+      ['c3', 5, 6, trash, listed('v1')],
+      ['c4', 5, never, forget('v1'), unknown],
+      ['c3', 7, 8, trash, listed()],
+    ],
+  ],
+  [
+    'what a restoration of the same bytes replaces need not be in the trash',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c1', 2, 3, remove, ok],
+      ['c1', 4, 9, restore('v1', 'v2'), ok],
+      ['c2', 4, 9, restore('v1', 'v3'), ok],
+      ['c1', 10, 11, trash, listed()],
     ],
   ],
 ]
@@ -434,5 +477,82 @@ export const BAD: readonly (readonly [string, readonly Line[], readonly string[]
       ['c2', 2, 3, put('v2'), created],
     ],
     ['c1', 'c2'],
+  ],
+  [
+    'what was replaced is not in the trash',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c1', 2, 3, put('v2'), ok],
+      ['c2', 4, 5, trash, listed()],
+    ],
+    ['c2'],
+  ],
+  [
+    'what was removed is not in the trash, though another call was under way',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c1', 2, 3, remove, ok],
+      ['c3', 2, 9, create('v2'), ok],
+      ['c2', 4, 5, trash, listed()],
+    ],
+    ['c2'],
+  ],
+  [
+    'the trash has what stands at the path',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c2', 2, 3, trash, listed('v1')],
+      ['c3', 4, 5, get, saw('v1')],
+    ],
+    ['c2'],
+  ],
+  [
+    'a restoration brings what was never in the trash',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c2', 2, 3, found('v1'), ok],
+      ['c2', 2, 3, restore('v1', 'v2'), ok],
+    ],
+    ['c1', 'c2'],
+  ],
+  [
+    'what was forgotten is restored',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c1', 2, 3, remove, ok],
+      ['c1', 4, 5, forget('v1'), ok],
+      ['c2', 6, 7, found('v1'), ok],
+      ['c2', 6, 7, restore('v1', 'v2'), ok],
+    ],
+    ['c1', 'c2'],
+  ],
+  [
+    'a restoration undoes a later write unseen',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c1', 2, 3, put('v2'), ok],
+      ['c2', 4, 5, restore('v1', 'v3'), ok],
+      ['c3', 6, 7, trash, listed()],
+    ],
+    ['c3'],
+  ],
+  [
+    'what came back by a restoration is in the trash as well',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c1', 2, 3, remove, ok],
+      ['c2', 4, 5, restore('v1', 'v2'), ok],
+      ['c3', 6, 7, trash, listed('v1')],
+    ],
+    ['c2', 'c3'],
+  ],
+  [
+    'what a move took away from its source is in the trash',
+    [
+      ['c1', 0, 1, create('v1'), ok],
+      ['c1', 2, 3, { kind: 'remove', movedTo: { path: 'b', value: 'v2' } }, ok],
+      ['c3', 4, 5, trash, listed('v1')],
+    ],
+    ['c1', 'c3'],
   ],
 ]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import type { Action, Answer, Operation } from '../../../src/lab/simulator/history.ts'
+import type { Answer, FileAction, Operation } from '../../../src/lab/simulator/history.ts'
 import { checkHistory } from '../../../src/lab/simulator/linearizability.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import {
@@ -112,7 +112,7 @@ function isLinearizableByBruteForce(operations: readonly Operation[]): boolean {
     return etags.has(file) ? [false] : [true, false]
   }
   /** The files that may be there after the action in which `answer` is right; `null` is no file. */
-  const apply = (action: Action, answer: Answer, file: string | null): (string | null)[] => {
+  const apply = (action: FileAction, answer: Answer, file: string | null): (string | null)[] => {
     const told = (kind: Answer['kind']) => answer.kind === kind || answer.kind === 'unknown'
     const here = file !== null
     if (action.kind === 'get')
@@ -143,7 +143,7 @@ function isLinearizableByBruteForce(operations: readonly Operation[]): boolean {
       )
       if (isTooEarly) return false
       const rest = left.filter(other => other !== next)
-      return apply(next.action, next.answer, file).some(after => order(rest, after))
+      return apply(next.action as FileAction, next.answer, file).some(after => order(rest, after))
     })
   }
   return order(
@@ -158,7 +158,7 @@ interface World {
 }
 
 /** What a sane store does. */
-function perform(world: World, action: Action): Answer {
+function perform(world: World, action: FileAction): Answer {
   const { file } = world
   const store = (value: string): Answer => {
     world.count++
@@ -184,7 +184,7 @@ function perform(world: World, action: Action): Answer {
 }
 
 interface Plan {
-  readonly kind: Action['kind']
+  readonly kind: FileAction['kind']
   readonly startMs: number
   readonly beforeMs: number
   readonly afterMs: number
@@ -193,7 +193,7 @@ interface Plan {
 }
 
 const plan: fc.Arbitrary<Plan> = fc.record({
-  kind: fc.constantFrom<Action['kind'][]>('get', 'get', 'exists', 'put', 'create', 'replace', 'remove'),
+  kind: fc.constantFrom<FileAction['kind'][]>('get', 'get', 'exists', 'put', 'create', 'replace', 'remove'),
   startMs: fc.nat({ max: 12 }),
   beforeMs: fc.nat({ max: 6 }),
   afterMs: fc.nat({ max: 6 }),
@@ -222,8 +222,8 @@ function run(plans: readonly Plan[]): Operation[] {
             ? replace(`e${each.etag}`, value)
             : each.kind === 'remove' && each.etag > 2
               ? { kind: each.kind, etag: `e${each.etag}` }
-              : ({ kind: each.kind } as Action)
-      const told = each.fate === 'unknown, not done' ? unknown : perform(world, action)
+              : ({ kind: each.kind } as FileAction)
+      const told = each.fate === 'unknown, not done' ? unknown : perform(world, action as FileAction)
       const answer = each.fate.startsWith('unknown') ? unknown : told
       const { etag: _, ...without } = answer as { etag?: string }
       return {
@@ -244,7 +244,7 @@ function spoil(operations: readonly Operation[], which: number, how: number): Op
   return operations.map((operation, index) => {
     if (index !== which % operations.length) return operation
     const values = operations.flatMap(({ action }) => ('value' in action ? [action.value] : []))
-    const answers: Record<Action['kind'], Answer[]> = {
+    const answers: Record<FileAction['kind'], Answer[]> = {
       get: [missing, ...values.map(value => saw(value))],
       exists: [ok, missing],
       put: [ok, { kind: 'ok', created: how % 2 === 0 }],
@@ -252,7 +252,7 @@ function spoil(operations: readonly Operation[], which: number, how: number): Op
       replace: [ok, wrote('e2'), stale],
       remove: [ok, missing, ...('etag' in operation.action ? [stale] : [])],
     }
-    const choices = answers[operation.action.kind]
+    const choices = answers[operation.action.kind as FileAction['kind']]
     const answer = choices[how % choices.length] as Answer
     return { ...operation, answer, answeredAtMs: operation.answeredAtMs ?? operation.invokedAtMs + 1 }
   })
