@@ -159,6 +159,8 @@ export function replicaConformance(t: Test, open: OpenReplica): void {
       const near = identifierOfPath(at)
       const before = (BigInt(`0x${near}`) - 1n).toString(16).padStart(40, '0') as Identifier
       t.equal([...replica.records(before, near)].length, 2, 'at the position of the path')
+      t.same([...replica.tombstones(zero, zero)], [], 'whoever collects does not meet it')
+      t.same(plain([...replica.tombstones(zero, zero, true)][0]), plain(gone))
       await replica.apply({
         ...EMPTY,
         records: [{ path: trashPath, record: undefined, sizeBefore: 10 }, writeOf(tombstone('a', 3), gone)],
