@@ -69,6 +69,7 @@ class ChainRun {
   readonly #options: RunOptions
   /** Files whose body nobody has after a recovery by force, and which a user has been told to remove. */
   readonly #bodiless = new Set<PathName>()
+  #clocksApartMs = 0
 
   constructor(seed: number, options: RunOptions) {
     if (options.schedule !== undefined && options.schedule.scenario !== 'chain') {
@@ -159,7 +160,9 @@ class ChainRun {
     this.#options.history?.(this.#workload.operations())
     const digest = this.#transcript.digest()
     const views = this.#invariants.active.size
-    const base = { views, steps: this.#clock.steps, virtualMs: Math.ceil(this.#clock.monotonicMs()), digest }
+    const virtualMs = Math.ceil(this.#clock.monotonicMs())
+    const { steps } = this.#clock
+    const base = { views, steps, virtualMs, clocksApartMs: this.#clocksApartMs, digest }
     const actions = this.#options.schedule === undefined ? { actions: this.#nemesis.done } : {}
     if (failure === undefined) return { ok: true, ...base, ...actions }
     this.#transcript.tell(failure)
@@ -186,6 +189,8 @@ class ChainRun {
     else this.#nemesis.follow(schedule.actions)
     await this.#clock.runSettled(this.#world.troubleMs)
     this.#invariants.assertBodies(this.#workload.paths)
+    const clocks = this.#cluster.nodes.flatMap(node => (node.running ? [node.wallClock.nowMs()] : []))
+    this.#clocksApartMs = clocks.length === 0 ? 0 : Math.max(...clocks) - Math.min(...clocks)
     this.#nemesis.heal()
     await this.#clock.runSettled(this.#world.troubleMs + AFTERWARDS_MS)
   }

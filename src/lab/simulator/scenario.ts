@@ -71,6 +71,8 @@ export interface RunResult {
   /** Events of the virtual clock that were worked off. */
   readonly steps: number
   readonly virtualMs: number
+  /** Between the wall clocks of any two nodes that ran when the trouble ended, ms at the most. */
+  readonly clocksApartMs?: number
   /** A hash over all events: equal digests mean that two runs were the same, bit for bit. */
   readonly digest: string
   /** Views that were active at some time; many in a short while are a range that is not left in peace. */
