@@ -20,7 +20,8 @@ export class Refusal extends Error {
 /**
  * @typedef {{ path: string, size: number, etag: string, mediaType: string, writtenAt: string }} StoredFile
  * @typedef {{ prefix: string }} StoredFolder
- * @typedef {{ access: 'read' | 'write', tokens: boolean }} Access
+ * @typedef {{ path: string, version: string, size: number, reason: 'removed' | 'replaced', trashedAt: string, until: string, place: string }} Trashed
+ * @typedef {{ access: 'read' | 'write', tokens: boolean, trash: boolean }} Access
  */
 
 /** The token lives as long as the tab: neither other tabs nor the next visit know it. */
@@ -53,12 +54,13 @@ export function authorization() {
 /**
  * @param {string} method
  * @param {string} target
- * @param {{ signal?: AbortSignal | undefined, headers?: Record<string, string> }} [options]
+ * @param {{ signal?: AbortSignal | undefined, headers?: Record<string, string>, body?: string }} [options]
  * @returns {Promise<Response>} of a request that was not refused
  */
-export async function ask(method, target, { signal, headers = {} } = {}) {
+export async function ask(method, target, { signal, headers = {}, body } = {}) {
   const init = {
     method,
+    ...(body !== undefined && { body }),
     headers: { ...authorization(), ...headers },
     cache: /** @type {const} */ ('no-store'),
   }
@@ -103,19 +105,50 @@ export const lookup = (path, signal) => json(`lookup/${encodePath(path)}`, signa
  * @param {{ deep?: boolean, signal?: AbortSignal | undefined }} [options]
  * @returns {AsyncGenerator<(StoredFile | StoredFolder)[]>}
  */
-export async function* list(folder, { deep = false, signal } = {}) {
-  const target = `list/${encodePath(folder)}${deep ? '' : '?delimiter=/'}`
+export function list(folder, { deep = false, signal } = {}) {
+  return lines(`list/${encodePath(folder)}${deep ? '' : '?delimiter=/'}`, signal)
+}
+
+/** What was removed or replaced, in batches as they come. @param {AbortSignal} [signal] @returns {AsyncGenerator<Trashed[]>} */
+export const trash = signal => lines('trash', signal)
+
+/**
+ * @param {string} target
+ * @param {AbortSignal} [signal]
+ * @returns {AsyncGenerator<any[]>}
+ */
+async function* lines(target, signal) {
   const reply = await ask('GET', target, { signal, headers: { accept: 'application/x-ndjson' } })
   const reader = /** @type {ReadableStream<Uint8Array>} */ (reply.body).getReader()
   const decoder = new TextDecoder()
   let rest = ''
   for (;;) {
     const { done, value } = await reader.read()
-    const lines = (rest + (value ? decoder.decode(value, { stream: true }) : '')).split('\n')
-    rest = lines.pop() ?? ''
-    if (lines.length > 0) yield lines.map(line => JSON.parse(line))
+    const complete = (rest + (value ? decoder.decode(value, { stream: true }) : '')).split('\n')
+    rest = complete.pop() ?? ''
+    if (complete.length > 0) yield complete.map(line => JSON.parse(line))
     if (done) return
   }
+}
+
+/**
+ * Puts a version back to its path; without `version` the latest one in the trash.
+ * @param {{ path: string, version?: string, overwrite?: boolean }} what
+ * @param {AbortSignal} [signal]
+ */
+export function restore(what, signal) {
+  const headers = { 'content-type': 'application/json', 'idempotency-key': drawKey() }
+  return ask('POST', 'trash/restore', { signal, headers, body: JSON.stringify(what) })
+}
+
+/** Deletes a version for good. @param {{ path: string, version: string }} what @param {AbortSignal} [signal] */
+export function forget({ path, version }, signal) {
+  return ask('DELETE', `trash?path=${encodeURIComponent(path)}&version=${version}`, { signal })
+}
+
+/** Deletes the whole trash for good. @returns {Promise<{ versions: number, bytes: number }>} */
+export async function emptyTrash() {
+  return (await ask('DELETE', 'trash?prefix=')).json()
 }
 
 /** @param {string} path @returns {Promise<{ sha256: string, etag: string }>} */

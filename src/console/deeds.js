@@ -2,7 +2,7 @@
  * What is done to many files one after the other: folders are what paths have in common, so renaming or removing one is
  * renaming or removing each file in it.
  */
-import { list, move, remove } from './api.js'
+import { forget, list, move, remove, restore } from './api.js'
 
 /** Requests at once. */
 const AT_ONCE = 4
@@ -28,20 +28,21 @@ export async function filesIn(places, signal) {
 }
 
 /**
- * @param {readonly string[]} paths
- * @param {(path: string) => Promise<unknown>} act
+ * @template Item
+ * @param {readonly Item[]} items
+ * @param {(item: Item) => Promise<unknown>} act
  * @param {{ signal: AbortSignal, onProgress: (done: number) => void }} options
  * @throws the first failure, once those that had begun are over
  */
-async function each(paths, act, { signal, onProgress }) {
+async function each(items, act, { signal, onProgress }) {
   let [next, done] = [0, 0]
   /** @type {unknown} */
   let failure
   const work = async () => {
-    while (next < paths.length && failure === undefined && !signal.aborted) {
-      const path = /** @type {string} */ (paths[next++])
+    while (next < items.length && failure === undefined && !signal.aborted) {
+      const item = /** @type {Item} */ (items[next++])
       try {
-        await act(path)
+        await act(item)
         onProgress(++done)
       } catch (error) {
         failure ??= error
@@ -52,12 +53,48 @@ async function each(paths, act, { signal, onProgress }) {
   if (failure !== undefined) throw failure
 }
 
-/** @param {readonly string[]} paths @param {{ signal: AbortSignal, onProgress: (done: number) => void }} options */
-export function removeAll(paths, options) {
-  const isGone = (/** @type {any} */ error) => {
-    if (error.code !== 'FILE_NOT_FOUND') throw error
+/**
+ * @param {readonly string[]} paths
+ * @param {{ signal: AbortSignal, onProgress: (done: number) => void }} options
+ * @param {string[]} removed takes those that this has removed
+ */
+export function removeAll(paths, options, removed = []) {
+  const one = async (/** @type {string} */ path) => {
+    try {
+      await remove(path, options.signal)
+      removed.push(path)
+    } catch (error) {
+      if (/** @type {any} */ (error).code !== 'FILE_NOT_FOUND') throw error
+    }
   }
-  return each(paths, path => remove(path, options.signal).catch(isGone), options)
+  return each(paths, one, options)
+}
+
+/**
+ * @template {{ path: string, version?: string }} What
+ * @param {readonly What[]} versions
+ * @param {{ signal: AbortSignal, onProgress: (done: number) => void, overwrite?: boolean }} options
+ * @param {What[]} taken takes those whose path has a file by now
+ */
+export function restoreAll(versions, { overwrite = false, ...options }, taken = []) {
+  const one = async (/** @type {What} */ what) => {
+    const { path, version } = what
+    try {
+      await restore({ path, overwrite, ...(version !== undefined && { version }) }, options.signal)
+    } catch (error) {
+      if (/** @type {any} */ (error).code !== 'FILE_EXISTS') throw error
+      taken.push(what)
+    }
+  }
+  return each(versions, one, options)
+}
+
+/**
+ * @param {readonly { path: string, version: string }[]} versions
+ * @param {{ signal: AbortSignal, onProgress: (done: number) => void }} options
+ */
+export function forgetAll(versions, options) {
+  return each(versions, version => forget(version, options.signal), options)
 }
 
 /**

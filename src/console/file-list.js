@@ -19,7 +19,7 @@ const COLUMNS = /** @type {const} */ ([
   ['written', 'Written'],
 ])
 
-/** Properties: handle, rows, column, descending, chosen, focus, empty, onSort, onOpen, onFocus, onChoose, onAction. */
+/** Properties: handle, label, titles (of columns that are called otherwise), rows, column, descending, chosen, focus, empty, onSort, onOpen, onFocus, onChoose, onAction. */
 export class FileList extends Component {
   state = { top: 0, height: 600 }
   #body = createRef()
@@ -120,7 +120,15 @@ export class FileList extends Component {
   }
 
   #head() {
-    const { rows, column, descending, chosen, onSort, onChoose } = /** @type {any} */ (this.props)
+    const {
+      titles = {},
+      rows,
+      column,
+      descending,
+      chosen,
+      onSort,
+      onChoose,
+    } = /** @type {any} */ (this.props)
     const all = rows.length > 0 && chosen.size === rows.length
     const toggle = () => onChoose(new Set(all ? [] : rows.map((/** @type {any} */ row) => row.place)))
     return h(
@@ -143,7 +151,7 @@ export class FileList extends Component {
           h(
             'button',
             { type: 'button', onClick: () => onSort(name) },
-            label,
+            titles[name] ?? label,
             h(
               'span',
               { class: 'arrow', 'aria-hidden': 'true' },
@@ -189,7 +197,7 @@ export class FileList extends Component {
   }
 
   render() {
-    const { rows, focus, empty } = /** @type {any} */ (this.props)
+    const { label, rows, focus, empty } = /** @type {any} */ (this.props)
     const { first, last } = rowsInSight({ ...this.state, row: ROW, count: rows.length })
     const at = rows.findIndex((/** @type {any} */ row) => row.place === focus)
     const drawn = []
@@ -201,7 +209,7 @@ export class FileList extends Component {
         role: 'grid',
         'aria-rowcount': rows.length + 1,
         'aria-multiselectable': 'true',
-        'aria-label': 'Files',
+        'aria-label': label,
       },
       this.#head(),
       h(

@@ -2,8 +2,8 @@
  * The files: a folder as a list of any length, by hand and by keyboard, and what can be done with what is chosen.
  */
 import { fileUrl, list } from './api.js'
-import { filesIn, moveAll, removeAll } from './deeds.js'
-import { ConfirmDialog, NameDialog, ProgressDialog, ShareDialog } from './dialogs.js'
+import { filesIn, moveAll, removeAll, restoreAll } from './deeds.js'
+import { ConfirmDialog, closeButton, NameDialog, ProgressDialog, ShareDialog } from './dialogs.js'
 import { pickedFrom, pickedFromInput } from './drop.js'
 import { arranged, entryOf } from './entries.js'
 import { FileList } from './file-list.js'
@@ -33,6 +33,8 @@ const SHOW_MS = 400
  * @property {ReadonlySet<string>} chosen
  * @property {string} focus
  * @property {import('./entries.js').Entry | null} preview
+ * @property {readonly string[]} removed what was deleted last, and can be brought back
+ * @property {string} said what came of that
  * @property {(() => unknown) | null} dialog
  * @property {boolean} over something is held over the page
  */
@@ -52,6 +54,8 @@ export class Files extends Component {
     chosen: new Set(),
     focus: '',
     preview: null,
+    removed: [],
+    said: '',
     dialog: null,
     over: false,
   }
@@ -70,6 +74,10 @@ export class Files extends Component {
 
   get mayWrite() {
     return /** @type {any} */ (this.props).access.access === 'write'
+  }
+
+  get hasTrash() {
+    return /** @type {boolean} */ (/** @type {any} */ (this.props).access.trash)
   }
 
   get needsToken() {
@@ -174,6 +182,9 @@ export class Files extends Component {
     } else if (event.key === 'Escape' && this.state.preview) {
       this.setState({ preview: null })
       this.#list.current.focus()
+    } else if (event.key === 'z' && (event.ctrlKey || event.metaKey) && this.state.removed.length > 0) {
+      event.preventDefault()
+      void this.#undo()
     } else if (event.key === 'Backspace' && this.folder !== '') {
       event.preventDefault()
       this.#open(parentOf(this.folder))
@@ -242,10 +253,37 @@ export class Files extends Component {
         ? `“${nameOf(/** @type {string} */ (places[0]))}”`
         : counted(places.length, 'entry', 'entries')
     const folders = places.some(place => place.endsWith('/'))
-    const text = `${only} will be deleted${folders ? ', with every file in it' : ''}. It can be restored (altered-chord trash) for as long as the nodes keep what was deleted.`
-    const onYes = () => void this.#deed('Deleting', places, removeAll)
+    const text = `${only} will be deleted${folders ? ', with every file in it' : ''}. ${this.hasTrash ? 'It can be brought back from the trash until its time is over.' : 'It can not be brought back: this network keeps no trash.'}`
+    const onYes = () => void this.#remove(places)
     this.setState({
       dialog: () => h(ConfirmDialog, { title: 'Delete', text, verb: 'Delete', onClose, onYes }),
+    })
+  }
+
+  /** @param {string[]} places */
+  async #remove(places) {
+    /** @type {string[]} */
+    const removed = []
+    await this.#deed('Deleting', places, (paths, options) => removeAll(paths, options, removed))
+    if (removed.length > 0 && this.hasTrash)
+      this.setState({ removed, said: `${counted(removed.length, 'file')} deleted.` })
+  }
+
+  #undo = async () => {
+    const { removed } = this.state
+    /** @type {{ path: string }[]} */
+    const taken = []
+    await this.#deed('Restoring', [...removed], (paths, options) =>
+      restoreAll(
+        paths.map(path => ({ path })),
+        options,
+        taken,
+      ),
+    )
+    const said = `${counted(removed.length - taken.length, 'file')} restored.`
+    this.setState({
+      said:
+        taken.length === 0 ? said : `${said} ${counted(taken.length, 'path is', 'paths are')} in use by now.`,
     })
   }
 
@@ -273,6 +311,7 @@ export class Files extends Component {
       !stop.signal.aborted &&
       this.setState({ dialog: () => h(ProgressDialog, { title, onCancel, done: 0, all: 0, ...state }) })
     show({})
+    this.setState({ removed: [], said: '' })
     let all = 0
     try {
       const paths = await filesIn(places, stop.signal)
@@ -410,6 +449,18 @@ export class Files extends Component {
     )
   }
 
+  #receipt() {
+    const { removed, said } = this.state
+    if (said === '') return null
+    return h(
+      'p',
+      { class: 'receipt', role: 'status' },
+      said,
+      removed.length > 0 && h('button', { type: 'button', class: 'small', onClick: this.#undo }, 'Undo'),
+      closeButton(() => this.setState({ removed: [], said: '' })),
+    )
+  }
+
   render() {
     const {
       rows,
@@ -448,6 +499,7 @@ export class Files extends Component {
       error !== '' && h('p', { class: 'error', role: 'alert' }, error),
       h(FileList, {
         handle: this.#list,
+        label: 'Files',
         rows,
         column,
         descending,
@@ -476,6 +528,7 @@ export class Files extends Component {
         }),
       over &&
         h('div', { class: 'drop-here' }, icon('upload'), `Drop to upload into ${this.folder || 'all files'}`),
+      this.#receipt(),
       h(UploadPanel, { uploads: this.#uploads }),
       h('input', {
         ref: this.#fileInput,

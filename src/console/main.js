@@ -1,16 +1,17 @@
 /**
- * The page as a whole: login, the two views, and which of them the address names.
+ * The page as a whole: login, the three views, and which of them the address names.
  */
 import { access, Refusal, token } from './api.js'
 import { Files } from './files.js'
 import { icon } from './icons.js'
 import { NetworkView } from './network.js'
 import { Component, createRef, h, render } from './preact.js'
+import { Trash } from './trash.js'
 
-/** @returns {{ view: 'files' | 'network', folder: string }} */
+/** @returns {{ view: 'files' | 'trash' | 'network', folder: string }} */
 function placeOfHash() {
   const [view, ...rest] = location.hash.replace(/^#\/?/, '').split('/')
-  if (view === 'network') return { view: 'network', folder: '' }
+  if (view === 'network' || view === 'trash') return { view, folder: '' }
   try {
     const folder = rest.map(decodeURIComponent).filter(Boolean).join('/')
     return { view: 'files', folder: folder === '' ? '' : `${folder}/` }
@@ -121,7 +122,13 @@ class App extends Component {
         h('img', { src: 'icon.svg', alt: '', width: 22, height: 22 }),
         h('span', null, 'altered-chord'),
       ),
-      h('nav', { 'aria-label': 'Views' }, tab('files', 'Files'), tab('network', 'Network')),
+      h(
+        'nav',
+        { 'aria-label': 'Views' },
+        tab('files', 'Files'),
+        can?.trash && tab('trash', 'Trash'),
+        tab('network', 'Network'),
+      ),
       h('span', { class: 'where faint' }, location.host),
       can?.access === 'read' && h('span', { class: 'badge read-only' }, 'read only'),
       can?.tokens &&
@@ -154,7 +161,9 @@ class App extends Component {
       this.#header(),
       view === 'network'
         ? h(NetworkView, { key: 'network' })
-        : h(Files, { key: 'files', folder, access: can, onOpen }),
+        : view === 'trash'
+          ? h(Trash, { key: 'trash', access: can })
+          : h(Files, { key: 'files', folder, access: can, onOpen }),
     ]
   }
 }

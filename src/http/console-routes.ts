@@ -68,7 +68,7 @@ export async function consoleRoutes(fastify: FastifyInstance, components: HttpCo
       return reply
         .type('application/json; charset=utf-8')
         .header('cache-control', 'no-store')
-        .send(JSON.stringify({ access, tokens: components.gate.hasTokens }))
+        .send(JSON.stringify({ access, tokens: components.gate.hasTokens, trash: components.trashMs > 0 }))
     },
   })
 }
@@ -125,11 +125,16 @@ const accessContract = {
   url: '/access',
   responses: {
     200: {
-      description: 'read or write, and whether this node wants tokens at all.',
+      description:
+        'read or write, whether this node wants tokens at all, and whether it keeps what is removed.',
       content: json({
         type: 'object',
-        required: ['access', 'tokens'],
-        properties: { access: { enum: ['read', 'write'] }, tokens: { type: 'boolean' } },
+        required: ['access', 'tokens', 'trash'],
+        properties: {
+          access: { enum: ['read', 'write'] },
+          tokens: { type: 'boolean' },
+          trash: { type: 'boolean' },
+        },
       }),
     },
   },

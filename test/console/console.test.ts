@@ -133,6 +133,79 @@ t.test(
   },
 )
 
+t.test('a deletion is undone, and the trash is looked at and emptied', { skip: noBrowser }, async t => {
+  const { url } = await runningNode(t, { token: TOKEN, readToken: READ_TOKEN })
+  const bodyAt = async (path: string) => (await fetch(`${url}/get/${path}`, { headers: WRITE })).text()
+  const trashed = async () =>
+    ((await (await fetch(`${url}/trash`, { headers: WRITE })).json()) as { versions: unknown[] }).versions
+      .length
+  for (let i = 0; i < 5; i++) await put(url, `in/${i}.txt`, `file ${i}`)
+  const browser = await withBrowser(t)
+  const { page, misdeeds } = await openConsole(browser, url, { token: TOKEN })
+  const dialog = page.locator('dialog')
+  const remove = async (name: string) => {
+    await row(page, name).locator('.check').click()
+    await page.getByRole('button', { name: 'Delete' }).click()
+    await dialog.getByText('can be brought back').waitFor()
+    await dialog.getByRole('button', { name: 'Delete' }).click()
+    await row(page, name).waitFor({ state: 'detached' })
+  }
+
+  await remove('in')
+  await page.getByText(/files deleted/).waitFor()
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await page.getByText(/files restored/).waitFor()
+  await row(page, 'in').waitFor()
+  for (let i = 0; i < 5; i++) t.equal(await bodyAt(`in/${i}.txt`), `file ${i}`)
+  await page.getByRole('button', { name: 'Close' }).click()
+
+  await remove('in')
+  await page.locator('.rows').focus()
+  await page.keyboard.press('Control+z')
+  await row(page, 'in').waitFor()
+
+  await remove('in')
+  await put(url, 'in/0.txt', 'another')
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await page.getByText('1 path is in use by now').waitFor()
+  t.equal(await bodyAt('in/0.txt'), 'another')
+  t.equal(await bodyAt('in/4.txt'), 'file 4')
+
+  await page.getByRole('link', { name: 'Trash' }).click()
+  await row(page, 'in/0.txt').waitFor()
+  await page.locator('.rows').focus()
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press(' ')
+  await page.getByRole('button', { name: 'Restore' }).click()
+  await dialog.getByText('“in/0.txt” is in use by now').waitFor()
+  await dialog.getByRole('button', { name: 'Replace' }).click()
+  await page.getByText('1 file restored').waitFor()
+  t.equal(await bodyAt('in/0.txt'), 'file 0')
+  t.equal(await trashed(), 1, 'what was replaced')
+
+  const reader = await openConsole(browser, url, { token: READ_TOKEN, hash: 'console/#/trash' })
+  await row(reader.page, 'in/0.txt').click()
+  await reader.page.getByText(/Kept until/).waitFor()
+  for (const name of ['Restore', 'Delete for good', 'Empty the trash'])
+    t.equal(await reader.page.getByRole('button', { name }).count(), 0, `no ${name} for who reads`)
+
+  await row(page, 'in/0.txt').click()
+  await page.getByRole('button', { name: 'Delete for good' }).click()
+  await dialog.getByRole('button', { name: 'Delete for good' }).click()
+  await row(page, 'in/0.txt').waitFor({ state: 'detached' })
+  await page.getByText('The trash is empty').waitFor()
+
+  await page.getByRole('link', { name: 'Files', exact: true }).click()
+  await remove('in')
+  await page.getByRole('link', { name: 'Trash' }).click()
+  await page.getByText('5 versions').waitFor()
+  await page.getByRole('button', { name: 'Empty the trash' }).click()
+  await dialog.getByRole('button', { name: 'Empty the trash' }).click()
+  await page.getByText('5 versions deleted for good').waitFor()
+  t.equal(await trashed(), 0)
+  t.same(misdeeds, [])
+})
+
 t.test('hostile names and pages run nothing', { skip: noBrowser }, async t => {
   const { url } = await runningNode(t, { token: TOKEN })
   const hostile = '<img src=x onerror=alert(1)>'
@@ -315,9 +388,9 @@ t.test('the page is light, strict, and fits a phone', { skip: noBrowser }, async
     t.ok(encodedBodySize < decodedBodySize, `${name} came compressed`)
   const weight = sizes.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)
   t.ok(weight < WEIGHT_MAX, `${weight} bytes`)
-  for (const hash of ['#/files/', '#/network']) {
+  for (const hash of ['#/files/', '#/trash', '#/network']) {
     await page.goto(`${url}/console/${hash}`)
-    await page.locator('.rows .row, .ring').first().waitFor()
+    await page.locator('.rows, .ring').first().waitFor()
     const { wide, seen } = await page.evaluate(() => ({
       wide: document.documentElement.scrollWidth,
       seen: innerWidth,

@@ -56,10 +56,10 @@ t.test('a token is told what it may do', async t => {
   const { server } = await runServer(t, { tokens: { readWrite: 'w'.repeat(24), readOnly: 'r'.repeat(24) } })
   const ask = async (token: string) =>
     (await server.inject({ url: '/access', headers: { authorization: `Bearer ${token.repeat(24)}` } })).json()
-  t.same(await ask('w'), { access: 'write', tokens: true })
-  t.same(await ask('r'), { access: 'read', tokens: true })
+  t.same(await ask('w'), { access: 'write', tokens: true, trash: true })
+  t.same(await ask('r'), { access: 'read', tokens: true, trash: true })
   const open = await runServer(t)
-  t.same((await open.server.inject('/access')).json(), { access: 'write', tokens: false })
+  t.same((await open.server.inject('/access')).json(), { access: 'write', tokens: false, trash: true })
 })
 
 t.test('a page of this origin gets no stored file as a script', async t => {
