@@ -176,7 +176,7 @@ export class StoreNode implements NodeControl {
     this.#open.ring = ring
     const files = new FileService(
       { replication: ring.replication, storage },
-      { consistency: 'chain', fileBytesMax: config.limits.fileBytesMax },
+      { consistency: ring.network.consistency ?? 'chain', fileBytesMax: config.limits.fileBytesMax },
     )
     const facts = {
       ...{ address: this.#address(), version: VERSION },
@@ -196,7 +196,11 @@ export class StoreNode implements NodeControl {
   async #openS3(ring: RingNode, storage: NodeStorage, config: S3ServerConfig): Promise<void> {
     const files = new FileService(
       { replication: ring.replication, storage },
-      { consistency: 'chain', fileBytesMax: config.limits.fileBytesMax, showsReserved: true },
+      {
+        consistency: ring.network.consistency ?? 'chain',
+        fileBytesMax: config.limits.fileBytesMax,
+        showsReserved: true,
+      },
     )
     const s3 = await S3Server.open({ files, env: this.#env }, config)
     this.#open.s3 = s3

@@ -5,6 +5,8 @@
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import {
+  CONFLICTS,
+  CONSISTENCIES,
   DEFAULT_LIMITS,
   JOIN_TIMEOUT,
   LEARNING_MODES,
@@ -194,7 +196,20 @@ function readWish(find: Find): NodeConfig['wish'] {
   if (wish.replicas !== undefined && wish.minReplicas !== undefined && wish.minReplicas > wish.replicas) {
     throw refusal('--min-replicas is more than --replicas, so that every write would be refused.')
   }
-  return wish
+  const consistency = readWord('consistency', find, CONSISTENCIES)
+  const conflicts = readWord('conflicts', find, CONFLICTS)
+  if (conflicts !== undefined && consistency === 'chain')
+    throw refusal('--conflicts is for networks with --consistency eventual; a chain has no conflicts.')
+  return { ...wish, ...(consistency && { consistency }), ...(conflicts && { conflicts }) }
+}
+
+/** One of some words, where it is said. */
+function readWord<Word extends string>(
+  name: SettingName,
+  find: Find,
+  words: readonly Word[],
+): Word | undefined {
+  return find(name) === undefined ? undefined : readChoice(name, find, words)
 }
 
 function readZone(found: Found | undefined): string | undefined {

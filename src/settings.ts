@@ -3,6 +3,8 @@
  * read-config.ts turns what a user gave into a NodeConfig.
  */
 import {
+  CONFLICTS,
+  CONSISTENCIES,
   JOIN_TIMEOUT,
   LEARNING_MODES,
   LIMITS,
@@ -92,6 +94,24 @@ export const SETTINGS = {
     default: '8',
     bounds: boundsOf('virtualNodes'),
     meaning: 'places of each node on the ring, more of them share it out more evenly; belongs to the network',
+    group: 'Network',
+  },
+  consistency: {
+    flag: '--consistency <model>',
+    variable: 'ALTERED_CHORD_CONSISTENCY',
+    default: 'chain',
+    bounds: CONSISTENCIES.join(' or '),
+    meaning:
+      'chain: everybody sees one order of writes; eventual: any node takes a write, also while others are cut off, and versions may stand beside each other; belongs to the network, whose first node fixes it',
+    group: 'Network',
+  },
+  conflicts: {
+    flag: '--conflicts <rule>',
+    variable: 'ALTERED_CHORD_CONFLICTS',
+    default: 'keep',
+    bounds: CONFLICTS.join(' or '),
+    meaning:
+      'with --consistency eventual: keep what was written without knowing of each other, until somebody settles it, or only the newest of it; belongs to the network',
     group: 'Network',
   },
   zone: {

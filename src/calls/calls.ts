@@ -15,6 +15,15 @@ import { type Message, messageSince } from '../replication/chain/messages.ts'
 import type { CheckWord } from '../replication/chain/range-check.ts'
 import { identifier } from '../replication/chain/record-shapes.ts'
 import { view } from '../replication/chain/view-shapes.ts'
+import {
+  acceptFields,
+  collectedShape,
+  type EventualAsks,
+  eventualRecords,
+  memory,
+  storedPath,
+} from '../replication/eventual/eventual-calls.ts'
+import type { Conflicts } from '../replication/eventual/eventual-record.ts'
 import type { Arc } from '../ring/arc.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -36,12 +45,25 @@ export interface NetworkConfig {
   /** Copies without which a write is refused, unless there are fewer nodes. */
   readonly minReplicas: number
   readonly virtualNodes: number
+  /** How files are kept; absent: by chains. */
+  readonly consistency?: 'eventual' | undefined
+  /** Of versions that stand beside each other only the newest is kept; absent: all are. */
+  readonly conflicts?: 'newest' | undefined
+  /** Nodes that never come back, in the order of their names: they have departed, or an operator has given them up. */
+  readonly retired?: readonly NodeId[] | undefined
   /** How often the number of copies was changed; absent as long as it is that of the founder. */
   readonly revision?: number | undefined
 }
 
 /** What a flag or the environment asks of the network; undefined asks nothing. */
-export type NetworkWish = Partial<Omit<NetworkConfig, 'networkId' | 'revision'>>
+export interface NetworkWish
+  extends Partial<Pick<NetworkConfig, 'replicas' | 'minReplicas' | 'virtualNodes'>> {
+  readonly consistency?: Consistency | undefined
+  readonly conflicts?: Conflicts | undefined
+}
+
+/** How a network keeps files. */
+export type Consistency = 'chain' | 'eventual'
 
 /**
  * How far a range has come. `serving`: everything is where it belongs. `back-filling`: it serves, and large bodies are
@@ -179,6 +201,8 @@ const wish = is.object<NetworkWish>({
   replicas: is.absentOr(is.integer()),
   minReplicas: is.absentOr(is.integer()),
   virtualNodes: is.absentOr(is.integer()),
+  consistency: is.absentOr(is.oneOf('chain', 'eventual')),
+  conflicts: is.absentOr(is.oneOf('keep', 'newest')),
 })
 
 const networkConfig = is.object<NetworkConfig>({
@@ -187,6 +211,9 @@ const networkConfig = is.object<NetworkConfig>({
   minReplicas: is.integer(1, REPLICAS_MAX),
   virtualNodes: is.integer(1),
   revision: is.absentOr(is.integer(0)),
+  consistency: is.absentOr(is.oneOf('eventual')),
+  conflicts: is.absentOr(is.oneOf('newest')),
+  retired: is.absentOr(is.list(nodeId, NODES_MAX)),
 })
 
 const forwarded: is.Fields<Forwarded> = {
@@ -308,6 +335,15 @@ const CALLS = {
   ),
   /** "Do you reach that node?" Answered with its heartbeat, when it gave one. */
   'gossip-probe': since(5, { node: nodeId }, answers<{ readonly beat?: Beat | undefined }>()),
+  /** "Take this write." Only in networks with eventual consistency, as all that follow. */
+  'eventual-accept': since(5, acceptFields, answers<EventualAsks['accept']['answer']>()),
+  'eventual-fetch': since(5, { path: storedPath }, answers<EventualAsks['fetch']['answer']>()),
+  /** "Take in what I have of these paths." */
+  'eventual-take': since(5, { records: eventualRecords, memory }, answers<EventualAsks['take']['answer']>()),
+  /** "Keep these tombstones, and say whether you have nothing else." */
+  'eventual-confirm': since(5, { records: eventualRecords }, answers<EventualAsks['confirm']['answer']>()),
+  /** "All have these tombstones: forget them." */
+  'eventual-collected': since(5, { collected: collectedShape }, answers<object>()),
 }
 
 export type CallKind = keyof typeof CALLS

@@ -13,7 +13,7 @@ import { GetFolder, type GetFolderOptions } from './get-folder.ts'
 import { expanded } from './globs.ts'
 import { addProgressOption, type Progress, startProgress } from './progress.ts'
 import { addSelectionOptions, type SelectionOptions, selectionOf } from './selection.ts'
-import { noteFailure, print, type Session, usageError } from './session.ts'
+import { note, noteFailure, print, type Session, usageError } from './session.ts'
 import { TargetFolder, writeTo } from './target-folder.ts'
 import { forEachAtOnce, PARALLEL_DEFAULT, parseParallel } from './transfers.ts'
 
@@ -156,6 +156,11 @@ async function getFiles(job: Job, paths: readonly string[], target: string | und
   const folder = new TargetFolder({ env: session.env }, { root: target ?? '.' })
   const fetchOne = async (path: string) => {
     const file = await client.get(path, { signal: session.signal })
+    if (file.conflicts > 0)
+      note(
+        session,
+        `${path}: ${file.conflicts + 1} versions stand beside each other; see \`versions ${path}\``,
+      )
     progress.expect(1, file.size)
     const body = progress.metered(file.body)
     if (target === '-') await pipeline(body, session.stdout, { end: false, signal: session.signal })

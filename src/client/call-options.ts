@@ -45,7 +45,7 @@ export interface PutOptions extends WriteOptions {
    * and `list`, and copies have them too.
    */
   readonly meta?: Readonly<Record<string, string>>
-  /** Replace exactly this version; PRECONDITION_FAILED when another one stands there. */
+  /** Replace exactly this version; PRECONDITION_FAILED when another one stands there. With eventual consistency several, parted by commas. */
   readonly ifMatch?: string
   /** Bytes of a body that comes as a stream, when they are known: the node can refuse early. */
   readonly size?: number
@@ -73,6 +73,8 @@ export interface RestoreOptions extends WriteOptions {
 }
 
 export interface GetOptions extends CallOptions {
+  /** The ETag of one of several versions that stand beside each other; see `versions`. */
+  readonly version?: string
   /** First and last byte, both included; without `last`, up to the end. */
   readonly range?: { readonly first: number; readonly last?: number }
 }

@@ -18,6 +18,7 @@ import type {
   StoreClientInit,
   WriteOptions,
 } from './call-options.ts'
+import { EventualCalls } from './eventual.ts'
 import { type ExchangeComponents, exactly, signalOf, type WireRequest } from './exchange.ts'
 import { fetchFile } from './fetched-file.ts'
 import { SpreadPairs } from './gossip.ts'
@@ -67,19 +68,18 @@ export class StoreClient {
     read: (options, request, take) => this.#transport.send({ ...request, ...signalOf(options) }, take),
     write: (options, request, take) => this.#write(options, request, take),
   })
-
   /** Small pairs that spread by gossip and go with their time. */
   readonly gossip = new SpreadPairs({
     send: (options, request, take) => this.#transport.send({ ...request, ...signalOf(options) }, take),
   })
-
+  /** Versions that stand beside each other. */
+  readonly eventual = new EventualCalls({ send: (request, take) => this.#transport.send(request, take) })
   /** What was removed or replaced. */
   readonly trash = new Trash({
     lines: { env: () => this.#env, send: (request, take) => this.#transport.send(request, take) },
     send: (request, take) => this.#transport.send(request, take),
     write: (options, request, take) => this.#write(options, request, take),
   })
-
   /** Whole folders as tar or zip archives. */
   readonly archives = new Archives({ send: (request, take) => this.#transport.send(request, take) })
 

@@ -23,10 +23,10 @@ export async function fetchFile(
   path: PathName,
   options: GetOptions,
 ): Promise<FetchedFile> {
-  const { range, signal } = options
+  const { range, signal, version } = options
   const request: WireRequest = {
     method: 'GET',
-    target: `/get/${encodePath(path)}`,
+    target: `/get/${encodePath(path)}${version === undefined ? '' : `?version=${encodeURIComponent(version)}`}`,
     headers: range === undefined ? {} : { range: `bytes=${range.first}-${range.last ?? ''}` },
     goal: { path, writes: false },
     quick: true,
@@ -55,6 +55,7 @@ export async function fetchFile(
     size,
     etag,
     sha256,
+    conflicts: Number(headerOf(reply, 'conflicts') ?? 0),
     meta: metaOf(reply),
     writtenAt: lastModified === undefined ? undefined : new Date(lastModified),
     chain: (headerOf(reply, 'ring-chain') ?? '').split(/\s*,\s*/).filter(address => address !== ''),

@@ -10,11 +10,13 @@ export interface Receipt {
   readonly size: number
   /** Names this version, quoted as in the header. */
   readonly etag: string
-  /** Orders the writes of one path: by epoch, then by seq. */
+  /** Orders the writes of one path by epoch, then by seq; with eventual consistency it orders nothing. */
   readonly version: { readonly epoch: number; readonly seq: number }
   /** 64 hexadecimal digits. */
   readonly sha256: string
   readonly consistency: 'chain' | 'eventual'
+  /** Only with eventual consistency: the condition was judged by what one node has. */
+  readonly conditional?: 'local'
   /** True when every node in `replicas` has the file on stable storage. */
   readonly durable: boolean
   /** The nodes that hold the file. */
@@ -47,6 +49,8 @@ export interface FetchedFile {
   readonly etag: string
   /** Of the whole file, 64 hexadecimal digits; undefined when the node did not say. */
   readonly sha256: string | undefined
+  /** How many versions stand beside this one; above 0 only with eventual consistency. */
+  readonly conflicts: number
   /** User metadata; empty when there is none. */
   readonly meta: Readonly<Record<string, string>>
   /** When the file was written; whole seconds. */
@@ -286,4 +290,15 @@ export interface JoinAnswer {
   /** `member`: it was in that network already. */
   readonly status: 'member' | 'joined'
   readonly networkId: string
+}
+
+/** One of the versions of a path that stand beside each other. */
+export interface FileVersion {
+  readonly etag: string
+  /** Bytes. */
+  readonly size: number
+  readonly sha256: string
+  readonly mediaType: string
+  /** ISO 8601. */
+  readonly writtenAt: string
 }

@@ -3,6 +3,7 @@
  * It stands on replication, on a single node too, which is a network of one.
  */
 import type { Readable } from 'node:stream'
+import type { Consistency } from '../calls/calls.ts'
 import type { Clock } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type {
@@ -18,7 +19,7 @@ import { type ETag, etagOf, type FileMeta, type FileRecord } from '../storage/re
 import type { ByteRange, ListEntry, StagedBody, Storage, StorageStatistics } from '../storage/storage.ts'
 import { type KeyedRequest, keyedRequest } from './idempotency.ts'
 import { type ListQuery, type ListSource, listBatches } from './listing.ts'
-import type { Consistency, Keeping } from './receipt.ts'
+import type { Keeping } from './receipt.ts'
 import { refuseReserved, withoutReserved } from './reserved-paths.ts'
 import { Trash } from './trash.ts'
 import { type DamagedFile, type VerificationProgress, verifyFiles } from './verification.ts'
@@ -97,6 +98,14 @@ export class FileService {
   async find(path: PathName): Promise<Found> {
     this.#refuseReserved(path)
     return this.#replication.find(path)
+  }
+
+  /** The versions of a path that stand beside each other, the one that `find` gives first; more than one only with eventual consistency. */
+  async versions(path: PathName): Promise<readonly FileRecord[]> {
+    this.#refuseReserved(path)
+    if (this.#replication.versions !== undefined) return this.#replication.versions(path)
+    const { record } = await this.#replication.find(path)
+    return record === undefined ? [] : [record]
   }
 
   /**

@@ -1,6 +1,7 @@
 /**
  * The receipt: what a write answers with.
  */
+import type { Consistency } from '../calls/calls.ts'
 import { assert } from '../invariant.ts'
 import type { Written, WrittenFile } from '../replication/replication.ts'
 import type { Address } from '../ring/identifier.ts'
@@ -20,6 +21,8 @@ export interface Receipt {
   /** 64 hexadecimal digits. */
   readonly sha256: string
   readonly consistency: Consistency
+  /** Only with eventual consistency, and where there was a condition: it was judged by what one node has. */
+  readonly conditional?: 'local'
   /** True when every replica in `replicas` has the file on stable storage. */
   readonly durable: boolean
   /** The nodes that hold the file. */
@@ -27,8 +30,6 @@ export interface Receipt {
   /** The nodes that the request visited, in order. */
   readonly chain: readonly Address[]
 }
-
-export type Consistency = 'chain' | 'eventual'
 
 /** How a node keeps what it writes. */
 export type Keeping = Pick<Receipt, 'consistency' | 'durable'>
@@ -48,6 +49,7 @@ export function receiptOf(written: Written, keeping: Keeping): Receipt {
     version: { epoch: record.version.epoch, seq: record.version.seq },
     sha256: record.body.sha256,
     consistency: keeping.consistency,
+    ...(written.conditional && { conditional: written.conditional }),
     durable: keeping.durable,
     replicas: written.replicas,
     chain: written.chain,

@@ -230,6 +230,38 @@ export const replicasContract: EndpointContract = {
   errors: ['FILE_TOO_LARGE', 'PRECONDITION_FAILED', 'PROTOCOL_UNSUPPORTED'],
 }
 
+export const retireContract: EndpointContract = {
+  summary: 'Says that a node never comes back',
+  description:
+    'Only with eventual consistency, where removed paths are remembered until every node that held them has said so. What the disk of a retired node holds is refused for good.',
+  parameters: [
+    {
+      name: 'node',
+      in: 'query',
+      required: true,
+      description: 'Its address, as /network shows it.',
+      schema: { type: 'string' },
+    },
+  ],
+  responses: {
+    200: {
+      description: 'Nobody waits for it any more.',
+      content: json({
+        type: 'object',
+        required: ['retired', 'missed'],
+        properties: {
+          retired: { type: 'string' },
+          missed: {
+            ...addresses,
+            description: 'Nodes that did not answer; they are told when they are back.',
+          },
+        },
+      }),
+    },
+  },
+  errors: [],
+}
+
 export const departContract: EndpointContract = {
   summary: 'Hands everything over to the other nodes and ends this one',
   description:

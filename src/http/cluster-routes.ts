@@ -17,6 +17,7 @@ import {
   networkContract,
   overlayContract,
   replicasContract,
+  retireContract,
 } from './cluster-contract.ts'
 import type { EndpointContract } from './contract.ts'
 import { addEndpoint, type HttpComponents, ringHeaders } from './endpoint.ts'
@@ -110,6 +111,14 @@ function operatorEndpoints(fastify: FastifyInstance, components: HttpComponents,
   })
   addEndpoint(fastify, components, {
     methods: ['POST'],
+    urls: ['/retire'],
+    access: 'write',
+    aboutFile: false,
+    contract: retireContract,
+    handler: (request, reply) => retire(components, request, reply),
+  })
+  addEndpoint(fastify, components, {
+    methods: ['POST'],
     urls: ['/depart'],
     access: 'write',
     aboutFile: false,
@@ -135,6 +144,28 @@ async function changeReplicas(
   const { replicas, minReplicas, revision } = network
   const missed = silent.map(({ address }) => address)
   return sendJson(reply, { replicas, minReplicas, revision, missed })
+}
+
+async function retire(
+  components: HttpComponents,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { node } = queryOf(request.raw.url as string, ['node'])
+  await ignoreBody(request.raw, reply.raw, components.connections)
+  const { members, network, allNodes, driver } = components.ring
+  if (network.consistency !== 'eventual')
+    throw new StoreError(
+      'INVALID_REQUEST',
+      'Only a network with eventual consistency waits for nodes; see `recover`.',
+    )
+  const record = [...members.map.records()].find(({ address, nodeId }) => address === node || nodeId === node)
+  if (record === undefined)
+    throw new StoreError('INVALID_REQUEST', 'No node of this network has this address.')
+  if (record.nodeId === driver.known.self || driver.known.isAlive(record.nodeId))
+    throw new StoreError('INVALID_REQUEST', 'The node is there; let it depart.')
+  const missed = (await allNodes.copies.retire(record.nodeId)).map(({ address }) => address)
+  return sendJson(reply, { retired: record.address, missed })
 }
 
 function replicasOf(name: string, text: string | undefined): number | undefined {

@@ -91,6 +91,11 @@ export const fileResponseHeaders: Schema = {
   'Last-Modified': { description: 'When it was written.', schema: text },
   'Accept-Ranges': { description: 'bytes', schema: text },
   'Repr-Digest': { description: 'sha-256 of the whole file (RFC 9530).', schema: text },
+  Conflicts: {
+    description:
+      'How many versions stand beside this one; only with eventual consistency, and where there are some.',
+    schema: { type: 'integer' },
+  },
   'Meta-*': { description: 'User metadata, as it was given.', schema: text },
 }
 
@@ -106,6 +111,10 @@ export const receiptSchema: Schema = {
     version: { type: 'object', properties: { epoch: { type: 'integer' }, seq: { type: 'integer' } } },
     sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
     consistency: { enum: ['chain', 'eventual'] },
+    conditional: {
+      enum: ['local'],
+      description: 'The condition was judged by what one node has; only with eventual consistency.',
+    },
     durable: { type: 'boolean', description: 'On stable storage at every replica.' },
     replicas: { type: 'array', items: address },
     chain: { type: 'array', items: address },

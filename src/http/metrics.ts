@@ -5,6 +5,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import type { FileService } from '../files/file-service.ts'
+import type { EventualStatus } from '../replication/eventual/eventual-node.ts'
 import type { UploadSlots } from './upload-slots.ts'
 
 /** Upper bounds of the duration buckets in seconds: from a read in memory to a long upload. */
@@ -28,6 +29,8 @@ export interface MetricsComponents {
   readonly beliefs: () => Readonly<Record<string, number>> | undefined
   /** Called with each request that was answered, those of other nodes left out. */
   readonly answered?: (() => void) | undefined
+  /** Undefined where files are kept by chains. */
+  readonly eventual?: (() => EventualStatus) | undefined
   /** What this node has copied from others since it started. */
   readonly copied: () => { readonly records: number; readonly bytes: number }
 }
@@ -53,6 +56,7 @@ export class Metrics {
       })
     }
     countCopied(this.registry, components.copied)
+    if (components.eventual !== undefined) gaugeEventual(this.registry, components.eventual)
     new Gauge({
       name: 'altered_chord_nodes',
       help: 'Nodes that this node knows, itself included, by state; suspect ones are alive, too.',
@@ -153,6 +157,33 @@ function countCopied(
       collect() {
         this.reset()
         this.inc(copied()[what])
+      },
+    })
+  }
+}
+
+function gaugeEventual(registry: Registry, status: () => EventualStatus): void {
+  const gauges: [string, string, 'owed' | 'conflicts' | 'tombstones' | 'siblingsDropped'][] = [
+    [
+      'altered_chord_eventual_owed',
+      'Records that another node does not have yet, as far as this one knows.',
+      'owed',
+    ],
+    ['altered_chord_eventual_conflicts', 'Versions here that stand beside a newer one.', 'conflicts'],
+    ['altered_chord_eventual_tombstones', 'Removed paths that this node remembers.', 'tombstones'],
+    [
+      'altered_chord_eventual_siblings_dropped',
+      'Versions that went since the start because a path had too many.',
+      'siblingsDropped',
+    ],
+  ]
+  for (const [name, help, what] of gauges) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(status()[what])
       },
     })
   }

@@ -5,7 +5,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
 import { gossipReport } from '../membership/gossip/report.ts'
 import { countViews } from '../operations/overlay.ts'
-import type { Address } from '../ring/identifier.ts'
+import type { Address, NodeId } from '../ring/identifier.ts'
+import type { EventualParts } from '../ring-node/eventual-wiring.ts'
 import { json } from './contract.ts'
 import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { recoveriesOf } from './recover-routes.ts'
@@ -104,6 +105,7 @@ function statusOf(
     network: networkOf(ring),
     views: countViews(ring.driver.known),
     recoveries: recoveriesOf(ring),
+    ...(ring.eventual !== undefined && { eventual: eventualOf(ring, ring.eventual) }),
     ...(ring.gossip !== undefined && { gossip: gossipReport(ring, env.clock.monotonicMs()) }),
     replication: ring.driver.fault?.message ?? 'running',
     uploads: { receiving: slots.taken, waiting: slots.waiting },
@@ -124,6 +126,21 @@ function networkOf({ network, members, driver }: HttpComponents['ring']) {
     .map(node => members.addressOf(node) ?? node)
   const { networkId, replicas, minReplicas, virtualNodes } = network
   return { networkId, replicas, minReplicas, virtualNodes, nodes, suspects }
+}
+
+/** What is still to be done until all replicas have the same. */
+function eventualOf({ members, network }: HttpComponents['ring'], eventual: EventualParts) {
+  const { owedTo, tombstonesWaitFor, ...counts } = eventual.node.status()
+  const nameOf = (node: NodeId) => members.addressOf(node) ?? node
+  const owed = Object.entries(owedTo).map(([node, count]) => [nameOf(node as NodeId), count])
+  return {
+    conflictsRule: network.conflicts ?? 'keep',
+    ...counts,
+    owedTo: Object.fromEntries(owed),
+    tombstonesWaitFor: tombstonesWaitFor.map(nameOf),
+    retired: network.retired?.length ?? 0,
+    trash: 'off',
+  }
 }
 
 /** How many nodes this one knows, by state. */

@@ -81,8 +81,42 @@ async function get(
   attachment: boolean,
 ): Promise<FastifyReply> {
   const url = request.raw.url as string
-  if (url.includes('?')) queryOf(url, [])
-  return sendFile(components, request, reply, pathOf(url), attachment)
+  const { versions, version } = url.includes('?') ? queryOf(url, ['versions', 'version']) : {}
+  if (versions !== undefined) return sendVersions(components, reply, pathOf(url))
+  return sendFile(components, request, reply, pathOf(url), attachment, version)
+}
+
+/** The versions of a path that stand beside each other, the one that a plain get gives first. */
+async function sendVersions(
+  { files }: HttpComponents,
+  reply: FastifyReply,
+  path: PathName,
+): Promise<FastifyReply> {
+  const all = await files.versions(path)
+  if (all.length === 0) throw new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
+  const versions = all.map(record => ({
+    etag: etagOf(record),
+    size: record.body.size,
+    sha256: record.body.sha256,
+    mediaType: record.meta.mediaType,
+    writtenAt: new Date(record.writtenAtMs).toISOString(),
+  }))
+  return reply
+    .type('application/json; charset=utf-8')
+    .header('cache-control', 'no-cache')
+    .send(JSON.stringify({ path, versions }))
+}
+
+/** One version of a path by its ETag, with or without the quotes. */
+async function versionOf(
+  { files }: HttpComponents,
+  path: PathName,
+  version: string,
+): Promise<FoundFile | undefined> {
+  const found = await files.find(path)
+  const etag = version.startsWith('"') ? version : `"${version}"`
+  const record = (await files.versions(path)).find(one => etagOf(one) === etag)
+  return record && { ...found, record }
 }
 
 /** Answers with the file at a path, as the conditions and ranges of the request want it. @throws StoreError. */
@@ -92,10 +126,14 @@ export async function sendFile(
   reply: FastifyReply,
   path: PathName,
   attachment: boolean,
+  version?: string,
 ): Promise<FastifyReply> {
   refuseAsScript(request.raw.headers, path)
   for (let tries = 1; ; tries++) {
-    const { record, ...placement } = await components.files.find(path)
+    const one = version === undefined ? undefined : await versionOf(components, path, version)
+    if (version !== undefined && one === undefined)
+      throw new StoreError('FILE_NOT_FOUND', 'The path has no such version.', { path })
+    const { record, ...placement } = one ?? (await components.files.find(path))
     ringHeaders(reply, placement.chain)
     if (record === undefined) throw new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
     try {
@@ -165,9 +203,10 @@ async function answer(
 }
 
 /** Names and values in turn, as node:http takes them quickest. */
-function headerFields({ chain }: FoundFile, etag: ETag, modifiedMs: number): string[] {
+function headerFields({ chain, conflicts }: FoundFile, etag: ETag, modifiedMs: number): string[] {
   return [
     ...ringFields(chain),
+    ...(conflicts === undefined ? [] : ['conflicts', String(conflicts)]),
     'etag',
     etag,
     'last-modified',
@@ -281,6 +320,22 @@ const existsContract = {
   errors: ['INVALID_PATH'] as const,
 }
 
+const versionParameters = [
+  {
+    name: 'versions',
+    in: 'query' as const,
+    description:
+      'Instead of the bytes a list of the versions that stand beside each other, as JSON; more than one only with eventual consistency.',
+    schema: { type: 'string' },
+  },
+  {
+    name: 'version',
+    in: 'query' as const,
+    description: 'An ETag: the bytes of that version.',
+    schema: { type: 'string' },
+  },
+]
+
 export function getContract(url: string, summary: string) {
   const bytes = { '*/*': { schema: { type: 'string', format: 'binary' } } }
   return {
@@ -288,6 +343,7 @@ export function getContract(url: string, summary: string) {
     url,
     parameters: [
       pathParameter(),
+      ...versionParameters,
       header('Range', `bytes=FIRST-LAST, several with commas; up to 32.`),
       header('If-Range', 'An ETag: the range only of this version, else the whole file.'),
       header('If-Match', 'ETags, or *'),

@@ -21,6 +21,7 @@ import { asksForLink } from '../peer/link-reception.ts'
 import { peerRoutes } from '../peer/peer-routes.ts'
 import { TLS_OPTIONS } from '../peer/tls-options.ts'
 import type { PathName } from '../ring/path-name.ts'
+import type { EventualParts } from '../ring-node/eventual-wiring.ts'
 import type { RingNode } from '../ring-node/ring-node.ts'
 import { archiveRoutes } from './archive-routes.ts'
 import { BASIC_CHALLENGE } from './basic-auth.ts'
@@ -152,6 +153,7 @@ function makeComponents(
     beliefs: () => ring.gossip?.changes,
     answered: facts.answered,
     copied: () => ring.driver.kept.copied(),
+    eventual: ring.eventual && (() => (ring.eventual as EventualParts).node.status()),
   })
   const gate = new Gate({ connections, ring }, config)
   return {

@@ -145,7 +145,15 @@ function found(env: Env, init: JoinInit): Joined {
     const fault = `minReplicas is ${minReplicas} and replicas ${replicas}, so that every write would be refused`
     throw new StoreError('INVALID_REQUEST', `The settings contradict: ${fault}.`)
   }
-  const network = { networkId, replicas, minReplicas: Math.min(minReplicas, replicas), virtualNodes }
+  const { consistency, conflicts } = init.wish
+  const network: NetworkConfig = {
+    networkId,
+    replicas,
+    minReplicas: Math.min(minReplicas, replicas),
+    virtualNodes,
+    ...(consistency === 'eventual' && { consistency }),
+    ...(conflicts === 'newest' && { conflicts }),
+  }
   return { network, self: newRecord(init), records: [], how: 'founded' }
 }
 

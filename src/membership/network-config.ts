@@ -5,6 +5,7 @@
 import { Packr } from 'msgpackr'
 import type { NetworkConfig, NetworkWish } from '../calls/calls.ts'
 import { StoreError } from '../errors.ts'
+import type { NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 
@@ -36,17 +37,29 @@ export class NetworkState {
   /** Takes what somebody has told, when it is newer, and keeps it. @throws StoreError when the disk refuses. */
   async take(told: NetworkConfig): Promise<void> {
     if (!isNewer(told, this.#now)) return
-    await keepNetwork(this.#store, told, [])
+    const taken = joined(told, this.#now)
+    await keepNetwork(this.#store, taken, [])
     // Another one may have come meanwhile.
-    if (!isNewer(told, this.#now)) return keepNetwork(this.#store, this.#now, [])
-    this.#now = told
+    if (!isNewer(taken, this.#now)) return keepNetwork(this.#store, this.#now, [])
+    this.#now = joined(taken, this.#now)
     this.#changed()
   }
 }
 
-/** Whether a configuration of the same network counts more than another. */
+/** Whether a configuration of the same network says something that another does not. */
 export function isNewer(told: NetworkConfig, known: NetworkConfig): boolean {
   if (told.networkId !== known.networkId) return false
+  return countsMore(told, known) || (told.retired ?? []).some(node => !known.retired?.includes(node))
+}
+
+/** The one that counts more, with all who were retired. */
+function joined(told: NetworkConfig, known: NetworkConfig): NetworkConfig {
+  const base = countsMore(told, known) ? told : known
+  const retired = [...new Set([...(told.retired ?? []), ...(known.retired ?? [])])].sort()
+  return retired.length === 0 ? base : { ...base, retired }
+}
+
+function countsMore(told: NetworkConfig, known: NetworkConfig): boolean {
   const rank = ({ revision = 0, replicas, minReplicas }: NetworkConfig) => [revision, replicas, minReplicas]
   const [a, b] = [rank(told), rank(known)] as [number[], number[]]
   const differs = a.findIndex((value, index) => value !== b[index])
@@ -63,12 +76,22 @@ export function withCopies(network: NetworkConfig, replicas: number, min?: numbe
   return { ...network, replicas, minReplicas, revision: (network.revision ?? 0) + 1 }
 }
 
+/** The configuration without a node, which never comes back. */
+export function withRetired(network: NetworkConfig, node: NodeId): NetworkConfig {
+  return joined({ ...network, retired: [node] }, network)
+}
+
 /** @throws StoreError INVALID_REQUEST that names each setting that the network has otherwise. */
 export function assertWish(wish: NetworkWish, network: NetworkConfig): void {
-  const names = ['replicas', 'minReplicas', 'virtualNodes'] as const
+  const names = ['replicas', 'minReplicas', 'virtualNodes', 'consistency', 'conflicts'] as const
+  const has = {
+    ...network,
+    consistency: network.consistency ?? 'chain',
+    conflicts: network.conflicts ?? 'keep',
+  }
   const faults = names
-    .filter(name => wish[name] !== undefined && wish[name] !== network[name])
-    .map(name => `${name} is ${network[name]} in this network, not ${wish[name]}`)
+    .filter(name => wish[name] !== undefined && wish[name] !== has[name])
+    .map(name => `${name} is ${has[name]} in this network, not ${wish[name]}`)
   if (faults.length > 0)
     throw new StoreError('INVALID_REQUEST', `The settings contradict: ${faults.join('; ')}.`)
 }

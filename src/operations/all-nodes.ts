@@ -79,6 +79,8 @@ export interface AllNodesComponents {
   readonly vitals: (() => Vitals) | undefined
   /** Files that this node keeps. */
   readonly files: () => number
+  /** Whether nothing that lies here is still to be told to others; for networks with eventual consistency. */
+  readonly isHandedOver: () => boolean
   /** Aborts when the node stops. */
   readonly signal: AbortSignal
 }
@@ -295,7 +297,7 @@ export class AllNodes {
    *   then a member as before.
    */
   async depart(signal: AbortSignal): Promise<void> {
-    const { env, members, driver, files } = this.#components
+    const { env, members, driver, files, isHandedOver } = this.#components
     await handOver({
       env,
       signal,
@@ -307,7 +309,7 @@ export class AllNodes {
       },
       isFree: async () => {
         const words = (await this.#ranges()).map(([node, { ranges }]) => [node, ranges] as const)
-        return isFreeOf(mergeRanges(words), members.self.nodeId)
+        return isFreeOf(mergeRanges(words), members.self.nodeId) && isHandedOver()
       },
       remind: () => {
         driver.dispatch({ kind: 'verify' })
@@ -315,6 +317,9 @@ export class AllNodes {
         void this.announce()
       },
     })
+    // Nobody waits for the word of a disk that is emptied.
+    if (this.#components.network.now.consistency === 'eventual')
+      await this.copies.retire(members.self.nodeId, 'others')
   }
 
   /** The peer is asked for a position of its own, which it can answer without anybody's help. */

@@ -5,7 +5,7 @@ import type { NetworkConfig, PeerCall } from '../calls/calls.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Members } from '../membership/members.ts'
-import { isNewer, type NetworkState, withCopies } from '../membership/network-config.ts'
+import { isNewer, type NetworkState, withCopies, withRetired } from '../membership/network-config.ts'
 import type { PeerVersions, ProtocolVersion } from '../peer/protocol.ts'
 import type { NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
@@ -71,5 +71,18 @@ export class Copies {
     if (now.revision === wanted.revision && now.replicas === replicas)
       return { network: now, silent: told.silent }
     throw new StoreError('PRECONDITION_FAILED', 'Somebody else has changed the number of copies; look again.')
+  }
+
+  /**
+   * A node never comes back: nobody waits for it any more, and whatever its disk holds is refused. Gives who could not be told yet.
+   * @param tell whether this node is to know it, too.
+   */
+  async retire(node: NodeId, tell: 'all' | 'others' = 'all'): Promise<readonly AskedNode[]> {
+    const { env, network, askEach } = this.#components
+    const wanted = withRetired(network.now, node)
+    env.log.info({ op: 'retire', nodeId: node }, 'a node is retired')
+    if (tell === 'all') await network.take(wanted)
+    const { silent } = await askEach<{ network: NetworkConfig }>({ kind: 'configure', network: wanted })
+    return silent.filter(({ nodeId }) => nodeId !== node)
   }
 }

@@ -26,6 +26,9 @@ export const LINK_VERSION = 5 satisfies ProtocolVersion
 /** Since this version nodes keep what was replaced or removed; an older program carries records without their trash. */
 export const TRASH_VERSION = 5 satisfies ProtocolVersion
 
+/** Since this version a network may keep its files with eventual consistency; an older program would take it for one with chains. */
+export const EVENTUAL_VERSION = 5 satisfies ProtocolVersion
+
 /** Peers remembered, the one heard of longest ago goes first; as many as connections are kept to (http-peers.ts). */
 const PEERS_MAX = 1024
 

@@ -3,6 +3,7 @@
  * statement.md.
  */
 import type { Readable } from 'node:stream'
+import { StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { Body, ETag, FileMeta, FileRecord } from '../storage/record.ts'
@@ -46,6 +47,8 @@ export interface Placement {
 
 export interface Found extends Placement {
   readonly record: FileRecord | undefined
+  /** Versions that stand beside this one, in a network with eventual consistency; absent where there are none. */
+  readonly conflicts?: number
 }
 
 export interface Idempotency {
@@ -71,6 +74,8 @@ export interface Written extends Placement {
   readonly record: WrittenFile | undefined
   /** Something stood at the path before. */
   readonly replaced: boolean
+  /** The condition was judged by what one node has, in a network with eventual consistency. */
+  readonly conditional?: 'local'
 }
 
 /** What a receipt says of a file; a FileRecord has it all. */
@@ -106,6 +111,9 @@ export interface Replication {
   /** The file at a path. Linearizable. @throws StoreError UNAVAILABLE. */
   find(path: PathName): Promise<Found>
 
+  /** All versions of a path that stand beside each other, the one that `find` gives first; absent where there is never more than one. */
+  versions?(path: PathName): Promise<readonly FileRecord[]>
+
   /** What is in the trash of a path, the oldest first. Linearizable. @throws StoreError UNAVAILABLE. */
   trash(path: PathName): Promise<readonly TrashName[]>
 
@@ -126,4 +134,13 @@ export interface Replication {
 
   /** Of this node. */
   statistics(): StorageStatistics
+}
+
+/** What a client is told whose condition does not hold. */
+export function conditionFailed(condition: Condition, path: PathName): StoreError {
+  if (condition === 'absent') return new StoreError('FILE_EXISTS', 'A file has this path already.', { path })
+  if (condition === 'exists' || condition === 'none') {
+    return new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
+  }
+  return new StoreError('PRECONDITION_FAILED', 'The file is not in a version that If-Match names.', { path })
 }

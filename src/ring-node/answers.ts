@@ -15,10 +15,12 @@ import { Recoveries } from '../operations/recoveries.ts'
 import { knowledgeOf } from '../operations/recovery.ts'
 import { parseBodyName } from '../peer/body-name.ts'
 import type { PeerIdentity } from '../peer/peers.ts'
+import { EVENTUAL_VERSION, type PeerVersions } from '../peer/protocol.ts'
 import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
 import type { CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
 import { path } from '../replication/chain/record-shapes.ts'
+import type { EventualNode } from '../replication/eventual/eventual-node.ts'
 import type { NodeId } from '../ring/identifier.ts'
 import { type PathName, parsePathName } from '../ring/path-name.ts'
 import type { Lookups } from '../routing/lookup.ts'
@@ -27,6 +29,8 @@ import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { View, ViewId } from '../views/view.ts'
 import type { Detours } from './detours.ts'
+import type { EventualParts } from './eventual-wiring.ts'
+import { eventualPart } from './replication-of.ts'
 
 /** Calls that show nothing of the machine's: who is in the network, and what lies on the disk. */
 const OF_THE_NETWORK: ReadonlySet<PeerCall['kind']> = new Set<PeerCall['kind']>([
@@ -40,6 +44,11 @@ const OF_THE_NETWORK: ReadonlySet<PeerCall['kind']> = new Set<PeerCall['kind']>(
   'forwarded',
   'gossip',
   'gossip-probe',
+  'eventual-accept',
+  'eventual-fetch',
+  'eventual-take',
+  'eventual-confirm',
+  'eventual-collected',
 ])
 
 /** Checks of ranges under way here; one more is refused. Each reads the disk as fast as it can. */
@@ -51,7 +60,10 @@ export interface AnswersComponents {
   readonly driver: ChainDriver
   readonly lookups: Lookups<View>
   readonly storage: Storage & { readonly replica: ReplicaStore }
-  readonly rangeCheck: RangeCheck
+  readonly rangeCheck: Pick<RangeCheck, 'check' | 'mendFrom'>
+  /** Undefined where files are kept by chains. */
+  readonly eventual: EventualParts | undefined
+  readonly versions: Pick<PeerVersions, 'versionFor'>
   readonly detours: Pick<Detours, 'passOn' | 'arrived' | 'tell' | 'isCutOff'>
   readonly network: Pick<NetworkState, 'now' | 'take'>
   /** Undefined where this node does not gossip. */
@@ -82,7 +94,7 @@ export class Answers {
   }
 
   async #answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
-    const { env, members, network, driver, lookups, storage, rangeCheck } = this.#components
+    const { env, members, network, driver, lookups, storage, rangeCheck, eventual } = this.#components
     switch (call.kind) {
       case 'join':
         return this.#join(from, call)
@@ -103,13 +115,15 @@ export class Answers {
       case 'has-body':
         return { has: await storage.replica.hasBlob(parseBodyName(call.blobId)) }
       case 'list':
+        if (eventual !== undefined) return eventualPart({ storage, eventual }, call)
         return ownPart({ env, driver, storage }, call)
       case 'ranges':
         return { ranges: ownRanges(driver.known), vitals: this.#vitals?.() }
       case 'digests':
+        if (eventual !== undefined) return eventual.node.answer('digests', call)
         return { digests: call.prefixes.map(prefix => driver.kept.digest(call, prefix)) }
       case 'versions':
-        return this.#versions(call)
+        return eventual?.node.answer('versions', call) ?? this.#versions(call)
       case 'record':
         return this.#record(call.path)
       case 'mend':
@@ -138,12 +152,31 @@ export class Answers {
         return this.#components.gossip?.answer(from, call) ?? {}
       case 'gossip-probe':
         return (await this.#components.gossip?.probe(call.node)) ?? {}
+      case 'eventual-accept':
+        return this.#eventual(from).answer('accept', call)
+      case 'eventual-fetch':
+        return this.#eventual(from).answer('fetch', call)
+      case 'eventual-take':
+        return this.#eventual(from).answer('take', call)
+      case 'eventual-confirm':
+        return this.#eventual(from).answer('confirm', call)
+      case 'eventual-collected':
+        return this.#eventual(from).answer('collected', call)
     }
   }
 
+  /** @throws StoreError INVALID_REQUEST where files are kept by chains; WRONG_NETWORK for a node that was retired. */
+  #eventual(from: PeerIdentity): EventualNode {
+    const { eventual } = this.#components
+    if (eventual === undefined) throw new StoreError('INVALID_REQUEST', 'This network keeps files by chains.')
+    eventual.assertNotRetired(from.nodeId)
+    return eventual.node
+  }
+
   #join(from: PeerIdentity, { record, wish }: PeerCall & { kind: 'join' }): JoinAnswer {
-    const { env, members, network, driver } = this.#components
+    const { env, members, network, driver, versions, eventual } = this.#components
     assertWish(wish ?? {}, network.now)
+    if (eventual !== undefined) versions.versionFor(from.address, EVENTUAL_VERSION, 'eventual consistency')
     env.log.info({ op: 'join', peer: from.address }, 'a node joins')
     members.learn([record, ...members.replacedBy(record)])
     return { network: network.now, records: [...members.map.records()], boots: driver.known.starts() }
@@ -204,6 +237,7 @@ export class Answers {
   #heal(silent: readonly NodeId[]): { missing: number } {
     const { driver } = this.#components
     driver.dispatch({ kind: 'verify' })
+    void this.#components.eventual?.node.heal()
     for (const node of silent) driver.tellMyself({ kind: 'suspect', node })
     return { missing: driver.kept.missingBodies() }
   }

@@ -24,28 +24,27 @@ import { NetworkState } from '../membership/network-config.ts'
 import { Strangers, strangersTo } from '../membership/strangers.ts'
 import { AllNodes } from '../operations/all-nodes.ts'
 import { Asking } from '../operations/asking.ts'
-import { NetworkList } from '../operations/network-list.ts'
-import { ownPart } from '../operations/own-part.ts'
 import type { Whereabouts } from '../peer/peer-requests.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
 import type { BodyAnnouncement, PeerIdentity, Unreachable } from '../peer/peers.ts'
 import { RoundTrips } from '../peer/round-trips.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
-import { ChainReplication } from '../replication/chain/chain-replication.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
-import { LostRanges } from '../replication/chain/lost-ranges.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { holdersOf } from '../replication/chain/network-view.ts'
 import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
+import type { Replication } from '../replication/replication.ts'
 import { type Address, type Identifier, identifierOfPath, identifiersOfAddress } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { LookupResult, Lookups } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
 import type { NodeId, View } from '../views/view.ts'
-import { Answers } from './answers.ts'
+import { Answers, type AnswersComponents } from './answers.ts'
 import { Detours } from './detours.ts'
+import { EventualParts, storeOfViews } from './eventual-wiring.ts'
+import { replicationOf } from './replication-of.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
 import { type RingNodeComponents, type RingNodeInit, settingsOf } from './ring-node-parts.ts'
 import { TrashKeeper, type TrashKeeperInit } from './trash-keeper.ts'
@@ -53,7 +52,9 @@ import { TrashKeeper, type TrashKeeperInit } from './trash-keeper.ts'
 export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, PeerStream> {
   readonly members: Members
   readonly driver: ChainDriver
-  readonly replication: ChainReplication
+  readonly replication: Replication
+  /** Undefined where files are kept by chains. */
+  readonly eventual: EventualParts | undefined
   readonly credentials: Credentials
   readonly allNodes: AllNodes
   /** Undefined where it is switched off. */
@@ -61,6 +62,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #env: Env
   readonly #storage: RingNodeComponents['storage']
   readonly #self: NodeId
+  readonly #halted: () => void
   readonly #peers: RingPeers
   readonly #carrier: BodyCarrier
   readonly #lookups: Lookups<View>
@@ -70,6 +72,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #closing = new AbortController()
   readonly #strangers: Strangers
   readonly #detours: Detours
+  readonly #asking: Asking
   readonly #hear = (from: PeerIdentity, some: readonly Envelope[]) => this.#onMessages(from, some)
   /** While the messages of one node are handled: what is said to it meanwhile, to ride on the reply. */
   #replying: { readonly to: NodeId; readonly messages: Envelope[] } | undefined
@@ -79,6 +82,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#env = env
     this.#storage = storage
     this.#self = init.self.nodeId
+    this.#halted = init.halted
     const changed = () => this.#copiesChanged()
     this.#network = new NetworkState({ store: storage.replica, changed }, init)
     const own = { networkId: () => init.network.networkId, self: () => this.#identity() }
@@ -88,7 +92,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.driver = drive(
       {
         env,
-        store: storage.replica,
+        ...storeOfViews(storage.replica, init.network, () => this.eventual?.node.syncing.viewsChanged()),
         send: (to, message) => this.#send(to, message),
         meet: members => this.members.meet(members),
         roundTrips: { limitMs: node => this.#roundTrips.limitMs(node && this.members.addressOf(node)) },
@@ -105,9 +109,10 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       },
     )
     this.members = this.#makeMembers(init)
+    this.eventual = this.#makeEventual()
     this.#carrier = this.#makeCarrier()
     this.replication = this.#makeReplication()
-    if (init.trash !== undefined) this.#keepTrash(init.trash)
+    if (init.trash !== undefined && this.eventual === undefined) this.#keepTrash(init.trash)
     const { driver, members } = this
     const calling = { env, members, call: this.#peers.call.bind(this.#peers), signal: this.#closing.signal }
     this.#strangers = new Strangers({ ...calling, ...strangersTo(driver, env.timers, () => this.gossip) })
@@ -118,18 +123,21 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#detours = new Detours(detouring)
     this.gossip = init.gossip && new Gossip({ ...calling, driver }, init.gossip)
     const answering = { ...calling, driver, storage, network: this.#network, gossip: this.gossip }
-    const ways = { lookups: this.#lookups, detours: this.#detours }
+    const { versions } = this.credentials
+    const ways = { lookups: this.#lookups, detours: this.#detours, eventual: this.eventual, versions }
     this.#answers = new Answers({ ...answering, ...ways, rangeCheck: this.#makeRangeCheck() }, init)
+    this.#asking = new Asking({ ...calling, driver, send: (to, message) => this.#sendNow(to, message) })
     this.allNodes = new AllNodes({
       ...calling,
       driver,
-      asking: new Asking({ ...calling, driver, send: (to, message) => this.#sendNow(to, message) }),
+      asking: this.#asking,
       stream: (to, call, options) => this.#peers.stream(to, call, options),
       own: this.#answers,
       network: this.#network,
-      versions: this.credentials.versions,
+      versions,
       files: () => storage.statistics().files,
       vitals: init.vitals,
+      isHandedOver: () => this.eventual?.node.isHandedOver ?? true,
     })
   }
 
@@ -168,6 +176,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.driver.dispatch({ kind: 'members', members: this.members.chainMembers() })
     this.driver.start()
     this.gossip?.start()
+    this.eventual?.node.syncing.viewsChanged()
   }
 
   /** The recursive lookup of a key. @throws StoreError UNAVAILABLE. */
@@ -178,7 +187,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     return result
   }
 
-  /** @throws StoreError, as Strangers.introduce. */
   introduce(address: Address): Promise<void> {
     return this.#strangers.introduce(address)
   }
@@ -193,6 +201,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   async close(): Promise<void> {
     this.#closing.abort(new StoreError('UNAVAILABLE', 'The node is stopping.'))
     this.driver.close()
+    this.eventual?.node.close()
     this.#carrier.close()
     await this.#peers.close()
   }
@@ -250,6 +259,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #copiesChanged(): void {
+    if (this.network.retired?.includes(this.#self)) this.#halted()
     const { replicas, minReplicas } = this.network
     this.driver.dispatch({ kind: 'configure', replicas, minReplicas })
   }
@@ -316,30 +326,25 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     else this.#detours.silent(record)
   }
 
-  #makeReplication(): ChainReplication {
-    const addressOf = (node: NodeId) => this.members.addressOf(node)
-    const lost = new LostRanges({ env: this.#env, driver: this.driver, addressOf })
-    this.#closing.signal.addEventListener('abort', () => lost.close())
-    const list = new NetworkList({
-      env: this.#env,
-      signal: this.#closing.signal,
-      whenLost: async () => lost.addresses(await lost.whenAnyLost()),
-      own: ask => ownPart({ env: this.#env, driver: this.driver, storage: this.#storage }, ask),
-      askOthers: ask => this.allNodes.list(ask),
-    })
-    return new ChainReplication(
+  #makeEventual(): EventualParts | undefined {
+    if (this.network.consistency !== 'eventual') return undefined
+    const late = { asking: () => this.#asking, carrier: () => this.#carrier }
+    const parts = { env: this.#env, storage: this.#storage, network: this.#network, ...late }
+    return new EventualParts({ ...parts, driver: this.driver, members: this.members })
+  }
+
+  #makeReplication(): Replication {
+    const parts = { env: this.#env, storage: this.#storage, driver: this.driver, carrier: this.#carrier }
+    return replicationOf(
       {
-        env: this.#env,
-        storage: this.#storage,
-        driver: this.driver,
-        carrier: this.#carrier,
+        ...parts,
+        eventual: this.eventual,
+        addressOf: node => this.members.addressOf(node),
         lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
-        addressOf,
-        lost,
         refused: error => this.#bodyRefused(error),
-        list: query => list.list(query),
+        askOthers: ask => this.allNodes.list(ask),
       },
-      { self: this.#self },
+      { signal: this.#closing.signal },
     )
   }
 
@@ -380,20 +385,18 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       nowhere: message => {
         if (message.kind === 'stage') driver.dispatch({ kind: 'body-nowhere', tag: message.tag })
       },
-      isKept: blobId => driver.kept.hasBody(blobId),
+      isKept: blobId => this.eventual?.node.replica.table.hasBody(blobId) ?? driver.kept.hasBody(blobId),
       refused: error => this.#bodyRefused(error, true),
-      holders: path => holdersOf(driver.known, path),
+      holders: path => this.eventual?.holdersOf(path) ?? holdersOf(driver.known, path),
     })
   }
 
-  #makeRangeCheck(): RangeCheck {
+  #makeRangeCheck(): AnswersComponents['rangeCheck'] {
+    if (this.eventual !== undefined) return this.eventual.check()
     const askRecord = (node: NodeId, path: PathName) => this.allNodes.record(node, path)
-    const { driver } = this
-    const carrier = this.#carrier
-    return new RangeCheck({ env: this.#env, storage: this.#storage, driver, carrier, askRecord })
+    const parts = { env: this.#env, storage: this.#storage, driver: this.driver, carrier: this.#carrier }
+    return new RangeCheck({ ...parts, askRecord })
   }
 
-  #keepView(view: View): void {
-    this.driver.tellMyself({ kind: 'teach', views: [view] })
-  }
+  readonly #keepView = (view: View) => this.driver.tellMyself({ kind: 'teach', views: [view] })
 }

@@ -272,6 +272,7 @@ export class LmdbIndex {
       for (const { record } of keep) {
         const content = record?.file?.body.content
         if (content && 'inline' in content) bytes += 2 * content.inline.length
+        bytes += 2 * (record?.notes.length ?? 0)
       }
     }
     this.#space.assert(bytes)

@@ -240,7 +240,12 @@ export class Cluster {
       const reply = await entry.client
         .put(path, path, { query: '?overwrite=true' })
         .catch((error: unknown) => ({ status: 0, json: () => ({ error: String(error) }) }))
-      const { replicas: found } = reply.json() as { replicas?: readonly string[] }
+      const { replicas: holders, consistency } = reply.json() as {
+        replicas?: readonly string[]
+        consistency?: string
+      }
+      // With eventual consistency the write is at one node; the others follow.
+      const found = consistency === 'eventual' ? await lookedUp(entry.client, path) : holders
       const right = reply.status < 300 && found?.join() === replicas.join()
       if (!right)
         wrong = `${entry.name} ${path} ${reply.status} ${JSON.stringify(reply.json())}, not ${replicas}`
@@ -401,4 +406,9 @@ function ownerIn(ring: Ring, path: string): number {
 function replicasFrom(ring: Ring, owner: number): string[] {
   const following = [...ring.slice(owner), ...ring.slice(0, owner)].map(({ address }) => address)
   return [...new Set(following)].slice(0, REPLICAS)
+}
+
+async function lookedUp(client: Client, path: string): Promise<readonly string[] | undefined> {
+  const reply = await client.send('GET', `/lookup/${path}`)
+  return (reply.json() as { replicas?: readonly string[] }).replicas
 }

@@ -67,7 +67,13 @@ t.test('a node that reaches nobody takes nobody for living whom it only hears', 
       arrived: () => undefined,
       tell: () => undefined,
     }
-    const others = { lookups: undefined as never, rangeCheck: undefined as never, gossip: undefined }
+    const others = {
+      lookups: undefined as never,
+      rangeCheck: undefined as never,
+      gossip: undefined,
+      eventual: undefined,
+      versions: ring.credentials.versions,
+    }
     const network = { now: ring.network, take: async () => undefined }
     const parts = { env: realEnv(), members: ring.members, network, driver, storage, detours, ...others }
     const answers = new Answers(parts, {})

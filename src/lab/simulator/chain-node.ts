@@ -21,6 +21,7 @@ import type { ClientRequest } from '../../replication/chain/requests.ts'
 import { batchOf, loadStableState } from '../../replication/chain/stable-state.ts'
 import { startValue } from '../../replication/chain/starts.ts'
 import { StoredRecords } from '../../replication/chain/stored-records.ts'
+import type { Replication } from '../../replication/replication.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import type { Address } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
@@ -101,7 +102,7 @@ export class ChainNode {
   id: NodeId
   /** While the process runs. */
   driver: ChainDriver | undefined
-  replication: ChainReplication | undefined
+  replication: Replication | undefined
   whole: WholeNode | undefined
   /** An old image was put on the disk: what the node says counts for nothing from now on. */
   restored = false

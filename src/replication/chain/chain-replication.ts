@@ -24,7 +24,7 @@ import { headOf, type NodeId, type View } from '../../views/view.ts'
 import {
   type Change,
   type ChangeOptions,
-  type Condition,
+  conditionFailed,
   type Found,
   type Idempotency,
   OUTCOME_KEPT_MS,
@@ -381,12 +381,4 @@ function refusal(reason: Exclude<Reason, 'condition'>, path: PathName): StoreErr
     case 'too-many-keys':
       return new StoreError('OVERLOADED', 'Too many Idempotency-Keys are kept for this path.', { path })
   }
-}
-
-function conditionFailed(condition: Condition, path: PathName): StoreError {
-  if (condition === 'absent') return new StoreError('FILE_EXISTS', 'A file has this path already.', { path })
-  if (condition === 'exists' || condition === 'none') {
-    return new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
-  }
-  return new StoreError('PRECONDITION_FAILED', 'The file is not in a version that If-Match names.', { path })
 }

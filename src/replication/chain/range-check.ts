@@ -16,7 +16,7 @@ import { serves } from '../../views/install.ts'
 import type { BodyCarrier } from './body-carrier.ts'
 import { type ChainRecord, compareVersions } from './chain-record.ts'
 import type { ChainDriver } from './driver.ts'
-import { holdersOf } from './network-view.ts'
+import { holdersOf, type NetworkView } from './network-view.ts'
 import { areNotesWhole, keptRecordOf } from './record-notes.ts'
 
 /** Between two words about progress, ms: often enough that nobody takes the check for dead. */
@@ -100,7 +100,7 @@ export class RangeCheck {
     for (const { path, notes } of storage.replica.tombstones(range.lo, range.hi, true)) {
       if (!areNotesWhole(notes)) yield { kind: 'copy', path, ...DAMAGED_TOMBSTONE, healed: false }
     }
-    const epoch = this.#epochOf(range)
+    const epoch = servedEpoch(this.#components.driver.known, range)
     await this.#components.driver.durable()
     yield { kind: 'end', ...count, epoch }
   }
@@ -219,12 +219,12 @@ export class RangeCheck {
     const write = { path, record: keptRecordOf(record), sizeBefore: body?.size }
     await storage.replica.apply({ records: [write], values: [], keepBlobs: [], dropBlobs: [] })
   }
+}
 
-  #epochOf(range: Arc): number {
-    const { known } = this.#components.driver
-    const view = known.covering(range.hi)
-    const state = view && known.state(view.id)
-    if (view === undefined || state === undefined || !serves(state)) return 0
-    return view.lo === range.lo && view.hi === range.hi && view.replicas.includes(known.self) ? view.epoch : 0
-  }
+/** The epoch of the view in which a node serves the whole of a range; 0 when there is none. */
+export function servedEpoch(known: NetworkView, range: Arc): number {
+  const view = known.covering(range.hi)
+  const state = view && known.state(view.id)
+  if (view === undefined || state === undefined || !serves(state)) return 0
+  return view.lo === range.lo && view.hi === range.hi && view.replicas.includes(known.self) ? view.epoch : 0
 }

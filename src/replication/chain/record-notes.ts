@@ -3,18 +3,12 @@
  * has nothing but notes. They carry a checksum of their own: a bit that has turned on the disk is found, never believed
  * (docs/decisions/0320-notes-have-a-checksum.md).
  */
-import { Buffer } from 'node:buffer'
-import { crc32 } from 'node:zlib'
 import { Packr } from 'msgpackr'
 import { StoreError } from '../../errors.ts'
+import { contentOfChecked, isChecked, isWholeChecked, withChecksum } from '../../storage/checked-notes.ts'
 import type { FileRecord, Version } from '../../storage/record.ts'
 import type { KeptRecord } from '../../storage/replica-store.ts'
 import type { ChainRecord, Remembered, RequestId } from './chain-record.ts'
-
-/** The first byte of notes with a checksum. MessagePack never uses it, so that notes of before are told from these. */
-const CHECKED = 0xc1
-const CHECKSUM_BYTES = 4
-const HEAD_BYTES = 1 + CHECKSUM_BYTES
 
 /** First bytes of notes without a checksum, of formats 1 and 2 of the data directory: lists of seven and of eight. */
 const UNCHECKED: ReadonlySet<number | undefined> = new Set([0x97, 0x98])
@@ -71,7 +65,7 @@ export function chainRecordOf({ path, position, file, notes }: KeptRecord): Chai
   if (!areNotesWhole(notes))
     throw new StoreError('CORRUPT', 'What is noted of the stored record fails its checksum.', { path })
   const [version, history, floor, writtenBy, writtenAtMs, intent, outcomes, movesFloor, trash] = packr.unpack(
-    notes[0] === CHECKED ? notes.subarray(HEAD_BYTES) : notes,
+    isChecked(notes) ? contentOfChecked(notes) : notes,
   ) as Notes
   return {
     path,
@@ -92,18 +86,7 @@ export function chainRecordOf({ path, position, file, notes }: KeptRecord): Chai
 
 /** Whether notes are as they were written, as far as that can be seen: those of before format 3 had no checksum. */
 export function areNotesWhole(notes: Uint8Array): boolean {
-  if (notes[0] !== CHECKED) return UNCHECKED.has(notes[0])
-  if (notes.length < HEAD_BYTES) return false
-  const checksum = Buffer.from(notes.buffer, notes.byteOffset, notes.length).readUInt32LE(1)
-  return crc32(notes.subarray(HEAD_BYTES)) === checksum
-}
-
-function withChecksum(notes: Uint8Array): Buffer {
-  const checked = Buffer.allocUnsafe(HEAD_BYTES + notes.length)
-  checked.writeUInt8(CHECKED, 0)
-  checked.writeUInt32LE(crc32(notes), 1)
-  checked.set(notes, HEAD_BYTES)
-  return checked
+  return isChecked(notes) ? isWholeChecked(notes) : UNCHECKED.has(notes[0])
 }
 
 /** The file of a record as users see it: its version is that of the last write, not of a move's intent. */

@@ -1,0 +1,192 @@
+/**
+ * Tombstones go when nothing can come back any more that they stand against. The head of a range asks everybody who ever held something of
+ * these paths, and whom those name, to keep the tombstone and to say that they have nothing else (Responsibility of the holders is noted in the record
+ * before anything of it leaves a node). When all of them have said so, all of them may forget it. One node that is away keeps it: until it is back,
+ * or an operator says that it will never be.
+ */
+import type { Env, Timer } from '../../env.ts'
+import { errorCode } from '../../errors.ts'
+import type { NodeId } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { Version } from '../../storage/record.ts'
+import { COLLECTED_MAX, type EventualPeers, RECORDS_MAX, type Responsibility } from './eventual-calls.ts'
+import { type EventualRecord, isTombstone, stateOf } from './eventual-record.ts'
+import type { EventualReplica } from './eventual-replica.ts'
+
+/** Between two rounds, ms, while there are tombstones. */
+export const COLLECT_MS = 30_000
+
+/** Tombstones of one round of one range. */
+const ROUND_MAX = 4 * RECORDS_MAX
+
+/** How often those who were named by others are asked, too, before a round ends. */
+const NAMED_MAX = 5
+
+export interface CollectingComponents {
+  readonly env: Env
+  readonly replica: EventualReplica
+  readonly peers: EventualPeers
+  readonly responsibility: Responsibility
+  /** Another node knows something of a path that this one does not. */
+  readonly exchange: (node: NodeId, path: PathName) => Promise<void>
+}
+
+export class Collecting {
+  readonly #components: CollectingComponents
+  #timer: Timer | undefined
+  #running: Promise<void> | undefined
+  /** Who did not answer in the last round. */
+  #waitingFor: ReadonlySet<NodeId> = new Set()
+  #closed = false
+
+  constructor(components: CollectingComponents) {
+    this.#components = components
+  }
+
+  /** Nodes without which tombstones could not go. */
+  get waitingFor(): readonly NodeId[] {
+    return [...this.#waitingFor]
+  }
+
+  /** There may be tombstones. */
+  notice(): void {
+    if (this.#closed || this.#timer !== undefined) return
+    this.#timer = this.#components.env.timers.after(COLLECT_MS, () => {
+      this.#timer = undefined
+      void this.collect().then(() => {
+        if (this.#components.replica.table.counts.tombstones > 0) this.notice()
+      })
+    })
+  }
+
+  /** One round of each range that this node is the head of. */
+  collect(): Promise<void> {
+    this.#running ??= this.#collect().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+  }
+
+  async #collect(): Promise<void> {
+    const { responsibility, replica } = this.#components
+    const silent = new Set<NodeId>()
+    for (const range of responsibility.ownRanges()) {
+      if (!range.isHead) continue
+      let round: EventualRecord[] = []
+      for (const { record, custody } of replica.table.tombstones(range)) {
+        // Whoever is owed it is told of it first.
+        if (custody.owed.length > 0) for (const node of custody.owed) silent.add(node)
+        else round.push(record)
+        if (round.length < ROUND_MAX) continue
+        await this.#round(round, silent)
+        round = []
+      }
+      if (round.length > 0) await this.#round(round, silent)
+      if (this.#closed) return
+    }
+    this.#waitingFor = silent
+  }
+
+  async #round(tombstones: readonly EventualRecord[], silent: Set<NodeId>): Promise<void> {
+    const { responsibility } = this.#components
+    const states = new Map(tombstones.map(record => [record.path, stateOf(record)]))
+    const holders = new Map(tombstones.map(({ path, holders }) => [path, new Set(holders)]))
+    const confirmed = new Map(tombstones.map(({ path }) => [path, new Set<NodeId>([responsibility.self])]))
+    const lost = new Set<PathName>()
+    for (let times = 1; times <= NAMED_MAX; times++) {
+      const asked = this.#unasked(tombstones, holders, confirmed, lost)
+      if (asked.size === 0) break
+      await Promise.all(
+        [...asked].map(([node, records]) =>
+          this.#ask(node, records, { states, holders, confirmed, lost, silent }),
+        ),
+      )
+    }
+    const left = this.#unasked(tombstones, holders, confirmed, lost)
+    const isLeft = (path: PathName) =>
+      [...left.values()].some(records => records.some(one => one.path === path))
+    const clean = tombstones.filter(({ path }) => !lost.has(path) && !isLeft(path))
+    await this.#forget(clean, holders)
+  }
+
+  /** Holders who have not been asked about a tombstone yet. */
+  #unasked(
+    tombstones: readonly EventualRecord[],
+    holders: ReadonlyMap<PathName, ReadonlySet<NodeId>>,
+    confirmed: ReadonlyMap<PathName, ReadonlySet<NodeId>>,
+    lost: ReadonlySet<PathName>,
+  ): Map<NodeId, EventualRecord[]> {
+    const { responsibility } = this.#components
+    const asked = new Map<NodeId, EventualRecord[]>()
+    for (const record of tombstones) {
+      if (lost.has(record.path)) continue
+      for (const node of holders.get(record.path) ?? []) {
+        if (confirmed.get(record.path)?.has(node) || responsibility.isGone(node)) continue
+        asked.set(node, [...(asked.get(node) ?? []), record])
+      }
+    }
+    return asked
+  }
+
+  async #ask(
+    node: NodeId,
+    records: readonly EventualRecord[],
+    round: {
+      readonly states: ReadonlyMap<PathName, Version>
+      readonly holders: ReadonlyMap<PathName, Set<NodeId>>
+      readonly confirmed: ReadonlyMap<PathName, Set<NodeId>>
+      readonly lost: Set<PathName>
+      readonly silent: Set<NodeId>
+    },
+  ): Promise<void> {
+    const { env, peers, exchange } = this.#components
+    try {
+      for (let from = 0; from < records.length; from += RECORDS_MAX) {
+        const some = records.slice(from, from + RECORDS_MAX)
+        const { clean } = await peers.ask(node, 'confirm', { records: some })
+        const answers = new Map(clean.map(([path, state, holders]) => [path, { state, holders }]))
+        for (const { path } of some) {
+          const answer = answers.get(path)
+          const state = round.states.get(path)
+          if (answer?.state.epoch !== state?.epoch || answer?.state.seq !== state?.seq) {
+            round.lost.add(path)
+            await exchange(node, path)
+          } else {
+            round.confirmed.get(path)?.add(node)
+            for (const holder of answer?.holders ?? []) round.holders.get(path)?.add(holder)
+          }
+        }
+      }
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+      env.log.debug({ op: 'eventual.collect', peer: node, err: error }, 'tombstones wait for a node')
+      round.silent.add(node)
+      for (const { path } of records) if (!round.confirmed.get(path)?.has(node)) round.lost.add(path)
+    }
+  }
+
+  async #forget(
+    tombstones: readonly EventualRecord[],
+    holders: ReadonlyMap<PathName, ReadonlySet<NodeId>>,
+  ): Promise<void> {
+    const { replica, peers, responsibility } = this.#components
+    for (let from = 0; from < tombstones.length; from += COLLECTED_MAX) {
+      const some = tombstones.slice(from, from + COLLECTED_MAX).filter(isTombstone)
+      const collected = some.map(record => [record.path, stateOf(record)] as const)
+      const nodes = new Set(some.flatMap(({ path }) => [...(holders.get(path) ?? [])]))
+      await replica.collected({ collected })
+      for (const node of nodes) {
+        if (node === responsibility.self || responsibility.isGone(node)) continue
+        // Whoever does not hear of it holds a tombstone longer, and brings about another round.
+        await peers.ask(node, 'collected', { collected }).catch((error: unknown) => {
+          if (errorCode(error) === undefined) throw error
+        })
+      }
+    }
+  }
+}

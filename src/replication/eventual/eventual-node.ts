@@ -1,0 +1,142 @@
+/**
+ * Everything that one node does to keep files with eventual consistency, put together: it takes part from its first moment, whatever becomes of the
+ * views, and tells an operator how it is doing.
+ */
+import type { Env } from '../../env.ts'
+import type { Arc } from '../../ring/arc.ts'
+import type { NodeId } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { ReplicaStore } from '../../storage/replica-store.ts'
+import { Collecting } from './collecting.ts'
+import type { Actor } from './dot.ts'
+import type { EventualAsk, EventualAsks, EventualPeers, Responsibility } from './eventual-calls.ts'
+import { type Conflicts, stateOf } from './eventual-record.ts'
+import { EventualReplica } from './eventual-replica.ts'
+import { Passing } from './passing.ts'
+import { Syncing } from './syncing.ts'
+
+export interface EventualNodeComponents {
+  readonly env: Env
+  readonly store: ReplicaStore
+  readonly peers: EventualPeers
+  readonly responsibility: Responsibility
+}
+
+/** How a node is doing, for whoever runs it. */
+export interface EventualStatus {
+  readonly records: number
+  readonly tombstones: number
+  /** Versions that stand beside a newer one. */
+  readonly conflicts: number
+  /** Records that some node does not have yet, and how many each node lacks. */
+  readonly owed: number
+  readonly owedTo: Readonly<Record<NodeId, number>>
+  /** Ranges that are still to be compared with another node. */
+  readonly comparing: number
+  /** Nodes without which tombstones can't go. */
+  readonly tombstonesWaitFor: readonly NodeId[]
+  /** Since the start. */
+  readonly accepted: number
+  readonly hinted: number
+  readonly passed: number
+  readonly merged: number
+  readonly siblingsDropped: number
+  readonly collected: number
+}
+
+export class EventualNode {
+  readonly replica: EventualReplica
+  readonly passing: Passing
+  readonly syncing: Syncing
+  readonly collecting: Collecting
+
+  constructor(
+    components: EventualNodeComponents,
+    init: { readonly actor: Actor; readonly conflicts: Conflicts },
+  ) {
+    this.passing = new Passing({ ...components, replica: () => this.replica })
+    this.replica = new EventualReplica(
+      { ...components, changed: (path, held) => this.passing.noticed(path, held) },
+      init,
+    )
+    const parts = { ...components, replica: this.replica }
+    this.syncing = new Syncing({ ...parts, hurry: () => this.#hurry() })
+    this.collecting = new Collecting({
+      ...parts,
+      exchange: (node, path) => this.syncing.exchange(node, path),
+    })
+  }
+
+  /** Answers another node. @throws StoreError. */
+  async answer<Kind extends EventualAsk>(
+    kind: Kind,
+    ask: EventualAsks[Kind]['ask'],
+  ): Promise<EventualAsks[Kind]['answer']> {
+    const { replica } = this
+    const answers: {
+      readonly [One in EventualAsk]: (ask: EventualAsks[One]['ask']) => Promise<EventualAsks[One]['answer']>
+    } = {
+      accept: async asked => {
+        this.passing.assertRoom()
+        return replica.accept(asked)
+      },
+      fetch: async ({ path }) => ({ record: replica.fetch(path) }),
+      take: asked => replica.take(asked),
+      confirm: asked => replica.confirm(asked),
+      collected: asked => replica.collected(asked),
+      digests: async ({ prefixes, ...arc }) => ({
+        digests: prefixes.map(prefix => replica.table.digest(arc, prefix)),
+      }),
+      versions: async ({ prefix, ...arc }) => ({ versions: [...this.#versions(arc, prefix)] }),
+    }
+    const answer = await answers[kind](ask)
+    if (replica.table.counts.tombstones > 0) this.collecting.notice()
+    return answer
+  }
+
+  /** Brings ranges together that differ, then collects tombstones; for an operator who can't wait. */
+  async heal(): Promise<void> {
+    this.passing.hurry()
+    await this.syncing.compareAll()
+    await this.collecting.collect()
+  }
+
+  /** Nothing of what lies here is needed by others: all files are where they belong, and everything is told. */
+  get isHandedOver(): boolean {
+    const { records, tombstones } = this.replica.table.counts
+    return records === tombstones && this.passing.counts.paths === 0
+  }
+
+  status(): EventualStatus {
+    const { paths, byNode, passed } = this.passing.counts
+    const { ranges, merged } = this.syncing.counts
+    return {
+      ...this.replica.table.counts,
+      owed: paths,
+      owedTo: Object.fromEntries(byNode) as Record<NodeId, number>,
+      comparing: ranges,
+      tombstonesWaitFor: this.collecting.waitingFor,
+      ...this.replica.counts,
+      passed,
+      merged,
+    }
+  }
+
+  close(): void {
+    this.passing.close()
+    this.syncing.close()
+    this.collecting.close()
+  }
+
+  #hurry(): void {
+    this.passing.hurry()
+    if (this.replica.table.counts.tombstones > 0) this.collecting.notice()
+  }
+
+  *#versions(arc: Arc, prefix: string): Generator<readonly [PathName, number, number, boolean]> {
+    for (const { record } of this.replica.table.within(arc, prefix)) {
+      const { epoch, seq } = stateOf(record)
+      yield [record.path, epoch, seq, record.siblings.length > 0]
+    }
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * One node's part in keeping files with eventual consistency: it accepts writes, takes in what others have accepted, and answers what it has.
+ * Whatever it says is durable here.
+ */
+import type { Env } from '../../env.ts'
+import { type Identifier, identifierOfPath, type NodeId } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { BlobId, Version } from '../../storage/record.ts'
+import type { ReplicaStore } from '../../storage/replica-store.ts'
+import type { Condition } from '../replication.ts'
+import type { Actor } from './dot.ts'
+import type { Acceptance, Accepted, EventualAsks, Memory, Responsibility, Taken } from './eventual-calls.ts'
+import {
+  type Conflicts,
+  type EventualRecord,
+  emptyRecord,
+  etagOfSibling,
+  isTombstone,
+  joinHolders,
+  merge,
+  type RequestOutcome,
+  type Sibling,
+  stateOf,
+  versionOf,
+  written,
+} from './eventual-record.ts'
+import { EventualTable } from './eventual-table.ts'
+import { HybridClock } from './hybrid-clock.ts'
+import type { Custody, HeldRecord } from './kept-record.ts'
+
+/** What was done here since the start. */
+export interface ReplicaCounts {
+  /** Writes accepted. */
+  accepted: number
+  /** Those of them that this node is no replica for. */
+  hinted: number
+  /** Versions that went because a path had too many beside each other. */
+  siblingsDropped: number
+  /** Tombstones that all have had, and that are gone. */
+  collected: number
+}
+
+export interface EventualReplicaComponents {
+  readonly env: Env
+  readonly store: ReplicaStore
+  readonly responsibility: Responsibility
+  /** As EventualTable. */
+  readonly changed: (path: PathName, held: HeldRecord | undefined) => void
+}
+
+export class EventualReplica {
+  readonly table: EventualTable
+  readonly counts: ReplicaCounts = { accepted: 0, hinted: 0, siblingsDropped: 0, collected: 0 }
+  readonly #components: EventualReplicaComponents
+  readonly #actor: Actor
+  readonly #conflicts: Conflicts
+  readonly #clock = new HybridClock()
+  #forgotten = 0
+
+  constructor(
+    components: EventualReplicaComponents,
+    init: { readonly actor: Actor; readonly conflicts: Conflicts },
+  ) {
+    this.#components = components
+    this.#actor = init.actor
+    this.#conflicts = init.conflicts
+    this.table = new EventualTable(components, init)
+  }
+
+  /** Grows with each tombstone that was forgotten, and with each start. */
+  get memory(): Memory {
+    return `${this.#actor}:${this.#forgotten}` as Memory
+  }
+
+  /** Takes a write or a removal; it is durable here when this resolves. @throws StoreError DISK_FULL and others of the store. */
+  async accept({ path, condition, request, file }: Acceptance): Promise<Accepted> {
+    const { env, store } = this.#components
+    const position = identifierOfPath(path)
+    const blob = file && blobOf(file.body.content)
+    if (blob !== undefined && !(await store.hasBlob(blob))) return { kind: 'no-body' }
+    let accepted: Accepted = { kind: 'refused', because: 'condition' }
+    await this.table.change(path, position, now => {
+      const record = now?.record ?? emptyRecord(path, position)
+      const before = record.outcomes.find(one => sameKey(one.request, request))
+      if (before !== undefined) {
+        accepted =
+          before.request === request
+            ? { kind: 'done', file: before.file, replaced: before.replaced }
+            : { kind: 'refused', because: 'key-reused' }
+        return now
+      }
+      const replaced = replacedBy(record.siblings, condition)
+      if (replaced === undefined) return now
+      const nowMs = env.clock.nowMs()
+      const stamp = this.#clock.next(nowMs)
+      const custody = this.#custodyOf(now, this.#othersOf(position))
+      const outcome = { request, stamp, replaced: record.siblings.length > 0 }
+      if (file === undefined) {
+        const next = written(record, { replaced, seen: record.seen, outcome }, this.#conflicts)
+        accepted = { kind: 'done', file: undefined, replaced: outcome.replaced }
+        return this.#held(next, custody)
+      }
+      const { dot, seen } = this.table.minting.mint(record.seen, this.#sinceOf(custody))
+      const added: Sibling = { dot, stamp, request, ...file, writtenAtMs: nowMs }
+      const { size, sha256 } = file.body
+      const done: RequestOutcome = { ...outcome, file: { version: versionOf(dot), size, sha256 } }
+      accepted = { kind: 'done', file: done.file, replaced: done.replaced }
+      return this.#held(written(record, { replaced, added, seen, outcome: done }, this.#conflicts), custody)
+    })
+    this.#countAccepted(accepted, position)
+    return accepted
+  }
+
+  /** Takes in what others have. @throws StoreError of the store. */
+  async take({ records, memory }: EventualAsks['take']['ask']): Promise<Taken> {
+    const lacking: (readonly [PathName, { blobId: BlobId; sha256: string }])[] = []
+    const stale: PathName[] = []
+    // What a forgotten tombstone stood against may still be under way; who knows of the forgetting has nothing older.
+    const isFresh = memory === this.memory
+    const takeOne = async (record: EventualRecord) => {
+      const blobs = await this.#lacking(record)
+      if (blobs.length > 0) {
+        lacking.push(...blobs.map(blob => [record.path, blob] as const))
+        return
+      }
+      await this.#merge(record, () => isFresh || !stale.push(record.path))
+    }
+    await Promise.all(records.map(takeOne))
+    return { memory: this.memory, lacking, stale }
+  }
+
+  /**
+   * Takes in what this node has asked another for, unless it has forgotten something since it asked.
+   * @param owed who is to be told of it.
+   */
+  async takeAnswer(record: EventualRecord, asked: Memory, owed: readonly NodeId[] = []): Promise<void> {
+    await this.#merge(record, () => asked === this.memory, owed)
+  }
+
+  fetch(path: PathName): EventualRecord | undefined {
+    return this.table.get(path)?.record
+  }
+
+  /** Notes who is to be told of a record that is here. */
+  async owe(path: PathName, nodes: readonly NodeId[]): Promise<void> {
+    await this.table.change(path, identifierOfPath(path), now => {
+      if (now === undefined) return now
+      const owed = joinHolders([...now.custody.owed].sort(), nodes)
+      return this.#held(now.record, { ...now.custody, owed })
+    })
+  }
+
+  /** Keeps tombstones of others until all have them; says of which of these paths nothing else is here. */
+  async confirm({ records }: EventualAsks['confirm']['ask']): Promise<EventualAsks['confirm']['answer']> {
+    const clean: (readonly [PathName, Version, readonly NodeId[]])[] = []
+    const confirmOne = async (record: EventualRecord) => {
+      const held = await this.#merge(record, () => true)
+      if (held !== undefined && isTombstone(held.record))
+        clean.push([record.path, stateOf(held.record), held.record.holders])
+    }
+    await Promise.all(records.map(confirmOne))
+    return { clean }
+  }
+
+  /** All who ever had something of these paths hold the same tombstone: it may be forgotten. */
+  async collected({ collected }: EventualAsks['collected']['ask']): Promise<object> {
+    const forgetOne = ([path, { epoch, seq }]: readonly [PathName, Version]) =>
+      this.table.change(path, identifierOfPath(path), now => {
+        if (now === undefined || !isTombstone(now.record)) return now
+        const state = stateOf(now.record)
+        if (state.epoch !== epoch || state.seq !== seq) return now
+        this.counts.collected++
+        return undefined
+      })
+    // Nothing that was said before comes in after the first is gone.
+    this.#forgotten++
+    await Promise.all(collected.map(forgetOne))
+    return {}
+  }
+
+  /** Forgets a record that others keep, if it is as it was when they had it. */
+  async giveUp(path: PathName, state: Version): Promise<boolean> {
+    const left = await this.table.change(path, identifierOfPath(path), now => {
+      if (now === undefined) return now
+      const is = stateOf(now.record)
+      return is.epoch === state.epoch && is.seq === state.seq ? undefined : now
+    })
+    return left === undefined
+  }
+
+  /** Nobody is owed anything of a record any more, if it is as it was when the last one had it. */
+  async settle(path: PathName, state: Version): Promise<void> {
+    await this.table.change(path, identifierOfPath(path), now => {
+      if (now === undefined || now.custody.owed.length === 0) return now
+      const is = stateOf(now.record)
+      if (is.epoch !== state.epoch || is.seq !== state.seq) return now
+      return { record: now.record, custody: { ...now.custody, owed: [] } }
+    })
+  }
+
+  async #merge(
+    record: EventualRecord,
+    mayBegin: () => boolean,
+    owed: readonly NodeId[] = [],
+  ): Promise<HeldRecord | undefined> {
+    const { path, position } = record
+    const heard = this.#heard(record)
+    return this.table.change(path, position, now => {
+      if (now === undefined) {
+        if (!mayBegin()) return now
+        const isOwn = this.#isOwn(position)
+        const others = isOwn || isTombstone(heard) ? owed : joinHolders(owed, this.#othersOf(position))
+        return this.#held(heard, this.#custodyOf(now, others))
+      }
+      const merged = merge(now.record, heard, this.#conflicts, gone => this.#tooMany(path, gone))
+      const isSame =
+        owed.length === 0 &&
+        merged.holders.length === now.record.holders.length &&
+        sameState(merged, now.record)
+      if (isSame) return now
+      // Who has sent the record tells all others himself; what was owed of it before still is.
+      return this.#held(merged, { ...now.custody, owed: joinHolders([...now.custody.owed].sort(), owed) })
+    })
+  }
+
+  #heard(record: EventualRecord): EventualRecord {
+    const nowMs = this.#components.env.clock.nowMs()
+    const bounded = <Stamped extends { readonly stamp: number }>(one: Stamped): Stamped => ({
+      ...one,
+      stamp: this.#clock.hear(one.stamp, nowMs),
+    })
+    return { ...record, siblings: record.siblings.map(bounded), outcomes: record.outcomes.map(bounded) }
+  }
+
+  /** Whoever is to have the record, or may come to have it, is one of its holders before anything of it leaves. */
+  #held(record: EventualRecord, custody: Custody): HeldRecord {
+    const holders = joinHolders(record.holders, [this.#components.responsibility.self, ...custody.owed])
+    return { record: { ...record, holders }, custody }
+  }
+
+  #custodyOf(now: HeldRecord | undefined, owed: readonly NodeId[]): Custody {
+    if (now !== undefined) return { ...now.custody, owed: joinHolders([...now.custody.owed].sort(), owed) }
+    return { actor: this.#actor, since: this.table.minting.last, owed }
+  }
+
+  /** A record from before this start was kept all the time. */
+  #sinceOf({ actor, since }: Custody): number {
+    return actor === this.#actor ? since : 0
+  }
+
+  #othersOf(position: Identifier): readonly NodeId[] {
+    const { responsibility } = this.#components
+    return responsibility
+      .replicasOf(position)
+      .filter(node => node !== responsibility.self)
+      .sort()
+  }
+
+  #isOwn(position: Identifier): boolean {
+    const { responsibility } = this.#components
+    return responsibility.replicasOf(position).includes(responsibility.self)
+  }
+
+  async #lacking({ siblings }: EventualRecord): Promise<readonly { blobId: BlobId; sha256: string }[]> {
+    const { store } = this.#components
+    const lacking: { blobId: BlobId; sha256: string }[] = []
+    for (const { body } of siblings) {
+      const blobId = blobOf(body.content)
+      if (blobId !== undefined && !(await store.hasBlob(blobId)))
+        lacking.push({ blobId, sha256: body.sha256 })
+    }
+    return lacking
+  }
+
+  #countAccepted(accepted: Accepted, position: Identifier): void {
+    if (accepted.kind !== 'done') return
+    this.counts.accepted++
+    if (!this.#isOwn(position)) this.counts.hinted++
+  }
+
+  #tooMany(path: PathName, gone: number): void {
+    this.counts.siblingsDropped += gone
+    this.#components.env.log.warn(
+      { op: 'eventual.siblings', path, gone },
+      'a path has too many versions; the oldest goes',
+    )
+  }
+}
+
+function blobOf(content: Sibling['body']['content']): BlobId | undefined {
+  return 'blobId' in content ? content.blobId : undefined
+}
+
+function sameState(a: EventualRecord, b: EventualRecord): boolean {
+  const [one, other] = [stateOf(a), stateOf(b)]
+  return one.epoch === other.epoch && one.seq === other.seq
+}
+
+/** A request is a key and what it was used for, with a space between. */
+function sameKey(a: string, b: string): boolean {
+  const key = (request: string) => request.slice(0, request.indexOf(' ') + 1) || request
+  return key(a) === key(b)
+}
+
+/** The siblings that a change takes the place of; undefined when its condition does not hold here. */
+function replacedBy(siblings: readonly Sibling[], condition: Condition): readonly Sibling[] | undefined {
+  if (condition === 'none') return siblings
+  if (condition === 'absent') return siblings.length === 0 ? siblings : undefined
+  if (condition === 'exists') return siblings.length > 0 ? siblings : undefined
+  const named = siblings.filter(sibling => condition.etags.includes(etagOfSibling(sibling)))
+  return named.length > 0 ? named : undefined
+}
+
+/** For those who read a condition's meaning: whether it names versions that a record does not have. */
+export function namesOthers({ siblings }: EventualRecord, condition: Condition): boolean {
+  if (typeof condition === 'string') return false
+  const own = siblings.map(etagOfSibling)
+  return condition.etags.some(etag => !own.includes(etag))
+}

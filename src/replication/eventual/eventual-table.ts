@@ -1,0 +1,179 @@
+/**
+ * The records that this node keeps, on its disk. Changes of one path happen one after the other, each from what is durable to what will be;
+ * so whatever is read here is durable. Kept up to date with them: digests of ranges, which bodies are named, and what is owed to whom.
+ */
+import { assert } from '../../invariant.ts'
+import { type Arc, arcContains, WHOLE_RING } from '../../ring/arc.ts'
+import type { Identifier } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { BlobId } from '../../storage/record.ts'
+import type { ReplicaStore } from '../../storage/replica-store.ts'
+import { type Digest, DigestTree } from '../chain/digest-tree.ts'
+import { type Actor, Minting } from './dot.ts'
+import { type EventualRecord, isTombstone, shownFile, stateOf } from './eventual-record.ts'
+import { type HeldRecord, heldOf, keptOf } from './kept-record.ts'
+
+export interface EventualTableComponents {
+  readonly store: ReplicaStore
+  /** A record is durable as it is now; undefined: it is forgotten. */
+  readonly changed: (path: PathName, held: HeldRecord | undefined) => void
+}
+
+export class EventualTable {
+  /** Names what is written here. */
+  readonly minting: Minting
+  readonly #components: EventualTableComponents
+  readonly #changing = new Map<PathName, Promise<unknown>>()
+  readonly #digests = new DigestTree()
+  /** How many versions name each body. */
+  readonly #references = new Map<BlobId, number>()
+  #records = 0
+  #tombstones = 0
+  #siblings = 0
+
+  constructor(components: EventualTableComponents, init: { readonly actor: Actor }) {
+    this.#components = components
+    this.minting = new Minting(init)
+    for (const held of this.within(WHOLE_RING)) {
+      this.#count(held.record, 1)
+      for (const blob of blobsOf(held.record)) this.#refer(blob, 1)
+      components.changed(held.record.path, held)
+    }
+  }
+
+  /** Records here, tombstones among them, and versions that stand beside a newer one. */
+  get counts(): { readonly records: number; readonly tombstones: number; readonly conflicts: number } {
+    return {
+      records: this.#records,
+      tombstones: this.#tombstones,
+      conflicts: this.#siblings - (this.#records - this.#tombstones),
+    }
+  }
+
+  /** @throws StoreError CORRUPT. */
+  get(path: PathName, position?: Identifier): HeldRecord | undefined {
+    const kept = this.#components.store.record(path, position)
+    return kept && heldOf(kept)
+  }
+
+  /** The records of an arc whose positions begin with `prefix`, in any order; a live view. */
+  *within(arc: Arc, prefix = ''): Generator<HeldRecord> {
+    const looked = prefix === '' ? arc : arcOfPrefix(prefix)
+    for (const kept of this.#components.store.records(looked.lo, looked.hi))
+      if (prefix === '' || arcContains(arc, kept.position)) yield heldOf(kept)
+  }
+
+  *tombstones(arc: Arc): Generator<HeldRecord> {
+    for (const kept of this.#components.store.tombstones(arc.lo, arc.hi)) yield heldOf(kept)
+  }
+
+  digest(arc: Arc, prefix: string): Digest {
+    return this.#digests.digest(arc, prefix, leaf => this.#summands(arc, leaf))
+  }
+
+  hasBody(blobId: BlobId): boolean {
+    return this.#references.has(blobId)
+  }
+
+  /**
+   * Changes the record of a path; resolves when that is durable, to what is held then. The bodies that it names are here.
+   * @param change gives what takes the place of what is held now, or the same object where nothing changes, or undefined to forget it.
+   * @throws StoreError DISK_FULL and others of the store: nothing has changed; what `change` throws.
+   */
+  async change(
+    path: PathName,
+    position: Identifier,
+    change: (now: HeldRecord | undefined) => HeldRecord | undefined,
+  ): Promise<HeldRecord | undefined> {
+    const before = this.#changing.get(path)
+    const turn = (before ?? Promise.resolve()).then(() => this.#change(path, position, change))
+    const settled = turn.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#changing.set(path, settled)
+    try {
+      return await turn
+    } finally {
+      if (this.#changing.get(path) === settled) this.#changing.delete(path)
+    }
+  }
+
+  /**
+   * Puts a good record in the place of one that can't be read. It is of the same path at another replica; where it is not what was here, the digests
+   * show that after the next start.
+   */
+  async replaceDamaged(path: PathName, record: EventualRecord): Promise<void> {
+    const { store, changed } = this.#components
+    const custody = { actor: this.minting.actor, since: this.minting.last, owed: [] }
+    const held = { record, custody }
+    const kept = keptOf(held)
+    const records = [{ path, record: kept, sizeBefore: kept.file?.body.size }]
+    await store.apply({ records, values: [], keepBlobs: blobsOf(record), dropBlobs: [] })
+    changed(path, held)
+  }
+
+  async #change(
+    path: PathName,
+    position: Identifier,
+    change: (now: HeldRecord | undefined) => HeldRecord | undefined,
+  ): Promise<HeldRecord | undefined> {
+    const { store, changed } = this.#components
+    const now = this.get(path, position)
+    const next = change(now)
+    if (next === now) return now
+    assert(next === undefined || next.record.path === path, 'a change of a path gives a record of it')
+    const blobsBefore = now ? blobsOf(now.record) : []
+    const blobs = next ? blobsOf(next.record) : []
+    for (const blob of blobs) this.#refer(blob, 1)
+    const dropped = blobsBefore.filter(blob => this.#references.get(blob) === 1 && !blobs.includes(blob))
+    try {
+      const kept = next && keptOf(next)
+      const sizeBefore = now && shownFile(now.record)?.body.size
+      const records = [{ path, record: kept, sizeBefore, isNew: now === undefined }]
+      await store.apply({ records, values: [], keepBlobs: blobs, dropBlobs: dropped })
+    } catch (error) {
+      for (const blob of blobs) this.#refer(blob, -1)
+      throw error
+    }
+    for (const blob of blobsBefore) this.#refer(blob, -1)
+    if (now) this.#count(now.record, -1)
+    if (next) this.#count(next.record, 1)
+    changed(path, next)
+    return next
+  }
+
+  #count(record: EventualRecord, by: 1 | -1): void {
+    const { path, position } = record
+    const summand = { path, position, version: stateOf(record) }
+    if (by === 1) this.#digests.add(summand)
+    else this.#digests.remove(summand)
+    this.#records += by
+    this.#siblings += by * record.siblings.length
+    if (isTombstone(record)) this.#tombstones += by
+  }
+
+  #refer(blob: BlobId, by: 1 | -1): void {
+    const count = (this.#references.get(blob) ?? 0) + by
+    assert(count >= 0, 'a body is named by no fewer than no records')
+    if (count === 0) this.#references.delete(blob)
+    else this.#references.set(blob, count)
+  }
+
+  *#summands(arc: Arc, leaf: string) {
+    for (const { record } of this.within(arc, leaf))
+      yield { path: record.path, position: record.position, version: stateOf(record) }
+  }
+}
+
+/** Large bodies that the versions of a record name, each once. */
+export function blobsOf({ siblings }: EventualRecord): readonly BlobId[] {
+  return [...new Set(siblings.flatMap(({ body }) => ('blobId' in body.content ? [body.content.blobId] : [])))]
+}
+
+/** All positions that begin with a prefix. */
+function arcOfPrefix(prefix: string): Arc {
+  const first = BigInt(`0x${prefix.padEnd(40, '0')}`)
+  const lo = ((first - 1n) & (2n ** 160n - 1n)).toString(16).padStart(40, '0')
+  return { lo: lo as Identifier, hi: prefix.padEnd(40, 'f') as Identifier }
+}

@@ -1,0 +1,253 @@
+/**
+ * What this node still has to tell others: records that it has accepted, and those that it keeps though others are responsible by now (hints, and
+ * what a former replica has). It goes out in the background, to each node by itself and in the order in which it came, again and again
+ * until the node says that it has it durably. Whether somebody believes that node dead changes nothing about that.
+ *
+ * The queue is what the records note themselves (Custody), so that it survives a restart; here it is only kept at hand.
+ */
+import type { Env, Timer } from '../../env.ts'
+import { errorCode, StoreError } from '../../errors.ts'
+import type { Identifier, NodeId } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import type { Version } from '../../storage/record.ts'
+import type { EventualPeers, Memory, Responsibility, Taken } from './eventual-calls.ts'
+import { type EventualRecord, isTombstone, stateOf } from './eventual-record.ts'
+import type { EventualReplica } from './eventual-replica.ts'
+import type { HeldRecord } from './kept-record.ts'
+
+/** Paths that wait; while there are so many, no write is accepted. About 300 bytes of memory each. */
+const PATHS_MAX = 200_000
+
+/** Of one call: records, and bytes of their small bodies. */
+const RECORDS_AT_ONCE = 64
+const BYTES_AT_ONCE = 1024 * 1024
+
+/** The first wait after a node has not taken what it was sent, ms; it doubles up to the second. */
+const RETRY_MS_MIN = 100
+const RETRY_MS_MAX = 5_000
+
+/** How often one call is made anew at once because the receiver had forgotten something meanwhile. */
+const TURNS_MAX = 4
+
+interface Entry {
+  readonly position: Identifier
+  readonly state: Version
+  /** Keeps others' record, as a hint or from before a change of view. */
+  readonly isFile: boolean
+  /** Who is owed it, and who of them has not said that it is there. */
+  readonly told: ReadonlySet<NodeId>
+  readonly left: Set<NodeId>
+}
+
+export interface PassingComponents {
+  readonly env: Env
+  readonly replica: () => EventualReplica
+  readonly peers: EventualPeers
+  readonly responsibility: Responsibility
+}
+
+export class Passing {
+  readonly #components: PassingComponents
+  readonly #entries = new Map<PathName, Entry>()
+  readonly #queues = new Map<NodeId, Set<PathName>>()
+  readonly #sending = new Map<NodeId, { retries: number; timer: Timer | undefined }>()
+  readonly #memories = new Map<NodeId, Memory>()
+  #passed = 0
+  #closed = false
+
+  constructor(components: PassingComponents) {
+    this.#components = components
+  }
+
+  /** Records that somebody does not have yet, how many of them for each node, and how many were passed on since the start. */
+  get counts(): {
+    readonly paths: number
+    readonly byNode: ReadonlyMap<NodeId, number>
+    readonly passed: number
+  } {
+    const byNode = new Map<NodeId, number>()
+    for (const [node, paths] of this.#queues) if (paths.size > 0) byNode.set(node, paths.size)
+    return { paths: this.#entries.size, byNode, passed: this.#passed }
+  }
+
+  /** @throws StoreError OVERLOADED when too much waits already. */
+  assertRoom(): void {
+    if (this.#entries.size < PATHS_MAX) return
+    const message = 'Too much waits here to be passed on to other nodes.'
+    throw new StoreError('OVERLOADED', message, { retryAfterSeconds: 5 })
+  }
+
+  /** A record is durable as it is now. */
+  noticed(path: PathName, held: HeldRecord | undefined): void {
+    const before = this.#entries.get(path)
+    const owed = held?.custody.owed ?? []
+    for (const node of before?.left ?? []) if (!owed.includes(node)) this.#queues.get(node)?.delete(path)
+    if (held === undefined || owed.length === 0) {
+      this.#entries.delete(path)
+      return
+    }
+    const { record } = held
+    const left = new Set(owed)
+    const isFile = !isTombstone(record)
+    const { position } = record
+    this.#entries.set(path, { position, state: stateOf(record), isFile, told: new Set(owed), left })
+    for (const node of left) {
+      const queue = this.#queues.get(node) ?? new Set()
+      queue.add(path)
+      this.#queues.set(node, queue)
+      this.#start(node)
+    }
+  }
+
+  /** Who is responsible has changed, or somebody is back: what waits is tried now. */
+  hurry(): void {
+    for (const [node, sending] of this.#sending) {
+      if (sending.timer === undefined) continue
+      sending.timer.cancel()
+      this.#sending.delete(node)
+      this.#start(node)
+    }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const { timer } of this.#sending.values()) timer?.cancel()
+  }
+
+  #start(node: NodeId): void {
+    if (this.#closed || this.#sending.has(node)) return
+    this.#sending.set(node, { retries: 0, timer: undefined })
+    // What is written in one turn goes out together.
+    this.#components.env.timers.soon(() => void this.#send(node))
+  }
+
+  async #send(node: NodeId): Promise<void> {
+    const { env } = this.#components
+    const sending = this.#sending.get(node) as { retries: number; timer: Timer | undefined }
+    while (!this.#closed) {
+      const paths = this.#queues.get(node)
+      if (paths === undefined || paths.size === 0) break
+      if (this.#components.responsibility.isGone(node)) {
+        this.#settleAll(node, paths)
+        continue
+      }
+      try {
+        await this.#sendSome(node, paths)
+        sending.retries = 0
+      } catch (error) {
+        if (errorCode(error) === undefined) throw error
+        env.log.debug({ op: 'eventual.pass', peer: node, err: error }, 'records wait for a node')
+        const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(sending.retries++, 10))
+        if (this.#closed) return
+        sending.timer = env.timers.after(waitMs, () => {
+          sending.timer = undefined
+          void this.#send(node)
+        })
+        return
+      }
+    }
+    this.#sending.delete(node)
+  }
+
+  /** @throws StoreError when the node has taken nothing. */
+  async #sendSome(node: NodeId, paths: Set<PathName>): Promise<void> {
+    const { peers } = this.#components
+    const before = this.#passed
+    let some = this.#some(paths)
+    // What is not here any more is not owed.
+    if (some.length === 0) paths.clear()
+    for (let turn = 1; some.length > 0; turn++) {
+      const records = some.map(([record]) => record)
+      const memory = this.#memories.get(node) ?? ('' as Memory)
+      const taken = await peers.ask(node, 'take', { records, memory })
+      this.#memories.set(node, taken.memory)
+      const missing = await this.#push(node, taken)
+      const again = new Set([...taken.stale, ...taken.lacking.map(([path]) => path)])
+      for (const [record, state] of some)
+        if (!again.has(record.path)) this.#acknowledged(node, record.path, state)
+      for (const path of missing) {
+        // Nobody shall wait for it.
+        again.delete(path)
+        if (paths.delete(path)) paths.add(path)
+      }
+      // What was read before the other forgot something may be older than that: it is read again.
+      some = turn === TURNS_MAX ? [] : this.#some(again)
+    }
+    if (this.#passed === before && paths.size > 0)
+      throw new StoreError('UNAVAILABLE', 'The other node has taken nothing of what it was sent.')
+  }
+
+  /** Gives the paths whose bodies are not here, though they should be. */
+  async #push(node: NodeId, { lacking }: Taken): Promise<ReadonlySet<PathName>> {
+    const missing = new Set<PathName>()
+    for (const [path, blob] of lacking) {
+      try {
+        await this.#components.peers.pushBody(node, blob)
+      } catch (error) {
+        if (errorCode(error) !== 'FILE_NOT_FOUND' && errorCode(error) !== 'CORRUPT') throw error
+        missing.add(path)
+      }
+    }
+    return missing
+  }
+
+  /** The first of these records as they are now. */
+  #some(paths: ReadonlySet<PathName>): (readonly [EventualRecord, Version])[] {
+    const some: (readonly [EventualRecord, Version])[] = []
+    let bytes = 0
+    for (const path of paths) {
+      const entry = this.#entries.get(path)
+      const record = entry && this.#components.replica().table.get(path, entry.position)?.record
+      if (record === undefined) continue
+      some.push([record, stateOf(record)])
+      bytes += inlineBytesOf(record)
+      if (some.length >= RECORDS_AT_ONCE || bytes >= BYTES_AT_ONCE) break
+    }
+    return some
+  }
+
+  #acknowledged(node: NodeId, path: PathName, state: Version): void {
+    const entry = this.#entries.get(path)
+    if (entry === undefined || !isSame(entry.state, state)) return
+    this.#passed++
+    this.#queues.get(node)?.delete(path)
+    entry.left.delete(node)
+    if (entry.left.size === 0) void this.#settled(path, entry)
+  }
+
+  #settleAll(node: NodeId, paths: ReadonlySet<PathName>): void {
+    for (const path of [...paths]) {
+      const entry = this.#entries.get(path)
+      this.#queues.get(node)?.delete(path)
+      entry?.left.delete(node)
+      if (entry?.left.size === 0) void this.#settled(path, entry)
+    }
+  }
+
+  /** All who were owed the record have it. Of a file that others keep this node keeps nothing more, once enough of them do. */
+  async #settled(path: PathName, { position, state, isFile, told }: Entry): Promise<void> {
+    const { env, replica, responsibility } = this.#components
+    const replicas = responsibility.replicasOf(position)
+    const isOwn = replicas.includes(responsibility.self)
+    const others = replicas.filter(node => !told.has(node))
+    try {
+      if (isOwn || replicas.length === 0) await replica().settle(path, state)
+      else if (others.length > 0) await replica().owe(path, others)
+      else if (isFile && replicas.length >= responsibility.copiesWanted()) await replica().giveUp(path, state)
+      else await replica().settle(path, state)
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+      // It stays noted, and is passed on once more after the next start.
+      env.log.warn({ op: 'eventual.pass', err: error }, 'what was passed on is noted as owed still')
+      this.#entries.delete(path)
+    }
+  }
+}
+
+function isSame(a: Version, b: Version): boolean {
+  return a.epoch === b.epoch && a.seq === b.seq
+}
+
+function inlineBytesOf({ siblings }: EventualRecord): number {
+  return siblings.reduce((sum, { body }) => sum + ('inline' in body.content ? body.size : 0), 0)
+}

@@ -1,0 +1,227 @@
+/**
+ * Two nodes that keep the same range find what differs between them, by digests of the records from the whole range downward (Meyer, *Range-Based Set
+ * Reconciliation*, 2023), and each merges what the other has. It happens after each change of a view, after each start, and when an operator asks
+ * for it; nothing is ever replaced. What a node keeps outside of its ranges it owes to those who are responsible.
+ */
+import type { Env, Timer } from '../../env.ts'
+import { errorCode } from '../../errors.ts'
+import { type Arc, arcContains } from '../../ring/arc.ts'
+import type { NodeId } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import { DIGITS, type Digest, PREFIX_DIGITS } from '../chain/digest-tree.ts'
+import type { EventualPeers, Responsibility } from './eventual-calls.ts'
+import { type EventualRecord, stateOf } from './eventual-record.ts'
+import type { EventualReplica } from './eventual-replica.ts'
+
+/** Records of a part that are compared one by one. */
+const PART_RECORDS_MAX = 32
+
+/** The first wait before a comparison is tried again, ms; it doubles up to the second. */
+const RETRY_MS_MIN = 250
+const RETRY_MS_MAX = 30_000
+
+/** After a change of views, ms: several come together. */
+const SETTLE_MS = 50
+
+interface Task extends Arc {
+  readonly node: NodeId
+  retries: number
+}
+
+export interface SyncingComponents {
+  readonly env: Env
+  readonly replica: EventualReplica
+  readonly peers: EventualPeers
+  readonly responsibility: Responsibility
+  readonly hurry: () => void
+}
+
+export class Syncing {
+  readonly #components: SyncingComponents
+  /** By range, view and node; those that are done stay as long as the view does. */
+  readonly #tasks = new Map<string, Task>()
+  #done = new Set<string>()
+  #own: ReturnType<Responsibility['ownRanges']> = []
+  #looking: Timer | undefined
+  #running = false
+  #hasLooked = false
+  #retrying: Timer | undefined
+  #merged = 0
+  #closed = false
+
+  constructor(components: SyncingComponents) {
+    this.#components = components
+  }
+
+  /** Ranges that are to be compared with another node yet, and records that were taken over so since the start. */
+  get counts(): { readonly ranges: number; readonly merged: number } {
+    return { ranges: this.#tasks.size, merged: this.#merged }
+  }
+
+  /** Whether this node may lack what others have of a position: it has not compared the range with one of them yet. */
+  isBehind(position: EventualRecord['position']): boolean {
+    for (const task of this.#tasks.values())
+      if (task.retries === 0 && arcContains(task, position)) return true
+    return !this.#hasLooked
+  }
+
+  /** Who is responsible may have changed. */
+  viewsChanged(): void {
+    if (this.#closed || this.#looking !== undefined) return
+    this.#looking = this.#components.env.timers.after(SETTLE_MS, () => {
+      this.#looking = undefined
+      void this.#look()
+    })
+  }
+
+  /** Compares everything anew; resolves when that was tried once with each node that is there. */
+  async compareAll(): Promise<void> {
+    this.#done = new Set()
+    await this.#look()
+    const { env } = this.#components
+    while (this.#running && !this.#closed) await env.timers.sleep(SETTLE_MS)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#looking?.cancel()
+    this.#retrying?.cancel()
+  }
+
+  async #look(): Promise<void> {
+    const { responsibility, hurry } = this.#components
+    const own = responsibility.ownRanges()
+    const before = this.#own
+    this.#own = own
+    this.#hasLooked = true
+    const wanted = new Map<string, Task>()
+    for (const { id, lo, hi, nodes } of own)
+      for (const node of nodes) {
+        if (node === responsibility.self || !responsibility.isAlive(node)) continue
+        wanted.set(`${id} ${node}`, { lo, hi, node, retries: 0 })
+      }
+    for (const name of this.#tasks.keys()) if (!wanted.has(name)) this.#tasks.delete(name)
+    for (const [name, task] of wanted)
+      if (!this.#done.has(name) && !this.#tasks.has(name)) this.#tasks.set(name, task)
+    const ids = new Set(own.map(({ id }) => id))
+    this.#done = new Set([...this.#done].filter(name => ids.has(name.slice(0, name.lastIndexOf(' ')))))
+    const lost = before.filter(({ id }) => !ids.has(id))
+    await this.#handOver(lost)
+    hurry()
+    this.#retrying?.cancel()
+    this.#retrying = undefined
+    void this.#run()
+  }
+
+  /** What lies here of ranges that this node had is owed to whoever has them now. */
+  async #handOver(ranges: readonly Arc[]): Promise<void> {
+    const { replica, responsibility } = this.#components
+    for (const range of ranges) {
+      const foreign: EventualRecord[] = []
+      for (const { record, custody } of replica.table.within(range)) {
+        const replicas = responsibility.replicasOf(record.position)
+        if (replicas.includes(responsibility.self)) continue
+        if (replicas.some(node => !custody.owed.includes(node))) foreign.push(record)
+      }
+      for (const { path, position } of foreign) await replica.owe(path, responsibility.replicasOf(position))
+    }
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running || this.#closed) return
+    this.#running = true
+    const { env } = this.#components
+    let failed = Number.POSITIVE_INFINITY
+    const tried = new Set<Task>()
+    for (let next = this.#untried(tried); next !== undefined && !this.#closed; next = this.#untried(tried)) {
+      const [name, task] = next
+      tried.add(task)
+      try {
+        await this.#compare(task, [''])
+        if (this.#tasks.get(name) === task) this.#tasks.delete(name)
+        this.#done.add(name)
+      } catch (error) {
+        if (errorCode(error) === undefined) throw error
+        env.log.debug({ op: 'eventual.sync', peer: task.node, err: error }, 'a range was not compared')
+        failed = Math.min(failed, RETRY_MS_MIN * 2 ** Math.min(task.retries++, 10))
+      }
+    }
+    this.#running = false
+    if (this.#closed || failed === Number.POSITIVE_INFINITY) return
+    this.#retrying = env.timers.after(Math.min(failed, RETRY_MS_MAX), () => void this.#run())
+  }
+
+  /** More may come while one is compared. */
+  #untried(tried: ReadonlySet<Task>): readonly [string, Task] | undefined {
+    for (const [name, task] of this.#tasks) if (!tried.has(task)) return [name, task]
+    return undefined
+  }
+
+  async #compare(task: Task, prefixes: readonly string[]): Promise<void> {
+    const { replica, peers } = this.#components
+    const { lo, hi, node } = task
+    const { digests } = await peers.ask(node, 'digests', { lo, hi, prefixes })
+    const deeper: string[] = []
+    for (const [at, prefix] of prefixes.entries()) {
+      const there = digests[at] as Digest
+      const here = replica.table.digest(task, prefix)
+      if (there.count === here.count && there.hash === here.hash) continue
+      const isSmall = Math.max(there.count, here.count) <= PART_RECORDS_MAX
+      if (isSmall || prefix.length === PREFIX_DIGITS) await this.#comparePart(task, prefix)
+      else deeper.push(...DIGITS.map(digit => prefix + digit))
+    }
+    if (deeper.length > 0) await this.#compare(task, deeper)
+  }
+
+  async #comparePart({ lo, hi, node }: Task, prefix: string): Promise<void> {
+    const { replica, peers } = this.#components
+    const { versions } = await peers.ask(node, 'versions', { lo, hi, prefix })
+    const there = new Map(versions.map(([path, epoch, seq]) => [path, { epoch, seq }]))
+    const here = new Set<PathName>()
+    for (const { record } of replica.table.within({ lo, hi }, prefix)) {
+      here.add(record.path)
+      const other = there.get(record.path)
+      const own = stateOf(record)
+      if (other?.epoch === own.epoch && other.seq === own.seq) there.delete(record.path)
+    }
+    for (const path of there.keys()) await this.exchange(node, path)
+    for (const path of here) if (!versions.some(([other]) => other === path)) await replica.owe(path, [node])
+  }
+
+  /** Whether another node has the same of a path; if not, each gets what the other has. @throws StoreError. */
+  async compareOne(node: NodeId, path: PathName): Promise<void> {
+    const { replica, peers } = this.#components
+    const asked = replica.memory
+    const { record } = await peers.ask(node, 'fetch', { path })
+    const own = replica.table.get(path)
+    if (own === undefined || own.custody.owed.includes(node)) return
+    if (record === undefined) return replica.owe(path, [node])
+    const [is, theirs] = [stateOf(own.record), stateOf(record)]
+    if (record.path === path && (is.epoch !== theirs.epoch || is.seq !== theirs.seq))
+      await this.takeIn(node, record, asked)
+  }
+
+  /** Takes in what another node has of a path, and owes it what comes of that. @throws StoreError. */
+  async exchange(node: NodeId, path: PathName): Promise<void> {
+    const { replica, peers } = this.#components
+    const asked = replica.memory
+    const { record } = await peers.ask(node, 'fetch', { path })
+    if (record === undefined || record.path !== path) return
+    await this.takeIn(node, record, asked)
+  }
+
+  /** The bodies of a record come before it. */
+  async takeIn(node: NodeId, record: EventualRecord, asked: EventualReplica['memory']): Promise<void> {
+    const { replica, peers } = this.#components
+    for (const { body } of record.siblings) {
+      if (!('blobId' in body.content) || replica.table.hasBody(body.content.blobId)) continue
+      await peers.pullBody(node, record.path, { blobId: body.content.blobId, sha256: body.sha256 })
+    }
+    await replica.takeAnswer(record, asked)
+    const after = replica.table.get(record.path, record.position)?.record
+    if (after === undefined) return
+    this.#merged++
+    const [is, theirs] = [stateOf(after), stateOf(record)]
+    if (theirs.epoch !== is.epoch || theirs.seq !== is.seq) await replica.owe(record.path, [node])
+  }
+}

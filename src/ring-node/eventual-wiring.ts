@@ -1,0 +1,224 @@
+/**
+ * How a node of a network with eventual consistency is put together: the views say who is responsible, as everywhere, and keep no records; files
+ * are kept by src/replication/eventual.
+ */
+import type { NetworkConfig, PeerAnswer, PeerCall } from '../calls/calls.ts'
+import type { Env } from '../env.ts'
+import { StoreError } from '../errors.ts'
+import { assert } from '../invariant.ts'
+import type { Members } from '../membership/members.ts'
+import type { NetworkState } from '../membership/network-config.ts'
+import type { Asking } from '../operations/asking.ts'
+import type { BodyCarrier } from '../replication/chain/body-carrier.ts'
+import type { ChainDriver, ChainDriverComponents } from '../replication/chain/driver.ts'
+import type { DriverObserver } from '../replication/chain/driver-observer.ts'
+import { holdersOf } from '../replication/chain/network-view.ts'
+import { actorOf } from '../replication/eventual/dot.ts'
+import type {
+  EventualAsk,
+  EventualAsks,
+  EventualPeers,
+  Responsibility,
+} from '../replication/eventual/eventual-calls.ts'
+import { EventualCheck } from '../replication/eventual/eventual-check.ts'
+import { EventualNode } from '../replication/eventual/eventual-node.ts'
+import {
+  EventualReplication,
+  type EventualReplicationComponents,
+} from '../replication/eventual/eventual-replication.ts'
+import type { Identifier, NodeId } from '../ring/identifier.ts'
+import type { PathName } from '../ring/path-name.ts'
+import { type RingPosition, sortRing, successorsOf } from '../ring/placement.ts'
+import type { ReplicaStore } from '../storage/replica-store.ts'
+import type { Storage } from '../storage/storage.ts'
+
+/** One call, ms: a node that is there answers sooner, and the next one can take the write. */
+const CALL_TIMEOUT_MS = 3_000
+
+/** A call that carries many records, ms. */
+const LONG_CALL_TIMEOUT_MS = 15_000
+
+const LONG: ReadonlySet<EventualAsk> = new Set<EventualAsk>(['take', 'confirm', 'collected'])
+
+/**
+ * Where the machine of the views keeps what it keeps. With eventual consistency that is its own values, and no files; `changed` is told when views of this
+ * node may have changed.
+ */
+export function storeOfViews(
+  store: ReplicaStore,
+  { consistency }: Pick<NetworkConfig, 'consistency'>,
+  changed: () => void,
+): Pick<ChainDriverComponents, 'store' | 'observer'> {
+  if (consistency !== 'eventual') return { store }
+  const durable: DriverObserver['durable'] = writes => {
+    if (writes.some(({ kind }) => kind === 'view')) changed()
+  }
+  return { store: viewsOnly(store), observer: { stepped: () => undefined, durable } }
+}
+
+function viewsOnly(store: ReplicaStore): ReplicaStore {
+  return {
+    record: () => undefined,
+    records: () => [],
+    tombstones: () => [],
+    inspect: () => [],
+    values: prefix => store.values(prefix),
+    apply: batch => {
+      assert(batch.records.length === 0, 'the chain keeps no files in a network with eventual consistency')
+      return store.apply(batch)
+    },
+    receive: (...receipt) => store.receive(...receipt),
+    replaceBlob: (...replacing) => store.replaceBlob(...replacing),
+    openBlob: (...opening) => store.openBlob(...opening),
+    hasBlob: blobId => store.hasBlob(blobId),
+    tryBody: () => store.tryBody(),
+  }
+}
+
+export interface EventualWiring {
+  readonly env: Env
+  readonly storage: Storage & { readonly replica: ReplicaStore }
+  readonly driver: ChainDriver
+  readonly members: Members
+  readonly network: Pick<NetworkState, 'now'>
+  readonly asking: () => Asking
+  readonly carrier: () => BodyCarrier
+}
+
+/** One node's part, and its ports. */
+export class EventualParts {
+  readonly node: EventualNode
+  readonly #wiring: EventualWiring
+  readonly #peers: EventualPeers
+  readonly #responsibility: Responsibility
+  #replication: EventualReplication | undefined
+  #ring: { readonly of: unknown; readonly positions: readonly RingPosition[] } | undefined
+
+  constructor(wiring: EventualWiring) {
+    this.#wiring = wiring
+    const { env, storage, driver, network } = wiring
+    this.#responsibility = this.#makeResponsibility()
+    this.#peers = this.#makePeers()
+    const parts = { env, store: storage.replica, peers: this.#peers, responsibility: this.#responsibility }
+    const { self, boot } = driver.known
+    const conflicts = network.now.conflicts ?? 'keep'
+    this.node = new EventualNode(parts, { actor: actorOf(self, boot), conflicts })
+  }
+
+  replication(
+    others: Pick<EventualReplicationComponents, 'refused' | 'lookup' | 'list'>,
+  ): EventualReplication {
+    const { env, storage, members, carrier } = this.#wiring
+    this.#replication = new EventualReplication({
+      env,
+      storage,
+      node: this.node,
+      peers: this.#peers,
+      responsibility: this.#responsibility,
+      carrier: carrier(),
+      ...others,
+      addressOf: node => members.addressOf(node),
+      following: position => this.#following(position),
+    })
+    return this.#replication
+  }
+
+  check(): EventualCheck {
+    const { env, storage, driver, carrier } = this.#wiring
+    const { node } = this
+    return new EventualCheck({
+      ...{ env, storage, driver, node },
+      peers: this.#peers,
+      responsibility: this.#responsibility,
+      carrier: carrier(),
+    })
+  }
+
+  /** Nodes that may have the body of a path, the one that has shown the file first. */
+  holdersOf(path: PathName | undefined): readonly NodeId[] {
+    const giver = path === undefined ? undefined : this.#replication?.giverOf(path)
+    const others = holdersOf(this.#wiring.driver.known, path)
+    return giver === undefined ? others : [giver, ...others.filter(node => node !== giver)]
+  }
+
+  /** Ranges that this node lists: those of which it is the first replica that is there. */
+  get listedArcs() {
+    const { known } = this.#wiring.driver
+    return known
+      .newest()
+      .filter(
+        ({ replicas }) => replicas.find(node => node === known.self || known.isAlive(node)) === known.self,
+      )
+      .map(({ lo, hi, epoch, id }) => ({ lo, hi, epoch, id }))
+  }
+
+  /** @throws StoreError UNAUTHORIZED: a node that was retired takes no part, whatever its disk holds. */
+  assertNotRetired(node: NodeId): void {
+    if (!this.#wiring.network.now.retired?.includes(node)) return
+    throw new StoreError(
+      'WRONG_NETWORK',
+      'This node was retired from its network; start it with an empty folder.',
+    )
+  }
+
+  #makeResponsibility(): Responsibility {
+    const { driver, members, network } = this.#wiring
+    const { known } = driver
+    const { self } = known
+    return {
+      self,
+      replicasOf: position => known.covering(position)?.replicas ?? [],
+      ownRanges: () =>
+        known
+          .newest()
+          .filter(({ replicas }) => replicas.includes(self))
+          .map(({ id, lo, hi, replicas, sources }) => ({
+            ...{ id, lo, hi },
+            nodes: [...new Set([...replicas, ...sources.flatMap(source => source.replicas)])],
+            isHead: replicas.find(node => node === self || known.isAlive(node)) === self,
+          })),
+      isAlive: node => known.isAlive(node) && members.isThere(node),
+      isGone: node => network.now.retired?.includes(node) ?? false,
+      copiesWanted: () => {
+        const live = members.alive().filter(({ nodeId }) => nodeId === self || known.isAlive(nodeId)).length
+        return Math.max(1, Math.min(network.now.replicas, live))
+      },
+    }
+  }
+
+  #makePeers(): EventualPeers {
+    const { members, asking, carrier } = this.#wiring
+    const address = (nodeId: NodeId) => {
+      const known = members.addressOf(nodeId)
+      if (known === undefined) throw new StoreError('UNAVAILABLE', 'The address of a node is not known.')
+      return { nodeId, address: known }
+    }
+    return {
+      async ask<Kind extends EventualAsk>(node: NodeId, kind: Kind, ask: EventualAsks[Kind]['ask']) {
+        const name = kind === 'digests' || kind === 'versions' ? kind : `eventual-${kind}`
+        const call = { ...ask, kind: name } as unknown as PeerCall
+        const timeoutMs = LONG.has(kind) ? LONG_CALL_TIMEOUT_MS : CALL_TIMEOUT_MS
+        const answer: PeerAnswer = await asking().ask(address(node), call, timeoutMs)
+        return answer as unknown as EventualAsks[Kind]['answer']
+      },
+      pushBody: (node, blob) => carrier().push(node, blob),
+      pullBody: async (_node, path, blob) => carrier().fetch(blob, path),
+    }
+  }
+
+  /** Live nodes from a position on. */
+  #following(position: Identifier): readonly NodeId[] {
+    const { members } = this.#wiring
+    const alive = members.alive()
+    const of = alive.map(({ nodeId }) => nodeId).join()
+    if (this.#ring?.of !== of) {
+      const isAlive = new Set(alive.map(({ nodeId }) => nodeId))
+      const nodes = members.chainMembers().filter(({ node }) => isAlive.has(node))
+      const positions = nodes.flatMap(({ node: nodeId, identifiers, zone }) =>
+        identifiers.map(identifier => ({ identifier, nodeId, zone })),
+      )
+      this.#ring = { of, positions: sortRing(positions) }
+    }
+    return successorsOf(this.#ring.positions, position).map(({ nodeId }) => nodeId)
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * A network with eventual consistency of real processes: halves that can't talk, removals that a node misses, and a clock that is hours ahead.
+ */
+import t from 'tap'
+import type { Client, Reply } from './client.ts'
+import { Cluster, type ClusterNode } from './cluster.ts'
+import { waitFor } from './harness.ts'
+
+const EVENTUAL = ['--consistency', 'eventual'] as const
+
+/** A file of a few words, whatever stands there. */
+function write(
+  client: Client,
+  path: string,
+  text: string,
+  headers: Record<string, string> = {},
+): Promise<Reply> {
+  const query = Object.keys(headers).length === 0 ? '?overwrite=true' : ''
+  return client.put(path, text, { query, headers })
+}
+
+async function read(client: Client, path: string): Promise<string | undefined> {
+  const reply = await client.send('GET', `/get/${path}`)
+  return reply.status === 200 ? reply.body.toString() : undefined
+}
+
+async function versionsAt(
+  client: Client,
+  path: string,
+): Promise<readonly { readonly etag: string; readonly size: number }[]> {
+  const reply = await client.send('GET', `/get/${path}?versions`)
+  return reply.status === 200 ? (reply.json() as { versions: [] }).versions : []
+}
+
+interface Status {
+  readonly eventual: {
+    readonly owed: number
+    readonly tombstones: number
+    readonly records: number
+    readonly comparing: number
+  }
+}
+
+async function statusOf(client: Client): Promise<Status['eventual']> {
+  return ((await client.send('GET', '/status')).json() as unknown as Status).eventual
+}
+
+/** Nothing waits to be passed on, anywhere. */
+async function atRest(nodes: readonly ClusterNode[]): Promise<void> {
+  const isAtRest = async () => {
+    const all = await Promise.all(nodes.map(({ client }) => statusOf(client)))
+    return all.every(({ owed, comparing }) => owed === 0 && comparing === 0)
+  }
+  await waitFor(isAtRest, { what: 'nothing is owed', timeoutMs: 60_000, pauseMs: 200 })
+}
+
+function cutHalves(cluster: Cluster, some: readonly number[]): void {
+  const addresses = cluster.nodes.map(({ address }) => address)
+  for (const [a, from] of addresses.entries())
+    for (const [b, to] of addresses.entries())
+      if (some.includes(a) !== some.includes(b)) cluster.links.cut(from, to, 'refuse')
+}
+
+t.test('both halves of a network that is cut take writes, and agree when they meet', async t => {
+  const cluster = await Cluster.start({ nodes: 5, linked: true, flags: EVENTUAL })
+  t.teardown(() => cluster.close())
+  const [a, b] = [cluster.node(0).client, cluster.node(4).client]
+  t.equal((await write(a, 'before', 'before')).status, 201)
+  await atRest(cluster.nodes)
+  cutHalves(cluster, [0, 1])
+  const paths = Array.from({ length: 20 }, (_, index) => `both/${index}`)
+  for (const path of paths) {
+    const [first, second] = await Promise.all([
+      write(a, path, `${path} of a`),
+      write(b, path, `${path} of b, longer`),
+    ])
+    t.equal(first.status, 201)
+    t.equal(second.status, 201)
+    t.equal(second.json().consistency, 'eventual')
+    t.equal(await read(a, path), `${path} of a`)
+    t.equal(await read(b, path), `${path} of b, longer`)
+  }
+  t.equal((await write(a, 'before', 'later')).status, 200)
+  cluster.links.restore()
+  await atRest(cluster.nodes)
+  for (const { client, name } of cluster.nodes) {
+    for (const path of paths) t.equal((await versionsAt(client, path)).length, 2, `${path} at ${name}`)
+    t.equal(await read(client, 'before'), 'later')
+  }
+  const shown = await a.send('GET', `/get/${paths[0]}`)
+  t.equal(shown.headers.conflicts, '1')
+  for (const path of paths) {
+    const etags = (await versionsAt(b, path)).map(({ etag }) => etag).join(', ')
+    const settled = await write(b, path, `${path} settled`, { 'if-match': etags })
+    t.equal(settled.status, 200)
+    t.equal(settled.json().conditional, 'local')
+  }
+  await atRest(cluster.nodes)
+  for (const { client, name } of cluster.nodes)
+    for (const path of paths) {
+      t.equal(await read(client, path), `${path} settled`, `${path} at ${name}`)
+      t.equal((await versionsAt(client, path)).length, 1)
+    }
+})
+
+t.test('what was removed while a node was down does not come back with its disk', async t => {
+  const cluster = await Cluster.start({ nodes: 4, flags: EVENTUAL })
+  t.teardown(() => cluster.close())
+  const { client } = cluster.node(0)
+  const paths = Array.from({ length: 1_000 }, (_, index) => `gone/${index}`)
+  await inParallel(paths, async path => t.equal((await write(client, path, path)).status, 201))
+  await atRest(cluster.nodes)
+  await cluster.kill(3)
+  await inParallel(paths, async path => {
+    const reply = await client.send('DELETE', `/remove/${path}`)
+    if (reply.status !== 204) t.equal(reply.status, 204, `${path}: ${reply.body}`)
+  })
+  await cluster.restart(3)
+  await atRest(cluster.nodes)
+  await inParallel(paths, async path => t.equal(await read(cluster.node(3).client, path), undefined))
+  const isCollected = async () => {
+    await client.send('POST', '/verify')
+    const all = await Promise.all(cluster.nodes.map(node => statusOf(node.client)))
+    return all.every(({ tombstones }) => tombstones === 0)
+  }
+  await waitFor(isCollected, { what: 'the tombstones are collected', timeoutMs: 120_000, pauseMs: 1_000 })
+  for (const node of cluster.nodes) {
+    await inParallel(paths, async path => {
+      const found = await read(node.client, path)
+      if (found !== undefined) t.equal(found, undefined, `${path} at ${node.name}`)
+    })
+    t.same(await node.client.list('gone/'), [])
+  }
+})
+
+t.test('a node whose clock is six hours ahead hides and loses nothing', async t => {
+  const ahead = 6 * 60 * 60 * 1000
+  const cluster = await Cluster.start({
+    nodes: 3,
+    flags: EVENTUAL,
+    clockOffsetMs: index => (index === 1 ? ahead : 0),
+  })
+  t.teardown(() => cluster.close())
+  const [a, fast, c] = cluster.nodes.map(({ client }) => client) as [Client, Client, Client]
+  const paths = Array.from({ length: 60 }, (_, index) => `clock/${index}`)
+  for (const path of paths) t.equal((await write(fast, path, 'fast')).status, 201)
+  await atRest(cluster.nodes)
+  for (const [index, path] of paths.entries())
+    t.equal((await write(index % 2 === 0 ? a : c, path, 'later')).status, 200)
+  await atRest(cluster.nodes)
+  for (const { client, name } of cluster.nodes)
+    for (const path of paths) {
+      const found = await read(client, path)
+      if (found !== 'later') t.equal(found, 'later', `${path} at ${name}`)
+    }
+  for (const path of paths.slice(0, 20)) t.equal((await c.send('DELETE', `/remove/${path}`)).status, 204)
+  await atRest(cluster.nodes)
+  for (const path of paths.slice(0, 20)) t.equal(await read(fast, path), undefined)
+})
+
+async function inParallel(paths: readonly string[], act: (path: string) => Promise<unknown>): Promise<void> {
+  const waiting = [...paths]
+  const next = async () => {
+    for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) await act(path)
+  }
+  await Promise.all(Array.from({ length: 16 }, next))
+}
