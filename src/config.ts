@@ -2,9 +2,8 @@
  * The settings as the program uses them: NodeConfig belongs to this process alone. (Settings that every node of a
  * network shares never mix with these.) read-config.ts reads them from flags and environment.
  */
-import type { Consistency, NetworkWish } from './calls/calls.ts'
+import type { NetworkWish } from './calls/calls.ts'
 import type { GossipSettings } from './membership/gossip/settings.ts'
-import type { Conflicts } from './replication/eventual/eventual-record.ts'
 import type { Address } from './ring/identifier.ts'
 import type { LearningMode } from './routing/learning.ts'
 
@@ -111,9 +110,9 @@ export const TRASH_SHARE = { default: 20, min: 1, max: 90 } as const
 /** How long boot nodes are tried, ms: time for the first container of a set to come up. */
 export const JOIN_TIMEOUT = { unit: 'ms', default: 60_000, min: 100, max: 3_600_000 } as const
 
-export const CONSISTENCIES = ['chain', 'eventual'] as const satisfies readonly Consistency[]
+export const CONSISTENCIES = ['chain', 'eventual'] as const satisfies readonly NetworkWish['consistency'][]
 
-export const CONFLICTS = ['keep', 'newest'] as const satisfies readonly Conflicts[]
+export const CONFLICTS = ['keep', 'newest'] as const satisfies readonly NetworkWish['conflicts'][]
 
 export const LEARNING_MODES = ['chain', 'path'] as const satisfies readonly LearningMode[]
 

@@ -196,20 +196,11 @@ function readWish(find: Find): NodeConfig['wish'] {
   if (wish.replicas !== undefined && wish.minReplicas !== undefined && wish.minReplicas > wish.replicas) {
     throw refusal('--min-replicas is more than --replicas, so that every write would be refused.')
   }
-  const consistency = readWord('consistency', find, CONSISTENCIES)
-  const conflicts = readWord('conflicts', find, CONFLICTS)
+  const consistency = find('consistency') && readChoice('consistency', find, CONSISTENCIES)
+  const conflicts = find('conflicts') && readChoice('conflicts', find, CONFLICTS)
   if (conflicts !== undefined && consistency === 'chain')
     throw refusal('--conflicts is for networks with --consistency eventual; a chain has no conflicts.')
   return { ...wish, ...(consistency && { consistency }), ...(conflicts && { conflicts }) }
-}
-
-/** One of some words, where it is said. */
-function readWord<Word extends string>(
-  name: SettingName,
-  find: Find,
-  words: readonly Word[],
-): Word | undefined {
-  return find(name) === undefined ? undefined : readChoice(name, find, words)
 }
 
 function readZone(found: Found | undefined): string | undefined {

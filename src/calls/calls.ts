@@ -15,15 +15,8 @@ import { type Message, messageSince } from '../replication/chain/messages.ts'
 import type { CheckWord } from '../replication/chain/range-check.ts'
 import { identifier } from '../replication/chain/record-shapes.ts'
 import { view } from '../replication/chain/view-shapes.ts'
-import {
-  acceptFields,
-  collectedShape,
-  type EventualAsks,
-  eventualRecords,
-  memory,
-  storedPath,
-} from '../replication/eventual/eventual-calls.ts'
-import type { Conflicts } from '../replication/eventual/eventual-record.ts'
+import { EVENTUAL_FIELDS, type EventualAsks } from '../replication/eventual/eventual-calls.ts'
+import type { Conflicts, Consistency } from '../replication/replication.ts'
 import type { Arc } from '../ring/arc.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -61,9 +54,6 @@ export interface NetworkWish
   readonly consistency?: Consistency | undefined
   readonly conflicts?: Conflicts | undefined
 }
-
-/** How a network keeps files. */
-export type Consistency = 'chain' | 'eventual'
 
 /**
  * How far a range has come. `serving`: everything is where it belongs. `back-filling`: it serves, and large bodies are
@@ -335,15 +325,15 @@ const CALLS = {
   ),
   /** "Do you reach that node?" Answered with its heartbeat, when it gave one. */
   'gossip-probe': since(5, { node: nodeId }, answers<{ readonly beat?: Beat | undefined }>()),
-  /** "Take this write." Only in networks with eventual consistency, as all that follow. */
-  'eventual-accept': since(5, acceptFields, answers<EventualAsks['accept']['answer']>()),
-  'eventual-fetch': since(5, { path: storedPath }, answers<EventualAsks['fetch']['answer']>()),
+  /** Only in networks with eventual consistency, as all that follow: "Take this write." */
+  'eventual-accept': since(5, EVENTUAL_FIELDS.accept, answers<EventualAsks['accept']['answer']>()),
+  'eventual-fetch': since(5, EVENTUAL_FIELDS.fetch, answers<EventualAsks['fetch']['answer']>()),
   /** "Take in what I have of these paths." */
-  'eventual-take': since(5, { records: eventualRecords, memory }, answers<EventualAsks['take']['answer']>()),
+  'eventual-take': since(5, EVENTUAL_FIELDS.take, answers<EventualAsks['take']['answer']>()),
   /** "Keep these tombstones, and say whether you have nothing else." */
-  'eventual-confirm': since(5, { records: eventualRecords }, answers<EventualAsks['confirm']['answer']>()),
+  'eventual-confirm': since(5, EVENTUAL_FIELDS.confirm, answers<EventualAsks['confirm']['answer']>()),
   /** "All have these tombstones: forget them." */
-  'eventual-collected': since(5, { collected: collectedShape }, answers<object>()),
+  'eventual-collected': since(5, EVENTUAL_FIELDS.collected, answers<object>()),
 }
 
 export type CallKind = keyof typeof CALLS

@@ -3,12 +3,12 @@
  * It stands on replication, on a single node too, which is a network of one.
  */
 import type { Readable } from 'node:stream'
-import type { Consistency } from '../calls/calls.ts'
 import type { Clock } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type {
   Change,
   Condition,
+  Consistency,
   Found,
   ReceiveOptions,
   Replication,

@@ -1,9 +1,8 @@
 /**
  * The receipt: what a write answers with.
  */
-import type { Consistency } from '../calls/calls.ts'
 import { assert } from '../invariant.ts'
-import type { Written, WrittenFile } from '../replication/replication.ts'
+import type { Consistency, Written, WrittenFile } from '../replication/replication.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { ETag, Version } from '../storage/record.ts'

@@ -5,7 +5,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import type { FileService } from '../files/file-service.ts'
-import type { EventualStatus } from '../replication/eventual/eventual-node.ts'
+import type { EventualParts } from '../ring-node/eventual-wiring.ts'
 import type { UploadSlots } from './upload-slots.ts'
 
 /** Upper bounds of the duration buckets in seconds: from a read in memory to a long upload. */
@@ -18,6 +18,8 @@ interface EndpointCounts {
   readonly byBucket: number[]
   seconds: number
 }
+
+type EventualStatus = ReturnType<EventualParts['node']['status']>
 
 export interface MetricsComponents {
   readonly files: FileService

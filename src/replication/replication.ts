@@ -20,6 +20,12 @@ import type { TrashName } from '../storage/trash-name.ts'
 /** What must hold of a path for a change to be made. `etags`: the file exists in one of these versions. */
 export type Condition = 'none' | 'absent' | 'exists' | { readonly etags: readonly ETag[] }
 
+/** How a network keeps its files: by chains, or so that versions may stand beside each other for a while. */
+export type Consistency = 'chain' | 'eventual'
+
+/** What a network with eventual consistency does with versions that stand beside each other. */
+export type Conflicts = 'keep' | 'newest'
+
 /** One change. A `put` takes the staged body over; a `move` gives the record of `from` a new path. */
 export type Change =
   | {

@@ -20,7 +20,7 @@ import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
 import type { CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
 import { path } from '../replication/chain/record-shapes.ts'
-import type { EventualNode } from '../replication/eventual/eventual-node.ts'
+import type { EventualAsk } from '../replication/eventual/eventual-calls.ts'
 import type { NodeId } from '../ring/identifier.ts'
 import { type PathName, parsePathName } from '../ring/path-name.ts'
 import type { Lookups } from '../routing/lookup.ts'
@@ -44,15 +44,20 @@ const OF_THE_NETWORK: ReadonlySet<PeerCall['kind']> = new Set<PeerCall['kind']>(
   'forwarded',
   'gossip',
   'gossip-probe',
-  'eventual-accept',
-  'eventual-fetch',
-  'eventual-take',
-  'eventual-confirm',
-  'eventual-collected',
 ])
 
 /** Checks of ranges under way here; one more is refused. Each reads the disk as fast as it can. */
 const CHECKS_MAX = 4
+
+/** What begins the kinds of calls about files that are kept with eventual consistency. */
+const EVENTUAL = 'eventual-'
+
+type EventualCall = Extract<PeerCall, { readonly kind: `${typeof EVENTUAL}${string}` }>
+
+/** They wait for what they show themselves. */
+function isEventual(call: PeerCall): call is EventualCall {
+  return call.kind.startsWith(EVENTUAL)
+}
 
 export interface AnswersComponents {
   readonly env: Env
@@ -89,7 +94,7 @@ export class Answers {
    */
   async answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
     const answer = await this.#answer(from, call, signal)
-    if (!OF_THE_NETWORK.has(call.kind)) await this.#components.driver.durable()
+    if (!OF_THE_NETWORK.has(call.kind) && !isEventual(call)) await this.#components.driver.durable()
     return answer
   }
 
@@ -99,14 +104,7 @@ export class Answers {
       case 'join':
         return this.#join(from, call)
       case 'learn':
-        this.#heardFrom(from)
-        members.learn([...call.records, ...members.replacedBy(from)])
-        this.#components.detours.tell(call.records, call.onward ?? [])
-        return {
-          record: members.self,
-          network: network.now,
-          ...(call.about && { records: call.about.flatMap(node => members.map.record(node) ?? []) }),
-        }
+        return this.#learn(from, call)
       case 'lookup': {
         const answer = await lookups.answer(call.request, signal)
         members.notice()
@@ -153,24 +151,32 @@ export class Answers {
       case 'gossip-probe':
         return (await this.#components.gossip?.probe(call.node)) ?? {}
       case 'eventual-accept':
-        return this.#eventual(from).answer('accept', call)
       case 'eventual-fetch':
-        return this.#eventual(from).answer('fetch', call)
       case 'eventual-take':
-        return this.#eventual(from).answer('take', call)
       case 'eventual-confirm':
-        return this.#eventual(from).answer('confirm', call)
       case 'eventual-collected':
-        return this.#eventual(from).answer('collected', call)
+        return this.#eventual(from, call)
     }
   }
 
   /** @throws StoreError INVALID_REQUEST where files are kept by chains; WRONG_NETWORK for a node that was retired. */
-  #eventual(from: PeerIdentity): EventualNode {
+  #eventual(from: PeerIdentity, call: EventualCall): Promise<PeerAnswer> {
     const { eventual } = this.#components
     if (eventual === undefined) throw new StoreError('INVALID_REQUEST', 'This network keeps files by chains.')
     eventual.assertNotRetired(from.nodeId)
-    return eventual.node
+    return eventual.node.answer(call.kind.slice(EVENTUAL.length) as EventualAsk, call as never)
+  }
+
+  #learn(from: PeerIdentity, call: PeerCall & { kind: 'learn' }): PeerAnswer {
+    const { members, network } = this.#components
+    this.#heardFrom(from)
+    members.learn([...call.records, ...members.replacedBy(from)])
+    this.#components.detours.tell(call.records, call.onward ?? [])
+    return {
+      record: members.self,
+      network: network.now,
+      ...(call.about && { records: call.about.flatMap(node => members.map.record(node) ?? []) }),
+    }
   }
 
   #join(from: PeerIdentity, { record, wish }: PeerCall & { kind: 'join' }): JoinAnswer {

@@ -47,7 +47,7 @@ import { EventualParts, storeOfViews } from './eventual-wiring.ts'
 import { replicationOf } from './replication-of.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
 import { type RingNodeComponents, type RingNodeInit, settingsOf } from './ring-node-parts.ts'
-import { TrashKeeper, type TrashKeeperInit } from './trash-keeper.ts'
+import { keepTrash } from './trash-keeper.ts'
 
 export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, PeerStream> {
   readonly members: Members
@@ -83,8 +83,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#storage = storage
     this.#self = init.self.nodeId
     this.#halted = init.halted
-    const changed = () => this.#copiesChanged()
-    this.#network = new NetworkState({ store: storage.replica, changed }, init)
+    this.#network = new NetworkState({ store: storage.replica, changed: () => this.#copiesChanged() }, init)
     const own = { networkId: () => init.network.networkId, self: () => this.#identity() }
     this.credentials = ringCredentials(env, { ...init, ...own })
     const { connect = byHttp, drive = (...parts) => new ChainDriver(...parts) } = components
@@ -102,18 +101,16 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         diskBoot: storage.boot,
         settings: settingsOf(init),
         ...{ halted: init.halted, broken: init.broken },
-        restarted: () => {
-          this.#membersChanged()
-          this.#copiesChanged()
-        },
+        restarted: () => this.#restarted(),
       },
     )
     this.members = this.#makeMembers(init)
     this.eventual = this.#makeEventual()
     this.#carrier = this.#makeCarrier()
     this.replication = this.#makeReplication()
-    if (init.trash !== undefined && this.eventual === undefined) this.#keepTrash(init.trash)
-    const { driver, members } = this
+    const { driver, members, replication } = this
+    if (init.trash !== undefined && this.eventual === undefined)
+      keepTrash({ env, storage, replication, known: driver.known }, init.trash, this.#closing.signal)
     const calling = { env, members, call: this.#peers.call.bind(this.#peers), signal: this.#closing.signal }
     this.#strangers = new Strangers({ ...calling, ...strangersTo(driver, env.timers, () => this.gossip) })
     const observe = (record: MapRecord) => this.#strangers.observe(record)
@@ -191,13 +188,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     return this.#strangers.introduce(address)
   }
 
-  #keepTrash(init: TrashKeeperInit): void {
-    const { driver, replication } = this
-    const parts = { env: this.#env, storage: this.#storage, replication, known: driver.known }
-    const keeper = new TrashKeeper(parts, init)
-    this.#closing.signal.addEventListener('abort', () => keeper.close())
-  }
-
   async close(): Promise<void> {
     this.#closing.abort(new StoreError('UNAVAILABLE', 'The node is stopping.'))
     this.driver.close()
@@ -252,6 +242,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     if ('sha256' in announced) await this.#carrier.receive({ blobId, ...announced }, body, signal)
     else await this.#carrier.receiveAhead(blobId, body, announced.onward, signal)
     return { has: true }
+  }
+
+  #restarted(): void {
+    this.#membersChanged()
+    this.#copiesChanged()
   }
 
   #membersChanged(): void {

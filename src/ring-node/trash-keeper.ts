@@ -224,3 +224,13 @@ function lineOf({ path, size }: ListEntry): Line | undefined {
   if (trashed === undefined || !isTrashName(trashed.name)) return undefined
   return { path: trashed.path, name: trashed.name, atMs: trashFactsOf(trashed.name).atMs, bytes: size }
 }
+
+/** Keeps the trash of a node within its bounds until the signal aborts. */
+export function keepTrash(
+  components: ConstructorParameters<typeof TrashKeeper>[0],
+  init: TrashKeeperInit,
+  signal: AbortSignal,
+): void {
+  const keeper = new TrashKeeper(components, init)
+  signal.addEventListener('abort', () => keeper.close())
+}

@@ -28,7 +28,7 @@ t.test('the program offers commands, options and paths', async t => {
     t.equal(await runCli(['completion', 'words', '--', ...typed], session), 0)
     return session.out().split('\n').slice(0, -1)
   }
-  t.same(await words('re'), ['remove', 'recover'])
+  t.same(await words('re'), ['remove', 'recover', 'retire'])
   t.ok((await words('')).includes('put'))
   t.same(await words('put', '--re'), ['--recursive'])
   t.ok((await words('rm', '-')).includes('--dry-run'))

@@ -9,7 +9,6 @@ import type { Body, FileMeta, Version } from '../../storage/record.ts'
 import type { Digest } from '../chain/digest-tree.ts'
 import type { BlobRef } from '../chain/messages.ts'
 import {
-  blobId,
   body,
   condition,
   EPOCH_MAX,
@@ -78,7 +77,7 @@ const count = is.integer(1, EPOCH_MAX)
 const actor = is.text<Actor>(NAME_LENGTH_MAX, 1)
 const request = is.text(NAME_LENGTH_MAX, 1)
 const nodeId = is.text<NodeId>(64, 1)
-export const memory = is.text<Memory>(NAME_LENGTH_MAX)
+const memory = is.text<Memory>(NAME_LENGTH_MAX)
 
 const isSpan = is.both(is.tuple<Span>(count, count), value => (value as Span)[0] <= (value as Span)[1])
 const isSpans = is.both(is.list(isSpan, SPANS_MAX), value => {
@@ -108,7 +107,7 @@ const outcome = is.object<RequestOutcome>({
   replaced: is.flag,
   file: is.absentOr(is.object({ version, size: is.integer(), sha256 })),
 })
-export const eventualRecord = is.object<EventualRecord>({
+const eventualRecord = is.object<EventualRecord>({
   path,
   position: identifier,
   siblings: is.list(sibling, SIBLINGS_MAX),
@@ -116,18 +115,24 @@ export const eventualRecord = is.object<EventualRecord>({
   outcomes: is.list(outcome, OUTCOMES_MAX),
   holders: is.both(is.list(nodeId, HOLDERS_MAX), value => isRising(value as readonly string[])),
 })
-export const eventualRecords = is.list(eventualRecord, RECORDS_MAX)
+const eventualRecords = is.list(eventualRecord, RECORDS_MAX)
 
-/** The fields of each call; calls.ts has them in its table. */
-export const acceptFields: is.Fields<Acceptance> = {
+const acceptFields: is.Fields<Acceptance> = {
   path,
   condition,
   request,
   file: is.undefinedOr(is.object<{ body: Body; meta: FileMeta }>({ body, meta })),
 }
-export const collectedShape = is.list(is.tuple<readonly [PathName, Version]>(path, version), COLLECTED_MAX)
-export const storedPath = path
-export const blobName = blobId
+const collectedShape = is.list(is.tuple<readonly [PathName, Version]>(path, version), COLLECTED_MAX)
+
+/** What each call has to look like; calls.ts has them in its table. */
+export const EVENTUAL_FIELDS = {
+  accept: acceptFields,
+  fetch: { path },
+  take: { records: eventualRecords, memory },
+  confirm: { records: eventualRecords },
+  collected: { collected: collectedShape },
+}
 
 /** What one node asks another, and what it is answered; `digests` and `versions` are those of the chain. */
 export interface EventualAsks {

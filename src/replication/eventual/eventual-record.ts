@@ -18,6 +18,7 @@ import {
   type FileRecord,
   type Version,
 } from '../../storage/record.ts'
+import type { Conflicts } from '../replication.ts'
 import { covers, type Dot, dotName, joinSeen, NOTHING_SEEN, type Seen, sameDot } from './dot.ts'
 import type { Stamp } from './hybrid-clock.ts'
 
@@ -26,9 +27,6 @@ export const SIBLINGS_MAX = 8
 
 /** Outcomes of requests that are remembered for one path; of more the oldest goes. */
 export const OUTCOMES_MAX = 16
-
-/** What a network does with versions that stand beside each other. */
-export type Conflicts = 'keep' | 'newest'
 
 /** A version of a file that nobody who replaced it has seen. */
 export interface Sibling {

@@ -7,11 +7,10 @@ import { type Identifier, identifierOfPath, type NodeId } from '../../ring/ident
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
-import type { Condition } from '../replication.ts'
+import type { Condition, Conflicts } from '../replication.ts'
 import type { Actor } from './dot.ts'
 import type { Acceptance, Accepted, EventualAsks, Memory, Responsibility, Taken } from './eventual-calls.ts'
 import {
-  type Conflicts,
   type EventualRecord,
   emptyRecord,
   etagOfSibling,

@@ -167,7 +167,7 @@ export class EventualTable {
 }
 
 /** Large bodies that the versions of a record name, each once. */
-export function blobsOf({ siblings }: EventualRecord): readonly BlobId[] {
+function blobsOf({ siblings }: EventualRecord): readonly BlobId[] {
   return [...new Set(siblings.flatMap(({ body }) => ('blobId' in body.content ? [body.content.blobId] : [])))]
 }
 

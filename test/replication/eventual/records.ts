@@ -1,12 +1,12 @@
 /** What tests of the eventual model are made of. */
 import { type Actor, type Dot, Minting } from '../../../src/replication/eventual/dot.ts'
 import {
-  type Conflicts,
   type EventualRecord,
   emptyRecord,
   type Sibling,
   written,
 } from '../../../src/replication/eventual/eventual-record.ts'
+import type { Conflicts } from '../../../src/replication/replication.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { PathName } from '../../../src/ring/path-name.ts'
 
