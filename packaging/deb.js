@@ -43,7 +43,8 @@ try {
   write('DEBIAN/prerm', script('[ "$1" != remove ] || systemctl disable --now altered-chord'), 0o755)
   write('DEBIAN/postrm', script('systemctl daemon-reload'), 0o755)
   mkdirSync(join(repositoryRoot, 'build'), { recursive: true })
-  execFileSync('dpkg-deb', ['--build', '--root-owner-group', '-Zxz', '-z6', root, output], {
+  // DPKG_DEB_COMPRESSOR_LEVEL says how well, when it is not as usual.
+  execFileSync('dpkg-deb', ['--build', '--root-owner-group', '-Zxz', root, output], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   console.log(output)

@@ -47,6 +47,13 @@ const CHAIN_STATUS: Record<NodeStatus, ChainMember['status']> = {
   dead: 'gone',
 }
 
+/** The core takes a node for dead, or for there again. */
+interface Belief {
+  readonly kind: 'believed'
+  readonly node: NodeId
+  readonly isThere: boolean
+}
+
 export class Members {
   readonly map: NetworkMap
   readonly routing: Routing
@@ -54,6 +61,8 @@ export class Members {
   readonly #components: MembersComponents
   readonly #network: NetworkConfig
   readonly #known = new Map<NodeId, MapRecord>()
+  /** Of whom the operator was told that they are believed to be gone; at most as many as the map has. */
+  readonly #saidGone = new Set<NodeId>()
   #noticing = false
   #chainMembers: ReadonlyMap<NodeId, ChainMember> = new Map()
   /** The last that this node gave itself; a higher one is a refutation. */
@@ -126,6 +135,13 @@ export class Members {
     this.notice()
   }
 
+  /** What the core has learned of nodes: where some are reached, or whether one is there. */
+  taught(of: { readonly kind: 'meet'; readonly members: readonly ViewMember[] } | Belief): void {
+    if (of.kind === 'meet') this.meet(of.members)
+    else if (of.isThere) this.#sayBack(of.node)
+    else this.#sayGone(of.node)
+  }
+
   /** Takes in those whom a view names; whatever is known of them already is newer, or the same. */
   meet(members: readonly ViewMember[]): void {
     const records = members.flatMap(({ node: nodeId, contact, zone }): MapRecord[] =>
@@ -172,6 +188,21 @@ export class Members {
     }
   }
 
+  /** For the operator: once when a node is believed gone, whether the core or the map says so first, and once when it is back. One that has left is not missed. */
+  #sayGone(nodeId: NodeId): void {
+    const record = this.map.record(nodeId)
+    if (record === undefined || record.status === 'left' || this.#saidGone.has(nodeId)) return
+    this.#saidGone.add(nodeId)
+    const fields = { op: 'members.gone', peer: record.address, nodeId }
+    this.#components.env.log.warn(fields, 'a node is believed to be gone')
+  }
+
+  #sayBack(nodeId: NodeId): void {
+    if (!this.#saidGone.delete(nodeId)) return
+    const fields = { op: 'members.back', peer: this.addressOf(nodeId), nodeId }
+    this.#components.env.log.warn(fields, 'a node is back that was believed to be gone')
+  }
+
   #notice(): void {
     this.#noticing = false
     const changed = [...this.map.records()].filter(record => !isSame(record, this.#known.get(record.nodeId)))
@@ -186,11 +217,8 @@ export class Members {
     keepMembers(store, changed).catch((error: unknown) =>
       env.log.warn({ op: 'members.keep', err: error }, 'the network map was not kept'),
     )
-    // For the operator: once when a node is believed gone, and once when it is back.
-    for (const { nodeId, address: peer } of died)
-      env.log.warn({ op: 'members.gone', peer, nodeId }, 'a node is believed to be gone')
-    for (const { nodeId, address: peer } of returned)
-      env.log.warn({ op: 'members.back', peer, nodeId }, 'a node is back that was believed to be gone')
+    for (const { nodeId } of died) this.#sayGone(nodeId)
+    for (const { nodeId } of returned) this.#sayBack(nodeId)
     this.#components.changed()
     for (const address of this.#contested(changed)) this.#components.contested(address)
     for (const record of died) this.#components.died(record)

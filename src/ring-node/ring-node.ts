@@ -93,7 +93,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         env,
         ...storeOfViews(storage.replica, init.network, () => this.eventual?.node.syncing.viewsChanged()),
         send: (to, message) => this.#send(to, message),
-        meet: members => this.members.meet(members),
+        learned: of => this.members.taught(of),
         roundTrips: { limitMs: node => this.#roundTrips.limitMs(node && this.members.addressOf(node)) },
       },
       {

@@ -11,32 +11,10 @@ import { type LoadResult, startLoad } from './load.ts'
 // Processes that start, settle and come back take their time on a machine that is shared.
 t.setTimeout(600_000)
 
-t.test('two nodes: the second one crashes, the first goes on', async t => {
-  const cluster = await Cluster.start({ nodes: 2 })
-  t.teardown(() => cluster.close())
-  await putFiles(cluster, 'before', 20)
-  await cluster.kill(1)
-  await cluster.settled()
-  await sameAtEveryNode(t, cluster, 'before', 20)
-  t.match((await cluster.node(0).client.put('before/0', 'x')).json(), { error: { code: 'FILE_EXISTS' } })
-  await putFiles(cluster, 'alone', 10)
-  await cluster.restart(1)
-  await cluster.settled()
-  await sameAtEveryNode(t, cluster, 'alone', 10)
-})
+// The five nodes take as long as all others together.
+t.jobs = 2
 
-t.test('three nodes: one crashes, the others go on', async t => {
-  const cluster = await Cluster.start({ nodes: 3 })
-  t.teardown(() => cluster.close())
-  await putFiles(cluster, 'before', 20)
-  await cluster.kill(1)
-  await cluster.settled()
-  await sameAtEveryNode(t, cluster, 'before', 20)
-  await putFiles(cluster, 'with two', 10)
-  t.match((await cluster.node(2).client.put('with two/3', 'x')).json(), { error: { code: 'FILE_EXISTS' } })
-})
-
-t.test('five nodes bear every crash that leaves a way', async t => {
+t.test('five nodes bear every crash that leaves a way', { buffered: true }, async t => {
   const cluster = await Cluster.start({ nodes: 5 })
   t.teardown(() => cluster.close())
   await putFiles(cluster, 'first', 40)
@@ -120,7 +98,32 @@ t.test('five nodes bear every crash that leaves a way', async t => {
   })
 })
 
-t.test('a node joins under load: no read fails, no write is refused', async t => {
+t.test('two nodes: the second one crashes, the first goes on', { buffered: true }, async t => {
+  const cluster = await Cluster.start({ nodes: 2 })
+  t.teardown(() => cluster.close())
+  await putFiles(cluster, 'before', 20)
+  await cluster.kill(1)
+  await cluster.settled()
+  await sameAtEveryNode(t, cluster, 'before', 20)
+  t.match((await cluster.node(0).client.put('before/0', 'x')).json(), { error: { code: 'FILE_EXISTS' } })
+  await putFiles(cluster, 'alone', 10)
+  await cluster.restart(1)
+  await cluster.settled()
+  await sameAtEveryNode(t, cluster, 'alone', 10)
+})
+
+t.test('three nodes: one crashes, the others go on', { buffered: true }, async t => {
+  const cluster = await Cluster.start({ nodes: 3 })
+  t.teardown(() => cluster.close())
+  await putFiles(cluster, 'before', 20)
+  await cluster.kill(1)
+  await cluster.settled()
+  await sameAtEveryNode(t, cluster, 'before', 20)
+  await putFiles(cluster, 'with two', 10)
+  t.match((await cluster.node(2).client.put('with two/3', 'x')).json(), { error: { code: 'FILE_EXISTS' } })
+})
+
+t.test('a node joins under load: no read fails, no write is refused', { buffered: true }, async t => {
   const cluster = await Cluster.start({ nodes: 2 })
   t.teardown(() => cluster.close())
   await putFiles(cluster, 'before', 200)

@@ -12,6 +12,9 @@ import { waitFor } from './harness.ts'
 
 t.setTimeout(900_000)
 
+// They wait for most of their time. Each has nodes and a disk of its own.
+t.jobs = 4
+
 interface Illness {
   readonly name: string
   readonly skip?: string | false
@@ -112,7 +115,7 @@ async function putAll(
 }
 
 for (const illness of ILLNESSES) {
-  t.test(illness.name, { skip: illness.skip ?? false }, async t => {
+  t.test(illness.name, { skip: illness.skip ?? false, buffered: true }, async t => {
     const folder = t.testdir()
     const data = `${folder}/data`
     if (illness.user !== undefined) {

@@ -115,6 +115,29 @@ t.test('a death is told when it is learnt, and one that was known at the start i
   )
 })
 
+t.test(
+  'the operator is told once that a node is gone, whoever finds it, and not of one that has left',
+  async t => {
+    const { env, members } = membersOf([record('b'), record('c', { status: 'left' })])
+    await env.advance(0)
+    const b = record('b').nodeId
+    const told = () => env.logged.filter(line => line.includes('believed to be gone')).length
+    members.taught({ kind: 'believed', node: b, isThere: false })
+    t.equal(told(), 1)
+    members.learn([{ ...record('b'), status: 'dead' }])
+    await env.advance(0)
+    members.taught({ kind: 'believed', node: b, isThere: false })
+    t.equal(told(), 1, 'the map says the same, later')
+    members.taught({ kind: 'believed', node: b, isThere: true })
+    members.learn([record('b', { incarnation: 9 })])
+    await env.advance(0)
+    t.equal(told(), 2, 'and once that it is back')
+    members.taught({ kind: 'believed', node: record('c').nodeId, isThere: false })
+    members.taught({ kind: 'believed', node: record('x').nodeId, isThere: false })
+    t.equal(told(), 2)
+  },
+)
+
 t.test('a disk that speaks from an address puts an end to the one that was there before', async t => {
   const { members } = membersOf([record('b'), record('c')])
   const again = { ...record('b again'), address: record('b').address }

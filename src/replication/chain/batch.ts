@@ -67,6 +67,8 @@ export type Effect =
   | { readonly kind: 'halt' }
   /** A view names nodes that this one has not heard of. */
   | { readonly kind: 'meet'; readonly members: readonly ViewMember[] }
+  /** A node counts as dead from now on, or as there again. A belief. */
+  | { readonly kind: 'believed'; readonly node: NodeId; readonly isThere: boolean }
   /** A view that this node has served is given up for one of another recovery by force; `records` were kept in it. */
   | { readonly kind: 'overruled'; readonly view: View; readonly by: View; readonly records: number }
 

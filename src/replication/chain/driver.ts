@@ -13,7 +13,7 @@ import type { PathName } from '../../ring/path-name.ts'
 import { isDiskFailure } from '../../storage/disk-errors.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import { diskBootOf, RESTARTS_MAX } from '../../views/boot.ts'
-import type { Boot, NodeId, ViewMember } from '../../views/view.ts'
+import type { Boot, NodeId } from '../../views/view.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { contradicts } from './deciding.ts'
 import { faultOf, logOverruled, nameOf, stopping } from './driver-faults.ts'
@@ -55,7 +55,7 @@ export interface ChainDriverComponents {
   readonly roundTrips?: RoundTripLimits
   readonly observer?: DriverObserver | undefined
   /** Takes in where nodes are reached that a view has named and the machine has not heard of. */
-  readonly meet?: (members: readonly ViewMember[]) => void
+  readonly learned?: (of: Effect & { kind: 'meet' | 'believed' }) => void
 }
 
 export interface ChainDriverInit {
@@ -312,17 +312,17 @@ export class ChainDriver {
           this.#requests.get(effect.request)?.(effect.outcome)
           this.#requests.delete(effect.request)
           break
-        case 'timer':
-          this.#timers.set(
-            effect.afterMs * stretchOf(effect.timer, answerTimeoutMs, roundTrips),
-            effect.timer,
-          )
+        case 'timer': {
+          const stretch = stretchOf(effect.timer, answerTimeoutMs, roundTrips)
+          this.#timers.set(effect.afterMs * stretch, effect.timer)
           break
+        }
         case 'halt':
           this.#init.halted()
           break
         case 'meet':
-          this.#components.meet?.(effect.members)
+        case 'believed':
+          this.#components.learned?.(effect)
           break
         case 'overruled':
           logOverruled(this.#components.env, effect)

@@ -75,6 +75,7 @@ function doubt(m: Nodes, node: NodeId, signsMax: number): void {
   m.questions.delete(node)
   m.suspects.add(node)
   m.beliefs++
+  m.effects.push({ kind: 'believed', node, isThere: false })
   tell(m, { kind: 'dead', node })
 }
 
@@ -97,6 +98,7 @@ export function heardFrom(m: Nodes, node: NodeId): void {
   if (!m.suspects.delete(node)) return
   m.seeks = 0
   m.beliefs++
+  m.effects.push({ kind: 'believed', node, isThere: true })
   tell(m, { kind: 'back', node })
 }
 
