@@ -4,7 +4,7 @@
  */
 
 import type { NetworkConfig } from '../calls/calls.ts'
-import type { Env } from '../env.ts'
+import type { Env, Timer } from '../env.ts'
 import type { Member as ChainMember } from '../replication/chain/machine-state.ts'
 import { type Address, identifiersOfAddress, type NodeId } from '../ring/identifier.ts'
 import { Learning, type LearningMode } from '../routing/learning.ts'
@@ -47,6 +47,9 @@ const CHAIN_STATUS: Record<NodeStatus, ChainMember['status']> = {
   dead: 'gone',
 }
 
+/** So long the core has to take a node for dead before the operator is told, ms: one that joins does not listen for a moment. */
+const MISSED_MS = 3_000
+
 /** The core takes a node for dead, or for there again. */
 interface Belief {
   readonly kind: 'believed'
@@ -63,6 +66,8 @@ export class Members {
   readonly #known = new Map<NodeId, MapRecord>()
   /** Of whom the operator was told that they are believed to be gone; at most as many as the map has. */
   readonly #saidGone = new Set<NodeId>()
+  /** Whom the core takes for dead since a moment ago. */
+  readonly #missed = new Map<NodeId, Timer>()
   #noticing = false
   #chainMembers: ReadonlyMap<NodeId, ChainMember> = new Map()
   /** The last that this node gave itself; a higher one is a refutation. */
@@ -137,9 +142,16 @@ export class Members {
 
   /** What the core has learned of nodes: where some are reached, or whether one is there. */
   taught(of: { readonly kind: 'meet'; readonly members: readonly ViewMember[] } | Belief): void {
-    if (of.kind === 'meet') this.meet(of.members)
-    else if (of.isThere) this.#sayBack(of.node)
-    else this.#sayGone(of.node)
+    if (of.kind === 'meet') return this.meet(of.members)
+    const { node } = of
+    this.#missed.get(node)?.cancel()
+    this.#missed.delete(node)
+    if (of.isThere) return this.#sayBack(node)
+    const say = () => {
+      this.#missed.delete(node)
+      this.#sayGone(node)
+    }
+    this.#missed.set(node, this.#components.env.timers.after(MISSED_MS, say))
   }
 
   /** Takes in those whom a view names; whatever is known of them already is newer, or the same. */

@@ -123,6 +123,12 @@ t.test(
     const b = record('b').nodeId
     const told = () => env.logged.filter(line => line.includes('believed to be gone')).length
     members.taught({ kind: 'believed', node: b, isThere: false })
+    await env.advance(1_000)
+    members.taught({ kind: 'believed', node: b, isThere: true })
+    await env.advance(10_000)
+    t.equal(told(), 0, 'one that was not there for a moment')
+    members.taught({ kind: 'believed', node: b, isThere: false })
+    await env.advance(10_000)
     t.equal(told(), 1)
     members.learn([{ ...record('b'), status: 'dead' }])
     await env.advance(0)
@@ -134,6 +140,7 @@ t.test(
     t.equal(told(), 2, 'and once that it is back')
     members.taught({ kind: 'believed', node: record('c').nodeId, isThere: false })
     members.taught({ kind: 'believed', node: record('x').nodeId, isThere: false })
+    await env.advance(10_000)
     t.equal(told(), 2)
   },
 )
