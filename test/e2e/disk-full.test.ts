@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, rm, statfs, writeFile } from 'node:fs/promises'
+import { readdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type Client, openClient, sha256Of } from './client.ts'
@@ -97,6 +97,26 @@ t.test(
     await expectExactly(t, later, kept)
   },
 )
+
+t.test('room of small files that leave the trash is used again, and stays with the index', async t => {
+  const dataDirectory = join(t.testdir(), 'data')
+  const { client } = await openNode(t, { dataDirectory })
+  const indexBytes = async () => (await stat(join(dataDirectory, 'index.mdb'))).size
+  const sizes: number[] = []
+  for (let round = 0; round < 6; round++) {
+    // Small enough to lie in the index.
+    for (let number = 0; number < 50; number++)
+      t.equal((await client.put(`${round}-${number}`, randomBytes(60_000))).status, 201)
+    for (let number = 0; number < 50; number++)
+      t.equal((await client.send('DELETE', `/remove/${round}-${number}`)).status, 204)
+    t.same((await client.send('DELETE', '/trash?prefix=')).json(), { versions: 50, bytes: 3_000_000 })
+    sizes.push(await indexBytes())
+  }
+  t.comment(`the index after each round: ${sizes.join(', ')}`)
+  const [first = 0] = sizes
+  t.ok(first >= 3_000_000, 'it does not shrink')
+  t.ok((sizes.at(-1) ?? 0) < first + 2 * 3_000_000, 'five more rounds need less than two')
+})
 
 /** Puts files of `size` bytes until one is refused. */
 async function fill(client: Client, size: number): Promise<Map<string, string>> {
