@@ -11,6 +11,7 @@ import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { isTrashPath, trashedAt, trashPathOf } from '../../ring/trash-path.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
+import { trashFactsOf } from '../../storage/trash-name.ts'
 import { SealMarks } from '../../views/range-table.ts'
 import {
   assertChildren,
@@ -133,7 +134,9 @@ export class ChainInvariants {
     const node = this.#nodeOf(id)
     const record = node?.recordAt(path)
     if (node === undefined || record === undefined || compareVersions(record.version, version) !== 0) return
-    const trashed = (record.trash ?? []).map(name => node.recordAt(trashPathOf(path, name)))
+    // What was written in a view before may be on its way still, as its record was when it was copied.
+    const names = record.trash?.filter(name => trashFactsOf(name).version.epoch === version.epoch) ?? []
+    const trashed = names.map(name => node.recordAt(trashPathOf(path, name)))
     for (const each of [record, ...trashed]) {
       const blobId = each && blobOf(each)?.blobId
       if (blobId === undefined || this.#lostBodies.has(blobId) || node.blobs.has(blobId)) continue
@@ -377,16 +380,13 @@ export class ChainInvariants {
   }
 
   #assertBody(id: NodeId, path: PathName, holders: readonly NodeId[]): void {
-    const node = this.#nodeOf(id)
-    const record = node?.recordAt(path)
+    const record = this.#nodeOf(id)?.recordAt(path)
     const acknowledged = this.#acknowledged.get(path)
     if (record === undefined || acknowledged === undefined) return
     if (compareVersions(record.version, acknowledged) > 0) return
     const blob = blobOf(record)
     if (blob === undefined) return
-    const held = holders.some(holder => {
-      return this.#nodeOf(holder)?.blobs.has(blob.blobId) === true
-    })
+    const held = holders.some(holder => this.#nodeOf(holder)?.blobs.has(blob.blobId) === true)
     if (!held) throw new InvariantBroken(`Nobody has the body of ${path} any more`, [path])
   }
 }

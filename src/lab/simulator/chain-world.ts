@@ -9,10 +9,7 @@ const TROUBLE_MS = 1500
 const LONG_TROUBLE_MS = 15_000
 const LONG_SHARE = 0.04
 
-/** The share of the worlds with whole nodes, which take about three times as long (docs/decisions/0250). */
-const WHOLE_SHARE = 0.35
-
-/** The share of those in which the nodes gossip, too. */
+/** The share of the worlds in which the nodes gossip, too. */
 const GOSSIP_SHARE = 0.3
 
 /** The share of the worlds with a trash. */
@@ -36,7 +33,7 @@ export interface World {
   readonly verifies: boolean
   /** How long the outcomes of keys count, virtual ms: in some worlds many of them end while clients ask. */
   readonly outcomesKeptMs: number
-  /** Whether the nodes are whole: bodies have bytes, and nobody tells the nodes who the others are (docs/decisions/0250). */
+  /** The nodes are whole: bodies have bytes, and nobody tells the nodes who the others are (docs/decisions/0250); not in some tests of the lab. */
   readonly whole: boolean
   /** Whether what is replaced or removed goes into a trash, which clients list, restore from and empty. */
   readonly trash: boolean
@@ -48,7 +45,7 @@ export function worldOf(random: SeededRandom, given: Partial<World> = {}): World
   const nodes = given.nodes ?? random.int(3, 7)
   const drawnMs = random.fork('length').chance(LONG_SHARE) ? LONG_TROUBLE_MS : TROUBLE_MS
   const { troubleMs = drawnMs } = given
-  const whole = given.whole ?? (process.env.WHOLE ? true : random.fork('whole').chance(WHOLE_SHARE))
+  const whole = given.whole ?? true
   return {
     troubleMs,
     nodes,

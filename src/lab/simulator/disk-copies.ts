@@ -236,8 +236,15 @@ function has(holdings: Holdings, id: NodeId, path: PathName, version: Version): 
   const order = compareVersions(own.version, version)
   const blob = blobOf(own)
   if (order < 0 || (order === 0 && blob !== undefined && !holdings.hasBody(blob.blobId))) return false
+  // A replica of an older view that has copied it ahead has it for the sake of another one.
   for (const { view, installed } of holdings.views())
-    if (installed && view.replicas.includes(id) && arcContains(view, own.position)) return true
+    if (
+      installed &&
+      view.epoch >= version.epoch &&
+      view.replicas.includes(id) &&
+      arcContains(view, own.position)
+    )
+      return true
   return false
 }
 

@@ -107,7 +107,10 @@ export class WholeNode {
       },
     )
     this.ring = ring
-    await takePart(ring, joined, async () => {
+    // As of a node that is started with -b: what it remembers of the others may be over.
+    const asked = { boots, joinTimeoutMs: JOIN_TIMEOUT_MS, env }
+    const named = { ...asked, namesBoots: true, dataDirectory: undefined, isForeign: () => undefined }
+    await takePart(ring, { ...joined, named }, async () => {
       if (this.#stopping.signal.aborted) return
       this.#isOpen = true
       began(ring, joined.how)

@@ -126,3 +126,12 @@ t.test('what is given up before it is durable never counts', async t => {
   givenUp()
   t.throws(() => step(1, dropped), /was on 2 disks and is on 1/)
 })
+
+t.test('what a replica of an older view has copied ahead does not count', async t => {
+  const { copies, step } = disks()
+  const newer = { epoch: 2, seq: 1 }
+  const ahead: Write = { kind: 'record', path: PATH, record: { ...record(1), version: newer } }
+  for (const at of [0, 1, 2, 3]) step(at, ahead)()
+  copies.acknowledged(PATH, newer)
+  t.doesNotThrow(() => step(0, dropped)(), 'their views are all of the first epoch')
+})

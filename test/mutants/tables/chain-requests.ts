@@ -90,7 +90,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'const bound = isNameOf(binding.headBoot, m.boot)',
     replace: 'const bound = true as boolean',
     loss: 'a first try is written by a head that has forgotten the burnt ones',
-    schedule: 'chain-first-try-unbound',
     seeds: 500,
   },
   {
@@ -108,7 +107,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "if (newer.length > 0) send(m, from, { kind: 'teach', views: newer })",
     replace: 'if (false as boolean) return',
     loss: 'a head that was cut off has its old records copied over newer ones',
-    schedule: 'chain-pre-copy-of-the-past',
     seeds: 100,
   },
   {
@@ -118,7 +116,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     replace:
       'const newer = newerViews(m, view).filter(({ id }) => m.views.has(id))\n  if (newer.length > 0) send(m, from',
     loss: 'what a node has copied ahead for a view that it is to join goes, when an older head has its own view copied',
-    schedule: 'chain-pre-copy-of-known-past',
   },
   {
     id: 'vote-of-non-acceptor',
@@ -633,7 +630,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'spare-goes-to-fewer',
-    schedule: 'chain-copies-given-up-early',
     file: 'src/replication/chain/spares.ts',
     find: '  if (staying(m, newer) < wanted) return false\n',
     replace: '',
@@ -695,7 +691,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'if (m.references.has(blobId) && !m.blobs.has(blobId)) m.lacked.lacks(from, blobId)',
     replace: '',
     loss: 'a range with a file whose body nobody has stays with one replica for good',
-    schedule: 'chain-body-given-up-by-force',
   },
   {
     id: 'lost-body-removed-unnoticed',
@@ -775,7 +770,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'known === undefined || goesOnFrom(boot, known) !== false : ',
     replace: 'true : ',
     loss: 'a restored disk that was started twice passes for a later start',
-    schedule: 'chain-restored-disk-started-twice',
   },
   {
     id: 'starts-not-told-by-views',
@@ -875,7 +869,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: '  if (strangers.length > 0) return undefined\n',
     replace: '',
     loss: 'an acceptor is replaced out of an older belief',
-    schedule: 'chain-stranger-acceptor',
   },
   {
     id: 'incomplete-parent-is-only-source',

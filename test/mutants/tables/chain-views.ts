@@ -44,7 +44,6 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     replace:
       "  if (headOf(state.view) === m.self) for (const node of new Set([state.view, ...state.view.sources].flatMap(source => source.replicas))) send(m, node, { kind: 'complete', view: state.view })\n  fillBodies(m, state.view.id, 0)\n  planRepair",
     loss: 'bodies go before the next replicas have them',
-    schedule: 'chain-bodies-dropped-early',
     seeds: 500,
   },
   {
@@ -119,7 +118,6 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     find: "if (other.purpose === 'pre-copy' && overlaps(other.view, range)) end(m, other)",
     replace: 'void other',
     loss: 'a late answer to a copy puts older records over newer ones',
-    schedule: 'chain-pre-copy-goes-on',
     seeds: 100,
   },
   {

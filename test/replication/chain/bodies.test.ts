@@ -188,3 +188,16 @@ t.test('a node that is to copy a range ahead and knows a newer view of it says s
   bench.deliver('n1', 'n2', { kind: 'pre-copy', view: V1 })
   t.equal(bench.viewAt('n1', 'a')?.id, newer.id)
 })
+
+t.test(
+  'of a view that is known to be superseded nothing is copied ahead, though the newer one is of others',
+  async t => {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: V1 })
+    const V2: View = { ...wholeView(['n2', 'n3'], ['n1', 'n2', 'n3'], 'v2', 2), sources: [asSource(V1)] }
+    bench.machine('n4').table.learn(V2)
+    bench.log.length = 0
+    bench.deliver('n1', 'n4', { kind: 'pre-copy', view: V1 })
+    t.equal(bench.machine('n4').transfers.size, 0)
+    t.ok(bench.log.includes('n4>n1 teach'), 'who asked for it learns of the newer one')
+  },
+)

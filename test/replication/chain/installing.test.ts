@@ -1,7 +1,8 @@
 import t from 'tap'
+import type { BlobId } from '../../../src/storage/record.ts'
 import type { View, ViewId } from '../../../src/views/view.ts'
 import { asSource } from '../../../src/views/view.ts'
-import { Bench, node, wholeView } from './bench.ts'
+import { Bench, large, node, wholeView } from './bench.ts'
 
 const V1 = wholeView(['n1', 'n2', 'n3'])
 const childOf = (parent: View, replicas: string[], id: string, sources = [asSource(parent)]): View => ({
@@ -77,3 +78,25 @@ t.test('what was sealed is not installed any more', async t => {
   t.notOk(bench.state('n1', 'v2').active)
   t.equal(machine.self, node('n4'))
 })
+
+t.test(
+  'former replicas are told that a view is complete when its replicas have their bodies, and not before',
+  async t => {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3', 'n4'], view: V1 })
+    bench.put('n1', 'w', 'a', 'none', large('b1'))
+    for (const name of ['n1', 'n2', 'n3', 'n4'])
+      bench.event(name, { kind: 'members', members: bench.members('n1', 'n4') })
+    bench.lose = ({ message }) => message.kind === 'blob'
+    bench.log.length = 0
+    bench.deliver('n3', 'n1', { kind: 'teach', views: [childOf(V1, ['n1', 'n4'], 'v2')] })
+    t.ok(bench.state('n1', 'v2').active)
+    t.notOk(
+      bench.log.some(line => line.endsWith(' complete')),
+      bench.log.join(', '),
+    )
+    bench.lose = () => false
+    for (let round = 0; round < 4; round++) bench.fire('back-fill')
+    t.ok(bench.machine('n4').blobs.has('b1' as BlobId))
+    t.ok(bench.log.includes('n1>n2 complete'))
+  },
+)
