@@ -181,8 +181,9 @@ export function acceptorCount(nodes: number, replicas: number): number {
 }
 
 /**
- * The acceptors beside these replicas: the replicas themselves, then the next live successors as witnesses. Rather than
- * fall to a single acceptor, whose loss would end the range, doubtful ones stay as long as there are three nodes in all.
+ * The acceptors beside these replicas: the replicas themselves, then the next live successors as witnesses. An even number of live nodes
+ * bears no more losses than the odd one below it, and a doubtful one that comes back makes it bear one more: it stays. Rather than fall to
+ * a single acceptor, whose loss would end the range, doubtful ones stay as long as there are three nodes in all (docs/decisions/0312).
  * @param successors live nodes in ring order from the range's end on, the replicas among them or not.
  * A single acceptor is the same for all ranges: the one that was there before, which is the founder, else the least of
  * the nodes. Were it each range's head, the crash of either of two nodes would end half of the ring.
@@ -198,7 +199,8 @@ export function chooseAcceptors(
 ): NodeId[] {
   const live = [...new Set([...replicas, ...successors])]
   const all = [...new Set([...live, ...doubtful])]
-  const count = Math.max(acceptorCount(live.length, copies), Math.min(3, acceptorCount(all.length, copies)))
+  const withOne = Math.min(live.length + 1, all.length)
+  const count = Math.max(acceptorCount(withOne, copies), Math.min(3, acceptorCount(all.length, copies)))
   if (count > 1) return all.slice(0, count)
   const [only, ...others] = before
   if (only !== undefined && others.length === 0 && live.includes(only)) return [only]

@@ -57,6 +57,31 @@ t.test('replicas are acceptors first, then come the next successors', async t =>
   t.same(chooseAcceptors(nodes('a', 'b'), nodes('a', 'b'), [], 3, nodes('c')), nodes('a'))
   t.same(chooseAcceptors(nodes('a', 'b'), nodes('a', 'b'), nodes('x'), 3), nodes('a', 'b', 'x'))
   t.same(chooseAcceptors(nodes('a', 'b', 'c'), [], nodes('x', 'y'), 3), nodes('a', 'b', 'c'))
+  t.same(chooseAcceptors(nodes('a'), [], nodes('x', 'y'), 3), nodes('a', 'x', 'y'), 'never one of three')
+  t.same(
+    chooseAcceptors(nodes('a', 'b', 'c'), nodes('d'), nodes('x', 'y'), 3),
+    nodes('a', 'b', 'c', 'd', 'x'),
+    'four and one in doubt bear as much as three, and more once it is back',
+  )
+})
+
+t.test('law: no other number of acceptors bears more losses among the living', async () => {
+  const some = fc.uniqueArray(fc.constantFrom(...nodes('a', 'b', 'c', 'd', 'e', 'f', 'g')), { minLength: 3 })
+  const doubted = fc.uniqueArray(fc.constantFrom(...nodes('u', 'v', 'w', 'x', 'y')))
+  /** Losses that a majority survives. */
+  const bears = (live: number, count: number) => Math.min(live, count) - (Math.floor(count / 2) + 1)
+  fc.assert(
+    fc.property(some, doubted, fc.integer({ min: 2, max: 7 }), (live, doubtful, copies) => {
+      const replicas = live.slice(0, copies)
+      const { length } = chooseAcceptors(replicas, live, doubtful, copies)
+      const possible = [1, 3, 5, 7, 9, 11, 13].filter(
+        count => count < 2 * copies && count <= live.length + doubtful.length,
+      )
+      const best = Math.max(...possible.map(count => bears(live.length, count)))
+      const most = possible.filter(count => bears(live.length, count) === best).at(-1)
+      return length === most
+    }),
+  )
 })
 
 t.test('ballots are totally ordered, by rounds first', async () => {

@@ -110,6 +110,7 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   // One that was never heard of here may well live: whoever chose it knew more of the network.
   const strangers = view.acceptors.filter(node => !input.isKnown(node) && !input.isMissing(node))
   const doubtful = near.length < 3 ? [...strangers, ...deadSuccessors(input)] : []
+  if (near.length >= 3 && near.length < 2 * copies - 1) doubtful.push(...silentSuccessors(input))
   const plan = (arc: Arc, replicas: readonly NodeId[]): Plan => ({
     lo: arc.lo,
     hi: arc.hi,
@@ -134,14 +135,23 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   // To replace a stranger by one that may be gone by now, out of an older belief, can cost the range its majority.
   if (strangers.length > 0) return undefined
   const right = plan(view, target)
-  const same = sameNodes(right.replicas, view.replicas) && sameNodes(right.acceptors, view.acceptors)
+  const same =
+    sameNodes(right.replicas, view.replicas) &&
+    sameNodes([...right.acceptors].sort(), [...view.acceptors].sort())
   return same ? undefined : { kind: 'propose', plans: [right] }
 }
 
-/** Wanted only where fewer than three live. */
+/** Wanted only where fewer live than can decide. */
 function deadSuccessors({ ring, view, isAlive }: RepairInput): NodeId[] {
   const dead = ring.filter(({ nodeId }) => !isAlive(nodeId))
   return nodesOf(successorsOf(dead, view.hi))
+}
+
+/** The same, those first that decide already: one that stays changes nothing. */
+function silentSuccessors(input: RepairInput): NodeId[] {
+  const dead = deadSuccessors(input)
+  const decides = (node: NodeId) => input.view.acceptors.includes(node)
+  return [...dead.filter(decides), ...dead.filter(node => !decides(node))]
 }
 
 function nodesOf(positions: readonly RingPosition[]): NodeId[] {

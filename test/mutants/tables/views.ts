@@ -145,9 +145,16 @@ export const VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'acceptors-may-fall-to-one',
     file: 'src/views/view.ts',
-    find: 'Math.max(acceptorCount(live.length, copies), Math.min(3, acceptorCount(all.length, copies)))',
-    replace: 'acceptorCount(live.length, copies)',
+    find: 'Math.max(acceptorCount(withOne, copies), Math.min(3, acceptorCount(all.length, copies)))',
+    replace: 'acceptorCount(withOne, copies)',
     loss: 'the loss of one node ends a range',
+  },
+  {
+    id: 'silent-one-decides-no-more',
+    file: 'src/views/view.ts',
+    find: 'const withOne = Math.min(live.length + 1, all.length)',
+    replace: 'const withOne = live.length',
+    loss: 'a node that was silent for a moment is missing when two others are lost',
   },
   {
     id: 'single-acceptor-moves',

@@ -52,7 +52,17 @@ const STEPS: [string, Parameters<typeof input>[0], unknown][] = [
   ['the survivors, at once', { dead: 'c' }, { kind: 'propose', plans: [{ replicas: ['b', 'd'] }] }],
   ['the survivors, even of a view that never served', { dead: 'b', active: false }, { kind: 'propose' }],
   ['nothing else of a view that does not serve', { view: view('bc', 'bcdea'), active: false }, undefined],
-  ['another witness', { dead: 'e' }, { kind: 'propose', plans: [{ acceptors: ['b', 'c', 'd'] }] }],
+  ['nothing, where a witness is silent and four live', { dead: 'e' }, undefined],
+  [
+    'no witness that is silent, where three live',
+    { dead: 'ea' },
+    { kind: 'propose', plans: [{ acceptors: ['b', 'c', 'd'] }] },
+  ],
+  [
+    'the silent one among the others, where a replica is silent and four live',
+    { view: view('bda', 'bdaec'), dead: 'e' },
+    { kind: 'pre-copy', node: 'c', plans: [{ acceptors: ['b', 'c', 'd', 'a', 'e'] }] },
+  ],
   ['nobody is left to do it', { dead: 'bcd' }, undefined],
   [
     'no other acceptor in the place of one that was never heard of',
