@@ -111,7 +111,7 @@ export const SETTINGS = {
     default: 'keep',
     bounds: CONFLICTS.join(' or '),
     meaning:
-      'with --consistency eventual: keep what was written without knowing of each other, until somebody settles it, or only the newest of it; belongs to the network',
+      'with --consistency eventual: show what was written without knowing of each other until somebody settles it, or only the newest of it; belongs to the network',
     group: 'Network',
   },
   zone: {

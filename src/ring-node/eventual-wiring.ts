@@ -96,19 +96,18 @@ export class EventualParts {
 
   constructor(wiring: EventualWiring) {
     this.#wiring = wiring
-    const { env, storage, driver, network } = wiring
+    const { env, storage, driver } = wiring
     this.#responsibility = this.#makeResponsibility()
     this.#peers = this.#makePeers()
     const parts = { env, store: storage.replica, peers: this.#peers, responsibility: this.#responsibility }
     const { self, boot } = driver.known
-    const conflicts = network.now.conflicts ?? 'keep'
-    this.node = new EventualNode(parts, { actor: actorOf(self, boot), conflicts })
+    this.node = new EventualNode(parts, { actor: actorOf(self, boot) })
   }
 
   replication(
     others: Pick<EventualReplicationComponents, 'refused' | 'lookup' | 'list'>,
   ): EventualReplication {
-    const { env, storage, members, carrier } = this.#wiring
+    const { env, storage, members, network, carrier } = this.#wiring
     this.#replication = new EventualReplication({
       env,
       storage,
@@ -116,6 +115,7 @@ export class EventualParts {
       peers: this.#peers,
       responsibility: this.#responsibility,
       carrier: carrier(),
+      conflicts: () => network.now.conflicts ?? 'keep',
       ...others,
       addressOf: node => members.addressOf(node),
       following: position => this.#following(position),

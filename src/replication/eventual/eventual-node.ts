@@ -7,7 +7,6 @@ import type { Arc } from '../../ring/arc.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
-import type { Conflicts } from '../replication.ts'
 import { Collecting } from './collecting.ts'
 import type { Actor } from './dot.ts'
 import type { EventualAsk, EventualAsks, EventualPeers, Responsibility } from './eventual-calls.ts'
@@ -51,10 +50,7 @@ export class EventualNode {
   readonly syncing: Syncing
   readonly collecting: Collecting
 
-  constructor(
-    components: EventualNodeComponents,
-    init: { readonly actor: Actor; readonly conflicts: Conflicts },
-  ) {
+  constructor(components: EventualNodeComponents, init: { readonly actor: Actor }) {
     this.passing = new Passing({ ...components, replica: () => this.replica })
     this.replica = new EventualReplica(
       { ...components, changed: (path, held) => this.passing.noticed(path, held) },

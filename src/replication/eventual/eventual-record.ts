@@ -18,11 +18,10 @@ import {
   type FileRecord,
   type Version,
 } from '../../storage/record.ts'
-import type { Conflicts } from '../replication.ts'
 import { covers, type Dot, dotName, joinSeen, NOTHING_SEEN, type Seen, sameDot } from './dot.ts'
 import type { Stamp } from './hybrid-clock.ts'
 
-/** Siblings of one path; of more the oldest goes. */
+/** Siblings of one path; of more the oldest goes, by the clocks of those who took them. */
 export const SIBLINGS_MAX = 8
 
 /** Outcomes of requests that are remembered for one path; of more the oldest goes. */
@@ -92,7 +91,6 @@ export function etagOfSibling({ dot, body }: Sibling): ETag {
 export function merge(
   a: EventualRecord,
   b: EventualRecord,
-  conflicts: Conflicts = 'keep',
   tooMany?: (gone: number) => void,
 ): EventualRecord {
   assert(a.path === b.path, 'records of one path are merged')
@@ -107,7 +105,6 @@ export function merge(
       outcomes: joinOutcomes(a.outcomes, b.outcomes),
       holders: joinHolders(a.holders, b.holders),
     },
-    conflicts,
     tooMany,
   )
 }
@@ -121,18 +118,21 @@ function stayingOf(own: EventualRecord, other: EventualRecord): Sibling[] {
   })
 }
 
-/** In order, each once, and no more than may be. */
-function settled(
-  record: EventualRecord,
-  conflicts: Conflicts,
-  tooMany?: (gone: number) => void,
-): EventualRecord {
+/**
+ * In order, each once, and no more than may be. What goes is chosen by what never changes, so that all choose the same: two nodes that each kept what the other had
+ * left out would lose both.
+ */
+function settled(record: EventualRecord, tooMany?: (gone: number) => void): EventualRecord {
   const byRequest = new Map<string, Sibling>()
-  for (const sibling of [...record.siblings].sort(newestFirst).reverse())
+  for (const sibling of [...record.siblings].sort(byName))
     if (!byRequest.has(sibling.request)) byRequest.set(sibling.request, sibling)
-  const all = [...byRequest.values()].reverse()
-  if (conflicts === 'keep' && all.length > SIBLINGS_MAX) tooMany?.(all.length - SIBLINGS_MAX)
-  return { ...record, siblings: all.slice(0, conflicts === 'newest' ? 1 : SIBLINGS_MAX) }
+  const all = [...byRequest.values()].sort((a, b) => b.writtenAtMs - a.writtenAtMs || byName(a, b))
+  if (all.length > SIBLINGS_MAX) tooMany?.(all.length - SIBLINGS_MAX)
+  return { ...record, siblings: all.slice(0, SIBLINGS_MAX).sort(newestFirst) }
+}
+
+function byName(a: Sibling, b: Sibling): number {
+  return dotName(a.dot) < dotName(b.dot) ? -1 : 1
 }
 
 function newestFirst(a: Sibling, b: Sibling): number {
@@ -148,19 +148,15 @@ export function written(
     readonly seen: Seen
     readonly outcome: RequestOutcome
   },
-  conflicts: Conflicts = 'keep',
 ): EventualRecord {
   const { replaced, added, seen, outcome } = change
   const left = record.siblings.filter(sibling => !replaced.includes(sibling))
-  return settled(
-    {
-      ...record,
-      siblings: added === undefined ? left : [added, ...left],
-      seen,
-      outcomes: joinOutcomes(record.outcomes, [outcome]),
-    },
-    conflicts,
-  )
+  return settled({
+    ...record,
+    siblings: added === undefined ? left : [added, ...left],
+    seen,
+    outcomes: joinOutcomes(record.outcomes, [outcome]),
+  })
 }
 
 export function joinHolders(a: readonly NodeId[], b: readonly NodeId[]): readonly NodeId[] {

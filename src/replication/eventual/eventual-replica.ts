@@ -7,7 +7,7 @@ import { type Identifier, identifierOfPath, type NodeId } from '../../ring/ident
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
-import type { Condition, Conflicts } from '../replication.ts'
+import type { Condition } from '../replication.ts'
 import type { Actor } from './dot.ts'
 import type { Acceptance, Accepted, EventualAsks, Memory, Responsibility, Taken } from './eventual-calls.ts'
 import {
@@ -52,17 +52,12 @@ export class EventualReplica {
   readonly counts: ReplicaCounts = { accepted: 0, hinted: 0, siblingsDropped: 0, collected: 0 }
   readonly #components: EventualReplicaComponents
   readonly #actor: Actor
-  readonly #conflicts: Conflicts
   readonly #clock = new HybridClock()
   #forgotten = 0
 
-  constructor(
-    components: EventualReplicaComponents,
-    init: { readonly actor: Actor; readonly conflicts: Conflicts },
-  ) {
+  constructor(components: EventualReplicaComponents, init: { readonly actor: Actor }) {
     this.#components = components
     this.#actor = init.actor
-    this.#conflicts = init.conflicts
     this.table = new EventualTable(components, init)
   }
 
@@ -91,11 +86,13 @@ export class EventualReplica {
       const replaced = replacedBy(record.siblings, condition)
       if (replaced === undefined) return now
       const nowMs = env.clock.nowMs()
-      const stamp = this.#clock.next(nowMs)
+      // Later than everything that it has seen, wherever the clock was when that was written.
+      const stamps = [...record.siblings, ...record.outcomes].map(one => one.stamp + 1)
+      const stamp = Math.max(this.#clock.next(nowMs), ...stamps)
       const custody = this.#custodyOf(now, this.#othersOf(position))
       const outcome = { request, stamp, replaced: record.siblings.length > 0 }
       if (file === undefined) {
-        const next = written(record, { replaced, seen: record.seen, outcome }, this.#conflicts)
+        const next = written(record, { replaced, seen: record.seen, outcome })
         accepted = { kind: 'done', file: undefined, replaced: outcome.replaced }
         return this.#held(next, custody)
       }
@@ -104,7 +101,7 @@ export class EventualReplica {
       const { size, sha256 } = file.body
       const done: RequestOutcome = { ...outcome, file: { version: versionOf(dot), size, sha256 } }
       accepted = { kind: 'done', file: done.file, replaced: done.replaced }
-      return this.#held(written(record, { replaced, added, seen, outcome: done }, this.#conflicts), custody)
+      return this.#held(written(record, { replaced, added, seen, outcome: done }), custody)
     })
     this.#countAccepted(accepted, position)
     return accepted
@@ -114,15 +111,17 @@ export class EventualReplica {
   async take({ records, memory }: EventualAsks['take']['ask']): Promise<Taken> {
     const lacking: (readonly [PathName, { blobId: BlobId; sha256: string }])[] = []
     const stale: PathName[] = []
-    // What a forgotten tombstone stood against may still be under way; who knows of the forgetting has nothing older.
-    const isFresh = memory === this.memory
+    // What a forgotten tombstone stood against may still be under way, also where a file stands again; who knows of the forgetting has nothing older.
+    if (memory !== this.memory)
+      return { memory: this.memory, lacking, stale: records.map(({ path }) => path) }
     const takeOne = async (record: EventualRecord) => {
       const blobs = await this.#lacking(record)
       if (blobs.length > 0) {
         lacking.push(...blobs.map(blob => [record.path, blob] as const))
         return
       }
-      await this.#merge(record, () => isFresh || !stale.push(record.path))
+      const isTaken = await this.#merge(record, () => memory === this.memory)
+      if (!isTaken) stale.push(record.path)
     }
     await Promise.all(records.map(takeOne))
     return { memory: this.memory, lacking, stale }
@@ -182,7 +181,9 @@ export class EventualReplica {
     const left = await this.table.change(path, identifierOfPath(path), now => {
       if (now === undefined) return now
       const is = stateOf(now.record)
-      return is.epoch === state.epoch && is.seq === state.seq ? undefined : now
+      if (is.epoch !== state.epoch || is.seq !== state.seq) return now
+      if (isTombstone(now.record)) this.#forgotten++
+      return undefined
     })
     return left === undefined
   }
@@ -197,21 +198,24 @@ export class EventualReplica {
     })
   }
 
+  /** Undefined when it may not be merged. */
   async #merge(
     record: EventualRecord,
-    mayBegin: () => boolean,
+    mayMerge: () => boolean,
     owed: readonly NodeId[] = [],
   ): Promise<HeldRecord | undefined> {
     const { path, position } = record
     const heard = this.#heard(record)
-    return this.table.change(path, position, now => {
+    let isRefused = false
+    const held = await this.table.change(path, position, now => {
+      isRefused = !mayMerge()
+      if (isRefused) return now
       if (now === undefined) {
-        if (!mayBegin()) return now
         const isOwn = this.#isOwn(position)
         const others = isOwn || isTombstone(heard) ? owed : joinHolders(owed, this.#othersOf(position))
         return this.#held(heard, this.#custodyOf(now, others))
       }
-      const merged = merge(now.record, heard, this.#conflicts, gone => this.#tooMany(path, gone))
+      const merged = merge(now.record, heard, gone => this.#tooMany(path, gone))
       const isSame =
         owed.length === 0 &&
         merged.holders.length === now.record.holders.length &&
@@ -220,6 +224,7 @@ export class EventualReplica {
       // Who has sent the record tells all others himself; what was owed of it before still is.
       return this.#held(merged, { ...now.custody, owed: joinHolders([...now.custody.owed].sort(), owed) })
     })
+    return isRefused ? undefined : held
   }
 
   #heard(record: EventualRecord): EventualRecord {

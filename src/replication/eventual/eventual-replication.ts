@@ -25,6 +25,7 @@ import {
   type Change,
   type ChangeOptions,
   type Condition,
+  type Conflicts,
   conditionFailed,
   type Found,
   type Idempotency,
@@ -44,6 +45,8 @@ export interface EventualReplicationComponents extends FindingComponents {
   readonly refused: (error: unknown) => void
   readonly addressOf: (node: NodeId) => Address | undefined
   readonly list: Replication['list']
+  /** Whether versions that stand beside each other are shown. */
+  readonly conflicts: () => Conflicts
 }
 
 export class EventualReplication implements Replication {
@@ -105,7 +108,8 @@ export class EventualReplication implements Replication {
 
   async find(path: PathName): Promise<Found> {
     const { record, visited } = await this.#finding.find(path)
-    const conflicts = Math.max(0, (record?.siblings.length ?? 0) - 1)
+    const others = Math.max(0, (record?.siblings.length ?? 0) - 1)
+    const conflicts = this.#components.conflicts() === 'newest' ? 0 : others
     return {
       record: record && shownFile(record),
       ...this.#placementOf(path, visited),
@@ -116,7 +120,8 @@ export class EventualReplication implements Replication {
   /** Every version of a path that stands, the one that a read shows first. All replicas that answer are asked. */
   async versions(path: PathName): Promise<readonly FileRecord[]> {
     const record = await this.#finding.gather(path)
-    return record?.siblings.map(sibling => fileOf(path, sibling)) ?? []
+    const all = record?.siblings.map(sibling => fileOf(path, sibling)) ?? []
+    return this.#components.conflicts() === 'newest' ? all.slice(0, 1) : all
   }
 
   async trash(): Promise<readonly TrashName[]> {

@@ -101,6 +101,7 @@ export class Passing {
 
   /** Who is responsible has changed, or somebody is back: what waits is tried now. */
   hurry(): void {
+    for (const [path, entry] of this.#entries) if (entry.left.size === 0) void this.#settled(path, entry)
     for (const [node, sending] of this.#sending) {
       if (sending.timer === undefined) continue
       sending.timer.cancel()

@@ -5,12 +5,13 @@
  */
 import type { Env, Timer } from '../../env.ts'
 import { errorCode } from '../../errors.ts'
-import { type Arc, arcContains } from '../../ring/arc.ts'
+import { type Arc, arcContains, WHOLE_RING } from '../../ring/arc.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { DIGITS, type Digest, PREFIX_DIGITS } from '../chain/digest-tree.ts'
+import { hasSeenAll } from './dot.ts'
 import type { EventualPeers, Responsibility } from './eventual-calls.ts'
-import { type EventualRecord, stateOf } from './eventual-record.ts'
+import { type EventualRecord, isTombstone, stateOf } from './eventual-record.ts'
 import type { EventualReplica } from './eventual-replica.ts'
 
 /** Records of a part that are compared one by one. */
@@ -77,7 +78,7 @@ export class Syncing {
   /** Compares everything anew; resolves when that was tried once with each node that is there. */
   async compareAll(): Promise<void> {
     this.#done = new Set()
-    await this.#look()
+    await this.#look(true)
     const { env } = this.#components
     while (this.#running && !this.#closed) await env.timers.sleep(SETTLE_MS)
   }
@@ -88,7 +89,8 @@ export class Syncing {
     this.#retrying?.cancel()
   }
 
-  async #look(): Promise<void> {
+  /** @param isAll everything that lies here is looked at, not only what this node has lost just now. */
+  async #look(isAll = !this.#hasLooked): Promise<void> {
     const { responsibility, hurry } = this.#components
     const own = responsibility.ownRanges()
     const before = this.#own
@@ -106,7 +108,7 @@ export class Syncing {
     const ids = new Set(own.map(({ id }) => id))
     this.#done = new Set([...this.#done].filter(name => ids.has(name.slice(0, name.lastIndexOf(' ')))))
     const lost = before.filter(({ id }) => !ids.has(id))
-    await this.#handOver(lost)
+    await this.#handOver(isAll ? [WHOLE_RING] : lost)
     hurry()
     this.#retrying?.cancel()
     this.#retrying = undefined
@@ -123,7 +125,28 @@ export class Syncing {
         if (replicas.includes(responsibility.self)) continue
         if (replicas.some(node => !custody.owed.includes(node))) foreign.push(record)
       }
-      for (const { path, position } of foreign) await replica.owe(path, responsibility.replicasOf(position))
+      for (const record of foreign) {
+        if (isTombstone(record) && (await this.#isOutlived(record)))
+          await replica.giveUp(record.path, stateOf(record))
+        else await replica.owe(record.path, responsibility.replicasOf(record.position))
+      }
+    }
+  }
+
+  /**
+   * Whether those who are responsible have a file again, and have seen all that a tombstone here stands against. Then nobody collects it any more, and
+   * nothing that it stands against can come back by way of them.
+   */
+  async #isOutlived({ path, position, seen }: EventualRecord): Promise<boolean> {
+    const { peers, responsibility } = this.#components
+    const head = responsibility.replicasOf(position).find(node => responsibility.isAlive(node))
+    if (head === undefined) return false
+    try {
+      const { record } = await peers.ask(head, 'fetch', { path })
+      return record !== undefined && !isTombstone(record) && hasSeenAll(record.seen, seen)
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+      return false
     }
   }
 

@@ -6,7 +6,6 @@ import {
   type Sibling,
   written,
 } from '../../../src/replication/eventual/eventual-record.ts'
-import type { Conflicts } from '../../../src/replication/replication.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { PathName } from '../../../src/ring/path-name.ts'
 
@@ -40,11 +39,8 @@ export class Writer {
   record = nothing()
   since = 0
 
-  readonly conflicts: Conflicts
-
-  constructor(actor: string, conflicts: Conflicts = 'keep') {
+  constructor(actor: string) {
     this.minting = new Minting({ actor: actor as Actor })
-    this.conflicts = conflicts
   }
 
   put(
@@ -55,14 +51,14 @@ export class Writer {
     const added = siblingOf(dot, stamp, options.request)
     const outcome = { request: added.request, stamp, replaced: this.record.siblings.length > 0 }
     const replaced = options.replaced ?? this.record.siblings
-    this.record = written(this.record, { replaced, added, seen, outcome }, this.conflicts)
+    this.record = written(this.record, { replaced, added, seen, outcome })
     return added
   }
 
   remove(stamp: number): void {
     const outcome = { request: `remove-${stamp}`, stamp, replaced: true }
     const { siblings, seen } = this.record
-    this.record = written(this.record, { replaced: siblings, seen, outcome }, this.conflicts)
+    this.record = written(this.record, { replaced: siblings, seen, outcome })
   }
 
   /** It gives its record away, and forgets it. */

@@ -1,0 +1,391 @@
+/**
+ * A world of nodes that keep files with eventual consistency, with the troubles of the chain: cuts in one or both directions, messages that are lost, late or
+ * told twice, crashes between a write and its flush, disks that are put back, ranges that change hands, and clocks that are hours off. In the end everything heals, and the
+ * invariants of the model have to hold.
+ */
+import { errorCode, StoreError } from '../../errors.ts'
+import { actorOf, dotName } from '../../replication/eventual/dot.ts'
+import type { EventualAsk, EventualAsks, EventualPeers } from '../../replication/eventual/eventual-calls.ts'
+import { EventualNode } from '../../replication/eventual/eventual-node.ts'
+import { type EventualRecord, stateOf } from '../../replication/eventual/eventual-record.ts'
+import { heldOf } from '../../replication/eventual/kept-record.ts'
+import { WHOLE_RING } from '../../ring/arc.ts'
+import { identifierOfPath, type NodeId } from '../../ring/identifier.ts'
+import type { PathName } from '../../ring/path-name.ts'
+import { MemoryReplicaStore } from '../../storage/memory-replica-store.ts'
+import type { ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
+import { InvariantBroken } from './invariant-broken.ts'
+import { SeededRandom } from './seeded-random.ts'
+import { SkewedClock } from './skewed-clock.ts'
+import { VirtualClock } from './virtual-clock.ts'
+
+const COPIES = 3
+const PATHS = 6
+
+/** How long there is trouble, virtual ms, and how long everything may take to come to rest after that. */
+const TROUBLE_MS = 60_000
+const REST_MS = 240_000
+
+/** An asking node waits so long, ms. */
+const ANSWER_MS = 400
+
+/** Hours that a clock may be off, either way. */
+const HOURS_OFF_MAX = 6
+
+/** What happened in one world. */
+export interface EventualWorldReport {
+  readonly accepted: number
+  readonly conflicts: number
+  readonly collected: number
+  readonly crashes: number
+}
+
+/** Runs the world of a seed to its end. @throws InvariantBroken. */
+export async function runEventualWorld(seed: number): Promise<EventualWorldReport> {
+  const world = new EventualWorld(seed)
+  return world.run()
+}
+
+/** One place: a disk with, most of the time, a process on it. */
+class Place {
+  readonly id: NodeId
+  readonly wallClock: SkewedClock
+  /** Of the path; what is durable. */
+  store: MemoryReplicaStore = emptyStore()
+  node: EventualNode | undefined
+  /** Counts the starts; whoever belongs to an earlier one changes nothing any more. */
+  start = 0
+  /** Requests that it is accepting. */
+  readonly accepting = new Set<string>()
+  /** Views that it knows: nodes by path. It may be behind. */
+  views: ReadonlyMap<PathName, readonly NodeId[]> = new Map()
+  epoch = 0
+
+  constructor(id: NodeId, wallClock: SkewedClock) {
+    this.id = id
+    this.wallClock = wallClock
+  }
+}
+
+class EventualWorld {
+  readonly #seed: number
+  readonly #random: SeededRandom
+  readonly #clock = new VirtualClock()
+  readonly #places: Place[] = []
+  readonly #paths: readonly PathName[]
+  #views: ReadonlyMap<PathName, readonly NodeId[]> = new Map()
+  #epoch = 0
+  /** From, to. */
+  readonly #cuts = new Set<string>()
+  #loss = 0
+  #calm = false
+  #requests = 0
+  #accepted = 0
+  #crashes = 0
+  /** Names of versions that were written, with their requests, and of those of them that somebody has replaced knowingly. */
+  readonly #written = new Map<string, string>()
+  readonly #replaced = new Set<string>()
+
+  constructor(seed: number) {
+    this.#seed = seed
+    this.#random = new SeededRandom(seed)
+    this.#paths = Array.from({ length: PATHS }, (_, index) => `path/${index}` as PathName)
+    const nodes = this.#random.int(3, 6)
+    for (let index = 0; index < nodes; index++) {
+      const hours = this.#random.chance(0.3) ? this.#random.int(-HOURS_OFF_MAX, HOURS_OFF_MAX) : 0
+      const skew = { aheadMs: hours * 3_600_000, drift: this.#random.between(-0.001, 0.001) }
+      this.#places.push(new Place(`n${index}` as NodeId, new SkewedClock({ world: this.#clock }, skew)))
+    }
+  }
+
+  async run(): Promise<EventualWorldReport> {
+    this.#changeViews()
+    for (const place of this.#places) this.#begin(place)
+    while (this.#clock.monotonicMs() < TROUBLE_MS) {
+      await this.#pass(this.#random.int(1, 400))
+      this.#act()
+    }
+    const collected = this.#total(node => node.replica.counts.collected)
+    const conflicts = this.#total(node => node.replica.table.counts.conflicts)
+    await this.#heal()
+    this.#judge()
+    return { accepted: this.#accepted, conflicts, collected, crashes: this.#crashes }
+  }
+
+  #act(): void {
+    const random = this.#random
+    const place = random.pick(this.#places)
+    const what = random.int(0, 99)
+    if (what < 60) void this.#request(place, random.pick(this.#paths), random.chance(0.3))
+    else if (what < 66) this.#cut()
+    else if (what < 72) this.#cuts.clear()
+    else if (what < 75) this.#loss = random.chance(0.5) ? random.between(0, 0.4) : 0
+    else if (what < 83) this.#crash(place)
+    else if (what < 88) this.#changeViews()
+    else if (what < 92) place.wallClock.jump(random.int(-3, 3) * 3_600_000)
+    else void place.node?.heal().catch(onlyRefusals)
+  }
+
+  async #pass(ms: number): Promise<void> {
+    await this.#clock.runSettled(this.#clock.monotonicMs() + ms)
+  }
+
+  /** A client asks at a node, which offers the change as EventualReplication does. */
+  async #request(entry: Place, path: PathName, isRemoval: boolean): Promise<void> {
+    if (entry.node === undefined) return
+    const request = `r${++this.#requests}`
+    const body = Buffer.from(request)
+    const content = { inline: body }
+    const digest = { size: body.length, sha256: body.toString('hex').padEnd(64, '0'), blockChecksums: [0] }
+    const file = isRemoval ? undefined : { body: { ...digest, content }, meta: { mediaType: 'text/plain' } }
+    const acceptance = { path, condition: 'none', request, file } as const
+    const replicas = entry.views.get(path) ?? []
+    const others = this.#random.shuffle(this.#places.map(({ id }) => id)).slice(0, 2)
+    for (const node of new Set([...replicas, ...others, entry.id])) {
+      try {
+        const accepted = await this.#peersOf(entry).ask(node, 'accept', acceptance)
+        if (accepted.kind !== 'done') return
+        this.#accepted++
+        return
+      } catch (error) {
+        onlyRefusals(error)
+      }
+    }
+  }
+
+  #cut(): void {
+    const side = new Set(this.#places.filter(() => this.#random.chance(0.5)).map(({ id }) => id))
+    const oneWay = this.#random.chance(0.3)
+    for (const { id: a } of this.#places)
+      for (const { id: b } of this.#places)
+        if (side.has(a) !== side.has(b) && (!oneWay || side.has(a))) this.#cuts.add(`${a} ${b}`)
+  }
+
+  /** Each path is kept by some nodes; who hears of it late is a superseded replica, or does not know that it is one. */
+  #changeViews(): void {
+    const random = this.#random
+    const views = new Map(this.#views)
+    for (const path of this.#paths) {
+      if (views.has(path) && !random.chance(0.4)) continue
+      const ids = random.shuffle(this.#places.map(({ id }) => id))
+      views.set(path, ids.slice(0, Math.min(COPIES, ids.length)))
+    }
+    this.#views = views
+    this.#epoch++
+    for (const place of this.#places) {
+      const epoch = this.#epoch
+      const learn = () => {
+        // What is newer is known already.
+        if (place.epoch > epoch) return
+        place.epoch = epoch
+        place.views = views
+        place.node?.syncing.viewsChanged()
+      }
+      this.#clock.after(random.chance(0.5) ? 1 : random.int(1, 8_000), learn)
+    }
+  }
+
+  #crash(place: Place): void {
+    if (place.node === undefined) return
+    this.#crashes++
+    place.node.close()
+    place.node = undefined
+    place.start++
+    place.accepting.clear()
+    this.#clock.after(this.#random.int(10, 6_000), () => this.#begin(place))
+  }
+
+  #begin(place: Place): void {
+    if (place.node !== undefined) return
+    const start = ++place.start
+    // A disk that was put back counts its starts from where it was: only the nonce tells them apart.
+    const nonce = Buffer.from(this.#random.bytes(8)).toString('hex')
+    const boot = { counter: this.#random.int(1, 2), nonce }
+    const env = this.#clock.env({
+      randomness: this.#random.fork(`${place.id}/${start}`),
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      clock: place.wallClock,
+    })
+    const keeps = (path: PathName) => place.views.get(path) ?? []
+    const byPosition = new Map(this.#paths.map(path => [identifierOfPath(path) as string, path]))
+    const replicasOf = (position: string) => keeps(byPosition.get(position) as PathName)
+    const isAlive = (id: NodeId) => this.#calm || !this.#cuts.has(`${place.id} ${id}`)
+    place.node = new EventualNode(
+      {
+        env,
+        store: this.#watched(place, start),
+        peers: this.#peersOf(place),
+        responsibility: {
+          self: place.id,
+          replicasOf,
+          // Each path is a range of its own.
+          ownRanges: () =>
+            this.#paths
+              .filter(path => keeps(path).includes(place.id))
+              .map(path => {
+                const hi = identifierOfPath(path)
+                const lo = before(hi)
+                const isHead = keeps(path).find(id => id === place.id || isAlive(id)) === place.id
+                return { id: `${path} ${keeps(path).join()}`, lo, hi, nodes: keeps(path), isHead }
+              }),
+          isAlive,
+          isGone: () => false,
+          copiesWanted: () => COPIES,
+        },
+      },
+      { actor: actorOf(place.id, boot) },
+    )
+    place.node.syncing.viewsChanged()
+  }
+
+  /** The disk: a batch takes its time, and is gone when the process ends before that. */
+  #watched(place: Place, start: number): ReplicaStore {
+    const { store } = place
+    const apply = async (batch: ReplicaBatch) => {
+      await this.#clock.sleep(this.#random.between(0.1, 4))
+      if (place.start !== start) return new Promise<never>(() => undefined)
+      for (const { path, record } of batch.records) {
+        const was = store.record(path)
+        this.#note(place, was && heldOf(was).record, record && heldOf(record).record)
+      }
+      await store.apply(batch)
+    }
+    return new Proxy(store, {
+      get: (target, name: keyof ReplicaStore) =>
+        name === 'apply' ? apply : (target[name] as CallableFunction).bind(target),
+    })
+  }
+
+  /** Which versions come into being, and which of them are replaced by somebody who has seen them. */
+  #note(place: Place, was: EventualRecord | undefined, is: EventualRecord | undefined): void {
+    const before = new Set(was?.outcomes.map(({ request }) => request))
+    const removal = is?.outcomes.find(
+      ({ request, file }) => file === undefined && !before.has(request) && place.accepting.has(request),
+    )
+    const { actor } = place.node?.replica.table.minting ?? {}
+    const added = is?.siblings.find(({ dot }) => dot.actor === actor && !this.#written.has(dotName(dot)))
+    for (const { dot, request } of is?.siblings ?? [])
+      if ((this.#written.get(dotName(dot)) ?? request) !== request)
+        throw this.#broken(`two writes are named ${dotName(dot)}`)
+    if (is === undefined || (removal ?? added) === undefined) return
+    if (removal !== undefined) place.accepting.delete(removal.request)
+    if (added !== undefined) this.#written.set(dotName(added.dot), added.request)
+    const left = new Set(is.siblings.map(({ dot }) => dotName(dot)))
+    for (const { dot } of was?.siblings ?? []) if (!left.has(dotName(dot))) this.#replaced.add(dotName(dot))
+  }
+
+  #peersOf(from: Place): EventualPeers {
+    return {
+      ask: (node, kind, ask) => this.#ask(from, node, kind, ask),
+      pushBody: async () => undefined,
+      pullBody: async () => undefined,
+    }
+  }
+
+  /** A question and its answer; either may be lost, and the question may be told once more, much later. */
+  #ask<Kind extends EventualAsk>(
+    from: Place,
+    to: NodeId,
+    kind: Kind,
+    ask: EventualAsks[Kind]['ask'],
+  ): Promise<EventualAsks[Kind]['answer']> {
+    const place = this.#places.find(({ id }) => id === to) as Place
+    const random = this.#random
+    const fails = (a: NodeId, b: NodeId) =>
+      a !== b && !this.#calm && (this.#cuts.has(`${a} ${b}`) || random.chance(this.#loss))
+    return new Promise((resolve, reject) => {
+      const silent = () => reject(new StoreError('UNAVAILABLE', 'No answer.'))
+      const timer = this.#clock.after(ANSWER_MS, silent)
+      const deliver = async () => {
+        if (place.node === undefined) return
+        if (kind === 'accept') place.accepting.add((ask as EventualAsks['accept']['ask']).request)
+        const answer = await place.node.answer(kind, ask).catch(onlyRefusals)
+        if (answer === undefined || fails(to, from.id)) return
+        this.#clock.after(random.between(0.2, 10), () => {
+          timer.cancel()
+          resolve(answer as EventualAsks[Kind]['answer'])
+        })
+      }
+      if (fails(from.id, to)) return
+      const delayMs =
+        from.id === to ? 0 : random.chance(0.02) && !this.#calm ? 2 * ANSWER_MS : random.between(0.2, 10)
+      this.#clock.after(delayMs, () => void deliver())
+      // A write that comes once more is that write; so the client's own request is left out here.
+      if (kind !== 'accept' && random.chance(0.05) && !this.#calm)
+        this.#clock.after(random.int(1, 20_000), () => void deliver())
+    })
+  }
+
+  async #heal(): Promise<void> {
+    this.#calm = true
+    this.#cuts.clear()
+    const untilMs = this.#clock.monotonicMs() + REST_MS
+    while (this.#clock.monotonicMs() < untilMs) {
+      for (const { node } of this.#places) void node?.heal().catch(onlyRefusals)
+      await this.#pass(10_000)
+    }
+  }
+
+  #judge(): void {
+    const standing = new Set<string>()
+    for (const path of this.#paths) {
+      const records = (this.#views.get(path) ?? []).map(id => {
+        const place = this.#places.find(one => one.id === id)
+        return place?.node?.replica.fetch(path)
+      })
+      const states = new Set(records.map(record => (record ? JSON.stringify(stateOf(record)) : 'none')))
+      if (states.size > 1) throw this.#broken(`replicas of ${path} differ: ${[...states].join(' ')}`)
+      for (const { dot } of records[0]?.siblings ?? []) standing.add(dotName(dot))
+    }
+    for (const { id, node } of this.#places) {
+      if (node === undefined) throw this.#broken(`${id} does not run`)
+      const { owed } = node.status()
+      if (owed > 0) throw this.#broken(`${id} still owes ${owed} records`)
+      for (const { record } of node.replica.table.within(WHOLE_RING)) {
+        const isOwn = this.#views.get(record.path)?.includes(id)
+        if (!isOwn && record.siblings.length > 0)
+          throw this.#broken(`${id} still keeps ${record.path} for others`)
+        if (record.siblings.length === 0)
+          throw this.#broken(`${id} still remembers that ${record.path} was removed`)
+      }
+    }
+    for (const dot of this.#replaced) if (standing.has(dot)) throw this.#broken(`${dot} came back`)
+    const isKnown = (dot: string) => standing.has(dot) || this.#replaced.has(dot)
+    // What two nodes have accepted for one request is one version.
+    const requests = new Set([...this.#written].filter(([dot]) => isKnown(dot)).map(([, request]) => request))
+    const tooMany = this.#total(node => node.replica.counts.siblingsDropped)
+    for (const [dot, request] of this.#written)
+      if (!isKnown(dot) && !requests.has(request) && tooMany === 0)
+        throw this.#broken(`${dot} is lost, and nobody has replaced it`)
+  }
+
+  #total(count: (node: EventualNode) => number): number {
+    return this.#places.reduce((sum, { node }) => sum + (node === undefined ? 0 : count(node)), 0)
+  }
+
+  #broken(what: string): InvariantBroken {
+    const atMs = Math.round(this.#clock.monotonicMs())
+    return new InvariantBroken(`Seed ${this.#seed}, at ${atMs} ms: ${what}`, '*')
+  }
+}
+
+function emptyStore(): MemoryReplicaStore {
+  return new MemoryReplicaStore({
+    putFile: () => undefined,
+    receiveBlob: () =>
+      Promise.reject(new StoreError('UNAVAILABLE', 'There are no large bodies in this world.')),
+    hasBlob: () => false,
+    dropBlob: () => undefined,
+    openBlob: () => undefined,
+  })
+}
+
+/** The position before another. */
+function before(position: ReturnType<typeof identifierOfPath>): typeof position {
+  return (BigInt(`0x${position}`) - 1n).toString(16).padStart(40, '0') as typeof position
+}
+
+function onlyRefusals(error: unknown): undefined {
+  if (errorCode(error) === undefined) throw error
+  return undefined
+}

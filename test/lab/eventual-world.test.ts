@@ -1,0 +1,15 @@
+import t from 'tap'
+import { runEventualWorld } from '../../src/lab/simulator/eventual-world.ts'
+
+/** Worlds that each change is tried in. */
+const SEEDS = Number(process.env.TEST_EVENTUAL_SEEDS ?? 25)
+
+t.test('nothing is lost unseen and nothing comes back, in any of these worlds', async t => {
+  const all = { accepted: 0, conflicts: 0, collected: 0, crashes: 0 }
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const report = await runEventualWorld(seed)
+    for (const name of ['accepted', 'conflicts', 'collected', 'crashes'] as const) all[name] += report[name]
+  }
+  t.comment(JSON.stringify(all))
+  for (const [name, count] of Object.entries(all)) t.ok(count > 0, `there was some of ${name}`)
+})
