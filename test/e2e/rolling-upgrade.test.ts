@@ -1,6 +1,6 @@
 /**
  * A network that is upgraded node by node while files are put and read: three nodes that speak the fourth version of the
- * peer protocol are stopped and come back, one after the other, as programs that speak the fifth one.
+ * peer protocol are stopped and come back, one after the other, as programs that speak the fifth one. What is replaced and removed meanwhile is in the trash.
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -108,6 +108,13 @@ t.test('three nodes are upgraded one by one while files are put and read', async
     await settled(urls())
     down = -1
     await progress()
+    // Of nodes of both versions one replaces and one removes what the other has written.
+    const [here, next] = [urls()[index], urls()[(index + 1) % 3]]
+    for (const name of ['replaced', 'removed'])
+      t.ok((await answerOf(`${here}/put/slip/${name}-${index}`, { method: 'PUT', body: 'before' })).ok)
+    const replace = `${next}/put/slip/replaced-${index}?overwrite=true`
+    t.ok((await answerOf(replace, { method: 'PUT', body: 'after' })).ok)
+    t.ok((await answerOf(`${next}/remove/slip/removed-${index}`, { method: 'DELETE' })).ok)
     // What both versions have works between them; a node that is too busy to answer is asked again.
     const checksAll = async () => {
       const words = await verify((nodes[index] as RunningNode).url)
@@ -119,6 +126,22 @@ t.test('three nodes are upgraded one by one while files are put and read', async
   await client.end()
   for (const path of client.written)
     for (const url of urls()) t.equal(await (await fetch(`${url}/get/${path}`)).text(), path)
+  const slips = ['removed-0', 'removed-1', 'removed-2', 'replaced-0', 'replaced-1', 'replaced-2']
+  for (const url of urls()) {
+    const { versions } = JSON.parse((await answerOf(`${url}/trash?prefix=slip/`)).text) as {
+      versions: { path: string }[]
+    }
+    t.same(
+      versions.map(({ path }) => path),
+      slips.map(name => `slip/${name}`),
+      'every node shows the same trash',
+    )
+  }
+  for (const name of slips) {
+    const body = JSON.stringify({ path: `slip/${name}`, overwrite: true })
+    t.ok((await answerOf(`${urls()[0]}/trash/restore`, { method: 'POST', body })).ok)
+    t.equal((await answerOf(`${urls()[1]}/get/slip/${name}`)).text, 'before')
+  }
   const speakTheNewVersion = async () => {
     for (const url of urls()) await (await fetch(`${url}/overlay`)).text()
     return nodes.every(({ node }, index) => {
