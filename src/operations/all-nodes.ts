@@ -34,8 +34,10 @@ import type { AskedNode, Asking } from './asking.ts'
 import { Copies, type CopiesComponents, type Learnt } from './copies.ts'
 import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
 import { isFreeOf, mergeRanges, type OverlayRange, ownRanges } from './overlay.ts'
+import { arcsHere } from './own-part.ts'
 import type { Recoveries } from './recoveries.ts'
 import { carryOut, planRecovery, type RecoveryComponents, type RecoveryPlan } from './recovery.ts'
+import { RingWalk } from './ring-walk.ts'
 
 /** One question to a node that was named for a resuming one, and the pauses between two rounds of them, ms. */
 const MEET_TIMEOUT_MS = 2_000
@@ -88,6 +90,7 @@ export interface AllNodesComponents {
 export class AllNodes {
   readonly copies: Copies
   readonly #components: AllNodesComponents
+  readonly #walk: RingWalk
   #verifying = false
   /** Whose turn it is to pass something on. */
   #turn = 0
@@ -95,6 +98,11 @@ export class AllNodes {
   constructor(components: AllNodesComponents) {
     this.#components = components
     const askEach: CopiesComponents['askEach'] = (asked, nodes) => this.#askEach(asked, { dead: true }, nodes)
+    this.#walk = new RingWalk({
+      members: components.members,
+      known: components.driver.known,
+      askEach: (nodes, asked) => this.#askEach(asked, { dead: false }, nodes),
+    })
     this.copies = new Copies({ ...components, askEach })
   }
 
@@ -152,7 +160,9 @@ export class AllNodes {
 
   /** The parts of a list, and who gave none; whether one is missed shows when the ranges do not cover the ring. */
   async list(ask: ListAsk): Promise<{ parts: ListAnswer[]; silent: readonly AskedNode[] }> {
-    const { answers, silent } = await this.#askEach<ListAnswer>({ kind: 'list', ...ask })
+    const here = arcsHere(this.#components.driver.known)
+    const asked = { kind: 'list', ...ask } as const
+    const { answers, silent } = await this.#walk.ask<ListAnswer>(asked, here, ({ arcs }) => arcs)
     return { parts: answers.map(([, answer]) => answer), silent }
   }
 
@@ -160,7 +170,9 @@ export class AllNodes {
   async overlay(): Promise<{ ranges: OverlayRange[]; vitals: ReadonlyMap<NodeId, Vitals> }> {
     const { members, vitals } = this.#components
     const own: RangesAnswer = { ranges: await this.#ownRanges(), vitals: vitals?.() }
-    const words = [[members.self.nodeId, own] as const, ...(await this.#ranges())]
+    const asked = { kind: 'ranges' } as const
+    const others = await this.#walk.ask<RangesAnswer>(asked, own.ranges, ({ ranges }) => ranges)
+    const words = [[members.self.nodeId, own] as const, ...others.answers]
     const said = words.map(([node, answer]) => [node, vitalsIn(answer.vitals)] as const)
     return {
       ranges: mergeRanges(words.map(([node, { ranges }]) => [node, ranges])),
@@ -360,7 +372,7 @@ export class AllNodes {
   #askEach<Answer>(
     asked: PeerCall,
     options: { readonly dead: boolean; readonly timeoutMs?: number } = { dead: false },
-    others: readonly MapRecord[] = this.#components.members.others(),
+    others: readonly AskedNode[] = this.#components.members.others(),
   ) {
     return this.#components.asking.askEach<Answer>(others, asked, options)
   }

@@ -39,6 +39,12 @@ export function identifiersOfAddress(address: Address, virtualNodes: number): Id
   return Array.from({ length: virtualNodes }, (_, i) => sha1(i === 0 ? address : `${address}#${i}`))
 }
 
+/** The next position clockwise. */
+export function identifierAfter(identifier: Identifier): Identifier {
+  const next = (BigInt(`0x${identifier}`) + 1n) % RING_SIZE
+  return next.toString(16).padStart(40, '0') as Identifier
+}
+
 /** Hexadecimal digits of an identifier that fit exactly into a number: 13 of them are 52 bits. */
 const PREFIX_DIGITS = 13
 

@@ -8,6 +8,7 @@ import type { Machine } from '../../src/replication/chain/machine-parts.ts'
 import { networkViewOf } from '../../src/replication/chain/network-view.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
+import { RangeTable } from '../../src/views/range-table.ts'
 
 const record = (name: string): MapRecord => ({
   nodeId: name as NodeId,
@@ -20,7 +21,7 @@ const record = (name: string): MapRecord => ({
 
 const driverWith = (machine: object) => ({
   fault: undefined,
-  known: networkViewOf(() => machine as Machine),
+  known: networkViewOf(() => ({ table: new RangeTable(), ...machine }) as Machine),
 })
 
 /** This node is `a`; the others answer as `answer` says. */
@@ -37,6 +38,7 @@ function allNodes(
     others: () => others.map(record),
     learn: (records: MapRecord[]) => learned.push(...records),
     changeSelf: () => record('a'),
+    addressOf: () => undefined,
   }
   let looks = 0
   const { signal } = new AbortController()
