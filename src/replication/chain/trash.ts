@@ -101,12 +101,14 @@ export function takeTrash(
   const { path, position, trash } = record
   if (trash === undefined) return record
   const own = m.records.get(path, position)
+  // These lie beside the record that is replaced: to look each of them up would make an overwrite the dearer, the more the path has.
+  const had = new Set(own?.trash)
   const names: TrashName[] = []
   const added: ChainRecord[] = []
   for (const name of trash) {
     const at = trashPathOf(path, name)
     const made = trashed(own, name)
-    const isHere = made === undefined && m.records.get(at, position) !== undefined
+    const isHere = made === undefined && (had.has(name) || m.records.get(at, position) !== undefined)
     const version = isHere ? undefined : (made ?? carried?.find(one => one.path === at))
     if (version !== undefined) added.push({ ...version, position })
     if (isHere || version !== undefined) names.push(name)

@@ -88,6 +88,27 @@ t.test('a record never stands without what its trash names, whatever is lost on 
   for (const name of NODES) t.same(trashAt(bench, name, 'a'), ['w1', 'w2'], name)
 })
 
+t.test('an overwrite looks up no more of the trash, however much the path has', async t => {
+  const bench = new Bench({ nodes: NODES, settings })
+  const records = NODES.map(name => bench.machine(name).records)
+  let looked = 0
+  for (const table of records) {
+    const get = table.get.bind(table)
+    table.get = (at, position) => {
+      if (trashedAt(at) !== undefined) looked++
+      return get(at, position)
+    }
+  }
+  const counts: number[] = []
+  for (let number = 0; number < TRASH_PER_PATH_MAX; number++) {
+    looked = 0
+    bench.put('n1', `w${number}`, 'a')
+    counts.push(looked)
+  }
+  t.equal(trashAt(bench, 'n3', 'a').length, TRASH_PER_PATH_MAX - 1)
+  t.equal(counts.at(-1), counts[2], `${counts}`)
+})
+
 t.test('large bodies stay while the trash names them, and no longer', async t => {
   const bench = new Bench({ nodes: NODES, settings })
   const has = (name: string, blob: string) => bench.machine(name).blobs.has(blob as BlobId)
