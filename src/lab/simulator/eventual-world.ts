@@ -105,10 +105,10 @@ class EventualWorld {
       await this.#pass(this.#random.int(1, 400))
       this.#act()
     }
-    const collected = this.#total(node => node.replica.counts.collected)
     const conflicts = this.#total(node => node.replica.table.counts.conflicts)
     await this.#heal()
     this.#judge()
+    const collected = this.#total(node => node.replica.counts.collected)
     return { accepted: this.#accepted, conflicts, collected, crashes: this.#crashes }
   }
 
