@@ -4,6 +4,7 @@
 import type { Mutant } from '../mutant.ts'
 import { CHAIN_REQUEST_MUTANTS } from './chain-requests.ts'
 import { CHAIN_VIEW_MUTANTS } from './chain-views.ts'
+import { EVENTUAL_MUTANTS } from './eventual.ts'
 import { NETWORK_MUTANTS } from './network.ts'
 import { VIEW_MUTANTS } from './views.ts'
 import { WORLD_MUTANTS } from './worlds.ts'
@@ -13,5 +14,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...CHAIN_VIEW_MUTANTS,
   ...CHAIN_REQUEST_MUTANTS,
   ...NETWORK_MUTANTS,
+  ...EVENTUAL_MUTANTS,
   ...WORLD_MUTANTS,
 ]

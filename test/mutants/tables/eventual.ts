@@ -1,0 +1,80 @@
+/**
+ * The guards of the model with eventual consistency.
+ */
+import type { Mutant } from '../mutant.ts'
+
+const WORLDS = ['test/lab/eventual-world.test.ts']
+
+export const EVENTUAL_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'span-over-a-break',
+    file: 'src/replication/eventual/dot.ts',
+    find: 'latest[1] > since ? latest[0] : n',
+    replace: 'latest[1] > -1 ? latest[0] : n',
+    loss: 'a write that a node gave away and forgot counts as seen, and is lost',
+  },
+  {
+    id: 'merge-without-context',
+    file: 'src/replication/eventual/eventual-record.ts',
+    find: 'return covers(other.seen, sibling.dot) ? [] : [sibling]',
+    replace: 'return [sibling]',
+    loss: 'what was replaced or removed comes back',
+  },
+  {
+    id: 'left-out-by-stamp',
+    file: 'src/replication/eventual/eventual-record.ts',
+    find: 'for (const sibling of [...record.siblings].sort(byName))',
+    replace: 'for (const sibling of [...record.siblings].sort(newestFirst))',
+    loss: 'two nodes each leave out what the other keeps, and both are lost',
+  },
+  {
+    id: 'stamps-not-bounded',
+    file: 'src/replication/eventual/hybrid-clock.ts',
+    find: 'Math.min(stamp, (Math.floor(nowMs) + AHEAD_MS_MAX) * TICKS_PER_MS)',
+    replace: 'stamp',
+    loss: 'a clock that is hours ahead is preferred for hours',
+  },
+  {
+    id: 'dots-without-a-start',
+    file: 'src/replication/eventual/dot.ts',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text.
+    find: '/${bootName(boot)}` as Actor',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text.
+    replace: '/${bootName(boot).slice(0, 1)}` as Actor',
+    loss: 'a node that starts again names two writes alike',
+    tests: WORLDS,
+  },
+  {
+    id: 'hint-dropped-with-a-suspect',
+    file: 'src/replication/eventual/passing.ts',
+    find: 'if (this.#components.responsibility.isGone(node)) {',
+    replace: 'if (!this.#components.responsibility.isAlive(node)) {',
+    loss: 'what is owed to a node that does not answer is forgotten',
+    tests: WORLDS,
+  },
+  {
+    id: 'late-records-taken',
+    file: 'src/replication/eventual/eventual-replica.ts',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text.
+    find: ':${this.#forgotten}` as Memory',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text.
+    replace: ':${this.#forgotten > -1}` as Memory',
+    loss: 'what was removed and collected comes back with a late message',
+  },
+  {
+    id: 'holders-not-asked',
+    file: 'src/replication/eventual/collecting.ts',
+    find: 'for (const node of holders.get(record.path) ?? []) {',
+    replace: 'for (const node of responsibility.replicasOf(record.position)) {',
+    loss: 'a former replica brings back what was removed',
+    tests: WORLDS,
+  },
+  {
+    id: 'replaced-in-place-of-merged',
+    file: 'src/replication/eventual/eventual-replica.ts',
+    find: 'const merged = merge(now.record, heard, gone => this.#tooMany(path, gone))',
+    replace: 'const merged = { ...heard, holders: merge(now.record, heard).holders }',
+    loss: 'what another node sends takes the place of what is here',
+    tests: WORLDS,
+  },
+]

@@ -1,0 +1,42 @@
+import t from 'tap'
+import { realEnv } from '../../../src/env.ts'
+import type { Actor } from '../../../src/replication/eventual/dot.ts'
+import { stateOf } from '../../../src/replication/eventual/eventual-record.ts'
+import { EventualReplica } from '../../../src/replication/eventual/eventual-replica.ts'
+import type { NodeId } from '../../../src/ring/identifier.ts'
+import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
+import { PATH, Writer } from './records.ts'
+
+function replica(): EventualReplica {
+  const env = realEnv()
+  const self = 'x' as NodeId
+  const responsibility = {
+    self,
+    replicasOf: () => [self],
+    ownRanges: () => [],
+    isAlive: () => true,
+    isGone: () => false,
+    copiesWanted: () => 1,
+  }
+  const { replica: store } = new MemoryStorage({ env })
+  return new EventualReplica(
+    { env, store, responsibility, changed: () => undefined },
+    { actor: 'x/1' as Actor },
+  )
+}
+
+t.test('what was sent before a tombstone was forgotten does not come in after that', async t => {
+  const here = replica()
+  const a = new Writer('a/1')
+  a.put(10_000)
+  const late = { records: [a.record], memory: here.memory }
+  a.remove(20_000)
+  await here.confirm({ records: [a.record] })
+  const held = here.fetch(PATH)
+  t.ok(held)
+  await here.collected({ collected: [[PATH, stateOf(held ?? a.record)]] })
+  t.equal(here.fetch(PATH), undefined)
+  t.same((await here.take(late)).stale, [PATH])
+  t.equal(here.fetch(PATH), undefined)
+  t.same((await here.take({ ...late, memory: here.memory })).stale, [])
+})
