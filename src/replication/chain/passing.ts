@@ -31,7 +31,7 @@ import { sealedView } from './finishing.ts'
 import { activate, type Installing } from './installing.ts'
 import { probe } from './liveness.ts'
 import { blobOf, dropRecord, putRecord, putView, send, setTimer } from './machine-state.ts'
-import type { MessageOf, Tag } from './messages.ts'
+import type { BlobRef, MessageOf, Tag } from './messages.ts'
 import { isOver, type Moment } from './outcomes.ts'
 import { momentOf, type RangeTimes, withTime } from './range-time.ts'
 import { withoutTrash } from './record-table.ts'
@@ -83,8 +83,8 @@ export function onPass(m: Passing, from: NodeId, message: MessageOf<'pass'>): vo
     state = m.views.get(message.viewId) ?? state
   }
   const chain = chainOf(m, state)
-  const blob = blobOf(record)
-  if (blob !== undefined && !m.blobs.has(blob.blobId)) {
+  const blob = lackedBody(m, state, message)
+  if (blob !== undefined) {
     // Who has passed it on has it, and so have those before: a link may carry no bodies.
     const upstream = state.view.replicas.slice(0, state.view.replicas.indexOf(m.self))
     const isAskedFor = chain.blocked.has(blob.blobId)
@@ -111,6 +111,20 @@ export function onPass(m: Passing, from: NodeId, message: MessageOf<'pass'>): vo
   } else if (order === 0) {
     passFurther(m, state, record, message.trash)
   }
+}
+
+/**
+ * A body without which a record is not taken: its own, or that of a version which it has replaced before all had that one. With the
+ * record that version is acknowledged, and from then on it can be restored.
+ */
+function lackedBody(
+  m: Passing,
+  { view }: ViewState,
+  { record, trash = [], cleanSeq }: MessageOf<'pass'>,
+): BlobRef | undefined {
+  const isOpen = ({ version }: ChainRecord) => version.epoch === view.epoch && version.seq > cleanSeq
+  const bodies = [record, ...trash.filter(isOpen)].map(blobOf)
+  return bodies.find(blob => blob !== undefined && !m.blobs.has(blob.blobId))
 }
 
 function passFurther(

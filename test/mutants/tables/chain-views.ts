@@ -107,9 +107,18 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'pass-without-body',
     file: 'src/replication/chain/passing.ts',
-    find: 'if (blob !== undefined && !m.blobs.has(blob.blobId)) {',
-    replace: 'if (false as boolean) {',
+    find: 'const bodies = [record, ...trash.filter(isOpen)].map(blobOf)',
+    replace: 'const bodies = trash.filter(isOpen).map(blobOf)',
     loss: 'a record is acknowledged where its body is missing',
+    seeds: 300,
+  },
+  {
+    id: 'pass-without-replaced-body',
+    file: 'src/replication/chain/passing.ts',
+    find: 'const bodies = [record, ...trash.filter(isOpen)].map(blobOf)',
+    replace: 'const bodies = [record].map(blobOf)',
+    loss: 'what was replaced can be restored by the head alone',
+    tests: ['test/replication/chain/trash.test.ts'],
     seeds: 300,
   },
   {

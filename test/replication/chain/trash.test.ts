@@ -109,6 +109,28 @@ t.test('an overwrite looks up no more of the trash, however much the path has', 
   t.equal(counts.at(-1), counts[2], `${counts}`)
 })
 
+t.test(
+  'a body that was replaced before all had it is at all of them before that is acknowledged',
+  async t => {
+    const bench = new Bench({ nodes: NODES, settings })
+    const hasFirst = () => NODES.filter(name => bench.machine(name).blobs.has('b1' as BlobId))
+    bench.lose = ({ to, message }) => to === 'n2' && message.kind === 'pass'
+    bench.put('n1', 'w1', 'a', 'none', large('b1'))
+    for (const name of ['n2', 'n3']) bench.machine(name).blobs.delete('b1' as BlobId)
+    bench.lose = () => false
+    bench.put('n1', 'w2', 'a', 'none', large('b2'))
+    bench.lose = ({ message }) => message.kind === 'blob'
+    bench.fire('resend')
+    t.same(hasFirst(), ['n1'])
+    t.equal(bench.answers.get('w1'), undefined, 'only the head could restore it')
+    t.equal(bench.answers.get('w2'), undefined)
+    bench.lose = () => false
+    for (let turn = 0; turn < 3; turn++) bench.fire('resend')
+    for (const id of ['w1', 'w2']) t.match(bench.answers.get(id), { kind: 'done' })
+    t.same(hasFirst(), NODES)
+  },
+)
+
 t.test('large bodies stay while the trash names them, and no longer', async t => {
   const bench = new Bench({ nodes: NODES, settings })
   const has = (name: string, blob: string) => bench.machine(name).blobs.has(blob as BlobId)
