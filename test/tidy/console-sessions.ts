@@ -47,20 +47,24 @@ function commandsOf(text: string): string[] {
 
 /** Replaces what is another each time: dates, durations, and what follows from the places of nodes on the ring. */
 export function comparable(text: string): string {
-  return text
-    .replace(
-      /("(?:replicas|chain)":|^ring-chain: |^(?:owner|replicas|visited) +)\S.*?(?=\]|$)/gm,
-      '$1(nodes)',
-    )
-    .replace(/"range":\{[^}]*\}/g, '"range":(range)')
-    .replace(/^(ring-range|ring-network): .*$/gm, '$1: (ring)')
-    .replace(/^ring-hops: \d+/gm, 'ring-hops: (hops)')
-    .replace(/(\\?"|"epoch":)\d+(?=\.\d+-[0-9a-f]{8}|,"seq")/g, '$1(epoch)')
-    .replace(/("\(epoch\)\.|"seq":)\d+/g, '$1(number)')
-    .replace(/"version":"\d+\.\d+"/g, '"version":"(epoch).(number)"')
-    .replace(/^(127\.0\.0\.1:\d+) .*head of.*$/gm, '(node) (part of the ring)')
-    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '(date)')
-    .replace(/\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, '(date)')
+  return (
+    text
+      .replace(
+        /("(?:replicas|chain)":|^ring-chain: |^(?:owner|replicas|visited) +)\S.*?(?=\]|$)/gm,
+        '$1(nodes)',
+      )
+      .replace(/"range":\{[^}]*\}/g, '"range":(range)')
+      .replace(/^(ring-range|ring-network): .*$/gm, '$1: (ring)')
+      .replace(/^ring-hops: \d+/gm, 'ring-hops: (hops)')
+      .replace(/(\\?"|"epoch":)\d+(?=\.\d+-[0-9a-f]{8}|,"seq")/g, '$1(epoch)')
+      .replace(/("\(epoch\)\.|"seq":)\d+/g, '$1(number)')
+      // A copy that a node has given away stays with it for some time.
+      .replace(/^(\d+ ranges, \d+ files), \d+ B read/gm, '$1, (bytes) read')
+      .replace(/"version":"\d+\.\d+"/g, '"version":"(epoch).(number)"')
+      .replace(/^(127\.0\.0\.1:\d+) .*head of.*$/gm, '(node) (part of the ring)')
+      .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '(date)')
+      .replace(/\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, '(date)')
+  )
 }
 
 /** Longest page, ms: its commands are small, and the machine may be busy. */
