@@ -7,7 +7,7 @@ import { errorCode, StoreError } from '../../errors.ts'
 import { type Address, type Identifier, identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Condition } from '../replication.ts'
-import type { EventualPeers, Responsibility } from './eventual-calls.ts'
+import type { EventualPeers, Memory, Responsibility } from './eventual-calls.ts'
 import type { EventualNode } from './eventual-node.ts'
 import { type EventualRecord, merge } from './eventual-record.ts'
 import { namesOthers } from './eventual-replica.ts'
@@ -20,6 +20,9 @@ const OTHERS_MAX = 4
 
 /** Who gave files whose large bodies may lie nowhere else yet. */
 const GIVERS_MAX = 1_000
+
+/** Asks for a node's memory. */
+const NOTHING_TOLD = { records: [], memory: '' as Memory }
 
 export interface FindingComponents {
   readonly env: Env
@@ -133,25 +136,35 @@ export class Finding {
     if (typeof condition === 'string') return
     const { peers, node, responsibility } = this.#components
     const position = identifierOfPath(path)
-    const gathered = await this.gather(path)
+    await this.reach(path, position)
     const [head] = this.takers(position)
-    if (gathered === undefined || head === undefined) return
-    if (head === this.#self) {
-      const own = node.replica.fetch(path)
-      if (own === undefined || namesOthers(own, condition)) await this.#give(gathered)
-    } else if (responsibility.isAlive(head)) {
-      const { record } = await peers.ask(head, 'fetch', { path }).catch(silence)
-      if (record !== undefined && !namesOthers(record, condition)) return
-      await this.#give(gathered)
-      await peers.ask(head, 'take', { records: [gathered], memory: node.replica.memory }).catch(silence)
+    if (head === undefined) return
+    const isHere = head === this.#self
+    if (!isHere && !responsibility.isAlive(head)) return
+    try {
+      // What is gathered counts only where nothing was forgotten since then.
+      const own = node.replica.memory
+      const { memory } = isHere ? { memory: own } : await peers.ask(head, 'take', NOTHING_TOLD)
+      const gathered = await this.gather(path)
+      if (gathered === undefined) return
+      const known = isHere ? node.replica.fetch(path) : (await peers.ask(head, 'fetch', { path })).record
+      if (known !== undefined && !namesOthers(known, condition)) return
+      if (responsibility.replicasOf(position).includes(this.#self))
+        await node.syncing.takeIn(this.#giverNear(gathered), gathered, own)
+      if (!isHere) await this.#give(head, gathered, memory)
+    } catch (error) {
+      // The one that takes the change judges it by what it has.
+      if (errorCode(error) === undefined) throw error
     }
   }
 
-  /** Takes in here what was gathered, as somebody who keeps the path or hands it over. */
-  async #give(record: EventualRecord): Promise<void> {
-    const { node, responsibility } = this.#components
-    if (!responsibility.replicasOf(record.position).includes(this.#self)) return
-    await node.syncing.takeIn(this.#giverNear(record), record, node.replica.memory).catch(silence)
+  /** The large bodies come first. @throws StoreError FILE_NOT_FOUND when one of them is not here. */
+  async #give(node: NodeId, record: EventualRecord, memory: Memory): Promise<void> {
+    const { peers } = this.#components
+    const { lacking } = await peers.ask(node, 'take', { records: [record], memory })
+    if (lacking.length === 0) return
+    for (const [, blob] of lacking) await peers.pushBody(node, blob)
+    await peers.ask(node, 'take', { records: [record], memory })
   }
 
   #giverNear({ path, position }: EventualRecord): NodeId {

@@ -1,0 +1,90 @@
+import t from 'tap'
+import { type Env, realEnv } from '../../../src/env.ts'
+import { StoreError } from '../../../src/errors.ts'
+import type { Actor } from '../../../src/replication/eventual/dot.ts'
+import type { Acceptance, EventualPeers } from '../../../src/replication/eventual/eventual-calls.ts'
+import { EventualNode } from '../../../src/replication/eventual/eventual-node.ts'
+import { etagOfSibling } from '../../../src/replication/eventual/eventual-record.ts'
+import { Finding } from '../../../src/replication/eventual/finding.ts'
+import type { NodeId } from '../../../src/ring/identifier.ts'
+import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
+import type { ETag } from '../../../src/storage/record.ts'
+import { PATH } from './records.ts'
+
+const REPLICAS = ['head', 'other'] as NodeId[]
+
+/** Three nodes, of which `entry` keeps nothing; nothing is passed on by itself, since no timer fires. */
+function three() {
+  const nodes = new Map<NodeId, EventualNode>()
+  const never = () => ({ cancel: () => undefined })
+  const real = realEnv()
+  const env: Env = { ...real, timers: { ...real.timers, after: never, soon: () => undefined } }
+  const peers: EventualPeers = {
+    ask: async (node, kind, ask) => {
+      const found = nodes.get(node)
+      if (found === undefined) throw new StoreError('UNAVAILABLE', 'It is not there.')
+      return found.answer(kind, ask)
+    },
+    pushBody: async () => undefined,
+    pullBody: async () => undefined,
+  }
+  const responsibilityOf = (self: NodeId) => ({
+    self,
+    replicasOf: () => REPLICAS,
+    ownRanges: () => [],
+    isAlive: () => true,
+    isGone: () => false,
+    copiesWanted: () => 2,
+  })
+  for (const self of [...REPLICAS, 'entry' as NodeId]) {
+    const { replica: store } = new MemoryStorage({ env })
+    const parts = { env, store, peers, responsibility: responsibilityOf(self) }
+    nodes.set(self, new EventualNode(parts, { actor: `${self}/1` as Actor }))
+  }
+  const at = (name: string) => nodes.get(name as NodeId) as EventualNode
+  const findingAt = (name: string) =>
+    new Finding({
+      env,
+      node: at(name),
+      peers,
+      responsibility: responsibilityOf(name as NodeId),
+      lookup: async () => [],
+      following: () => REPLICAS,
+    })
+  return { at, findingAt }
+}
+
+function change(request: string, text: string): Acceptance {
+  const bytes = Buffer.from(text)
+  const body = { size: bytes.length, sha256: 'a'.repeat(64), blockChecksums: [0], content: { inline: bytes } }
+  return { path: PATH, condition: 'none', request, file: { body, meta: { mediaType: 'text/plain' } } }
+}
+
+for (const entry of ['entry', 'head', 'other'])
+  t.test(
+    `versions that a change names are known where it is taken, when it comes in at ${entry}`,
+    async t => {
+      const { at, findingAt } = three()
+      await at('head').replica.accept(change('1', 'one'))
+      await at('other').replica.accept(change('2', 'two'))
+      const finding = findingAt(entry)
+      const etags = ((await finding.gather(PATH))?.siblings ?? []).map(etagOfSibling)
+      t.equal(etags.length, 2)
+      t.equal(at('head').replica.fetch(PATH)?.siblings.length, 1)
+      await finding.gatherNamed(PATH, { etags })
+      t.equal(at('head').replica.fetch(PATH)?.siblings.length, 2)
+      const settled = await at('head').replica.accept({ ...change('3', 'both'), condition: { etags } })
+      t.match(settled, { kind: 'done', replaced: true })
+      t.equal(at('head').replica.fetch(PATH)?.siblings.length, 1)
+    },
+  )
+
+t.test('what cannot be gathered leaves the judgement to the one that takes the change', async t => {
+  const { at, findingAt } = three()
+  await at('head').replica.accept(change('1', 'one'))
+  const finding = findingAt('entry')
+  const condition = { etags: ['"9.9-00000000"' as ETag] }
+  await finding.gatherNamed(PATH, condition)
+  const refused = await at('head').replica.accept({ ...change('2', 'two'), condition })
+  t.same(refused, { kind: 'refused', because: 'condition' })
+})
