@@ -23,9 +23,16 @@ import { StoreError } from './errors.ts'
 import { GOSSIP_DEFAULTS, type GossipSettings, parseGossipSettings } from './membership/gossip/settings.ts'
 import { parseQuantity, type Unit } from './quantity.ts'
 import { parsePort, readS3Config } from './read-s3-config.ts'
-import { addressOfTarget, parseTarget } from './ring/address.ts'
+import { addressOfTarget, isLoopback, parseTarget } from './ring/address.ts'
 import type { Address } from './ring/identifier.ts'
-import { longFlag, SECRET_LENGTH_MIN, SETTINGS, type Setting, type SettingName } from './settings.ts'
+import {
+  longFlag,
+  MEANINGLESS,
+  SECRET_LENGTH_MIN,
+  SETTINGS,
+  type Setting,
+  type SettingName,
+} from './settings.ts'
 
 type Find = (name: SettingName) => Found | undefined
 
@@ -198,8 +205,8 @@ function readWish(find: Find): NodeConfig['wish'] {
   }
   const consistency = find('consistency') && readChoice('consistency', find, CONSISTENCIES)
   const conflicts = find('conflicts') && readChoice('conflicts', find, CONFLICTS)
-  if (conflicts !== undefined && consistency === 'chain')
-    throw refusal('--conflicts is for networks with --consistency eventual; a chain has no conflicts.')
+  const useless = consistency && MEANINGLESS[consistency].map(find).find(found => found && found.text !== '0')
+  if (useless) throw refusal(`${useless.label} has no meaning with --consistency ${consistency}.`)
   return { ...wish, ...(consistency && { consistency }), ...(conflicts && { conflicts }) }
 }
 
@@ -300,12 +307,6 @@ function refuseOpenToAll(
       )
     }
   }
-}
-
-/** True for names and addresses that only this machine reaches. */
-export function isLoopback(host: string): boolean {
-  const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase()
-  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name)
 }
 
 function readDataDirectory(find: Find, port: number): string | undefined {

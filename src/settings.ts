@@ -329,6 +329,12 @@ export const SETTINGS = {
   },
 } as const satisfies Record<string, Setting>
 
+/** Settings that mean nothing in a network with that consistency. */
+export const MEANINGLESS = {
+  chain: ['conflicts'],
+  eventual: ['minReplicas', 'trash', 'trashShare'],
+} as const satisfies Record<(typeof CONSISTENCIES)[number], readonly (keyof typeof SETTINGS)[]>
+
 export type SettingName = keyof typeof SETTINGS
 
 /** The flag of a setting as a user writes it: `--max-file-size`. */

@@ -6,7 +6,7 @@ import t from 'tap'
 import { type Env, realEnv } from '../src/env.ts'
 import { addressOf } from '../src/listen.ts'
 import { StoreNode } from '../src/node.ts'
-import { readNodeConfig } from '../src/read-config.ts'
+import { type Flags, readNodeConfig } from '../src/read-config.ts'
 import { freePort } from './e2e/harness.ts'
 import { runningNode, settled } from './running-node.ts'
 
@@ -53,6 +53,16 @@ t.test('a node that was told of no boot node says how the first one is started',
   }
   t.equal(await waits(true), 'waiting for the boot node')
   t.match(await waits(false), /none was named.*the first node of a network takes -b with its own port/)
+})
+
+t.test('a network with eventual consistency promises no trash', async t => {
+  const trashOf = async (flags: Flags) => {
+    const { url } = await runningNode(t, flags)
+    return ((await (await fetch(`${url}/access`)).json()) as { trash: boolean }).trash
+  }
+  t.equal(await trashOf({}), true)
+  t.equal(await trashOf({ trash: '0' }), false)
+  t.equal(await trashOf({ consistency: 'eventual' }), false)
 })
 
 t.test('the advertised address is the one in replies', async t => {

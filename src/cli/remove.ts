@@ -24,7 +24,9 @@ export function addRemoveCommand(program: Command, session: Session): void {
     .command('remove')
     .alias('rm')
     .summary('remove files')
-    .description('Removes files. They are in the trash for a while: see "altered-chord trash".')
+    .description(
+      'Removes files. They are in the trash for a while, unless the network has none: see "altered-chord trash".',
+    )
     .argument('<path...>', 'paths, or patterns such as "photos/*.jpg"')
     .option('-r, --recursive', 'remove everything below each PATH; on a terminal it asks first')
     .option('--yes', 'do not ask')

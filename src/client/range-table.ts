@@ -2,8 +2,7 @@
  * Which range of the ring a client believes a key to lie in, and who answers there. A belief that is wrong costs a
  * step from node to node, never a wrong answer: every node serves every path.
  */
-import { isIP } from 'node:net'
-import { addressOfTarget, parseTarget } from '../ring/address.ts'
+import { addressOfTarget, isLoopback, parseTarget } from '../ring/address.ts'
 import { type Arc, arcContains } from '../ring/arc.ts'
 import type { Identifier } from '../ring/identifier.ts'
 import { parseIdentifier } from '../ring/identifier.ts'
@@ -109,10 +108,5 @@ function originOfAddress(address: string, named: URL): string | undefined {
 }
 
 function isLoopbackName(host: string): boolean {
-  return (
-    host === 'localhost' ||
-    host.endsWith('.localhost') ||
-    host === '[::1]' ||
-    (isIP(host) === 4 && host.startsWith('127.'))
-  )
+  return isLoopback(host) || host.endsWith('.localhost')
 }

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { StoreError } from '../errors.ts'
-import { isLoopback } from './cross-site.ts'
+import { isLoopback } from '../ring/address.ts'
 import type { RequestHook } from './gate.ts'
 
 export const BASIC_CHALLENGE = 'Basic realm="altered-chord", charset="UTF-8"'

@@ -44,8 +44,3 @@ export function isLocalHost(host: string, names: readonly string[]): boolean {
     .toLowerCase()
   return isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost') || names.includes(name)
 }
-
-/** True for an address that only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}

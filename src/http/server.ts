@@ -164,7 +164,7 @@ function makeComponents(
     env,
     connections,
     slots,
-    trashMs: config.trash.keptMs,
+    trashMs: ring.eventual === undefined ? config.trash.keptMs : 0,
     shareLinks: new ShareLinks(env, { key: shareKeyOf(config, ring.network.networkId) }),
     archives: new Set(),
     limits,

@@ -146,6 +146,10 @@ function found(env: Env, init: JoinInit): Joined {
     throw new StoreError('INVALID_REQUEST', `The settings contradict: ${fault}.`)
   }
   const { consistency, conflicts } = init.wish
+  if (conflicts !== undefined && consistency !== 'eventual') {
+    const fault = `conflicts is ${conflicts}, and only a network with consistency eventual has any`
+    throw new StoreError('INVALID_REQUEST', `The settings contradict: ${fault}.`)
+  }
   const network: NetworkConfig = {
     networkId,
     replicas,

@@ -27,3 +27,9 @@ export function parseTarget(text: string): Target | undefined {
 export function addressOfTarget({ host, port }: Target): Address {
   return `${host}:${port}` as Address
 }
+
+/** True for names and addresses that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase()
+  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name)
+}

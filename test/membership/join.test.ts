@@ -129,6 +129,12 @@ t.test(
       code: 'INVALID_REQUEST',
     })
     t.equal(readNetwork(store), undefined)
+    const conflicting = initOf({ boots: [], wish: { conflicts: 'newest' } })
+    await t.rejects(joinNetwork({ env, store }, conflicting), {
+      code: 'INVALID_REQUEST',
+      message: /only a network with consistency eventual has any/,
+    })
+    t.equal(readNetwork(store), undefined)
   },
 )
 

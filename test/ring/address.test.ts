@@ -1,5 +1,5 @@
 import t from 'tap'
-import { addressOfTarget, parseTarget } from '../../src/ring/address.ts'
+import { addressOfTarget, isLoopback, parseTarget } from '../../src/ring/address.ts'
 
 t.test('a port, HOST:PORT or a URL', async t => {
   const rows: [string, string | undefined][] = [
@@ -20,5 +20,13 @@ t.test('a port, HOST:PORT or a URL', async t => {
   for (const [text, address] of rows) {
     const target = parseTarget(text)
     t.equal(target && addressOfTarget(target), address, text)
+  }
+})
+
+t.test('loopback is what only this machine reaches', async t => {
+  for (const host of ['127.0.0.1', '127.8.9.1', '::1', '[::1]', 'localhost', 'LOCALHOST'])
+    t.ok(isLoopback(host), host)
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', '127.evil.example', 'localhost.example', '']) {
+    t.notOk(isLoopback(host), host)
   }
 })
