@@ -15,6 +15,7 @@ import { buildServer } from './http/server.ts'
 import { logDefect } from './invariant.ts'
 import { addressOf, closeListener, finishRequests, freePort, IDLE_SWEEP_MS, listening } from './listen.ts'
 import { type Joined, type JoinInit, joinNetwork, newcomerCredentials, takePart } from './membership/join.ts'
+import { RETIRED_REFUSED } from './membership/network-config.ts'
 import type { ProtocolVersion } from './peer/protocol.ts'
 import { waitingServer } from './peer/waiting-server.ts'
 import type { Address, NodeId } from './ring/identifier.ts'
@@ -328,8 +329,8 @@ export class StoreNode implements NodeControl {
         ...this.#init,
         scheme: tls === undefined ? 'http' : 'https',
         ...{ learn, gossip, trash, vitals: () => this.#vitals.of(storage.statistics()) },
-        halted: () => {
-          this.#env.log.error({ op: 'halt' }, COPY_REFUSED)
+        halted: why => {
+          this.#env.log.error({ op: 'halt' }, why === 'copied' ? COPY_REFUSED : RETIRED_REFUSED)
           this.leave('halted')
         },
         // What is in memory can't be trusted: nothing of it is saved, and nobody is waited for.

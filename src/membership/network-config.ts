@@ -76,6 +76,10 @@ export function withCopies(network: NetworkConfig, replicas: number, min?: numbe
   return { ...network, replicas, minReplicas, revision: (network.revision ?? 0) + 1 }
 }
 
+/** Why a node that was retired ends, and why nobody takes anything from it. */
+export const RETIRED_REFUSED =
+  'This node was retired from its network, which waits for nothing of it any more: start it with an empty folder.'
+
 /** The configuration without a node, which never comes back. */
 export function withRetired(network: NetworkConfig, node: NodeId): NetworkConfig {
   return joined({ ...network, retired: [node] }, network)

@@ -7,7 +7,7 @@ import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import { assert } from '../invariant.ts'
 import type { Members } from '../membership/members.ts'
-import type { NetworkState } from '../membership/network-config.ts'
+import { type NetworkState, RETIRED_REFUSED } from '../membership/network-config.ts'
 import type { Asking } from '../operations/asking.ts'
 import type { BodyCarrier } from '../replication/chain/body-carrier.ts'
 import type { ChainDriver, ChainDriverComponents } from '../replication/chain/driver.ts'
@@ -146,19 +146,14 @@ export class EventualParts {
     const { known } = this.#wiring.driver
     return known
       .newest()
-      .filter(
-        ({ replicas }) => replicas.find(node => node === known.self || known.isAlive(node)) === known.self,
-      )
+      .filter(({ replicas }) => isFirstThere(known, replicas))
       .map(({ lo, hi, epoch, id }) => ({ lo, hi, epoch, id }))
   }
 
-  /** @throws StoreError UNAUTHORIZED: a node that was retired takes no part, whatever its disk holds. */
+  /** @throws StoreError WRONG_NETWORK: a node that was retired takes no part, whatever its disk holds. */
   assertNotRetired(node: NodeId): void {
     if (!this.#wiring.network.now.retired?.includes(node)) return
-    throw new StoreError(
-      'WRONG_NETWORK',
-      'This node was retired from its network; start it with an empty folder.',
-    )
+    throw new StoreError('WRONG_NETWORK', RETIRED_REFUSED)
   }
 
   #makeResponsibility(): Responsibility {
@@ -175,7 +170,7 @@ export class EventualParts {
           .map(({ id, lo, hi, replicas, sources }) => ({
             ...{ id, lo, hi },
             nodes: [...new Set([...replicas, ...sources.flatMap(source => source.replicas)])],
-            isHead: replicas.find(node => node === self || known.isAlive(node)) === self,
+            isHead: isFirstThere(known, replicas),
           })),
       isAlive: node => known.isAlive(node) && members.isThere(node),
       isGone: node => network.now.retired?.includes(node) ?? false,
@@ -221,4 +216,9 @@ export class EventualParts {
     }
     return successorsOf(this.#ring.positions, position).map(({ nodeId }) => nodeId)
   }
+}
+
+/** Whether this node is the first of these replicas that is there. */
+function isFirstThere({ self, isAlive }: ChainDriver['known'], replicas: readonly NodeId[]): boolean {
+  return replicas.find(node => node === self || isAlive(node)) === self
 }

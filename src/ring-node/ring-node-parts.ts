@@ -48,8 +48,8 @@ export interface RingNodeInit {
   readonly trash?: TrashKeeperInit
   /** How the node is doing, for whoever looks at the network. */
   readonly vitals?: (() => Vitals) | undefined
-  /** The disk is a copy or was restored: the node has to stop. */
-  readonly halted: () => void
+  /** The disk is a copy or was restored, or the node was retired: it has to stop. */
+  readonly halted: (why: 'copied' | 'retired') => void
   /** The program is wrong: nothing leaves this node any more, and its process has to end. */
   readonly broken: (defect: Defect) => void
 }

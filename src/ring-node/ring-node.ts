@@ -62,7 +62,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #env: Env
   readonly #storage: RingNodeComponents['storage']
   readonly #self: NodeId
-  readonly #halted: () => void
+  readonly #halted: RingNodeInit['halted']
   readonly #peers: RingPeers
   readonly #carrier: BodyCarrier
   readonly #lookups: Lookups<View>
@@ -100,7 +100,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         self: this.#self,
         diskBoot: storage.boot,
         settings: settingsOf(init),
-        ...{ halted: init.halted, broken: init.broken },
+        ...{ halted: () => init.halted('copied'), broken: init.broken },
         restarted: () => this.#restarted(),
       },
     )
@@ -254,7 +254,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #copiesChanged(): void {
-    if (this.network.retired?.includes(this.#self)) this.#halted()
+    if (this.network.retired?.includes(this.#self)) this.#halted('retired')
     const { replicas, minReplicas } = this.network
     this.driver.dispatch({ kind: 'configure', replicas, minReplicas })
   }

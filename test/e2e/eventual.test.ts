@@ -4,7 +4,7 @@
 import t from 'tap'
 import type { Client, Reply } from './client.ts'
 import { Cluster, type ClusterNode } from './cluster.ts'
-import { waitFor } from './harness.ts'
+import { runNode, waitFor } from './harness.ts'
 
 const EVENTUAL = ['--consistency', 'eventual'] as const
 
@@ -167,3 +167,29 @@ async function inParallel(paths: readonly string[], act: (path: string) => Promi
   }
   await Promise.all(Array.from({ length: 16 }, next))
 }
+
+t.test('a node that was retired is not waited for, and ends when it is started again', async t => {
+  const cluster = await Cluster.start({ nodes: 3, flags: EVENTUAL })
+  t.teardown(() => cluster.close())
+  const [first, , third] = cluster.nodes as [ClusterNode, ClusterNode, ClusterNode]
+  t.equal((await write(first.client, 'f', 'text')).status, 201)
+  await atRest(cluster.nodes)
+  const there = await first.client.send('POST', `/retire?node=${third.address}`)
+  t.match(there.json(), { error: { code: 'INVALID_REQUEST', message: /The node is there/ } })
+  await cluster.kill(2)
+  t.equal((await first.client.send('DELETE', '/remove/f')).status, 204)
+  const isRetired = async () =>
+    (await first.client.send('POST', `/retire?node=${third.address}`)).status === 200
+  await waitFor(isRetired, { what: 'the node counts as dead, and is retired', timeoutMs: 60_000 })
+  const isForgotten = async () => {
+    await first.client.send('POST', '/verify')
+    const all = await Promise.all(cluster.running.map(({ client }) => statusOf(client)))
+    return all.every(({ tombstones }) => tombstones === 0)
+  }
+  await waitFor(isForgotten, { what: 'the removal is forgotten', timeoutMs: 60_000, pauseMs: 500 })
+  const { port, dataDirectory } = third
+  const again = await runNode({ port, dataDirectory, boots: [first.port] }, 60_000)
+  t.equal(again.code, 1)
+  t.match(again.stdout + again.stderr, /This node was retired from its network/)
+  for (const { client } of cluster.running) t.equal(await read(client, 'f'), undefined)
+})
