@@ -170,6 +170,11 @@ export function ProgressDialog(/** @type {any} */ { title, done, all, error, onC
   )
 }
 
+/** @param {Parameters<typeof icon>[0]} name @param {string} label @param {() => void} onClick */
+export function toolButton(name, label, onClick, kind = '') {
+  return h('button', { type: 'button', class: kind, onClick }, icon(name), h('span', null, label))
+}
+
 /** @param {() => void} onClick @param {string} label */
 export function closeButton(onClick, label = 'Close') {
   return h(

@@ -3,7 +3,7 @@
  */
 import { fileUrl, list } from './api.js'
 import { filesIn, moveAll, removeAll, restoreAll } from './deeds.js'
-import { ConfirmDialog, closeButton, NameDialog, ProgressDialog, ShareDialog } from './dialogs.js'
+import { ConfirmDialog, closeButton, NameDialog, ProgressDialog, ShareDialog, toolButton } from './dialogs.js'
 import { pickedFrom, pickedFromInput } from './drop.js'
 import { arranged, entryOf } from './entries.js'
 import { FileList } from './file-list.js'
@@ -392,12 +392,6 @@ export class Files extends Component {
 
   #toolbar() {
     const { search, deep, chosen } = this.state
-    const button = (
-      /** @type {any} */ name,
-      /** @type {string} */ label,
-      /** @type {() => void} */ onClick,
-      kind = '',
-    ) => h('button', { type: 'button', class: kind, onClick }, icon(name), h('span', null, label))
     const one = chosen.size === 1
     return h(
       'div',
@@ -407,21 +401,21 @@ export class Files extends Component {
             'div',
             { class: 'chosen', role: 'toolbar', 'aria-label': 'What is chosen' },
             h('strong', null, `${chosen.size.toLocaleString('en')} chosen`),
-            button('download', 'Download', () => this.#act('download')),
+            toolButton('download', 'Download', () => this.#act('download')),
             this.mayWrite && [
-              one && button('share', 'Share', () => this.#act('share')),
-              one && button('rename', 'Rename', () => this.#act('rename')),
-              button('remove', 'Delete', () => this.#act('remove'), 'danger-text'),
+              one && toolButton('share', 'Share', () => this.#act('share')),
+              one && toolButton('rename', 'Rename', () => this.#act('rename')),
+              toolButton('remove', 'Delete', () => this.#act('remove'), 'danger-text'),
             ],
-            button('close', 'Clear', () => this.setState({ chosen: new Set() })),
+            toolButton('close', 'Clear', () => this.setState({ chosen: new Set() })),
           )
         : this.mayWrite &&
             h(
               'div',
               { class: 'chosen' },
-              button('upload', 'Upload', () => this.#fileInput.current.click(), 'primary'),
-              button('folder', 'Upload a folder', () => this.#folderInput.current.click()),
-              button('add', 'New folder', this.#newFolder),
+              toolButton('upload', 'Upload', () => this.#fileInput.current.click(), 'primary'),
+              toolButton('folder', 'Upload a folder', () => this.#folderInput.current.click()),
+              toolButton('add', 'New folder', this.#newFolder),
             ),
       h(
         'div',

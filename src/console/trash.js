@@ -3,7 +3,7 @@
  */
 import { emptyTrash, trash } from './api.js'
 import { forgetAll, restoreAll } from './deeds.js'
-import { ConfirmDialog, ProgressDialog } from './dialogs.js'
+import { ConfirmDialog, ProgressDialog, toolButton } from './dialogs.js'
 import { arranged } from './entries.js'
 import { FileList } from './file-list.js'
 import { counted, date } from './format.js'
@@ -177,12 +177,6 @@ export class Trash extends Component {
 
   #toolbar() {
     const { chosen, rows, search } = this.state
-    const button = (
-      /** @type {any} */ name,
-      /** @type {string} */ label,
-      /** @type {() => void} */ onClick,
-      kind = '',
-    ) => h('button', { type: 'button', class: kind, onClick }, icon(name), h('span', null, label))
     return h(
       'div',
       { class: 'toolbar' },
@@ -192,14 +186,18 @@ export class Trash extends Component {
             { class: 'chosen', role: 'toolbar', 'aria-label': 'What is chosen' },
             h('strong', null, `${chosen.size.toLocaleString('en')} chosen`),
             this.mayWrite && [
-              button('undo', 'Restore', () => this.#act(), 'primary'),
-              button('remove', 'Delete for good', () => this.#act('remove'), 'danger-text'),
+              toolButton('undo', 'Restore', () => this.#act(), 'primary'),
+              toolButton('remove', 'Delete for good', () => this.#act('remove'), 'danger-text'),
             ],
-            button('close', 'Clear', () => this.setState({ chosen: new Set() })),
+            toolButton('close', 'Clear', () => this.setState({ chosen: new Set() })),
           )
         : this.mayWrite &&
             rows.length > 0 &&
-            h('div', { class: 'chosen' }, button('remove', 'Empty the trash', this.#empty, 'danger-text')),
+            h(
+              'div',
+              { class: 'chosen' },
+              toolButton('remove', 'Empty the trash', this.#empty, 'danger-text'),
+            ),
       h(
         'div',
         { class: 'search' },

@@ -41,7 +41,7 @@ export function faultOf(
   return undefined
 }
 
-/** As chooseAcceptors has it: rather than fall to a single acceptor, those stay that do not answer. */
+/** The fewest that chooseAcceptors chooses: rather than fall to a single acceptor, those stay that do not answer. */
 function acceptorsWanted(present: number, silent: number, copies: number): number {
   return Math.max(acceptorCount(present, copies), Math.min(3, acceptorCount(present + silent, copies)))
 }

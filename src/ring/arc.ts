@@ -18,6 +18,13 @@ export function arcContains(arc: Arc, position: Identifier): boolean {
   return position > arc.lo || position <= arc.hi
 }
 
+/** The positions whose digits begin with `prefix`. */
+export function arcOfPrefix(prefix: string): Arc {
+  const first = BigInt(`0x${prefix.padEnd(40, '0')}`)
+  const before = first === 0n ? 'f'.repeat(40) : (first - 1n).toString(16).padStart(40, '0')
+  return { lo: before as Identifier, hi: prefix.padEnd(40, 'f') as Identifier }
+}
+
 /** Cuts an arc at a position strictly inside it (not at `hi`): the part up to the position, and the part after. */
 export function splitArc(arc: Arc, at: Identifier): [Arc, Arc] {
   if (at === arc.hi || !arcContains(arc, at)) throw new TypeError(`${at} does not cut (${arc.lo}, ${arc.hi}]`)

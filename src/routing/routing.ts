@@ -1,8 +1,6 @@
 /**
- * What a way of routing has to be able to do: to name the next node for a key, and to learn from what messages carry. Two stand behind
- * this contract: path learning (learning.ts), by which each node comes to know the whole network, and Kelips (kelips).
- *
- * Whoever asks and whoever answers may route in different ways: what they say to each other is the same.
+ * What a way of routing has to be able to do: to name the next node for a key, and to learn from what messages carry. Path learning (learning.ts),
+ * by which each node comes to know the whole network, stands behind this contract.
  */
 import type { Identifier, NodeId } from '../ring/identifier.ts'
 import type { Digest } from './digest.ts'

@@ -94,7 +94,9 @@ export class LostRanges {
   async whenLost(positions: readonly Identifier[]): Promise<NodeId[]> {
     const { env } = this.#components
     let missing = this.missingAt(positions)
-    const sinceMs = missing.length === 0 && this.#lost.size === 0 ? 0 : this.#lostSinceMs(positions)
+    // Of most requests nothing is missing, and nothing was.
+    if (missing.length === 0 && this.#lost.size === 0) return missing
+    const sinceMs = this.#noteLost(positions)
     if (missing.length === 0) return missing
     this.#seek(missing)
     do {
@@ -103,12 +105,12 @@ export class LostRanges {
       await env.timers.sleep(LOOK_MS)
       missing = this.missingAt(positions)
     } while (missing.length > 0 && env.clock.monotonicMs() - sinceMs < PATIENCE_MS)
-    this.#lostSinceMs(positions)
+    this.#noteLost(positions)
     return missing
   }
 
-  /** Since when the last of the positions that look lost does, as far as somebody has asked for them; notes that they do now. */
-  #lostSinceMs(positions: readonly Identifier[]): number {
+  /** Notes which of the positions look lost now; gives since when the latest of them does, as far as somebody has asked for it. */
+  #noteLost(positions: readonly Identifier[]): number {
     const { env, driver } = this.#components
     const nowMs = env.clock.monotonicMs()
     for (const [id, { seenMs }] of this.#lost) if (nowMs - seenMs > REMEMBERED_MS) this.#lost.delete(id)

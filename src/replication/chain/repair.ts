@@ -109,8 +109,12 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   const successors = nodesOf(spreadOverZones(near)).slice(0, wanted)
   // One that was never heard of here may well live: whoever chose it knew more of the network.
   const strangers = view.acceptors.filter(node => !input.isKnown(node) && !input.isMissing(node))
-  const doubtful = near.length < 3 ? [...strangers, ...deadSuccessors(input)] : []
-  if (near.length >= 3 && near.length < 2 * copies - 1) doubtful.push(...silentSuccessors(input))
+  const doubtful =
+    near.length < 3
+      ? [...strangers, ...deadSuccessors(input)]
+      : near.length < 2 * copies - 1
+        ? silentSuccessors(input)
+        : []
   const plan = (arc: Arc, replicas: readonly NodeId[]): Plan => ({
     lo: arc.lo,
     hi: arc.hi,

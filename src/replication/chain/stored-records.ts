@@ -7,7 +7,7 @@
  */
 import { errorCode, StoreError } from '../../errors.ts'
 import { isDefect } from '../../invariant.ts'
-import { type Arc, arcContains } from '../../ring/arc.ts'
+import { type Arc, arcContains, arcOfPrefix } from '../../ring/arc.ts'
 import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { isTrashPath } from '../../ring/trash-path.ts'
@@ -201,11 +201,4 @@ function encodeCount(count: number): Uint8Array {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32LE(count)
   return bytes
-}
-
-/** The positions that begin with a prefix. */
-function arcOfPrefix(prefix: string): Arc {
-  const first = BigInt(`0x${prefix.padEnd(40, '0')}`)
-  const before = first === 0n ? 'f'.repeat(40) : (first - 1n).toString(16).padStart(40, '0')
-  return { lo: before as Identifier, hi: prefix.padEnd(40, 'f') as Identifier }
 }

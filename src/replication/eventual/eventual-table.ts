@@ -3,7 +3,7 @@
  * so whatever is read here is durable. Kept up to date with them: digests of ranges, which bodies are named, and what is owed to whom.
  */
 import { assert } from '../../invariant.ts'
-import { type Arc, arcContains, WHOLE_RING } from '../../ring/arc.ts'
+import { type Arc, arcContains, arcOfPrefix, WHOLE_RING } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
@@ -169,11 +169,4 @@ export class EventualTable {
 /** Large bodies that the versions of a record name, each once. */
 function blobsOf({ siblings }: EventualRecord): readonly BlobId[] {
   return [...new Set(siblings.flatMap(({ body }) => ('blobId' in body.content ? [body.content.blobId] : [])))]
-}
-
-/** All positions that begin with a prefix. */
-function arcOfPrefix(prefix: string): Arc {
-  const first = BigInt(`0x${prefix.padEnd(40, '0')}`)
-  const lo = ((first - 1n) & (2n ** 160n - 1n)).toString(16).padStart(40, '0')
-  return { lo: lo as Identifier, hi: prefix.padEnd(40, 'f') as Identifier }
 }

@@ -32,7 +32,7 @@ const TURNS_MAX = 4
 interface Entry {
   readonly position: Identifier
   readonly state: Version
-  /** Keeps others' record, as a hint or from before a change of view. */
+  /** It has a version that stands: it is no tombstone. */
   readonly isFile: boolean
   /** Who is owed it, and who of them has not said that it is there. */
   readonly told: ReadonlySet<NodeId>

@@ -887,8 +887,8 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   {
     id: 'strangers-are-not-doubtful',
     file: 'src/replication/chain/repair.ts',
-    find: '? [...strangers, ...deadSuccessors(input)] : []',
-    replace: '? [...deadSuccessors(input)] : []',
+    find: '? [...strangers, ...deadSuccessors(input)]\n',
+    replace: '? [...deadSuccessors(input)]\n',
     loss: 'an acceptor is replaced out of an older belief',
   },
   {
