@@ -5,7 +5,7 @@
 
 import type { NetworkConfig } from '../calls/calls.ts'
 import type { Env, Timer } from '../env.ts'
-import type { Member as ChainMember } from '../replication/chain/machine-state.ts'
+import type { Member as ChainMember, MembersChange } from '../replication/chain/machine-state.ts'
 import { type Address, identifiersOfAddress, type NodeId } from '../ring/identifier.ts'
 import { Learning, type LearningMode } from '../routing/learning.ts'
 import type { MapRecord, NodeStatus } from '../routing/map-record.ts'
@@ -20,8 +20,8 @@ import { keepMembers } from './network-config.ts'
 export interface MembersComponents {
   readonly env: Env
   readonly store: ReplicaStore
-  /** The map has changed; called once for the changes of one turn. */
-  readonly changed: () => void
+  /** The map has changed; called once for the changes of one turn, with all of them. */
+  readonly changed: (change: MembersChange) => void
   /** Others said of this node what is not so; its own record has been raised above that, for all to know. */
   readonly refuted: () => void
   /** It was learnt that a node died. */
@@ -69,7 +69,12 @@ export class Members {
   /** Whom the core takes for dead since a moment ago. */
   readonly #missed = new Map<NodeId, Timer>()
   #noticing = false
-  #chainMembers: ReadonlyMap<NodeId, ChainMember> = new Map()
+  /** Of whom something has changed since it was told last. */
+  readonly #touched = new Set<NodeId>()
+  /** The nodes as the machine has seen them. */
+  readonly #chainMembers = new Map<NodeId, ChainMember>()
+  /** Who is believed to be alive, by address. */
+  readonly #living = new Map<Address, Set<NodeId>>()
   /** The last that this node gave itself; a higher one is a refutation. */
   #ownIncarnation: number
 
@@ -78,7 +83,8 @@ export class Members {
     this.#network = init.network
     this.#ownIncarnation = init.self.incarnation
     const roster = new Roster({ virtualNodes: init.network.virtualNodes })
-    this.map = new NetworkMap({ roster }, { self: init.self })
+    this.map = new NetworkMap({ roster, noted: node => this.#touched.add(node) }, { self: init.self })
+    this.#touched.add(init.self.nodeId)
     this.routing = new Learning({ map: this.map, suspects: this.suspects }, { mode: init.learn })
     const nowMs = components.env.clock.monotonicMs()
     for (const record of init.records) this.map.merge(record, nowMs)
@@ -127,10 +133,26 @@ export class Members {
   /** Addresses at which somebody is alive by a record that has changed, and somebody else by another one. */
   #contested(changed: readonly MapRecord[]): Address[] {
     const news = changed.filter(({ status }) => status === 'alive').map(({ address }) => address)
-    if (news.length === 0) return []
-    const times = new Map<Address, number>()
-    for (const { address } of this.alive()) times.set(address, (times.get(address) ?? 0) + 1)
-    return [...new Set(news)].filter(address => (times.get(address) ?? 0) > 1)
+    return [...new Set(news)].filter(address => (this.#living.get(address)?.size ?? 0) > 1)
+  }
+
+  /** Takes a record for what is known, or forgets the node. */
+  #know(nodeId: NodeId, record: MapRecord | undefined): void {
+    const before = this.#known.get(nodeId)
+    if (before?.status === 'alive') {
+      const there = this.#living.get(before.address)
+      there?.delete(nodeId)
+      if (there?.size === 0) this.#living.delete(before.address)
+    }
+    if (record === undefined) {
+      this.#known.delete(nodeId)
+      this.#chainMembers.delete(nodeId)
+      this.#saidGone.delete(nodeId)
+      return
+    }
+    this.#known.set(nodeId, record)
+    if (record.status === 'alive')
+      this.#living.set(record.address, (this.#living.get(record.address) ?? new Set()).add(nodeId))
   }
 
   /** Takes in records that somebody told as news. */
@@ -179,25 +201,25 @@ export class Members {
 
   /** The nodes as the machine sees them; the same object as long as nothing of it has changed. */
   chainMembers(): ChainMember[] {
-    const before = this.#chainMembers
-    const members = new Map<NodeId, ChainMember>()
-    for (const record of this.map.records()) {
-      const known = before.get(record.nodeId)
-      const member = known && isOf(known, record) ? known : this.#chainMember(record)
-      members.set(record.nodeId, member)
-    }
-    this.#chainMembers = members
-    return [...members.values()]
+    return [...this.map.records()].map(record => this.#chainMember(record))
   }
 
-  #chainMember({ nodeId, address, ringAddress, incarnation, status, zone }: MapRecord): ChainMember {
-    return {
+  #chainMember(record: MapRecord): ChainMember {
+    const { nodeId, address, ringAddress, incarnation, status, zone } = record
+    const before = this.#chainMembers.get(nodeId)
+    if (before !== undefined && isOf(before, record)) return before
+    const isPlaced = before?.contact?.ringAddress === ringAddress
+    const member: ChainMember = {
       node: nodeId,
       contact: { address, ringAddress, incarnation },
-      identifiers: identifiersOfAddress(ringAddress, this.#network.virtualNodes),
+      identifiers: isPlaced
+        ? before.identifiers
+        : identifiersOfAddress(ringAddress, this.#network.virtualNodes),
       status: CHAIN_STATUS[status],
       zone,
     }
+    this.#chainMembers.set(nodeId, member)
+    return member
   }
 
   /** For the operator: once when a node is believed gone, whether the core or the map says so first, and once when it is back. One that has left is not missed. */
@@ -217,21 +239,30 @@ export class Members {
 
   #notice(): void {
     this.#noticing = false
-    const changed = [...this.map.records()].filter(record => !isSame(record, this.#known.get(record.nodeId)))
-    if (changed.length === 0) return
+    const touched = [...this.#touched]
+    this.#touched.clear()
+    const records = touched.map(nodeId => this.map.record(nodeId))
+    const forgotten = touched.filter(
+      (nodeId, index) => records[index] === undefined && this.#known.has(nodeId),
+    )
+    const changed = records.filter(
+      record => record !== undefined && !isSame(record, this.#known.get(record.nodeId)),
+    ) as MapRecord[]
+    if (changed.length === 0 && forgotten.length === 0) return
     // What a node starts with is history.
     const died = this.#known.size === 0 ? [] : changed.filter(({ status }) => status === 'dead')
     const returned = changed.filter(
       ({ nodeId, status }) => status === 'alive' && this.#known.get(nodeId)?.status === 'dead',
     )
-    for (const record of changed) this.#known.set(record.nodeId, record)
+    for (const record of changed) this.#know(record.nodeId, record)
+    for (const nodeId of forgotten) this.#know(nodeId, undefined)
     const { env, store } = this.#components
-    keepMembers(store, changed).catch((error: unknown) =>
+    keepMembers(store, changed, forgotten).catch((error: unknown) =>
       env.log.warn({ op: 'members.keep', err: error }, 'the network map was not kept'),
     )
     for (const { nodeId } of died) this.#sayGone(nodeId)
     for (const { nodeId } of returned) this.#sayBack(nodeId)
-    this.#components.changed()
+    this.#components.changed({ members: changed.map(record => this.#chainMember(record)), forgotten })
     for (const address of this.#contested(changed)) this.#components.contested(address)
     for (const record of died) this.#components.died(record)
     for (const record of returned) this.#components.returned(record)

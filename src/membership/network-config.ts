@@ -126,9 +126,14 @@ export async function keepNetwork(
   await keep(store, [[NETWORK, packr.pack(network)], ...membersOf(records)])
 }
 
-/** Keeps records of the map; what is kept of other nodes stays. */
-export async function keepMembers(store: ReplicaStore, records: readonly MapRecord[]): Promise<void> {
-  await keep(store, membersOf(records))
+/** Keeps records of the map, and no more those of nodes that were forgotten; what is kept of other nodes stays. */
+export async function keepMembers(
+  store: ReplicaStore,
+  records: readonly MapRecord[],
+  forgotten: readonly NodeId[] = [],
+): Promise<void> {
+  const gone = forgotten.map(nodeId => [MEMBER + nodeId, undefined] as const)
+  await keep(store, [...membersOf(records), ...gone])
 }
 
 type Values = Parameters<ReplicaStore['apply']>[0]['values']

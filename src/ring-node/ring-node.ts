@@ -31,6 +31,7 @@ import { RoundTrips } from '../peer/round-trips.ts'
 import type { Credentials } from '../peer/wire.ts'
 import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
+import type { MembersChange } from '../replication/chain/machine-state.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { holdersOf } from '../replication/chain/network-view.ts'
 import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
@@ -245,12 +246,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   }
 
   #restarted(): void {
-    this.#membersChanged()
-    this.#copiesChanged()
-  }
-
-  #membersChanged(): void {
     this.driver.dispatch({ kind: 'members', members: this.members.chainMembers() })
+    this.#copiesChanged()
   }
 
   #copiesChanged(): void {
@@ -354,7 +351,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const components = {
       env: this.#env,
       store: this.#storage.replica,
-      changed: () => this.#membersChanged(),
+      changed: (change: MembersChange) => this.driver.dispatch({ kind: 'members-changed', ...change }),
       refuted: () => this.allNodes.meetAgain(),
       // Who is told of its own death can refute it.
       died: ({ nodeId, address }: MapRecord) => void this.#strangers.meet(nodeId, address),

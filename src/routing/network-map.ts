@@ -23,12 +23,20 @@ export class NetworkMap {
   #states: Uint32Array
   /** By member, seconds of the monotonic clock. */
   #learnedAt: Uint32Array
+  readonly #noted: ((nodeId: NodeId) => void) | undefined
   #aliveCount = 0
   #knownCount = 0
 
-  /** @param components.roster shared with other maps in simulations only. */
-  constructor(components: { readonly roster: Roster }, init: { readonly self: MapRecord }) {
+  /**
+   * @param components.roster shared with other maps in simulations only.
+   * @param components.noted called for a node of which something has changed, or that was forgotten.
+   */
+  constructor(
+    components: { readonly roster: Roster; readonly noted?: (nodeId: NodeId) => void },
+    init: { readonly self: MapRecord },
+  ) {
     this.roster = components.roster
+    this.#noted = components.noted
     this.#states = new Uint32Array(Math.max(16, this.roster.size))
     this.#learnedAt = new Uint32Array(this.#states.length)
     this.self = this.roster.enter(init.self)
@@ -61,6 +69,7 @@ export class NetworkMap {
       this.roster.update(known, record)
       this.#set(known, state, nowMs)
     }
+    this.#noted?.(record.nodeId)
     return before === 0 ? 'new' : 'newer'
   }
 
@@ -148,6 +157,7 @@ export class NetworkMap {
     const raised: MapRecord = { ...record, incarnation: record.incarnation + 1 }
     this.roster.enter(raised)
     this.#set(this.self, packState(raised.incarnation, raised.status), nowMs)
+    this.#noted?.(raised.nodeId)
     return raised
   }
 
@@ -184,6 +194,7 @@ export class NetworkMap {
         oldest = member as Member
     }
     if (oldest === undefined) return false
+    this.#noted?.(this.recordOf(oldest).nodeId)
     this.roster.release(oldest)
     this.#set(oldest, 0, 0)
     return true

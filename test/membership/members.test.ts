@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Members } from '../../src/membership/members.ts'
 import { readMembers } from '../../src/membership/network-config.ts'
+import type { MembersChange } from '../../src/replication/chain/machine-state.ts'
 import type { MapRecord } from '../../src/routing/map-record.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { manualEnv } from '../manual-env.ts'
@@ -11,8 +12,10 @@ function membersOf(others = [record('b')]) {
   const env = manualEnv()
   const store = new MemoryStorage({ env }).replica
   let changes = 0
-  const changed = () => {
+  const told: string[][] = []
+  const changed = (change: MembersChange) => {
     changes++
+    told.push(change.members.map(({ node, status }) => `${node} ${status}`))
   }
   const news: string[] = []
   const refuted = () => {
@@ -29,7 +32,7 @@ function membersOf(others = [record('b')]) {
     { env, store, changed, refuted, died, returned, contested: address => contested.push(address) },
     { network: NETWORK, self: record('a'), records: others, learn: 'path' },
   )
-  return { env, store, members, changes: () => changes, news, contested }
+  return { env, store, members, changes: () => changes, told, news, contested }
 }
 
 const statuses = (members: Members) =>
@@ -75,6 +78,51 @@ t.test(
     t.same(members.chainMembers()[0]?.identifiers, before)
   },
 )
+
+t.test('who has changed is told, and nobody else', async t => {
+  const { env, members, told } = membersOf([record('b'), record('c')])
+  await env.advance(0)
+  t.same(told.splice(0), [['node-a member', 'node-b member', 'node-c member']], 'at first all')
+  members.learn([record('b', { status: 'left' }), record('c'), record('d')])
+  await env.advance(0)
+  t.same(told.splice(0), [['node-b leaving', 'node-d member']])
+  members.learn([record('d', { status: 'dead' }), record('d', { incarnation: 2 })])
+  t.equal(statuses(members)['node-d'], 'member', 'whoever asks before it is told hears the latest')
+  await env.advance(0)
+  t.same(told.splice(0), [['node-d member']])
+})
+
+t.test('who is forgotten for want of room is forgotten everywhere', async t => {
+  const forgotten: string[] = []
+  const env = manualEnv()
+  const store = new MemoryStorage({ env }).replica
+  const nothing = () => {}
+  const members = new Members(
+    {
+      env,
+      store,
+      changed: change => forgotten.push(...change.forgotten),
+      refuted: nothing,
+      died: nothing,
+      returned: nothing,
+      contested: nothing,
+    },
+    { network: { ...NETWORK, virtualNodes: 1 }, self: record('a'), records: [], learn: 'path' },
+  )
+  const { membersMax } = members.map.roster
+  members.learn([record('oldest', { status: 'dead' })])
+  await env.advance(1_000)
+  members.learn(Array.from({ length: membersMax - 2 }, (_, index) => record(`n${index}`)))
+  await env.advance(0)
+  t.same(forgotten, [])
+  members.learn([record('new')])
+  await env.advance(0)
+  t.same(forgotten, ['node-oldest'])
+  const kept = new Set(readMembers(store).map(({ nodeId }) => nodeId))
+  t.ok(kept.has(record('new').nodeId))
+  t.notOk(kept.has(record('oldest').nodeId), 'on the disk too')
+  t.notOk(members.chainMembers().some(({ node }) => node === record('oldest').nodeId))
+})
 
 t.test('a node that is said to be dead says that it is not, once', async t => {
   const { env, members, news } = membersOf()

@@ -4,7 +4,7 @@ import { identifierOfPath, identifiersOfAddress, type NodeId } from '../../src/r
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { sortRing, successorsOf } from '../../src/ring/placement.ts'
 import { INCARNATION_MAX, type MapRecord } from '../../src/routing/map-record.ts'
-import type { NetworkMap } from '../../src/routing/network-map.ts'
+import { NetworkMap } from '../../src/routing/network-map.ts'
 import { type Member, Roster } from '../../src/routing/roster.ts'
 import { anyIdentifier } from '../ring/any.ts'
 import { anyRecord, mapOf, record } from './any.ts'
@@ -185,6 +185,28 @@ t.test('maps that share a roster do not share knowledge', async t => {
   for (let index = 0; index < 100; index++) b.merge(record(`n${index}`), 0)
   t.equal(a.merge(record('n99'), 0), 'new', 'a map grows when it learns of a high number')
 })
+
+t.test(
+  'whoever keeps something of the nodes is told which of them have changed, or are forgotten',
+  async t => {
+    const noted: string[] = []
+    const roster = new Roster({ virtualNodes: 1, membersMax: 3 })
+    const map = new NetworkMap({ roster, noted: nodeId => noted.push(nodeId) }, { self: record('a') })
+    const next = () => noted.splice(0)
+    map.merge(record('b'), 1_000)
+    t.same(next(), ['node-b'])
+    map.merge(record('b'), 1_000)
+    t.same(next(), [], 'nothing new')
+    map.merge(record('c', { status: 'dead' }), 2_000)
+    t.same(next(), ['node-c'])
+    map.merge(record('d'), 3_000)
+    t.same(next(), ['node-c', 'node-d'], 'one makes room for the other')
+    map.merge(record('a', { status: 'dead' }), 4_000)
+    t.same(next(), ['node-a'], 'a refutation')
+    map.changeSelf({ zone: 'z' }, 5_000)
+    t.same(next(), ['node-a'])
+  },
+)
 
 t.test('a full map forgets who has been gone for longest, never a live node', async t => {
   const map = mapOf('a', [], new Roster({ virtualNodes: 1, membersMax: 4 }))

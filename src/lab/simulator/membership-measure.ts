@@ -1,7 +1,10 @@
 /**
- * What a membership event costs a node: the processor time from the news that another node has moved until every range of
- * this one has been looked at again and nothing was to be done.
+ * What a membership event costs a node: the processor time from the news that another node has moved, through what it knows of the
+ * members, until every range of it has been looked at again and nothing was to be done.
  */
+import { realEnv } from '../../env.ts'
+import { Members } from '../../membership/members.ts'
+import { NETWORK_DEFAULTS } from '../../membership/network-config.ts'
 import { createMachine, step } from '../../replication/chain/machine.ts'
 import type { Machine } from '../../replication/chain/machine-parts.ts'
 import type { Batch, Member } from '../../replication/chain/machine-state.ts'
@@ -9,7 +12,16 @@ import { MemoryRecords } from '../../replication/chain/record-table.ts'
 import { ringOf } from '../../replication/chain/repair.ts'
 import { type Address, type Identifier, identifiersOfAddress } from '../../ring/identifier.ts'
 import { nearSuccessors, placeReplicas, spreadOverZones, zonesOf } from '../../ring/placement.ts'
-import { chooseAcceptors, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
+import type { MapRecord } from '../../routing/map-record.ts'
+import { MemoryStorage } from '../../storage/memory-storage.ts'
+import {
+  type Contact,
+  chooseAcceptors,
+  freshState,
+  type NodeId,
+  type View,
+  type ViewId,
+} from '../../views/view.ts'
 import { SIMULATED_SETTINGS } from './chain-cluster.ts'
 
 export interface MembershipCost {
@@ -23,10 +35,10 @@ export interface MembershipCost {
 /** Processor time used so far, ms. */
 export type ProcessorMs = () => number
 
-export function measureMembershipEvents(
+export async function measureMembershipEvents(
   { nodes, virtualNodes, rounds }: { nodes: number; virtualNodes: number; rounds: number },
   processorMs: ProcessorMs,
-): MembershipCost {
+): Promise<MembershipCost> {
   const members = Array.from({ length: nodes }, (_, index) => memberOf(index, virtualNodes))
   const [self] = members as [Member]
   const views = viewsOf(self, members)
@@ -43,13 +55,34 @@ export function measureMembershipEvents(
     { self: self.node, boot, settings: SIMULATED_SETTINGS },
   )
   let nowMs = 0
+  const env = realEnv()
+  const known = new Members(
+    {
+      env,
+      store: new MemoryStorage({ env }).replica,
+      changed: change => {
+        nowMs = settle(machine, step(machine, { kind: 'members-changed', ...change }, nowMs), nowMs)
+      },
+      refuted: nothing,
+      died: nothing,
+      returned: nothing,
+      contested: nothing,
+    },
+    {
+      network: { ...NETWORK_DEFAULTS, networkId: 'measured', virtualNodes },
+      self: recordOf(members[0] as Member),
+      records: members.slice(1).map(recordOf),
+      learn: 'path',
+    },
+  )
+  await Promise.resolve()
   const eventMs: number[] = []
   for (let round = -1; round <= rounds; round++) {
-    const moved = 1 + (((round + 1) * 7) % (nodes - 1))
-    const member = members[moved] as Member
-    members[moved] = { ...member, contact: { ...contactOf(moved), incarnation: round + 2 } }
+    const moved = members[1 + (((round + 1) * 7) % (nodes - 1))] as Member
+    const news = { ...recordOf(moved), incarnation: round + 2 }
     const began = processorMs()
-    nowMs = settle(machine, step(machine, { kind: 'members', members }, nowMs), nowMs)
+    known.learn([news])
+    await Promise.resolve()
     // The first two sort the ring and warm up.
     if (round > 0) eventMs.push(processorMs() - began)
   }
@@ -99,7 +132,13 @@ function memberOf(index: number, virtualNodes: number): Member {
   return { node, contact, identifiers: identifiersOfAddress(contact.address, virtualNodes), status: 'member' }
 }
 
-function contactOf(index: number) {
+function recordOf({ node: nodeId, contact }: Member): MapRecord {
+  return { ...(contact as Contact), nodeId, status: 'alive', zone: undefined }
+}
+
+function nothing(): void {}
+
+function contactOf(index: number): Contact {
   const address = `10.0.${index >> 8}.${index & 255}:5000` as Address
   return { address, ringAddress: address, incarnation: 0 }
 }

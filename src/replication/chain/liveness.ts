@@ -8,12 +8,20 @@
  */
 
 import type { NodeId } from '../../views/view.ts'
-import { type Ledger, type Member, newTag, send, setTimer, tell } from './machine-state.ts'
+import {
+  type Ledger,
+  type Member,
+  type MembersChange,
+  newTag,
+  send,
+  setTimer,
+  tell,
+} from './machine-state.ts'
 import type { Tag } from './messages.ts'
 
 /** What is believed of the other nodes. */
 export interface Nodes extends Ledger {
-  members: ReadonlyMap<NodeId, Member>
+  members: Map<NodeId, Member>
   readonly suspects: Set<NodeId>
   readonly silences: Map<NodeId, number>
   /** Nodes that nobody here has heard of, and who has said so when they were asked. */
@@ -123,7 +131,7 @@ export function onSeek(m: Nodes): void {
 
 /** Forgets that a node counts as dead, and asks it. */
 export function askAgain(m: Nodes, node: NodeId): void {
-  m.suspects.delete(node)
+  if (m.suspects.delete(node)) m.beliefs++
   m.silences.delete(node)
   probe(m, node)
 }
@@ -132,12 +140,23 @@ export function isAlive(m: Nodes, node: NodeId): boolean {
   return !m.suspects.has(node) && m.members.get(node)?.status !== 'gone'
 }
 
-/** What routing has learned of the network. */
+/** What routing has learned of the network: all of it. */
 export function knowMembers(m: Nodes, members: readonly Member[]): void {
   const isSame = members.length === m.members.size && members.every(member => isKnownAs(m, member))
   if (!isSame) m.beliefs++
   m.members = new Map(members.map(member => [member.node, member]))
   for (const node of m.unknown.keys()) if (m.members.has(node)) m.unknown.delete(node)
+}
+
+/** The same, of some nodes alone. Costs what these do. */
+export function learnMembers(m: Nodes, { members, forgotten }: MembersChange): void {
+  const isSame = forgotten.length === 0 && members.every(member => isKnownAs(m, member))
+  if (!isSame) m.beliefs++
+  for (const member of members) {
+    m.members.set(member.node, member)
+    m.unknown.delete(member.node)
+  }
+  for (const node of forgotten) m.members.delete(node)
 }
 
 function isKnownAs(m: Nodes, { node, status, zone, identifiers }: Member): boolean {

@@ -55,6 +55,7 @@ export function machineState(
     table: new RangeTable(),
     members: new Map(),
     ring: undefined,
+    zones: undefined,
     suspects: new Set(),
     silences: new Map(),
     slow: new Map(),

@@ -72,6 +72,14 @@ export interface Member {
   readonly status: 'member' | 'leaving' | 'gone'
 }
 
+/** What has changed of the members. */
+export interface MembersChange {
+  /** New ones, and those of which something is otherwise; each once. */
+  readonly members: readonly Member[]
+  /** Those of which nothing is known any more. */
+  readonly forgotten: readonly NodeId[]
+}
+
 /** What all modules of the core share. Beside it each has state of its own, which it declares and nobody else changes. */
 export interface Ledger {
   /** Changed by the event `configure` alone. */

@@ -30,12 +30,19 @@ import { watch } from './installing.ts'
 import { askAgain, believe, heardFrom, knowMembers, onRefusal, seekSuspects } from './liveness.ts'
 import type { Machine, MachineInit, StableState } from './machine-parts.ts'
 import { machineState } from './machine-parts.ts'
-import { type Batch, type Member, putView, send, type TimerEvent } from './machine-state.ts'
+import {
+  type Batch,
+  type Member,
+  type MembersChange,
+  putView,
+  send,
+  type TimerEvent,
+} from './machine-state.ts'
 import { mend } from './mending.ts'
 import type { Envelope, Tag } from './messages.ts'
 import { collectTombstones, resumeChain } from './passing.ts'
 import { passTime } from './range-time.ts'
-import { planRepair, renewView, repairAll, ringAt } from './repair.ts'
+import { changeMembers, planRepair, renewView, repairAll, ringAt } from './repair.ts'
 import { forgetChanges } from './repeated-changes.ts'
 import type { ClientRequest } from './requests.ts'
 import { hurrySpares, isLeaving, noteSpare, noteSpares } from './spares.ts'
@@ -54,8 +61,10 @@ export type MachineEvent =
   | { readonly kind: 'request'; readonly id: string; readonly request: ClientRequest }
   /** Several at once: their reads share the votes that confirm them. */
   | { readonly kind: 'requests'; readonly requests: ReadonlyMap<string, ClientRequest> }
-  /** What routing has learned of the network. */
+  /** What routing has learned of the network: all nodes. */
   | { readonly kind: 'members'; readonly members: readonly Member[] }
+  /** The same, as far as it has changed. */
+  | ({ readonly kind: 'members-changed' } & MembersChange)
   /** Starts of nodes that somebody else remembers: what a node is told when it joins. */
   | { readonly kind: 'boots'; readonly boots: readonly (readonly [NodeId, Boot])[] }
   /** Nodes were asked about one of which nothing is known here, and do not know it. */
@@ -124,7 +133,11 @@ function handle(m: Machine, event: MachineEvent): void {
       for (const [id, request] of event.requests) startRequest(m, id, request)
       return
     case 'members':
-      return onMembers(m, event.members)
+      knowMembers(m, event.members)
+      return membersChanged(m)
+    case 'members-changed':
+      changeMembers(m, event)
+      return membersChanged(m)
     case 'boots':
       for (const [node, boot] of event.boots) learnBoot(m, node, boot)
       return
@@ -216,8 +229,7 @@ function configure(m: Machine, { replicas, minReplicas }: MachineEvent & { kind:
   repairAll(m)
 }
 
-function onMembers(m: Machine, members: readonly Member[]): void {
-  knowMembers(m, members)
+function membersChanged(m: Machine): void {
   repairAll(m)
   if (isLeaving(m)) hurrySpares(m)
 }

@@ -30,8 +30,16 @@ import {
 import { askAboutStrangers, isMissing, membersOf } from './acquaintance.ts'
 import { proposePlan } from './deciding.ts'
 import { finishSealed } from './finishing.ts'
-import { isAlive, probe } from './liveness.ts'
-import { backOffMs, type Member, newTag, send, type TimerEvent, tell } from './machine-state.ts'
+import { isAlive, learnMembers, probe } from './liveness.ts'
+import {
+  backOffMs,
+  type Member,
+  type MembersChange,
+  newTag,
+  send,
+  type TimerEvent,
+  tell,
+} from './machine-state.ts'
 import { noteChange, type Repeating, restMs } from './repeated-changes.ts'
 import { isDue, lookAgain } from './series.ts'
 import { completeView, isSettled, type Sparing } from './spares.ts'
@@ -39,6 +47,8 @@ import { completeView, isSettled, type Sparing } from './spares.ts'
 export interface Repairing extends Sparing, Repeating {
   /** Made from the members when it is needed, and changed with them. */
   ring: { members: ReadonlyMap<NodeId, Member>; readonly positions: RingPosition[] } | undefined
+  /** Who lives, by zones, as of so many beliefs. */
+  zones: { readonly beliefs: number; readonly live: Zones } | undefined
 }
 
 /** What to do next with a range. */
@@ -91,10 +101,24 @@ function followMembers(m: Repairing, ring: NonNullable<Repairing['ring']>): void
   }
 }
 
+/** Some members have changed, and the ring is changed with them. */
+export function changeMembers(m: Repairing, change: MembersChange): void {
+  const isLarge = change.members.length > m.members.size / 8
+  const positions = m.ring === undefined || isLarge ? undefined : (ringAt(m) as RingPosition[])
+  const nodes = [...change.members.map(({ node }) => node), ...change.forgotten]
+  const before = nodes.flatMap(node => m.members.get(node) ?? [])
+  learnMembers(m, change)
+  if (positions === undefined) m.ring = undefined
+  else changeRing(positions, { gone: before.flatMap(positionsOf), come: change.members.flatMap(positionsOf) })
+}
+
 /** Who lives, by zones, among those that may be given something. */
 function liveZones(m: Repairing): Zones {
-  const live = [...m.members.values()].filter(({ node, status }) => status === 'member' && isAlive(m, node))
-  return zonesOf(live.map(({ zone }) => ({ zone })))
+  if (m.zones?.beliefs !== m.beliefs) {
+    const live = [...m.members.values()].filter(({ node, status }) => status === 'member' && isAlive(m, node))
+    m.zones = { beliefs: m.beliefs, live: zonesOf(live.map(({ zone }) => ({ zone }))) }
+  }
+  return m.zones.live
 }
 
 /** The next step, or undefined when the range is as it should be, or nobody is left to do anything. */

@@ -1,6 +1,12 @@
 import t from 'tap'
 import type { Member } from '../../../src/replication/chain/machine-state.ts'
-import { nextStep, planRepair, type RepairInput, ringOf } from '../../../src/replication/chain/repair.ts'
+import {
+  nextStep,
+  planRepair,
+  type RepairInput,
+  ringAt,
+  ringOf,
+} from '../../../src/replication/chain/repair.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
 import { placeReplicas, zonesOf } from '../../../src/ring/placement.ts'
 import type { NodeId, View, ViewId } from '../../../src/views/view.ts'
@@ -32,6 +38,33 @@ function input(change: Partial<RepairInput> & { dead?: string; missing?: string 
   const believed = { isAlive, zones, isKnown, isMissing }
   return { view: view('bcd', 'bcdea'), active: true, ...believed, copies: 3, ...change, ring }
 }
+
+t.test('a ring that follows changes is the ring of those that are there then', async t => {
+  const bench = new Bench({ nodes: ['a'] })
+  const machine = bench.machine('a')
+  const there = new Map<string, Member>()
+  const digits = '0123456789abcdef'
+  for (let round = 0; round < 60; round++) {
+    const changed = [round, round * 7 + 3].map(number => {
+      const name = `n${number % 20}`
+      const status = (['member', 'gone', 'leaving', 'member'] as const)[
+        (number + round) % 4
+      ] as Member['status']
+      const identifiers = [0, 1].map(each =>
+        at(digits[(number + 5 * each) % 16] + name.slice(1).padStart(2, '0')),
+      )
+      return { node: node(name), identifiers: identifiers as Identifier[], status }
+    })
+    const members = [...new Map(changed.map(each => [each.node, each])).values()]
+    const forgotten = round % 9 === 8 ? [node(`n${(round * 3) % 20}`)] : []
+    for (const each of members) there.set(each.node, each)
+    const gone = forgotten.filter(each => members.every(other => other.node !== each))
+    for (const each of gone) there.delete(each)
+    bench.event('a', { kind: 'members-changed', members, forgotten: gone })
+    if (round % 3 > 0) t.same(ringAt(machine), ringOf(there.values()), `round ${round}`)
+    if (round === 30) bench.event('a', { kind: 'members', members: [...there.values()] })
+  }
+})
 
 t.test('only members may be given something, each at all of its positions', async t => {
   const two = { ...member('a', 'c'), identifiers: [at('c'), at('1')] }
