@@ -60,10 +60,11 @@ export function rateText(results: readonly Round[]): string {
   const whole = (figure: number) => Math.round(figure).toLocaleString('en')
   const p50 = spreadOf(results.map(result => result.latencyMs.p50)).median
   const p99 = spreadOf(results.map(result => result.latencyMs.p99)).median
+  const p999 = spreadOf(results.map(result => result.latencyMs.p999)).median
   const cpuUs = spreadOf(results.map(result => result.cpuUs)).median
   return (
     `${whole(rate.median)}/s (${whole(rate.lowest)} to ${whole(rate.highest)}), ` +
-    `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, CPU ${cpuUs.toFixed(1)} µs each`
+    `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, p99.9 ${p999.toFixed(1)} ms, CPU ${cpuUs.toFixed(1)} µs each`
   )
 }
 

@@ -25,7 +25,9 @@ async function runWrk(load: SocketLoad & { readonly durationMs: number }): Promi
   const directory = await mkdtemp(join(tmpdir(), 'altered-chord-wrk-'))
   try {
     const script = join(directory, 'load.lua')
-    await writeFile(script, wrkScript(load))
+    const targetsFile = join(directory, 'targets')
+    if (load.targets !== undefined) await writeFile(targetsFile, `${load.targets.join('\n')}\n`)
+    await writeFile(script, wrkScript(load, targetsFile))
     const { stdout } = await run('wrk', [
       ...['-t', '1', '-c', String(load.connections), '-d', `${Math.round(load.durationMs / 1000)}s`],
       ...['--timeout', '30s', '-s', script, `http://127.0.0.1:${load.port}${load.target}`],
@@ -39,26 +41,44 @@ async function runWrk(load: SocketLoad & { readonly durationMs: number }): Promi
 }
 
 /** The requests are put together by hand: wrk.format costs more than a fast server does. */
-function wrkScript(load: SocketLoad): string {
+function wrkScript(load: SocketLoad, targetsFile: string): string {
   const report = `
 done = function(summary, latency)
   local errors = summary.errors
   local broken = errors.connect + errors.read + errors.write + errors.timeout
   io.write(string.format(
-    'RESULT {"perSecond":%f,"requests":%d,"refused":%d,"latencyMs":{"p50":%f,"p99":%f}}\\n',
+    'RESULT {"perSecond":%f,"requests":%d,"refused":%d,"latencyMs":{"p50":%f,"p99":%f,"p999":%f}}\\n',
     summary.requests / (summary.duration / 1e6), summary.requests, errors.status + broken,
-    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000,
+    latency:percentile(99.9) / 1000))
 end
 `
+  const bytes = load.bodyBytes ?? 0
+  const tail = [
+    `local tail = " HTTP/1.1\\r\\nHost: 127.0.0.1:${load.port}\\r\\nContent-Type: application/octet-stream\\r\\n" ..`,
+    `  "Content-Length: ${bytes}\\r\\n\\r\\n" .. string.rep("x", ${bytes})`,
+  ].join('\n')
+  if (load.targets !== undefined) return `${tail}\n${targetsScript(load.method, targetsFile)}\n${report}`
   if (!load.uniquePaths) return report
   return `
 local number = 0
 local head = "${load.method} ${load.target}/"
-local tail = " HTTP/1.1\\r\\nHost: 127.0.0.1:${load.port}\\r\\nContent-Type: application/octet-stream\\r\\n" ..
-  "Content-Length: ${load.bodyBytes ?? 0}\\r\\n\\r\\n" .. string.rep("x", ${load.bodyBytes ?? 0})
+${tail}
 request = function()
   number = number + 1
-  return head .. string.format("%02x/%d", number % 256, number) .. tail
+  return head .. string.format("%02x/%d${load.query ?? ''}", number % 256, number) .. tail
 end
 ${report}`
+}
+
+/** One target a line; they come back when there are no more. */
+function targetsScript(method: string, file: string): string {
+  return `
+local targets = {}
+for line in io.lines("${file}") do targets[#targets + 1] = line end
+local number = 0
+request = function()
+  number = number + 1
+  return "${method} " .. targets[(number - 1) % #targets + 1] .. tail
+end`
 }

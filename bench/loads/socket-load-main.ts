@@ -35,7 +35,7 @@ const result: LoadResult = {
   perSecond: answered / seconds,
   requests: answered,
   refused,
-  latencyMs: { p50: at(0.5), p99: at(0.99) },
+  latencyMs: { p50: at(0.5), p99: at(0.99), p999: at(0.999) },
 }
 if (firstRefusal !== undefined) console.error(`first refusal: ${firstRefusal}`)
 console.log(JSON.stringify(result))
@@ -88,6 +88,7 @@ function oneConnection(): Promise<void> {
 }
 
 function targetOf(number: number): string {
+  if (load.targets !== undefined) return load.targets[number % load.targets.length] as string
   if (!load.uniquePaths) return load.target
-  return `${load.target}/${(number % 256).toString(16).padStart(2, '0')}/${number}`
+  return `${load.target}/${(number % 256).toString(16).padStart(2, '0')}/${number}${load.query ?? ''}`
 }

@@ -7,12 +7,16 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** What to send. With `uniquePaths`, request n goes to `target/XX/n`, XX two digits of n. */
+/** What to send. With `uniquePaths`, request n goes to `target/XX/nQUERY`, XX two digits of n. */
 export interface SocketLoad {
   readonly port: number
   readonly method: 'GET' | 'PUT'
   readonly target: string
   readonly uniquePaths?: boolean
+  /** What stands after a unique path: a query. */
+  readonly query?: string
+  /** In place of `target`: request n goes to target n, as often as there are targets. For those that carry a signature. */
+  readonly targets?: readonly string[]
   readonly connections: number
   /** Bytes of each body. */
   readonly bodyBytes?: number
@@ -26,7 +30,7 @@ export interface LoadResult {
   readonly requests: number
   /** Replies other than 2xx. */
   readonly refused: number
-  readonly latencyMs: { readonly p50: number; readonly p99: number }
+  readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number }
 }
 
 /** Runs a load to its end. @throws Error when a connection breaks. */

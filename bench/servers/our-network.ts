@@ -2,12 +2,15 @@
  * A network of our own nodes as servers under load: real processes on this machine with the usual settings.
  */
 import { Cluster, type ClusterNode } from '../../test/e2e/cluster.ts'
-import { profileFlags, targets } from './our-node.ts'
+import { ourProgram, profileFlags, targets } from './our-node.ts'
 import type { Server } from './server.ts'
 
 /** Starts the nodes one after the other and waits until every range has its replicas. Close it. */
-export function openOurNetwork(nodes: number): Promise<Cluster> {
-  return Cluster.start({ nodes, flags: ['--log-level', 'warn'], nodeFlags: profileFlags() })
+export async function openOurNetwork(
+  nodes: number,
+  nodeFlags: readonly string[] = profileFlags(),
+): Promise<Cluster> {
+  return Cluster.start({ nodes, flags: ['--log-level', 'warn'], nodeFlags, program: await ourProgram() })
 }
 
 /** One node as the endpoint through which a load comes; the processor time is that of all of them. */

@@ -14,5 +14,9 @@ export interface Server {
   putTarget(path: string): string
   getTarget(path: string): string
   removeTarget(path: string): string
+  /** What stands after the target of a unique path. */
+  readonly putQuery?: string
+  /** Where each target carries a signature of its own: those of so many puts. */
+  signedTargets?(prefix: string, count: number): readonly string[]
   stop(): Promise<void>
 }

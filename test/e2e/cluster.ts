@@ -38,6 +38,8 @@ export interface ClusterOptions {
   readonly environments?: Readonly<Record<number, Readonly<Record<string, string>>>>
   /** Flags of Node itself, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
+  /** The file that every node runs. Default: start.js of this folder. */
+  readonly program?: string
   /** How far the wall clock of a node is ahead, ms; asked at each of its starts. */
   readonly clockOffsetMs?: (index: number) => number
   /** Somebody sends messages that are none: that a node refuses one is no fault. */
@@ -331,6 +333,7 @@ export class Cluster {
     const user = this.#options.users?.[index]
     return {
       ...(user !== undefined && { user }),
+      ...(this.#options.program !== undefined && { program: this.#options.program }),
       port,
       dataDirectory,
       flags: this.#options.flags ?? [],

@@ -42,6 +42,8 @@ export interface StartOptions {
   readonly commandLine?: readonly string[]
   /** Flags of Node itself, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
+  /** The file that is run. Default: start.js of this folder, which reads the sources. */
+  readonly program?: string
   /** The user as which it runs, by its number; only root may say so. */
   readonly user?: number
   /** PEM of the authority of its certificate, when its flags make it serve HTTPS. */
@@ -290,7 +292,7 @@ function startArguments(port: number, options: StartOptions): readonly string[] 
   const boots = options.boots ?? [port]
   return [
     ...(options.nodeFlags ?? []),
-    'start',
+    options.program ?? 'start',
     ...['-p', String(port)],
     ...boots.flatMap(boot => ['-b', String(boot)]),
     ...data,

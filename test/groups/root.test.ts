@@ -1,3 +1,3 @@
 import { together } from './together.ts'
 
-together('.', 'mutants')
+together('.', 'mutants', 'bench')

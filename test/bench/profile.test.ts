@@ -1,0 +1,27 @@
+import { test } from 'tap'
+import { partsOf } from '../../bench/profile.ts'
+
+const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 0 })
+
+test('the time of a span is told by part: what V8 does counts for its caller, being idle for nobody', async t => {
+  const profile = {
+    nodes: [
+      { id: 1, callFrame: frame('(root)'), children: [2, 5, 6] },
+      { id: 2, callFrame: frame('step', 'file:///a/dist/replication/chain/machine.js'), children: [3, 4] },
+      { id: 3, callFrame: frame('push') },
+      { id: 4, callFrame: frame('pack', 'file:///a/node_modules/@some/pack/index.js') },
+      { id: 5, callFrame: frame('(idle)') },
+      { id: 6, callFrame: frame('(garbage collector)') },
+    ],
+    samples: [4, 2, 3, 4, 5, 6, 3, 4],
+    timeDeltas: [900, 100, 5, 7, 1000, 3, 5, 2000],
+    startTime: 5000,
+  }
+  const { parts, functions } = partsOf([profile, profile], [6000, 8000])
+  t.strictSame(parts, [
+    ['src/replication/chain', 220],
+    ['@some/pack', 14],
+    ['(garbage collector)', 6],
+  ])
+  t.strictSame(functions[0], ['step src/replication/chain/machine.js:1', 200])
+})
