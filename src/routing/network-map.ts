@@ -62,8 +62,9 @@ export class NetworkMap {
     const known = this.roster.numberOf(record.nodeId)
     if (known === undefined && this.roster.isFull && !this.#makeRoom()) return 'full'
     const before = known === undefined ? 0 : this.#stateOf(known)
+    if (known === this.self && (state > before || (state === before && this.#contradicts(record))))
+      return this.#refute(record.incarnation, nowMs)
     if (state <= before) return state === before ? 'known' : 'older'
-    if (known === this.self) return this.#refute(record.incarnation, nowMs)
     if (known === undefined) this.#set(this.roster.enter(record), state, nowMs)
     else {
       this.roster.update(known, record)
@@ -144,6 +145,15 @@ export class NetworkMap {
       if (this.isAlive(member) && !except?.(member)) return member
     }
     return undefined
+  }
+
+  /**
+   * Whether a record of this node in its own incarnation says something else of it. An earlier start may have raised that
+   * incarnation and ended before its disk had it: the others believe the record that they heard first (docs/decisions/0450).
+   */
+  #contradicts({ address, zone }: MapRecord): boolean {
+    const own = this.recordOf(this.self)
+    return address !== own.address || zone !== own.zone
   }
 
   /** Somebody said of this node what only this node may say: its own record is raised above that. */

@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { identifierOfPath, identifiersOfAddress, type NodeId } from '../../src/ring/identifier.ts'
+import {
+  type Address,
+  identifierOfPath,
+  identifiersOfAddress,
+  type NodeId,
+} from '../../src/ring/identifier.ts'
 import { parsePathName } from '../../src/ring/path-name.ts'
 import { sortRing, successorsOf } from '../../src/ring/placement.ts'
 import { INCARNATION_MAX, type MapRecord } from '../../src/routing/map-record.ts'
@@ -83,6 +88,19 @@ t.test('a restarted node outdoes what is still told of its earlier start', async
   const map = mapOf('a')
   t.equal(map.merge(record('a', { incarnation: 7 }), 0), 'refuted')
   t.match(map.recordOf(map.self), { status: 'alive', incarnation: 8 })
+})
+
+t.test('another start used the same incarnation at another place: the node outdoes it', async t => {
+  const map = mapOf('a')
+  const own = map.recordOf(map.self)
+  t.equal(map.merge(own, 0), 'known', 'its own record is no news')
+  t.equal(map.merge({ ...own, zone: 'cellar' }, 0), 'refuted')
+  const elsewhere = { ...map.recordOf(map.self), address: 'a:5999' as Address }
+  t.equal(map.merge(elsewhere, 0), 'refuted')
+  t.match(map.recordOf(map.self), { address: own.address, zone: own.zone, incarnation: own.incarnation + 2 })
+  const other = mapOf('b', [elsewhere])
+  t.equal(other.merge(map.recordOf(map.self), 0), 'newer')
+  t.equal(other.record(own.nodeId)?.address, own.address)
 })
 
 t.test('a forged incarnation at the limit does not make a node fail', async t => {

@@ -58,9 +58,16 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
   {
     id: 'own-death-believed',
     file: 'src/routing/network-map.ts',
-    find: '    if (known === this.self) return this.#refute(record.incarnation, nowMs)\n',
-    replace: '',
+    find: '(state > before || (state === before && this.#contradicts(record))))',
+    replace: '(state === before && this.#contradicts(record)))',
     loss: 'a node believes that it is dead',
+  },
+  {
+    id: 'same-incarnation-at-two-addresses',
+    file: 'src/routing/network-map.ts',
+    find: ' || (state === before && this.#contradicts(record))',
+    replace: '',
+    loss: 'a node that has moved is looked for where it was, for good',
   },
   {
     id: 'status-does-not-count',
