@@ -5,6 +5,7 @@
 import type { Command } from 'commander'
 import type { LookupFigure, LookupScenario } from '../lab/experiments/lookup-simulated.ts'
 import { addGossipExperiment } from './experiment-gossip.ts'
+import { addModelsExperiments } from './experiment-models.ts'
 import { addMemoryCommand, experimentRealLookup } from './experiment-real.ts'
 import { integer, integers, startBar, writeFiles } from './experiment-terms.ts'
 import { print, type Session, usageError } from './session.ts'
@@ -42,13 +43,14 @@ const NODES_MAX = 20_000
 export function addExperimentCommand(program: Command, session: Session): void {
   const command = program
     .command('experiment')
-    .summary('measure lookups and memory')
+    .summary('measure lookups, memory, gossip and the models of consistency')
     .description(
       'Measurements that you can repeat, with real processes or simulated; the same seeds give the same figures.',
     )
   addLookupCommand(command, session)
   addMemoryCommand(command, session)
   addGossipExperiment(command, session)
+  addModelsExperiments(command, session)
 }
 
 function addLookupCommand(experiment: Command, session: Session): void {

@@ -66,7 +66,7 @@ export function linePlot(init: PlotInit): string {
     color: { domain: series, range: COLOURS.slice(0, series.length) },
     marks: [
       Plot.frame({ stroke: '#999' }),
-      Plot.lineY(points, { x: 'x', y: 'y', fx: 'panel', stroke: 'series', strokeWidth: 1.8 }),
+      Plot.lineY(points, { x: 'x', y: 'y', z: 'series', fx: 'panel', stroke: 'series', strokeWidth: 1.8 }),
       Plot.ruleX(bars, { x: 'x', y1: 'low', y2: 'high', fx: 'panel', stroke: 'series', strokeWidth: 1.5 }),
       Plot.dot(points, { x: 'x', y: 'y', fx: 'panel', fill: 'series', r: 3 }),
       Plot.text(panels, { fx: panel => panel, text: panel => panel, frameAnchor: 'top', dy: -8 }),

@@ -13,12 +13,15 @@ import type { LookupAnswer } from '../../client/wire-types.ts'
 import type { Env } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
 import type { LearningMode } from '../../routing/learning.ts'
+import { Caretaker } from './caretaker.ts'
 
 export interface RealNetworkInit {
   readonly nodes: number
   readonly learn: LearningMode
   readonly virtualNodes: number
   readonly replicas: number
+  /** How files are kept; chain unless said. */
+  readonly consistency?: 'chain' | 'eventual'
   /** Where the nodes keep files: as usual on a disk, or in memory only. */
   readonly keep: 'disk' | 'memory'
   readonly signal: AbortSignal
@@ -63,6 +66,7 @@ export class RealNetwork {
   readonly #nodes: RealNode[] = []
   /** Ends of the ranges that have served. */
   readonly #served = new Set<string>()
+  readonly #caretaker = new Caretaker()
   #folder: string | undefined
   #closing: Promise<void> | undefined
   /** The last resort, when this process is ended without a chance to wait. */
@@ -98,6 +102,11 @@ export class RealNetwork {
 
   get pids(): readonly number[] {
     return this.#nodes.flatMap(({ child }) => child.pid ?? [])
+  }
+
+  /** Asks that node alone, and once. */
+  client(node: number): StoreClient {
+    return this.#node(node).client
   }
 
   /** Who answers for a path, as found by one of the nodes. */
@@ -138,11 +147,15 @@ export class RealNetwork {
     process.off('exit', this.#killAll)
     await Promise.all(this.#nodes.map(({ client }) => client.close()))
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true })
+    await this.#caretaker.close()
   }
 
   async #start(): Promise<void> {
     const { nodes, keep, started } = this.#init
-    if (keep === 'disk') this.#folder = await mkdtemp(join(tmpdir(), 'altered-chord-experiment-'))
+    if (keep === 'disk') {
+      this.#folder = await mkdtemp(join(tmpdir(), 'altered-chord-experiment-'))
+      this.#caretaker.keeps(this.#folder)
+    }
     const ports = new Set<number>()
     let boot: number | undefined
     const startOne = async () => {
@@ -199,14 +212,16 @@ export class RealNetwork {
   }
 
   #launch(port: number, boot: number): RealNode {
-    const { learn, virtualNodes, replicas, keep } = this.#init
+    const { learn, virtualNodes, replicas, keep, consistency = 'chain' } = this.#init
     const place = keep === 'memory' ? ['--memory'] : ['--data', join(this.#folder as string, String(port))]
     const flags = {
       '-p': port,
       '-b': boot,
       '--virtual-nodes': virtualNodes,
       '-k': replicas,
-      '--min-replicas': Math.min(2, replicas),
+      ...(consistency === 'chain'
+        ? { '--min-replicas': Math.min(2, replicas) }
+        : { '--consistency': consistency }),
       '--learn': learn,
       '--log-level': 'error',
     }
@@ -215,6 +230,7 @@ export class RealNetwork {
       env: environmentOfNodes(process.env),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    if (child.pid !== undefined) this.#caretaker.started(child.pid)
     const url = `http://127.0.0.1:${port}`
     const node: RealNode = {
       url,
@@ -223,6 +239,7 @@ export class RealNetwork {
       ended: new Promise(resolve => {
         const end = (word: string) => {
           node.hasEnded = true
+          if (child.pid !== undefined) this.#caretaker.ended(child.pid)
           node.output += word
           resolve()
         }
