@@ -11,6 +11,7 @@ import { errorCode, StoreError } from '../errors.ts'
 import { distrust } from '../peer/peer-errors.ts'
 import type { ProtocolVersion } from '../peer/protocol.ts'
 import type { Credentials } from '../peer/wire.ts'
+import { FOUNDING_NOTE, isFounding } from '../replication/chain/stable-state.ts'
 import { noteStart } from '../replication/chain/starts.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
 import type { MapRecord } from '../routing/map-record.ts'
@@ -54,6 +55,8 @@ export interface Joined {
   /** Starts of the others that the network remembers. */
   readonly boots?: KnownBoots | undefined
   readonly how: 'founded' | 'joined' | 'resumed'
+  /** This node makes the network's first views: it has just founded it, or had crashed before it could. */
+  readonly founds: boolean
 }
 
 /**
@@ -72,7 +75,8 @@ export async function joinNetwork(
     (init.boots.length > 0 ? await ask(env, connect, init) : undefined) ??
     found(env, init)
   assertWish(init.wish, joined.network)
-  await keepNetwork(store, joined.network, [joined.self, ...joined.records])
+  const notes = joined.how === 'founded' ? [FOUNDING_NOTE] : []
+  await keepNetwork(store, joined.network, [joined.self, ...joined.records], notes)
   return joined
 }
 
@@ -89,12 +93,12 @@ export interface Beginning {
 /** A node begins to take part: it gives up what was recovered without it, listens, starts, and tells everybody that it is there. */
 export async function takePart(
   ring: Beginning,
-  { how, boots, named }: Pick<Joined, 'how' | 'boots'> & { readonly named?: Named },
+  { how, founds, boots, named }: Pick<Joined, 'how' | 'founds' | 'boots'> & { readonly named?: Named },
   listen: () => Promise<void>,
 ): Promise<void> {
   if (how === 'resumed') await ring.allNodes.learnRecoveries()
   await listen()
-  ring.start({ founds: how === 'founded', boots })
+  ring.start({ founds, boots })
   if (how !== 'founded') await ring.allNodes.announce()
   if (how === 'resumed' && named?.namesBoots) void meetNamed(ring, named)
 }
@@ -135,7 +139,8 @@ function resume(store: ReplicaStore, init: JoinInit): Joined | undefined {
   const { address, zone } = init
   // Whatever was said of this node while it was away is overridden by its next incarnation.
   const self: MapRecord = { ...kept, address, zone, status: 'alive', incarnation: kept.incarnation + 1 }
-  return { network, self, records: records.filter(record => record !== kept), how: 'resumed' }
+  const others = records.filter(record => record !== kept)
+  return { network, self, records: others, how: 'resumed', founds: isFounding(store) }
 }
 
 function found(env: Env, init: JoinInit): Joined {
@@ -158,7 +163,7 @@ function found(env: Env, init: JoinInit): Joined {
     ...(consistency === 'eventual' && { consistency }),
     ...(conflicts === 'newest' && { conflicts }),
   }
-  return { network, self: newRecord(init), records: [], how: 'founded' }
+  return { network, self: newRecord(init), records: [], how: 'founded', founds: true }
 }
 
 function newRecord({ nodeId, address, zone }: JoinInit): MapRecord {
@@ -182,7 +187,7 @@ async function ask(env: Env, connect: Connect, init: JoinInit): Promise<Joined |
     const answer = await askUntilAnswered(env, init, peers, self)
     if (answer === undefined) return undefined
     const { network, records, boots } = answer
-    return { network, self, records, boots, how: 'joined' }
+    return { network, self, records, boots, how: 'joined', founds: false }
   } finally {
     await peers.close()
   }

@@ -117,13 +117,14 @@ export function readMembers(store: ReplicaStore): MapRecord[] {
   return Array.from(store.values(MEMBER), ([, value]) => packr.unpack(value) as MapRecord)
 }
 
-/** Keeps the network, and records of the map; what is kept of other nodes stays. */
+/** Keeps the network, records of the map and other notes in one commit; what is kept of other nodes stays. */
 export async function keepNetwork(
   store: ReplicaStore,
   network: NetworkConfig,
   records: readonly MapRecord[],
+  notes: Values = [],
 ): Promise<void> {
-  await keep(store, [[NETWORK, packr.pack(network)], ...membersOf(records)])
+  await keep(store, [[NETWORK, packr.pack(network)], ...membersOf(records), ...notes])
 }
 
 /** Keeps records of the map, and no more those of nodes that were forgotten; what is kept of other nodes stays. */

@@ -8,6 +8,7 @@ import { readNetwork } from '../../src/membership/network-config.ts'
 import { peerRoutes } from '../../src/peer/peer-routes.ts'
 import { PeerVersions } from '../../src/peer/protocol.ts'
 import { Turns } from '../../src/peer/turns.ts'
+import { batchOf } from '../../src/replication/chain/stable-state.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { NETWORK } from '../ring-node/founded-ring.ts'
@@ -84,6 +85,25 @@ t.test('without boot nodes a network is founded, with what the flags ask for', a
   const joined = await joinNetwork({ env, store }, initOf({ wish: { replicas: 2 } }))
   t.match(joined, { how: 'founded', network: { replicas: 2, virtualNodes: 8 }, records: [] })
   t.same(readNetwork(store), joined.network)
+})
+
+t.test(
+  'a founder that crashed before its first views were kept founds when it comes back, and never again',
+  async t => {
+    const store = storeOf()
+    t.equal((await joinNetwork({ env, store }, initOf({}))).founds, true)
+    const again = await joinNetwork({ env, store }, initOf({}))
+    t.match(again, { how: 'resumed', founds: true })
+    await store.apply({ records: [], ...batchOf([{ kind: 'founded' }]) })
+    t.match(await joinNetwork({ env, store }, initOf({})), { how: 'resumed', founds: false })
+  },
+)
+
+t.test('who joins a network never founds one', async t => {
+  const boot = await bootNode(t, good)
+  const store = storeOf()
+  t.equal((await joinNetwork({ env, store }, initOf({ boots: [boot.address] }))).founds, false)
+  t.equal((await joinNetwork({ env, store }, initOf({ boots: [boot.address] }))).founds, false)
 })
 
 t.test('a boot node that comes late is waited for, and the others are tried too', async t => {
@@ -203,7 +223,8 @@ t.test('a node listens before it takes part, and tells everybody that it is ther
       dataDirectory: 'd',
       isForeign: () => void done.push('ends'),
     }
-    await takePart(ring, { how, boots: undefined, named }, async () => void done.push('listens'))
+    const founds = how === 'founded'
+    await takePart(ring, { how, founds, boots: undefined, named }, async () => void done.push('listens'))
     await new Promise(resolve => setImmediate(resolve))
     return done
   }

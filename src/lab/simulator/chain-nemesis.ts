@@ -327,6 +327,7 @@ export class ChainNemesis {
   #mayDepart(node: ChainNode): boolean {
     const { cluster } = this.#components
     const members = [...cluster.members.values()].filter(({ status }) => status === 'member')
-    return cluster.isMember(node) && members.length > 3
+    // While only the founder is in its network, nobody else can say where that is.
+    return cluster.isMember(node) && members.length > 3 && (!cluster.isWhole || cluster.isAcquainted)
   }
 }

@@ -16,6 +16,8 @@ export type Write =
   | { readonly kind: 'record'; readonly path: PathName; readonly record: ChainRecord | undefined }
   | { readonly kind: 'blob'; readonly id: BlobId; readonly blob: BlobState | undefined }
   | { readonly kind: 'marks'; readonly marks: readonly SealMark[] }
+  /** The network that this node has founded has its first views. */
+  | { readonly kind: 'founded' }
   | { readonly kind: 'peer'; readonly node: NodeId; readonly boot: Boot }
 
 /** Why a timer was set; the driver hands it back. Timers die with the process. */

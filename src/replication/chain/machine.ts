@@ -220,6 +220,7 @@ function found(m: Machine, identifiers: readonly Identifier[]): void {
     putView(m, { ...freshState(view), installed: true, active: true, complete: true })
     m.table.learn(view)
   })
+  m.persist.push({ kind: 'founded' })
 }
 
 /** Every range is looked at: it gets one more replica at a time, or those that are too many leave it in one change. */

@@ -17,6 +17,7 @@ const VIEW = 'view/'
 const BLOB = 'blob/'
 const PEER = 'peer/'
 const MARKS = 'marks'
+const FOUNDING = 'founding'
 
 type Values = ReplicaBatch['values']
 
@@ -40,6 +41,9 @@ export function batchOf(writes: readonly Write[]): Pick<ReplicaBatch, 'values' |
       case 'marks':
         values.set(MARKS, write.marks)
         break
+      case 'founded':
+        values.set(FOUNDING, undefined)
+        break
       default:
         // Records are the business of StoredRecords; the boot is stable before the machine starts.
         break
@@ -51,6 +55,17 @@ export function batchOf(writes: readonly Write[]): Pick<ReplicaBatch, 'values' |
     keepBlobs: ids.filter(id => blobs.get(id) !== undefined),
     dropBlobs: ids.filter(id => blobs.get(id) === undefined),
   }
+}
+
+/**
+ * The note that a network has been founded here and has no view yet. It goes in the commit that brings the first ones: a founder that
+ * crashed in between would else have a network in which nothing can ever be kept (docs/decisions/0451).
+ */
+export const FOUNDING_NOTE: Values[number] = [FOUNDING, packr.pack(true)]
+
+/** Whether the first views of the network are still to be made here. */
+export function isFounding(store: Pick<ReplicaStore, 'values'>): boolean {
+  return [...store.values(FOUNDING)].some(([key]) => key === FOUNDING)
 }
 
 export function loadStableState(store: ReplicaStore, records: StoredRecords, boot: Boot): StableState {

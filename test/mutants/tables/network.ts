@@ -70,6 +70,20 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     loss: 'a node that has moved is looked for where it was, for good',
   },
   {
+    id: 'founder-resumes-with-nothing',
+    file: 'src/membership/join.ts',
+    find: 'founds: isFounding(store) }',
+    replace: 'founds: isFounding(store) && false }',
+    loss: 'a network that never holds a view',
+  },
+  {
+    id: 'note-of-founding-stays',
+    file: 'src/replication/chain/machine.ts',
+    find: "  m.persist.push({ kind: 'founded' })\n",
+    replace: '',
+    loss: 'a founder that has left founds a second network beside the first',
+  },
+  {
     id: 'status-does-not-count',
     file: 'src/routing/map-record.ts',
     find: 'return incarnation * 4 + NODE_STATUSES.indexOf(status) + 1',

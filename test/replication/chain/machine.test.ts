@@ -6,7 +6,12 @@ const at = (digit: string) => digit.padEnd(40, '0') as Identifier
 
 t.test('the first node is the network', async t => {
   const bench = new Bench({ nodes: ['n1'], view: wholeView(['elsewhere']) })
-  bench.event('n1', { kind: 'found', identifiers: [at('8'), at('2')] })
+  const writes = bench.event('n1', { kind: 'found', identifiers: [at('8'), at('2')] })
+  t.same(
+    writes.map(({ kind }) => kind),
+    ['view', 'view', 'founded'],
+    'in one step, so in one commit',
+  )
   t.same(
     [...bench.machine('n1').views.values()].map(({ view }) => [view.lo[0], view.hi[0]]),
     [
