@@ -2,64 +2,10 @@
  * A network with eventual consistency of real processes: halves that can't talk, removals that a node misses, and a clock that is hours ahead.
  */
 import t from 'tap'
-import type { Client, Reply } from './client.ts'
+import type { Client } from './client.ts'
 import { Cluster, type ClusterNode } from './cluster.ts'
 import { runNode, waitFor } from './harness.ts'
-
-const EVENTUAL = ['--consistency', 'eventual'] as const
-
-/** A file of a few words, whatever stands there. */
-function write(
-  client: Client,
-  path: string,
-  text: string,
-  headers: Record<string, string> = {},
-): Promise<Reply> {
-  const query = Object.keys(headers).length === 0 ? '?overwrite=true' : ''
-  return client.put(path, text, { query, headers })
-}
-
-async function read(client: Client, path: string): Promise<string | undefined> {
-  const reply = await client.send('GET', `/get/${path}`)
-  return reply.status === 200 ? reply.body.toString() : undefined
-}
-
-async function versionsAt(
-  client: Client,
-  path: string,
-): Promise<readonly { readonly etag: string; readonly size: number }[]> {
-  const reply = await client.send('GET', `/get/${path}?versions`)
-  return reply.status === 200 ? (reply.json() as { versions: [] }).versions : []
-}
-
-interface Status {
-  readonly eventual: {
-    readonly owed: number
-    readonly tombstones: number
-    readonly records: number
-    readonly comparing: number
-  }
-}
-
-async function statusOf(client: Client): Promise<Status['eventual']> {
-  return ((await client.send('GET', '/status')).json() as unknown as Status).eventual
-}
-
-/** Nothing waits to be passed on, anywhere. */
-async function atRest(nodes: readonly ClusterNode[]): Promise<void> {
-  const isAtRest = async () => {
-    const all = await Promise.all(nodes.map(({ client }) => statusOf(client)))
-    return all.every(({ owed, comparing }) => owed === 0 && comparing === 0)
-  }
-  await waitFor(isAtRest, { what: 'nothing is owed', timeoutMs: 60_000, pauseMs: 200 })
-}
-
-function cutHalves(cluster: Cluster, some: readonly number[]): void {
-  const addresses = cluster.nodes.map(({ address }) => address)
-  for (const [a, from] of addresses.entries())
-    for (const [b, to] of addresses.entries())
-      if (some.includes(a) !== some.includes(b)) cluster.links.cut(from, to, 'refuse')
-}
+import { atRest, cutHalves, EVENTUAL, inParallel, read, statusOf, versionsAt, write } from './models.ts'
 
 t.test('both halves of a network that is cut take writes, and agree when they meet', async t => {
   const cluster = await Cluster.start({ nodes: 5, linked: true, flags: EVENTUAL })
@@ -159,14 +105,6 @@ t.test('a node whose clock is six hours ahead hides and loses nothing', async t 
   await atRest(cluster.nodes)
   for (const path of paths.slice(0, 20)) t.equal(await read(fast, path), undefined)
 })
-
-async function inParallel(paths: readonly string[], act: (path: string) => Promise<unknown>): Promise<void> {
-  const waiting = [...paths]
-  const next = async () => {
-    for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) await act(path)
-  }
-  await Promise.all(Array.from({ length: 16 }, next))
-}
 
 t.test('a node that was retired is not waited for, and ends when it is started again', async t => {
   const cluster = await Cluster.start({ nodes: 3, flags: EVENTUAL })

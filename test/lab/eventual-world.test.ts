@@ -7,10 +7,10 @@ t.setTimeout(600_000)
 const SEEDS = Number(process.env.TEST_EVENTUAL_SEEDS ?? 15)
 
 t.test('nothing is lost unseen and nothing comes back, in any of these worlds', async t => {
-  const all = { accepted: 0, conflicts: 0, collected: 0, crashes: 0 }
+  const all = { accepted: 0, conflicts: 0, collected: 0, crashes: 0, large: 0, wiped: 0, full: 0 }
   for (let seed = 1; seed <= SEEDS; seed++) {
     const report = await runEventualWorld(seed)
-    for (const name of ['accepted', 'conflicts', 'collected', 'crashes'] as const) all[name] += report[name]
+    for (const name of Object.keys(all) as (keyof typeof all)[]) all[name] += report[name]
   }
   t.comment(JSON.stringify(all))
   for (const [name, count] of Object.entries(all)) t.ok(count > 0, `there was some of ${name}`)

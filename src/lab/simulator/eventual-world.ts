@@ -1,18 +1,26 @@
 /**
  * A world of nodes that keep files with eventual consistency, with the troubles of the chain: cuts in one or both directions, messages that are lost, late or
- * told twice, crashes between a write and its flush, disks that are put back, ranges that change hands, and clocks that are hours off. In the end everything heals, and the
- * invariants of the model have to hold.
+ * told twice, crashes between a write and its flush, disks that are put back, are full or are lost, bodies that travel apart from their records, ranges that change hands, and
+ * clocks that are hours off. In the end everything heals, and the invariants of the model have to hold.
+ *
+ * A disk that is lost takes with it what lay nowhere else: writes, and what was known of them as replaced. Everything else holds as before.
  */
 import { errorCode, StoreError } from '../../errors.ts'
-import { actorOf, dotName } from '../../replication/eventual/dot.ts'
+import { actorOf, covers, type Dot, dotName } from '../../replication/eventual/dot.ts'
 import type { EventualAsk, EventualAsks, EventualPeers } from '../../replication/eventual/eventual-calls.ts'
 import { EventualNode } from '../../replication/eventual/eventual-node.ts'
-import { type EventualRecord, stateOf } from '../../replication/eventual/eventual-record.ts'
+import {
+  type EventualRecord,
+  isTombstone,
+  merge,
+  stateOf,
+} from '../../replication/eventual/eventual-record.ts'
 import { heldOf } from '../../replication/eventual/kept-record.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import { identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { MemoryReplicaStore } from '../../storage/memory-replica-store.ts'
+import type { BlobId } from '../../storage/record.ts'
 import type { ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
 import { InvariantBroken } from './invariant-broken.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -38,6 +46,10 @@ export interface EventualWorldReport {
   readonly conflicts: number
   readonly collected: number
   readonly crashes: number
+  /** Writes with a body of their own, disks that were lost, and changes that a full disk refused. */
+  readonly large: number
+  readonly wiped: number
+  readonly full: number
 }
 
 /** Runs the world of a seed to its end. @throws InvariantBroken. */
@@ -48,10 +60,13 @@ export async function runEventualWorld(seed: number): Promise<EventualWorldRepor
 
 /** One place: a disk with, most of the time, a process on it. */
 class Place {
-  readonly id: NodeId
+  id: NodeId
   readonly wallClock: SkewedClock
+  /** Large bodies, named by records or not yet. */
+  blobs = new Set<BlobId>()
   /** Of the path; what is durable. */
-  store: MemoryReplicaStore = emptyStore()
+  store: MemoryReplicaStore = emptyStore(this.blobs)
+  isFull = false
   node: EventualNode | undefined
   /** Counts the starts; whoever belongs to an earlier one changes nothing any more. */
   start = 0
@@ -85,6 +100,12 @@ class EventualWorld {
   /** Names of versions that were written, with their requests, and of those of them that somebody has replaced knowingly. */
   readonly #written = new Map<string, string>()
   readonly #replaced = new Set<string>()
+  /** Versions whose fate was known to a disk alone that was lost. */
+  readonly #unknown = new Set<string>()
+  /** Nodes whose disk was lost, and the epoch from which on everybody knows that they are gone. */
+  readonly #gone = new Map<NodeId, number>()
+  #large = 0
+  #full = 0
 
   constructor(seed: number) {
     this.#seed = seed
@@ -109,7 +130,11 @@ class EventualWorld {
     await this.#heal()
     this.#judge()
     const collected = this.#total(node => node.replica.counts.collected)
-    return { accepted: this.#accepted, conflicts, collected, crashes: this.#crashes }
+    const [large, full] = [this.#large, this.#full]
+    return {
+      ...{ accepted: this.#accepted, conflicts, collected, crashes: this.#crashes },
+      ...{ large, full, wiped: this.#gone.size },
+    }
   }
 
   #act(): void {
@@ -123,6 +148,8 @@ class EventualWorld {
     else if (what < 83) this.#crash(place)
     else if (what < 88) this.#changeViews()
     else if (what < 92) place.wallClock.jump(random.int(-3, 3) * 3_600_000)
+    else if (what < 94) place.isFull = !place.isFull
+    else if (what < 95) this.#wipe(place)
     else void place.node?.heal().catch(onlyRefusals)
   }
 
@@ -135,7 +162,13 @@ class EventualWorld {
     if (entry.node === undefined) return
     const request = `r${++this.#requests}`
     const body = Buffer.from(request)
-    const content = { inline: body }
+    const blobId = `blob-${request}` as BlobId
+    const isLarge = !isRemoval && this.#random.chance(0.3)
+    if (isLarge) {
+      this.#large++
+      entry.blobs.add(blobId)
+    }
+    const content = isLarge ? { blobId } : { inline: body }
     const digest = { size: body.length, sha256: body.toString('hex').padEnd(64, '0'), blockChecksums: [0] }
     const file = isRemoval ? undefined : { body: { ...digest, content }, meta: { mediaType: 'text/plain' } }
     const acceptance = { path, condition: 'none', request, file } as const
@@ -143,7 +176,10 @@ class EventualWorld {
     const others = this.#random.shuffle(this.#places.map(({ id }) => id)).slice(0, 2)
     for (const node of new Set([...replicas, ...others, entry.id])) {
       try {
+        if (isLarge && node !== entry.id)
+          await this.#peersOf(entry).pushBody(node, { blobId, sha256: digest.sha256 })
         const accepted = await this.#peersOf(entry).ask(node, 'accept', acceptance)
+        if (accepted.kind === 'no-body') continue
         if (accepted.kind !== 'done') return
         this.#accepted++
         return
@@ -171,6 +207,12 @@ class EventualWorld {
       views.set(path, ids.slice(0, Math.min(COPIES, ids.length)))
     }
     this.#views = views
+    this.#tellViews()
+  }
+
+  #tellViews(): void {
+    const random = this.#random
+    const views = this.#views
     this.#epoch++
     for (const place of this.#places) {
       const epoch = this.#epoch
@@ -188,11 +230,57 @@ class EventualWorld {
   #crash(place: Place): void {
     if (place.node === undefined) return
     this.#crashes++
-    place.node.close()
+    this.#end(place)
+    this.#clock.after(this.#random.int(10, 6_000), () => this.#begin(place))
+  }
+
+  #end(place: Place): void {
+    place.node?.close()
     place.node = undefined
     place.start++
     place.accepting.clear()
+    // What no record names is swept away when the process starts again.
+    const named = new Set(recordsOn(place).flatMap(blobsOf))
+    for (const blob of place.blobs) if (!named.has(blob)) place.blobs.delete(blob)
+  }
+
+  /** The disk is lost: the node comes back as a new one, and the operator retires what it was. */
+  #wipe(place: Place): void {
+    if (place.node === undefined) return
+    this.#noteUnknown(place)
+    this.#end(place)
+    const was = place.id
+    place.id = `${was.split('.')[0]}.${this.#gone.size + 1}` as NodeId
+    place.blobs = new Set()
+    place.store = emptyStore(place.blobs)
+    place.isFull = false
+    const views = [...this.#views].map(
+      ([path, nodes]) => [path, nodes.map(id => (id === was ? place.id : id))] as const,
+    )
+    this.#views = new Map(views)
+    this.#gone.set(was, this.#epoch + 1)
+    this.#tellViews()
     this.#clock.after(this.#random.int(10, 6_000), () => this.#begin(place))
+  }
+
+  /** What lay on this disk alone: versions that stand nowhere else, and that others were replaced. */
+  #noteUnknown(lost: Place): void {
+    for (const path of this.#paths) {
+      const others = this.#places
+        .filter(place => place !== lost)
+        .flatMap(place => recordsOn(place).filter(record => record.path === path))
+      const left = others.reduce<EventualRecord | undefined>(
+        (all, one) => (all ? merge(all, one) : one),
+        undefined,
+      )
+      const stands = ({ actor, n }: Dot) =>
+        left?.siblings.some(({ dot }) => dot.actor === actor && dot.n === n) ?? false
+      for (const { dot } of left?.siblings ?? [])
+        if (this.#replaced.has(dotName(dot))) this.#unknown.add(dotName(dot))
+      const here = recordsOn(lost).find(record => record.path === path)
+      for (const { dot } of here?.siblings ?? [])
+        if (!stands(dot) && !(left && covers(left.seen, dot))) this.#unknown.add(dotName(dot))
+    }
   }
 
   #begin(place: Place): void {
@@ -229,7 +317,7 @@ class EventualWorld {
                 return { id: `${path} ${keeps(path).join()}`, lo, hi, nodes: keeps(path), isHead }
               }),
           isAlive,
-          isGone: () => false,
+          isGone: id => (this.#gone.get(id) ?? Number.POSITIVE_INFINITY) <= place.epoch,
           copiesWanted: () => COPIES,
         },
       },
@@ -244,6 +332,10 @@ class EventualWorld {
     const apply = async (batch: ReplicaBatch) => {
       await this.#clock.sleep(this.#random.between(0.1, 4))
       if (place.start !== start) return new Promise<never>(() => undefined)
+      if (place.isFull && !this.#calm) {
+        this.#full++
+        throw new StoreError('DISK_FULL', 'No space is left.')
+      }
       for (const { path, record } of batch.records) {
         const was = store.record(path)
         this.#note(place, was && heldOf(was).record, record && heldOf(record).record)
@@ -277,9 +369,31 @@ class EventualWorld {
   #peersOf(from: Place): EventualPeers {
     return {
       ask: (node, kind, ask) => this.#ask(from, node, kind, ask),
-      pushBody: async () => undefined,
-      pullBody: async () => undefined,
+      pushBody: (node, { blobId }) => this.#carry(from, this.#placeOf(node), blobId),
+      pullBody: async (node, _path, { blobId }) => {
+        const [first, ...others] = [this.#placeOf(node), ...this.#places].filter(place =>
+          place?.blobs.has(blobId),
+        )
+        await this.#carry(first ?? others[0], from, blobId)
+      },
     }
+  }
+
+  #placeOf(node: NodeId): Place | undefined {
+    return this.#places.find(({ id }) => id === node)
+  }
+
+  /** Brings a large body from one disk to another. */
+  async #carry(from: Place | undefined, to: Place | undefined, blobId: BlobId): Promise<void> {
+    if (from === undefined || !from.blobs.has(blobId))
+      throw new StoreError('FILE_NOT_FOUND', 'The body is not here.')
+    const { start } = to ?? {}
+    await this.#clock.sleep(this.#random.between(0.5, 50))
+    const isCut = !this.#calm && to !== undefined && from !== to && this.#cuts.has(`${from.id} ${to.id}`)
+    if (to?.node === undefined || isCut || to.start !== start)
+      throw new StoreError('UNAVAILABLE', 'No answer.')
+    if (to.isFull && !this.#calm) throw new StoreError('DISK_FULL', 'No space is left.')
+    to.blobs.add(blobId)
   }
 
   /** A question and its answer; either may be lost, and the question may be told once more, much later. */
@@ -289,7 +403,7 @@ class EventualWorld {
     kind: Kind,
     ask: EventualAsks[Kind]['ask'],
   ): Promise<EventualAsks[Kind]['answer']> {
-    const place = this.#places.find(({ id }) => id === to) as Place
+    const place = this.#placeOf(to)
     const random = this.#random
     const fails = (a: NodeId, b: NodeId) =>
       a !== b && !this.#calm && (this.#cuts.has(`${a} ${b}`) || random.chance(this.#loss))
@@ -297,7 +411,7 @@ class EventualWorld {
       const silent = () => reject(new StoreError('UNAVAILABLE', 'No answer.'))
       const timer = this.#clock.after(ANSWER_MS, silent)
       const deliver = async () => {
-        if (place.node === undefined) return
+        if (place?.node === undefined || place.id !== to) return
         if (kind === 'accept') place.accepting.add((ask as EventualAsks['accept']['ask']).request)
         const answer = await place.node.answer(kind, ask).catch(onlyRefusals)
         if (answer === undefined || fails(to, from.id)) return
@@ -336,21 +450,24 @@ class EventualWorld {
       const states = new Set(records.map(record => (record ? JSON.stringify(stateOf(record)) : 'none')))
       if (states.size > 1) throw this.#broken(`replicas of ${path} differ: ${[...states].join(' ')}`)
       for (const { dot } of records[0]?.siblings ?? []) standing.add(dotName(dot))
+      for (const id of this.#views.get(path) ?? [])
+        for (const blob of (records[0] && blobsOf(records[0])) ?? [])
+          if (!this.#placeOf(id)?.blobs.has(blob)) throw this.#broken(`${id} lacks ${blob} of ${path}`)
     }
     for (const { id, node } of this.#places) {
       if (node === undefined) throw this.#broken(`${id} does not run`)
       const { owed } = node.status()
       if (owed > 0) throw this.#broken(`${id} still owes ${owed} records`)
-      for (const { record } of node.replica.table.within(WHOLE_RING)) {
+      for (const record of recordsOn(this.#placeOf(id) as Place)) {
         const isOwn = this.#views.get(record.path)?.includes(id)
         if (!isOwn && record.siblings.length > 0)
           throw this.#broken(`${id} still keeps ${record.path} for others`)
-        if (record.siblings.length === 0)
-          throw this.#broken(`${id} still remembers that ${record.path} was removed`)
+        if (isTombstone(record)) throw this.#broken(`${id} still remembers that ${record.path} was removed`)
       }
     }
-    for (const dot of this.#replaced) if (standing.has(dot)) throw this.#broken(`${dot} came back`)
-    const isKnown = (dot: string) => standing.has(dot) || this.#replaced.has(dot)
+    for (const dot of this.#replaced)
+      if (standing.has(dot) && !this.#unknown.has(dot)) throw this.#broken(`${dot} came back`)
+    const isKnown = (dot: string) => standing.has(dot) || this.#replaced.has(dot) || this.#unknown.has(dot)
     // What two nodes have accepted for one request is one version.
     const requests = new Set([...this.#written].filter(([dot]) => isKnown(dot)).map(([, request]) => request))
     const tooMany = this.#total(node => node.replica.counts.siblingsDropped)
@@ -369,15 +486,23 @@ class EventualWorld {
   }
 }
 
-function emptyStore(): MemoryReplicaStore {
+function emptyStore(blobs: Set<BlobId>): MemoryReplicaStore {
   return new MemoryReplicaStore({
     putFile: () => undefined,
-    receiveBlob: () =>
-      Promise.reject(new StoreError('UNAVAILABLE', 'There are no large bodies in this world.')),
-    hasBlob: () => false,
-    dropBlob: () => undefined,
+    receiveBlob: () => Promise.reject(new StoreError('UNAVAILABLE', 'Bodies come in by another way here.')),
+    hasBlob: blob => blobs.has(blob),
+    dropBlob: blob => void blobs.delete(blob),
     openBlob: () => undefined,
   })
+}
+
+/** What is durable. */
+function recordsOn({ store }: Place): EventualRecord[] {
+  return [...store.records(WHOLE_RING.lo, WHOLE_RING.hi)].map(kept => heldOf(kept).record)
+}
+
+function blobsOf({ siblings }: EventualRecord): BlobId[] {
+  return siblings.flatMap(({ body }) => ('blobId' in body.content ? [body.content.blobId] : []))
 }
 
 /** The position before another. */

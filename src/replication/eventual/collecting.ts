@@ -6,6 +6,7 @@
  */
 import type { Env, Timer } from '../../env.ts'
 import { errorCode } from '../../errors.ts'
+import { WHOLE_RING } from '../../ring/arc.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
@@ -19,6 +20,9 @@ export const COLLECT_MS = 30_000
 /** Tombstones of one round of one range. */
 const ROUND_MAX = 4 * RECORDS_MAX
 
+/** Tombstones that are looked at to say who is going to be waited for. */
+const EXPECTED_MAX = 1_000
+
 /** How often those who were named by others are asked, too, before a round ends. */
 const NAMED_MAX = 5
 
@@ -29,14 +33,16 @@ export interface CollectingComponents {
   readonly responsibility: Responsibility
   /** Another node knows something of a path that this one does not. */
   readonly exchange: (node: NodeId, path: PathName) => Promise<void>
+  /** Whether a node has still to be told of a record. */
+  readonly lacks: (node: NodeId, path: PathName) => boolean
 }
 
 export class Collecting {
   readonly #components: CollectingComponents
   #timer: Timer | undefined
   #running: Promise<void> | undefined
-  /** Who did not answer in the last round. */
-  #waitingFor: ReadonlySet<NodeId> = new Set()
+  /** Who did not answer in the last round; undefined before the first. */
+  #waitingFor: ReadonlySet<NodeId> | undefined
   #closed = false
 
   constructor(components: CollectingComponents) {
@@ -45,7 +51,7 @@ export class Collecting {
 
   /** Nodes without which tombstones could not go. */
   get waitingFor(): readonly NodeId[] {
-    return [...this.#waitingFor]
+    return [...(this.#waitingFor ?? this.#expected())]
   }
 
   /** There may be tombstones. */
@@ -53,10 +59,19 @@ export class Collecting {
     if (this.#closed || this.#timer !== undefined) return
     this.#timer = this.#components.env.timers.after(COLLECT_MS, () => {
       this.#timer = undefined
-      void this.collect().then(() => {
-        if (this.#components.replica.table.counts.tombstones > 0) this.notice()
-      })
+      void this.#collectAndGoOn()
     })
+  }
+
+  async #collectAndGoOn(): Promise<void> {
+    const { env, replica } = this.#components
+    try {
+      await this.collect()
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+      env.log.warn({ op: 'eventual.collect', err: error }, 'tombstones wait for the next round')
+    }
+    if (replica.table.counts.tombstones > 0) this.notice()
   }
 
   /** One round of each range that this node is the head of. */
@@ -72,16 +87,31 @@ export class Collecting {
     this.#timer?.cancel()
   }
 
+  /** Before the first round: holders of the first tombstones who do not seem to be there. */
+  #expected(): ReadonlySet<NodeId> {
+    const { replica, responsibility } = this.#components
+    const silent = new Set<NodeId>()
+    let looked = 0
+    for (const { record } of replica.table.tombstones(WHOLE_RING)) {
+      if (++looked > EXPECTED_MAX) break
+      for (const node of record.holders)
+        if (node !== responsibility.self && !responsibility.isGone(node) && !responsibility.isAlive(node))
+          silent.add(node)
+    }
+    return silent
+  }
+
   async #collect(): Promise<void> {
-    const { responsibility, replica } = this.#components
+    const { responsibility, replica, lacks } = this.#components
     const silent = new Set<NodeId>()
     for (const range of responsibility.ownRanges()) {
       if (!range.isHead) continue
       let round: EventualRecord[] = []
       for (const { record, custody } of replica.table.tombstones(range)) {
         // Whoever is owed it is told of it first.
-        if (custody.owed.length > 0) for (const node of custody.owed) silent.add(node)
-        else round.push(record)
+        if (custody.owed.length > 0) {
+          for (const node of custody.owed) if (lacks(node, record.path)) silent.add(node)
+        } else round.push(record)
         if (round.length < ROUND_MAX) continue
         await this.#round(round, silent)
         round = []

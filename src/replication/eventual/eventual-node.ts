@@ -61,6 +61,7 @@ export class EventualNode {
     this.collecting = new Collecting({
       ...parts,
       exchange: (node, path) => this.syncing.exchange(node, path),
+      lacks: (node, path) => this.passing.lacks(node, path),
     })
   }
 

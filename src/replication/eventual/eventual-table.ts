@@ -2,6 +2,7 @@
  * The records that this node keeps, on its disk. Changes of one path happen one after the other, each from what is durable to what will be;
  * so whatever is read here is durable. Kept up to date with them: digests of ranges, which bodies are named, and what is owed to whom.
  */
+import { StoreError } from '../../errors.ts'
 import { assert } from '../../invariant.ts'
 import { type Arc, arcContains, arcOfPrefix, WHOLE_RING } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
@@ -27,6 +28,8 @@ export class EventualTable {
   readonly #digests = new DigestTree()
   /** How many versions name each body. */
   readonly #references = new Map<BlobId, number>()
+  /** Bodies that go with a change that is not durable yet. */
+  readonly #dropping = new Map<BlobId, Promise<unknown>>()
   #records = 0
   #tombstones = 0
   #siblings = 0
@@ -126,12 +129,22 @@ export class EventualTable {
     const blobsBefore = now ? blobsOf(now.record) : []
     const blobs = next ? blobsOf(next.record) : []
     for (const blob of blobs) this.#refer(blob, 1)
-    const dropped = blobsBefore.filter(blob => this.#references.get(blob) === 1 && !blobs.includes(blob))
     try {
+      await this.#assertHere(
+        path,
+        blobs.filter(blob => !blobsBefore.includes(blob)),
+      )
+      const dropBlobs = blobsBefore.filter(blob => this.#references.get(blob) === 1 && !blobs.includes(blob))
       const kept = next && keptOf(next)
       const sizeBefore = now && shownFile(now.record)?.body.size
       const records = [{ path, record: kept, sizeBefore, isNew: now === undefined }]
-      await store.apply({ records, values: [], keepBlobs: blobs, dropBlobs: dropped })
+      const applied = store.apply({ records, values: [], keepBlobs: blobs, dropBlobs })
+      for (const blob of dropBlobs) this.#dropping.set(blob, applied)
+      try {
+        await applied
+      } finally {
+        for (const blob of dropBlobs) this.#dropping.delete(blob)
+      }
     } catch (error) {
       for (const blob of blobs) this.#refer(blob, -1)
       throw error
@@ -141,6 +154,18 @@ export class EventualTable {
     if (next) this.#count(next.record, 1)
     changed(path, next)
     return next
+  }
+
+  /**
+   * Bodies were here when somebody looked; another change may have taken them away since.
+   * @throws StoreError UNAVAILABLE.
+   */
+  async #assertHere(path: PathName, blobs: readonly BlobId[]): Promise<void> {
+    for (const blob of blobs) {
+      await this.#dropping.get(blob)?.catch(() => undefined)
+      if (await this.#components.store.hasBlob(blob)) continue
+      throw new StoreError('UNAVAILABLE', 'The body has gone from here meanwhile.', { path })
+    }
   }
 
   #count(record: EventualRecord, by: 1 | -1): void {

@@ -70,6 +70,11 @@ export class Passing {
     return { paths: this.#entries.size, byNode, passed: this.#passed }
   }
 
+  /** Whether a node has still to be told of a record. */
+  lacks(node: NodeId, path: PathName): boolean {
+    return this.#queues.get(node)?.has(path) ?? false
+  }
+
   /** @throws StoreError OVERLOADED when too much waits already. */
   assertRoom(): void {
     if (this.#entries.size < PATHS_MAX) return

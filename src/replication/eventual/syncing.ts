@@ -43,9 +43,11 @@ export class Syncing {
   readonly #tasks = new Map<string, Task>()
   #done = new Set<string>()
   #own: ReturnType<Responsibility['ownRanges']> = []
-  #looking: Timer | undefined
+  #looking: { readonly timer: Timer; readonly atMs: number } | undefined
   #running = false
   #hasLooked = false
+  /** The disk took nothing when it was last looked at what lies here. */
+  #missed = false
   #retrying: Timer | undefined
   #merged = 0
   #closed = false
@@ -68,11 +70,21 @@ export class Syncing {
 
   /** Who is responsible may have changed. */
   viewsChanged(): void {
-    if (this.#closed || this.#looking !== undefined) return
-    this.#looking = this.#components.env.timers.after(SETTLE_MS, () => {
+    this.#lookAfter(SETTLE_MS)
+  }
+
+  /** A look that is to come sooner stays. */
+  #lookAfter(ms: number): void {
+    if (this.#closed) return
+    const { clock, timers } = this.#components.env
+    const atMs = clock.monotonicMs() + ms
+    if (this.#looking !== undefined && this.#looking.atMs <= atMs) return
+    this.#looking?.timer.cancel()
+    const timer = timers.after(ms, () => {
       this.#looking = undefined
       void this.#look()
     })
+    this.#looking = { timer, atMs }
   }
 
   /** Compares everything anew; resolves when that was tried once with each node that is there. */
@@ -85,13 +97,13 @@ export class Syncing {
 
   close(): void {
     this.#closed = true
-    this.#looking?.cancel()
+    this.#looking?.timer.cancel()
     this.#retrying?.cancel()
   }
 
   /** @param isAll everything that lies here is looked at, not only what this node has lost just now. */
-  async #look(isAll = !this.#hasLooked): Promise<void> {
-    const { responsibility, hurry } = this.#components
+  async #look(isAll = !this.#hasLooked || this.#missed): Promise<void> {
+    const { env, responsibility, hurry } = this.#components
     const own = responsibility.ownRanges()
     const before = this.#own
     this.#own = own
@@ -108,7 +120,15 @@ export class Syncing {
     const ids = new Set(own.map(({ id }) => id))
     this.#done = new Set([...this.#done].filter(name => ids.has(name.slice(0, name.lastIndexOf(' ')))))
     const lost = before.filter(({ id }) => !ids.has(id))
-    await this.#handOver(isAll ? [WHOLE_RING] : lost)
+    try {
+      await this.#handOver(isAll ? [WHOLE_RING] : lost)
+      if (isAll) this.#missed = false
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+      env.log.warn({ op: 'eventual.sync', err: error }, 'what lies here for others is looked at again later')
+      this.#missed = true
+      this.#lookAfter(RETRY_MS_MAX)
+    }
     hurry()
     this.#retrying?.cancel()
     this.#retrying = undefined

@@ -21,6 +21,20 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     loss: 'what was replaced or removed comes back',
   },
   {
+    id: 'clock-in-place-of-context',
+    file: 'src/replication/eventual/eventual-record.ts',
+    find: 'return covers(other.seen, sibling.dot) ? [] : [sibling]',
+    replace: 'return other.siblings.some(({ stamp }) => stamp > sibling.stamp) ? [] : [sibling]',
+    loss: 'what a later stamp stands beside is lost, though nobody has seen it, and what was removed comes back',
+  },
+  {
+    id: 'body-dropped-while-taken',
+    file: 'src/replication/eventual/eventual-table.ts',
+    find: 'if (await this.#components.store.hasBlob(blob)) continue',
+    replace: 'if (blob) continue',
+    loss: 'a record names a body that another change has taken away',
+  },
+  {
     id: 'left-out-by-stamp',
     file: 'src/replication/eventual/eventual-record.ts',
     find: 'for (const sibling of [...record.siblings].sort(byName))',

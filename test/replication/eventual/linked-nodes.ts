@@ -1,0 +1,145 @@
+/** Owns a few nodes of the eventual model that ask each other in this process, on a clock that stands until it is told to go on. */
+import { StoreError } from '../../../src/errors.ts'
+import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
+import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
+import type { Actor } from '../../../src/replication/eventual/dot.ts'
+import type { EventualPeers } from '../../../src/replication/eventual/eventual-calls.ts'
+import { EventualNode } from '../../../src/replication/eventual/eventual-node.ts'
+import { WHOLE_RING } from '../../../src/ring/arc.ts'
+import type { NodeId } from '../../../src/ring/identifier.ts'
+import type { PathName } from '../../../src/ring/path-name.ts'
+import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
+import type { ReplicaStore } from '../../../src/storage/replica-store.ts'
+
+export class LinkedNodes {
+  readonly clock = new VirtualClock()
+  /** Who keeps everything, the head first. */
+  replicas: readonly NodeId[]
+  /** Who does not answer, whom everybody takes for dead. */
+  readonly silent = new Set<NodeId>()
+  readonly gone = new Set<NodeId>()
+  /** Whose disk takes nothing. */
+  readonly full = new Set<NodeId>()
+  readonly #nodes = new Map<NodeId, EventualNode>()
+  readonly #stores = new Map<NodeId, ReplicaStore>()
+  #starts = 0
+
+  constructor(ids: readonly string[], replicas: readonly string[]) {
+    this.replicas = replicas as NodeId[]
+    for (const id of ids) this.start(id)
+  }
+
+  node(id: string): EventualNode {
+    return this.#nodes.get(id as NodeId) as EventualNode
+  }
+
+  /** A process on the disk of a node; the one before it is gone. */
+  start(name: string): void {
+    const id = name as NodeId
+    this.#nodes.get(id)?.close()
+    const start = ++this.#starts
+    const env = this.clock.env({
+      randomness: new SeededRandom(start),
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    })
+    const store = this.#stores.get(id) ?? new MemoryStorage({ env }).replica
+    this.#stores.set(id, store)
+    const mayFail = (name: string) =>
+      name === 'apply' && this.full.has(id)
+        ? () => Promise.reject(new StoreError('DISK_FULL', 'No space is left.'))
+        : undefined
+    const watched = new Proxy(store, {
+      get: (target, name: keyof ReplicaStore) =>
+        mayFail(name) ?? (target[name] as CallableFunction).bind(target),
+    })
+    const node = new EventualNode(
+      {
+        env,
+        store: watched,
+        peers: this.#peers(),
+        responsibility: {
+          self: id,
+          replicasOf: () => this.replicas,
+          ownRanges: () => (this.replicas.includes(id) ? [this.#range(id)] : []),
+          isAlive: one => !this.silent.has(one),
+          isGone: one => this.gone.has(one),
+          copiesWanted: () => 2,
+        },
+      },
+      { actor: `${id}/${start}` as Actor },
+    )
+    this.#nodes.set(id, node)
+  }
+
+  /** Everybody hears of who is responsible now. */
+  viewsChanged(): void {
+    for (const node of this.#nodes.values()) node.syncing.viewsChanged()
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.runSettled(this.clock.monotonicMs() + ms)
+  }
+
+  /** Resolves when what was asked for is done; time goes on meanwhile. */
+  async done<T>(act: Promise<T>): Promise<T> {
+    let isSettled = false
+    const settled = () => {
+      isSettled = true
+    }
+    act.then(settled, settled)
+    for (let turns = 0; !isSettled && turns < 1_000; turns++) await this.pass(100)
+    return act
+  }
+
+  put(id: string, path: string, request = `put ${path}`): Promise<unknown> {
+    const bytes = Buffer.from(request)
+    const body = {
+      size: bytes.length,
+      sha256: '0'.repeat(64),
+      blockChecksums: [0],
+      content: { inline: bytes },
+    }
+    const file = { body, meta: { mediaType: 'text/plain' } }
+    return this.#accept(id, path, request, file)
+  }
+
+  remove(id: string, path: string): Promise<unknown> {
+    return this.#accept(id, path, `remove ${path}`, undefined)
+  }
+
+  /** How many versions of a path a node has; undefined: nothing at all. */
+  versions(id: string, path: string): number | undefined {
+    return this.node(id).replica.fetch(path as PathName)?.siblings.length
+  }
+
+  close(): void {
+    for (const node of this.#nodes.values()) node.close()
+  }
+
+  #accept(id: string, path: string, request: string, file: never | object | undefined): Promise<unknown> {
+    const acceptance = {
+      path: path as PathName,
+      condition: 'none',
+      request: `${id}-${request.replaceAll(/\s/g, '-')}`,
+      file,
+    } as never
+    return this.done(this.node(id).answer('accept', acceptance))
+  }
+
+  #range(id: NodeId) {
+    const isHead = this.replicas.find(one => !this.silent.has(one)) === id
+    return { ...WHOLE_RING, id: this.replicas.join(), nodes: this.replicas, isHead }
+  }
+
+  #peers(): EventualPeers {
+    const there = (id: NodeId) => {
+      if (this.silent.has(id)) throw new StoreError('UNAVAILABLE', 'No answer.')
+      return this.node(id)
+    }
+    return {
+      ask: async (id, kind, ask) => there(id).answer(kind, ask),
+      pushBody: async id => void there(id),
+      pullBody: async id => void there(id),
+    }
+  }
+}
