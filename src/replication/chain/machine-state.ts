@@ -166,7 +166,7 @@ function takeOut(m: Ledger, old: ChainRecord, left: ChainRecord['trash'] = []): 
   const gone = names.map(name => m.records.get(trashPathOf(path, name), position))
   const versions = gone.filter(version => version !== undefined)
   for (const version of versions) {
-    m.records.delete(version.path)
+    m.records.delete(version.path, version)
     m.persist.push({ kind: 'record', path: version.path, record: undefined })
     refer(m, version, -1)
   }

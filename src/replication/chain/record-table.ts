@@ -16,7 +16,8 @@ export interface RecordTable {
   /** With `position`, which is that of the path, it need not be found out. */
   get(path: PathName, position?: Identifier): ChainRecord | undefined
   put(record: ChainRecord): void
-  delete(path: PathName): void
+  /** With `before`, which is what is there, it need not be looked up. */
+  delete(path: PathName, before?: ChainRecord): void
   /** Records whose positions lie in the arc and begin with `prefix` (hexadecimal digits, up to PREFIX_DIGITS). */
   within(arc: Arc, prefix?: string): Iterable<ChainRecord>
   /** The tombstones in the arc that have no trash, found without a look at the files. */

@@ -63,7 +63,10 @@ export class StoredRecords implements RecordTable {
 
   get(path: PathName, position?: Identifier): ChainRecord | undefined {
     const covered = this.#covering.get(path)
-    return covered === undefined ? this.#cache.find(path, () => this.#load(path, position)) : covered.record
+    if (covered !== undefined) return covered.record
+    // A trashed version is looked at when it comes and when it goes: to keep it would be for nothing.
+    if (isTrashPath(path)) return this.#load(path, position)
+    return this.#cache.find(path, () => this.#load(path, position))
   }
 
   /** The position of a path, without the hash when its record is at hand. */
@@ -78,8 +81,7 @@ export class StoredRecords implements RecordTable {
     this.#cover(record.path, record, before)
   }
 
-  delete(path: PathName): void {
-    const before = this.get(path)
+  delete(path: PathName, before: ChainRecord | undefined = this.get(path)): void {
     if (before === undefined) return
     this.#leave(before)
     this.#cover(path, undefined, before)

@@ -106,9 +106,13 @@ export function takeTrash(
   const names: TrashName[] = []
   const added: ChainRecord[] = []
   for (const name of trash) {
+    if (had.has(name)) {
+      names.push(name)
+      continue
+    }
     const at = trashPathOf(path, name)
     const made = trashed(own, name)
-    const isHere = made === undefined && (had.has(name) || m.records.get(at, position) !== undefined)
+    const isHere = made === undefined && m.records.get(at, position) !== undefined
     const version = isHere ? undefined : (made ?? carried?.find(one => one.path === at))
     if (version !== undefined) added.push({ ...version, position })
     if (isHere || version !== undefined) names.push(name)
