@@ -66,6 +66,8 @@ export interface NodeConfig {
   /** How long boot nodes are tried, ms. */
   readonly joinTimeoutMs: number
   readonly learn: LearningMode
+  /** With `kelips` it gossips. */
+  readonly routing: (typeof ROUTINGS)[number]
   /** Undefined: this node does not gossip. */
   readonly gossip: GossipSettings | undefined
   /** Where the files are kept; undefined keeps them in memory only. */
@@ -115,6 +117,9 @@ export const CONSISTENCIES = ['chain', 'eventual'] as const satisfies readonly N
 export const CONFLICTS = ['keep', 'newest'] as const satisfies readonly NetworkWish['conflicts'][]
 
 export const LEARNING_MODES = ['chain', 'path'] as const satisfies readonly LearningMode[]
+
+/** Ways of routing that a node may choose; those of one network may differ. */
+export const ROUTINGS = ['path', 'kelips'] as const
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 

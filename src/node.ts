@@ -318,7 +318,7 @@ export class StoreNode implements NodeControl {
   }
 
   #makeRing(storage: NodeStorage, { network, self, records }: Joined): RingNode {
-    const { secret, tls, learn, gossip, trash } = this.#config
+    const { secret, tls, learn, routing, gossip, trash } = this.#config
     return new RingNode(
       { env: this.#env, storage },
       {
@@ -328,7 +328,7 @@ export class StoreNode implements NodeControl {
         secret,
         ...this.#init,
         scheme: tls === undefined ? 'http' : 'https',
-        ...{ learn, gossip, trash, vitals: () => this.#vitals.of(storage.statistics()) },
+        ...{ learn, routing, gossip, trash, vitals: () => this.#vitals.of(storage.statistics()) },
         halted: why => {
           this.#env.log.error({ op: 'halt' }, why === 'copied' ? COPY_REFUSED : RETIRED_REFUSED)
           this.leave('halted')

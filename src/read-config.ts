@@ -16,18 +16,20 @@ import {
   type LogLevel,
   NETWORK_BOUNDS,
   type NodeConfig,
+  ROUTINGS,
   TRASH,
   TRASH_SHARE,
 } from './config.ts'
 import { StoreError } from './errors.ts'
-import { GOSSIP_DEFAULTS, type GossipSettings, parseGossipSettings } from './membership/gossip/settings.ts'
 import { parseQuantity, type Unit } from './quantity.ts'
+import { readRouting } from './read-routing-config.ts'
 import { parsePort, readS3Config } from './read-s3-config.ts'
 import { addressOfTarget, isLoopback, parseTarget } from './ring/address.ts'
 import type { Address } from './ring/identifier.ts'
 import {
   longFlag,
   MEANINGLESS,
+  parseBoolean,
   SECRET_LENGTH_MIN,
   SETTINGS,
   type Setting,
@@ -72,8 +74,11 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
     wish: readWish(find),
     zone: readZone(find('zone')),
     joinTimeoutMs: readJoinTimeout(find('joinTimeout')),
-    learn: readChoice('learn', find, LEARNING_MODES),
-    gossip: readGossip(find('gossip')),
+    ...readRouting({
+      learn: readChoice('learn', find, LEARNING_MODES),
+      routing: readChoice('routing', find, ROUTINGS),
+      gossip: find('gossip'),
+    }),
     dataDirectory: readDataDirectory(find, port),
     trash: { keptMs: readTrash(find('trash')), share: readTrashShare(find('trashShare')) },
     tokens,
@@ -224,19 +229,6 @@ function readJoinTimeout(found: Found | undefined): number {
   throw refusal(`${found.label} is "${found.text}", and can be ${SETTINGS.joinTimeout.bounds}${hint}.`)
 }
 
-function readGossip(found: Found | undefined): GossipSettings | undefined {
-  if (found === undefined) return undefined
-  const on = parseBoolean(found.text)
-  if (on !== undefined) return on ? GOSSIP_DEFAULTS : undefined
-  let text: string
-  try {
-    text = readFileSync(found.text, 'utf8')
-  } catch (cause) {
-    throw refusal(`${found.label} names ${found.text}, which cannot be read.`, cause)
-  }
-  return parseGossipSettings(text, found.text)
-}
-
 function readTrash(found: Found | undefined): number {
   if (found === undefined) return TRASH.default
   if (found.text === '0') return 0
@@ -362,12 +354,6 @@ function readBoolean(found: Found | undefined): boolean {
   const value = parseBoolean(found.text)
   if (value === undefined) throw refusal(`${found.label} is "${found.text}", and can be true or false.`)
   return value
-}
-
-function parseBoolean(text: string): boolean | undefined {
-  if (['true', '1', 'yes'].includes(text.toLowerCase())) return true
-  if (['false', '0', 'no'].includes(text.toLowerCase())) return false
-  return undefined
 }
 
 function readLimits(find: Find): Limits {

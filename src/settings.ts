@@ -11,6 +11,7 @@ import {
   type Limits,
   LOG_LEVELS,
   NETWORK_BOUNDS,
+  ROUTINGS,
   TRASH,
   TRASH_SHARE,
 } from './config.ts'
@@ -129,6 +130,15 @@ export const SETTINGS = {
     bounds: LEARNING_MODES.join(' or '),
     meaning:
       'what lookups teach: chain, the entry node learns whom they visited; path, every node on the way does too',
+    group: 'Network',
+  },
+  routing: {
+    flag: '--routing <way>',
+    variable: 'ALTERED_CHORD_ROUTING',
+    default: 'path',
+    bounds: ROUTINGS.join(' or '),
+    meaning:
+      'how a node finds others: path, it comes to know the whole network; kelips, a part of about the square root of it, which it learns by gossip (so that is switched on)',
     group: 'Network',
   },
   gossip: {
@@ -340,6 +350,13 @@ export type SettingName = keyof typeof SETTINGS
 /** The flag of a setting as a user writes it: `--max-file-size`. */
 export function longFlag(setting: Setting): string {
   return /--[a-z0-9-]+/.exec(setting.flag)?.[0] as string
+}
+
+/** What is said with yes or no, in the words of people; undefined for anything else. */
+export function parseBoolean(text: string): boolean | undefined {
+  if (['true', '1', 'yes'].includes(text.toLowerCase())) return true
+  if (['false', '0', 'no'].includes(text.toLowerCase())) return false
+  return undefined
 }
 
 function boundsOf(name: keyof typeof NETWORK_BOUNDS): string {

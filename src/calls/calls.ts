@@ -20,6 +20,7 @@ import type { Conflicts, Consistency } from '../replication/replication.ts'
 import type { Arc } from '../ring/arc.ts'
 import type { Address } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
+import type { Digest as MapDigest } from '../routing/digest.ts'
 import type { LookupReply, LookupRequest } from '../routing/lookup.ts'
 import { INCARNATION_MAX, type MapRecord, NODE_STATUSES } from '../routing/map-record.ts'
 import type { Piggyback } from '../routing/routing.ts'
@@ -171,13 +172,15 @@ const mapRecord = is.object<MapRecord>({
   zone: is.absentOr(is.text(64)),
 })
 const mapRecords = is.list(mapRecord, NODES_MAX)
+const digest = is.object<MapDigest>({
+  ...{ from: is.integer(), to: is.integer(), salt: is.integer(), bits: is.bytes(NODES_MAX) },
+  every: is.absentOr(is.flag),
+})
 const piggyback = is.object<Piggyback>({
   from: mapRecord,
   news: mapRecords,
   records: mapRecords,
-  digest: is.absentOr(
-    is.object({ from: is.integer(), to: is.integer(), salt: is.integer(), bits: is.bytes(NODES_MAX) }),
-  ),
+  digest: is.absentOr(digest),
 })
 const lookupRequest = is.object<LookupRequest>({
   key: identifier,
@@ -259,7 +262,8 @@ const CALLS = {
   join: since(3, { record: mapRecord, wish: is.absentOr(wish) }, answers<JoinAnswer>()),
   /**
    * News of the network map; answered with the receiver's own record, and with what it knows of those asked about. `onward`: nodes
-   * that the asking one does not reach, to be told the same; programs of before do not pass it on.
+   * that the asking one does not reach, to be told the same; programs of before do not pass it on. `digest`: what the asking one knows
+   * of a part of the ring, of which it wants to know more; it is answered like those asked about.
    */
   learn: since(
     3,
@@ -267,6 +271,7 @@ const CALLS = {
       records: mapRecords,
       about: is.absentOr(is.list(nodeId, NODES_MAX)),
       onward: is.absentOr(is.list(nodeId, ONWARD_MAX)),
+      digest: is.absentOr(digest),
     },
     answers<{
       readonly record: MapRecord
@@ -320,7 +325,7 @@ const CALLS = {
   /** What a round of gossip says; a node that does not gossip answers nothing. */
   gossip: since(
     5,
-    { said: gossipMessage(piggyback) },
+    { said: gossipMessage(piggyback, view) },
     answers<{ readonly said?: GossipMessage | undefined }>(),
   ),
   /** "Do you reach that node?" Answered with its heartbeat, when it gave one. */

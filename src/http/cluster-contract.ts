@@ -55,7 +55,16 @@ export const networkContract: EndpointContract = {
       description: 'The settings of the network, and every node that this one has heard of.',
       content: json({
         type: 'object',
-        required: ['networkId', 'replicas', 'minReplicas', 'virtualNodes', 'learn', 'nodes', 'ranges'],
+        required: [
+          'networkId',
+          'replicas',
+          'minReplicas',
+          'virtualNodes',
+          'learn',
+          'routing',
+          'nodes',
+          'ranges',
+        ],
         properties: {
           networkId: text,
           replicas: { type: 'integer' },
@@ -63,6 +72,7 @@ export const networkContract: EndpointContract = {
           virtualNodes: { type: 'integer' },
           revision: { type: 'integer', description: 'How often the number of copies was changed.' },
           learn: { enum: ['chain', 'path'] },
+          routing: { enum: ['path', 'kelips'] },
           ranges: { type: 'integer', description: 'Ranges whose replicas this node knows.' },
           nodes: {
             type: 'array',

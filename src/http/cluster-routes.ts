@@ -247,7 +247,9 @@ function networkOf({ network, members, driver }: RingNode) {
     }
   })
   nodes.sort((a, b) => (a.address < b.address ? -1 : 1))
-  return { ...network, learn: members.routing.name, nodes, ranges: driver.known.newest().length }
+  const { name } = members.routing
+  const how = name === 'kelips' ? { learn: 'path', routing: name } : { learn: name, routing: 'path' }
+  return { ...network, ...how, nodes, ranges: driver.known.newest().length }
 }
 
 async function overlayOf(ring: RingNode) {

@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client'
 import type { FileService } from '../files/file-service.ts'
 import type { EventualParts } from '../ring-node/eventual-wiring.ts'
+import type { RoutingSizes } from '../routing/routing.ts'
 import type { UploadSlots } from './upload-slots.ts'
 
 /** Upper bounds of the duration buckets in seconds: from a read in memory to a long upload. */
@@ -26,6 +27,12 @@ export interface MetricsComponents {
   readonly slots: UploadSlots
   /** Nodes by state. */
   readonly nodes: () => Readonly<Record<string, number>>
+  /** The way of routing, and how much is known for it. */
+  readonly routing: () => {
+    readonly name: string
+    readonly nodes: number
+    readonly views: number
+  } & RoutingSizes
   readonly diskRefuses: () => boolean
   /** Changes of what gossip believes of other nodes, by what is believed then; undefined where it is switched off. */
   readonly beliefs: () => Readonly<Record<string, number>> | undefined
@@ -57,6 +64,7 @@ export class Metrics {
         },
       })
     }
+    gaugeRouting(this.registry, components.routing)
     countCopied(this.registry, components.copied)
     if (components.eventual !== undefined) gaugeEventual(this.registry, components.eventual)
     new Gauge({
@@ -124,6 +132,20 @@ function gaugesOf({ files, slots, diskRefuses }: MetricsComponents): [string, st
     ['altered_chord_uploads_waiting', 'Uploads waiting for their turn.', () => slots.waiting],
     ['altered_chord_disk_refuses', '1 while the disk refuses writes.', () => (diskRefuses() ? 1 : 0)],
   ]
+}
+
+function gaugeRouting(registry: Registry, routing: MetricsComponents['routing']): void {
+  new Gauge({
+    name: 'altered_chord_routing_known',
+    help: 'What this node knows for routing, by the way of routing and by what it is.',
+    labelNames: ['routing', 'what'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      const { name, ...known } = routing()
+      for (const [what, count] of Object.entries(known)) this.set({ routing: name, what }, count)
+    },
+  })
 }
 
 function countBeliefs(registry: Registry, beliefs: () => Readonly<Record<string, number>> | undefined): void {

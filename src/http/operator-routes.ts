@@ -103,6 +103,7 @@ function statusOf(
     durable,
     ...kept,
     network: networkOf(ring),
+    routing: routingOf(ring),
     views: countViews(ring.driver.known),
     recoveries: recoveriesOf(ring),
     ...(ring.eventual !== undefined && { eventual: eventualOf(ring, ring.eventual) }),
@@ -113,6 +114,13 @@ function statusOf(
     limits,
     runtime: `Node.js ${process.version}`,
   }
+}
+
+/** What this node knows for routing; the more of it a way of routing needs, the larger a network costs. */
+export function routingOf({ members, driver }: HttpComponents['ring']) {
+  const { map, routing } = members
+  const known = { nodes: map.aliveCount, views: driver.known.newest().length }
+  return { name: routing.name, ...known, ...routing.sizes() }
 }
 
 /** The network as this node knows it. */

@@ -38,7 +38,7 @@ import { kvRoutes } from './kv-routes.ts'
 import { listRoutes } from './list-routes.ts'
 import { Metrics } from './metrics.ts'
 import { describeEndpoints } from './openapi.ts'
-import { type NodeFacts, nodesOf, operatorRoutes } from './operator-routes.ts'
+import { type NodeFacts, nodesOf, operatorRoutes, routingOf } from './operator-routes.ts'
 import { readRoutes } from './read-routes.ts'
 import { recoverRoutes } from './recover-routes.ts'
 import { hasBody } from './request-body.ts'
@@ -149,6 +149,7 @@ function makeComponents(
     files,
     slots,
     nodes: () => nodesOf(ring),
+    routing: () => routingOf(ring),
     diskRefuses: () => ring.driver.fault !== undefined,
     beliefs: () => ring.gossip?.changes,
     answered: facts.answered,

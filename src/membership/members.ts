@@ -6,7 +6,7 @@
 import type { NetworkConfig } from '../calls/calls.ts'
 import type { Env, Timer } from '../env.ts'
 import type { Member as ChainMember, MembersChange } from '../replication/chain/machine-state.ts'
-import { type Address, identifiersOfAddress, type NodeId } from '../ring/identifier.ts'
+import { type Address, type Identifier, identifiersOfAddress, type NodeId } from '../ring/identifier.ts'
 import { Learning, type LearningMode } from '../routing/learning.ts'
 import type { MapRecord, NodeStatus } from '../routing/map-record.ts'
 import { NetworkMap } from '../routing/network-map.ts'
@@ -28,6 +28,8 @@ export interface MembersComponents {
   readonly died: (record: MapRecord) => void
   /** A node that was believed dead is not. */
   readonly returned: (record: MapRecord) => void
+  /** Another way of routing than path learning. */
+  readonly routing?: ((parts: Pick<Members, 'map' | 'suspects'>) => Routing) | undefined
   /** Of this address two nodes are believed to be alive there; whoever lives there can say who is not. */
   readonly contested: (address: Address) => void
 }
@@ -85,7 +87,8 @@ export class Members {
     const roster = new Roster({ virtualNodes: init.network.virtualNodes })
     this.map = new NetworkMap({ roster, noted: node => this.#touched.add(node) }, { self: init.self })
     this.#touched.add(init.self.nodeId)
-    this.routing = new Learning({ map: this.map, suspects: this.suspects }, { mode: init.learn })
+    const parts = { map: this.map, suspects: this.suspects }
+    this.routing = components.routing?.(parts) ?? new Learning(parts, { mode: init.learn })
     const nowMs = components.env.clock.monotonicMs()
     for (const record of init.records) this.map.merge(record, nowMs)
     this.notice()
@@ -97,6 +100,12 @@ export class Members {
 
   addressOf(node: NodeId): Address | undefined {
     return this.map.record(node)?.address
+  }
+
+  /** The first identifier of a node. */
+  homeOf(node: NodeId): Identifier | undefined {
+    const member = this.map.roster.numberOf(node)
+    return member === undefined ? undefined : this.map.roster.entry(member).identifiers[0]
   }
 
   /** True for a node that is known and not believed dead. */

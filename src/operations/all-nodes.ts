@@ -25,9 +25,9 @@ import type { ChainRecord } from '../replication/chain/chain-record.ts'
 import type { ChainDriver } from '../replication/chain/driver.ts'
 import { isRecord } from '../replication/chain/messages.ts'
 import type { CheckWord } from '../replication/chain/range-check.ts'
-import { type Address, type Identifier, identifiersOfAddress } from '../ring/identifier.ts'
+import { overlaps } from '../ring/arc.ts'
+import type { Address, Identifier } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
-import { HOPS_MAX, type LookupReply } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { NodeId, View } from '../views/view.ts'
 import type { AskedNode, Asking } from './asking.ts'
@@ -35,6 +35,7 @@ import { Copies, type CopiesComponents, type Learnt } from './copies.ts'
 import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
 import { isFreeOf, mergeRanges, type OverlayRange, ownRanges } from './overlay.ts'
 import { arcsHere } from './own-part.ts'
+import { proveReady } from './readiness.ts'
 import type { Recoveries } from './recoveries.ts'
 import { carryOut, planRecovery, type RecoveryComponents, type RecoveryPlan } from './recovery.ts'
 import { RingWalk } from './ring-walk.ts'
@@ -49,10 +50,6 @@ const WORD_TIMEOUT_MS = 60_000
 
 /** Until a node that comes back has heard what was recovered, ms: it starts that much later when others are silent. */
 const RECOVERIES_TIMEOUT_MS = 1_000
-
-/** Until another node has answered a lookup, ms, and how many are tried: an orchestrator asks every few seconds. */
-const READY_TIMEOUT_MS = 1_000
-const READY_PEERS_MAX = 3
 
 /** Nodes that are asked to tell those that this one does not reach: a third may not reach them either. */
 const THIRDS = 2
@@ -75,6 +72,10 @@ export interface AllNodesComponents {
   readonly stream: (to: Address, call: PeerStream, options: CallOptions) => AsyncIterable<unknown>
   /** What this node answers itself. */
   readonly own: OwnAnswers
+  /** Finds the view of a position. @throws StoreError UNAVAILABLE. */
+  readonly lookup: (key: Identifier) => Promise<{ readonly view: View }>
+  /** Where a node knows a part of the network only: it asks those near it whom it has to know. */
+  readonly learnNeighbours: () => Promise<void> | undefined
   readonly network: CopiesComponents['network']
   readonly versions: CopiesComponents['versions']
   /** How this node is doing. */
@@ -91,15 +92,18 @@ export class AllNodes {
   readonly copies: Copies
   readonly #components: AllNodesComponents
   readonly #walk: RingWalk
+  /** Nodes that were met on the latest way around the ring, and that this node need not know for good. */
+  #met: ReadonlyMap<NodeId, Address> = new Map()
   #verifying = false
   /** Whose turn it is to pass something on. */
   #turn = 0
 
   constructor(components: AllNodesComponents) {
     this.#components = components
-    const askEach: CopiesComponents['askEach'] = (asked, nodes) => this.#askEach(asked, { dead: true }, nodes)
+    const askEach: CopiesComponents['askEach'] = async (asked, nodes) =>
+      this.#askEach(asked, { dead: true }, nodes ?? (await this.#everybody()))
     this.#walk = new RingWalk({
-      members: components.members,
+      ...components,
       known: components.driver.known,
       askEach: (nodes, asked) => this.#askEach(asked, { dead: false }, nodes),
     })
@@ -108,7 +112,9 @@ export class AllNodes {
 
   /** Tells every node that this one knows its own record: it has come, has another address, or leaves. */
   async announce(): Promise<void> {
-    const { members } = this.#components
+    const { members, learnNeighbours } = this.#components
+    const learning = learnNeighbours()
+    if (learning !== undefined) await learning
     const call = { kind: 'learn', records: [members.self] } as const
     const { answers, silent } = await this.#askEach<Learnt>(call, { dead: true })
     members.learn(answers.map(([, { record }]) => record))
@@ -161,8 +167,11 @@ export class AllNodes {
   /** The parts of a list, and who gave none; whether one is missed shows when the ranges do not cover the ring. */
   async list(ask: ListAsk): Promise<{ parts: ListAnswer[]; silent: readonly AskedNode[] }> {
     const here = arcsHere(this.#components.driver.known)
-    const asked = { kind: 'list', ...ask } as const
-    const { answers, silent } = await this.#walk.ask<ListAnswer>(asked, here, ({ arcs }) => arcs)
+    const { answers, silent } = await this.#walk.ask<ListAnswer>(
+      { kind: 'list', ...ask },
+      here,
+      ({ arcs }) => arcs,
+    )
     return { parts: answers.map(([, answer]) => answer), silent }
   }
 
@@ -170,9 +179,7 @@ export class AllNodes {
   async overlay(): Promise<{ ranges: OverlayRange[]; vitals: ReadonlyMap<NodeId, Vitals> }> {
     const { members, vitals } = this.#components
     const own: RangesAnswer = { ranges: await this.#ownRanges(), vitals: vitals?.() }
-    const asked = { kind: 'ranges' } as const
-    const others = await this.#walk.ask<RangesAnswer>(asked, own.ranges, ({ ranges }) => ranges)
-    const words = [[members.self.nodeId, own] as const, ...others.answers]
+    const words = [[members.self.nodeId, own] as const, ...(await this.#allRanges()).answers]
     const said = words.map(([node, answer]) => [node, vitalsIn(answer.vitals)] as const)
     return {
       ranges: mergeRanges(words.map(([node, { ranges }]) => [node, ranges])),
@@ -190,9 +197,10 @@ export class AllNodes {
       throw new StoreError('OVERLOADED', 'A check is under way at this node.', { retryAfterSeconds: 10 })
     this.#verifying = true
     try {
+      const met = members.routing.isPartial ? await this.#everybody() : []
       yield* new NetworkCheck({
         env,
-        members: () => members.alive().map(({ nodeId }) => nodeId),
+        members: () => [...new Set([...members.alive(), ...met].map(({ nodeId }) => nodeId))],
         nameOf: node => members.addressOf(node) ?? node,
         ask: (node, call) => this.ask(node, call),
         stream: (node, call) => this.#stream(node, call),
@@ -205,13 +213,13 @@ export class AllNodes {
   }
 
   /** What an operator could recover by force; changes nothing. */
-  planRecovery(): Promise<RecoveryPlan> {
-    return planRecovery(this.#recovery())
+  async planRecovery(): Promise<RecoveryPlan> {
+    return planRecovery(await this.#recovery())
   }
 
   /** Recovers by force what that plan says. @throws StoreError PRECONDITION_FAILED. */
-  recover(planId: string): Promise<readonly View[]> {
-    return carryOut(this.#recovery(), planId)
+  async recover(planId: string): Promise<readonly View[]> {
+    return carryOut(await this.#recovery(), planId)
   }
 
   /** What was recovered by force, as far as this node knows. */
@@ -251,12 +259,15 @@ export class AllNodes {
     })
   }
 
-  #recovery(): RecoveryComponents {
+  async #recovery(): Promise<RecoveryComponents> {
     const { env, members } = this.#components
+    const met = (await this.#everybody()).map(({ nodeId }) => nodeId)
     const records = () => [...members.map.records()].filter(({ status }) => status !== 'left')
     return {
       env,
-      members: () => records().map(({ nodeId }) => nodeId),
+      members: () => [...new Set([...records().map(({ nodeId }) => nodeId), ...met])],
+      // Of a part of the network only the views name those who are gone.
+      namesOthers: members.routing.isPartial,
       ask: (node, call) => this.ask(node, call),
     }
   }
@@ -284,23 +295,15 @@ export class AllNodes {
   }
 
   #addressOf(node: NodeId): Address {
-    const address = this.#components.members.addressOf(node)
+    const address = this.#components.members.addressOf(node) ?? this.#met.get(node)
     if (address === undefined)
       throw new StoreError('UNAVAILABLE', `The address of the node ${node} is not known.`)
     return address
   }
 
-  /**
-   * Shows that this node serves: by a lookup through a peer, when there is one that is not given up.
-   * @throws StoreError UNAVAILABLE.
-   */
-  async proveReady(): Promise<void> {
-    const { members, driver } = this.#components
-    if (driver.fault) throw new StoreError('UNAVAILABLE', driver.fault.message)
-    const peers = members.others().filter(({ nodeId }) => !driver.known.isSuspect(nodeId))
-    if (peers.length === 0) return
-    for (const peer of peers.slice(0, READY_PEERS_MAX)) if (await this.#answersLookup(peer)) return
-    throw new StoreError('UNAVAILABLE', 'No other node that was asked has answered a lookup.')
+  /** @throws StoreError UNAVAILABLE, as proveReady. */
+  proveReady(): Promise<void> {
+    return proveReady(this.#components)
   }
 
   /**
@@ -310,6 +313,7 @@ export class AllNodes {
    */
   async depart(signal: AbortSignal): Promise<void> {
     const { env, members, driver, files, isHandedOver } = this.#components
+    const arcs = driver.known.held().map(({ view }) => view)
     await handOver({
       env,
       signal,
@@ -321,7 +325,12 @@ export class AllNodes {
       },
       isFree: async () => {
         const words = (await this.#ranges()).map(([node, { ranges }]) => [node, ranges] as const)
-        return isFreeOf(mergeRanges(words), members.self.nodeId) && isHandedOver()
+        // Who knows a part of the network only asks those who have to do with its ranges, and they do not speak for all.
+        const isSpokenFor = (range: OverlayRange) =>
+          range.state !== 'unknown' || arcs.some(arc => overlaps(arc, range))
+        const ranges = mergeRanges(words)
+        const asked = members.routing.isPartial ? ranges.filter(isSpokenFor) : ranges
+        return isFreeOf(asked, members.self.nodeId) && isHandedOver()
       },
       remind: () => {
         driver.dispatch({ kind: 'verify' })
@@ -334,26 +343,6 @@ export class AllNodes {
       await this.copies.retire(members.self.nodeId, 'others')
   }
 
-  /** The peer is asked for a position of its own, which it can answer without anybody's help. */
-  async #answersLookup({ nodeId, address, ringAddress }: MapRecord): Promise<boolean> {
-    const { members, call, signal } = this.#components
-    const [key] = identifiersOfAddress(ringAddress, 1) as [Identifier]
-    const request = {
-      key,
-      visited: [members.self.nodeId],
-      hopsLeft: HOPS_MAX,
-      budgetMs: READY_TIMEOUT_MS,
-      suspects: [],
-    }
-    try {
-      const options = { timeoutMs: READY_TIMEOUT_MS, signal, node: nodeId }
-      const reply = (await call(address, { kind: 'lookup', request }, options)) as LookupReply<View>
-      return reply.view !== undefined
-    } catch {
-      return false
-    }
-  }
-
   /** A node whose disk fails says nothing, as to the others. */
   async #ownRanges(): Promise<readonly RangeReport[]> {
     const { driver } = this.#components
@@ -362,6 +351,20 @@ export class AllNodes {
       () => ranges,
       () => [],
     )
+  }
+
+  /** All other nodes that are alive; where this one knows a part of them only, those that are met on the way around the ring. */
+  async #everybody(): Promise<readonly AskedNode[]> {
+    const { members } = this.#components
+    return members.routing.isPartial ? (await this.#allRanges()).nodes : members.others()
+  }
+
+  async #allRanges() {
+    const { driver } = this.#components
+    const own = ownRanges(driver.known)
+    const walked = await this.#walk.ask<RangesAnswer>({ kind: 'ranges' }, own, ({ ranges }) => ranges)
+    this.#met = new Map(walked.nodes.map(({ nodeId, address }) => [nodeId, address]))
+    return walked
   }
 
   async #ranges(): Promise<readonly (readonly [NodeId, RangesAnswer])[]> {

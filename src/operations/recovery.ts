@@ -19,6 +19,8 @@ export interface RecoveryComponents {
   /** All nodes that were ever members and have not left, this one included. */
   readonly members: () => readonly NodeId[]
   readonly ask: (node: NodeId, call: PeerCall) => Promise<PeerAnswer>
+  /** Whether there may be others, whom the answers name. */
+  readonly namesOthers?: boolean
 }
 
 /** What would be done. */
@@ -45,7 +47,8 @@ export async function planRecovery(components: RecoveryComponents): Promise<Reco
       }
     })
     await Promise.all(asked)
-    missing = missing.filter(node => !answers.has(node))
+    const named = components.namesOthers ? namedIn(answers.values()) : []
+    missing = [...new Set([...missing, ...named])].filter(node => !answers.has(node))
   }
   const lost = lostRanges(answers)
   const essence = lost.map(({ lo, hi, epoch, survivor }) => [
@@ -60,6 +63,12 @@ export async function planRecovery(components: RecoveryComponents): Promise<Reco
     .digest('hex')
     .slice(0, 16)
   return { id, lost, silent: missing, present: [...answers.keys()] }
+}
+
+/** Whoever has a part in a range by the newest views. */
+function namedIn(answers: Iterable<Knowledge>): NodeId[] {
+  const views = [...answers].flatMap(({ known }) => known)
+  return views.flatMap(({ replicas, acceptors }) => [...replicas, ...acceptors])
 }
 
 /**

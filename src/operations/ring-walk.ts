@@ -1,6 +1,6 @@
 /**
- * One question to all nodes of the network, whoever they are: first to those that this node knows, then along the ring to those whom its views
- * name of the ranges that nobody has spoken for yet. So those are asked, too, of which nobody has told this node.
+ * One question to all nodes of the network, whoever they are: first to those that this node knows, then along the ring to those whom the views
+ * name of the ranges that nobody has spoken for yet. So the whole ring is asked by a node that knows a part of it only.
  */
 import type { PeerCall } from '../calls/calls.ts'
 import type { Members } from '../membership/members.ts'
@@ -14,8 +14,10 @@ import type { Asked, AskedNode } from './asking.ts'
 const GAPS_AT_ONCE = 32
 
 export interface RingWalkComponents {
-  readonly members: Pick<Members, 'self' | 'others' | 'addressOf'>
+  readonly members: Members
   readonly known: Pick<NetworkView, 'self' | 'covering'>
+  /** Finds the view of a position. @throws StoreError UNAVAILABLE. */
+  readonly lookup: (key: Identifier) => Promise<{ readonly view: View }>
   readonly askEach: <Answer>(nodes: readonly AskedNode[], asked: PeerCall) => Promise<Asked<Answer>>
 }
 
@@ -40,7 +42,7 @@ export class RingWalk {
     asked: PeerCall,
     own: readonly Arc[],
     arcsOf: (answer: Answer) => readonly Arc[],
-  ): Promise<Asked<Answer>> {
+  ): Promise<Asked<Answer> & { readonly nodes: readonly AskedNode[] }> {
     const { members, known, askEach } = this.#components
     const answers: (readonly [NodeId, Answer])[] = []
     const silent: AskedNode[] = []
@@ -53,19 +55,23 @@ export class RingWalk {
       answers.push(...told.answers)
       silent.push(...told.silent)
       for (const [, answer] of told.answers) arcs.push(...arcsOf(answer))
-      next = this.#named(arcs, looked, met)
+      next = await this.#named(arcs, looked, met)
     }
-    return { answers, silent }
+    met.delete(known.self)
+    return { answers, silent, nodes: [...met.values()] }
   }
 
   /** Nodes that nobody has met yet and that views of the gaps name; none when there are no gaps, or nobody else is to be found. */
-  #named(arcs: readonly Arc[], looked: Looked, met: ReadonlyMap<NodeId, AskedNode>): AskedNode[] {
-    const { known } = this.#components
+  async #named(
+    arcs: readonly Arc[],
+    looked: Looked,
+    met: ReadonlyMap<NodeId, AskedNode>,
+  ): Promise<AskedNode[]> {
     for (;;) {
       const gaps = gapsOf([...arcs, ...looked.arcs]).filter(gap => !looked.nowhere.has(gap))
       if (gaps.length === 0) return []
       const some = evenly(gaps, GAPS_AT_ONCE)
-      const views = some.map(gap => known.covering(gap))
+      const views = await Promise.all(some.map(gap => this.#viewOf(gap)))
       // Whoever such a view names is asked now, or was; who does not answer for it has nothing to say of it.
       for (const [index, gap] of some.entries()) {
         const view = views[index]
@@ -78,6 +84,16 @@ export class RingWalk {
       for (const node of met.keys()) named.delete(node)
       if (named.size > 0) return [...named.values()]
     }
+  }
+
+  /** Who knows all nodes has asked them all; a view that it knows may name one that it has not heard of. */
+  async #viewOf(position: Identifier): Promise<View | undefined> {
+    const { members, known, lookup } = this.#components
+    if (!members.routing.isPartial) return known.covering(position)
+    return lookup(position).then(
+      ({ view }) => view,
+      () => undefined,
+    )
   }
 
   #membersOf({ replicas, acceptors, members: said = [] }: View): AskedNode[] {

@@ -24,6 +24,7 @@ import type { EventualAsk } from '../replication/eventual/eventual-calls.ts'
 import type { NodeId } from '../ring/identifier.ts'
 import { type PathName, parsePathName } from '../ring/path-name.ts'
 import type { Lookups } from '../routing/lookup.ts'
+import type { MapRecord } from '../routing/map-record.ts'
 import { checkedInline } from '../storage/checked-blocks.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -58,6 +59,8 @@ type EventualCall = Extract<PeerCall, { readonly kind: `${typeof EVENTUAL}${stri
 function isEventual(call: PeerCall): call is EventualCall {
   return call.kind.startsWith(EVENTUAL)
 }
+/** Records that an answer tells of those that a digest lacks, some 100 bytes each. */
+const LACKED_MAX = 128
 
 export interface AnswersComponents {
   readonly env: Env
@@ -175,7 +178,7 @@ export class Answers {
     return {
       record: members.self,
       network: network.now,
-      ...(call.about && { records: call.about.flatMap(node => members.map.record(node) ?? []) }),
+      ...((call.about ?? call.digest) && { records: this.#toldOf(call) }),
     }
   }
 
@@ -186,6 +189,14 @@ export class Answers {
     env.log.info({ op: 'join', peer: from.address }, 'a node joins')
     members.learn([record, ...members.replacedBy(record)])
     return { network: network.now, records: [...members.map.records()], boots: driver.known.starts() }
+  }
+
+  /** Those that were asked about, and those that lack in the digest of whoever asks. */
+  #toldOf({ records, about = [], digest }: PeerCall & { kind: 'learn' }): MapRecord[] {
+    const { members } = this.#components
+    const told = about.flatMap(node => members.map.record(node) ?? [])
+    const [sender = members.self] = records
+    return digest === undefined ? told : [...told, ...members.routing.lackedBy(digest, sender, LACKED_MAX)]
   }
 
   /** The words of a check, as they come. @throws StoreError OVERLOADED. */

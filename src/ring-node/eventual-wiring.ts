@@ -85,6 +85,11 @@ export interface EventualWiring {
   readonly carrier: () => BodyCarrier
 }
 
+/** Undefined where files are kept by chains. */
+export function eventualPartsOf(wiring: EventualWiring): EventualParts | undefined {
+  return wiring.network.now.consistency === 'eventual' ? new EventualParts(wiring) : undefined
+}
+
 /** One node's part, and its ports. */
 export class EventualParts {
   readonly node: EventualNode

@@ -6,6 +6,8 @@ import { NetworkList, type NetworkListComponents } from '../operations/network-l
 import { ownPart, partHere } from '../operations/own-part.ts'
 import { ChainReplication, type ChainReplicationComponents } from '../replication/chain/chain-replication.ts'
 import { LostRanges } from '../replication/chain/lost-ranges.ts'
+import { RangeCheck, type RangeCheckComponents } from '../replication/chain/range-check.ts'
+import type { EventualCheck } from '../replication/eventual/eventual-check.ts'
 import type { Replication } from '../replication/replication.ts'
 import type { EventualParts } from './eventual-wiring.ts'
 
@@ -38,6 +40,14 @@ export function replicationOf(
     { ...components, lost, list: query => list.list(query) },
     { self: driver.known.self },
   )
+}
+
+/** Compares and reads what this node keeps of a range. */
+export function rangeCheckOf({
+  eventual,
+  ...components
+}: RangeCheckComponents & Pick<ReplicationOfComponents, 'eventual'>): RangeCheck | EventualCheck {
+  return eventual === undefined ? new RangeCheck(components) : eventual.check()
 }
 
 /** This node's part of a list where nobody is asked whether a newer view has another: what it has of the ranges that it takes itself to answer for. */

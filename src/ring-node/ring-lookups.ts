@@ -58,6 +58,7 @@ function responsibleFor(
   if (view === undefined) return undefined
   const state = known.state(view.id)
   if (state !== undefined && serves(state) && view.replicas.includes(known.self)) return { here: true, view }
+  if (members.routing.answersFor(key)) return { here: true, view }
   const replicas = view.replicas.map(node => members.map.record(node))
   return { here: false, replicas: replicas.filter(record => record !== undefined) }
 }

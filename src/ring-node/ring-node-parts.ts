@@ -40,6 +40,8 @@ export interface RingNodeInit {
   readonly speaks?: ProtocolVersion
   readonly scheme: 'http' | 'https'
   readonly learn: LearningMode
+  /** Path learning where nothing is said; `kelips` for a node that gossips. */
+  readonly routing?: 'path' | 'kelips' | undefined
   /** Without it the node does not gossip. */
   readonly gossip?: GossipSettings | undefined
   /** Waits and bounds of the protocol that are not the usual ones (patience.ts). */

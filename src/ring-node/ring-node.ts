@@ -22,19 +22,19 @@ import type { Joined } from '../membership/join.ts'
 import { Members } from '../membership/members.ts'
 import { NetworkState } from '../membership/network-config.ts'
 import { Strangers, strangersTo } from '../membership/strangers.ts'
-import { AllNodes } from '../operations/all-nodes.ts'
+import { AllNodes, type AllNodesComponents } from '../operations/all-nodes.ts'
 import { Asking } from '../operations/asking.ts'
 import type { Whereabouts } from '../peer/peer-requests.ts'
 import type { PeerReception } from '../peer/peer-routes.ts'
 import type { BodyAnnouncement, PeerIdentity, Unreachable } from '../peer/peers.ts'
 import { RoundTrips } from '../peer/round-trips.ts'
 import type { Credentials } from '../peer/wire.ts'
-import { BodyCarrier, type BodyMessage } from '../replication/chain/body-carrier.ts'
+import { BodyCarrier } from '../replication/chain/body-carrier.ts'
 import { ChainDriver } from '../replication/chain/driver.ts'
 import type { MembersChange } from '../replication/chain/machine-state.ts'
 import type { Message } from '../replication/chain/messages.ts'
 import { holdersOf } from '../replication/chain/network-view.ts'
-import { type CheckWord, RangeCheck } from '../replication/chain/range-check.ts'
+import type { CheckWord } from '../replication/chain/range-check.ts'
 import type { Replication } from '../replication/replication.ts'
 import { type Address, type Identifier, identifierOfPath, identifiersOfAddress } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
@@ -42,10 +42,11 @@ import type { LookupResult, Lookups } from '../routing/lookup.ts'
 import type { MapRecord } from '../routing/map-record.ts'
 import type { BlobId } from '../storage/record.ts'
 import type { NodeId, View } from '../views/view.ts'
-import { Answers, type AnswersComponents } from './answers.ts'
+import { Answers } from './answers.ts'
 import { Detours } from './detours.ts'
-import { EventualParts, storeOfViews } from './eventual-wiring.ts'
-import { replicationOf } from './replication-of.ts'
+import { type EventualParts, eventualPartsOf, storeOfViews } from './eventual-wiring.ts'
+import { type KelipsUpkeep, routingOf, upkeepOf } from './kelips-upkeep.ts'
+import { rangeCheckOf, replicationOf } from './replication-of.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
 import { type RingNodeComponents, type RingNodeInit, settingsOf } from './ring-node-parts.ts'
 import { keepTrash } from './trash-keeper.ts'
@@ -74,6 +75,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly #strangers: Strangers
   readonly #detours: Detours
   readonly #asking: Asking
+  /** Undefined where the node routes otherwise. */
+  readonly #kelips: KelipsUpkeep | undefined
   readonly #hear = (from: PeerIdentity, some: readonly Envelope[]) => this.#onMessages(from, some)
   /** While the messages of one node are handled: what is said to it meanwhile, to ride on the reply. */
   #replying: { readonly to: NodeId; readonly messages: Envelope[] } | undefined
@@ -106,37 +109,32 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       },
     )
     this.members = this.#makeMembers(init)
-    this.eventual = this.#makeEventual()
+    const { driver, members } = this
+    const late = { asking: () => this.#asking, carrier: () => this.#carrier }
+    this.eventual = eventualPartsOf({ env, storage, network: this.#network, driver, members, ...late })
     this.#carrier = this.#makeCarrier()
     this.replication = this.#makeReplication()
-    const { driver, members, replication } = this
+    const { replication } = this
     if (init.trash !== undefined && this.eventual === undefined)
       keepTrash({ env, storage, replication, known: driver.known }, init.trash, this.#closing.signal)
     const calling = { env, members, call: this.#peers.call.bind(this.#peers), signal: this.#closing.signal }
     this.#strangers = new Strangers({ ...calling, ...strangersTo(driver, env.timers, () => this.gossip) })
+    this.#kelips = upkeepOf({ ...calling, driver })
     const observe = (record: MapRecord) => this.#strangers.observe(record)
     this.#lookups = ringLookups({ ...calling, driver, observe, keepView: view => this.#keepView(view) })
     const links = { peers: this.#peers, roundTrips: this.#roundTrips, credentials: this.credentials }
     const detouring = { ...calling, ...links, driver, messages: this.#hear, reached: this.#strangers }
     this.#detours = new Detours(detouring)
-    this.gossip = init.gossip && new Gossip({ ...calling, driver }, init.gossip)
+    this.gossip = init.gossip && new Gossip({ ...calling, driver, kelips: this.#kelips }, init.gossip)
     const answering = { ...calling, driver, storage, network: this.#network, gossip: this.gossip }
     const { versions } = this.credentials
     const ways = { lookups: this.#lookups, detours: this.#detours, eventual: this.eventual, versions }
-    this.#answers = new Answers({ ...answering, ...ways, rangeCheck: this.#makeRangeCheck() }, init)
+    const checking = { env, storage, driver, carrier: this.#carrier, eventual: this.eventual }
+    const askRecord = (node: NodeId, path: PathName) => this.allNodes.record(node, path)
+    const rangeCheck = rangeCheckOf({ ...checking, askRecord })
+    this.#answers = new Answers({ ...answering, ...ways, rangeCheck }, init)
     this.#asking = new Asking({ ...calling, driver, send: (to, message) => this.#sendNow(to, message) })
-    this.allNodes = new AllNodes({
-      ...calling,
-      driver,
-      asking: this.#asking,
-      stream: (to, call, options) => this.#peers.stream(to, call, options),
-      own: this.#answers,
-      network: this.#network,
-      versions,
-      files: () => storage.statistics().files,
-      vitals: init.vitals,
-      isHandedOver: () => this.eventual?.node.isHandedOver ?? true,
-    })
+    this.allNodes = this.#makeAllNodes({ ...calling, vitals: init.vitals })
   }
 
   /** How many copies there are can change while the node runs. */
@@ -262,7 +260,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     } else this.#sendNow(to, message)
   }
 
-  #sendNow(to: NodeId, message: Message): void {
+  #sendNow(meant: NodeId, message: Message): void {
+    const to = this.#kelips?.receiverOf(meant, message) ?? meant
     const address = this.members.addressOf(to)
     if (this.#replying?.to === to) this.#replying.messages.push([to, message])
     else if (address !== undefined) {
@@ -273,7 +272,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   /** Whoever waits for the answer of a node that nobody knows must not wait until its deadline. */
   async #sendToStranger(to: NodeId, message: Message): Promise<void> {
-    if (await this.#strangers.meet(to)) this.#sendNow(to, message)
+    if (this.#kelips?.isSought(message) !== false && (await this.#strangers.meet(to)))
+      this.#sendNow(to, message)
     else this.driver.dispatch({ kind: 'unreachable', node: to })
   }
 
@@ -281,20 +281,17 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.#strangers.heardFrom(from)
     for (const [to, message] of messages) {
       if (message.kind === 'stage' || message.kind === 'stage-on' || message.kind === 'blob') {
-        void this.#whenBodyIsHere(message, () => this.#dispatch(from, to, message))
+        // The message of a body that never came is dropped; whoever needs it asks again.
+        void this.#carrier.hasBody(message).then(isHere => isHere && this.#dispatch(from, to, message))
       } else this.#dispatch(from, to, message)
     }
   }
 
   #dispatch({ nodeId, boot, address }: PeerIdentity, to: NodeId, message: Message): void {
+    this.#kelips?.heard(message)
     if (this.driver.deliver({ from: nodeId, boot, to, message })) return
     const { kind } = message
     this.#env.log.error({ op: 'peer.refused', peer: address, kind }, 'a message contradicts what was decided')
-  }
-
-  /** The message of a body that never came is dropped; whoever needs it asks again. */
-  async #whenBodyIsHere(message: BodyMessage, then: () => void): Promise<void> {
-    if (await this.#carrier.hasBody(message)) then()
   }
 
   #took(peer: Address, ms: number): void {
@@ -318,11 +315,20 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     else this.#detours.silent(record)
   }
 
-  #makeEventual(): EventualParts | undefined {
-    if (this.network.consistency !== 'eventual') return undefined
-    const late = { asking: () => this.#asking, carrier: () => this.#carrier }
-    const parts = { env: this.#env, storage: this.#storage, network: this.#network, ...late }
-    return new EventualParts({ ...parts, driver: this.driver, members: this.members })
+  #makeAllNodes(parts: Pick<AllNodesComponents, 'env' | 'members' | 'call' | 'signal' | 'vitals'>): AllNodes {
+    return new AllNodes({
+      ...parts,
+      driver: this.driver,
+      asking: this.#asking,
+      stream: (to, call, options) => this.#peers.stream(to, call, options),
+      own: this.#answers,
+      lookup: key => this.lookup(key),
+      learnNeighbours: () => this.#kelips?.learnNeighbours(),
+      network: this.#network,
+      versions: this.credentials.versions,
+      files: () => this.#storage.statistics().files,
+      isHandedOver: () => this.eventual?.node.isHandedOver ?? true,
+    })
   }
 
   #makeReplication(): Replication {
@@ -358,7 +364,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       returned: ({ nodeId }: MapRecord) => this.allNodes.meetAgain(nodeId),
       contested: (address: Address) => void this.#strangers.askWhoLivesAt(address),
     }
-    return new Members(components, init)
+    const ways = { ring: this, network: this.#network, roundTrips: this.#roundTrips }
+    return new Members({ ...components, routing: routingOf(init.routing, ways) }, init)
   }
 
   #makeCarrier(): BodyCarrier {
@@ -369,7 +376,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       store: this.#storage.replica,
       peers: bodyPeers({
         peers: this.#peers,
-        addressOf: node => members.addressOf(node),
+        addressOf: node => (this.#kelips ?? members).addressOf(node),
         signal: this.#closing.signal,
       }),
       send: (to, message) => this.#sendNow(to, message),
@@ -383,12 +390,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     })
   }
 
-  #makeRangeCheck(): AnswersComponents['rangeCheck'] {
-    if (this.eventual !== undefined) return this.eventual.check()
-    const askRecord = (node: NodeId, path: PathName) => this.allNodes.record(node, path)
-    const parts = { env: this.#env, storage: this.#storage, driver: this.driver, carrier: this.#carrier }
-    return new RangeCheck({ ...parts, askRecord })
+  readonly #keepView = (view: View) => {
+    this.#kelips?.keep(view)
+    this.driver.tellMyself({ kind: 'teach', views: [view] })
   }
-
-  readonly #keepView = (view: View) => this.driver.tellMyself({ kind: 'teach', views: [view] })
 }

@@ -22,6 +22,8 @@ export interface Digest {
   /** Makes the errors of two digests of one sector differ. */
   readonly salt: number
   readonly bits: Uint8Array
+  /** Of the nodes with any identifier in the sector; else of those that have their first one there. */
+  readonly every?: boolean | undefined
 }
 
 /**
@@ -49,23 +51,34 @@ export function digestOf(map: NetworkMap, from: number, salt: number, membersMax
   return { from, to: from, salt, bits }
 }
 
+/** The digest of the live members in a given sector, however many. */
+export function digestOfArc(
+  map: NetworkMap,
+  { from, to, every = false }: Pick<Digest, 'from' | 'to' | 'every'>,
+  salt: number,
+): Digest {
+  const states = map.states()
+  const sector = { from, to, ...(every && { every }) }
+  const live = membersWithin(map, sector).filter(member => map.isAlive(member))
+  const bits = new Uint8Array(Math.max(1, Math.ceil((live.length * BITS_PER_MEMBER) / 8)))
+  for (const member of live) {
+    const bit = bitOf(map.roster.hashOf(member), states[member] as number, salt, bits.length * 8)
+    bits[bit >>> 3] = (bits[bit >>> 3] as number) | (1 << (bit & 7))
+  }
+  return { ...sector, salt, bits }
+}
+
 /**
  * What the sender of a digest lacks, as far as this map knows.
  * @returns `gone`: it believes alive who is not; `missing`: it does not know this live node, or an older record of it.
  */
 export function differences(map: NetworkMap, digest: Digest): { gone: Member[]; missing: Member[] } {
-  const { prefixes, members: homes } = map.roster.homes()
   const states = map.states()
-  const { from, to, salt, bits } = digest
+  const { salt, bits } = digest
   const bitCount = bits.length * 8
   const gone: Member[] = []
   const missing: Member[] = []
-  const first = firstAtLeast(prefixes, homes.length, from)
-  const end = firstAtLeast(prefixes, homes.length, to)
-  const length = to > from ? end - first : homes.length - first + end
-  for (let step = 0, index = first; step < length; step++, index++) {
-    if (index >= homes.length) index = 0
-    const member = homes[index] as Member
+  for (const member of membersWithin(map, digest)) {
     const state = states[member] as number
     if (state === 0) continue
     const bit = bitOf(map.roster.hashOf(member), aliveStateOf(state), salt, bitCount)
@@ -75,6 +88,22 @@ export function differences(map: NetworkMap, digest: Digest): { gone: Member[]; 
     } else if (believed) gone.push(member)
   }
   return { gone, missing }
+}
+
+function membersWithin(map: NetworkMap, sector: Pick<Digest, 'from' | 'to' | 'every'>): Member[] {
+  return sector.every ? [...new Set(map.roster.positionsWithin(sector))] : homesWithin(map, sector)
+}
+
+/** The members of a map's roster that have their first identifier in a sector, in ring order. */
+export function homesWithin({ roster }: NetworkMap, sector: Pick<Digest, 'from' | 'to'>): Member[] {
+  const { prefixes, members } = roster.homes()
+  const first = firstAtLeast(prefixes, members.length, sector.from)
+  const end = firstAtLeast(prefixes, members.length, sector.to)
+  const within: Uint32Array[] =
+    sector.to > sector.from
+      ? [members.subarray(first, end)]
+      : [members.subarray(first), members.subarray(0, end)]
+  return within.flatMap(some => [...some] as Member[])
 }
 
 /** The bit of a live record, by the finalizer of MurmurHash3. */

@@ -12,7 +12,7 @@ import type { MapRecord } from './map-record.ts'
 import type { Merged, NetworkMap } from './network-map.ts'
 import { News } from './news.ts'
 import type { Member } from './roster.ts'
-import type { Piggyback, Routing } from './routing.ts'
+import type { Piggyback, Routing, RoutingSizes } from './routing.ts'
 import type { Suspects } from './suspects.ts'
 
 export type LearningMode = 'chain' | 'path'
@@ -25,8 +25,19 @@ export interface LearningComponents {
   readonly suspects: Suspects
 }
 
+export interface LearningInit {
+  readonly mode: LearningMode
+  /** What the digest of a request is of; one sector of the ring after the other where nothing is said. */
+  readonly digestFor?: (to: Member, salt: number) => Digest | undefined
+  /** Whether others are told of a node as news; of everybody where nothing is said. */
+  readonly isTold?: (member: Member) => boolean
+}
+
 export class Learning implements Routing {
   readonly mode: LearningMode
+  /** Every node learns the whole network. */
+  readonly isPartial = false
+  readonly #init: LearningInit
   readonly #map: NetworkMap
   readonly #suspects: Suspects
   readonly #news = new News<Member>()
@@ -39,8 +50,9 @@ export class Learning implements Routing {
     return this.mode
   }
 
-  constructor(components: LearningComponents, init: { readonly mode: LearningMode }) {
+  constructor(components: LearningComponents, init: LearningInit) {
     this.mode = init.mode
+    this.#init = init
     this.#map = components.map
     this.#suspects = components.suspects
     const { identifiers } = this.#map.roster.entry(this.#map.self)
@@ -65,9 +77,37 @@ export class Learning implements Routing {
     const receiver = this.#map.roster.numberOf(to)
     if (this.mode === 'chain' || receiver === undefined) return undefined
     const news = this.#takeNews(RECORDS_MAX, member => member === receiver)
-    const digest = digestOf(this.#map, this.#digestFrom, this.#digests++)
-    this.#digestFrom = digest.to
+    const salt = this.#digests++
+    const digest = this.#init.digestFor?.(receiver, salt) ?? this.#nextSector(salt)
     return { from: this.#map.recordOf(this.#map.self), news, records: [], digest }
+  }
+
+  #nextSector(salt: number): Digest {
+    const digest = digestOf(this.#map, this.#digestFrom, salt)
+    this.#digestFrom = digest.to
+    return digest
+  }
+
+  /** Everybody learns of everybody. */
+  peersAmong(others: readonly MapRecord[]): readonly MapRecord[] {
+    return others
+  }
+
+  sizes(): RoutingSizes {
+    return {}
+  }
+
+  /** A view that somebody told is a hint: its replicas answer. */
+  answersFor(): boolean {
+    return false
+  }
+
+  /** Forgets a node, as if nothing had ever been heard of it. */
+  forget(nodeId: NodeId): void {
+    const member = this.#map.roster.numberOf(nodeId)
+    if (member === undefined) return
+    this.#news.drop(member)
+    this.#map.forget(member)
   }
 
   /** What the reply to a request that carried `heard` carries; undefined in mode `chain`. */
@@ -140,7 +180,8 @@ export class Learning implements Routing {
   }
 
   #tell(record: MapRecord, told: number): void {
-    if (this.mode === 'path') this.#news.add(this.#memberOf(record) as Member, told)
+    const member = this.#memberOf(record) as Member
+    if (this.mode === 'path' && this.#init.isTold?.(member) !== false) this.#news.add(member, told)
   }
 
   #memberOf({ nodeId }: MapRecord): Member | undefined {

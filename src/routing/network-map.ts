@@ -156,6 +156,14 @@ export class NetworkMap {
     return address !== own.address || zone !== own.zone
   }
 
+  /** As if nothing had ever been heard of a member. Its number may be given to another one. */
+  forget(member: Member): void {
+    if (member === this.self) throw new TypeError('A map does not forget its own node.')
+    this.#noted?.(this.roster.entry(member).nodeId)
+    this.#set(member, 0, 0)
+    if (!this.roster.isShared) this.roster.release(member)
+  }
+
   /** Somebody said of this node what only this node may say: its own record is raised above that. */
   #refute(incarnation: number, nowMs: number): Merged {
     if (incarnation >= INCARNATION_MAX) return 'older'
@@ -204,9 +212,7 @@ export class NetworkMap {
         oldest = member as Member
     }
     if (oldest === undefined) return false
-    this.#noted?.(this.recordOf(oldest).nodeId)
-    this.roster.release(oldest)
-    this.#set(oldest, 0, 0)
+    this.forget(oldest)
     return true
   }
 }

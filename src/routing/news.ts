@@ -36,6 +36,11 @@ export class News<Item> {
     if (told !== undefined) this.#put(member, told + 1)
   }
 
+  /** An item is no news any more. */
+  drop(member: Item): void {
+    this.#told.delete(member)
+  }
+
   /**
    * Takes up to `count` items to be told now, the least told first, and counts them as told once more.
    * @param times how often an item is told before it is no news any more.

@@ -54,6 +54,8 @@ interface Position {
 export class Roster {
   readonly virtualNodes: number
   readonly membersMax: number
+  /** Whether there are several maps that count with it. */
+  readonly isShared: boolean
   readonly #numbers = new Map<NodeId, Member>()
   readonly #entries: (Entry | undefined)[] = []
   #hashes = new Uint32Array(64)
@@ -66,7 +68,12 @@ export class Roster {
   /** Made when asked for, void when positions change. */
   #homes: Homes | undefined
 
-  constructor(init: { readonly virtualNodes: number; readonly membersMax?: number }) {
+  constructor(init: {
+    readonly virtualNodes: number
+    readonly membersMax?: number
+    readonly isShared?: boolean
+  }) {
+    this.isShared = init.isShared ?? false
     this.virtualNodes = init.virtualNodes
     this.membersMax = init.membersMax ?? ROSTER_MEMBERS_MAX
   }
@@ -166,6 +173,20 @@ export class Roster {
   /** The member at a position, counted in ring order from 0. */
   memberAt(position: number): Member {
     return this.#members[position] as Member
+  }
+
+  /** The first 52 bits of a position. */
+  prefixAt(position: number): number {
+    return this.#prefixes[position] as number
+  }
+
+  /** The members at the positions of an arc, in ring order; a member with several positions there comes as often. */
+  *positionsWithin({ from, to }: { readonly from: number; readonly to: number }): Generator<Member> {
+    const count = this.positions
+    const first = firstAtLeast(this.#prefixes, this.#length, from)
+    const end = firstAtLeast(this.#prefixes, this.#length, to)
+    const length = to > from ? end - first : count - first + end
+    for (let step = 0; step < length; step++) yield this.memberAt((first + step) % count)
   }
 
   /** The digest loops run over these arrays for each message, so they are handed out as they are. */

@@ -20,10 +20,20 @@ export interface Piggyback {
 }
 
 /** How it is called in settings and shown to people: `chain` and `path` are path learning by less and by more. */
-export type RoutingName = 'chain' | 'path'
+export type RoutingName = 'chain' | 'path' | 'kelips'
+
+/** `groups` that the ring is cut into; nodes of the `group`, `near` ones, and `contacts` in other groups. */
+export interface RoutingSizes {
+  readonly groups?: number
+  readonly group?: number
+  readonly near?: number
+  readonly contacts?: number
+}
 
 export interface Routing {
   readonly name: RoutingName
+  /** Whether a node knows a part of the network only. */
+  readonly isPartial: boolean
   /**
    * The node that is asked for a key which this node does not answer itself; undefined when nobody is left.
    * @param except nodes that are not asked: visited before, or suspect.
@@ -39,4 +49,12 @@ export interface Routing {
   learn(record: MapRecord, nowMs: number): Merged
   /** Takes in an event that just happened, or a record that somebody tells as news. */
   learnNews(record: MapRecord, nowMs: number): Merged
+  /** What the sender of a digest lacks, as far as this node knows: so many records at the most. */
+  lackedBy(digest: Digest, sender: MapRecord, count: number): MapRecord[]
+  /** Whether a view that this node knows of a key is an answer, though it keeps nothing of that range itself. */
+  answersFor(key: Identifier): boolean
+  /** How many of what a node keeps for this way of routing, for whoever looks at it; empty where it knows all. */
+  sizes(): RoutingSizes
+  /** Those of its acquaintances who know each other, too: heartbeats go among them. */
+  peersAmong(others: readonly MapRecord[]): readonly MapRecord[]
 }

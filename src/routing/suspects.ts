@@ -54,6 +54,11 @@ export class Suspects {
     return this.#suspicions.size > 0 && this.#current(nodeId, nowMs) !== undefined
   }
 
+  /** The same without a look at the time: a suspicion that is over is no reason to choose a node first, either. */
+  isKnownSuspect(nodeId: NodeId): boolean {
+    return this.#suspicions.has(nodeId)
+  }
+
   /** The node spoke to this one: whatever the observers met, it is there. */
   clear(nodeId: NodeId): void {
     this.#suspicions.delete(nodeId)

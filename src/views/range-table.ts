@@ -63,6 +63,11 @@ export class ArcMap<Value> {
     return true
   }
 
+  /** Nothing is known any more where such a value is the newest. */
+  drop(isDropped: (value: Value) => boolean): void {
+    this.#pieces = this.#pieces.filter(({ value }) => !isDropped(value))
+  }
+
   /** Every value that is the newest somewhere, in the order of positions, each once. */
   values(): Value[] {
     return [...new Set(this.#pieces.map(piece => piece.value))]
@@ -128,6 +133,11 @@ export class RangeTable {
 
   overlapping(arc: Arc): View[] {
     return [...new Set(this.#views.overlapping(arc).map(({ value }) => value))]
+  }
+
+  /** These views are not known any more. */
+  forget(views: ReadonlySet<ViewId>): void {
+    this.#views.drop(({ id }) => views.has(id))
   }
 
   all(): View[] {

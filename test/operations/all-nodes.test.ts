@@ -38,6 +38,7 @@ function allNodes(
     others: () => others.map(record),
     learn: (records: MapRecord[]) => learned.push(...records),
     changeSelf: () => record('a'),
+    routing: { isPartial: false },
     addressOf: () => undefined,
   }
   let looks = 0
@@ -47,6 +48,8 @@ function allNodes(
     return answer(to, asked) as PeerAnswer
   }
   const components = {
+    lookup: silent,
+    learnNeighbours: () => undefined,
     env,
     members,
     driver,

@@ -30,9 +30,9 @@ t.test('law: a gap begins where no arc goes on, and without gaps the arcs cover 
 const nodes = digits.map(digit => ({ nodeId: `node-${digit}` as NodeId, address: `${digit}:1` as Address }))
 const arcOf = (index: number) => arc(digits.at(index - 1) as string, digits[index] as string)
 
-function walk(known: readonly number[], options: { silent?: readonly number[]; knowsViews?: boolean } = {}) {
-  const { silent = [], knowsViews = true } = options
+function walk(isPartial: boolean, known: readonly number[], silent: readonly number[] = []) {
   const asked: string[] = []
+  const lookups: Identifier[] = []
   const viewAt = (position: Identifier): View => {
     const index = digits.findIndex((_, one) => arcContains(arcOf(one), position))
     const members = nodes.map(({ nodeId, address }) => ({ node: nodeId, contact: { address } }))
@@ -49,13 +49,15 @@ function walk(known: readonly number[], options: { silent?: readonly number[]; k
   }
   const ring = new RingWalk({
     members: {
-      self: nodes[0] as never,
-      others: () => known.map(index => nodes[index]) as never,
+      self: nodes[0],
+      others: () => known.map(index => nodes[index]),
       addressOf: () => undefined,
-    },
-    known: {
-      self: (nodes[0] as (typeof nodes)[0]).nodeId,
-      covering: position => (knowsViews ? viewAt(position) : undefined),
+      routing: { isPartial },
+    } as never,
+    known: { self: (nodes[0] as (typeof nodes)[0]).nodeId, covering: () => undefined },
+    lookup: async key => {
+      lookups.push(key)
+      return { view: viewAt(key) }
     },
     askEach: async some => {
       asked.push(...some.map(({ nodeId }) => nodeId))
@@ -68,12 +70,12 @@ function walk(known: readonly number[], options: { silent?: readonly number[]; k
       return { answers, silent: some.filter(isSilent) } as never
     },
   })
-  return { ask: () => ring.ask<Arc[]>({ kind: 'ranges' }, [arcOf(0)], arcs => arcs), asked }
+  return { ask: () => ring.ask<Arc[]>({ kind: 'ranges' }, [arcOf(0)], arcs => arcs), asked, lookups }
 }
 
-t.test('a node that knows three others asks all that its views name, each once', async t => {
-  const { ask, asked } = walk([3, 7, 12])
-  const { answers } = await ask()
+t.test('a node that knows three others asks all, each once', async t => {
+  const { ask, asked } = walk(true, [3, 7, 12])
+  const { answers, nodes: met } = await ask()
   t.same(
     [...asked].sort(),
     nodes
@@ -82,17 +84,19 @@ t.test('a node that knows three others asks all that its views name, each once',
       .sort(),
   )
   t.equal(answers.length, 15)
+  t.equal(met.length, 15)
 })
 
 t.test('of silent nodes it learns, and it comes to an end', async t => {
-  const { ask } = walk([3], { silent: [5, 6] })
+  const { ask } = walk(true, [3], [5, 6])
   const { answers, silent } = await ask()
   t.equal(answers.length, 13)
   t.same(silent.map(({ nodeId }) => nodeId).sort(), ['node-5', 'node-6'])
 })
 
-t.test('where no view of a gap is known, nobody else is asked', async t => {
-  const { ask, asked } = walk([3, 7], { knowsViews: false })
-  t.equal((await ask()).answers.length, 2)
-  t.same(asked, ['node-3', 'node-7'])
+t.test('who knows all looks nothing up', async t => {
+  const everybody = nodes.map((_, index) => index).slice(1)
+  const { ask, lookups } = walk(false, everybody, [5])
+  t.equal((await ask()).answers.length, 14)
+  t.same(lookups, [])
 })

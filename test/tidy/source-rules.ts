@@ -79,7 +79,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   // Settings name what the network has in common.
   config: ['calls', 'membership', 'routing', 'ring'],
   settings: ['config'],
-  'read-config': ['config', 'settings', 'read-s3-config', 'membership', 'ring'],
+  'read-config': ['config', 'settings', 'read-s3-config', 'read-routing-config', 'membership', 'ring'],
+  'read-routing-config': ['config', 'settings', 'membership'],
   'read-s3-config': ['config', 'settings'],
   listen: ['ring'],
   node: [

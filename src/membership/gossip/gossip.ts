@@ -8,16 +8,17 @@
 
 import type { PeerAnswer, PeerCall, PeerCalls } from '../../calls/calls.ts'
 import type { Env, Timer } from '../../env.ts'
-import { type ErrorCode, errorCode } from '../../errors.ts'
+import { errorCode } from '../../errors.ts'
 import type { CallOptions, PeerIdentity } from '../../peer/peers.ts'
 import { RoundTrips } from '../../peer/round-trips.ts'
 import type { ChainDriver } from '../../replication/chain/driver.ts'
 import type { Address, NodeId } from '../../ring/identifier.ts'
+import type { GossipOfKelips } from '../../routing/kelips/group-views.ts'
 import type { MapRecord } from '../../routing/map-record.ts'
 import type { Members } from '../members.ts'
 import { type Beat, type Belief, Beliefs, type Opinion } from './beliefs.ts'
 import { LocalHealth } from './local-health.ts'
-import type { GossipMessage } from './messages.ts'
+import { type GossipMessage, UNKNOWN_CALL } from './messages.ts'
 import { type Pair, Pairs } from './pairs.ts'
 import { failMsFor, failMsNeeded, type GossipSettings } from './settings.ts'
 import { chooseTargets, watchedBy } from './targets.ts'
@@ -37,23 +38,18 @@ const INDIRECT_PROBES = 3
 /** Nodes that are tried at once; a cut may silence half of the network. */
 const PROBES_MAX = 16
 
-/** One exchange and one probe, in T_fail, and within these bounds, ms. */
+/** One exchange and one probe, in T_fail, and within bounds, ms. */
 const EXCHANGE_SHARE = 1 / 4
 const PROBE_SHARE = 1 / 8
 const TIMEOUT_MS = [250, 5_000] as const
 
-/** How a program refuses that does not know what gossip is. */
-const UNKNOWN_CALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'INVALID_REQUEST',
-  'PROTOCOL_UNSUPPORTED',
-  'ROUTE_NOT_FOUND',
-])
-
 export interface GossipComponents {
   readonly env: Env
   readonly members: Members
-  readonly driver: Pick<ChainDriver, 'known' | 'dispatch' | 'deliver'>
+  readonly driver: Pick<ChainDriver, 'known' | 'dispatch' | 'deliver' | 'tellMyself'>
   readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
+  /** What a node that routes by Kelips does besides. */
+  readonly kelips?: GossipOfKelips | undefined
   /** Aborts when the node stops. */
   readonly signal: AbortSignal
 }
@@ -165,6 +161,7 @@ export class Gossip {
     if (lateMs > periodMs) this.#beliefs.stoodStill(lateMs)
     this.health.late(lateMs, periodMs)
     this.#round++
+    this.#components.kelips?.round()
     this.#lookAround(nowMs)
     this.#beliefs.beat()
     this.#pairs.expire(nowMs)
@@ -178,20 +175,21 @@ export class Gossip {
   #lookAround(nowMs: number): void {
     const { members, env } = this.#components
     this.#others = members.others()
-    const names = [this.#self, ...this.#others.map(({ nodeId }) => nodeId)].sort()
-    this.#watched = new Set(watchedBy(this.#self, names))
-    const isMember = new Set(names)
-    const network = { nodes: names.length, nowMs }
+    const names = (records: readonly MapRecord[]) => [this.#self, ...records.map(({ nodeId }) => nodeId)]
+    const peers = names(members.routing.peersAmong(this.#others)).sort()
+    this.#watched = new Set(watchedBy(this.#self, peers))
+    const isMember = new Set(names(this.#others))
+    const network = { nodes: isMember.size, nowMs }
     this.#beliefs.watch(this.#watched, node => isMember.has(node), network)
     for (const node of this.#quiet.keys()) if (!isMember.has(node)) this.#quiet.delete(node)
     for (const node of this.#saidAliveMs.keys())
       if (!this.#components.driver.known.isSuspect(node)) this.#saidAliveMs.delete(node)
-    const neededMs = failMsNeeded(this.settings, names.length)
+    const neededMs = failMsNeeded(this.settings, isMember.size)
     // Once for each doubling, so that a network that grows says it now and then.
-    if (neededMs <= this.settings.failMs || names.length < 2 * this.#warnedOfNodes) return
-    this.#warnedOfNodes = names.length
+    if (neededMs <= this.settings.failMs || isMember.size < 2 * this.#warnedOfNodes) return
+    this.#warnedOfNodes = isMember.size
     const { failMs } = this.settings
-    const fields = { op: 'gossip.fail', nodes: names.length, failMs, neededMs }
+    const fields = { op: 'gossip.fail', nodes: isMember.size, failMs, neededMs }
     env.log.warn(fields, 't-fail is too short for a network of this size; the longer one is used')
   }
 
@@ -306,7 +304,9 @@ export class Gossip {
   }
 
   #say(to: NodeId, heard?: GossipMessage): GossipMessage {
-    const { members } = this.#components
+    const { members, kelips } = this.#components
+    const home = members.homeOf(to)
+    const views = home && kelips?.views.say(home, heard?.views)
     const times = Math.ceil(Math.log(this.#others.length + 2)) + 1
     const piggyback =
       heard === undefined ? members.routing.forRequest(to) : members.routing.forReply(heard.piggyback)
@@ -314,11 +314,14 @@ export class Gossip {
       ...this.#beliefs.tell(this.#watched.has(to), times),
       pairs: this.#pairs.tell(this.#nowMs(), times),
       ...(piggyback !== undefined && { piggyback }),
+      ...(views !== undefined && { views }),
     }
   }
 
-  #hear({ beats, doubts, pairs, piggyback }: GossipMessage, delayMs: number): void {
-    const { members } = this.#components
+  #hear({ beats, doubts, pairs, piggyback, views }: GossipMessage, delayMs: number): void {
+    const { members, driver, kelips } = this.#components
+    if (kelips !== undefined && views !== undefined && views.views.length > 0)
+      driver.tellMyself({ kind: 'teach', views: [...views.views] })
     const nowMs = this.#nowMs()
     members.routing.absorb(piggyback, nowMs)
     members.notice()

@@ -2,9 +2,12 @@
  * What a node tells another one in a round of gossip, and what such a message has to look like. Its length has a bound that does not
  * grow with the network.
  */
+import type { ErrorCode } from '../../errors.ts'
 import * as is from '../../peer/shape.ts'
 import type { NodeId } from '../../ring/identifier.ts'
+import { VIEWS_TOLD_MAX, type ViewFilter, type ViewsSaid } from '../../routing/kelips/group-views.ts'
 import type { Piggyback } from '../../routing/routing.ts'
+import type { View } from '../../views/view.ts'
 import { type Beat, type Doubt, NEWS_TOLD_MAX, OBSERVERS_MAX, type Told } from './beliefs.ts'
 import {
   PAIR_KEY_BYTES_MAX,
@@ -20,6 +23,8 @@ export interface GossipMessage extends Told {
   readonly pairs: readonly Pair[]
   /** What rides on lookups, too: joins, departures, and what the hearer lacks of the map. */
   readonly piggyback?: Piggyback | undefined
+  /** Of nodes that route by Kelips: the views of an arc. */
+  readonly views?: ViewsSaid | undefined
 }
 
 /** Of what a message may carry, so much more is taken of a program with other bounds. */
@@ -28,6 +33,13 @@ const ROOM = 4
 const BEATS_MAX = ROOM * (1 + 2 * WATCHED_EACH_WAY + NEWS_TOLD_MAX)
 const DOUBTS_MAX = ROOM * NEWS_TOLD_MAX
 const TOLD_RECORDS_MAX = 256
+
+/** How a program refuses that does not know what gossip is. */
+export const UNKNOWN_CALL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'INVALID_REQUEST',
+  'PROTOCOL_UNSUPPORTED',
+  'ROUTE_NOT_FOUND',
+])
 
 const node = is.text<NodeId>(64, 1)
 const beat: is.Fields<Beat> = { node, boot: is.integer(), seq: is.integer() }
@@ -40,13 +52,27 @@ const isPair = is.object<Pair>({
   leftMs: is.both(is.finite, value => (value as number) >= 0 && (value as number) <= GOSSIP_FIELDS.ttl.max),
 })
 
-/** @param isPiggyback as in a lookup. */
-export function gossipMessage(isPiggyback: is.Shape<Piggyback>): is.Shape<GossipMessage> {
+/** Bytes of a filter: there are not more views of one arc than that allows for. */
+const FILTER_BYTES_MAX = 2 ** 16
+
+const filter = is.object<ViewFilter>({
+  ...{ from: is.integer(), to: is.integer(), salt: is.integer() },
+  bits: is.bytes(FILTER_BYTES_MAX),
+})
+
+/** @param isPiggyback as in a lookup. @param isView as everywhere. */
+export function gossipMessage(
+  isPiggyback: is.Shape<Piggyback>,
+  isView: is.Shape<View>,
+): is.Shape<GossipMessage> {
   return is.object<GossipMessage>({
     beats: is.list(is.object<Beat>(beat), BEATS_MAX),
     doubts: is.list(is.object<Doubt>({ ...beat, by: is.list(node, ROOM * OBSERVERS_MAX) }), DOUBTS_MAX),
     pairs: is.list(isPair, ROOM * PAIRS_TOLD_MAX),
     piggyback: is.absentOr(is.both(isPiggyback, hasFewRecords)),
+    views: is.absentOr(
+      is.object<ViewsSaid>({ views: is.list(isView, ROOM * VIEWS_TOLD_MAX), known: is.absentOr(filter) }),
+    ),
   })
 }
 

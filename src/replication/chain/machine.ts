@@ -65,6 +65,8 @@ export type MachineEvent =
   | { readonly kind: 'members'; readonly members: readonly Member[] }
   /** The same, as far as it has changed. */
   | ({ readonly kind: 'members-changed' } & MembersChange)
+  /** Views that are only hints here, and that nobody needs. */
+  | { readonly kind: 'forget-views'; readonly views: readonly ViewId[] }
   /** Starts of nodes that somebody else remembers: what a node is told when it joins. */
   | { readonly kind: 'boots'; readonly boots: readonly (readonly [NodeId, Boot])[] }
   /** Nodes were asked about one of which nothing is known here, and do not know it. */
@@ -168,6 +170,8 @@ function handle(m: Machine, event: MachineEvent): void {
       return recover(m, event.view, event.basis)
     case 'renew':
       return renewView(m, event.viewId)
+    case 'forget-views':
+      return m.table.forget(new Set(event.views.filter(view => !m.views.has(view))))
     case 'verify':
       return verify(m)
   }

@@ -5,6 +5,7 @@ import type { Mutant } from '../mutant.ts'
 import { CHAIN_REQUEST_MUTANTS } from './chain-requests.ts'
 import { CHAIN_VIEW_MUTANTS } from './chain-views.ts'
 import { EVENTUAL_MUTANTS } from './eventual.ts'
+import { KELIPS_MUTANTS } from './kelips.ts'
 import { NETWORK_MUTANTS } from './network.ts'
 import { VIEW_MUTANTS } from './views.ts'
 import { WORLD_MUTANTS } from './worlds.ts'
@@ -14,6 +15,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CHAIN_VIEW_MUTANTS,
   ...CHAIN_REQUEST_MUTANTS,
   ...NETWORK_MUTANTS,
+  ...KELIPS_MUTANTS,
   ...EVENTUAL_MUTANTS,
   ...WORLD_MUTANTS,
 ]
