@@ -405,13 +405,15 @@ class EventualWorld {
   ): Promise<EventualAsks[Kind]['answer']> {
     const place = this.#placeOf(to)
     const random = this.#random
+    const asking = from.id
+    const isRefused = () => (this.#gone.get(asking) ?? Number.POSITIVE_INFINITY) <= (place?.epoch ?? 0)
     const fails = (a: NodeId, b: NodeId) =>
       a !== b && !this.#calm && (this.#cuts.has(`${a} ${b}`) || random.chance(this.#loss))
     return new Promise((resolve, reject) => {
       const silent = () => reject(new StoreError('UNAVAILABLE', 'No answer.'))
       const timer = this.#clock.after(ANSWER_MS, silent)
       const deliver = async () => {
-        if (place?.node === undefined || place.id !== to) return
+        if (place?.node === undefined || place.id !== to || isRefused()) return
         if (kind === 'accept') place.accepting.add((ask as EventualAsks['accept']['ask']).request)
         const answer = await place.node.answer(kind, ask).catch(onlyRefusals)
         if (answer === undefined || fails(to, from.id)) return

@@ -7,8 +7,9 @@ import { assert } from '../../invariant.ts'
 import { type Arc, arcContains, arcOfPrefix, WHOLE_RING } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { isWholeChecked } from '../../storage/checked-notes.ts'
 import type { BlobId } from '../../storage/record.ts'
-import type { ReplicaStore } from '../../storage/replica-store.ts'
+import type { KeptRecord, ReplicaStore } from '../../storage/replica-store.ts'
 import { type Digest, DigestTree } from '../chain/digest-tree.ts'
 import { type Actor, Minting } from './dot.ts'
 import { type EventualRecord, isTombstone, shownFile, stateOf } from './eventual-record.ts'
@@ -30,6 +31,9 @@ export class EventualTable {
   readonly #references = new Map<BlobId, number>()
   /** Bodies that go with a change that is not durable yet. */
   readonly #dropping = new Map<BlobId, Promise<unknown>>()
+  /** Paths whose records could not be read at the start: what is counted here does not have them. */
+  readonly #unread = new Set<PathName>()
+  #isStarting = true
   #records = 0
   #tombstones = 0
   #siblings = 0
@@ -42,6 +46,7 @@ export class EventualTable {
       for (const blob of blobsOf(held.record)) this.#refer(blob, 1)
       components.changed(held.record.path, held)
     }
+    this.#isStarting = false
   }
 
   /** Records here, tombstones among them, and versions that stand beside a newer one. */
@@ -59,15 +64,30 @@ export class EventualTable {
     return kept && heldOf(kept)
   }
 
-  /** The records of an arc whose positions begin with `prefix`, in any order; a live view. */
+  /** The records of an arc whose positions begin with `prefix`, in any order; a live view. Those that can't be read are left out. */
   *within(arc: Arc, prefix = ''): Generator<HeldRecord> {
+    const { store } = this.#components
     const looked = prefix === '' ? arc : arcOfPrefix(prefix)
-    for (const kept of this.#components.store.records(looked.lo, looked.hi))
-      if (prefix === '' || arcContains(arc, kept.position)) yield heldOf(kept)
+    for (const { path, kept } of store.inspect(looked.lo, looked.hi)) {
+      const held = this.#whole(path, kept)
+      if (held && (prefix === '' || arcContains(arc, held.record.position))) yield held
+    }
+    for (const held of this.tombstones(looked))
+      if (prefix === '' || arcContains(arc, held.record.position)) yield held
   }
 
   *tombstones(arc: Arc): Generator<HeldRecord> {
-    for (const kept of this.#components.store.tombstones(arc.lo, arc.hi)) yield heldOf(kept)
+    for (const kept of this.#components.store.tombstones(arc.lo, arc.hi)) {
+      const held = this.#whole(kept.path, kept)
+      if (held) yield held
+    }
+  }
+
+  /** One that can't be read is none: others have it, and a check of the range says so. */
+  #whole(path: PathName, kept: KeptRecord | undefined): HeldRecord | undefined {
+    if (kept !== undefined && isWholeChecked(kept.notes)) return heldOf(kept)
+    if (this.#isStarting) this.#unread.add(path)
+    return undefined
   }
 
   digest(arc: Arc, prefix: string): Digest {
@@ -113,6 +133,10 @@ export class EventualTable {
     const kept = keptOf(held)
     const records = [{ path, record: kept, sizeBefore: kept.file?.body.size }]
     await store.apply({ records, values: [], keepBlobs: blobsOf(record), dropBlobs: [] })
+    if (this.#unread.delete(path)) {
+      this.#count(record, 1)
+      for (const blob of blobsOf(record)) this.#refer(blob, 1)
+    }
     changed(path, held)
   }
 
@@ -122,7 +146,9 @@ export class EventualTable {
     change: (now: HeldRecord | undefined) => HeldRecord | undefined,
   ): Promise<HeldRecord | undefined> {
     const { store, changed } = this.#components
-    const now = this.get(path, position)
+    // What could not be read since the start is nobody's: what comes now takes its place.
+    const isUnread = this.#unread.has(path)
+    const now = isUnread ? undefined : this.get(path, position)
     const next = change(now)
     if (next === now) return now
     assert(next === undefined || next.record.path === path, 'a change of a path gives a record of it')
@@ -137,7 +163,7 @@ export class EventualTable {
       const dropBlobs = blobsBefore.filter(blob => this.#references.get(blob) === 1 && !blobs.includes(blob))
       const kept = next && keptOf(next)
       const sizeBefore = now && shownFile(now.record)?.body.size
-      const records = [{ path, record: kept, sizeBefore, isNew: now === undefined }]
+      const records = [{ path, record: kept, sizeBefore, isNew: now === undefined && !isUnread }]
       const applied = store.apply({ records, values: [], keepBlobs: blobs, dropBlobs })
       for (const blob of dropBlobs) this.#dropping.set(blob, applied)
       try {
@@ -149,6 +175,7 @@ export class EventualTable {
       for (const blob of blobs) this.#refer(blob, -1)
       throw error
     }
+    this.#unread.delete(path)
     for (const blob of blobsBefore) this.#refer(blob, -1)
     if (now) this.#count(now.record, -1)
     if (next) this.#count(next.record, 1)

@@ -56,7 +56,7 @@ export class Finding {
   async find(path: PathName): Promise<{ record: EventualRecord | undefined; visited: NodeId[] }> {
     const { node, peers, responsibility } = this.#components
     const position = identifierOfPath(path)
-    const here = node.replica.fetch(path)
+    const here = this.#here(path)
     // Who has just come back asks others first.
     if (here !== undefined && !node.syncing.isBehind(position)) {
       this.#repairLater(path, position)
@@ -87,6 +87,16 @@ export class Finding {
     throw new StoreError('UNAVAILABLE', message, { path, cause: fault })
   }
 
+  /** What this node has; a record that is damaged here is had from others. */
+  #here(path: PathName): EventualRecord | undefined {
+    try {
+      return this.#components.node.replica.fetch(path)
+    } catch (error) {
+      if (errorCode(error) !== 'CORRUPT') throw error
+      return undefined
+    }
+  }
+
   /** Who is asked for a path, the replicas by turns. */
   #givable(position: Identifier): NodeId[] {
     const { responsibility } = this.#components
@@ -115,10 +125,10 @@ export class Finding {
 
   /** What all who can be reached have of a path, together. */
   async gather(path: PathName): Promise<EventualRecord | undefined> {
-    const { peers, node } = this.#components
+    const { peers } = this.#components
     const position = identifierOfPath(path)
     await this.reach(path, position)
-    let all = node.replica.fetch(path)
+    let all = this.#here(path)
     const asked = this.takers(position).filter(one => one !== this.#self)
     const answers = await Promise.all(
       asked.map(async one => [one, (await peers.ask(one, 'fetch', { path }).catch(silence)).record] as const),
@@ -147,7 +157,7 @@ export class Finding {
       const { memory } = isHere ? { memory: own } : await peers.ask(head, 'take', NOTHING_TOLD)
       const gathered = await this.gather(path)
       if (gathered === undefined) return
-      const known = isHere ? node.replica.fetch(path) : (await peers.ask(head, 'fetch', { path })).record
+      const known = isHere ? this.#here(path) : (await peers.ask(head, 'fetch', { path })).record
       if (known !== undefined && !namesOthers(known, condition)) return
       if (responsibility.replicasOf(position).includes(this.#self))
         await node.syncing.takeIn(this.#giverNear(gathered), gathered, own)
