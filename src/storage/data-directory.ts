@@ -25,8 +25,11 @@ import locks from 'fs-native-extensions'
 import { StoreError } from '../errors.ts'
 import { diskError } from './disk-errors.ts'
 
-/** Raised when what is on disk changes in a way that an older program would misread. 3: notes of records have a checksum, and there is a trash. */
-export const FORMAT = 3
+/**
+ * Raised when what is on disk changes in a way that an older program would misread. 3: notes of records have a checksum, and there
+ * is a trash. 4: what of a view moves with every write lies beside its state.
+ */
+export const FORMAT = 4
 
 const LOCK_FILE = 'lock'
 const FORMAT_FILE = 'altered-chord.json'

@@ -27,7 +27,7 @@ import { keptHereOf, networkViewOf } from './network-view.ts'
 import { type RoundTripLimits, stretchOf } from './patience.ts'
 import { readAtOnce } from './reading.ts'
 import type { ClientRequest } from './requests.ts'
-import { batchOf, loadStableState } from './stable-state.ts'
+import { batchOf, loadStableState, StoredViews, trialOf } from './stable-state.ts'
 import { drawnNonce, lastStart } from './starts.ts'
 import { StoredRecords } from './stored-records.ts'
 import { Tidying } from './tidying.ts'
@@ -39,9 +39,6 @@ const RECOVER_MS_MAX = 60_000
 
 /** A machine that has run for this long, ms, has recovered: the next refusal begins with the shortest wait again. */
 const RECOVERED_MS = 300_000
-
-/** Written to see whether the disk takes writes again. */
-const TRIAL = 'trial'
 
 /** Requests of clients under way in the machine; one more is OVERLOADED. */
 const REQUESTS_MAX = 10_000
@@ -87,6 +84,7 @@ export class ChainDriver {
   readonly #init: ChainDriverInit
   #machine: Machine
   #records: StoredRecords
+  #storedViews = new StoredViews()
   #durableViews = new DurableViews()
   #restarts = 0
   #lastRequest = 0
@@ -277,7 +275,7 @@ export class ChainDriver {
     while (this.#writes.length > 0 && machine === this.#machine) {
       const steps = [...this.#steps]
       const writes = this.#writes.splice(0)
-      const batch = batchOf(writes)
+      const batch = batchOf(writes, this.#storedViews)
       const { number, records, values } = this.#records.takeBatch()
       try {
         await this.#components.store.apply({ ...batch, records, values: [...values, ...batch.values] })
@@ -350,9 +348,8 @@ export class ChainDriver {
    * disk has taken a write, and waits longer each time that it was refused.
    */
   async #recover(): Promise<void> {
-    const value = Buffer.from(this.#components.env.randomness.bytes(8))
     try {
-      await this.#components.store.apply({ ...batchOf([]), records: [], values: [[TRIAL, value]] })
+      await this.#components.store.apply(trialOf(this.#components.env.randomness.bytes(8)))
       await this.#components.store.tryBody()
     } catch {
       if (!this.#closed) this.#recoverLater()
@@ -394,6 +391,7 @@ export class ChainDriver {
       nonce: isNoted ? start.nonce : drawnNonce(env.randomness),
     }
     const stable = loadStableState(store, this.#records, boot)
+    this.#storedViews = new StoredViews(stable.views)
     this.#durableViews = new DurableViews(stable.views)
     return createMachine(stable, { self, boot, settings })
   }
