@@ -68,6 +68,7 @@ export class AnswerInvariants {
   }
 }
 
-function showVersion({ epoch, seq }: Version): string {
+/** A version as a transcript and a broken invariant show it. */
+export function showVersion({ epoch, seq }: Version): string {
   return `${epoch}.${seq}`
 }

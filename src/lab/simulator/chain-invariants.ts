@@ -11,7 +11,7 @@ import { identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { isTrashPath, trashedAt, trashPathOf } from '../../ring/trash-path.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
-import { trashFactsOf } from '../../storage/trash-name.ts'
+import { type TrashName, trashFactsOf } from '../../storage/trash-name.ts'
 import { SealMarks } from '../../views/range-table.ts'
 import {
   assertChildren,
@@ -23,7 +23,7 @@ import {
   type ViewId,
   type ViewState,
 } from '../../views/view.ts'
-import { AnswerInvariants } from './answer-invariants.ts'
+import { AnswerInvariants, showVersion } from './answer-invariants.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainNode } from './chain-node.ts'
 import { InvariantBroken } from './invariant-broken.ts'
@@ -62,7 +62,10 @@ export class ChainInvariants {
   started(node: ChainNode): void {
     const { records, views } = node.stable()
     this.#records.set(node, new Map([...records.within(WHOLE_RING)].map(record => [record.path, record])))
-    this.#installed.set(node, new Set([...views.values()].flatMap(idIfInstalled)))
+    this.#installed.set(
+      node,
+      new Set([...views.values()].flatMap(({ installed, view }) => (installed ? [view.id] : []))),
+    )
     for (const state of views.values()) {
       if (state.view.acceptors.length > 0) this.views.set(state.view.id, state.view)
       if (state.active) this.active.set(state.view.id, state.view)
@@ -134,10 +137,12 @@ export class ChainInvariants {
     const node = this.#nodeOf(id)
     const record = node?.recordAt(path)
     if (node === undefined || record === undefined || compareVersions(record.version, version) !== 0) return
-    // What was written in a view before may be on its way still, as its record was when it was copied.
-    const names = record.trash?.filter(name => trashFactsOf(name).version.epoch === version.epoch) ?? []
-    const trashed = names.map(name => node.recordAt(trashPathOf(path, name)))
-    for (const each of [record, ...trashed]) {
+    const inTrash = (name: TrashName) =>
+      [trashFactsOf(name).version, node.recordAt(trashPathOf(path, name))] as const
+    const current = [record.written?.version ?? version, record] as const
+    for (const [written, each] of [current, ...(record.trash ?? []).map(inTrash)]) {
+      // What was written in a view before may be on its way still, also under a record that has changed the trash alone.
+      if (written.epoch !== version.epoch) continue
       const blobId = each && blobOf(each)?.blobId
       if (blobId === undefined || this.#lostBodies.has(blobId) || node.blobs.has(blobId)) continue
       const what = each === record ? 'an acknowledged write' : 'something in the trash'
@@ -389,12 +394,4 @@ export class ChainInvariants {
     const held = holders.some(holder => this.#nodeOf(holder)?.blobs.has(blob.blobId) === true)
     if (!held) throw new InvariantBroken(`Nobody has the body of ${path} any more`, [path])
   }
-}
-
-function idIfInstalled({ installed, view }: ViewState): ViewId[] {
-  return installed ? [view.id] : []
-}
-
-function showVersion({ epoch, seq }: Version): string {
-  return `${epoch}.${seq}`
 }

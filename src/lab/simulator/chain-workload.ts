@@ -22,6 +22,7 @@ import {
 } from '../../storage/record.ts'
 import { type TrashName, trashFactsOf } from '../../storage/trash-name.ts'
 import { bootName } from '../../views/view.ts'
+import { showVersion } from './answer-invariants.ts'
 import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainNode } from './chain-node.ts'
 import { bytesOf, sha256Of } from './client-bodies.ts'
@@ -378,10 +379,6 @@ export class ChainWorkload {
     const content = isLarge ? { blobId } : { inline: new Uint8Array(1) }
     return { size: 1, sha256: name.padStart(64, '0'), blockChecksums: [0], content }
   }
-}
-
-function showVersion({ epoch, seq }: Version): string {
-  return `${epoch}.${seq}`
 }
 
 function keyOf(key: string): IdempotencyKey {

@@ -1,7 +1,12 @@
 import t from 'tap'
-import { absentRecord, type RequestId } from '../../../src/replication/chain/chain-record.ts'
+import {
+  absentRecord,
+  type ChainRecord,
+  type RequestId,
+} from '../../../src/replication/chain/chain-record.ts'
 import type { Envelope } from '../../../src/replication/chain/messages.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
+import type { BlobId } from '../../../src/storage/record.ts'
 import { chainBench } from './chain-bench.ts'
 
 async function bench() {
@@ -19,6 +24,24 @@ t.test('an acknowledged write has to be everywhere', async t => {
   const { invariants, path } = await bench()
   t.throws(() => invariants.acknowledged(path, { epoch: 1, seq: 1 }), /lacks the acknowledged write/)
 })
+
+t.test(
+  'an acknowledged write of this view has its body everywhere; a body of an earlier view may be on its way',
+  async t => {
+    const { invariants, path, record, view, cluster } = await bench()
+    const hold = (epoch: number) => {
+      const written = { version: { epoch, seq: 3 }, requestId: 'w' as RequestId }
+      const content = { blobId: 'b'.repeat(32) as BlobId }
+      const body = { size: 9, sha256: 'b', blockChecksums: [1], content } as unknown as ChainRecord['body']
+      for (const node of cluster.nodes)
+        if (view.replicas.includes(node.id)) node.recordAt = () => ({ ...record, body, written })
+    }
+    hold(0)
+    t.doesNotThrow(() => invariants.acknowledged(path, record.version))
+    hold(1)
+    t.throws(() => invariants.acknowledged(path, record.version), /lacks the body of an acknowledged write/)
+  },
+)
 
 t.test('no version goes back, and none is newer downstream', async t => {
   const { invariants, path, record, head, middle } = await bench()
