@@ -40,6 +40,9 @@ const TELL_FRAMES = 32
 /** Bytes that may wait for a node that does not read what this one has taken. Until they are fewer, it is not read from. */
 const UNREAD_BYTES_MAX = 1024 * 1024
 
+/** How long whoever was refused has to read why and to end the connection, ms. Then it is closed whatever it does. */
+const REFUSED_MS = 5_000
+
 export interface LinkReceptionInit<Message> {
   readonly isMessage: (value: unknown, version: ProtocolVersion) => value is Message
   /** Gives what is to be said to the sender at once. */
@@ -70,7 +73,7 @@ export class LinkReception<Message> {
 
   /** A CONNECT that asks for a link. Whoever may not have one is answered like at every other endpoint of nodes. */
   accept(request: IncomingMessage, socket: Socket): void {
-    const { credentials, refusals } = this.#components
+    const { env, credentials, refusals } = this.#components
     socket.on('error', () => undefined)
     const { method = '', url = '', headers } = request
     let isSigned = false
@@ -88,7 +91,7 @@ export class LinkReception<Message> {
       const text = JSON.stringify({ error: { code, message } })
       const signed = isSigned ? answerHeaders(credentials, questionOf(headers), 400, Buffer.from(text)) : {}
       const fields = { ...spoken(credentials), ...signed, 'content-length': `${Buffer.byteLength(text)}` }
-      socket.end(httpHead('400 Bad Request', { ...fields, connection: 'close' }) + text)
+      endWith(env, socket, httpHead('400 Bad Request', { ...fields, connection: 'close' }) + text)
       if (!(error instanceof OtherStart))
         refusals.note({ op: 'peer.refused', peer: `${socket.remoteAddress}`, url, code, reason: message })
     }
@@ -214,8 +217,8 @@ class OpenLink<Message> {
       reason: message,
     })
     const text = JSON.stringify({ error: { code, message } })
-    socket.end(this.#writer.frame('refused', [Buffer.from(text)]))
-    socket.removeAllListeners('data').resume()
+    socket.removeAllListeners('data')
+    endWith(this.#components.env, socket, this.#writer.frame('refused', [Buffer.from(text)]))
   }
 
   #refusalOf(error: unknown): StoreError {
@@ -227,6 +230,17 @@ class OpenLink<Message> {
     )
     return new StoreError(errorCode(error) ?? 'INTERNAL', 'The node failed on these messages.')
   }
+}
+
+/**
+ * Says the last word. What still comes is read and dropped, so that the end of the other side is noticed; one that does not end, or
+ * goes on sending, holds the connection for a while and no longer.
+ */
+function endWith(env: Env, socket: Socket, last: string | Buffer): void {
+  const over = env.timers.after(REFUSED_MS, () => socket.destroy())
+  socket.once('close', () => over.cancel())
+  socket.end(last)
+  socket.resume()
 }
 
 function httpHead(status: string, fields: Readonly<Record<string, string>>): string {

@@ -79,11 +79,12 @@ function movedEnv(warnings: object[]) {
   }
 }
 
-async function nodeUnderTest(t: Test, init: Spoken = {}) {
+async function nodeUnderTest(t: Test, init: Spoken & { env?: Env } = {}) {
   const warnings: object[] = []
   const received: [PeerIdentity, Message][] = []
   const credentials = credentialsOf({ node: 'b', ...init })
-  const env = realEnv({ debug() {}, info() {}, warn: fields => warnings.push(fields), error() {} })
+  const env =
+    init.env ?? realEnv({ debug() {}, info() {}, warn: fields => warnings.push(fields), error() {} })
   const app = fastify()
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined))
@@ -304,7 +305,12 @@ t.test('a link that carries nothing is closed, and leaves no timer', async t => 
 async function rawLink(
   t: Test,
   node: Awaited<ReturnType<typeof nodeUnderTest>>,
-  init: { credentials?: Credentials; turn?: number; headers?: Record<string, string> } = {},
+  init: {
+    credentials?: Credentials
+    turn?: number
+    headers?: Record<string, string>
+    neverEnds?: boolean
+  } = {},
 ) {
   const credentials = init.credentials ?? credentialsOf()
   const turn = {
@@ -312,7 +318,8 @@ async function rawLink(
     turn: `${'c'.repeat(32)}.${init.turn ?? 1}`,
   }
   const headers = { ...peerHeaders(credentials, 'CONNECT', LINK_TARGET, undefined, 5, turn), ...init.headers }
-  const socket = connect(node.port, '127.0.0.1')
+  // Whoever attacks does not end because it was told to.
+  const socket = connect({ port: node.port, host: '127.0.0.1', allowHalfOpen: init.neverEnds ?? false })
   t.teardown(() => socket.destroy())
   const chunks: Buffer[] = []
   socket.on('data', chunk => chunks.push(chunk)).on('error', () => undefined)
@@ -420,4 +427,45 @@ t.test('a sender that never reads is not read from without bounds', async t => {
   t.ok(Math.max(...bytes) < 4 * 1024 * 1024, `${Math.max(...bytes)} bytes wait`)
   link.socket.resume()
   await seen('the rest', () => node.received.length > before)
+})
+
+t.test('whoever was refused and goes on sending, or neither sends nor ends, holds no connection', async t => {
+  const time = movedEnv([])
+  const node = await nodeUnderTest(t, { env: time.env })
+  const left = async () => (await openSockets(node.app.server)).length
+  const refusedStranger = await rawLink(t, node, {
+    ...{ credentials: credentialsOf({ secret: 'another' }), neverEnds: true },
+  })
+  t.equal(refusedStranger.status(), 400)
+  const garbage = await rawLink(t, node, { turn: 2, neverEnds: true })
+  garbage.socket.write(garbage.writer.frame('messages', [Buffer.from([0xc1])]))
+  await seen('the refusal', () => garbage.frames().at(-1)?.kind === 'refused')
+  for (const { socket } of [refusedStranger, garbage]) socket.write(Buffer.alloc(100_000))
+  t.equal(await left(), 2)
+  time.skip(5_000)
+  await waitFor(async () => (await left()) === 0, { what: 'both are closed' })
+  t.equal(time.waiting(), 0, 'no timer is left')
+  t.same(node.received, [])
+})
+
+t.test('whoever was refused and ends leaves nothing behind', async t => {
+  const time = movedEnv([])
+  const node = await nodeUnderTest(t, { env: time.env })
+  const stranger = await rawLink(t, node, { credentials: credentialsOf({ secret: 'another' }) })
+  await seen('the end', stranger.ended)
+  await waitFor(async () => (await openSockets(node.app.server)).length === 0, { what: 'it is closed' })
+  t.equal(time.waiting(), 0)
+})
+
+t.test('half a frame and then nothing: nothing is taken, and the link is closed in the end', async t => {
+  const node = await nodeUnderTest(t)
+  const link = await rawLink(t, node, { neverEnds: true })
+  const frame = link.writer.frame('messages', [encode({ text: 'whole' })])
+  link.socket.write(frame.subarray(0, frame.length - 1))
+  const [socket] = await openSockets(node.app.server)
+  await seen('its bytes', () => (socket?.bytesRead ?? 0) > frame.length)
+  t.equal(socket?.timeout, 300_000, 'silence has an end')
+  socket?.emit('timeout')
+  await seen('the end', () => link.socket.closed || link.socket.readableEnded)
+  t.same(node.received, [])
 })
