@@ -8,12 +8,12 @@ import type { MachineEvent } from '../../replication/chain/machine.ts'
 import type { ChainSettings, Member, Outcome, Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
-import type { Address, Identifier } from '../../ring/identifier.ts'
-import { identifiersOfAddress } from '../../ring/identifier.ts'
+import { type Address, type Identifier, identifiersOfAddress } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { freshState, type NodeId } from '../../views/view.ts'
 import { ChainNode, type StopReason } from './chain-node.ts'
 import { drawClock } from './chain-troubles.ts'
+import { routingOf, type World } from './chain-world.ts'
 import { isBody, subjectsOf } from './message-subjects.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { type NodeName, QUIET_LINK, SimulatedNetwork } from './simulated-network.ts'
@@ -39,7 +39,7 @@ export const SIMULATED_SETTINGS: ChainSettings = {
   trashMs: 0,
 }
 
-export interface ClusterInit {
+export interface ClusterInit extends Partial<Pick<World, 'gossips' | 'routing'>> {
   /** Of the nodes, n1, n2, …; those after `founders` are admitted later. */
   readonly nodes: number
   readonly founders: number
@@ -48,7 +48,6 @@ export interface ClusterInit {
   readonly settings: ChainSettings
   /** The nodes are whole: nobody tells them who the others are. */
   readonly whole?: boolean
-  readonly gossips?: boolean
 }
 
 export interface ClusterComponents {
@@ -325,6 +324,7 @@ export class ChainCluster {
       wire: whole.wireOf(name),
       address: () => whole.addressOf(name) as Address,
       ...{ zone: this.#zoneOf(name), gossips: this.#init.gossips === true },
+      routing: routingOf(this.#init.routing, name),
       boots: () => this.#bootsOf(name),
     }
   }

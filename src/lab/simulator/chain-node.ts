@@ -50,7 +50,7 @@ export interface ChainNodeInit {
   readonly whole?: WholeNodeSetting | undefined
 }
 
-export interface WholeNodeSetting extends Pick<WholeNodeInit, 'zone' | 'gossips'> {
+export interface WholeNodeSetting extends Pick<WholeNodeInit, 'zone' | 'gossips' | 'routing'> {
   readonly wire: SimulatedWire
   readonly address: () => Address
   readonly boots: () => readonly Address[]
@@ -204,7 +204,7 @@ export class ChainNode {
     return [[VALUE + key, value]]
   }
 
-  #runWhole(boot: number, { wire, address, zone, boots, gossips }: WholeNodeSetting, then: () => void): void {
+  #runWhole(boot: number, { wire, address, boots, ...setting }: WholeNodeSetting, then: () => void): void {
     const { clock, stopped } = this.#components
     const whole = new WholeNode(
       {
@@ -214,7 +214,7 @@ export class ChainNode {
         drive: (components, init) => this.#driveWhole(components, init),
       },
       {
-        ...{ nodeId: this.id, boot, address: address(), zone, gossips, boots: boots() },
+        ...{ nodeId: this.id, boot, address: address(), boots: boots(), ...setting },
         // A disk that was put back is started under a count that it had before: what that one was told late is not for this one.
         name: `${this.id}/${boot}${this.restored ? `.${++this.#restarts}` : ''}`,
         settings: wholeSettings(this.#init.settings),

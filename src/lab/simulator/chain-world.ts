@@ -12,6 +12,9 @@ const LONG_SHARE = 0.04
 /** The share of the worlds in which the nodes gossip, too. */
 const GOSSIP_SHARE = 0.3
 
+/** The share of the worlds with gossip in which nodes route by Kelips. */
+const KELIPS_SHARE = 0.4
+
 /** The share of the worlds with a trash. */
 const TRASH_SHARE = 0.7
 
@@ -39,6 +42,8 @@ export interface World {
   readonly trash: boolean
   /** Whether whole nodes gossip, with the settings that a node has by default. */
   readonly gossips: boolean
+  /** How nodes route: all by path learning, all by Kelips, or every other one by each. */
+  readonly routing: 'path' | 'kelips' | 'mixed'
 }
 
 export function worldOf(random: SeededRandom, given: Partial<World> = {}): World {
@@ -46,6 +51,9 @@ export function worldOf(random: SeededRandom, given: Partial<World> = {}): World
   const drawnMs = random.fork('length').chance(LONG_SHARE) ? LONG_TROUBLE_MS : TROUBLE_MS
   const { troubleMs = drawnMs } = given
   const whole = given.whole ?? true
+  // What a schedule was kept for was timed without.
+  const gossips =
+    given.gossips ?? (given.whole === undefined && whole && random.fork('gossip').chance(GOSSIP_SHARE))
   return {
     troubleMs,
     nodes,
@@ -59,8 +67,17 @@ export function worldOf(random: SeededRandom, given: Partial<World> = {}): World
     outcomesKeptMs: given.outcomesKeptMs ?? random.fork('keys').pick([1_500, 2_500, 2_500, 6_000]),
     whole,
     trash: given.trash ?? (given.whole === undefined && random.fork('trash').chance(TRASH_SHARE)),
-    // What a schedule was kept for was timed without.
-    gossips:
-      given.gossips ?? (given.whole === undefined && whole && random.fork('gossip').chance(GOSSIP_SHARE)),
+    gossips,
+    routing: given.routing ?? (gossips ? drawnRouting(random.fork('routing')) : 'path'),
   }
+}
+
+function drawnRouting(random: SeededRandom): World['routing'] {
+  return random.chance(KELIPS_SHARE) ? random.pick(['kelips', 'kelips', 'mixed']) : 'path'
+}
+
+/** How one node routes; names are n1, n2, … */
+export function routingOf(routing: World['routing'] | undefined, name: string): 'path' | 'kelips' {
+  if (routing !== 'mixed') return routing ?? 'path'
+  return Number(name.slice(1)) % 2 === 0 ? 'kelips' : 'path'
 }

@@ -45,6 +45,7 @@ export interface WholeNodeInit {
   readonly boots: readonly Address[]
   readonly settings: Partial<ChainSettings>
   readonly gossips: boolean
+  readonly routing: 'path' | 'kelips'
   readonly halted: () => void
   readonly broken: (error: unknown) => void
   /** It has found its network, and what it does for it has begun to be. */
@@ -102,6 +103,7 @@ export class WholeNode {
         secret: undefined,
         scheme: 'http',
         learn: 'path',
+        routing: this.#init.routing,
         gossip: this.#init.gossips ? GOSSIP_DEFAULTS : undefined,
         broken: ({ error }) => broken(error),
       },

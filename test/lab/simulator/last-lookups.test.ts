@@ -5,8 +5,12 @@ import type { Identifier } from '../../../src/ring/identifier.ts'
 
 const POSITION = 'a'.repeat(40) as Identifier
 
-function judge(lookup: () => Promise<unknown>) {
-  const nodes = [{ name: 'n1', whole: { ring: { lookup: lookup as never } } }]
+function judge(lookup: () => Promise<unknown>, groupOf?: string) {
+  const ringOf = (nodeId: string) => ({
+    lookup: lookup as never,
+    members: { self: { nodeId }, routing: { answersFor: () => nodeId === groupOf } } as never,
+  })
+  const nodes = ['n1', 'n3'].map(name => ({ name, whole: { ring: ringOf(`${name}.0`) } }))
   const serving = () => new Set(['v1' as never])
   return lookupsGoneWrong(
     { clock: new VirtualClock(), nodes },
@@ -23,6 +27,8 @@ t.test('a lookup has to end at a replica of the view that serves', async t => {
   t.equal(await judge(found('v1', 'n2.0')), undefined)
   t.match(await judge(found('v0', 'n2.0')), /n1 finds v0/)
   t.match(await judge(found('v1', 'n3.0')), /n1 finds n3.0/)
+  t.equal(await judge(found('v1', 'n3.0'), 'n3.0'), undefined, 'or at a node of its group')
+  t.match(await judge(found('v0', 'n3.0'), 'n3.0'), /n1 finds v0/)
   t.match(await judge(() => Promise.reject(new Error('lost'))), /no way .* lost/)
   t.equal(await judge(() => new Promise(() => undefined)), 'A lookup does not end')
 })
