@@ -3,7 +3,7 @@
  * figures.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { SingleBar } from 'cli-progress'
 import { note, type Session, usageError } from './session.ts'
 
@@ -31,8 +31,10 @@ export async function writeFiles(
   folder: string,
   files: readonly (readonly [name: string, text: string])[],
 ): Promise<void> {
-  await mkdir(folder, { recursive: true })
-  for (const [name, text] of files) await writeFile(join(folder, name), text)
+  for (const [name, text] of files) {
+    await mkdir(dirname(join(folder, name)), { recursive: true })
+    await writeFile(join(folder, name), text)
+  }
   note(session, `Written to ${folder}: ${files.map(([name]) => name).join(', ')}`)
 }
 

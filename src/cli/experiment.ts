@@ -7,6 +7,7 @@ import type { LookupFigure, LookupScenario } from '../lab/experiments/lookup-sim
 import { addGossipExperiment } from './experiment-gossip.ts'
 import { addModelsExperiments } from './experiment-models.ts'
 import { addMemoryCommand, experimentRealLookup } from './experiment-real.ts'
+import { addRoutingExperiment } from './experiment-routing.ts'
 import { integer, integers, startBar, writeFiles } from './experiment-terms.ts'
 import { print, type Session, usageError } from './session.ts'
 
@@ -51,6 +52,7 @@ export function addExperimentCommand(program: Command, session: Session): void {
   addMemoryCommand(command, session)
   addGossipExperiment(command, session)
   addModelsExperiments(command, session)
+  addRoutingExperiment(command, session)
 }
 
 function addLookupCommand(experiment: Command, session: Session): void {

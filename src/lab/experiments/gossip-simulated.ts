@@ -3,7 +3,7 @@
  * soon a crash is known to all, whether a living node is ever doubted, what a round costs, and how many rounds news needs.
  */
 
-import { type Belief, Beliefs, type Told } from '../../membership/gossip/beliefs.ts'
+import { type Beat, type Belief, Beliefs, type Told } from '../../membership/gossip/beliefs.ts'
 import { LocalHealth } from '../../membership/gossip/local-health.ts'
 import { Pairs } from '../../membership/gossip/pairs.ts'
 import { failMsNeeded } from '../../membership/gossip/settings.ts'
@@ -25,7 +25,24 @@ export interface GossipScenario {
   readonly stallPeriods: number
   /** Periods without a crash, in which nobody may be doubted; then one node crashes. */
   readonly calmPeriods: number
+  /** Where nodes know each other in groups alone, as in Kelips: how many groups there are; one where nothing is said. */
+  readonly groups?: number
 }
+
+/** Who of a group is known to have failed, after many nodes crashed at once. */
+export interface MassCrashFigure {
+  /** After each period, the share of the pairs of a survivor and a node of its group that is gone which the survivor believes to have failed. */
+  readonly knownShare: readonly number[]
+  /** Periods until half, 99 % and all of these pairs; NaN when that does not come about. */
+  readonly halfPeriods: number
+  readonly nearlyAllPeriods: number
+  readonly allPeriods: number
+  /** Survivors that somebody believed to have failed. */
+  readonly livingFailed: number
+}
+
+/** Contacts that a node has in each other group. */
+const CONTACTS = 3
 
 export interface GossipFigure {
   /** Periods from the crash until the first, the middle and the last survivor believes that the node has failed; NaN when one never does. */
@@ -54,6 +71,10 @@ interface SimulatedNode {
   readonly health: LocalHealth
   readonly pairs: Pairs
   readonly watched: SimulatedNode[]
+  /** Whom it knows. */
+  known: readonly SimulatedNode[]
+  /** The same by their names; undefined where that is everybody. */
+  knownIds: ReadonlySet<NodeId> | undefined
   readonly watchedIds: ReadonlySet<NodeId>
   /** Until then it stands still, ms. */
   stallsUntilMs: number
@@ -64,9 +85,24 @@ export function runGossip(scenario: GossipScenario): GossipFigure {
   return new GossipWorld(scenario).run()
 }
 
+/** A share of the nodes crashes in the same moment. */
+export function runMassCrash(scenario: GossipScenario, share: number): MassCrashFigure {
+  return new GossipWorld(scenario).massCrash(share)
+}
+
 /** T_fail that a network of this size needs, in periods. */
 export function failPeriodsNeeded(nodes: number): number {
   return failMsNeeded({ periodMs: PERIOD_MS }, nodes) / PERIOD_MS
+}
+
+/** Groups are runs of nodes of the same length, or nearly. */
+function groupOf<Item>(inOrder: readonly Item[], index: number, groups: number): readonly Item[] {
+  return membersOf(inOrder, Math.floor((index * groups) / inOrder.length), groups)
+}
+
+function membersOf<Item>(inOrder: readonly Item[], group: number, groups: number): readonly Item[] {
+  const end = (each: number) => Math.ceil((each * inOrder.length) / groups)
+  return inOrder.slice(end(group), end(group + 1))
 }
 
 class GossipWorld {
@@ -86,13 +122,20 @@ class GossipWorld {
     this.#times = Math.ceil(Math.log(scenario.nodes + 1)) + 1
     const ids = Array.from({ length: scenario.nodes }, (_, i) => String(i).padStart(32, '0') as NodeId)
     const nodes = ids.map((id, index): SimulatedNode => {
-      const watchedIds = watchedBy(id, ids)
+      const watchedIds = watchedBy(id, groupOf(ids, index, scenario.groups ?? 1))
       const beliefs = new Beliefs({ self: id, boot: 1_000_000, zoneOf: () => undefined })
       beliefs.watch(watchedIds, () => true, { nodes: ids.length, nowMs: 0 })
       for (const node of watchedIds) beliefs.hear({ node, boot: 1_000_000, seq: 0 }, 0)
       return {
         ...{ index, id, beliefs, health: new LocalHealth(), pairs: new Pairs({ self: id }) },
-        ...{ watched: [], watchedIds: new Set(watchedIds), stallsUntilMs: 0, isGone: false },
+        ...{
+          watched: [],
+          known: [],
+          knownIds: undefined,
+          watchedIds: new Set(watchedIds),
+          stallsUntilMs: 0,
+          isGone: false,
+        },
       }
     })
     for (const node of nodes)
@@ -101,6 +144,54 @@ class GossipWorld {
     const phases = nodes.map(node => [this.#random.between(0, 1), node] as const)
     this.#nodes = phases.sort(([a], [b]) => a - b).map(([, node]) => node)
     this.#byId = new Map(this.#nodes.map(node => [node.id, node]))
+    if ((scenario.groups ?? 1) === 1) for (const node of nodes) node.known = this.#nodes
+    else
+      for (const node of nodes) {
+        node.known = this.#knownTo(node, nodes)
+        node.knownIds = new Set(node.known.map(({ id }) => id))
+      }
+  }
+
+  /** In groups: those of its own, and some contacts in each other one. */
+  #knownTo({ index }: SimulatedNode, nodes: readonly SimulatedNode[]): readonly SimulatedNode[] {
+    const groups = this.#scenario.groups ?? 1
+    const own = groupOf(nodes, index, groups)
+    const others = Array.from({ length: groups }, (_, group) => membersOf(nodes, group, groups))
+    const contacts = others
+      .filter(([first]) => first !== own[0])
+      .flatMap(group => Array.from({ length: CONTACTS }, () => this.#random.pick(group)))
+    return [...own, ...contacts]
+  }
+
+  massCrash(share: number): MassCrashFigure {
+    const { calmPeriods, failPeriods, groups = 1 } = this.#scenario
+    for (let period = 0; period < calmPeriods; period++) this.#passPeriod()
+    const before = this.#changes.failed
+    const inOrder = [...this.#nodes].sort((a, b) => a.index - b.index)
+    const left = [...this.#nodes]
+    for (let gone = Math.round(share * this.#nodes.length); gone > 0; gone--) {
+      const [victim] = left.splice(this.#random.int(0, left.length - 1), 1)
+      if (victim !== undefined) victim.isGone = true
+    }
+    const pairs = left.flatMap(node =>
+      groupOf(inOrder, node.index, groups)
+        .filter(({ isGone, id }) => isGone && node.watchedIds.has(id))
+        .map(({ id }) => ({ node, id })),
+    )
+    const knownShare: number[] = []
+    for (let period = 1; period <= PATIENCE * failPeriods && (knownShare.at(-1) ?? 0) < 1; period++) {
+      this.#passPeriod()
+      knownShare.push(pairs.filter(({ node, id }) => node.beliefs.isFailed(id)).length / pairs.length)
+    }
+    const after = (wanted: number) => {
+      const index = knownShare.findIndex(known => known >= wanted)
+      return index < 0 ? Number.NaN : index + 1
+    }
+    return {
+      knownShare,
+      ...{ halfPeriods: after(0.5), nearlyAllPeriods: after(0.99), allPeriods: after(1) },
+      livingFailed: this.#changes.failed - before,
+    }
   }
 
   run(): GossipFigure {
@@ -182,14 +273,16 @@ class GossipWorld {
     const isTold = (other: SimulatedNode) => other !== node && !beliefs.isFailed(other.id)
     const targets = chooseTargets({
       watched: watched.filter(isTold),
-      all: this.#nodes,
+      all: node.known,
       count: this.#scenario.fanOut,
       round: this.#round,
       roundTripMs: () => 0,
       draw: () => this.#random.between(0, 1),
     }).filter(isTold)
-    const heard = targets.filter(target => this.#exchange(node, target, nowMs))
-    if (targets.length > 1 && heard.length === 0) health.heardNobody()
+    // As in the program: the silence of one that is suspected has been noticed.
+    const expected = targets.filter(({ id }) => beliefs.of(id)?.belief === 'alive')
+    const heard = new Set(targets.filter(target => this.#exchange(node, target, nowMs)))
+    if (expected.length > 1 && expected.every(target => !heard.has(target))) health.heardNobody()
     else health.well()
   }
 
@@ -227,8 +320,11 @@ class GossipWorld {
     { beats, doubts, pairs }: Told & { pairs: ReturnType<Pairs['tell']> },
     nowMs: number,
   ) {
-    for (const beat of beats) node.beliefs.hear(beat, nowMs)
-    for (const doubt of doubts) if (node.beliefs.doubted(doubt, nowMs) === 'refute') node.health.wasDoubted()
+    // As in the program: of a node that is not on the map nothing is heard.
+    const isKnown = ({ node: about }: Beat) => node.knownIds === undefined || node.knownIds.has(about)
+    for (const beat of beats.filter(isKnown)) node.beliefs.hear(beat, nowMs)
+    for (const doubt of doubts.filter(isKnown))
+      if (node.beliefs.doubted(doubt, nowMs) === 'refute') node.health.wasDoubted()
     for (const pair of pairs) node.pairs.hear(pair, nowMs, 0)
     this.#count(node)
   }
