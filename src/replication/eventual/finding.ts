@@ -57,8 +57,9 @@ export class Finding {
     const { node, peers, responsibility } = this.#components
     const position = identifierOfPath(path)
     const here = this.#here(path)
-    // Who has just come back asks others first.
-    if (here !== undefined && !node.syncing.isBehind(position)) {
+    // Who has just come back asks others first; so does who keeps a hint, or a tombstone of a range that it had: nobody brings it up to date.
+    const isReplica = responsibility.replicasOf(position).includes(this.#self)
+    if (here !== undefined && isReplica && !node.syncing.isBehind(position)) {
       this.#repairLater(path, position)
       return { record: here, visited: [] }
     }

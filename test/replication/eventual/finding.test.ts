@@ -88,3 +88,13 @@ t.test('what cannot be gathered leaves the judgement to the one that takes the c
   const refused = await at('head').replica.accept({ ...change('2', 'two'), condition })
   t.same(refused, { kind: 'refused', because: 'condition' })
 })
+
+t.test('who keeps a tombstone or a hint for others asks them before it answers', async t => {
+  const { at, findingAt } = three()
+  await at('entry').replica.accept({ ...change('1', ''), file: undefined })
+  await at('entry').syncing.compareAll()
+  const finding = findingAt('entry')
+  t.equal((await finding.find(PATH)).record?.siblings.length, 0, 'nobody else has anything')
+  for (const node of ['head', 'other']) await at(node).replica.accept(change(`2-${node}`, 'written later'))
+  t.ok(((await finding.find(PATH)).record?.siblings.length ?? 0) > 0, 'the replicas have a file again')
+})
