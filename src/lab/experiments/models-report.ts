@@ -252,8 +252,18 @@ function foundIn(lines: readonly ModelLine[]): string[] {
     return [`- Stale queries, ${consistency}: ${old} of ${all}.`]
   })
   const all = [...found, ...stale]
-  return all.length === 0 ? [] : ['', '## What comes of it', '', ...all]
+  return all.length === 0 ? [] : ['', '## What comes of it', '', ...all, '', ...WHY]
 }
+
+const WHY = [
+  'A chain answers when k disks have the write, one after the other, so an insert takes longer with each copy. With eventual consistency it answers after one, and the others follow.',
+  'That they cost something here all the same is the one machine: all copies are written by the same processors and the same disk, while the next request is under way already. The more',
+  'clients there are, the more of that is in the figures of both models; *one client* is nearest to nodes with machines of their own. *Passed on* says that the copies keep up: it does not',
+  'grow with the requests.',
+  '',
+  'A query is answered by one node in both models; in a chain it also asks most of the 2k - 1 nodes that decide about the range whether its view still stands. Stale queries are those that',
+  'asked a replica before the write had come to it, some milliseconds after it was acknowledged elsewhere. In a chain there are none, by its promise; a single one would be a defect.',
+]
 
 function rounded(value: number): string {
   return value.toFixed(1)

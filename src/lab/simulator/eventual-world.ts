@@ -16,12 +16,11 @@ import {
   stateOf,
 } from '../../replication/eventual/eventual-record.ts'
 import { heldOf } from '../../replication/eventual/kept-record.ts'
-import { WHOLE_RING } from '../../ring/arc.ts'
 import { identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
-import { MemoryReplicaStore } from '../../storage/memory-replica-store.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
+import { blobsOf, emptyStore, Place, recordsOn } from './eventual-place.ts'
 import { InvariantBroken } from './invariant-broken.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { SkewedClock } from './skewed-clock.ts'
@@ -56,30 +55,6 @@ export interface EventualWorldReport {
 export async function runEventualWorld(seed: number): Promise<EventualWorldReport> {
   const world = new EventualWorld(seed)
   return world.run()
-}
-
-/** One place: a disk with, most of the time, a process on it. */
-class Place {
-  id: NodeId
-  readonly wallClock: SkewedClock
-  /** Large bodies, named by records or not yet. */
-  blobs = new Set<BlobId>()
-  /** Of the path; what is durable. */
-  store: MemoryReplicaStore = emptyStore(this.blobs)
-  isFull = false
-  node: EventualNode | undefined
-  /** Counts the starts; whoever belongs to an earlier one changes nothing any more. */
-  start = 0
-  /** Requests that it is accepting. */
-  readonly accepting = new Set<string>()
-  /** Views that it knows: nodes by path. It may be behind. */
-  views: ReadonlyMap<PathName, readonly NodeId[]> = new Map()
-  epoch = 0
-
-  constructor(id: NodeId, wallClock: SkewedClock) {
-    this.id = id
-    this.wallClock = wallClock
-  }
 }
 
 class EventualWorld {
@@ -486,25 +461,6 @@ class EventualWorld {
     const atMs = Math.round(this.#clock.monotonicMs())
     return new InvariantBroken(`Seed ${this.#seed}, at ${atMs} ms: ${what}`, '*')
   }
-}
-
-function emptyStore(blobs: Set<BlobId>): MemoryReplicaStore {
-  return new MemoryReplicaStore({
-    putFile: () => undefined,
-    receiveBlob: () => Promise.reject(new StoreError('UNAVAILABLE', 'Bodies come in by another way here.')),
-    hasBlob: blob => blobs.has(blob),
-    dropBlob: blob => void blobs.delete(blob),
-    openBlob: () => undefined,
-  })
-}
-
-/** What is durable. */
-function recordsOn({ store }: Place): EventualRecord[] {
-  return [...store.records(WHOLE_RING.lo, WHOLE_RING.hi)].map(kept => heldOf(kept).record)
-}
-
-function blobsOf({ siblings }: EventualRecord): BlobId[] {
-  return siblings.flatMap(({ body }) => ('blobId' in body.content ? [body.content.blobId] : []))
 }
 
 /** The position before another. */
