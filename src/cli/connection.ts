@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { StoreClient } from '../client/client.ts'
+import { parseQuantity } from '../quantity.ts'
 import type { Environment } from '../read-config.ts'
 import { type Session, usageError } from './session.ts'
 
@@ -12,6 +13,8 @@ export interface ConnectionOptions {
   readonly token?: string
   /** False: no other node than that one is asked. */
   readonly direct?: boolean
+  /** How long a node that does not answer yet is asked again, as a quantity. */
+  readonly waitForNode?: string
 }
 
 /** The variables that hold what the shared options hold. */
@@ -21,12 +24,19 @@ export const CONNECTION_VARIABLES = {
   tokenFile: 'ALTERED_CHORD_TOKEN_FILE',
 } as const
 
+/** Whoever waits for longer than this has a mistake in the address. */
+const WAIT_MS_MAX = 3_600_000
+
 const DEFAULT_NODE = 'http://127.0.0.1:5000'
 
 export function addConnectionOptions(command: Command): Command {
   return command
     .option('--node <url>', `any node of the network (${CONNECTION_VARIABLES.node}; default ${DEFAULT_NODE})`)
     .option('--token <token>', `what the node wants to see (better ${CONNECTION_VARIABLES.token} or …_FILE)`)
+    .option(
+      '--wait-for-node <time>',
+      'how long to ask again while the node does not answer yet (default about 1s)',
+    )
 }
 
 /** The same for a command about paths, which other nodes may keep. */
@@ -46,12 +56,21 @@ export async function withClient<T>(
   const token = options.token ?? tokenOf(session.environment)
   const node = nodeUrl(options.node ?? session.environment[CONNECTION_VARIABLES.node] ?? DEFAULT_NODE)
   const { direct = true } = options
-  const client = new StoreClient({ node, direct, ...(token ? { token } : {}) }, { env: session.env })
+  const firstContactMs = options.waitForNode === undefined ? 0 : waitMsOf(options.waitForNode)
+  const init = { node, direct, firstContactMs, ...(token ? { token } : {}) }
+  const client = new StoreClient(init, { env: session.env })
   try {
     return await work(client)
   } finally {
     await client.close()
   }
+}
+
+function waitMsOf(text: string): number {
+  const ms = parseQuantity(text, 'ms')
+  if (ms === undefined || ms > WAIT_MS_MAX)
+    throw usageError(`--wait-for-node is "${text}", and takes a time up to 1h, such as 10s.`)
+  return ms
 }
 
 /** A URL as it is; HOST:PORT and PORT as with `start`. */

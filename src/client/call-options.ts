@@ -17,6 +17,8 @@ export interface StoreClientInit {
   readonly idleTimeoutMs?: number
   /** Tries of one request, the first included; about 20 s with their pauses. 10; 4 while no node has ever answered. */
   readonly attemptsMax?: number
+  /** How long a node that has never answered is asked again, ms from when the client is made: it may be starting. 0: no longer than those 4 tries. */
+  readonly firstContactMs?: number
 }
 
 /**

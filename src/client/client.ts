@@ -98,6 +98,7 @@ export class StoreClient {
         idleTimeoutMs: init.idleTimeoutMs ?? 60_000,
         direct: init.direct ?? true,
         attemptsMax: init.attemptsMax ?? 10,
+        firstContactMs: init.firstContactMs ?? 0,
       },
     )
   }

@@ -25,6 +25,8 @@ export interface TransportInit extends ExchangeInit {
   readonly direct: boolean
   /** Tries of one request, the first included; one try goes to several nodes when the first do not answer. */
   readonly attemptsMax: number
+  /** How long a node that has never answered is asked again at least, ms from when the client was made: it may be starting. */
+  readonly firstContactMs: number
 }
 
 /** Waits between tries: half to one and a half of 100 ms, 200 ms, 400 ms, ... so that clients do not come in step. */
@@ -65,9 +67,11 @@ export class Transport {
   readonly #routes: Routes
   readonly #init: TransportInit
   #everAnswered = false
+  readonly #beganMs: number
 
   constructor(components: ExchangeComponents, init: TransportInit) {
     this.#env = components.env
+    this.#beganMs = components.env.clock.monotonicMs()
     this.#init = init
     this.#exchange = new Exchange(components, init)
     this.#routes = new Routes(components.env, init.origin, init.direct)
@@ -91,7 +95,10 @@ export class Transport {
         : Math.min(this.#init.attemptsMax, FIRST_CONTACT_ATTEMPTS_MAX)
       const waitMs = this.#backOffMs(attempt, error.retryAfterSeconds)
       const isLacking = sending.lackingAnswers >= LACKING_ANSWERS_MAX
-      if (!repeatable || isLacking || attempt >= attemptsMax || waitMs > BACK_OFF_MAX_MS)
+      const mayStart =
+        !this.#everAnswered && this.#env.clock.monotonicMs() - this.#beganMs < this.#init.firstContactMs
+      const isLast = attempt >= attemptsMax && !mayStart
+      if (!repeatable || isLacking || isLast || waitMs > BACK_OFF_MAX_MS)
         throw error.code === 'UNAVAILABLE' ? (sending.lacking ?? error) : error
       await this.#env.timers.sleep(waitMs, request.signal)
     }

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { nodeUrl, withClient } from '../../src/cli/connection.ts'
@@ -52,3 +54,34 @@ t.test('what a reply says of other nodes is followed, unless --no-direct', async
     t.equal(seen[0]?.headers['ring-epoch'], direct ? '0' : undefined)
   }
 })
+
+t.test(
+  '--wait-for-node goes on asking a node that is not there yet; without it a second has to do',
+  async t => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('true')
+    })
+    const listen = (port: number) => new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
+    await listen(0)
+    const { port } = server.address() as AddressInfo
+    await new Promise(resolve => server.close(resolve))
+    t.teardown(() => server.close())
+    const options = { node: String(port), waitForNode: '5min' }
+    let tries = 0
+    const session = scriptedSession()
+    const sleep = async () => {
+      tries += 1
+      // Later than the last try without the option.
+      if (tries === 6) await listen(port)
+    }
+    const env = { ...session.env, timers: { ...session.env.timers, sleep } }
+    t.equal(await withClient({ ...session, env }, options, client => client.exists('a')), true)
+    t.equal(tries, 6)
+    for (const waitForNode of ['soon', '2h', '-1s'])
+      await t.rejects(
+        withClient(session, { waitForNode }, client => client.exists('a')),
+        { exitCode: 2, message: /--wait-for-node is/ },
+        waitForNode,
+      )
+  },
+)

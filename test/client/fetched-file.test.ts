@@ -28,7 +28,14 @@ function bytes(first: number, last: number, until = last + 1): Answer {
 async function fetcher(t: Test, answers: readonly Answer[]) {
   const { origin, seen } = await scriptedServer(t, answers)
   const env = { ...realEnv(), timers: { ...realEnv().timers, sleep: async () => {} } }
-  const init = { token: undefined, answerTimeoutMs: 5000, idleTimeoutMs: 5000, attemptsMax: 2, direct: true }
+  const init = {
+    token: undefined,
+    answerTimeoutMs: 5000,
+    idleTimeoutMs: 5000,
+    attemptsMax: 2,
+    firstContactMs: 0,
+    direct: true,
+  }
   const transport = new Transport({ env }, { ...init, origin })
   t.teardown(() => transport.close())
   return { transport, seen }

@@ -19,7 +19,14 @@ const brokenAfter =
 async function lister(t: Test, answers: readonly Answer[]) {
   const { origin, seen } = await scriptedServer(t, answers)
   const env = { ...realEnv(), timers: { ...realEnv().timers, sleep: async () => {} } }
-  const init = { token: undefined, answerTimeoutMs: 5000, idleTimeoutMs: 5000, attemptsMax: 2, direct: true }
+  const init = {
+    token: undefined,
+    answerTimeoutMs: 5000,
+    idleTimeoutMs: 5000,
+    attemptsMax: 2,
+    firstContactMs: 0,
+    direct: true,
+  }
   const transport = new Transport({ env }, { ...init, origin })
   t.teardown(() => transport.close())
   const list = async (prefix: string, options: object, delimiter: '' | '/' = '') => {

@@ -40,6 +40,7 @@ function transportTo(t: Test, origin: string, init: Partial<TransportInit> = {})
       idleTimeoutMs: 5000,
       direct: true,
       attemptsMax: 4,
+      firstContactMs: 0,
       ...init,
     },
   )
