@@ -72,8 +72,10 @@ function progressOf({ seq, clean, timeMs }: ViewState): Progress {
   return [seq, clean ?? null, timeMs ?? null]
 }
 
+/** What the state itself says of these numbers is older, also where there is none any more. */
 function withProgress(state: ViewState, [seq, clean, timeMs]: Progress): ViewState {
-  return { ...state, seq, ...(clean !== null && { clean }), ...(timeMs !== null && { timeMs }) }
+  const { clean: _clean, timeMs: _timeMs, ...steady } = state
+  return { ...steady, seq, ...(clean !== null && { clean }), ...(timeMs !== null && { timeMs }) }
 }
 
 /** What the writes of a step change in the store, beside the records. */

@@ -81,6 +81,9 @@ t.test('a write to a view changes its numbers on the disk and nothing else of it
   t.same([...onDisk()], [[view.view.id, next]])
   t.same(await keys(stored, { ...next, seq: 9 }, sealed), [viewKey], 'what else changes in the same batch')
   t.same([...onDisk()], [[view.view.id, sealed]])
+  const { clean: _, ...without } = sealed
+  t.same(await keys(stored, without), [progressKey])
+  t.strictSame([...onDisk()], [[view.view.id, without]], 'a number that is no more')
   t.same(await keys(stored, { ...sealed, seq: 10 }), [progressKey])
 
   const read = onDisk()
