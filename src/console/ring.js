@@ -13,7 +13,7 @@ import { h } from './preact.js'
  * @typedef {{ networkId: string, ranges: Range[], recoveries: unknown[], nodes?: import('./node-rows.js').Vitals[] }} Overlay
  */
 
-const OUTER = 158
+const OUTER = 150
 /** Width of the band of the heads, and of each band of further copies. */
 const HEAD_WIDTH = 30
 const COPY_WIDTH = 13
@@ -114,6 +114,9 @@ function arcsOf(range, { colours, zones, isShown, only, onShow }) {
 /** Nodes with a name beside their dot; more would write over each other. */
 const NAMED_MAX = 16
 
+/** How far the text in the middle of the ring reaches up and down. */
+const MIDDLE_HEIGHT = 52
+
 /** Two names closer than this, as a part of the way around, stand one above the other. */
 const CLOSE = 0.03
 
@@ -133,8 +136,11 @@ function dotsOf(nodes, colours) {
 
 /** @param {string} address @param {number} turn @param {Map<string, string>} colours @param {number} level of its name, -1 for none */
 function dotOf(address, turn, colours, level) {
-  const [at, label] = [pointAt(turn, OUTER + 12), pointAt(turn, OUTER + 22 + Math.max(0, level) * 12)]
+  const [at, label] = [pointAt(turn, OUTER + 12), pointAt(turn, OUTER + 22)]
   const anchor = Math.abs(label.x - CENTRE) < 30 ? 'middle' : label.x > CENTRE ? 'start' : 'end'
+  // On along the ring, so that no name leaves the picture: up on the left, down on the right, outwards at top and bottom.
+  const isDown = anchor === 'middle' ? label.y > CENTRE : anchor === 'start'
+  const y = label.y + (anchor === 'middle' && isDown ? 8 : 3.5) + Math.max(0, level) * (isDown ? 12 : -12)
   const short = address.startsWith('127.0.0.1:')
     ? address.slice(10)
     : address.replace(/^([^.:]+)\.[^:]*/, '$1')
@@ -143,7 +149,7 @@ function dotOf(address, turn, colours, level) {
     { key: address, class: 'node' },
     h('title', null, address),
     h('circle', { cx: at.x, cy: at.y, r: 4.5, fill: colours.get(address) }),
-    level >= 0 && h('text', { x: label.x, y: label.y + 3.5, 'text-anchor': anchor }, short),
+    level >= 0 && h('text', { x: label.x, y, 'text-anchor': anchor }, short),
   )
 }
 
@@ -212,8 +218,12 @@ function wayOf(lookup, nodes, radius) {
   const time = (/** @type {Point} */ b, /** @type {number} */ at) => {
     const a = /** @type {Point} */ (stops[at])
     const over = bent(a, b)
-    const [x, y] = [(a.x + 2 * over.x + b.x) / 4, (a.y + 2 * over.y + b.y) / 4].map(short)
-    return h('text', { key: `ms${at}`, x, y, style: delay(at) }, hopTime(lookup, at + 1))
+    const middleX = (a.x + 2 * over.x + b.x) / 4
+    const middleY = (a.y + 2 * over.y + b.y) / 4
+    // What stands in the middle of the ring stays readable.
+    const isFree = Math.abs(middleX - CENTRE) > 60 || Math.abs(middleY - CENTRE) > MIDDLE_HEIGHT
+    const y = short(isFree ? middleY : CENTRE + (middleY < CENTRE ? -MIDDLE_HEIGHT : MIDDLE_HEIGHT))
+    return h('text', { key: `ms${at}`, x: short(middleX), y, style: delay(at) }, hopTime(lookup, at + 1))
   }
   const delay = (/** @type {number} */ at) => ({ 'animation-delay': `${at * 350}ms` })
   const last = stops.at(-1)
