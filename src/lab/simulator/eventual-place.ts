@@ -1,12 +1,12 @@
 /**
  * One node of the worlds of the eventual model: a place with a disk, and what is durable on it.
  */
-import { StoreError } from '../../errors.ts'
+import { errorCode, StoreError } from '../../errors.ts'
 import type { EventualNode } from '../../replication/eventual/eventual-node.ts'
 import type { EventualRecord } from '../../replication/eventual/eventual-record.ts'
 import { heldOf } from '../../replication/eventual/kept-record.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
-import type { NodeId } from '../../ring/identifier.ts'
+import type { Identifier, NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { MemoryReplicaStore } from '../../storage/memory-replica-store.ts'
 import type { BlobId } from '../../storage/record.ts'
@@ -34,9 +34,22 @@ export class Place {
     this.id = id
     this.wallClock = wallClock
   }
+
+  /** Bodies that no record names are gone when a process starts. */
+  sweep(): void {
+    const named = new Set(recordsOn(this).flatMap(blobsOf))
+    for (const blob of this.blobs) if (!named.has(blob)) this.blobs.delete(blob)
+  }
+
+  /** A new disk. */
+  empty(): void {
+    this.blobs = new Set()
+    this.store = emptyStore(this.blobs)
+    this.isFull = false
+  }
 }
 
-export function emptyStore(blobs: Set<BlobId>): MemoryReplicaStore {
+function emptyStore(blobs: Set<BlobId>): MemoryReplicaStore {
   return new MemoryReplicaStore({
     putFile: () => undefined,
     receiveBlob: () => Promise.reject(new StoreError('UNAVAILABLE', 'Bodies come in by another way here.')),
@@ -53,4 +66,15 @@ export function recordsOn({ store }: Place): EventualRecord[] {
 
 export function blobsOf({ siblings }: EventualRecord): BlobId[] {
   return siblings.flatMap(({ body }) => ('blobId' in body.content ? [body.content.blobId] : []))
+}
+
+/** The position before another. */
+export function before(position: Identifier): typeof position {
+  return (BigInt(`0x${position}`) - 1n).toString(16).padStart(40, '0') as typeof position
+}
+
+/** Gives what a node that refuses gives: nothing. @throws what is a defect. */
+export function onlyRefusals(error: unknown): undefined {
+  if (errorCode(error) === undefined) throw error
+  return undefined
 }

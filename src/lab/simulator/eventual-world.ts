@@ -5,26 +5,22 @@
  *
  * A disk that is lost takes with it what lay nowhere else: writes, and what was known of them as replaced. Everything else holds as before.
  */
-import { errorCode, StoreError } from '../../errors.ts'
-import { actorOf, covers, type Dot, dotName } from '../../replication/eventual/dot.ts'
+import { StoreError } from '../../errors.ts'
+import { actorOf, dotName } from '../../replication/eventual/dot.ts'
 import type { EventualAsk, EventualAsks, EventualPeers } from '../../replication/eventual/eventual-calls.ts'
 import { EventualNode } from '../../replication/eventual/eventual-node.ts'
-import {
-  type EventualRecord,
-  isTombstone,
-  merge,
-  stateOf,
-} from '../../replication/eventual/eventual-record.ts'
+import { isTombstone, stateOf } from '../../replication/eventual/eventual-record.ts'
 import { heldOf } from '../../replication/eventual/kept-record.ts'
 import { identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
-import { blobsOf, emptyStore, Place, recordsOn } from './eventual-place.ts'
+import { before, blobsOf, onlyRefusals, Place, recordsOn } from './eventual-place.ts'
 import { InvariantBroken } from './invariant-broken.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { SkewedClock } from './skewed-clock.ts'
 import { VirtualClock } from './virtual-clock.ts'
+import { WrittenVersions } from './written-versions.ts'
 
 const COPIES = 3
 const PATHS = 6
@@ -53,8 +49,7 @@ export interface EventualWorldReport {
 
 /** Runs the world of a seed to its end. @throws InvariantBroken. */
 export async function runEventualWorld(seed: number): Promise<EventualWorldReport> {
-  const world = new EventualWorld(seed)
-  return world.run()
+  return new EventualWorld(seed).run()
 }
 
 class EventualWorld {
@@ -72,11 +67,7 @@ class EventualWorld {
   #requests = 0
   #accepted = 0
   #crashes = 0
-  /** Names of versions that were written, with their requests, and of those of them that somebody has replaced knowingly. */
-  readonly #written = new Map<string, string>()
-  readonly #replaced = new Set<string>()
-  /** Versions whose fate was known to a disk alone that was lost. */
-  readonly #unknown = new Set<string>()
+  readonly #versions = new WrittenVersions({ broken: what => this.#broken(what) })
   /** Nodes whose disk was lost, and the epoch from which on everybody knows that they are gone. */
   readonly #gone = new Map<NodeId, number>()
   #large = 0
@@ -105,11 +96,8 @@ class EventualWorld {
     await this.#heal()
     this.#judge()
     const collected = this.#total(node => node.replica.counts.collected)
-    const [large, full] = [this.#large, this.#full]
-    return {
-      ...{ accepted: this.#accepted, conflicts, collected, crashes: this.#crashes },
-      ...{ large, full, wiped: this.#gone.size },
-    }
+    const [accepted, crashes, large, full] = [this.#accepted, this.#crashes, this.#large, this.#full]
+    return { accepted, conflicts, collected, crashes, large, full, wiped: this.#gone.size }
   }
 
   #act(): void {
@@ -155,8 +143,7 @@ class EventualWorld {
           await this.#peersOf(entry).pushBody(node, { blobId, sha256: digest.sha256 })
         const accepted = await this.#peersOf(entry).ask(node, 'accept', acceptance)
         if (accepted.kind === 'no-body') continue
-        if (accepted.kind !== 'done') return
-        this.#accepted++
+        if (accepted.kind === 'done') this.#accepted++
         return
       } catch (error) {
         onlyRefusals(error)
@@ -214,21 +201,17 @@ class EventualWorld {
     place.node = undefined
     place.start++
     place.accepting.clear()
-    // What no record names is swept away when the process starts again.
-    const named = new Set(recordsOn(place).flatMap(blobsOf))
-    for (const blob of place.blobs) if (!named.has(blob)) place.blobs.delete(blob)
+    place.sweep()
   }
 
   /** The disk is lost: the node comes back as a new one, and the operator retires what it was. */
   #wipe(place: Place): void {
     if (place.node === undefined) return
-    this.#noteUnknown(place)
+    this.#versions.lose(place, this.#paths, this.#places)
     this.#end(place)
     const was = place.id
     place.id = `${was.split('.')[0]}.${this.#gone.size + 1}` as NodeId
-    place.blobs = new Set()
-    place.store = emptyStore(place.blobs)
-    place.isFull = false
+    place.empty()
     const views = [...this.#views].map(
       ([path, nodes]) => [path, nodes.map(id => (id === was ? place.id : id))] as const,
     )
@@ -236,26 +219,6 @@ class EventualWorld {
     this.#gone.set(was, this.#epoch + 1)
     this.#tellViews()
     this.#clock.after(this.#random.int(10, 6_000), () => this.#begin(place))
-  }
-
-  /** What lay on this disk alone: versions that stand nowhere else, and that others were replaced. */
-  #noteUnknown(lost: Place): void {
-    for (const path of this.#paths) {
-      const others = this.#places
-        .filter(place => place !== lost)
-        .flatMap(place => recordsOn(place).filter(record => record.path === path))
-      const left = others.reduce<EventualRecord | undefined>(
-        (all, one) => (all ? merge(all, one) : one),
-        undefined,
-      )
-      const stands = ({ actor, n }: Dot) =>
-        left?.siblings.some(({ dot }) => dot.actor === actor && dot.n === n) ?? false
-      for (const { dot } of left?.siblings ?? [])
-        if (this.#replaced.has(dotName(dot))) this.#unknown.add(dotName(dot))
-      const here = recordsOn(lost).find(record => record.path === path)
-      for (const { dot } of here?.siblings ?? [])
-        if (!stands(dot) && !(left && covers(left.seen, dot))) this.#unknown.add(dotName(dot))
-    }
   }
 
   #begin(place: Place): void {
@@ -313,7 +276,7 @@ class EventualWorld {
       }
       for (const { path, record } of batch.records) {
         const was = store.record(path)
-        this.#note(place, was && heldOf(was).record, record && heldOf(record).record)
+        this.#versions.note(place, was && heldOf(was).record, record && heldOf(record).record)
       }
       await store.apply(batch)
     }
@@ -321,24 +284,6 @@ class EventualWorld {
       get: (target, name: keyof ReplicaStore) =>
         name === 'apply' ? apply : (target[name] as CallableFunction).bind(target),
     })
-  }
-
-  /** Which versions come into being, and which of them are replaced by somebody who has seen them. */
-  #note(place: Place, was: EventualRecord | undefined, is: EventualRecord | undefined): void {
-    const before = new Set(was?.outcomes.map(({ request }) => request))
-    const removal = is?.outcomes.find(
-      ({ request, file }) => file === undefined && !before.has(request) && place.accepting.has(request),
-    )
-    const { actor } = place.node?.replica.table.minting ?? {}
-    const added = is?.siblings.find(({ dot }) => dot.actor === actor && !this.#written.has(dotName(dot)))
-    for (const { dot, request } of is?.siblings ?? [])
-      if ((this.#written.get(dotName(dot)) ?? request) !== request)
-        throw this.#broken(`two writes are named ${dotName(dot)}`)
-    if (is === undefined || (removal ?? added) === undefined) return
-    if (removal !== undefined) place.accepting.delete(removal.request)
-    if (added !== undefined) this.#written.set(dotName(added.dot), added.request)
-    const left = new Set(is.siblings.map(({ dot }) => dotName(dot)))
-    for (const { dot } of was?.siblings ?? []) if (!left.has(dotName(dot))) this.#replaced.add(dotName(dot))
   }
 
   #peersOf(from: Place): EventualPeers {
@@ -420,10 +365,7 @@ class EventualWorld {
   #judge(): void {
     const standing = new Set<string>()
     for (const path of this.#paths) {
-      const records = (this.#views.get(path) ?? []).map(id => {
-        const place = this.#places.find(one => one.id === id)
-        return place?.node?.replica.fetch(path)
-      })
+      const records = (this.#views.get(path) ?? []).map(id => this.#placeOf(id)?.node?.replica.fetch(path))
       const states = new Set(records.map(record => (record ? JSON.stringify(stateOf(record)) : 'none')))
       if (states.size > 1) throw this.#broken(`replicas of ${path} differ: ${[...states].join(' ')}`)
       for (const { dot } of records[0]?.siblings ?? []) standing.add(dotName(dot))
@@ -442,15 +384,7 @@ class EventualWorld {
         if (isTombstone(record)) throw this.#broken(`${id} still remembers that ${record.path} was removed`)
       }
     }
-    for (const dot of this.#replaced)
-      if (standing.has(dot) && !this.#unknown.has(dot)) throw this.#broken(`${dot} came back`)
-    const isKnown = (dot: string) => standing.has(dot) || this.#replaced.has(dot) || this.#unknown.has(dot)
-    // What two nodes have accepted for one request is one version.
-    const requests = new Set([...this.#written].filter(([dot]) => isKnown(dot)).map(([, request]) => request))
-    const tooMany = this.#total(node => node.replica.counts.siblingsDropped)
-    for (const [dot, request] of this.#written)
-      if (!isKnown(dot) && !requests.has(request) && tooMany === 0)
-        throw this.#broken(`${dot} is lost, and nobody has replaced it`)
+    this.#versions.judge(standing, this.#total(node => node.replica.counts.siblingsDropped) > 0)
   }
 
   #total(count: (node: EventualNode) => number): number {
@@ -461,14 +395,4 @@ class EventualWorld {
     const atMs = Math.round(this.#clock.monotonicMs())
     return new InvariantBroken(`Seed ${this.#seed}, at ${atMs} ms: ${what}`, '*')
   }
-}
-
-/** The position before another. */
-function before(position: ReturnType<typeof identifierOfPath>): typeof position {
-  return (BigInt(`0x${position}`) - 1n).toString(16).padStart(40, '0') as typeof position
-}
-
-function onlyRefusals(error: unknown): undefined {
-  if (errorCode(error) === undefined) throw error
-  return undefined
 }
