@@ -18,7 +18,7 @@ import type { Envelope, Message } from '../../replication/chain/messages.ts'
 import { isMessage } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'
 import type { ClientRequest } from '../../replication/chain/requests.ts'
-import { batchOf, loadStableState } from '../../replication/chain/stable-state.ts'
+import { batchOf, isFounding, loadStableState } from '../../replication/chain/stable-state.ts'
 import { startValue } from '../../replication/chain/starts.ts'
 import { StoredRecords } from '../../replication/chain/stored-records.ts'
 import type { Replication } from '../../replication/replication.ts'
@@ -239,6 +239,8 @@ export class ChainNode {
   }
 
   #keepImage({ machine }: ChainDriver, boot: number): void {
+    // A founder makes its first views out of nothing, and nobody could tell it that it has made them before.
+    if (isFounding(this.#store)) return
     this.images.push({ disk: this.disk.snapshot(), boot, views: [...machine.views.values()] })
   }
 
