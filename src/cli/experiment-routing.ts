@@ -21,7 +21,7 @@ export function addRoutingExperiment(experiment: Command, session: Session): voi
   experiment
     .command('routing')
     .description(
-      'Path learning beside Chord with fingers and stabilization, in simulated networks with and without churn: hops, success, time-outs,\n' +
+      'Path learning and Kelips beside Chord with fingers and stabilization, in simulated networks with and without churn: hops, success, time-outs,\n' +
         'memory and bytes; and how soon gossip in groups, as Kelips has them, knows that half of the nodes have crashed.',
     )
     .option('--nodes <counts>', 'sizes of the networks, separated by commas', integers(10, NODES_MAX), NODES)
@@ -58,7 +58,7 @@ async function experimentRouting(session: Session, { nodes, output }: RoutingOpt
   const crash = massCrashScenario(Math.min(1_000, Math.max(...nodes)))
   const figure = runMassCrash(crash, 1 / 2)
   for (const line of [...tableOf(results), '', ...massCrashTable(crash, figure)]) await print(session, line)
-  const command = 'npm run experiment:routing'
+  const command = `npm run experiment:routing -- --nodes ${nodes.join(',')}`
   if (output !== undefined)
     await writeFiles(session, output, routingPage(results, { scenario: crash, figure }, command))
 }

@@ -6,7 +6,7 @@ import { SeededRandom } from '../simulator/seeded-random.ts'
 import { SimulatedChord } from './simulated-chord.ts'
 import { type SimulatedLookup, SimulatedRing } from './simulated-ring.ts'
 
-export const SYSTEMS = ['path learning', 'Chord'] as const
+export const SYSTEMS = ['path learning', 'Kelips', 'Chord'] as const
 export type System = (typeof SYSTEMS)[number]
 
 export interface RoutingScenario {
@@ -53,6 +53,12 @@ interface Network {
 
 /** Chord's list of successors has O(log N) nodes: 2 log2 N is what its authors simulate. */
 const CHORD_STABILIZE_MS = 30_000
+
+/** Nodes that a node tells in each second: the default of gossip. */
+const GOSSIP_FAN_OUT = 2
+
+/** While a network grows there is a round of gossip for each growth by this, as a logarithm. */
+const GROWTH = Math.log(1.1)
 
 /** Maps that are looked into to judge all of them. */
 const MAP_SAMPLE = 50
@@ -121,6 +127,7 @@ async function networkOf(scenario: RoutingScenario, random: SeededRandom): Promi
     case 'Chord':
       return chordOf(scenario, random)
     case 'path learning':
+    case 'Kelips':
       return ringOf(scenario, random)
   }
 }
@@ -130,10 +137,21 @@ async function ringOf(scenario: RoutingScenario, random: SeededRandom): Promise<
     { random },
     {
       ...{ mode: 'path', virtualNodes: 1, replicas: 3, answering: 1, wholeMap: true },
+      kelips: scenario.system === 'Kelips',
       membersMax: membersMax(scenario),
     },
   )
-  for (let joined = 0; joined < scenario.nodes; joined++) await ring.join()
+  const isKelips = scenario.system === 'Kelips'
+  for (let joined = 0; joined < scenario.nodes; joined++) {
+    await ring.join()
+    // As many rounds of gossip as there would be in a network that grows by a tenth in each.
+    if (
+      isKelips &&
+      joined > 0 &&
+      Math.floor(Math.log(joined) / GROWTH) > Math.floor(Math.log(joined - 1) / GROWTH)
+    )
+      ring.gossip(GOSSIP_FAN_OUT)
+  }
   return {
     get nowMs() {
       return ring.nowMs
@@ -147,12 +165,17 @@ async function ringOf(scenario: RoutingScenario, random: SeededRandom): Promise<
     join: () => ring.join(),
     crash: () => ring.crash(),
     lookup: () => ring.lookup(),
-    pass: () => {},
+    pass: () => {
+      if (isKelips) ring.gossip(GOSSIP_FAN_OUT)
+    },
     get memory() {
       return ring.mapQuality(MAP_SAMPLE)
     },
     get cost() {
-      return { carried: ring.traffic.piggybackBytes, background: ring.traffic.wholeMapBytes }
+      return {
+        carried: ring.traffic.piggybackBytes,
+        background: ring.traffic.wholeMapBytes + ring.traffic.gossipBytes,
+      }
     },
   }
 }

@@ -14,8 +14,11 @@ export interface RoutingResult {
 /** Mean lifetime of a node where nodes come and go, seconds. */
 const LIFETIME_S = 600
 
-/** Repetitions of a network, and from which size on it is run once and measured sooner. */
+/** Repetitions of a network; one of so many nodes is run once. */
 const SEEDS = 3
+const ONCE = 1_000
+
+/** From this size on a network is measured sooner, and without Kelips: its nodes look through a map of all nodes in each round here. */
 const LARGE = 5_000
 
 const WARM_S = 50
@@ -29,12 +32,12 @@ const ROUND_S = 2
 
 /** The networks of the page, the smallest first. */
 export function routingScenarios(sizes: readonly number[]): RoutingScenario[] {
-  const seedsOf = (nodes: number) => Array.from({ length: nodes >= LARGE ? 1 : SEEDS }, (_, i) => i + 1)
+  const seedsOf = (nodes: number) => Array.from({ length: nodes >= ONCE ? 1 : SEEDS }, (_, i) => i + 1)
   return [...sizes]
     .sort((a, b) => a - b)
     .flatMap(nodes =>
       [undefined, LIFETIME_S].flatMap(lifetimeSeconds =>
-        SYSTEMS.flatMap(system =>
+        SYSTEMS.filter(system => nodes < LARGE || system !== 'Kelips').flatMap(system =>
           seedsOf(nodes).map(seed => ({
             ...{ system, nodes, seed, lifetimeSeconds, measuredSeconds: MEASURED_S },
             warmSeconds: nodes >= LARGE ? WARM_LARGE_S : WARM_S,
@@ -166,16 +169,18 @@ function head(command: string): string[] {
     '',
     `This page and its plots are written by \`${command}\`. Everything is simulated; the same seeds give the same figures.`,
     '',
-    '- *path learning* is what nodes do: `src/routing` itself runs, and a node that joins exchanges maps with those that it has to talk to.',
+    '- *path learning* is what nodes do unless they are told otherwise: `src/routing` itself runs, and a node that joins exchanges maps with those that it has to talk to.',
+    '- *Kelips* is `src/routing/kelips` (`--routing kelips`): each node knows its group, those near it and three contacts in each other group, and a round of gossip each second carries what rides on messages. A lookup ends at a contact in the group of its key, which says who keeps it.',
+    '  That a contact knows the views of its group is modelled by the nodes that it knows there; heartbeats are not simulated here, their bytes are in [gossip](experiments/gossip/README.md), nor are the views that gossip carries.',
     `- *Chord* is modelled after Stoica et al. (SIGCOMM 2001), sections 4.3 to 5.2, and stands for what is usual: fingers, a list of 2 log2 N successors, and a round of stabilization each 30 s that renews every finger. It begins as a perfect ring. The program has nothing of it.`,
     '',
     `A node has one identifier, and only the owner of a key answers. Each node starts one lookup of a random key a second, on average. Where nodes have a lifetime, crashes come at equal distances, and a new node joins for each. Measured are ${MEASURED_S} s after ${WARM_S} s`,
-    `(${WARM_LARGE_S} s from ${LARGE.toLocaleString('en-US')} nodes on); means of ${SEEDS} seeds, of one from ${LARGE.toLocaleString('en-US')} nodes on.`,
-    'A message takes no time. One to a node that is gone is a time-out, and the asker tries the next node. With path learning the views of a range decide who answers, and a crash is taken to be repaired once a lookup has met it; Chord has no views, so a lookup can end at a node that is not the owner any more.',
+    `(${WARM_LARGE_S} s from ${LARGE.toLocaleString('en-US')} nodes on); means of ${SEEDS} seeds, of one from ${ONCE.toLocaleString('en-US')} nodes on.`,
+    'A message takes no time. One to a node that is gone is a time-out, and the asker tries the next node. With path learning the views of a range decide who answers, and a crash is taken to be repaired once a lookup has met it; Chord has no views, so a lookup can end at a node that is not the owner any more. With Kelips a contact can name the wrong nodes: in the program these refuse and say what is newer, which is one more hop; here the lookup counts as not found.',
     '',
     '- *hops*: messages from node to node of a lookup that finds the owner, time-outs among them. *found*: lookups that do.',
     '- *time-outs*: for each lookup. *remembered*: nodes that a node keeps a record of, about 60 bytes each; *gone*: those of them that are.',
-    '- *carried*: bytes of a node in a second that ride on lookups to teach. *background*: bytes that no lookup of a client needs: stabilization, and what a join brings about.',
+    '- *carried*: bytes of a node in a second that ride on lookups to teach. *background*: bytes that no lookup of a client needs: stabilization, what a join brings about, and with Kelips the records and digests on gossip.',
     '',
   ]
 }
@@ -187,7 +192,9 @@ function middle(): string[] {
     `![Nodes that a node remembers](${PLOTS}/remembered.svg)`,
     `![Bytes of a node in a second](${PLOTS}/bytes.svg)`,
     '',
-    'Path learning sends nothing when nobody asks for anything and nobody comes or goes. What it pays is memory and bytes on lookups, which grow with the number of nodes until everybody knows everybody. Chord pays five times the hops, and a constant traffic.',
+    'Path learning sends nothing when nobody asks for anything and nobody comes or goes. It pays with memory, and with bytes on lookups until everybody knows everybody. Kelips comes close to one hop with the memory of a part of the network, and pays with a traffic in the background that hardly grows with it. Chord remembers least, and takes half of log2 N hops.',
+    '',
+    'At 10,000 nodes: [lookup](experiments/lookup.md#beside-chord-at-10000-nodes).',
     '',
     '## When one half crashes',
     '',

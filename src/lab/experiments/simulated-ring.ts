@@ -7,16 +7,9 @@
  */
 import type { Randomness } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
-import {
-  type Address,
-  type Identifier,
-  identifierOfPath,
-  identifierPrefix,
-  identifiersOfAddress,
-  type NodeId,
-} from '../../ring/identifier.ts'
+import { type Address, type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
-import type { Digest } from '../../routing/digest.ts'
+import { Kelips } from '../../routing/kelips/kelips.ts'
 import { Learning, type LearningMode } from '../../routing/learning.ts'
 import { type LookupReply, type LookupRequest, Lookups } from '../../routing/lookup.ts'
 import type { MapRecord } from '../../routing/map-record.ts'
@@ -24,6 +17,9 @@ import { NetworkMap } from '../../routing/network-map.ts'
 import { type Member, Roster } from '../../routing/roster.ts'
 import type { Piggyback } from '../../routing/routing.ts'
 import { Suspects } from '../../routing/suspects.ts'
+import { askNeighbours, exchange, forgetRest, targetsOf } from './kelips-rounds.ts'
+import { digestBytes, piggybackBytes, recordBytes } from './message-bytes.ts'
+import { inRingOrder, uuid } from './ring-records.ts'
 
 /** The choices that a run makes; SeededRandom of the simulator fits. */
 export interface Choices extends Randomness {
@@ -44,6 +40,8 @@ export interface SimulatedRingInit {
   readonly wholeMap: boolean
   /** Nodes that will ever exist in the run. */
   readonly membersMax: number
+  /** By Kelips instead of path learning; maps are then not exchanged as a whole. */
+  readonly kelips?: boolean
 }
 
 /** What messages cost so far. */
@@ -52,8 +50,10 @@ export interface Traffic {
   /** Bytes that messages carried to teach, beside what the lookup itself needs. */
   piggybackBytes: number
   records: number
-  /** Bytes of whole maps handed to joining nodes. */
+  /** Bytes of whole maps handed to joining nodes; with Kelips of what a joining node asks for. */
   wholeMapBytes: number
+  /** Bytes of the records that ride on gossip. */
+  gossipBytes: number
 }
 
 export interface SimulatedLookup {
@@ -76,18 +76,21 @@ interface Node {
   readonly member: Member
   readonly record: MapRecord
   readonly map: NetworkMap
-  readonly learning: Learning
+  readonly routing: Learning | Kelips
   readonly suspects: Suspects
-  readonly lookups: Lookups<Member>
+  readonly lookups: Lookups<View>
   alive: boolean
   foundDead: boolean
 }
+
+/** Who is responsible: the owner, and behind it those who keep the copies. What a node of Kelips says of its group may be over. */
+type View = readonly Member[]
 
 /** Nothing takes time here, and each hop has its share. */
 const BUDGET_MS = 1e9
 
 export class SimulatedRing {
-  readonly traffic: Traffic = { messages: 0, piggybackBytes: 0, records: 0, wholeMapBytes: 0 }
+  readonly traffic: Traffic = { messages: 0, piggybackBytes: 0, records: 0, wholeMapBytes: 0, gossipBytes: 0 }
   nowMs = 0
   readonly #random: Choices
   readonly #init: SimulatedRingInit
@@ -101,12 +104,17 @@ export class SimulatedRing {
   readonly #onRing: Uint8Array
   readonly #signal = new AbortController().signal
   #keys = 0
+  #rounds = 0
   #observations: { node: Node; suspect: MapRecord }[] = []
 
   constructor(components: { readonly random: Choices }, init: SimulatedRingInit) {
     this.#random = components.random
     this.#init = init
-    this.#roster = new Roster({ virtualNodes: init.virtualNodes, membersMax: init.membersMax })
+    this.#roster = new Roster({
+      virtualNodes: init.virtualNodes,
+      membersMax: init.membersMax,
+      isShared: true,
+    })
     this.#onRing = new Uint8Array(init.membersMax)
     this.#records = Array.from({ length: init.membersMax }, (_, index) => this.#newRecord(index))
     for (const record of inRingOrder(this.#records)) this.#roster.enter(record)
@@ -122,14 +130,16 @@ export class SimulatedRing {
     const node = this.#nodeOf(this.#records[this.#joined++] as MapRecord)
     this.#nodes[node.member] = node
     if (boot !== undefined) {
-      node.learning.learn(boot.record, this.nowMs)
+      node.routing.learn(boot.record, this.nowMs)
       for (const identifier of this.#roster.entry(node.member).identifiers)
         await this.#lookup(node, identifier)
     }
     this.#onRing[node.member] = 1
     this.#alive.push(node)
     if (boot === undefined) return
-    if (this.#init.wholeMap) this.#exchangeMaps(node, boot)
+    const find = (record: MapRecord) => this.#nodeNamed(record)
+    if (this.#init.kelips) this.traffic.wholeMapBytes += askNeighbours(node, find, this.nowMs)
+    else if (this.#init.wholeMap) this.#exchangeMaps(node, boot)
     this.#introduceNeighbours(node.member, node.record)
   }
 
@@ -173,11 +183,31 @@ export class SimulatedRing {
   async #lookup(node: Node, key: Identifier): Promise<SimulatedLookup> {
     try {
       const result = await node.lookups.lookup(key, { budgetMs: BUDGET_MS, signal: this.#signal })
-      return { hops: result.hops, failed: result.failed, lost: false }
+      const { view } = result
+      if (view.length === 1) return { hops: result.hops, failed: result.failed, lost: false }
+      return this.#visited(node, key, result)
     } catch (error) {
       if (errorCode(error) !== 'UNAVAILABLE') throw error
       return { hops: 0, failed: 0, lost: true }
     }
+  }
+
+  /** A view that was told is asked in its order, until somebody in it is there; only the owner answers. */
+  #visited(
+    node: Node,
+    key: Identifier,
+    { view, hops, failed }: { readonly view: View; readonly hops: number; readonly failed: number },
+  ): SimulatedLookup {
+    const isThere = (member: Member) => this.#onRing[member] === 1
+    const gone = view.findIndex(isThere)
+    const silent = gone < 0 ? view.length : gone
+    for (const member of view.slice(0, silent)) {
+      const suspect = this.#nodes[member]?.record
+      if (suspect !== undefined) this.#observations.push({ node, suspect })
+    }
+    const first = view[silent]
+    const lost = first === undefined || !this.#mayAnswer(first, key)
+    return { hops: hops + silent, failed: failed + silent, lost }
   }
 
   #newRecord(index: number): MapRecord {
@@ -195,14 +225,21 @@ export class SimulatedRing {
   #nodeOf(record: MapRecord): Node {
     const map = new NetworkMap({ roster: this.#roster }, { self: record })
     const suspects = new Suspects()
-    const learning = new Learning({ map, suspects }, { mode: this.#init.mode })
-    const lookups = new Lookups<Member>({
+    const { kelips = false, mode, replicas } = this.#init
+    const ways = { isThere: () => true, roundTripMs: () => 0 }
+    const routing = kelips
+      ? new Kelips({ map, suspects, ...ways }, { copies: () => replicas })
+      : new Learning({ map, suspects }, { mode })
+    const lookups = new Lookups<View>({
       map,
-      routing: learning,
+      routing,
       suspects,
       peers: { lookup: (to, request) => this.#deliver(to, request) },
       clock: { monotonicMs: () => this.nowMs },
-      responsible: key => (this.#mayAnswer(map.self, key) ? { here: true, view: map.self } : undefined),
+      responsible: key => {
+        if (this.#mayAnswer(map.self, key)) return { here: true, view: [map.self] }
+        return routing.answersFor(key) ? { here: true, view: this.#believedOf(map, key) } : undefined
+      },
       keepView: () => {},
       observe: suspect => this.#observations.push({ node, suspect }),
     })
@@ -210,7 +247,7 @@ export class SimulatedRing {
       member: map.self,
       record,
       map,
-      learning,
+      routing,
       suspects,
       lookups,
       alive: true,
@@ -219,7 +256,7 @@ export class SimulatedRing {
     return node
   }
 
-  async #deliver(to: MapRecord, request: LookupRequest): Promise<LookupReply<Member>> {
+  async #deliver(to: MapRecord, request: LookupRequest): Promise<LookupReply<View>> {
     const node = this.#nodes[this.#roster.numberOf(to.nodeId) as Member] as Node
     this.#count(request.piggyback)
     if (!node.alive) throw new StoreError('UNAVAILABLE', 'The node has crashed.')
@@ -236,7 +273,7 @@ export class SimulatedRing {
       const suspected = this.#nodes[this.#roster.numberOf(suspect.nodeId) as Member] as Node
       if (suspected.alive) node.suspects.clear(suspect.nodeId)
       else if (node.suspects.observe(suspect, node.record.nodeId, this.nowMs) === 'dead')
-        node.learning.learnNews({ ...suspect, status: 'dead' }, this.nowMs)
+        node.routing.learnNews({ ...suspect, status: 'dead' }, this.nowMs)
       if (!suspected.alive && !suspected.foundDead) {
         suspected.foundDead = true
         this.#introduceNeighbours(suspected.member, { ...suspect, status: 'dead' })
@@ -249,8 +286,8 @@ export class SimulatedRing {
     for (const identifier of this.#roster.entry(member).identifiers) {
       const neighbours = this.#neighbours(identifier)
       for (const neighbour of neighbours) {
-        neighbour.learning.learnNews(event, this.nowMs)
-        for (const other of neighbours) neighbour.learning.learn(other.record, this.nowMs)
+        neighbour.routing.learnNews(event, this.nowMs)
+        for (const other of neighbours) neighbour.routing.learn(other.record, this.nowMs)
       }
     }
   }
@@ -276,6 +313,36 @@ export class SimulatedRing {
     return [...found]
   }
 
+  /** Those who keep a key as far as a map knows, which stands for the view of its group. */
+  #believedOf(map: NetworkMap, key: Identifier): View {
+    const view: Member[] = []
+    while (view.length < Math.max(2, this.#init.replicas)) {
+      const next = map.closestKnown(key, member => view.includes(member))
+      if (next === undefined) break
+      view.push(next)
+    }
+    return view
+  }
+
+  /** A round of gossip of every node: with some of its group, and with some of all whom it knows. Who does not answer is a suspect. */
+  gossip(fanOut: number): void {
+    this.#rounds++
+    const draw = () => this.#random.fraction()
+    for (const node of [...this.#alive]) {
+      for (const target of targetsOf(node, { fanOut, round: this.#rounds, nowMs: this.nowMs, draw })) {
+        const { bytes, isSilent } = exchange(node, this.#nodeNamed(target), this.nowMs)
+        this.traffic.gossipBytes += bytes
+        if (isSilent) this.#observations.push({ node, suspect: target })
+      }
+      forgetRest(node, this.nowMs)
+    }
+    this.#finishObservations()
+  }
+
+  #nodeNamed({ nodeId }: MapRecord): Node {
+    return this.#nodes[this.#roster.numberOf(nodeId) as Member] as Node
+  }
+
   /** The joining node exchanges maps with its boot node and with the neighbours that take it in. */
   #exchangeMaps(node: Node, boot: Node): void {
     const { identifiers } = this.#roster.entry(node.member)
@@ -288,10 +355,11 @@ export class SimulatedRing {
   }
 
   #handOverMap(from: Node, to: Node): void {
-    const digest = to.learning.wholeDigest()
+    if (!(from.routing instanceof Learning) || !(to.routing instanceof Learning)) return
+    const digest = to.routing.wholeDigest()
     this.traffic.wholeMapBytes += digestBytes(digest)
-    for (const record of from.learning.lackedBy(digest, to.record)) {
-      to.learning.learn(record, this.nowMs)
+    for (const record of from.routing.lackedBy(digest, to.record)) {
+      to.routing.learn(record, this.nowMs)
       this.traffic.wholeMapBytes += recordBytes(record)
     }
   }
@@ -317,53 +385,7 @@ export class SimulatedRing {
   #count(piggyback: Piggyback | undefined): void {
     this.traffic.messages++
     if (piggyback === undefined) return
-    const { from, news, records, digest } = piggyback
-    let bytes = recordBytes(from) + 3
-    for (const record of news) bytes += recordBytes(record)
-    for (const record of records) bytes += recordBytes(record)
-    if (digest !== undefined) bytes += digestBytes(digest)
-    this.traffic.piggybackBytes += bytes
-    this.traffic.records += news.length + records.length
+    this.traffic.piggybackBytes += piggybackBytes(piggyback)
+    this.traffic.records += piggyback.news.length + piggyback.records.length
   }
-}
-
-/**
- * The order in which the roster gives its numbers. What a map knows then lies in memory as it lies on the ring, and the
- * digests, which walk along the ring through thousands of maps, read memory from end to end.
- */
-function inRingOrder(records: readonly MapRecord[]): MapRecord[] {
-  const positioned = records.map(record => {
-    const [identifier] = identifiersOfAddress(record.ringAddress, 1)
-    return { record, position: identifierPrefix(identifier as Identifier) }
-  })
-  return positioned.sort((a, b) => a.position - b.position).map(({ record }) => record)
-}
-
-/**
- * Bytes of a record as a list in MessagePack: each part with the one or two bytes that say what it is, without names.
- * Counted without being encoded, since millions of records are.
- */
-export function recordBytes({ nodeId, address, incarnation, ringAddress, zone }: MapRecord): number {
-  const bytes = 2 + textBytes(nodeId) + textBytes(address) + countBytes(incarnation)
-  const zoneBytes = zone === undefined ? 1 : textBytes(zone)
-  if (ringAddress !== address) return bytes + zoneBytes + textBytes(ringAddress)
-  return zone === undefined ? bytes : bytes + zoneBytes
-}
-
-function textBytes({ length }: string): number {
-  return (length < 32 ? 1 : 2) + length
-}
-
-function countBytes(count: number): number {
-  return count < 128 ? 1 : count < 256 ? 2 : count < 65_536 ? 3 : 5
-}
-
-/** Two 64-bit numbers, a 32-bit one and a binary string, each with what says so. */
-function digestBytes(digest: Digest): number {
-  return 9 + 9 + 5 + 3 + digest.bits.length
-}
-
-function uuid(bytes: Uint8Array): NodeId {
-  const hex = Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}` as NodeId
 }

@@ -47,6 +47,24 @@ t.test('with churn path learning still finds every owner, with fewer time-outs t
   t.ok(path.backgroundBytes > 0, 'a join costs something')
 })
 
+t.test(
+  'Kelips comes close to one hop, knows a part of the network, and its background traffic does not grow with it',
+  async t => {
+    const small = await runRouting(scenario('Kelips', { nodes: 100 }))
+    const large = await runRouting(scenario('Kelips', { nodes: 300 }))
+    for (const { hops, success } of [small, large]) {
+      t.ok(hops <= 1.1, `${hops}`)
+      t.ok(success > 0.95, `${success}`)
+    }
+    t.ok(large.remembered < 0.6 * 300, `${large.remembered}`)
+    t.ok(large.remembered < 2 * small.remembered, 'three times the nodes are not three times the memory')
+    t.ok(
+      large.backgroundBytes < 1.5 * small.backgroundBytes,
+      `${small.backgroundBytes} and ${large.backgroundBytes}`,
+    )
+  },
+)
+
 t.test('the survivors of a half come to know all of their groups who are gone', async t => {
   const crash = massCrashScenario(90)
   const figure = runMassCrash(crash, 1 / 2)
@@ -62,14 +80,14 @@ t.test('the survivors of a half come to know all of their groups who are gone', 
 t.test('the page has a row for each network, and its plots', async t => {
   const runs = routingScenarios([1_000, 100, 10_000])
   const sized = (nodes: number) => runs.filter(run => run.nodes === nodes)
-  t.same([sized(100).length, sized(1_000).length, sized(10_000).length], [12, 12, 4])
+  t.same([sized(100).length, sized(1_000).length, sized(10_000).length], [18, 6, 4])
   const figure = {
     ...{ hops: 1.004, success: 0.9994, timeouts: 0.0123, remembered: 1234.4, stale: 0.011 },
     ...{ carriedBytes: 900, backgroundBytes: 0 },
   }
   const results = runs.map(scenario => ({ scenario, figure }))
   const lines = tableOf(results)
-  t.equal(lines.length, 2 + 12)
+  t.equal(lines.length, 2 + 16)
   t.equal(
     lines.find(line => line.startsWith('| 1,000 | 600 s | path learning')),
     '| 1,000 | 600 s | path learning | 1.00 | 99.9 % | 0.012 | 1,234 | 1.1 % | 900 | 0 |',

@@ -1,10 +1,7 @@
 import { Packr } from 'msgpackr'
 import t from 'tap'
-import {
-  recordBytes,
-  SimulatedRing,
-  type SimulatedRingInit,
-} from '../../../src/lab/experiments/simulated-ring.ts'
+import { recordBytes } from '../../../src/lab/experiments/message-bytes.ts'
+import { SimulatedRing, type SimulatedRingInit } from '../../../src/lab/experiments/simulated-ring.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import type { Address } from '../../../src/ring/identifier.ts'
 import { type MapRecord, NODE_STATUSES } from '../../../src/routing/map-record.ts'
