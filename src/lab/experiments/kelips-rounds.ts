@@ -1,4 +1,6 @@
-/** What a simulated node does to know its part of the network with Kelips: rounds of gossip, and questions when it joins. */
+/**
+ * What a simulated node does to know its part of the network with Kelips: rounds of gossip, and questions when it joins.
+ */
 import { chooseTargets } from '../../membership/gossip/targets.ts'
 import { Kelips } from '../../routing/kelips/kelips.ts'
 import type { Learning } from '../../routing/learning.ts'

@@ -1,4 +1,6 @@
-/** How many bytes of messages teach, counted without being encoded. */
+/**
+ * How many bytes of messages teach, counted without being encoded.
+ */
 import type { Digest } from '../../routing/digest.ts'
 import type { MapRecord } from '../../routing/map-record.ts'
 import type { Piggyback } from '../../routing/routing.ts'

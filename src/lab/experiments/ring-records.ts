@@ -1,4 +1,6 @@
-/** Names and the order of the nodes of a simulated ring. */
+/**
+ * Names and the order of the nodes of a simulated ring.
+ */
 import {
   type Identifier,
   identifierPrefix,
