@@ -83,9 +83,7 @@ export class StoreClient {
   /** Whole folders as tar or zip archives. */
   readonly archives = new Archives({ send: (request, take) => this.#transport.send(request, take) })
 
-  /**
-   * @throws StoreError INVALID_REQUEST when `init.node` is no http or https URL.
-   */
+  /** @throws StoreError INVALID_REQUEST when `init.node` is no http or https URL. */
   constructor(init: StoreClientInit, components: Partial<ExchangeComponents> = {}) {
     this.#env = components.env ?? realEnv()
     this.#node = originOf(init.node)
