@@ -91,6 +91,7 @@ export class Detours {
   /** A message was given to the direct way; when that may carry nothing, it goes round as well. */
   sent(to: Peer, message: Envelope): void {
     if (!this.#unreached.has(to.address) && !this.#isStalled(to.address)) return
+    if (this.#isReachedByNobody(to.address)) return
     const waiting = this.#waiting.get(to.nodeId)
     if (waiting === undefined) {
       this.#waiting.set(to.nodeId, [encode(message)])
@@ -122,8 +123,7 @@ export class Detours {
     this.#unreached.add(address)
     const { env, driver, signal } = this.#components
     const gone = () => driver.dispatch({ kind: 'unreachable', node: nodeId })
-    const nowMs = env.clock.monotonicMs()
-    if (nowMs - (this.#unreachedAtMs.get(address) ?? Number.NEGATIVE_INFINITY) < UNREACHED_MS) return gone()
+    if (this.#isReachedByNobody(address)) return gone()
     if (this.#checking.has(nodeId)) return
     this.#checking.add(nodeId)
     void this.#check({ nodeId, address }).then(isReached => {
@@ -221,6 +221,12 @@ export class Detours {
     const known = this.#ways.get(to)
     const rankOf = (other: Peer) => (isReached(other) ? (other.nodeId === known ? 0 : 1) : 2)
     return inTurn.sort((a, b) => rankOf(a) - rankOf(b))
+  }
+
+  /** Others were asked a moment ago, and none of them reaches that node: to go round is in vain, too. */
+  #isReachedByNobody(address: Address): boolean {
+    const { clock } = this.#components.env
+    return clock.monotonicMs() - (this.#unreachedAtMs.get(address) ?? Number.NEGATIVE_INFINITY) < UNREACHED_MS
   }
 
   #isStalled(address: Address): boolean {

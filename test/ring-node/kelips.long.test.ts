@@ -66,7 +66,7 @@ function meanOf(values: readonly number[]): number {
 }
 
 t.test(
-  'every file is readable at every node, lists are whole, and while one half is gone each read is answered or refused',
+  'every file is readable at every node, lists are whole, and one half may be killed and come back',
   async t => {
     const net = new InProcess({ routing: 'kelips', replicas: 3, virtualNodes: 1, gossip: GOSSIP })
     t.teardown(() => net.close())
@@ -126,5 +126,12 @@ t.test(
       }),
     )
     say(`${answered} of ${asked.length} reads answered`)
+    for (const node of half) await net.start(node)
+    say('back')
+    await until(() => isSettled(net), 'every range is where it belongs again')
+    say('settled again')
+    await until(async () => (await readAll()) === 0, 'every file is read at every node again')
+    await until(() => isListedWhole(net.nodes[0] as InProcessNode), 'a list is whole again')
+    say('all is as it was')
   },
 )
