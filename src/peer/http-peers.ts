@@ -203,7 +203,10 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
     try {
       return await exchange(caller ? AbortSignal.any([caller, deadline.signal]) : deadline.signal, expire)
     } catch (error) {
-      if (!deadline.signal.aborted) throw error
+      if (!deadline.signal.aborted) {
+        caller?.throwIfAborted()
+        throw error
+      }
       this.#init.unreachable(to, 'silent')
       throw new StoreError('UNAVAILABLE', `The node ${to} did not answer in time.`, { cause: error })
     }

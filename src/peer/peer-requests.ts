@@ -178,7 +178,8 @@ export class PeerRequests {
     try {
       return await run()
     } catch (error) {
-      if (error instanceof StoreError || signal?.aborted) throw error
+      if (error instanceof StoreError) throw error
+      signal?.throwIfAborted()
       const how = this.lose(to, error)
       this.#init.unreachable(to, how)
       const distrusted = distrust(error)
@@ -216,7 +217,10 @@ export class PeerRequests {
   }
 
   async readAnswer(to: Address, { reply, question }: Asked): Promise<unknown> {
-    const bytes = await readLimited(reply)
+    const bytes = await readLimited(reply).catch(cause => {
+      if (cause instanceof StoreError) throw cause
+      throw new StoreError('UNAVAILABLE', `The answer of the node ${to} broke off.`, { cause })
+    })
     if (!this.#isSigned(reply, question, bytes)) throw notSigned(to)
     return decode(bytes)
   }

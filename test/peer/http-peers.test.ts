@@ -55,6 +55,8 @@ async function peerUnderTest(t: Test, init: { credentials?: Credentials; speaks?
       return messages.filter(({ text }) => text === 'echo')
     },
     async call(from, call) {
+      if (call.kind === 'large') return Buffer.alloc(4 * 1024 * 1024)
+      if (call.kind === 'never') return new Promise(() => undefined)
       if (call.kind === 'third') throw new StoreError('PROTOCOL_UNSUPPORTED', 'A third node is too old.')
       if (call.kind === 'fail') throw new StoreError('FILE_EXISTS', 'It is there.', { path: 'a' })
       return { from: from.address, twice: (call.n ?? 0) * 2 }
@@ -216,6 +218,30 @@ async function listening(t: Test, take: (socket: Socket) => void): Promise<Addre
   })
   return `127.0.0.1:${(server.address() as { port: number }).port}` as Address
 }
+
+t.test('a call that breaks off is refused with a code, whatever ends it', async t => {
+  const { address: answering, peers } = await peerUnderTest(t)
+  const broken = await listening(t, socket => {
+    const onward = connect(Number(answering.split(':')[1]), '127.0.0.1')
+    let bytes = 0
+    onward.on('data', chunk => {
+      bytes += chunk.byteLength
+      socket.write(chunk)
+      if (bytes > 128 * 1024) socket.destroy()
+    })
+    socket.on('data', chunk => onward.write(chunk))
+    socket.on('error', () => {}).on('close', () => onward.destroy())
+    onward.on('error', () => {})
+  })
+  await t.rejects(peers.call(broken, { kind: 'large' }, options), { code: 'UNAVAILABLE' }, 'in its answer')
+  const stopping = new AbortController()
+  const asked = peers.call(answering, { kind: 'never' }, { ...options, signal: stopping.signal })
+  const given = peers.call(answering, { kind: 'never' }, options)
+  setTimeout(() => stopping.abort(new StoreError('UNAVAILABLE', 'The node is stopping.')), 50)
+  await t.rejects(asked, { code: 'UNAVAILABLE', message: 'The node is stopping.' })
+  void peers.close()
+  await t.rejects(given, { code: 'UNAVAILABLE' }, 'by the end of the node')
+})
 
 t.test('a peer that refuses and one that is silent are told apart', async t => {
   const { peers, unreachable } = await peerUnderTest(t)
