@@ -52,7 +52,7 @@ async function loadExperiment(): ReturnType<CommandModule['load']> {
   return program => {
     program
       .command('experiment')
-      .summary('measure lookups and memory (in the repository)')
+      .summary('measure lookups, memory, gossip, routing and the models of consistency (in the repository)')
       .allowUnknownOption()
       .argument('[words...]')
       .action(() => {

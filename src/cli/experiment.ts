@@ -44,7 +44,7 @@ const NODES_MAX = 20_000
 export function addExperimentCommand(program: Command, session: Session): void {
   const command = program
     .command('experiment')
-    .summary('measure lookups, memory, gossip and the models of consistency')
+    .summary('measure lookups, memory, gossip, routing and the models of consistency')
     .description(
       'Measurements that you can repeat, with real processes or simulated; the same seeds give the same figures.',
     )

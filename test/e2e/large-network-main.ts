@@ -3,10 +3,11 @@
  * Prints when the ring is whole, puts a file at each node and reads all of them at every node, kills three at once, and reads all of them
  * again at every survivor. Ends with 1 when a file is not there.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Caretaker } from '../../src/lab/experiments/caretaker.ts'
 import { type Client, openClient } from './client.ts'
 import { type NodeProcess, startNode, waitFor } from './harness.ts'
 
@@ -26,6 +27,9 @@ const AT_ONCE = 16
 const WAIT_MS = 300_000
 
 const folder = await mkdtemp(join(tmpdir(), 'altered-chord-large-network-'))
+// Cleans up when this is killed, too.
+const caretaker = new Caretaker()
+caretaker.keeps(folder)
 const running: NodeProcess[] = []
 const clients = new Map<string, Client>()
 let missing = 0
@@ -34,7 +38,7 @@ try {
 } finally {
   await Promise.all([...clients.values()].map(client => client.close()))
   await Promise.all(running.map(node => node.kill()))
-  await rm(folder, { recursive: true, force: true })
+  await caretaker.close()
 }
 process.exitCode = missing === 0 ? 0 : 1
 
@@ -46,7 +50,10 @@ async function main(): Promise<void> {
       flags: ['--log-level', 'error'],
       readyTimeoutMs: WAIT_MS,
       ...(index > 0 && { boots: [firstPort] }),
-    }).then(node => running.push(node))
+    }).then(node => {
+      running.push(node)
+      caretaker.started(node.pid)
+    })
   await started(0)
   const beganMs = performance.now()
   await Promise.all(Array.from({ length: nodes - 1 }, (_, index) => started(index + 1)))
