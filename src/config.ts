@@ -76,7 +76,10 @@ export interface NodeConfig {
   readonly trash: { readonly keptMs: number; readonly share: number }
   /** What clients must show as `Authorization: Bearer ...`; with neither, every client may do everything. */
   readonly tokens: { readonly readWrite?: string; readonly readOnly?: string }
-  /** What the nodes of one network share; undefined only on loopback or when `--insecure` allowed it. */
+  /**
+   * What the nodes of one network share; undefined only on loopback or when `--insecure` allowed it. Several are separated by
+   * commas: the first signs, all of them count.
+   */
   readonly secret: string | undefined
   /** What signs share links; undefined makes that key from the secret or the token. */
   readonly shareKey: string | undefined

@@ -61,7 +61,7 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
   const port = readPort(find('port') ?? variableOf('PORT', environment))
   const advertise = readAdvertise(find('advertise') ?? variableOf('SELF_URL', environment))
   const tokens = readTokens(find)
-  const secret = readSecret(find('secret'))
+  const secret = readSecretList(find('secret'))
   const shareKey = readSecret(find('shareKey'))
   if (!isLoopback(host) && !readBoolean(find('insecure')))
     refuseOpenToAll(host, tokens.readWrite, secret, shareKey)
@@ -245,8 +245,8 @@ function readTrashShare(found: Found | undefined): number {
 }
 
 function readTokens(find: Find): NodeConfig['tokens'] {
-  const readWrite = readTokenList(find('token'))
-  const readOnly = readTokenList(find('readToken'))
+  const readWrite = readSecretList(find('token'))
+  const readOnly = readSecretList(find('readToken'))
   if (readOnly !== undefined && readWrite === undefined) {
     throw refusal('--read-token needs --token beside it: without one nobody could write.')
   }
@@ -259,13 +259,12 @@ function readTokens(find: Find): NodeConfig['tokens'] {
   }
 }
 
-/** One token, or the new one and those that still count, separated by commas. */
-function readTokenList(found: Found | undefined): string | undefined {
-  const tokens = readSecret(found)
-  if (found === undefined || tokens === undefined) return undefined
-  if (tokens.split(',').includes(''))
-    throw refusal(`${found.label} has an empty token; a comma separates two.`)
-  return tokens
+/** One token or secret, or several that count, separated by commas. */
+function readSecretList(found: Found | undefined): string | undefined {
+  const list = readSecret(found)
+  if (found === undefined || list === undefined) return undefined
+  if (list.split(',').includes('')) throw refusal(`${found.label} has an empty part; a comma separates two.`)
+  return list
 }
 
 /** Never puts the secret itself into a message. */
@@ -290,8 +289,12 @@ function refuseOpenToAll(
         '(for example the output of "openssl rand -hex 24"), or --insecure to let everybody in.',
     )
   }
-  const tokens = (token ?? '').split(',').map(each => ['--token', each] as const)
-  for (const [flag, value] of [['--secret', secret], ...tokens, ['--share-key', shareKey]] as const) {
+  const parts = (flag: string, list = '') => list.split(',').map(part => [flag, part] as const)
+  for (const [flag, value] of [
+    ...parts('--secret', secret),
+    ...parts('--token', token),
+    ['--share-key', shareKey] as const,
+  ]) {
     if (value !== undefined && value.length < SECRET_LENGTH_MIN) {
       throw refusal(
         `${flag} has ${value.length} characters; beyond loopback it needs at least ${SECRET_LENGTH_MIN} ` +

@@ -222,7 +222,8 @@ export const SETTINGS = {
     variable: 'ALTERED_CHORD_SECRET',
     default: 'none',
     bounds: `visible ASCII; at least ${SECRET_LENGTH_MIN} characters off loopback`,
-    meaning: 'what the nodes of one network share; it signs what they ask each other',
+    meaning:
+      'what the nodes of one network share; it signs what they ask each other; several are separated by commas: the first signs, and all count, while one takes the place of another',
     group: 'Security',
     secret: true,
   },

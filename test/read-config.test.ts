@@ -85,6 +85,7 @@ t.test('what is given is what is configured', async t => {
     [{ token: 'w', readToken: 'r' }, {}, { tokens: { readWrite: 'w', readOnly: 'r' } }],
     [{ allowExtensions: 'TXT, .pdf,txt' }, {}, { allowedExtensions: ['txt', 'pdf'] }],
     [{ host: '0.0.0.0', token: long, secret: long }, {}, { host: '0.0.0.0', secret: long }],
+    [{ secret: 'new,old' }, {}, { secret: 'new,old' }],
     [{ host: '0.0.0.0', insecure: true }, {}, { host: '0.0.0.0', secret: undefined }],
   ]
   for (const [flags, environment, config] of rows) {
@@ -164,6 +165,8 @@ t.test('every refusal says which setting is wrong and what to do', async t => {
     [{ host: '::', token: long }, {}, /add --secret \(/],
     [{ host: 'files.example', secret: long }, {}, /add --token \(/],
     [{ host: '0.0.0.0', secret: long, token: 'short' }, {}, /--token has 5 characters.*at least 16/],
+    [{ host: '0.0.0.0', secret: `${long},old`, token: long }, {}, /--secret has 3 characters.*at least 16/],
+    [{ secret: 'new,' }, {}, /^--secret has an empty part; a comma separates two/],
     [{ host: '0.0.0.0' }, { ALTERED_CHORD_INSECURE: 'false' }, /can be reached/],
     [{ token: 'a b' }, {}, /^--token must be.*visible ASCII/],
     [{ readToken: 'r' }, {}, /needs --token/],

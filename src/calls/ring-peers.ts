@@ -25,6 +25,7 @@ export type Connect = (components: HttpPeersComponents, init: RingPeersInit) => 
 export const byHttp: Connect = (components, init) => new HttpPeers(components, init)
 
 export interface RingCredentialsInit {
+  /** Several are separated by commas: the first signs, all of them count. */
   readonly secret: string | undefined
   /** See PeerVersions. */
   readonly speaks?: ProtocolVersion
@@ -34,6 +35,7 @@ export interface RingCredentialsInit {
 
 /** How a node shows itself to the others. */
 export function ringCredentials(env: Env, init: RingCredentialsInit): Credentials {
-  const { secret, networkId, self } = init
-  return { secret, networkId, self, versions: new PeerVersions(init), turns: new Turns(env) }
+  const [secret, ...otherSecrets] = init.secret?.split(',') ?? []
+  const { networkId, self } = init
+  return { secret, otherSecrets, networkId, self, versions: new PeerVersions(init), turns: new Turns(env) }
 }

@@ -44,7 +44,7 @@ import { recoverRoutes } from './recover-routes.ts'
 import { hasBody } from './request-body.ts'
 import { endpointOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
-import { ShareLinks, shareKeyOf } from './share-links.ts'
+import { ShareLinks, shareKeysOf } from './share-links.ts'
 import { shareRoutes } from './share-routes.ts'
 import { trashRoutes } from './trash-routes.ts'
 import { uploadRoutes } from './upload-routes.ts'
@@ -166,7 +166,7 @@ function makeComponents(
     connections,
     slots,
     trashMs: ring.eventual === undefined ? config.trash.keptMs : 0,
-    shareLinks: new ShareLinks(env, { key: shareKeyOf(config, ring.network.networkId) }),
+    shareLinks: new ShareLinks(env, { keys: shareKeysOf(config, ring.network.networkId) }),
     archives: new Set(),
     limits,
     allowedExtensions: config.allowedExtensions,

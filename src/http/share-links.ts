@@ -28,22 +28,26 @@ export interface Opened {
   readonly isFolder: boolean
 }
 
+/** The first signs; a link counts that any of them has signed. */
+export type ShareKeys = readonly [Buffer, ...Buffer[]]
+
 const tokenPattern = /^(\d{1,3})-([0-9a-z]{1,9})-([A-Za-z0-9_-]{43})$/
 
 export class ShareLinks {
   readonly #clock: Clock
-  readonly #key: Buffer
+  readonly #keys: ShareKeys
 
-  constructor(components: { readonly clock: Clock }, init: { readonly key: Buffer }) {
+  constructor(components: { readonly clock: Clock }, init: { readonly keys: ShareKeys }) {
     this.#clock = components.clock
-    this.#key = init.key
+    this.#keys = init.keys
   }
 
   /** The path of the URL that gives `shared` until then, percent-encoded. */
   make(shared: Shared, untilMs: number): string {
     const until = Math.ceil(untilMs / 1000)
     const depth = shared.endsWith('/') ? shared.split('/').length - 1 : 0
-    const token = `${depth}-${until.toString(36)}-${this.#sign(depth, until, shared).toString('base64url')}`
+    const signature = sign(this.#keys[0], { depth, until, shared }).toString('base64url')
+    const token = `${depth}-${until.toString(36)}-${signature}`
     return `/shared/${token}/${shared.split('/').map(encodeURIComponent).join('/')}`
   }
 
@@ -60,29 +64,39 @@ export class ShareLinks {
     const place = placeOf(rest.slice(slash + 1))
     const shared = depth === 0 ? place : folderOf(place, depth)
     if (shared === undefined) throw notValid()
-    const expected = this.#sign(depth, until, shared)
-    if (!timingSafeEqual(expected, Buffer.from(signature, 'base64url'))) throw notValid()
+    const given = Buffer.from(signature, 'base64url')
+    if (!this.#keys.some(key => timingSafeEqual(sign(key, { depth, until, shared }), given))) throw notValid()
     if (this.#clock.nowMs() >= until * 1000)
       throw new StoreError('FORBIDDEN', `This link ended at ${new Date(until * 1000).toISOString()}.`)
     return { place, isFolder: place.endsWith('/') }
   }
+}
 
-  #sign(depth: number, until: number, shared: Shared): Buffer {
-    return createHmac('sha256', this.#key).update(`SHARE 1\n${depth}\n${until}\n${shared}`).digest()
-  }
+interface Signed {
+  readonly depth: number
+  readonly until: number
+  readonly shared: Shared
+}
+
+function sign(key: Buffer, { depth, until, shared }: Signed): Buffer {
+  return createHmac('sha256', key).update(`SHARE 1\n${depth}\n${until}\n${shared}`).digest()
 }
 
 /**
- * The key of all links of a network: the same at every node whose settings agree. Where no tokens are needed everybody
- * may read everything, and a link shows nothing more: then the name of the network will do.
+ * The keys of the links of a network: the same at every node whose settings agree. There are several while a secret, or the
+ * token that takes its place here, is being replaced. Where no tokens are needed everybody may read everything, and a link
+ * shows nothing more: then the name of the network will do.
  */
-export function shareKeyOf(
+export function shareKeysOf(
   { shareKey, secret, tokens }: Pick<NodeConfig, 'shareKey' | 'secret' | 'tokens'>,
   networkId: string,
-): Buffer {
-  const source = shareKey ?? secret ?? tokens.readWrite?.split(',')[0] ?? networkId
+): ShareKeys {
+  const [first = networkId, ...others] =
+    shareKey === undefined ? ((secret ?? tokens.readWrite)?.split(',') ?? []) : [shareKey]
   // HKDF (RFC 5869): what is signed here tells nothing of the secret, nor of what the nodes sign with it.
-  return Buffer.from(hkdfSync('sha256', source, networkId, 'altered-chord share links', 32))
+  const key = (source: string) =>
+    Buffer.from(hkdfSync('sha256', source, networkId, 'altered-chord share links', 32))
+  return [key(first), ...others.map(key)]
 }
 
 function placeOf(encoded: string): string {

@@ -76,21 +76,21 @@ export class LinkReception<Message> {
     const { env, credentials, refusals } = this.#components
     socket.on('error', () => undefined)
     const { method = '', url = '', headers } = request
-    let isSigned = false
-    const onSigned = () => {
-      isSigned = true
+    let signed: { readonly secret: string | undefined } | undefined
+    const onSigned = (secret: string | undefined) => {
+      signed = { secret }
     }
     try {
       const from = authenticate(credentials, { method, url, headers, onSigned }, undefined)
       if (from.version < LINK_VERSION)
         throw new StoreError('INVALID_REQUEST', `There are links since version ${LINK_VERSION}.`)
-      this.#open(request, socket, from)
+      this.#open(request, socket, from, signed?.secret)
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       const { code, message } = error
       const text = JSON.stringify({ error: { code, message } })
-      const signed = isSigned ? answerHeaders(credentials, questionOf(headers), 400, Buffer.from(text)) : {}
-      const fields = { ...spoken(credentials), ...signed, 'content-length': `${Buffer.byteLength(text)}` }
+      const proof = signed ? answerHeaders(credentials, questionOf(headers), 400, Buffer.from(text)) : {}
+      const fields = { ...spoken(credentials), ...proof, 'content-length': `${Buffer.byteLength(text)}` }
       endWith(env, socket, httpHead('400 Bad Request', { ...fields, connection: 'close' }) + text)
       if (!(error instanceof OtherStart))
         refusals.note({ op: 'peer.refused', peer: `${socket.remoteAddress}`, url, code, reason: message })
@@ -102,7 +102,8 @@ export class LinkReception<Message> {
     for (const socket of this.#links.values()) socket.destroy()
   }
 
-  #open({ headers }: IncomingMessage, socket: Socket, from: PeerSender): void {
+  /** `secret` is the one that the opening was signed with: the frames of this link are proven with it, in both directions. */
+  #open({ headers }: IncomingMessage, socket: Socket, from: PeerSender, secret: string | undefined): void {
     const { credentials } = this.#components
     const question = questionOf(headers)
     const opener = headerOf(headers, 'ring-node')
@@ -114,13 +115,14 @@ export class LinkReception<Message> {
       if (this.#links.get(opener) === socket) this.#links.delete(opener)
     })
     socket.write(httpHead('200 OK', answerHeaders(credentials, question, 200, undefined)))
-    new OpenLink(this.#components, { ...this.#init, socket, from, opening: question.signature })
+    new OpenLink(this.#components, { ...this.#init, socket, from, secret, opening: question.signature })
   }
 }
 
 interface OpenLinkInit<Message> extends LinkReceptionInit<Message> {
   readonly socket: Socket
   readonly from: PeerSender
+  readonly secret: string | undefined
   readonly opening: string
 }
 
@@ -140,13 +142,13 @@ class OpenLink<Message> {
 
   constructor(components: LinkReceptionComponents, init: OpenLinkInit<Message>) {
     const { credentials } = components
-    const { socket, opening } = init
+    const { socket, secret, opening } = init
     this.#components = components
     this.#init = init
     this.#from = init.from
     this.#self = nodeText(credentials)
-    this.#reader = new FrameReader(credentials.secret, opening, 'out')
-    this.#writer = new FrameWriter(credentials.secret, opening, 'back')
+    this.#reader = new FrameReader(secret, opening, 'out')
+    this.#writer = new FrameWriter(secret, opening, 'back')
     socket.on('data', chunk => this.#onData(chunk))
     socket.on('end', () => socket.destroy())
     socket.on('drain', () => socket.resume())

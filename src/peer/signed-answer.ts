@@ -15,7 +15,7 @@ import {
   nodeText,
   type PeerRequestHead,
   parseIdentity,
-  sameSignature,
+  signedWith,
 } from './wire.ts'
 
 /** Header fields by name, as a request or a reply has them. */
@@ -56,9 +56,10 @@ export function answeredBy(
   const { status, headers, body } = answer
   const node = headerOf(headers, 'ring-node')
   if (Number(headerOf(headers, 'ring-protocol')) < OLDEST_VERSION || node === '') return undefined
-  const expected = sign(credentials.secret, question, status, node, body)
-  if (!sameSignature(expected, headerOf(headers, 'ring-signature'))) return undefined
-  return parseIdentity(node)
+  const signed = signedWith(credentials, headerOf(headers, 'ring-signature'), secret =>
+    sign(secret, question, status, node, body),
+  )
+  return signed && parseIdentity(node)
 }
 
 /** Signs the words of a streamed answer, each with its number; an empty one after the last says that there are no more. */

@@ -27,8 +27,13 @@ import type { Turns } from './turns.ts'
 export const MESSAGE_BYTES_MAX = 32 * 1024 * 1024
 
 export interface Credentials {
-  /** Shared by the nodes of a network; undefined only where everything is bound to loopback or --insecure. */
+  /**
+   * What this node signs with. The nodes of a network share it; undefined only where everything is bound to loopback or
+   * --insecure.
+   */
   readonly secret: string | undefined
+  /** What counts as well when others sign with it, while one secret takes the place of another. */
+  readonly otherSecrets?: readonly string[]
   /** Undefined as long as the node belongs to no network. */
   networkId(): string | undefined
   self(): PeerIdentity
@@ -113,8 +118,11 @@ export interface PeerRequestHead {
   readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** Called once the signature was found right: from there on, whatever is answered is signed as well. */
-  readonly onSigned?: () => void
+  /**
+   * Called once the signature was found right, with the secret that it was made with: from there on, whatever is answered
+   * is signed as well.
+   */
+  readonly onSigned?: (secret: string | undefined) => void
 }
 
 /**
@@ -155,11 +163,13 @@ export function identify(
   const { versions } = credentials
   const version = Number(text('ring-protocol'))
   if (!versions.understands(version)) throw notSpoken(versions, text('ring-protocol'))
-  const expected = sign(credentials.secret, head.method, head.url, text, body)
-  if (!sameSignature(expected, text('ring-signature'))) {
+  const signed = signedWith(credentials, text('ring-signature'), secret =>
+    sign(secret, head.method, head.url, text, body),
+  )
+  if (signed === undefined) {
     throw new StoreError('UNAUTHORIZED', 'The request is not signed with the secret of this network.')
   }
-  head.onSigned?.()
+  head.onSigned?.(signed.secret)
   const network = credentials.networkId()
   if (text('ring-network') !== '' && network !== undefined && text('ring-network') !== network) {
     throw new StoreError('WRONG_NETWORK', 'The request comes from a node of another network.')
@@ -205,7 +215,8 @@ function versionSpoken(
   const [, version, signature = ''] = /^(\d{1,9})(?:\.([\w-]+))?$/.exec(text) ?? []
   const node = headerOf(headers, 'ring-node')
   if (version === undefined || !identityPattern.test(node)) return 'forged'
-  return sameSignature(signSpoken(credentials.secret, version, node), signature) ? Number(version) : 'forged'
+  const signed = signedWith(credentials, signature, secret => signSpoken(secret, version, node))
+  return signed === undefined ? 'forged' : Number(version)
 }
 
 export function headerOf(headers: PeerRequestHead['headers'], name: string): string {
@@ -250,7 +261,18 @@ function signSpoken(secret: string | undefined, version: number | string, node: 
   return createHmac('sha256', secret).update(`SPEAKS\n${version}\n${node}\n`).digest('base64url')
 }
 
-export function sameSignature(expected: string | undefined, given: string): boolean {
+/** Which of the secrets that count has given this signature; undefined when none of them has. */
+export function signedWith(
+  { secret, otherSecrets = [] }: Pick<Credentials, 'secret' | 'otherSecrets'>,
+  given: string,
+  signature: (secret: string | undefined) => string | undefined,
+): { readonly secret: string | undefined } | undefined {
+  for (const candidate of [secret, ...otherSecrets])
+    if (sameSignature(signature(candidate), given)) return { secret: candidate }
+  return undefined
+}
+
+function sameSignature(expected: string | undefined, given: string): boolean {
   if (expected === undefined) return given === ''
   const a = Buffer.from(expected)
   const b = Buffer.from(given)

@@ -8,12 +8,12 @@ t.test('a node speaks HTTP, and shows itself as it is', async t => {
   const env = realEnv()
   const self = { address: 'a:1' as Address, nodeId: 'n' as NodeId, boot: { counter: 1, nonce: '0' } }
   const credentials = ringCredentials(env, {
-    secret: 's',
+    secret: 's,t',
     speaks: 3,
     networkId: () => 'net',
     self: () => self,
   })
-  t.match(credentials, { secret: 's', versions: { newest: 3, oldest: 3 } })
+  t.match(credentials, { secret: 's', otherSecrets: ['t'], versions: { newest: 3, oldest: 3 } })
   t.equal(credentials.networkId(), 'net')
   t.equal(credentials.self(), self)
   const peers = byHttp(

@@ -3,27 +3,19 @@
  * peer protocol are stopped and come back, one after the other, as programs that speak the fifth one. What is replaced and removed meanwhile is in the trash.
  */
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import type { ProtocolVersion } from '../../src/peer/protocol.ts'
 import type { Address } from '../../src/ring/identifier.ts'
 import { type RunningNode, runningNode, settled } from '../running-node.ts'
 import { freePort, waitFor } from './harness.ts'
+import { answerOf, rollingLoad } from './rolling-load.ts'
 
 // Longer than any wait for a node below: a machine that is shared takes its time.
 t.setTimeout(600_000)
 
-/** Between two tries of a client, ms. */
-const RETRY_MS = 100
-
 /** Longest wait for one condition, ms. */
 const WAIT_MS = 120_000
-
-async function answerOf(url: string, init?: RequestInit) {
-  const reply = await fetch(url, init)
-  return { ok: reply.ok, status: reply.status, text: await reply.text() }
-}
 
 type Word = {
   readonly node?: string
@@ -38,37 +30,6 @@ async function verify(url: string): Promise<Word[]> {
     .trim()
     .split('\n')
     .map(line => JSON.parse(line) as Word)
-}
-
-/** A client that writes files one after the other and reads each back, at a node that is up; it tries until it succeeds. */
-function load(urls: () => readonly string[]) {
-  const written: string[] = []
-  let stopping = false
-  const insist = async (path: string, init?: RequestInit): Promise<string> => {
-    for (let tries = 0; ; tries++) {
-      const up = urls()
-      const url = `${up[(written.length + tries) % up.length]}/${path}`
-      const reply = await answerOf(url, init).catch(() => undefined)
-      if (reply?.ok) return reply.text
-      // Nodes that stop or come back refuse for a moment; anything else no client should see.
-      if (reply !== undefined && reply.status !== 503) throw new Error(`${url}: ${reply.text}`)
-      await delay(RETRY_MS)
-    }
-  }
-  const run = (async () => {
-    while (!stopping) {
-      const path = `upgrade/${written.length}`
-      await insist(`put/${path}?overwrite=true`, { method: 'PUT', body: path })
-      const got = await insist(`get/${path}`)
-      if (got !== path) throw new Error(`${path} has become ${got}`)
-      written.push(path)
-    }
-  })()
-  const end = () => {
-    stopping = true
-    return run
-  }
-  return { written, end, run }
 }
 
 t.test('three nodes are upgraded one by one while files are put and read', async t => {
@@ -90,16 +51,8 @@ t.test('three nodes are upgraded one by one while files are put and read', async
   const urls = () => nodes.map(({ url }) => url)
   await settled(urls())
   let down = -1
-  const client = load(() => urls().filter((_, index) => index !== down))
-  const failed = client.run.catch((error: unknown) => error)
-  const progress = async () => {
-    const goal = client.written.length + 20
-    while (client.written.length < goal) {
-      const ended = await Promise.race([failed, delay(RETRY_MS, 'running')])
-      if (ended !== 'running') throw ended ?? new Error('The client has ended.')
-    }
-  }
-  await progress()
+  const client = rollingLoad(() => urls().filter((_, index) => index !== down))
+  await client.progress()
   for (const index of [2, 0, 1]) {
     const old = nodes[index] as RunningNode
     down = index
@@ -107,7 +60,7 @@ t.test('three nodes are upgraded one by one while files are put and read', async
     await start(index, 5)
     await settled(urls())
     down = -1
-    await progress()
+    await client.progress()
     // Of nodes of both versions one replaces and one removes what the other has written.
     const [here, next] = [urls()[index], urls()[(index + 1) % 3]]
     for (const name of ['replaced', 'removed'])

@@ -1,11 +1,13 @@
 import t from 'tap'
 import { errorCode } from '../../src/errors.ts'
-import { ShareLinks, shareKeyOf } from '../../src/http/share-links.ts'
+import { type ShareKeys, ShareLinks, shareKeysOf } from '../../src/http/share-links.ts'
 
 const NOW_MS = Date.parse('2026-11-27T12:00:00Z')
 
-function linksAt(nowMs: number, key = Buffer.alloc(32, 1)): ShareLinks {
-  return new ShareLinks({ clock: { nowMs: () => nowMs, monotonicMs: () => nowMs } }, { key })
+function linksAt(nowMs: number, ...keys: Buffer[]): ShareLinks {
+  const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs }
+  const [first = Buffer.alloc(32, 1), ...others] = keys
+  return new ShareLinks({ clock }, { keys: [first, ...others] })
 }
 
 const restOf = (link: string) => link.replace(/^\/shared\//, '')
@@ -74,11 +76,22 @@ t.test('nothing else: not what lies beside it, not for longer, not with another 
 
 t.test('the key comes from what the nodes of a network share, and is no other key', async t => {
   const settings = { shareKey: undefined, secret: 's'.repeat(24), tokens: { readWrite: 'w'.repeat(24) } }
-  const key = shareKeyOf(settings, 'net')
-  t.equal(key.length, 32)
-  t.same(shareKeyOf({ ...settings, tokens: {} }, 'net'), key, 'the secret counts before the token')
-  t.notSame(shareKeyOf({ ...settings, shareKey: 'k'.repeat(24) }, 'net'), key, 'a key of its own revokes')
-  t.notSame(shareKeyOf(settings, 'other'), key)
-  t.notSame(shareKeyOf({ ...settings, secret: undefined }, 'net'), key)
-  t.equal(shareKeyOf({ shareKey: undefined, secret: undefined, tokens: {} }, 'net').length, 32)
+  const keys = shareKeysOf(settings, 'net')
+  t.same([keys.length, keys[0].length], [1, 32])
+  t.same(shareKeysOf({ ...settings, tokens: {} }, 'net'), keys, 'the secret counts before the token')
+  t.notSame(shareKeysOf({ ...settings, shareKey: 'k'.repeat(24) }, 'net'), keys, 'a key of its own revokes')
+  t.notSame(shareKeysOf(settings, 'other'), keys)
+  t.notSame(shareKeysOf({ ...settings, secret: undefined }, 'net'), keys)
+  t.equal(shareKeysOf({ shareKey: undefined, secret: undefined, tokens: {} }, 'net')[0].length, 32)
+})
+
+t.test('a link counts as long as the secret that signed it does', async t => {
+  const keysOf = (secret: string): ShareKeys =>
+    shareKeysOf({ shareKey: undefined, secret, tokens: { readWrite: 'w' } }, 'net')
+  const link = restOf(linksAt(NOW_MS, ...keysOf('old')).make('a', NOW_MS + 5000))
+  for (const secret of ['old,new', 'new,old'])
+    t.equal(linksAt(NOW_MS, ...keysOf(secret)).open(link).place, 'a', secret)
+  t.throws(() => linksAt(NOW_MS, ...keysOf('new')).open(link), { code: 'FORBIDDEN' })
+  const replaced = restOf(linksAt(NOW_MS, ...keysOf('new,old')).make('a', NOW_MS + 5000))
+  t.equal(linksAt(NOW_MS, ...keysOf('new')).open(replaced).place, 'a', 'the first secret signs')
 })

@@ -23,6 +23,7 @@ const isMessage = (value: unknown): value is Message => typeof (value as Message
 interface Spoken {
   speaks?: ProtocolVersion
   secret?: string | undefined
+  otherSecrets?: string[]
   node?: string
 }
 
@@ -34,6 +35,7 @@ function credentialsOf(init: Spoken = {}) {
   }
   return {
     secret: 'secret' in init ? init.secret : 'a secret',
+    otherSecrets: init.otherSecrets ?? [],
     networkId: () => 'net',
     self: () => self as PeerIdentity,
     versions: new PeerVersions({ speaks: init.speaks ?? 5 }),
@@ -155,9 +157,16 @@ function senderUnderTest(t: Test, init: Spoken = {}) {
 const seen = (what: string, condition: () => boolean) => waitFor(async () => condition(), { what })
 
 t.test('messages travel over one link, in order, and what is said in return comes back', async t => {
-  for (const secret of ['a secret', undefined]) {
-    const node = await nodeUnderTest(t, { secret })
-    const { peers, replies, took } = senderUnderTest(t, { secret })
+  for (const [theirs, ours] of [
+    [{ secret: 'a secret' }, { secret: 'a secret' }],
+    [{ secret: undefined }, { secret: undefined }],
+    [
+      { secret: 'new', otherSecrets: ['old'] },
+      { secret: 'old', otherSecrets: ['new'] },
+    ],
+  ] satisfies [Spoken, Spoken][]) {
+    const node = await nodeUnderTest(t, theirs)
+    const { peers, replies, took } = senderUnderTest(t, ours)
     const sent: string[] = []
     for (let turn = 0; turn < 50; turn++) {
       for (const text of [`${turn}`, `echo ${turn}`]) {

@@ -13,8 +13,9 @@ import { Turns } from '../../src/peer/turns.ts'
 import { type Credentials, encode, peerHeaders } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 
-const credentials = (secret: string | undefined): Credentials => ({
+const credentials = (secret: string | undefined, otherSecrets: string[] = []): Credentials => ({
   secret,
+  otherSecrets,
   networkId: () => 'net',
   self: () => ({
     address: 'me:1' as Address,
@@ -49,6 +50,11 @@ t.test('an answer counts for the question that it was given to, as it was given'
   ]
   for (const [what, answer, signature] of rows)
     t.equal(answeredBy(ours, { signature: signature ?? question.signature }, answer), undefined, what)
+  t.match(
+    answeredBy(credentials('new', ['secret']), question, { status: 200, headers, body }),
+    ours.self(),
+    'a secret that counts as well',
+  )
 })
 
 t.test('a greeting is answered with the name of the start, whoever sends it again', async t => {

@@ -71,6 +71,31 @@ t.test('what is not signed by our secret, or changed on the way, is refused', as
   t.throws(() => identify(ours, request(ours, body, { 'ring-node': 'x' }), body), refused)
 })
 
+t.test('while one secret takes the place of another, both count, and the first signs', async t => {
+  const body = encode({ kind: 'ping' })
+  const old = credentials('old', 'net-1')
+  const both = { ...credentials('old', 'net-1'), otherSecrets: ['new'] }
+  const turned = { ...credentials('new', 'net-1'), otherSecrets: ['old'] }
+  const renewed = credentials('new', 'net-1')
+  const understands = (receiver: Credentials, sender: Credentials) => {
+    const signed: unknown[] = []
+    const onSigned = (secret: string | undefined) => signed.push(secret)
+    identify(receiver, { ...request(sender, body), onSigned }, body)
+    const heard = hearReply(receiver, identity.address, spoken(sender))
+    return [...signed, heard]
+  }
+  for (const [receiver, sender] of [
+    [both, old],
+    [old, both],
+    [turned, both],
+    [both, turned],
+    [renewed, turned],
+    [turned, renewed],
+  ] as const)
+    t.same(understands(receiver, sender), [sender.secret, 4])
+  t.throws(() => understands(renewed, both), { code: 'UNAUTHORIZED' }, 'a step was left out')
+})
+
 t.test('other networks, other protocols and nameless senders are refused', async t => {
   const ours = credentials(undefined, 'net-1')
   const check = (sender: Credentials, changes: Record<string, string | undefined> = {}) =>
