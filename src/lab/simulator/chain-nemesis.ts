@@ -264,7 +264,7 @@ export class ChainNemesis {
         )
         const chosen = action.all === true ? blobs : blobs.slice(pick % Math.max(1, blobs.length)).slice(0, 1)
         for (const blobId of chosen) {
-          node.spoil(blobId)
+          node.bodies.spoil(blobId)
           node.handle({ kind: 'body-lost', blobId })
         }
         return

@@ -32,6 +32,7 @@ import { AskedDriver } from './asked-driver.ts'
 import { askAsClient, type ClientEnv, type Told, type Wish } from './client-request.ts'
 import { fasterClock, fasterTimers } from './faster-env.ts'
 import type { SeededRandom } from './seeded-random.ts'
+import type { SimulatedBodies } from './simulated-bodies.ts'
 import { type DiskChange, type DiskImage, SimulatedDisk } from './simulated-disk.ts'
 import type { NodeName } from './simulated-network.ts'
 import type { SimulatedWire } from './simulated-peers.ts'
@@ -353,9 +354,8 @@ export class ChainNode {
     this.restored = false
   }
 
-  /** The disk changes the bytes of a body. */
-  spoil(blobId: BlobId): void {
-    this.#store.bodies.spoil(blobId)
+  get bodies(): SimulatedBodies {
+    return this.#store.bodies
   }
 
   pause(): void {

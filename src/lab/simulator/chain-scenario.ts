@@ -25,6 +25,7 @@ import { SLOW_SYNC_MS } from './chain-troubles.ts'
 import { ChainWorkload, TRASH_MS } from './chain-workload.ts'
 import { type World, worldOf } from './chain-world.ts'
 import { DiskCopies } from './disk-copies.ts'
+import { hasSound } from './expendables.ts'
 import { InvariantBroken } from './invariant-broken.ts'
 import { beliefsGoneWrong } from './last-beliefs.ts'
 import { lookupsGoneWrong } from './last-lookups.ts'
@@ -307,7 +308,7 @@ class ChainRun {
     const head = nodes.find(({ id }) => id === view.replicas[0])?.machine
     const isBodiless = (record: ChainRecord) => {
       const blobId = blobOf(record)?.blobId
-      return blobId !== undefined && !nodes.some(({ blobs }) => blobs.has(blobId))
+      return blobId !== undefined && !nodes.some(node => hasSound(node, blobId))
     }
     const paths = [...(head?.records.within(view) ?? [])].filter(isBodiless).map(({ path }) => path)
     return paths.filter(path => this.#invariants.isForced(path))

@@ -65,8 +65,8 @@ export class Expendables {
   #holdsLastBody(node: ChainNode): boolean {
     const others = this.#components.cluster.nodes.filter(other => other !== node && !other.restored)
     for (const [blobId, { stagedUntilMs }] of node.blobs) {
-      if (stagedUntilMs !== undefined) continue
-      const holders = others.filter(other => other.blobs.has(blobId))
+      if (stagedUntilMs !== undefined || !hasSound(node, blobId)) continue
+      const holders = others.filter(other => hasSound(other, blobId))
       if (holders.length === 0) return true
       const records = [node, ...others].flatMap(each => naming(each, blobId))
       if (!records.every(({ path }) => this.#isAtHand(holders, path))) return true
@@ -92,7 +92,7 @@ export class Expendables {
   /** Whether the network can do without this copy of a body. */
   hasBody(node: ChainNode, blobId: BlobId): boolean {
     const holders = this.#components.cluster.nodes.filter(
-      other => other !== node && other.machine?.blobs.has(blobId),
+      other => other !== node && other.machine !== undefined && hasSound(other, blobId),
     )
     return holders.length > 0 && naming(node, blobId).every(({ path }) => this.#isAtHand(holders, path))
   }
@@ -116,6 +116,12 @@ export class Expendables {
     const keepers = [...replicas, ...(isComplete ? [] : sources.flatMap(source => source.replicas))]
     return holders.some(holder => keepers.includes(holder.id))
   }
+}
+
+/** Whether a node has a body that is not damaged: it may not have noticed that, or have forgotten it in a crash. */
+export function hasSound({ blobs, bodies }: ChainNode, blobId: BlobId): boolean {
+  const kept = blobs.get(blobId)
+  return kept !== undefined && bodies.isSound(kept.blob)
 }
 
 function naming(node: ChainNode, blobId: BlobId): ChainRecord[] {

@@ -3,8 +3,10 @@
  * those that no batch keeps are gone at the next start.
  */
 import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { StoreError } from '../../errors.ts'
+import type { BlobRef } from '../../replication/chain/messages.ts'
 import { BodyDigest } from '../../storage/body-digest.ts'
 import type { BlobId, Body } from '../../storage/record.ts'
 import type { GrowingBody, StageOptions } from '../../storage/storage.ts'
@@ -65,6 +67,12 @@ export class SimulatedBodies {
     const at = spoilt.length >> 1
     spoilt[at] = (spoilt[at] as number) ^ 0xff
     return this.#disk.spoil(BLOB + blobId, spoilt)
+  }
+
+  /** False for a body whose bytes have changed. */
+  isSound({ blobId, sha256 }: BlobRef): boolean {
+    const bytes = this.bytes(blobId)
+    return bytes === undefined || createHash('sha256').update(bytes).digest('hex') === sha256
   }
 
   /** @throws StoreError FILE_NOT_FOUND. */

@@ -5,6 +5,7 @@
  * Bodies are immutable and named by their blob id, so a transfer can be repeated or left out without harm: the receiver
  * checks the SHA-256 that the sender names.
  */
+import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
@@ -103,17 +104,23 @@ export class BodyCarrier {
     this.#ahead.leaveWays(blobId, isWanted)
   }
 
-  /** Brings the body of a message to its receiver, then sends the message. */
+  /**
+   * Brings the body of a message to its receiver, then sends the message. Whoever has asked for a body of which no good copy is at hand
+   * is told so: it may go on without it, and would ask for ever (docs/decisions/0452).
+   */
   carry(to: NodeId, message: BodyMessage): void {
     void this.push(to, message.blob).then(
       () => this.#components.send(to, message),
       error => {
-        const { env, nowhere, undelivered } = this.#components
+        const { env, send, nowhere, undelivered } = this.#components
         env.log.debug(
           { op: 'body.push', peer: to, blobId: message.blob.blobId, err: error },
           'body not delivered',
         )
-        if (errorCode(error) === 'FILE_NOT_FOUND') nowhere(message)
+        const code = errorCode(error)
+        const isLacked = code === 'FILE_NOT_FOUND' || code === 'CORRUPT'
+        if (message.kind === 'blob' && isLacked) send(to, { kind: 'blob-missing', blob: message.blob })
+        else if (code === 'FILE_NOT_FOUND') nowhere(message)
         else undelivered(to)
       },
     )
@@ -121,6 +128,7 @@ export class BodyCarrier {
 
   /**
    * Resolves when the node has the body. One transfer of a body to a node at a time.
+   * @throws StoreError FILE_NOT_FOUND when nobody has it, CORRUPT when the copy here is damaged and no other came, UNAVAILABLE.
    * @param from a path whose replicas have it, in case that this node has not.
    */
   push(to: NodeId, blob: BlobRef, from?: PathName): Promise<void> {
@@ -234,11 +242,33 @@ export class BodyCarrier {
     await this.#ahead.ended(to, blob.blobId)
     if (await peers.hasBody(to, blob.blobId)) return
     const push = (bytes: Readable) => peers.pushBody(to, blob, bytes)
-    if (await store.hasBlob(blob.blobId)) return lending(await store.openBlob(blob.blobId, 0), push)
-    await this.#fromHolders(from, async holder => {
-      if (holder === to) throw new StoreError('FILE_NOT_FOUND', 'It has just said that it has no such body.')
-      await lending(await peers.pullBody(holder, blob.blobId, 0), push)
-    })
+    const isHere = await store.hasBlob(blob.blobId)
+    if (isHere && (await this.#pushOwn(blob, push))) return
+    try {
+      await this.#fromHolders(from, async holder => {
+        if (holder === to)
+          throw new StoreError('FILE_NOT_FOUND', 'It has just said that it has no such body.')
+        await lending(await peers.pullBody(holder, blob.blobId, 0), push)
+      })
+    } catch (error) {
+      if (!isHere || errorCode(error) !== 'UNAVAILABLE') throw error
+      throw new StoreError('CORRUPT', 'The copy of the body here is damaged.', { cause: error })
+    }
+  }
+
+  /** Sends the copy that is here; false when its receiver has refused it, and it is damaged. */
+  async #pushOwn({ blobId, sha256 }: BlobRef, push: (bytes: Readable) => Promise<void>): Promise<boolean> {
+    const { store } = this.#components
+    try {
+      await lending(await store.openBlob(blobId, 0), push)
+      return true
+    } catch (error) {
+      if (errorCode(error) !== 'CORRUPT') throw error
+      const hash = createHash('sha256')
+      for await (const chunk of await store.openBlob(blobId, 0)) hash.update(chunk)
+      if (hash.digest('hex') !== sha256) return false
+      throw new StoreError('UNAVAILABLE', 'A body was damaged on its way.', { cause: error })
+    }
   }
 
   /** Tries one holder after the other. */

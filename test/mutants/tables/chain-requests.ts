@@ -686,6 +686,14 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     loss: 'a node joins a view before it has the bodies',
   },
   {
+    id: 'damaged-copy-offered-for-ever',
+    file: 'src/replication/chain/body-carrier.ts',
+    find: "if (message.kind === 'blob' && isLacked) send(",
+    replace: "if (message.kind === 'blob' && !isLacked) send(",
+    loss: 'one damaged copy keeps a range from getting its replicas',
+    tests: ['test/replication/chain/body-carrier.test.ts'],
+  },
+  {
     id: 'precopied-waits-for-lost-bodies',
     file: 'src/replication/chain/bodies.ts',
     find: 'if (m.references.has(blobId) && !m.blobs.has(blobId)) m.lacked.lacks(from, blobId)',

@@ -158,6 +158,45 @@ t.test('a body with another hash than announced is refused, and does not stay', 
   t.ok(again.readableEnded || again.destroyed)
 })
 
+t.test('whoever asks for a body of which only a damaged copy is here is told that it is lacked', async t => {
+  const { carrier, store, pushes, sent, lost } = network(['a', 'b', 'c'])
+  const wanted: Message & { kind: 'blob' } = { kind: 'blob', blob }
+  const [first = 0, ...rest] = bytes
+  const damaged = Buffer.from([first ^ 1, ...rest])
+  await store('a').receive(blob.blobId, chunksOf(damaged), { sizeMax })
+
+  const carried = async (message: typeof wanted | typeof stage) => {
+    carrier('a').carry(node('b'), message)
+    await until(() => sent.length > 0)
+    return sent.splice(0)
+  }
+  t.same(await carried(wanted), [[node('b'), 'blob-missing']], 'nobody else has it')
+  t.same(await carried(stage), [[node('a'), 'stage nowhere']])
+  t.notOk(await store('b').hasBlob(blob.blobId))
+  t.ok(await store('a').hasBlob(blob.blobId), 'most of its blocks may be good')
+
+  lost.add(node('c'))
+  t.same(await carried(wanted), [[node('b'), 'blob-missing']], 'another node that may have it is not reached')
+  t.same(await carried(stage), [[node('a'), 'undelivered to b']], 'a write waits for that one')
+
+  lost.clear()
+  await store('c').receive(blob.blobId, chunksOf(bytes), { sizeMax })
+  pushes.splice(0)
+  t.same(await carried(wanted), [[node('b'), 'blob']], 'the other one has a good copy')
+  t.same(pushes, ['a>b', 'a>b'])
+  t.ok((await buffer(await store('b').openBlob(blob.blobId, 0))).equals(bytes))
+})
+
+t.test('a good copy that was damaged on its way is sent again', async t => {
+  const { carrier, store, sent } = network(['a', 'b'])
+  await store('a').receive(blob.blobId, chunksOf(bytes), { sizeMax })
+  const receive = store('b').receive.bind(store('b'))
+  store('b').receive = (id, _body, options) => receive(id, chunksOf(bytes.subarray(1)), options)
+  carrier('a').carry(node('b'), { kind: 'blob', blob })
+  await until(() => sent.length > 0)
+  t.same(sent, [[node('a'), 'undelivered to b']])
+})
+
 t.test('what no view took is dropped after a while, what one did stays', async t => {
   const { env, carrier, store, kept } = network(['a'])
   const second = { ...blob, blobId: 'c'.repeat(32) as BlobId }
