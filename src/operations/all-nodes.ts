@@ -33,20 +33,18 @@ import type { NodeId, View } from '../views/view.ts'
 import type { AskedNode, Asking } from './asking.ts'
 import { Copies, type CopiesComponents, type Learnt } from './copies.ts'
 import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
+import type { ListedParts } from './network-list.ts'
 import { isFreeOf, mergeRanges, type OverlayRange, ownRanges } from './overlay.ts'
 import { arcsHere } from './own-part.ts'
 import { proveReady } from './readiness.ts'
 import type { Recoveries } from './recoveries.ts'
 import { carryOut, planRecovery, type RecoveryComponents, type RecoveryPlan } from './recovery.ts'
-import { RingWalk } from './ring-walk.ts'
+import { gapsOf, RingWalk } from './ring-walk.ts'
 
 /** One question to a node that was named for a resuming one, and the pauses between two rounds of them, ms. */
 const MEET_TIMEOUT_MS = 2_000
 const MEET_PAUSE_MS = 200
 const MEET_PAUSE_MS_MAX = 5_000
-
-/** Between two words of an answer that comes piece by piece, ms: a check says one each second. */
-const WORD_TIMEOUT_MS = 60_000
 
 /** Until a node that comes back has heard what was recovered, ms: it starts that much later when others are silent. */
 const RECOVERIES_TIMEOUT_MS = 1_000
@@ -69,7 +67,6 @@ export interface AllNodesComponents {
   readonly call: (to: Address, call: PeerCall, options: CallOptions) => Promise<PeerAnswer>
   /** The same with patience for those alone that are there. */
   readonly asking: Asking
-  readonly stream: (to: Address, call: PeerStream, options: CallOptions) => AsyncIterable<unknown>
   /** What this node answers itself. */
   readonly own: OwnAnswers
   /** Finds the view of a position. @throws StoreError UNAVAILABLE. */
@@ -165,14 +162,23 @@ export class AllNodes {
   }
 
   /** The parts of a list, and who gave none; whether one is missed shows when the ranges do not cover the ring. */
-  async list(ask: ListAsk): Promise<{ parts: ListAnswer[]; silent: readonly AskedNode[] }> {
-    const here = arcsHere(this.#components.driver.known)
+  async list(ask: ListAsk): Promise<ListedParts> {
+    const { asking, driver } = this.#components
+    const { known } = driver
+    const here = arcsHere(known)
     const { answers, silent } = await this.#walk.ask<ListAnswer>(
       { kind: 'list', ...ask },
       here,
       ({ arcs }) => arcs,
     )
-    return { parts: answers.map(([, answer]) => answer), silent }
+    const parts = answers.map(([, answer]) => answer)
+    // Nobody takes the place of a node that is there.
+    const isHanging = (gap: Identifier) => {
+      const first = known.covering(gap)?.replicas.find(node => node === known.self || known.isAlive(node))
+      return first !== undefined && asking.hangs(first, 'list')
+    }
+    const gaps = gapsOf([...here, ...parts.flatMap(({ arcs }) => arcs)])
+    return { parts, silent, isInVain: gaps.some(isHanging) }
   }
 
   /** The ring as all nodes that can be reached see it, and what each of them says of itself. */
@@ -192,7 +198,7 @@ export class AllNodes {
    * @throws StoreError OVERLOADED.
    */
   async *verify(): AsyncGenerator<NetworkCheckWord> {
-    const { env, members, network, signal } = this.#components
+    const { env, members, network, asking, signal } = this.#components
     if (this.#verifying)
       throw new StoreError('OVERLOADED', 'A check is under way at this node.', { retryAfterSeconds: 10 })
     this.#verifying = true
@@ -203,6 +209,7 @@ export class AllNodes {
         members: () => [...new Set([...members.alive(), ...met].map(({ nodeId }) => nodeId))],
         nameOf: node => members.addressOf(node) ?? node,
         ask: (node, call) => this.ask(node, call),
+        hangs: node => asking.hangs(node, 'ranges'),
         stream: (node, call) => this.#stream(node, call),
         copies: network.now.replicas,
         signal,
@@ -288,10 +295,9 @@ export class AllNodes {
   }
 
   #stream(node: NodeId, asked: PeerStream): AsyncIterable<CheckWord> {
-    const { own, stream, signal, driver } = this.#components
+    const { own, asking, driver } = this.#components
     if (node === driver.known.self) return own.stream(asked)
-    const options = { timeoutMs: WORD_TIMEOUT_MS, signal, node }
-    return stream(this.#addressOf(node), asked, options) as AsyncIterable<CheckWord>
+    return asking.stream({ nodeId: node, address: this.#addressOf(node) }, asked) as AsyncIterable<CheckWord>
   }
 
   #addressOf(node: NodeId): Address {

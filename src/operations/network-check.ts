@@ -34,6 +34,8 @@ export interface NetworkCheckComponents {
   readonly nameOf: (node: NodeId) => string
   /** @throws StoreError. Asks this node itself without a message. */
   readonly ask: (node: NodeId, call: PeerCall) => Promise<PeerAnswer>
+  /** Whether a node is there, and leaves questions without an answer: nobody takes its place. */
+  readonly hangs: (node: NodeId) => boolean
   readonly stream: (node: NodeId, call: PeerStream) => AsyncIterable<CheckWord>
   readonly copies: number
   readonly signal: AbortSignal
@@ -112,7 +114,7 @@ export class NetworkCheck {
     let missing = await this.#remind(picture)
     let stoodSinceMs = env.clock.monotonicMs()
     let remindedMs = stoodSinceMs
-    for (let last = ''; left.some(([, { kind }]) => kind === 'repairable'); ) {
+    for (let last = ''; left.some(one => this.#comesRight(one, picture)); ) {
       await env.timers.sleep(LOOK_MS, signal)
       picture = await this.#look()
       left = this.#faults(picture)
@@ -268,6 +270,16 @@ export class NetworkCheck {
       const fault = faultOf(range, { present, silent }, copies)
       return fault === undefined ? [] : [[range, fault] as const]
     })
+  }
+
+  /** Whether it is worth waiting for a range: of one that only lacks nodes that hang nothing is repaired. */
+  #comesRight([range, { kind }]: readonly [OverlayRange, Fault], { present, silent }: Attendance): boolean {
+    const { copies, hangs } = this.#components
+    const hanging = [...silent].filter(hangs)
+    if (kind !== 'repairable' || hanging.length === 0) return kind === 'repairable'
+    const silentOnes = new Set([...silent].filter(node => !hanging.includes(node)))
+    const picture = { present: new Set([...present, ...hanging]), silent: silentOnes }
+    return faultOf(range, picture, copies)?.kind === 'repairable'
   }
 
   #silence(node: NodeId, error: unknown): NetworkCheckWord {

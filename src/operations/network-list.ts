@@ -19,9 +19,19 @@ import type { AskedNode } from './asking.ts'
  */
 const PATIENCE_MS = 8_000
 
+/** The same when a node hangs that would have to answer, ms: nobody takes its place, and it may answer the next question. */
+const PATIENCE_IN_VAIN_MS = 500
+
 /** Before the second try, ms; it doubles up to the second. */
 const RETRY_MS = 100
 const RETRY_MS_MAX = 800
+
+export interface ListedParts {
+  readonly parts: readonly ListAnswer[]
+  readonly silent: readonly AskedNode[]
+  /** Whether a range is missing whose head is there and does not answer. */
+  readonly isInVain: boolean
+}
 
 export interface NetworkListComponents {
   readonly env: Env
@@ -29,9 +39,7 @@ export interface NetworkListComponents {
   readonly signal: AbortSignal
   readonly own: (ask: ListAsk) => Promise<ListAnswer>
   /** The parts of all other live nodes; one that does not answer has none. */
-  readonly askOthers: (
-    ask: ListAsk,
-  ) => Promise<{ readonly parts: readonly ListAnswer[]; readonly silent: readonly AskedNode[] }>
+  readonly askOthers: (ask: ListAsk) => Promise<ListedParts>
   /** Resolves to the nodes without which some range can't be served; at once to none when all can be. */
   readonly whenLost: () => Promise<readonly Address[]>
 }
@@ -63,12 +71,12 @@ export class NetworkList {
       // Nobody need be asked for a list that can't be whole: the votes about the other ranges would take their time.
       const lost = await whenLost()
       if (lost.length > 0) throw naming(incomplete(), lost)
-      const { parts, silent } = await askOthers(ask)
+      const { parts, silent, isInVain } = await askOthers(ask)
       try {
         // Whether a part is missed shows when the ranges do not cover the ring.
         return mergeParts([await own(ask), ...parts], ask)
       } catch (error) {
-        if (env.clock.monotonicMs() - sinceMs >= PATIENCE_MS)
+        if (env.clock.monotonicMs() - sinceMs >= (isInVain ? PATIENCE_IN_VAIN_MS : PATIENCE_MS))
           throw naming(
             error,
             silent.map(({ address }) => address),

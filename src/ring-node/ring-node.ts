@@ -133,7 +133,9 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const askRecord = (node: NodeId, path: PathName) => this.allNodes.record(node, path)
     const rangeCheck = rangeCheckOf({ ...checking, askRecord })
     this.#answers = new Answers({ ...answering, ...ways, rangeCheck }, init)
-    this.#asking = new Asking({ ...calling, driver, send: (to, message) => this.#sendNow(to, message) })
+    const sending = { send: (to: NodeId, message: Message) => this.#sendNow(to, message) }
+    const stream = this.#peers.stream.bind(this.#peers)
+    this.#asking = new Asking({ ...calling, ...sending, stream, driver })
     this.allNodes = this.#makeAllNodes({ ...calling, vitals: init.vitals })
   }
 
@@ -320,7 +322,6 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       ...parts,
       driver: this.driver,
       asking: this.#asking,
-      stream: (to, call, options) => this.#peers.stream(to, call, options),
       own: this.#answers,
       lookup: key => this.lookup(key),
       learnNeighbours: () => this.#kelips?.learnNeighbours(),

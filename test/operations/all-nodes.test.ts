@@ -159,9 +159,14 @@ t.test('a node that leaves tells it again as long as the others need it', async 
   let nowMs = 0
   const env = {
     ...real,
-    // Each look at the clock is a second later than the one before.
-    clock: { ...real.clock, monotonicMs: () => (nowMs += 1_000) },
-    timers: { ...real.timers, sleep: async () => undefined },
+    clock: { ...real.clock, monotonicMs: () => nowMs },
+    timers: {
+      ...real.timers,
+      // Each pause takes a second.
+      sleep: async () => {
+        nowMs += 1_000
+      },
+    },
   }
   const range = { lo: '0'.repeat(40), hi: '0'.repeat(40), epoch: 1, id: '1-b', acceptors: ['b'] }
   let told = 0

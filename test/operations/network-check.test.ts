@@ -18,6 +18,8 @@ const WELL = { damaged: 0, underReplicated: 0, healed: 0, unhealed: 0 }
 interface World {
   /** Nodes that answer. */
   present: string
+  /** Nodes that do not answer, and are there. */
+  hanging: string
   replicas: string
   epoch: number
   /** What a check of a range at a node tells before its end. */
@@ -35,6 +37,7 @@ async function run(names: string, change: Partial<World> = {}) {
   const env = manualEnv()
   const world: World = {
     present: names,
+    hanging: '',
     replicas: names,
     epoch: 1,
     copies: {},
@@ -70,6 +73,7 @@ async function run(names: string, change: Partial<World> = {}) {
       }
       return { ranges: ARCS.map(word) }
     },
+    hangs: node => world.hanging.includes(node),
     async *stream(node) {
       assertPresent(node)
       const outdated = world.outdated[node]
@@ -86,9 +90,10 @@ async function run(names: string, change: Partial<World> = {}) {
     done = true
   })()
   // Far enough for ranges that stand still to be given up.
-  for (let turns = 0; !done && turns < 2_000; turns++) await env.advance(500)
+  let turns = 0
+  for (; !done && turns < 2_000; turns++) await env.advance(500)
   await reading
-  return { words, last: words.at(-1), world }
+  return { words, last: words.at(-1), world, tookMs: turns * 500 }
 }
 
 t.test('a network in which all is well', async t => {
@@ -103,6 +108,14 @@ t.test('copies that were damaged are named with their nodes', async t => {
   })
   t.equal(words.filter(word => 'path' in word && word.node === 'b:1' && word.healed).length, 2)
   t.match(last, { damaged: 4, healed: 2, unhealed: 2 })
+})
+
+t.test('nobody waits for a repair of the ranges of a node that hangs, which is named', async t => {
+  const { words, last, tookMs } = await run('abcd', { present: 'abd', hanging: 'c', replicas: 'abc' })
+  t.match(words[0], { node: 'c:1', code: 'UNAVAILABLE' })
+  t.equal(words.filter(word => 'range' in word && !word.healed).length, 2)
+  t.match(last, { ranges: 2, underReplicated: 2, healed: 0, unhealed: 2, done: true })
+  t.ok(tookMs <= 1_000, `${tookMs} ms`)
 })
 
 t.test('a silent node is named, and its ranges are seen to until the others have them', async t => {

@@ -141,7 +141,11 @@ t.test('levels come from all heads, and from nodes that know no levels, once and
           env: manualEnv(),
           signal: new AbortController().signal,
           own: async ask => part(0, ask),
-          askOthers: async ask => ({ parts: [1, 2, 3].map(owner => part(owner, ask)), silent: [] }),
+          askOthers: async ask => ({
+            parts: [1, 2, 3].map(owner => part(owner, ask)),
+            silent: [],
+            isInVain: false,
+          }),
           whenLost: async () => [],
         })
         const source = listSource(files.map(({ path }) => path))
@@ -174,7 +178,7 @@ t.test('a level of many folders takes pages, not a question for each folder', as
     own: async ask => levelsOf(files, [near as ListedArc], ask),
     askOthers: async ask => {
       asked++
-      return { parts: [levelsOf(files, [far as ListedArc], ask)], silent: [] }
+      return { parts: [levelsOf(files, [far as ListedArc], ask)], silent: [], isInVain: false }
     },
     whenLost: async () => [],
   })
@@ -209,7 +213,7 @@ t.test('a path is listed once, whoever lists it twice', async () => {
 })
 
 /** A list of a network in which this node has one half of the ring, and the other one is answered for now and then. */
-function listOf(answers: () => 'whole' | 'half', missing: string[] = []) {
+function listOf(answers: () => 'whole' | 'half', missing: string[] = [], isInVain = false) {
   const env = manualEnv()
   const [near, far] = arcsBetween(['0'.repeat(40), '8'.repeat(40)] as Identifier[])
   const part = (arcs: unknown[]) => ({ lines: [], upTo: undefined, arcs }) as ListAnswer
@@ -219,7 +223,9 @@ function listOf(answers: () => 'whole' | 'half', missing: string[] = []) {
     signal: new AbortController().signal,
     own: async () => part([near]),
     askOthers: async () =>
-      answers() === 'whole' ? { parts: [part([far])], silent: [] } : { parts: [], silent },
+      answers() === 'whole'
+        ? { parts: [part([far])], silent: [], isInVain: false }
+        : { parts: [], silent, isInVain },
     whenLost: async () => missing as Address[],
   })
   return { env, list }
@@ -246,4 +252,12 @@ t.test('a list that stays incomplete is refused, and names who is missing', asyn
     missing: ['n3:1'],
   })
   await atOnce
+})
+
+t.test('a list that waits in vain for a node that hangs is refused soon', async t => {
+  const { env, list } = listOf(() => 'half', [], true)
+  const refused = t.rejects(list.list({ prefix: '', limit: 10 }), { code: 'UNAVAILABLE', missing: ['n2:1'] })
+  await env.advance(2_000)
+  await refused
+  t.equal(env.waiting, 0)
 })

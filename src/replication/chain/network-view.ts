@@ -33,6 +33,8 @@ export interface NetworkView {
   /** Nodes that count as dead, because they do not answer. */
   suspects(): readonly NodeId[]
   isSuspect(node: NodeId): boolean
+  /** Whether it has just left unanswered whether it is there. */
+  isInDoubt(node: NodeId): boolean
   /** Neither a suspect nor gone for good. A belief, which may be wrong. */
   isAlive(node: NodeId): boolean
   /** The newest start known of each node, this one's own last. */
@@ -72,6 +74,7 @@ export function networkViewOf(machine: () => Readonly<Sparing>): NetworkView {
     isSuperseded: state => isSuperseded(machine(), state),
     suspects: () => [...machine().suspects],
     isSuspect: node => machine().suspects.has(node),
+    isInDoubt: node => machine().silences.has(node),
     isAlive: node => isAlive(machine(), node),
     starts: () => [...machine().peers, [machine().self, machine().boot]],
     sharersOf: node => sharersOf(machine(), node),
