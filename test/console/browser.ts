@@ -52,3 +52,14 @@ export async function withBrowser(t: { teardown(end: () => unknown): unknown }):
   t.teardown(() => browser.close())
   return browser
 }
+
+/** Drops files and folders from the disk onto the page, as a hand with a mouse does: the browser reads the folders itself. */
+export async function dropFromDisk(page: Page, paths: readonly string[]): Promise<void> {
+  const { width, height } = page.viewportSize() ?? { width: 800, height: 600 }
+  const session = await page.context().newCDPSession(page)
+  // The mask of what the source allows: to copy.
+  const data = { items: [], files: [...paths], dragOperationsMask: 1 }
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, x: width / 2, y: height / 2, data })
+  await session.detach()
+}

@@ -3,11 +3,11 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { runningNetwork, runningNode } from '../running-node.ts'
-import { noBrowser, openConsole, withBrowser } from './browser.ts'
+import { dropFromDisk, noBrowser, openConsole, withBrowser } from './browser.ts'
 
 const TOKEN = 'w'.repeat(24)
 const READ_TOKEN = 'r'.repeat(24)
@@ -51,6 +51,46 @@ t.test('a token opens the console, a wrong one shows nothing', { skip: noBrowser
     )
   t.equal(await reader.page.getByRole('button', { name: 'Download' }).count(), 1)
 })
+
+t.test(
+  'a folder that is dropped from the disk goes in with all that is in it',
+  { skip: noBrowser },
+  async t => {
+    const { url } = await runningNode(t, { token: TOKEN })
+    const disk = t.testdir({})
+    const paths: string[] = []
+    for (let i = 0; i < 50; i++) paths.push(`holiday/${['', 'a/', 'a/deep/', 'b c/', 'ü/'][i % 5]}${i}.txt`)
+    // More in one folder than a browser tells at once.
+    for (let i = 0; i < 120; i++) paths.push(`holiday/many/${i}.txt`)
+    for (const path of paths) {
+      mkdirSync(dirname(join(disk, path)), { recursive: true })
+      writeFileSync(join(disk, path), `bytes of ${path}`)
+    }
+    mkdirSync(join(disk, 'holiday/empty'))
+    writeFileSync(join(disk, 'beside.txt'), 'beside')
+    const browser = await withBrowser(t)
+    const { page, misdeeds } = await openConsole(browser, url, { token: TOKEN, hash: '#/files/in/' })
+    await page.getByText('Nothing is here yet').waitFor()
+    await dropFromDisk(page, [join(disk, 'holiday'), join(disk, 'beside.txt')])
+    await page.getByText('171 uploads finished').waitFor()
+    await row(page, 'holiday').waitFor()
+    await row(page, 'beside.txt').waitFor()
+    const listed = (await (await fetch(`${url}/list/in/?limit=1000`, { headers: WRITE })).json()) as {
+      files: { path: string }[]
+    }
+    t.same(
+      listed.files.map(({ path }) => path),
+      ['beside.txt', ...paths]
+        .map(path => `in/${path}`)
+        .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+    )
+    for (const path of [paths[2], paths[4], paths[169]] as string[]) {
+      const target = `${url}/get/in/${path.split('/').map(encodeURIComponent).join('/')}`
+      t.equal(await (await fetch(target, { headers: WRITE })).text(), `bytes of ${path}`)
+    }
+    t.same(misdeeds, [])
+  },
+)
 
 t.test(
   'files and folders go in, are looked at, renamed, shared and deleted',
