@@ -1,5 +1,5 @@
 /**
- * Owns an Env whose clocks stand still until the test moves them, and whose timers fire then.
+ * An Env whose clocks stand still until the test moves them, and whose timers fire then.
  */
 import { type Env, realEnv } from '../src/env.ts'
 

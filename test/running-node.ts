@@ -1,5 +1,5 @@
 /**
- * Owns a node that runs inside the test's own process, on a free port, and ends with the test.
+ * A node that runs inside the test's own process, on a free port, and ends with the test.
  */
 
 import { setTimeout as delay } from 'node:timers/promises'

@@ -38,7 +38,7 @@ const WHAT: Readonly<Record<ModelExperiment | 'models', readonly [description: s
     'a file with a key in each line instead of drawn ones',
   ],
   consistency: [
-    'Inserts and queries of the same few keys: besides, how many queries do not see what was inserted before them.',
+    'Inserts and queries of the same few keys, and how many queries do not see what was inserted before them.',
     'a file of lines insert, KEY, VALUE and query, KEY instead of drawn ones',
   ],
   models: ['All three experiments, insert, query and consistency, in the same networks.'],
@@ -150,7 +150,7 @@ async function textOf(file: string): Promise<string> {
   try {
     if ((await stat(file)).size <= INPUT_BYTES_MAX) return await readFile(file, 'utf8')
   } catch (error) {
-    throw usageError(`${file} can not be read: ${(error as Error).message}`)
+    throw usageError(`${file} cannot be read: ${(error as Error).message}`)
   }
   throw usageError(`${file} is larger than ${INPUT_BYTES_MAX} bytes.`)
 }

@@ -14,7 +14,7 @@ interface GossipOptions extends ConnectionOptions {
 export function addGossipCommand(program: Command, session: Session): void {
   const gossip = program
     .command('gossip')
-    .summary('spread small pairs that go with their time')
+    .summary('spread small pairs that expire')
     .description(
       'Pairs that nodes tell each other in rounds, where they were started with --gossip: hints, which no disk keeps. The node that is ' +
         'asked has a pair at once, and the others after some rounds.',

@@ -33,7 +33,7 @@ export async function buildProgram(
   modules: readonly CommandModule[] = COMMAND_MODULES,
 ): Promise<Command> {
   const program = new Command('altered-chord')
-    .description('A file store for machines you have, without a coordinator.')
+    .description('A file store for the machines you have, without a coordinator.')
     .version(VERSION)
     // A --version behind a command is that command's own.
     .enablePositionalOptions()
@@ -41,6 +41,10 @@ export async function buildProgram(
     .configureOutput({
       writeOut: text => session.stdout.write(text),
       writeErr: text => session.stderr.write(text),
+    })
+    .configureHelp({
+      commandDescription: command => flowing(command.description()),
+      subcommandDescription: command => flowing(command.summary() || command.description()),
     })
     .showHelpAfterError('(--help says more)')
     .addHelpText(
@@ -57,6 +61,11 @@ A node of your own with HTTPS and a private authority: set NODE_EXTRA_CA_CERTS t
     )
   for (const { load } of modules) (await load())(program, session, runCli)
   return program
+}
+
+/** A text whose lines are as long as the source wants them: only a line that ends a sentence ends a paragraph of the help. */
+function flowing(text: string): string {
+  return text.replace(/(?<![.:])\n(?!\n)/g, ' ')
 }
 
 /** Runs the program in this process and ends it: what bin/altered-chord.js and start.js call. */

@@ -30,9 +30,9 @@ export function addPutCommand(program: Command, session: Session): void {
       'Stores files. A file that is there already is not replaced unless you say --overwrite.\n' +
         'One source goes to PATH itself, unless PATH ends with "/"; several go below PATH under their own names.\n' +
         'With -r, what the store has already is not sent again, so that the same command once more sends what is new,\n' +
-        'and after an interruption what is missing. A file that has changed since is named and not replaced, since there is no\n' +
-        'way back: a backup that is run again and again is put -r --overwrite. Modes, modification times and symbolic links\n' +
-        'are kept as metadata.',
+        'and after an interruption what is missing. A file that has changed since is named and not replaced; a backup that\n' +
+        'is run again and again is put -r --overwrite. What was replaced stays in the trash for a while.\n' +
+        'Modes, modification times and symbolic links are kept as metadata.',
     )
     .usage('[options] SOURCE... PATH')
     .argument(

@@ -16,7 +16,7 @@ export function addRecoverCommand(program: Command, session: Session): void {
     .command('recover')
     .summary('give up nodes that are gone for good')
     .description(
-      'Says which parts of the ring can not come back by themselves, because most of the nodes that decide there, or all that\n' +
+      'Says which parts of the ring cannot come back by themselves, because most of the nodes that decide there, or all that\n' +
         'keep it, do not answer; and what would be left of them. With --force one survivor of each goes on alone, and the\n' +
         'network repairs itself from there. What only the silent nodes had is gone then, also when they come back. Make\n' +
         'sure that they are not merely cut off: both sides would go on, and the writes of theirs would be lost.',

@@ -150,7 +150,7 @@ function makeComponents(
     slots,
     nodes: () => nodesOf(ring),
     routing: () => routingOf(ring),
-    diskRefuses: () => ring.driver.fault !== undefined,
+    diskRefuses: () => ring.refusedBodies.diskRefuses,
     beliefs: () => ring.gossip?.changes,
     answered: facts.answered,
     copied: () => ring.driver.kept.copied(),

@@ -1,5 +1,5 @@
 /**
- * Owns what this node says of itself to whoever looks at the network.
+ * What this node says of itself to whoever looks at the network.
  */
 import { statfs } from 'node:fs/promises'
 import type { Vitals } from '../calls/vitals.ts'

@@ -46,6 +46,7 @@ import { Answers } from './answers.ts'
 import { Detours } from './detours.ts'
 import { type EventualParts, eventualPartsOf, storeOfViews } from './eventual-wiring.ts'
 import { type KelipsUpkeep, routingOf, upkeepOf } from './kelips-upkeep.ts'
+import { RefusedBodies } from './refused-bodies.ts'
 import { rangeCheckOf, replicationOf } from './replication-of.ts'
 import { lookupInTime, ringLookups } from './ring-lookups.ts'
 import { type RingNodeComponents, type RingNodeInit, settingsOf } from './ring-node-parts.ts'
@@ -55,6 +56,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
   readonly members: Members
   readonly driver: ChainDriver
   readonly replication: Replication
+  readonly refusedBodies: RefusedBodies
   /** Undefined where files are kept by chains. */
   readonly eventual: EventualParts | undefined
   readonly credentials: Credentials
@@ -110,6 +112,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     )
     this.members = this.#makeMembers(init)
     const { driver, members } = this
+    this.refusedBodies = new RefusedBodies({ env, driver }, () => members.others())
     const late = { asking: () => this.#asking, carrier: () => this.#carrier }
     this.eventual = eventualPartsOf({ env, storage, network: this.#network, driver, members, ...late })
     this.#carrier = this.#makeCarrier()
@@ -340,18 +343,11 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         eventual: this.eventual,
         addressOf: node => this.members.addressOf(node),
         lookup: async path => (await this.lookup(identifierOfPath(path))).chain.map(({ address }) => address),
-        refused: error => this.#bodyRefused(error),
+        refused: error => this.refusedBodies.note(error),
         askOthers: ask => this.allNodes.list(ask),
       },
       { signal: this.#closing.signal },
     )
-  }
-
-  /** A node that is alone does what it can. Where all disks fill up, reads may not stop for a body that others have sent. */
-  #bodyRefused(error: unknown, isOfOthers = false): void {
-    const others = this.members.others()
-    const there = others.filter(({ nodeId }) => this.driver.known.isAlive(nodeId)).length
-    if (others.length > 0) this.driver.bodyRefused(error, isOfOthers ? there : 0)
   }
 
   #makeMembers(init: RingNodeInit): Members {
@@ -386,7 +382,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         if (message.kind === 'stage') driver.dispatch({ kind: 'body-nowhere', tag: message.tag })
       },
       isKept: blobId => this.eventual?.node.replica.table.hasBody(blobId) ?? driver.kept.hasBody(blobId),
-      refused: error => this.#bodyRefused(error, true),
+      refused: error => this.refusedBodies.note(error, true),
       holders: path => this.eventual?.holdersOf(path) ?? holdersOf(driver.known, path),
     })
   }

@@ -35,14 +35,15 @@ const EXHAUSTED = new Set<unknown>(['EMFILE', 'ENFILE'])
 
 /**
  * The error to throw for one that a write met: DISK_FULL or UNAVAILABLE for what the disk says, the error itself when
- * it is not about the disk.
+ * it is not about the disk. Of what the system says, the name of a file here is left out: clients read this.
  */
 export function diskError(error: unknown, what: string): unknown {
   if (errorCode(error)) return error
   const code = (error as { code?: unknown } | null)?.code
   if (FULL.has(code)) return new StoreError('DISK_FULL', 'No space is left on the disk.', { cause: error })
   if (FAILING.has(code) || EXHAUSTED.has(code)) {
-    return new StoreError('UNAVAILABLE', `${what}: ${(error as Error).message}.`, { cause: error })
+    const [said] = (error as Error).message.split(', ', 1)
+    return new StoreError('UNAVAILABLE', `${what}: ${said}.`, { cause: error })
   }
   return error
 }

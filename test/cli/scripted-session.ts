@@ -1,5 +1,5 @@
 /**
- * Owns a session whose streams are memory: what a command prints can be read, what it reads can be given.
+ * A session whose streams are memory: what a command prints can be read, what it reads can be given.
  */
 import { PassThrough, Readable } from 'node:stream'
 import { EXIT_CODES, type Session } from '../../src/cli/session.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns a server that answers as a test says, request by request: the faults of a node that a real one does not show on
+ * A server that answers as a test says, request by request: the faults of a node that a real one does not show on
  * command.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'

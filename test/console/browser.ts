@@ -1,5 +1,5 @@
 /**
- * Owns the browser of the console's tests: Debian's Chromium, a fresh profile for each page, and a record of everything
+ * The browser of the console's tests: Debian's Chromium, a fresh profile for each page, and a record of everything
  * that a page should never do.
  */
 import { existsSync } from 'node:fs'

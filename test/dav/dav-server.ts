@@ -1,5 +1,5 @@
 /**
- * Owns what the tests of WebDAV have in common: a server, and requests of its methods.
+ * What the tests of WebDAV have in common: a server, and requests of its methods.
  */
 import { runServer, type ServerSettings } from '../http/running-server.ts'
 

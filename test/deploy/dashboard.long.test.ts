@@ -1,49 +1,36 @@
 /**
- * Puts each query of the dashboard to a real Prometheus that watches running nodes: it has to have an answer.
+ * Puts each query of the dashboard to a real Prometheus that watches running nodes: it has to have an answer. And reads the dashboard
+ * by the schema of Grafana.
  */
-import { execFileSync, spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { execFile, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
-import { freePort, repositoryRoot, waitFor } from '../e2e/harness.ts'
+import { repositoryRoot, waitFor } from '../e2e/harness.ts'
 import { runningNetwork } from '../running-node.ts'
+import { startPrometheus, whyNoPrometheus } from './prometheus.ts'
 
-const hasPrometheus = (() => {
-  try {
-    execFileSync('prometheus', ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-})()
+const run = promisify(execFile)
+const file = join(repositoryRoot, 'deploy/grafana-dashboard.json')
+
+/** Fetching the modules and compiling, ms. */
+const BUILD_TIMEOUT_MS = 300_000
+
+t.setTimeout(600_000)
 
 interface Panel {
   readonly title: string
   readonly targets?: readonly { readonly expr: string }[]
 }
 
-t.test('each panel shows something', { skip: !hasPrometheus && 'no prometheus' }, async t => {
+t.test('each panel shows something', { skip: whyNoPrometheus() }, async t => {
   const nodes = await runningNetwork(t, 3)
-  const folder = t.testdir({})
-  const targets = nodes.map(({ url }) => url.slice('http://'.length))
-  const job = { job_name: 'altered-chord', scrape_interval: '1s', static_configs: [{ targets }] }
-  // JSON is YAML.
-  writeFileSync(join(folder, 'prometheus.yaml'), JSON.stringify({ scrape_configs: [job] }))
-  const address = `127.0.0.1:${await freePort()}`
-  const flags = [
-    '--config.file=prometheus.yaml',
-    '--storage.tsdb.path=data',
-    `--web.listen-address=${address}`,
-  ]
-  const prometheus = spawn('prometheus', flags, { cwd: folder, stdio: 'ignore' })
-  const ended = new Promise(resolve => prometheus.once('exit', resolve))
-  t.teardown(async () => {
-    prometheus.kill('SIGTERM')
-    await ended
-  })
-
-  const file = readFileSync(join(repositoryRoot, 'deploy/grafana-dashboard.json'), 'utf8')
-  const { panels } = JSON.parse(file) as { panels: readonly Panel[] }
+  const prometheus = await startPrometheus(
+    t,
+    nodes.map(({ url }) => url),
+  )
+  const { panels } = JSON.parse(readFileSync(file, 'utf8')) as { panels: readonly Panel[] }
   let number = 0
   const work = async () => {
     for (const { url } of nodes) {
@@ -55,22 +42,35 @@ t.test('each panel shows something', { skip: !hasPrometheus && 'no prometheus' }
     for (const { expr } of queries) {
       // Grafana puts in a time of its own: four times what lies between two samples.
       const query = expr.replaceAll('$__rate_interval', '4s')
-      let last = ''
+      let values: number[] = []
       const hasAnswer = async () => {
         await work()
-        const asked = `http://${address}/api/v1/query?query=${encodeURIComponent(query)}`
-        last = await fetch(asked).then(
-          reply => reply.text(),
-          error => JSON.stringify({ status: 'error', error: String(error) }),
-        )
-        const { status, data } = JSON.parse(last) as { status: string; data?: { result: unknown[] } }
-        return status === 'success' && data !== undefined && data.result.length > 0
+        const data = await prometheus.ask(`query?query=${encodeURIComponent(query)}`)
+        const { result } = Object(data) as { result?: { value: [number, string] }[] }
+        values = (result ?? []).map(({ value }) => Number(value[1]))
+        return values.length > 0
       }
       await waitFor(hasAnswer, { what: `"${title}" has an answer`, timeoutMs: 60_000, pauseMs: 500 })
-      const values = [...last.matchAll(/"value":\[[^,]+,"([^"]+)"\]/g)].map(([, value]) => value)
-      t.ok(
-        values.some(value => Number.isFinite(Number(value))),
-        `${title}: ${query}`,
-      )
+      t.ok(values.some(Number.isFinite), `${title}: ${query}`)
     }
+})
+
+t.test('the dashboard is as the schema of Grafana has it', async t => {
+  const program = join(t.testdir({}), 'dashboard')
+  const cwd = join(import.meta.dirname, 'dashboard')
+  try {
+    await run('go', ['build', '-buildvcs=false', '-o', program, '.'], { cwd, timeout: BUILD_TIMEOUT_MS })
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message: string }
+    t.pass(code === 'ENOENT' ? 'there is no Go on this machine' : message, { skip: true })
+    return
+  }
+  const complaints = (input: string) => {
+    const { stderr, status } = spawnSync(program, { input, encoding: 'utf8' })
+    return status === 0 ? '' : stderr
+  }
+  const text = readFileSync(file, 'utf8')
+  t.equal(complaints(text), '')
+  t.match(complaints(text.replace('"showLegend"', '"legendShown"')), /unexpected field 'legendShown'/)
+  t.match(complaints(text.replace('"title": "altered-chord"', '"title": 1')), /title/)
 })

@@ -1,5 +1,5 @@
 /**
- * Owns a disk that is in trouble on demand, below one process: bad-disk.c, compiled here and preloaded there.
+ * A disk that is in trouble on demand, below one process: bad-disk.c, compiled here and preloaded there.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { rename, rm, writeFile } from 'node:fs/promises'

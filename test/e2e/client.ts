@@ -1,5 +1,5 @@
 /**
- * Owns how end-to-end tests talk HTTP to a node: undici for whole requests, a bare socket for those that no client
+ * How end-to-end tests talk HTTP to a node: undici for whole requests, a bare socket for those that no client
  * library would send.
  */
 import { createHash } from 'node:crypto'

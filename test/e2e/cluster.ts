@@ -1,5 +1,5 @@
 /**
- * Owns a network of real processes for tests: nodes on free ports with data directories of their own, that crash, pause,
+ * A network of real processes for tests: nodes on free ports with data directories of their own, that crash, pause,
  * lose their disk and come back, and the condition that every range is kept where it belongs.
  */
 import { cp, mkdtemp, rm } from 'node:fs/promises'

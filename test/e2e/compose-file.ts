@@ -1,5 +1,5 @@
 /**
- * Owns what docker-compose.yml and the Dockerfile say of the nodes: their names, their environment and the program that
+ * What docker-compose.yml and the Dockerfile say of the nodes: their names, their environment and the program that
  * runs in them, so that tests without a container engine start the very same thing.
  */
 import { readFileSync } from 'node:fs'

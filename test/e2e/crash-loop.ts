@@ -1,5 +1,5 @@
 /**
- * Owns the proof that an answered write survives kill -9: workers write small and large files to a real node, the node
+ * The proof that an answered write survives kill -9: workers write small and large files to a real node, the node
  * is killed in the middle of it, started again, and everything it then shows is compared with a model of what it
  * answered. Again and again on the same data directory.
  *

@@ -1,5 +1,5 @@
 /**
- * Owns a client of a run of faults: it asks any node, one thing after the other, and writes down what it asked and what it
+ * A client of a run of faults: it asks any node, one thing after the other, and writes down what it asked and what it
  * was told.
  */
 import { Readable } from 'node:stream'

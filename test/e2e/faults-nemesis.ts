@@ -1,5 +1,5 @@
 /**
- * Owns what is done to a network in a run of faults: a plan that follows from the seed alone, and the faults themselves.
+ * What is done to a network in a run of faults: a plan that follows from the seed alone, and the faults themselves.
  * One fault after the other, each healed before the next: never more is away at once than five nodes with k = 3 bear.
  */
 import { readFile } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 /**
- * Owns what clients of a run of faults write: a value is a name that says how many bytes it stands for, and the bytes
+ * What clients of a run of faults write: a value is a name that says how many bytes it stands for, and the bytes
  * follow from the name, so that nobody has to keep them to know whether they came back whole.
  */
 import { createHash } from 'node:crypto'

@@ -1,5 +1,5 @@
 /**
- * Owns a run of faults against real processes: clients that write down what they ask and what they are told, a nemesis
+ * A run of faults against real processes: clients that write down what they ask and what they are told, a nemesis
  * that crashes, pauses, cuts off and wipes nodes meanwhile, healing, and the verdict: every history linearizable, every
  * file the same at every node.
  */

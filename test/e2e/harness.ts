@@ -1,6 +1,6 @@
 /**
- * Owns real processes of this program for end-to-end tests and benchmarks: starts one on its own port and data
- * directory, waits for conditions, stops or kills it by its process id, and keeps what it printed.
+ * Real processes of this program for end-to-end tests and benchmarks: each is started on its own port and data
+ * directory, waited for, stopped or killed by its process id, and what it printed is kept.
  *
  * Every test gets processes that know nothing of the test runner: no loader, no coverage, no settings of the shell.
  */
@@ -46,6 +46,8 @@ export interface StartOptions {
   readonly program?: string
   /** The user as which it runs, by its number; only root may say so. */
   readonly user?: number
+  /** How many files it may have open. Linux only. */
+  readonly openFilesMax?: number
   /** PEM of the authority of its certificate, when its flags make it serve HTTPS. */
   readonly authority?: string
   /** Ends the wait for /ready, and with it the node. */
@@ -316,7 +318,7 @@ process.once('exit', () => {
 
 function launch(
   nodeArguments: readonly string[],
-  options: { readonly environment?: Readonly<Record<string, string>>; readonly user?: number },
+  options: Pick<StartOptions, 'environment' | 'user' | 'openFilesMax'>,
   cwd: string = repositoryRoot,
 ): {
   readonly child: ChildProcess
@@ -324,10 +326,13 @@ function launch(
   readonly streams: { readonly stdout: string[]; readonly stderr: string[] }
   output(): string
 } {
-  const { user } = options
+  const { user, openFilesMax } = options
   // Under another user what tap has every process load could not write what it writes.
-  const [program, ...first] =
-    user === undefined ? [process.execPath] : ['env', '-u', 'NODE_OPTIONS', process.execPath]
+  const [program, ...first] = [
+    ...(user === undefined ? [] : ['env', '-u', 'NODE_OPTIONS']),
+    ...(openFilesMax === undefined ? [] : ['prlimit', `--nofile=${openFilesMax}:${openFilesMax}`]),
+    process.execPath,
+  ]
   const child = spawn(program as string, [...first, ...nodeArguments], {
     cwd,
     env: cleanEnvironment(options.environment),

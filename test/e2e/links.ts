@@ -1,5 +1,5 @@
 /**
- * Owns the links between the nodes of a test network, so that they can be cut: a TCP proxy for each ordered pair of nodes,
+ * The links between the nodes of a test network, so that they can be cut: a TCP proxy for each ordered pair of nodes,
  * which carries the connections that the first opens to the second. It needs no rights and works on every system.
  *
  * A link is directed, as packets are. A silent link from A to B holds back every byte from A to B, whoever opened the

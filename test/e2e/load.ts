@@ -1,5 +1,5 @@
 /**
- * Owns the load under which networks are watched: one of the project's clients for each node, with its own retries, that
+ * The load under which networks are watched: one of the project's clients for each node, with its own retries, that
  * writes small files and reads them back, one request after the other, and remembers the longest it had to wait.
  */
 import { setTimeout as delay } from 'node:timers/promises'

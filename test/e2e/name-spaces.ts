@@ -1,5 +1,5 @@
 /**
- * Owns machines of their own for processes, without containers: a network namespace each, with an address and the names
+ * Machines of their own for processes, without containers: a network namespace each, with an address and the names
  * of the others, joined by a bridge in a namespace of its own, so that no rule of this machine's firewall is between them.
  */
 import { execFile, execFileSync } from 'node:child_process'

@@ -1,5 +1,5 @@
 /**
- * Owns what users feel while a network changes, measured on real processes: each measure breaks or moves nodes under load
+ * What users feel while a network changes, measured on real processes: each measure breaks or moves nodes under load
  * and gives rows of what was seen. Nothing is judged here but what must never be: an answered write that is gone.
  */
 import { setTimeout as delay } from 'node:timers/promises'

@@ -1,5 +1,5 @@
 /**
- * Owns a small filesystem in memory for tests of full disks. Mounting one takes root on Linux.
+ * A small filesystem in memory for tests of full disks. Mounting one takes root on Linux.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, statfs } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 /**
- * Owns a program on a pseudo-terminal for tests: types keys, and waits for what the screen shows. The terminal is made by
+ * A program on a pseudo-terminal for tests, which type keys and wait for what the screen shows. The terminal is made by
  * `script` of util-linux, so that nothing has to be built.
  */
 import { execFileSync, spawn } from 'node:child_process'

@@ -1,5 +1,5 @@
 /**
- * Owns a node for the length of one test: started on a data directory of the test, stopped at its end, and held to a
+ * A node for the length of one test: started on a data directory of the test, stopped at its end, and held to a
  * clean stop.
  */
 import { mkdtemp, rm } from 'node:fs/promises'

@@ -1,5 +1,5 @@
 /**
- * Owns the hostile requests: bytes as nobody well-behaved sends them, over real connections. After each of them the
+ * The hostile requests: bytes as nobody well-behaved sends them, over real connections. After each of them the
  * node lives, nothing is stored and nothing is staged.
  */
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
 /**
- * Owns what the tests of the endpoints have in common: a server over storage in memory, with settings of its own, and a
+ * What the tests of the endpoints have in common: a server over storage in memory, with settings of its own, and a
  * client that sends bytes as they are and reads one answer.
  */
 

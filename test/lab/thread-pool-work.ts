@@ -1,4 +1,4 @@
-/** Owns the thread of thread-pool.test.ts. */
+/** The thread of thread-pool.test.ts. */
 import { threadId } from 'node:worker_threads'
 import { workOn } from '../../src/lab/thread-pool.ts'
 

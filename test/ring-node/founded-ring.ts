@@ -1,5 +1,5 @@
 /**
- * Owns what tests use that need a whole node's replication and no other node: a network of one, founded on a storage.
+ * What tests use that need a whole node's replication and no other node: a network of one, founded on a storage.
  */
 import type { Env } from '../../src/env.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns networks of many whole nodes in one process: each is the program's RingNode with its storage in memory, and what they say to each
+ * Networks of many whole nodes in one process: each is the program's RingNode with its storage in memory, and what they say to each
  * other goes from one to the other as bytes. A node that is killed answers nobody, and comes back with what it had stored.
  */
 import { setMaxListeners } from 'node:events'

@@ -1,4 +1,4 @@
-/** Owns the arbitrary values of the ring for property tests. */
+/** The arbitrary values of the ring for property tests. */
 import fc from 'fast-check'
 import { type Identifier, parseIdentifier } from '../../src/ring/identifier.ts'
 

@@ -1,4 +1,4 @@
-/** Owns the records and small networks of the routing tests. */
+/** The records and small networks of the routing tests. */
 import fc from 'fast-check'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import { type MapRecord, NODE_STATUSES } from '../../src/routing/map-record.ts'

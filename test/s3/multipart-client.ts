@@ -1,5 +1,5 @@
 /**
- * Owns the calls of a multipart upload of /bucket/key, for tests.
+ * The calls of a multipart upload of /bucket/key, for tests.
  */
 import { type S3Node, textsOf } from './s3-node.ts'
 

@@ -1,5 +1,5 @@
 /**
- * Owns a client of S3 for tests that says exactly what it is told to: requests are signed by @smithy/signature-v4, the
+ * A client of S3 for tests that says exactly what it is told to: requests are signed by @smithy/signature-v4, the
  * signer of Amazon's own clients, and sent as they are.
  */
 import { createHash, createHmac } from 'node:crypto'

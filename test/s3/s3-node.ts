@@ -1,5 +1,5 @@
 /**
- * Owns a node with an S3 endpoint for the length of one test, in the test's own process and in memory.
+ * A node with an S3 endpoint for the length of one test, in the test's own process and in memory.
  */
 import { realEnv } from '../../src/env.ts'
 import type { Flags } from '../../src/read-config.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns a place where the documented commands of a system are run as they are written: real node processes, curl and this
+ * A place where the documented commands of a system are run as they are written: real node processes, curl and this
  * program in a shell. Only hosts and ports are replaced, by free ports of this machine.
  */
 import { execFile, execFileSync } from 'node:child_process'

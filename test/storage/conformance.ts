@@ -1,5 +1,5 @@
 /**
- * Owns the tests that every storage passes, whatever it keeps its files on. Each test opens a fresh storage.
+ * The tests that every storage passes, whatever it keeps its files on. Each test opens a fresh storage.
  */
 
 import { createCipheriv, createHash } from 'node:crypto'

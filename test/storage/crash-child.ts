@@ -1,5 +1,5 @@
 /**
- * Owns the process that crash.test.ts kills: it writes for ever and says on stdout what it begins (`put PATH SIZE
+ * The process that crash.test.ts kills: it writes for ever and says on stdout what it begins (`put PATH SIZE
  * SEED`, `remove PATH`) and what was acknowledged (`done PATH`). Each writer has its own paths.
  */
 import { writeSync } from 'node:fs'

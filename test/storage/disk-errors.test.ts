@@ -17,6 +17,14 @@ t.test('what the disk says becomes a code of ours', async t => {
   }
 })
 
+t.test('clients learn what is wrong with the disk, and not where the files lie', async t => {
+  const error = Object.assign(new Error("EIO: i/o error, open '/srv/data/staging/ab'"), { code: 'EIO' })
+  t.match(diskError(error, 'The body was not stored'), {
+    message: 'The body was not stored: EIO: i/o error.',
+    cause: error,
+  })
+})
+
 t.test('what is not about the disk stays what it is', async t => {
   for (const error of [
     new TypeError('no'),

@@ -1,5 +1,5 @@
 /**
- * Owns the tests that every replica store passes. `open` gives a storage that the test closes at its end.
+ * The tests that every replica store passes. `open` gives a storage that the test closes at its end.
  */
 import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
 /**
- * Owns the sessions shown in the documentation: each `console` block holds commands behind `$ ` and what they print.
+ * The sessions shown in the documentation: each `console` block holds commands behind `$ ` and what they print.
  * They are run, so that a page shows what really comes out; `npm run docs` writes it into the page, and docs.test.ts fails
  * when it has become something else. All commands of a page run in one shell, one after the other.
  */

@@ -1,5 +1,5 @@
 /**
- * Owns what a page of documentation may name: every option, variable, route, error code, command, npm script and file
+ * What a page of documentation may name: every option, variable, route, error code, command, npm script and file
  * in it must exist in the code. Pure functions of a page and of what exists.
  */
 import type { Fault } from './source-rules.ts'

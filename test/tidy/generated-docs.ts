@@ -1,5 +1,5 @@
 /**
- * Owns the parts of the documentation that are tables of the code: settings, limits, error codes, and the help of each
+ * The parts of the documentation that are tables of the code: settings, limits, error codes, and the help of each
  * command. `npm run docs` (or `npm run docs PAGE` for the sessions of one page) writes them between their markers; tidy.test.ts fails when they are out of date.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

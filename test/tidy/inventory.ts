@@ -1,5 +1,5 @@
 /**
- * Owns what the code really has: asked of the program, the server and the tables themselves, never written down twice.
+ * What the code really has: asked of the program, the server and the tables themselves, never written down twice.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
 /**
- * Owns what docs/seeds.md has to be: each row shown by a test that exists, and each file of test/seeds in a row. Pure
+ * What docs/seeds.md has to be: each row shown by a test that exists, and each file of test/seeds in a row. Pure
  * functions of the page and of the tests.
  */
 import type { Fault } from './source-rules.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the rules of form that every source file is held to. Each rule is a pure function of a parsed file, so that
+ * The rules of form that every source file is held to. Each rule is a pure function of a parsed file, so that
  * tidy.test.ts can show that it finds what it is for.
  */
 import { posix } from 'node:path'
@@ -205,7 +205,8 @@ function importsOf(file: SourceFile): string[] {
 
 function headerFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
   const [first] = ts.getLeadingCommentRanges(file.text, tree.getFullStart()) ?? []
-  const opens = first !== undefined && file.text.slice(first.pos, first.end).startsWith('/**\n * ')
+  const head = first && file.text.slice(first.pos, first.end)
+  const opens = head !== undefined && /^\/\*\*\n \* (?!Owns )/.test(head)
   return opens ? [] : [`${file.path}:1 does not open with what it is`]
 }
 

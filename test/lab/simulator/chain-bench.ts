@@ -1,4 +1,4 @@
-/** Owns a small cluster for the tests of the chain simulator's parts: all of it, but no trouble and no clients. */
+/** A small cluster for the tests of the chain simulator's parts: all of it, but no trouble and no clients. */
 import { ChainCluster, SIMULATED_SETTINGS } from '../../../src/lab/simulator/chain-cluster.ts'
 import { ChainInvariants } from '../../../src/lab/simulator/chain-invariants.ts'
 import { ChainNemesis } from '../../../src/lab/simulator/chain-nemesis.ts'

@@ -1,5 +1,5 @@
 /**
- * Owns the histories that the checker has to judge rightly, and short words to write them in. Times are ms; etags and
+ * The histories that the checker has to judge rightly, and short words to write them in. Times are ms; etags and
  * values are short names; each operation is a client, its two times, what it asked and what it was told.
  */
 import type { Action, Answer, Operation } from '../../../src/lab/simulator/history.ts'

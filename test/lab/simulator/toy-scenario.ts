@@ -1,5 +1,5 @@
 /**
- * Owns a protocol small enough to be seen through, and its broken variants: it shows that the simulator finds bugs
+ * A protocol small enough to be seen through, and its broken variants: it shows that the simulator finds bugs
  * before the real protocol is trusted to it.
  *
  * n1 decides and stores, then passes on to n2, which stores and acknowledges; n1 answers writes after that, n2 answers

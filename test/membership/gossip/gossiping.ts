@@ -1,5 +1,5 @@
 /**
- * Owns nodes that gossip with each other in memory, by clocks that a test moves: each can stand still, crash, be cut off, and run a program
+ * Nodes that gossip with each other in memory, by clocks that a test moves: each can stand still, crash, be cut off, and run a program
  * that does not know what gossip is.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns arbitrary messages of replication for property tests: every kind, about few nodes, views and paths, so that they
+ * Arbitrary messages of replication for property tests: every kind, about few nodes, views and paths, so that they
  * meet, and the same with one of their fields spoilt.
  */
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
 /**
- * Owns arbitrary records of chain replication for property tests.
+ * Arbitrary records of chain replication for property tests.
  */
 import fc from 'fast-check'
 import type { ChainRecord, RequestId } from '../../../src/replication/chain/chain-record.ts'

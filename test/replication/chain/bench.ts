@@ -1,5 +1,5 @@
 /**
- * Owns a workbench for the machine: some nodes, a wire on which every message is seen, and no chance. Messages arrive
+ * A workbench for the machine: some nodes, a wire on which every message is seen, and no chance. Messages arrive
  * in the order in which they were sent; timers fire when a test says so.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Owns a replica store whose batches wait until the test lets them through or refuses them.
+ * A replica store whose batches wait until the test lets them through or refuses them.
  */
 import { realEnv } from '../../../src/env.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'

@@ -1,4 +1,4 @@
-/** Owns a few nodes of the eventual model that ask each other in this process, on a clock that stands until it is told to go on. */
+/** A few nodes of the eventual model that ask each other in this process, on a clock that stands until it is told to go on. */
 import { StoreError } from '../../../src/errors.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
