@@ -8,7 +8,7 @@ import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { NodeConfig } from './config.ts'
 import type { Env } from './env.ts'
-import { StoreError } from './errors.ts'
+import { type ErrorCode, errorCode, StoreError } from './errors.ts'
 import { FileService } from './files/file-service.ts'
 import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
@@ -22,7 +22,7 @@ import type { Address, NodeId } from './ring/identifier.ts'
 import { OwnVitals } from './ring-node/own-vitals.ts'
 import { RingNode } from './ring-node/ring-node.ts'
 import { S3Server, type S3ServerConfig } from './s3/server.ts'
-import { COPY_REFUSED, eraseStorage } from './storage/data-directory.ts'
+import { COPY_REFUSED, eraseStorage, leavePlace, type Place, placeAt } from './storage/data-directory.ts'
 import { LmdbStorage } from './storage/lmdb-storage.ts'
 import { MemoryStorage } from './storage/memory-storage.ts'
 import { VERSION } from './version.ts'
@@ -42,6 +42,14 @@ interface Running {
   server: FastifyInstance
   s3: S3Server
 }
+
+/** Of another start of the same kind nothing else would come. */
+const FINAL_REFUSALS: ReadonlySet<ErrorCode | undefined> = new Set([
+  'INVALID_REQUEST',
+  'UNAUTHORIZED',
+  'WRONG_NETWORK',
+  'PROTOCOL_UNSUPPORTED',
+] as const)
 
 /** Nobody has said where the network is: the first node on another port than the usual one is told how it founds one. */
 const UNNAMED_BOOT =
@@ -168,10 +176,11 @@ export class StoreNode implements NodeControl {
 
   /** Opens everything, one after the other. */
   async #run(config: NodeConfig): Promise<void> {
+    const before = await this.#place()
     const storage = await this.#openStorage()
     this.#open.storage = storage
     this.#refuseWhenStopping()
-    const joined = await this.#join(storage, config)
+    const joined = await this.#join(storage, config).catch(error => this.#leave(error, before))
     this.#refuseWhenStopping()
     const ring = this.#makeRing(storage, joined)
     this.#open.ring = ring
@@ -213,6 +222,22 @@ export class StoreNode implements NodeControl {
       { op: 'start', url: this.s3Url, keys: config.s3.keys.map(({ id }) => id) },
       'S3 endpoint',
     )
+  }
+
+  async #place(): Promise<Place> {
+    const { dataDirectory } = this.#config
+    return dataDirectory === undefined ? 'taken' : placeAt(dataDirectory)
+  }
+
+  /** A start that was refused leaves no disk of a node that never was. @throws `error`. */
+  async #leave(error: unknown, before: Place): Promise<never> {
+    const { dataDirectory } = this.#config
+    if (dataDirectory !== undefined && before !== 'taken' && FINAL_REFUSALS.has(errorCode(error))) {
+      await this.#open.storage?.close()
+      delete this.#open.storage
+      await leavePlace(dataDirectory, before)
+    }
+    throw error
   }
 
   /** Another network, with an empty disk. When that can't be had, a network of its own, and the error. */

@@ -16,6 +16,7 @@ import {
   readFile,
   rename,
   rm,
+  rmdir,
   stat,
   statfs,
   writeFile,
@@ -90,6 +91,23 @@ export async function eraseStorage(path: string): Promise<void> {
   await syncDirectory(path)
   for (const name of CONTENTS) await rm(join(path, name), { recursive: true, force: true })
   await syncDirectory(path)
+}
+
+/** What a start of a node finds in the place of its data directory. */
+export type Place = 'missing' | 'empty' | 'taken'
+
+export async function placeAt(path: string): Promise<Place> {
+  const names = await readdir(path).catch(() => undefined)
+  if (names === undefined) return (await isThere(path)) ? 'taken' : 'missing'
+  return names.length === 0 ? 'empty' : 'taken'
+}
+
+/** Makes a place that nobody has open what it was before a start that was refused. */
+export async function leavePlace(path: string, before: Place): Promise<void> {
+  if (before === 'taken') return
+  await eraseStorage(path)
+  await rm(join(path, LOCK_FILE), { force: true })
+  if (before === 'missing') await rmdir(path)
 }
 
 /** Makes a directory and those above it that are missing, with names that outlast a power cut. */

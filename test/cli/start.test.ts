@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -101,11 +101,24 @@ t.test('whoever ends a node that still waits gets exit code 0', async t => {
 t.test('a setting that contradicts the network is a wrong call, and nobody was admitted', async t => {
   const first = launch(t, anywhere)
   const url = await first.url()
-  const { code, err } = await launch(t, ['-p', '0', '-b', url, '--memory', '-k', '5']).ended
-  t.equal(code, 2)
-  t.match(err, /^error: The settings contradict: replicas is 3 in this network, not 5\.\n$/)
+  const folder = t.testdir({ there: {} })
+  for (const place of ['there', 'missing']) {
+    const data = join(folder, place)
+    const { code, err } = await launch(t, ['-p', '0', '-b', url, '--data', data, '-k', '5']).ended
+    t.equal(code, 2)
+    t.match(err, /^error: The settings contradict: replicas is 3 in this network, not 5\.\n$/)
+  }
+  t.same(readdirSync(folder), ['there'], 'a folder that was not there is not there again')
+  t.same(readdirSync(join(folder, 'there')), [])
   const network = (await (await fetch(`${url}/network`)).json()) as { nodes: unknown[] }
   t.equal(network.nodes.length, 1)
+})
+
+t.test('a node that would found a network of contradicting settings leaves no folder', async t => {
+  const data = join(t.testdir({}), 'd')
+  const { code, err } = await launch(t, ['-p', '0', '--data', data, '-b', '0', '--min-replicas', '5']).ended
+  t.equal(code, 2, err)
+  t.notOk(existsSync(data))
 })
 
 t.test('a node that departs says so, ends with exit code 0 and leaves an empty folder', async t => {
