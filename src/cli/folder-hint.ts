@@ -5,7 +5,7 @@ import type { StoreClient } from '../client/client.ts'
 import { errorCode } from '../errors.ts'
 import type { Session } from './session.ts'
 
-/** The error, or one that names `-r` when it is FILE_NOT_FOUND and files lie below the path. */
+/** The error, or one that names `-r` when no file can have the path, or none has it, and files lie below it. */
 export async function withFolderHint(
   { signal }: Pick<Session, 'signal'>,
   client: Pick<StoreClient, 'list'>,
@@ -13,11 +13,12 @@ export async function withFolderHint(
   error: unknown,
   hint = 'it is a folder; add -r for what lies in it',
 ): Promise<unknown> {
-  if (errorCode(error) !== 'FILE_NOT_FOUND') return error
+  const code = errorCode(error)
+  if (code !== 'FILE_NOT_FOUND' && !(code === 'INVALID_PATH' && path.endsWith('/'))) return error
   const prefix = `${path.replace(/^\//, '').replace(/\/+$/, '')}/`
   try {
     for await (const _file of client.list(prefix, { signal, limit: 1 }))
-      return new Error(`${hint} (FILE_NOT_FOUND)`, { cause: error })
+      return new Error(`${hint} (${code})`, { cause: error })
   } catch {
     // What was wrong with the path itself is the better answer.
   }

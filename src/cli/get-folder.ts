@@ -5,7 +5,7 @@
  * The paths, targets and modes come from a node, which is not trusted here: links are made after everything else, and nothing
  * is ever written through one.
  */
-import { lstat, readlink, rm, rmdir } from 'node:fs/promises'
+import { lstat, readlink, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ListedFile, StoreClient } from '../client/client.ts'
 import {
@@ -72,6 +72,13 @@ export class GetFolder {
     const { session, progress } = this.#components
     const prefix = path === '' || path === '/' ? '' : `${path.replace(/^\//, '').replace(/\/+$/, '')}/`
     const { parallel } = this.#options
+    const there = await stat(this.#target).catch(() => undefined)
+    if (there !== undefined && !there.isDirectory())
+      return noteFailure(
+        session,
+        `not fetched: ${path}`,
+        new Error(`${this.#target} is a file here, and no folder`),
+      )
     const failed = ({ listed }: Entry, error: unknown) =>
       noteFailure(session, `not written: ${listed.path}`, error)
     await forEachAtOnce(

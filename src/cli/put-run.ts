@@ -49,7 +49,6 @@ export class PutRun {
 
   async run(plans: readonly Planned[]): Promise<void> {
     const { session, progress } = this.#components
-    const uploads = plans.reduce((sum, plan) => sum + plan.uploads.length, 0)
     const codeBefore = session.exitCode
     for (const plan of plans) {
       const sizes = plan.uploads.reduce((sum, upload) => sum + (upload.size ?? 0), 0)
@@ -61,7 +60,7 @@ export class PutRun {
     }
     progress.stop()
     if (this.#options.json) return
-    if (this.#options.recursive || uploads !== 1) await print(session, this.#summary())
+    if (this.#options.recursive || plans.length > 1) await print(session, this.#summary())
     else if (this.#last !== undefined) await print(session, receiptLine(this.#last))
     else if (this.#options.dryRun && session.exitCode === codeBefore) await print(session, this.#summary())
   }

@@ -64,6 +64,7 @@ async function remove(
     if (!options.recursive) yield* expanded(client, paths, session)
     else for (const path of paths) yield* below(session, client, path)
   }
+  let removed = 0
   await forEachAtOnce(
     doomed(),
     { parallel: PARALLEL_DEFAULT, signal },
@@ -71,11 +72,13 @@ async function remove(
       if (dryRun)
         return print(session, json ? JSON.stringify({ path, removed: false }) : `would be removed: ${path}`)
       await client.remove(path, { signal, ...ifMatch })
+      removed += 1
       if (json) await print(session, JSON.stringify({ path, removed: true }))
     },
     async (path, error) =>
       noteFailure(session, `not removed: ${path}`, await withFolderHint(session, client, path, error)),
   )
+  if (options.recursive && !dryRun && !json) await print(session, `${removed} files removed`)
 }
 
 function isAtTerminal({ stdin, stdout }: Session): boolean {

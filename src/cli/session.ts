@@ -77,7 +77,9 @@ function escaped(character: string): string {
 export function describeError(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
   const code = errorCode(error)
-  return code === undefined ? message : `${message} (${code})`
+  if (code === undefined) return message
+  const hint = code === 'UNAUTHORIZED' ? ' Give a right one with --token or ALTERED_CHORD_TOKEN.' : ''
+  return `${message}${hint} (${code})`
 }
 
 /** An error of whoever typed the command: exit code 2. */

@@ -1,6 +1,7 @@
 /**
  * What a put is about to store: which file of this machine goes to which path, with which metadata.
  */
+import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Attributes, attributesOf, metaOfAttributes } from '../file-attributes.ts'
@@ -77,11 +78,20 @@ export async function planUploads(
         plans.push({ uploads: [upload], isWhole: true })
       }
     } catch (error) {
-      noteFailure(session, `not stored: ${source}`, plainer(error))
+      noteFailure(session, `not stored: ${source}`, turnedAround(error, sources, target) ?? plainer(error))
       plans.push({ uploads: [], isWhole: false })
     }
   }
   return plans
+}
+
+/** What to say where the only source is not here and the target is: somebody has written the target first. */
+function turnedAround(error: unknown, sources: readonly string[], target: string): Error | undefined {
+  const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+  if (!isMissing || sources.length > 1 || !existsSync(target)) return undefined
+  return new Error(`it is not here, and ${target} is: the file comes first, and then the PATH`, {
+    cause: error,
+  })
 }
 
 async function planFolder(

@@ -178,6 +178,8 @@ export class Transport {
     }
     if (certificateCode.test(codeOfSystem(cause)))
       return new StoreError('UNAVAILABLE', `The certificate of ${origin} is not trusted (${reason}).`, init)
+    if (origin.startsWith('https:') && noTlsCode.test(codeOfSystem(cause)))
+      return new StoreError('UNAVAILABLE', `What answers at ${origin} speaks no TLS; try http.`, init)
     return new StoreError('UNAVAILABLE', `No node answers at ${origin} (${reason}).`, init)
   }
 
@@ -212,6 +214,9 @@ function howOf(cause: unknown, code: ErrorCode | undefined, { named }: Route): F
 function isWrite(request: WireRequest): boolean {
   return request.method !== 'GET' && request.method !== 'HEAD'
 }
+
+/** OpenSSL's words for an answer that is no TLS: plain HTTP, say. */
+const noTlsCode = /^(?:ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG|EPROTO)$/
 
 const certificateCode = /^(?:ERR_TLS_CERT_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
 

@@ -42,7 +42,7 @@ export function authorizer(
 function bearerToken(authorization: string | undefined): string {
   const match = /^Bearer +(\S+) *$/i.exec(authorization ?? '')
   if (match?.[1] !== undefined) return match[1]
-  throw new StoreError('UNAUTHORIZED', 'This node wants a token: Authorization: Bearer TOKEN.')
+  throw new StoreError('UNAUTHORIZED', 'This node wants a token (Authorization: Bearer TOKEN).')
 }
 
 function hashesOf(tokens: string | undefined): readonly Buffer[] {

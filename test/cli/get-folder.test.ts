@@ -96,6 +96,18 @@ t.test('links that lead elsewhere are made, and nothing is written through them'
   t.ok(lstatSync(join(to, 'evil.txt')).isFile(), 'the link was replaced, and not what it leads to')
 })
 
+t.test('a file in the place of the folder is named once, and stays', async t => {
+  const { run, client } = await store(t)
+  const to = join(t.testdir({ to: 'a file' }), 'to')
+  for (const path of ['a/1', 'a/2']) await client.put(path, '')
+  t.same(await run('get', '-r', 'a', to), {
+    code: 1,
+    out: '',
+    err: `not fetched: a: ${to} is a file here, and no folder\n`,
+  })
+  t.equal(readFileSync(to, 'utf8'), 'a file')
+})
+
 t.test('a folder or a file in the way of a link, and a target that is none', async t => {
   const { run, client } = await store(t)
   const to = t.testdir({ a: {}, b: 'old' })

@@ -87,7 +87,7 @@ t.test('remove: several, a tree, one version', async t => {
     code: 1,
     err: /^not removed: none: .*\(FILE_NOT_FOUND\)\n$/,
   })
-  t.same(await run('remove', '-r', 'f'), { code: 0, out: '', err: '' })
+  t.same(await run('remove', '-r', 'f'), { code: 0, out: '2 files removed\n', err: '' })
   t.same(await paths(), ['ff', 'g'], 'a name that begins alike is not below it')
   t.match(await run('remove', '-r', 'f'), { code: 1, err: /nothing lies below this path/ })
   const old = (await client.get('g')).etag
@@ -136,5 +136,5 @@ t.test('a tree is removed on a terminal when whoever asked for it agrees', async
   t.match(await remove('n\n'), { code: 0, out: asked, err: /nothing was removed/, isThere: true })
   t.match(await remove('\n'), { isThere: true })
   t.match(await remove('y\n'), { code: 0, out: asked, isThere: false })
-  t.match(await remove('', '--yes'), { code: 0, out: '', isThere: false })
+  t.match(await remove('', '--yes'), { code: 0, out: '1 files removed\n', isThere: false })
 })

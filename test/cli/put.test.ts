@@ -76,6 +76,14 @@ t.test('several files go below the path; what fails is named and the rest is don
   t.same(await contents(), { 'd/a': '1', 'd/b': '2' })
 })
 
+t.test('one source that is not here ends with its reason and nothing else', async t => {
+  const { put } = await store(t)
+  const folder = t.testdir({ here: '1' })
+  const [here, none] = [join(folder, 'here'), join(folder, 'none')]
+  t.match(await put([none, 'a']), { code: 1, out: '', err: /there is no file or folder/ })
+  t.match(await put(['docs/a', here]), { code: 1, out: '', err: /the file comes first, and then the PATH/ })
+})
+
 t.test('a folder: everything in it, and what is left out is named', async t => {
   const { put, contents } = await store(t)
   const folder = t.testdir({

@@ -21,6 +21,10 @@ t.test('on a terminal a failure takes the place of the progress bar', async t =>
 t.test('errors as people read them', async t => {
   t.equal(describeError(new Error('no such file')), 'no such file')
   t.equal(describeError('odd'), 'odd')
+  t.match(
+    describeError(new StoreError('UNAUTHORIZED', 'No.')),
+    'No. Give a right one with --token or ALTERED_CHORD_TOKEN. (UNAUTHORIZED)',
+  )
   t.match(usageError('Say more.'), { exitCode: 2, message: 'Say more.' })
 })
 

@@ -168,6 +168,15 @@ t.test('nobody listens: nothing was sent, so a write too is UNAVAILABLE', async 
   t.equal(sleeps.length, 3)
 })
 
+t.test('who asks by HTTPS where plain HTTP is spoken is told so', async t => {
+  const server = createServer(socket => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  const { transport } = transportTo(t, `https://127.0.0.1:${port}`)
+  await t.rejects(transport.send(read, jsonOf), { code: 'UNAVAILABLE', message: /speaks no TLS; try http/ })
+})
+
 t.test('an answer that breaks off in its body counts as lost', async t => {
   const { origin, seen } = await scriptedServer(t, [
     (_seen, response) => {
