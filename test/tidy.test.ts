@@ -275,6 +275,11 @@ t.test('each rule of form can fail', async t => {
     ['src/files/a.ts', `${owner}import { b } from './b'`, /without its .ts/],
     ['src/files/a.ts', `${owner}import { b } from '../../test/b.ts'`, /which is no source/],
     ['src/attic/a.ts', owner, /"attic", which nobody has described/],
+    [
+      'src/replication/entry/a.ts',
+      `${owner}import { b } from '../chain/liveness.ts'`,
+      /which the entry node reaches through its port/,
+    ],
     ['src/http/a.ts', `${owner}const a = ring.driver.machine.views`, /reads the inside of the core/],
     ['src/replication/chain/a.ts', `${owner}function f(m: Readonly<Machine>) {}`, /takes the whole machine/],
     ['src/http/a.ts', `${owner}const { machine } = ring.driver`, /reads the inside of the core/],

@@ -6,7 +6,7 @@
 import type { ChainNode } from '../../src/lab/simulator/chain-node.ts'
 import { type Subjects, Transcript } from '../../src/lab/simulator/transcript.ts'
 import type { VirtualClock } from '../../src/lab/simulator/virtual-clock.ts'
-import type { ClientRequest } from '../../src/replication/chain/requests.ts'
+import type { ClientRequest } from '../../src/replication/entry/requests.ts'
 import { identifierOfPath } from '../../src/ring/identifier.ts'
 import { type PathName, parsePathName } from '../../src/ring/path-name.ts'
 import { chainBench } from './simulator/chain-bench.ts'

@@ -31,6 +31,14 @@ const OPEN_TO_ALL = new Set([
   'src/storage/user-meta.ts',
 ])
 
+/** What the entry node imports of the core: nouns, and rules that need no state. All else goes through its port. */
+const ENTRY = 'src/replication/entry/'
+const OPEN_TO_THE_ENTRY = new Set(
+  ['chain-record', 'facts', 'machine-state', 'messages', 'outcomes', 'votes'].map(
+    name => `src/replication/chain/${name}.ts`,
+  ),
+)
+
 /** Who may import whom, beside itself and what is open to all. A layer is a folder of src, or a file beside them. */
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ring: [],
@@ -236,6 +244,8 @@ function importFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
     const where = `${file.path}:${lineOf(tree, node)}`
     if (!target.endsWith('.ts')) faults.push(`${where} imports ${specifier} without its .ts`)
     if (!target.startsWith('src/')) faults.push(`${where} imports ${target}, which is no source`)
+    if (file.path.startsWith(ENTRY) && target.startsWith(CORE) && !OPEN_TO_THE_ENTRY.has(target))
+      faults.push(`${where} imports ${target}, which the entry node reaches through its port`)
     const other = layerOf(target)
     if (other === layer || OPEN_TO_ALL.has(target)) return
     if (other === 'lab' && EXPERIMENT_COMMAND.test(file.path)) return

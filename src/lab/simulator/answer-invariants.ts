@@ -4,7 +4,7 @@
  */
 import { type ChainRecord, compareVersions } from '../../replication/chain/chain-record.ts'
 import type { Outcome } from '../../replication/chain/machine-state.ts'
-import type { ClientRequest } from '../../replication/chain/requests.ts'
+import type { ClientRequest } from '../../replication/entry/requests.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { InvariantBroken } from './invariant-broken.ts'

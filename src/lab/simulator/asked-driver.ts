@@ -8,7 +8,7 @@ import {
   type ChainDriverInit,
 } from '../../replication/chain/driver.ts'
 import type { Outcome } from '../../replication/chain/machine-state.ts'
-import type { ClientRequest } from '../../replication/chain/requests.ts'
+import type { ClientRequest } from '../../replication/entry/requests.ts'
 import type { PathName } from '../../ring/path-name.ts'
 
 export interface DriverWatch {

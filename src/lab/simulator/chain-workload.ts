@@ -7,7 +7,7 @@
 
 import type { IdempotencyKey } from '../../replication/chain/chain-record.ts'
 import type { Write } from '../../replication/chain/machine-state.ts'
-import type { ClientRequest } from '../../replication/chain/requests.ts'
+import type { ClientRequest } from '../../replication/entry/requests.ts'
 import type { Condition } from '../../replication/replication.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { identifierOfPath } from '../../ring/identifier.ts'

@@ -1,7 +1,7 @@
 /**
  * What clients ask and are told, in the words of a history.
  */
-import type { ClientRequest } from '../../replication/chain/requests.ts'
+import type { ClientRequest } from '../../replication/entry/requests.ts'
 import type { Condition } from '../../replication/replication.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { FileRecord } from '../../storage/record.ts'

@@ -21,6 +21,7 @@ import type {
 import type { TrashName } from '../../storage/trash-name.ts'
 import { streamOver } from '../../stream-over.ts'
 import { headOf, type NodeId, type View } from '../../views/view.ts'
+import type { ClientRequest } from '../entry/requests.ts'
 import {
   type Change,
   type ChangeOptions,
@@ -39,7 +40,6 @@ import type { LostRanges } from './lost-ranges.ts'
 import type { Outcome } from './machine-state.ts'
 import { keptOutcome } from './outcomes.ts'
 import { fileOf } from './record-notes.ts'
-import type { ClientRequest } from './requests.ts'
 
 /** How often it is looked at whether a node to which a body is on its way counts as dead, ms. */
 const LOOK_MS = 250

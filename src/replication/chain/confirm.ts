@@ -18,7 +18,7 @@ import { probe } from './liveness.ts'
 import { newTag, send, setTimer } from './machine-state.ts'
 import type { Message, MessageOf, RefusalReason, SealedView, Tag } from './messages.ts'
 import { avoid, type Preferring, preferredOf } from './preference.ts'
-import type { Unconfirmed, ViewRound } from './requests.ts'
+import type { Unconfirmed, ViewRound } from './votes.ts'
 
 export interface Confirming extends Finishing, Preferring {
   readonly confirms: Confirms
@@ -269,9 +269,13 @@ function close(m: Confirming, tag: Tag, part: ViewRound): void {
   m.confirms.inFlight.delete(part.view.id)
 }
 
+/** Whether this node's own vote confirms a view. */
+export function mayVote(m: Confirming, view: View): boolean {
+  return view.acceptors.includes(m.self) && m.views.get(view.id)?.sealed === false
+}
+
 function ownVote(m: Confirming, view: View): Set<NodeId> {
-  const mayVote = view.acceptors.includes(m.self) && m.views.get(view.id)?.sealed === false
-  return new Set(mayVote ? [m.self] : [])
+  return new Set(mayVote(m, view) ? [m.self] : [])
 }
 
 function refuse(m: Confirming, answer: Unconfirmed, reason: RefusalReason, viewId: ViewId): void {

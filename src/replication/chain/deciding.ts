@@ -32,7 +32,7 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { meetMembers, saysMembers } from './acquaintance.ts'
-import { askWhetherThere, type Nodes, probe } from './liveness.ts'
+import { askWhetherThere, isAlive, type Nodes, probe } from './liveness.ts'
 import { backOffMs, putView, send, setTimer, tell } from './machine-state.ts'
 import type { Message, MessageOf } from './messages.ts'
 
@@ -318,6 +318,17 @@ function sameBallot(a: { round: number; node: string; boot: string }, b: typeof 
 /** Views that are decided: their members take them in, the others keep them as hints. */
 export function takeAll(m: Deciding, views: readonly View[]): void {
   for (const view of views) take(m, view)
+}
+
+/** Who has a range? What a node asks itself it asks another one, each time the next: what it knows may be over. */
+export function onWhere(m: Deciding, from: NodeId, message: MessageOf<'where'>): void {
+  if (from === m.self) {
+    const others = [...m.members.keys()].filter(node => node !== m.self && isAlive(m, node))
+    const other = others[m.counter++ % Math.max(1, others.length)]
+    return other === undefined ? undefined : send(m, other, message)
+  }
+  const view = m.table.covering(message.position)
+  if (view !== undefined) send(m, from, { kind: 'teach', views: [view] })
 }
 
 /** A view was dropped. */

@@ -7,9 +7,9 @@
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { NodeId, View, ViewId } from '../../views/view.ts'
+import type { Flow, Task, TaskResult } from '../entry/requests.ts'
 import type { RequestId } from './chain-record.ts'
 import type { HandedOut, Transfer } from './copies.ts'
-import type { Flow, Task, TaskResult } from './requests.ts'
 
 export type Fact =
   /** Nothing more is served in this view here. */

@@ -5,7 +5,7 @@
 import { compareViews, headOf, type View, type ViewId, type ViewState } from '../../views/view.ts'
 import { type Deciding, finishProposal, newerViews, take } from './deciding.ts'
 import { send, setTimer } from './machine-state.ts'
-import type { SealedView } from './messages.ts'
+import type { MessageOf, SealedView } from './messages.ts'
 
 export interface Finishing extends Deciding {
   /** Values that were accepted somewhere and are not decided as far as this node knows: what it finishes in a moment. */
@@ -35,6 +35,12 @@ export function meetSealed(m: Finishing, sealed: SealedView): void {
   } else if (sealed.accepted !== undefined) {
     finishLater(m, sealed.view, sealed.accepted)
   }
+}
+
+/** A refusal teaches what its sender knows of the range. */
+export function learnOfRefusal(m: Finishing, { teaches, sealed }: MessageOf<'refused'>): void {
+  for (const view of teaches) take(m, view)
+  if (sealed !== undefined) meetSealed(m, sealed)
 }
 
 /** Finishes what was accepted somewhere, unless it is decided in a moment. */

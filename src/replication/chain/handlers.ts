@@ -4,15 +4,15 @@
  */
 
 import type { NodeId } from '../../views/view.ts'
+import * as asking from '../entry/asking.ts'
+import * as flows from '../entry/flows.ts'
 import * as bodies from './bodies.ts'
 import { forgetChain } from './chain-of-view.ts'
 import * as confirm from './confirm.ts'
 import * as deciding from './deciding.ts'
 import * as dirty from './dirty.ts'
-import * as entry from './entry.ts'
 import type { Fact } from './facts.ts'
 import * as finishing from './finishing.ts'
-import * as flows from './flows.ts'
 import { onForget } from './forgetting.ts'
 import * as installing from './installing.ts'
 import * as liveness from './liveness.ts'
@@ -41,6 +41,8 @@ type Handlers = {
 }
 
 const nothing = () => undefined
+
+const answered = (m: Machine, from: NodeId, message: asking.Answer) => asking.onReply(m.entry, from, message)
 
 const MESSAGES: Handlers = {
   // Views: who is responsible.
@@ -84,15 +86,18 @@ const MESSAGES: Handlers = {
   blob: (m, _from, { blob }) => bodies.onBlob(m, blob),
   'blob-missing': (m, from, { blob }) => bodies.onBlobMissing(m, from, blob),
   // The entry node: what it asks when it knows nobody, and what it is answered.
-  where: entry.onWhere,
-  value: entry.onReply,
-  written: entry.onReply,
-  failed: entry.onReply,
-  'key-refused': entry.onReply,
-  stale: entry.onReply,
-  unsettled: entry.onReply,
-  staged: (m, _from, message) => entry.onStaged(m, message),
-  refused: entry.onRefused,
+  where: deciding.onWhere,
+  value: answered,
+  written: answered,
+  failed: answered,
+  'key-refused': answered,
+  stale: answered,
+  unsettled: answered,
+  staged: (m, _from, message) => asking.onStaged(m.entry, message),
+  refused: (m, from, message) => {
+    finishing.learnOfRefusal(m, message)
+    asking.onRefused(m.entry, from, message)
+  },
 }
 
 type Hearers = {
@@ -114,7 +119,7 @@ const FACTS: Hearers = {
   'given-up': [unsettled.lookLater],
   dead: [
     (m, { node }) => repair.repairShared(m, node),
-    (m, { node }) => entry.onTargetUnreachable(m, node),
+    (m, { node }) => asking.onTargetUnreachable(m.entry, node),
     unsettled.lookSoon,
   ],
   back: [(m, { node }) => deciding.dropPlansWithout(m, node), repair.repairAll],
@@ -122,9 +127,9 @@ const FACTS: Hearers = {
   copied: [(m, { transfer, from }) => installing.onCopied(m, transfer, from)],
   'not-copied': [(m, { transfer, reason }) => installing.onNotCopied(m, transfer, reason)],
   'body-here': [(m, { blobId }) => passing.passBlocked(m, blobId)],
-  'task-done': [(m, { task, result }) => flows.taskDone(m, task, result)],
-  'way-free': [(m, { flow }) => flows.resume(m, flow)],
-  'move-unsettled': [flows.startTidying],
+  'task-done': [(m, { task, result }) => flows.taskDone(m.entry, task, result)],
+  'way-free': [(m, { flow }) => flows.resume(m.entry, flow)],
+  'move-unsettled': [(m, fact) => flows.startTidying(m.entry, fact)],
 }
 
 type Timers = { readonly [Kind in TimerEvent['kind']]: (m: Machine, timer: OfKind<TimerEvent, Kind>) => void }
@@ -138,9 +143,9 @@ const TIMERS: Timers = {
   resume: (m, { viewId }) => passing.onResume(m, viewId),
   resend: (m, { viewId }) => passing.onResend(m, viewId),
   'back-fill': bodies.onBackFill,
-  task: (m, { tag }) => entry.onTaskTimeout(m, tag),
-  retry: (m, { tag }) => entry.onRetry(m, tag),
-  deadline: (m, { flow }) => flows.onDeadline(m, flow),
+  task: (m, { tag }) => asking.onTaskTimeout(m.entry, tag),
+  retry: (m, { tag }) => asking.onRetry(m.entry, tag),
+  deadline: (m, { flow }) => flows.onDeadline(m.entry, flow),
   repair: repair.onRepair,
   seek: liveness.onSeek,
   look: unsettled.onLook,

@@ -7,10 +7,10 @@ import { StoreError } from '../../errors.ts'
 import { type Address, type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { majority, type NodeId, type View, type ViewId } from '../../views/view.ts'
+import type { ClientRequest } from '../entry/requests.ts'
 import type { ChainDriver } from './driver.ts'
 import type { Outcome } from './machine-state.ts'
 import type { NetworkView } from './network-view.ts'
-import type { ClientRequest } from './requests.ts'
 
 /**
  * How long a range may look lost until whoever waits for it is refused, ms: a node that was only paused, or that restarts,

@@ -6,9 +6,10 @@ import { WHOLE_RING } from '../../ring/arc.ts'
 import type { BlobId } from '../../storage/record.ts'
 import { RangeTable, type SealMark, SealMarks } from '../../views/range-table.ts'
 import type { Boot, NodeId, ViewId, ViewState } from '../../views/view.ts'
+import { type Entry, newEntry } from '../entry/entry.ts'
 import { type BlobState, BlobTable } from './blob-table.ts'
+import { entryHost } from './entry-host.ts'
 import type { Fact } from './facts.ts'
-import type { Flowing } from './flow-steps.ts'
 import { LackedBodies } from './lacked-bodies.ts'
 import { type ChainSettings, refer } from './machine-state.ts'
 import type { Passing } from './passing.ts'
@@ -17,7 +18,9 @@ import { noSeries } from './series.ts'
 import type { Unsettled } from './unsettled.ts'
 
 /** Everything one node knows. Changed by step() alone. */
-export interface Machine extends Passing, Flowing, Unsettled {}
+export interface Machine extends Passing, Unsettled {
+  readonly entry: Entry
+}
 
 /** What stable storage holds of a node when it starts. */
 export interface StableState {
@@ -43,7 +46,7 @@ export function machineState(
   init: MachineInit,
   hear: (m: Machine, fact: Fact) => void,
 ): Machine {
-  const machine: Machine = {
+  const parts: Omit<Machine, 'entry'> = {
     ...init,
     hear: fact => hear(machine, fact),
     views: new Map(stable.views),
@@ -76,8 +79,6 @@ export function machineState(
     series: noSeries(),
     forgetting: { arcs: [], wanted: [] },
     spares: new Map(),
-    tasks: new Map(),
-    flows: new Map(),
     references: new Map(stable.references),
     lacked: new LackedBodies(),
     counter: 0,
@@ -90,6 +91,7 @@ export function machineState(
     effects: [],
     local: [],
   }
+  const machine: Machine = Object.assign(parts, { entry: newEntry(entryHost(parts)) })
   learnStable(machine, stable)
   return machine
 }

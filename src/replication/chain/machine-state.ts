@@ -245,7 +245,7 @@ export function blobOf(record: ChainRecord): BlobRef | undefined {
 }
 
 /** Doubling waits, so that two who get in each other's way part; at most sixteen times the first. */
-export function backOffMs(m: Ledger, tries: number): number {
+export function backOffMs(m: Pick<Ledger, 'settings'>, tries: number): number {
   return m.settings.retryMs * 2 ** Math.min(tries, 4)
 }
 

@@ -16,14 +16,15 @@ import {
   type View,
   type ViewId,
 } from '../../views/view.ts'
+import { onBodyNowhere, onTargetUnreachable } from '../entry/asking.ts'
+import { startRequest } from '../entry/flows.ts'
+import type { ClientRequest } from '../entry/requests.ts'
 import { admit, learnBoot, onRemembered, onUnknown } from './acquaintance.ts'
 import { expireBodies, fillBodies, onBodyLost } from './bodies.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { onVoterUnreachable, startRounds } from './confirm.ts'
 import { newerViews, recover } from './deciding.ts'
-import { onBodyNowhere, onTargetUnreachable } from './entry.ts'
 import { finishSealed } from './finishing.ts'
-import { startRequest } from './flows.ts'
 import { forgetStrays } from './forgetting.ts'
 import { hear, onTimer, receive } from './handlers.ts'
 import { watch } from './installing.ts'
@@ -44,7 +45,6 @@ import { collectTombstones, resumeChain } from './passing.ts'
 import { passTime } from './range-time.ts'
 import { changeMembers, planRepair, renewView, repairAll, ringAt } from './repair.ts'
 import { forgetChanges } from './repeated-changes.ts'
-import type { ClientRequest } from './requests.ts'
 import { hurrySpares, isLeaving, noteSpare, noteSpares } from './spares.ts'
 
 export function createMachine(stable: StableState, init: MachineInit): Machine {
@@ -129,10 +129,10 @@ function handle(m: Machine, event: MachineEvent): void {
       return onTimer(m, event.timer)
     case 'request':
       seekSuspects(m)
-      return startRequest(m, event.id, event.request)
+      return startRequest(m.entry, event.id, event.request)
     case 'requests':
       seekSuspects(m)
-      for (const [id, request] of event.requests) startRequest(m, id, request)
+      for (const [id, request] of event.requests) startRequest(m.entry, id, request)
       return
     case 'members':
       knowMembers(m, event.members)
@@ -148,7 +148,7 @@ function handle(m: Machine, event: MachineEvent): void {
     case 'unreachable':
       onRefusal(m, event.node)
       onVoterUnreachable(m, event.node)
-      return onTargetUnreachable(m, event.node)
+      return onTargetUnreachable(m.entry, event.node)
     case 'configure':
       return configure(m, event)
     case 'belief':
@@ -163,7 +163,7 @@ function handle(m: Machine, event: MachineEvent): void {
     case 'body-lost':
       return onBodyLost(m, event.blobId)
     case 'body-nowhere':
-      return onBodyNowhere(m, event.tag)
+      return onBodyNowhere(m.entry, event.tag)
     case 'mend':
       return mend(m, event.record)
     case 'recover':

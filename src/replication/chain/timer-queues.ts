@@ -5,7 +5,8 @@
  */
 
 import type { Clock, Timer, Timers } from '../../env.ts'
-import type { Flowing } from './flow-steps.ts'
+import type { Entry as EntryNode } from '../entry/entry.ts'
+import type { Confirming } from './confirm.ts'
 import type { TimerEvent } from './machine-state.ts'
 
 export interface TimerQueuesInit {
@@ -118,11 +119,15 @@ export class TimerQueues {
   }
 }
 
+interface Asking extends Pick<Confirming, 'questions' | 'confirms'> {
+  readonly entry: Pick<EntryNode, 'flows' | 'tasks'>
+}
+
 /** The timers that requests leave behind; the others are few. */
-export function isMoot(machine: Readonly<Flowing>, timer: TimerEvent): boolean {
-  if (timer.kind === 'deadline') return !machine.flows.has(timer.flow)
+export function isMoot(machine: Asking, timer: TimerEvent): boolean {
+  if (timer.kind === 'deadline') return !machine.entry.flows.has(timer.flow)
   if (timer.kind === 'question') return machine.questions.get(timer.node) !== timer.tag
   if (timer.kind === 'confirm') return !machine.confirms.rounds.has(timer.tag)
-  if (timer.kind === 'task' || timer.kind === 'retry') return !machine.tasks.has(timer.tag)
+  if (timer.kind === 'task' || timer.kind === 'retry') return !machine.entry.tasks.has(timer.tag)
   return false
 }

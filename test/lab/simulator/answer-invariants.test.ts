@@ -2,7 +2,7 @@ import t from 'tap'
 import { AnswerInvariants } from '../../../src/lab/simulator/answer-invariants.ts'
 import { absentRecord, type IdempotencyKey } from '../../../src/replication/chain/chain-record.ts'
 import type { Outcome } from '../../../src/replication/chain/machine-state.ts'
-import type { ClientRequest } from '../../../src/replication/chain/requests.ts'
+import type { ClientRequest } from '../../../src/replication/entry/requests.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { PathName } from '../../../src/ring/path-name.ts'
 

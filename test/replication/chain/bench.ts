@@ -21,7 +21,7 @@ import {
   networkViewOf,
 } from '../../../src/replication/chain/network-view.ts'
 import { MemoryRecords } from '../../../src/replication/chain/record-table.ts'
-import type { ClientRequest } from '../../../src/replication/chain/requests.ts'
+import type { ClientRequest } from '../../../src/replication/entry/requests.ts'
 import type { Condition } from '../../../src/replication/replication.ts'
 import type { Identifier } from '../../../src/ring/identifier.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'

@@ -28,7 +28,8 @@ t.test('a large body is staged down the chain before the small write that names 
 t.test('a write whose body nobody has is told so at once, and only if no try of it is under way', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   const nowhere = () => {
-    for (const tag of [...bench.machine('n2').tasks.keys()]) bench.event('n2', { kind: 'body-nowhere', tag })
+    for (const tag of [...bench.machine('n2').entry.tasks.keys()])
+      bench.event('n2', { kind: 'body-nowhere', tag })
     bench.run()
   }
   bench.lose = ({ message }) => message.kind === 'stage'
@@ -51,7 +52,7 @@ t.test('a write whose body nobody has is told so at once, and only if no try of 
   bench.machine('n1').blobs.delete('b3' as BlobId)
   bench.fire('task', 'n2')
   bench.fire('retry', 'n2')
-  t.ok([...bench.machine('n2').tasks.values()][0]?.write?.staging, 'it is to be staged once more')
+  t.ok([...bench.machine('n2').entry.tasks.values()][0]?.write?.staging, 'it is to be staged once more')
   nowhere()
   t.equal(bench.answers.get('w3'), undefined, 'a try of it is under way')
 })

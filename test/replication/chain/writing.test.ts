@@ -273,7 +273,7 @@ t.test('a write that too few replicas could keep is given up soon', async t => {
       bench.fire('retry', entry)
     }
     t.match(bench.answers.get('w'), { kind: 'unavailable' })
-    t.equal(bench.machine(entry).tasks.size, 0)
+    t.equal(bench.machine(entry).entry.tasks.size, 0)
     t.equal(bench.get(entry, 'r', 'a'), 'absent')
   }
 })

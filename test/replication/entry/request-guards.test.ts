@@ -16,7 +16,7 @@ import { KEYS_PER_PATH_MAX } from '../../../src/replication/chain/outcomes.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import { asSource, freshState, type View, type ViewState } from '../../../src/views/view.ts'
-import { Bench, inline, large, node, path, wholeView } from './bench.ts'
+import { Bench, inline, large, node, path, wholeView } from '../chain/bench.ts'
 
 const THREE = ['n1', 'n2', 'n3']
 const V1 = wholeView(THREE)
@@ -152,7 +152,7 @@ function waiting(kind: 'get' | 'put', name = 'n2') {
     bench.get(name, 'w', 'a')
   }
   const task = () => {
-    const [found] = [...bench.machine(name).tasks.values()]
+    const [found] = [...bench.machine(name).entry.tasks.values()]
     if (found === undefined) throw new TypeError('No task is under way.')
     return found
   }
@@ -201,7 +201,7 @@ t.test('a record that is dirty at one replica is asked for at the tail', async t
   bench.machine('n4').table.learn(V1)
   listen(bench)
   bench.get('n4', 'r', 'a')
-  const [task] = [...bench.machine('n4').tasks.values()]
+  const [task] = [...bench.machine('n4').entry.tasks.values()]
   const target = task?.target
   if (task === undefined || target === undefined) throw new TypeError('A replica is asked.')
   const refused = { kind: 'refused', tag: task.tag, reason: 'dirty', teaches: [], sealed: undefined } as const

@@ -3,20 +3,21 @@
  */
 
 import { identifierOfPath } from '../../ring/identifier.ts'
-import type { ChainRecord } from './chain-record.ts'
-import { drive } from './entry.ts'
-import { answer, type Flowing, keepFlow, keyRefused, read, write } from './flow-steps.ts'
-import { newRequestId, type Outcome, setTimer } from './machine-state.ts'
-import type { WriteRequest } from './messages.ts'
+import type { ChainRecord } from '../chain/chain-record.ts'
+import type { Outcome } from '../chain/machine-state.ts'
+import type { WriteRequest } from '../chain/messages.ts'
+import { drive } from './asking.ts'
+import type { Entry } from './entry.ts'
+import { answer, keepFlow, keyRefused, read, write } from './flow-steps.ts'
 import { copyOf, moveDone, ownDone, settle, settled } from './moves.ts'
 import type { ClientRequest, Flow, Task, TaskResult, Tidying } from './requests.ts'
 
 /** @param id names the request between the driver and the machine; unique in one start of the node. */
-export function startRequest(m: Flowing, id: string, request: ClientRequest): void {
-  start(m, id, request, newRequestId(m))
+export function startRequest(e: Entry, id: string, request: ClientRequest): void {
+  start(e, id, request, e.host.newRequestId())
 }
 
-function start(m: Flowing, id: string, request: ClientRequest, moveId: Flow['moveId']): Flow {
+function start(e: Entry, id: string, request: ClientRequest, moveId: Flow['moveId']): Flow {
   const flow: Flow = {
     id,
     request,
@@ -30,23 +31,23 @@ function start(m: Flowing, id: string, request: ClientRequest, moveId: Flow['mov
     held: undefined,
     tidies: undefined,
   }
-  keepFlow(m, flow)
-  setTimer(m, m.settings.requestTimeoutMs, { kind: 'deadline', flow: id })
-  begin(m, flow, request)
+  keepFlow(e, flow)
+  e.host.setTimer(e.host.settings.requestTimeoutMs, { kind: 'deadline', flow: id })
+  begin(e, flow, request)
   return flow
 }
 
-function begin(m: Flowing, flow: Flow, request: ClientRequest): void {
+function begin(e: Entry, flow: Flow, request: ClientRequest): void {
   switch (request.kind) {
     case 'get':
-      return read(m, flow, 'read', request.path, request.position)
+      return read(e, flow, 'read', request.path, request.position)
     case 'put':
     case 'remove':
     case 'forget':
-      return write(m, flow, 'write', clientWrite(flow, request))
+      return write(e, flow, 'write', clientWrite(flow, request))
     case 'copy':
     case 'move':
-      return read(m, flow, 'read-source', request.from)
+      return read(e, flow, 'read-source', request.from)
   }
 }
 
@@ -72,12 +73,12 @@ function clientWrite(
   return { ...base, operation: { kind: 'put', ...what }, condition }
 }
 
-export function onDeadline(m: Flowing, id: string): void {
-  const flow = m.flows.get(id)
+export function onDeadline(e: Entry, id: string): void {
+  const flow = e.flows.get(id)
   if (flow === undefined) return
   const done = ownDone(flow, flow.settling)
-  if (done !== undefined) return answer(m, flow, done)
-  answer(m, flow, isUndone(flow) ? { kind: 'unavailable' } : { kind: 'indeterminate' })
+  if (done !== undefined) return answer(e, flow, done)
+  answer(e, flow, isUndone(flow) ? { kind: 'unavailable' } : { kind: 'indeterminate' })
 }
 
 /** Whether a request has changed nothing, and will change nothing once its task is given up. */
@@ -89,34 +90,34 @@ function isUndone({ request, step, settling, task }: Flow): boolean {
 }
 
 /** The answer to the task that a flow waits for. */
-export function taskDone(m: Flowing, task: Task, result: TaskResult): void {
-  const flow = m.flows.get(task.flow)
+export function taskDone(e: Entry, task: Task, result: TaskResult): void {
+  const flow = e.flows.get(task.flow)
   if (flow === undefined || flow.task !== task) return
-  if (flow.settling !== undefined) return settled(m, flow, flow.settling, result)
+  if (flow.settling !== undefined) return settled(e, flow, flow.settling, result)
   if (result.kind === 'unsettled') {
     flow.held = task
-    return settle(m, flow, result.record, { own: false })
+    return settle(e, flow, result.record, { own: false })
   }
   const { step, request } = flow
   const looksForOwn = step === 'read-intent' || step === 'read-outcome'
   if (result.kind === 'value' && result.record.intent !== undefined && !looksForOwn)
-    return settle(m, flow, result.record, { own: false })
-  if (result.kind === 'indeterminate' || result.kind === 'unavailable') return answer(m, flow, result)
-  if (request?.kind === 'move') return moveDone(m, flow, request, result)
+    return settle(e, flow, result.record, { own: false })
+  if (result.kind === 'indeterminate' || result.kind === 'unavailable') return answer(e, flow, result)
+  if (request?.kind === 'move') return moveDone(e, flow, request, result)
   switch (step) {
     case 'read':
-      if (result.kind === 'value') answer(m, flow, result)
+      if (result.kind === 'value') answer(e, flow, result)
       return
     case 'write':
-      return answer(m, flow, outcomeOf(result))
+      return answer(e, flow, outcomeOf(result))
     case 'copy':
       return answer(
-        m,
+        e,
         flow,
         result.kind === 'failed' ? { kind: 'failed', reason: 'condition' } : outcomeOf(result),
       )
     case 'read-source':
-      if (result.kind === 'value' && request?.kind === 'copy') sourceRead(m, flow, request, result.record)
+      if (result.kind === 'value' && request?.kind === 'copy') sourceRead(e, flow, request, result.record)
       return
   }
 }
@@ -128,32 +129,32 @@ function outcomeOf(result: TaskResult): Outcome {
 }
 
 function sourceRead(
-  m: Flowing,
+  e: Entry,
   flow: Flow,
   { to: path }: ClientRequest & { kind: 'copy' },
   record: ChainRecord,
 ): void {
-  if (record.body === undefined) return answer(m, flow, { kind: 'failed', reason: 'no-source' })
+  if (record.body === undefined) return answer(e, flow, { kind: 'failed', reason: 'no-source' })
   const named = { path, position: identifierOfPath(path), requestId: flow.moveId }
-  write(m, flow, 'copy', { ...named, operation: copyOf(record), condition: 'absent' })
+  write(e, flow, 'copy', { ...named, operation: copyOf(record), condition: 'absent' })
 }
 
 /** Goes on after a move that was in the way: the write that it held up, or the request from its beginning. */
-export function resume(m: Flowing, flow: Flow): void {
+export function resume(e: Entry, flow: Flow): void {
   const { held, request } = flow
   if (request === undefined) return
   flow.held = undefined
   if (held?.write === undefined || (flow.step !== 'write' && flow.step !== 'copy'))
-    return begin(m, flow, request)
+    return begin(e, flow, request)
   if (held.write.phase === 'first') held.write.phase = 'burn'
   flow.task = held
-  drive(m, held)
+  drive(e, held)
 }
 
 /** Looks at the source of a move: an intent that is still there is settled on the way, and then it need not be remembered. */
-export function startTidying(m: Flowing, tidies: Tidying): void {
+export function startTidying(e: Entry, tidies: Tidying): void {
   const id = `tidy ${tidies.path}`
-  if (m.flows.has(id)) return
-  const flow = start(m, id, { kind: 'get', path: tidies.source }, newRequestId(m))
+  if (e.flows.has(id)) return
+  const flow = start(e, id, { kind: 'get', path: tidies.source }, e.host.newRequestId())
   flow.tidies = tidies
 }

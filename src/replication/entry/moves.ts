@@ -19,11 +19,12 @@ import {
   type KeyOutcome,
   type Operation,
   type RequestId,
-} from './chain-record.ts'
-import { answer, type Flowing, keyRefused, read, tellSettled, write } from './flow-steps.ts'
-import { type Outcome, tell } from './machine-state.ts'
-import type { WriteRequest } from './messages.ts'
-import { keptOutcome, moveOutcome } from './outcomes.ts'
+} from '../chain/chain-record.ts'
+import type { Outcome } from '../chain/machine-state.ts'
+import type { WriteRequest } from '../chain/messages.ts'
+import { keptOutcome, moveOutcome } from '../chain/outcomes.ts'
+import type { Entry } from './entry.ts'
+import { answer, keyRefused, read, tellSettled, write } from './flow-steps.ts'
 import type { ClientRequest, Flow, Settling, TaskResult } from './requests.ts'
 
 export type MoveRequest = ClientRequest & { readonly kind: 'move' }
@@ -35,38 +36,38 @@ const ATTEMPTS_MAX = 16
 const IN_A_ROW_MAX = 16
 
 /** The answer to the read or write that a move of this flow's own waits for. */
-export function moveDone(m: Flowing, flow: Flow, request: MoveRequest, result: TaskResult): void {
+export function moveDone(e: Entry, flow: Flow, request: MoveRequest, result: TaskResult): void {
   switch (flow.step) {
     case 'read-source':
-      if (result.kind === 'value') sourceRead(m, flow, request, result.record)
+      if (result.kind === 'value') sourceRead(e, flow, request, result.record)
       return
     case 'read-destination':
-      if (result.kind === 'value') destinationRead(m, flow, request, result.record)
+      if (result.kind === 'value') destinationRead(e, flow, request, result.record)
       return
     case 'intend':
-      return intended(m, flow, request, result)
+      return intended(e, flow, request, result)
     case 'read-intent':
-      if (result.kind === 'value') intentRead(m, flow, request, result.record)
+      if (result.kind === 'value') intentRead(e, flow, request, result.record)
       return
     case 'read-outcome':
-      if (result.kind === 'value') outcomeRead(m, flow, result.record)
+      if (result.kind === 'value') outcomeRead(e, flow, result.record)
       return
     case 'refuse':
-      return refused(m, flow, request, result)
+      return refused(e, flow, request, result)
   }
 }
 
-function sourceRead(m: Flowing, flow: Flow, request: MoveRequest, record: ChainRecord): void {
+function sourceRead(e: Entry, flow: Flow, request: MoveRequest, record: ChainRecord): void {
   flow.source = record
-  read(m, flow, 'read-destination', request.to)
+  read(e, flow, 'read-destination', request.to)
 }
 
-function destinationRead(m: Flowing, flow: Flow, request: MoveRequest, record: ChainRecord): void {
+function destinationRead(e: Entry, flow: Flow, request: MoveRequest, record: ChainRecord): void {
   // Whether a key still counts is known to the head alone: at first it is asked, by what comes next.
   const done = request.key && flow.attempts > 0 ? moveUnderKey(record, request.key) : undefined
-  if (done !== undefined) return answer(m, flow, done)
-  if (flow.source?.body === undefined) return refuseMove(m, flow, request, 'no-source')
-  if (!conditionHolds(request.condition, record)) return refuseMove(m, flow, request, 'condition')
+  if (done !== undefined) return answer(e, flow, done)
+  if (flow.source?.body === undefined) return refuseMove(e, flow, request, 'no-source')
+  if (!conditionHolds(request.condition, record)) return refuseMove(e, flow, request, 'condition')
   flow.destination = record
   const { to: destination, condition, key } = request
   const intent: Intent = {
@@ -77,7 +78,7 @@ function destinationRead(m: Flowing, flow: Flow, request: MoveRequest, record: C
     ...(key && { key }),
   }
   const named = moveWrite(flow.moveId, 'intend', request.from)
-  write(m, flow, 'intend', { ...named, operation: { kind: 'intend', intent }, condition: 'exists' })
+  write(e, flow, 'intend', { ...named, operation: { kind: 'intend', intent }, condition: 'exists' })
 }
 
 /** What is known of a move under this key at its destination. */
@@ -93,27 +94,22 @@ function refusalUnderKey({ noSource }: KeyOutcome): Outcome {
 }
 
 /** The move can't be made. Under a key that is kept, so that an earlier try that comes late is not made either. */
-function refuseMove(
-  m: Flowing,
-  flow: Flow,
-  { to, key }: MoveRequest,
-  reason: 'no-source' | 'condition',
-): void {
-  if (key === undefined) return answer(m, flow, { kind: 'failed', reason })
+function refuseMove(e: Entry, flow: Flow, { to, key }: MoveRequest, reason: 'no-source' | 'condition'): void {
+  if (key === undefined) return answer(e, flow, { kind: 'failed', reason })
   const operation: Operation = { kind: 'refuse', ...(reason === 'no-source' && { noSource: true }) }
   const { settles: _, ...named } = moveWrite(flow.moveId, 'refuse', to)
-  write(m, flow, 'refuse', { ...named, operation, condition: 'none', key })
+  write(e, flow, 'refuse', { ...named, operation, condition: 'none', key })
 }
 
-function refused(m: Flowing, flow: Flow, request: MoveRequest, result: TaskResult): void {
+function refused(e: Entry, flow: Flow, request: MoveRequest, result: TaskResult): void {
   // Another request under the key has made the move meanwhile.
   if (result.kind === 'written') {
     flow.attempts++
-    return read(m, flow, 'read-destination', request.to)
+    return read(e, flow, 'read-destination', request.to)
   }
-  if (result.kind !== 'failed') return answer(m, flow, keyRefused(result))
+  if (result.kind !== 'failed') return answer(e, flow, keyRefused(result))
   const known = request.key && keptOutcome(result.record, request.key.key)
-  answer(m, flow, refusalUnderKey(known ?? ({} as KeyOutcome)))
+  answer(e, flow, refusalUnderKey(known ?? ({} as KeyOutcome)))
 }
 
 /** Each write of a move has its own name, the same for everybody who makes it. */
@@ -126,26 +122,26 @@ function moveWrite(moveId: RequestId, step: string, path: PathName) {
   }
 }
 
-function intended(m: Flowing, flow: Flow, request: MoveRequest, result: TaskResult): void {
-  if (result.kind === 'failed') return refuseMove(m, flow, request, 'no-source')
-  if (result.kind !== 'written') return answer(m, flow, { kind: 'indeterminate' })
+function intended(e: Entry, flow: Flow, request: MoveRequest, result: TaskResult): void {
+  if (result.kind === 'failed') return refuseMove(e, flow, request, 'no-source')
+  if (result.kind !== 'written') return answer(e, flow, { kind: 'indeterminate' })
   const { record } = result
-  if (record?.intent?.moveId === flow.moveId) return settle(m, flow, record, { own: true })
-  read(m, flow, 'read-intent', request.from)
+  if (record?.intent?.moveId === flow.moveId) return settle(e, flow, record, { own: true })
+  read(e, flow, 'read-intent', request.from)
 }
 
 /** The source after the intent was written: somebody may have settled the move by now. */
-function intentRead(m: Flowing, flow: Flow, request: MoveRequest, record: ChainRecord): void {
-  if (record.intent?.moveId === flow.moveId) return settle(m, flow, record, { own: true })
-  if (inHistory(record, `${flow.moveId}:abandon` as RequestId) !== undefined) return again(m, flow, request)
-  read(m, flow, 'read-outcome', request.to)
+function intentRead(e: Entry, flow: Flow, request: MoveRequest, record: ChainRecord): void {
+  if (record.intent?.moveId === flow.moveId) return settle(e, flow, record, { own: true })
+  if (inHistory(record, `${flow.moveId}:abandon` as RequestId) !== undefined) return again(e, flow, request)
+  read(e, flow, 'read-outcome', request.to)
 }
 
-function outcomeRead(m: Flowing, flow: Flow, record: ChainRecord): void {
+function outcomeRead(e: Entry, flow: Flow, record: ChainRecord): void {
   const known = moveOutcome(record, flow.moveId)
-  if (known === undefined) return answer(m, flow, { kind: 'indeterminate' })
-  if (!known.refused) return answer(m, flow, doneOf(known))
-  ownRefused(m, flow, known.move?.refusal ?? 'yielded', true)
+  if (known === undefined) return answer(e, flow, { kind: 'indeterminate' })
+  if (!known.refused) return answer(e, flow, doneOf(known))
+  ownRefused(e, flow, known.move?.refusal ?? 'yielded', true)
 }
 
 function doneOf({ version, replaced, file }: KeyOutcome): Outcome {
@@ -154,7 +150,7 @@ function doneOf({ version, replaced, file }: KeyOutcome): Outcome {
 
 /** Brings a move to its end: the flow's own, or one that was met on the way. */
 export function settle(
-  m: Flowing,
+  e: Entry,
   flow: Flow,
   record: ChainRecord,
   init: Pick<Settling, 'own'> & { readonly below?: Settling },
@@ -169,11 +165,11 @@ export function settle(
     ...init,
   }
   flow.settling = settling
-  decide(m, flow, settling, record.intent)
+  decide(e, flow, settling, record.intent)
 }
 
 /** Asks the head of the destination to make the copy, or never to make it. */
-function decide(m: Flowing, flow: Flow, { record, step }: Settling, intent: Intent): void {
+function decide(e: Entry, flow: Flow, { record, step }: Settling, intent: Intent): void {
   const named = moveWrite(intent.moveId, 'copy', intent.destination)
   const { key, condition, destinationVersion } = intent
   const operation: Operation = step === 'refuse' ? { kind: 'refuse' } : copyOf(record)
@@ -185,7 +181,7 @@ function decide(m: Flowing, flow: Flow, { record, step }: Settling, intent: Inte
     // A mover of protocol 2 counts on a copy at that version or none.
     ...(condition !== undefined && { move: { source: record.path, condition } }),
   }
-  write(m, flow, flow.step, request, destinationVersion)
+  write(e, flow, flow.step, request, destinationVersion)
 }
 
 export function copyOf(record: ChainRecord): Operation {
@@ -195,21 +191,21 @@ export function copyOf(record: ChainRecord): Operation {
 }
 
 /** The answer to a write that settles a move. */
-export function settled(m: Flowing, flow: Flow, settling: Settling, result: TaskResult): void {
+export function settled(e: Entry, flow: Flow, settling: Settling, result: TaskResult): void {
   const { intent } = settling.record
   if (intent === undefined) return
   if (settling.step === 'remove' || settling.step === 'abandon')
-    return sourceSettled(m, flow, settling, intent, result)
-  if (result.kind === 'unsettled') return inTheWay(m, flow, settling, result.record)
+    return sourceSettled(e, flow, settling, intent, result)
+  if (result.kind === 'unsettled') return inTheWay(e, flow, settling, result.record)
   if (result.kind === 'no-body') {
     // It went with the source when somebody else settled the move; or it is lost, and the file can't be moved.
     settling.step = 'refuse'
-    return decide(m, flow, settling, intent)
+    return decide(e, flow, settling, intent)
   }
   if (result.kind !== 'written' && result.kind !== 'failed' && result.kind !== 'stale')
-    return answer(m, flow, { kind: 'indeterminate' })
+    return answer(e, flow, { kind: 'indeterminate' })
   learn(settling, intent, result)
-  release(m, flow, settling, intent)
+  release(e, flow, settling, intent)
 }
 
 /** What was decided, now or before. */
@@ -236,37 +232,37 @@ function learn(
 }
 
 /** The source goes when the copy was made, whatever became of that since; else it is free again. */
-function release(m: Flowing, flow: Flow, settling: Settling, { moveId }: Intent): void {
+function release(e: Entry, flow: Flow, settling: Settling, { moveId }: Intent): void {
   const { path, version } = settling.record
   settling.step = settling.copied === undefined ? 'abandon' : 'remove'
   const named = moveWrite(moveId, settling.step, path)
-  write(m, flow, flow.step, { ...named, operation: { kind: settling.step }, condition: 'exists' }, version)
+  write(e, flow, flow.step, { ...named, operation: { kind: settling.step }, condition: 'exists' }, version)
 }
 
 /** The source has been removed or released, by this node or by another. */
-function sourceSettled(m: Flowing, flow: Flow, settling: Settling, intent: Intent, result: TaskResult): void {
+function sourceSettled(e: Entry, flow: Flow, settling: Settling, intent: Intent, result: TaskResult): void {
   const { moveId, destination } = intent
   if (result.kind === 'stale' && result.record.intent?.moveId === moveId) {
     // Something was noted beside the intent meanwhile.
     settling.record = { ...settling.record, version: result.record.version }
-    return release(m, flow, settling, intent)
+    return release(e, flow, settling, intent)
   }
-  if (result.kind !== 'written' && result.kind !== 'stale') return answer(m, flow, { kind: 'indeterminate' })
-  tellSettled(m, destination, identifierOfPath(destination), moveId)
+  if (result.kind !== 'written' && result.kind !== 'stale') return answer(e, flow, { kind: 'indeterminate' })
+  tellSettled(e, destination, identifierOfPath(destination), moveId)
   flow.settling = settling.below
-  if (settling.own) return ownSettled(m, flow, settling, result)
+  if (settling.own) return ownSettled(e, flow, settling, result)
   const { below } = settling
-  if (below === undefined) return tell(m, { kind: 'way-free', flow })
-  if (below.record.intent !== undefined) decide(m, flow, below, below.record.intent)
+  if (below === undefined) return e.host.tell({ kind: 'way-free', flow })
+  if (below.record.intent !== undefined) decide(e, flow, below, below.record.intent)
 }
 
-function ownSettled(m: Flowing, flow: Flow, settling: Settling, result: TaskResult): void {
+function ownSettled(e: Entry, flow: Flow, settling: Settling, result: TaskResult): void {
   const done = ownDone(flow, settling)
-  if (done !== undefined) return answer(m, flow, done)
+  if (done !== undefined) return answer(e, flow, done)
   const isAbandoned =
     result.kind === 'written' ||
     (result.kind === 'stale' && inHistory(result.record, `${flow.moveId}:abandon` as RequestId) !== undefined)
-  ownRefused(m, flow, settling.refusal ?? 'yielded', isAbandoned)
+  ownRefused(e, flow, settling.refusal ?? 'yielded', isAbandoned)
 }
 
 /** What the mover is told once the copy is made: the file moved at that moment, whatever is still to be tidied up. */
@@ -280,37 +276,37 @@ export function ownDone(flow: Flow, settling: Settling | undefined): Outcome | u
 }
 
 /** The copy was not made; a move that nothing forbids begins again, once it is certain that the source is free. */
-function ownRefused(m: Flowing, flow: Flow, refusal: Settling['refusal'], isAbandoned: boolean): void {
+function ownRefused(e: Entry, flow: Flow, refusal: Settling['refusal'], isAbandoned: boolean): void {
   const { request } = flow
   if (request?.kind !== 'move') return
-  if (refusal === 'condition') return answer(m, flow, { kind: 'failed', reason: 'condition' })
+  if (refusal === 'condition') return answer(e, flow, { kind: 'failed', reason: 'condition' })
   if (refusal === 'key-reused' || refusal === 'too-many-keys')
-    return answer(m, flow, { kind: 'failed', reason: refusal })
-  if (isAbandoned) return again(m, flow, request)
-  answer(m, flow, { kind: 'indeterminate' })
+    return answer(e, flow, { kind: 'failed', reason: refusal })
+  if (isAbandoned) return again(e, flow, request)
+  answer(e, flow, { kind: 'indeterminate' })
 }
 
 /** The same move under another name: what was decided of the first one stays decided. */
-function again(m: Flowing, flow: Flow, request: MoveRequest): void {
-  if (flow.attempts >= ATTEMPTS_MAX) return answer(m, flow, { kind: 'unavailable' })
+function again(e: Entry, flow: Flow, request: MoveRequest): void {
+  if (flow.attempts >= ATTEMPTS_MAX) return answer(e, flow, { kind: 'unavailable' })
   const [base] = flow.moveId.split('+')
   flow.moveId = `${base}+${++flow.attempts}` as RequestId
-  read(m, flow, 'read-source', request.from)
+  read(e, flow, 'read-source', request.from)
 }
 
 /** The destination holds the intent of another move, which comes first, unless that one waits for this one. */
-function inTheWay(m: Flowing, flow: Flow, settling: Settling, record: ChainRecord): void {
+function inTheWay(e: Entry, flow: Flow, settling: Settling, record: ChainRecord): void {
   const row: Settling[] = []
   let isCircle = false
   for (let each: Settling | undefined = settling; each !== undefined && !isCircle; each = each.below) {
     row.push(each)
     isCircle = each.record.intent?.moveId === record.intent?.moveId
   }
-  if (!isCircle && row.length < IN_A_ROW_MAX) return settle(m, flow, record, { own: false, below: settling })
+  if (!isCircle && row.length < IN_A_ROW_MAX) return settle(e, flow, record, { own: false, below: settling })
   const yields = isCircle ? row.reduce((a, b) => (nameOf(a) < nameOf(b) ? a : b)) : settling
   yields.step = 'refuse'
   flow.settling = yields
-  if (yields.record.intent !== undefined) decide(m, flow, yields, yields.record.intent)
+  if (yields.record.intent !== undefined) decide(e, flow, yields, yields.record.intent)
 }
 
 function nameOf({ record }: Settling): string {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { etagOfRecord } from '../../../src/replication/chain/chain-record.ts'
 import type { ETag } from '../../../src/storage/record.ts'
-import { Bench, path } from './bench.ts'
+import { Bench, path } from '../chain/bench.ts'
 
 const copy = (from: string, to: string) => ({ kind: 'copy', from: path(from), to: path(to) }) as const
 

@@ -1,5 +1,5 @@
 /**
- * The nouns of the entry node: what a client asks for, the reads and writes that it is made of, and answers that wait for votes.
+ * The nouns of the entry node: what a client asks for, and the reads and writes that it is made of.
  */
 
 import type { Identifier } from '../../ring/identifier.ts'
@@ -7,9 +7,10 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { Body, FileMeta, Version } from '../../storage/record.ts'
 import type { TrashName } from '../../storage/trash-name.ts'
 import type { NodeId, View } from '../../views/view.ts'
+import type { ChainRecord, IdempotencyKey, MoveRefusal, RequestId } from '../chain/chain-record.ts'
+import type { BlobRef, ReplyMessage, Tag, WriteRequest } from '../chain/messages.ts'
+import type { Unconfirmed } from '../chain/votes.ts'
 import type { Condition } from '../replication.ts'
-import type { ChainRecord, IdempotencyKey, MoveRefusal, RequestId } from './chain-record.ts'
-import type { BlobRef, Message, ReplyMessage, Tag, WriteRequest } from './messages.ts'
 
 /** What a client asks its entry node for. `position` is the key of the path, where whoever asks knows it already. */
 export type ClientRequest =
@@ -153,26 +154,4 @@ export interface Tidying {
   readonly path: PathName
   readonly moveId: RequestId
   readonly source: PathName
-}
-
-/** An answer that leaves when its view is confirmed. */
-export interface Unconfirmed {
-  readonly to: NodeId
-  readonly tag: Tag
-  /** Undefined until the replica that has it was heard. */
-  message: Message | undefined
-  /** A vote that comes with the request or with the answer; it counts for this answer only. */
-  vote: NodeId | undefined
-  /** The round that asks for it, or did; undefined while it waits for one. */
-  round: ViewRound | undefined
-}
-
-export interface ViewRound {
-  readonly view: View
-  readonly asked: Set<NodeId>
-  /** This node's own included. */
-  readonly votes: Set<NodeId>
-  readonly pending: Set<Unconfirmed>
-  /** Nobody's vote is waited for any more. */
-  over: boolean
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { putView } from '../../../src/replication/chain/machine-state.ts'
 import { freshState } from '../../../src/views/view.ts'
-import { Bench, node, path, wholeView } from './bench.ts'
+import { Bench, node, path, wholeView } from '../chain/bench.ts'
 
 t.test('a write that got no answer is burnt, then looked for, then tried again', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
@@ -57,7 +57,7 @@ t.test('without an answer in time a read is unavailable and a write indeterminat
   bench.fire('deadline')
   t.match(bench.answers.get('w'), { kind: 'indeterminate' })
   t.match(bench.answers.get('r'), { kind: 'unavailable' })
-  t.equal(bench.machine('n2').tasks.size, 0)
+  t.equal(bench.machine('n2').entry.tasks.size, 0)
 })
 
 t.test('when the head refuses connections, nobody waits for its silence', async t => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { ChainRecord, Intent, KeyOutcome } from '../../../src/replication/chain/chain-record.ts'
 import type { Envelope } from '../../../src/replication/chain/messages.ts'
 import { MOVES_PER_PATH_MAX } from '../../../src/replication/chain/outcomes.ts'
-import { Bench, inline, large, path } from './bench.ts'
+import { Bench, inline, large, path } from '../chain/bench.ts'
 
 const move = (from: string, to: string) =>
   ({ kind: 'move', condition: 'absent', from: path(from), to: path(to) }) as const
@@ -271,7 +271,7 @@ t.test('a move goes on from what an older program has written, and by its rules'
 
 /** The move that is under way at n2 asks its last question again; nobody has answered it. */
 function answerTo(bench: Bench, message: { kind: 'stale' | 'failed'; record: ChainRecord }): void {
-  const [tag] = bench.machine('n2').tasks.keys()
+  const [tag] = bench.machine('n2').entry.tasks.keys()
   if (tag === undefined) throw new TypeError('n2 waits for nothing.')
   bench.deliver('n1', 'n2', { tag, ...message })
 }
