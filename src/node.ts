@@ -8,13 +8,20 @@ import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { NodeConfig } from './config.ts'
 import type { Env } from './env.ts'
-import { type ErrorCode, errorCode, StoreError } from './errors.ts'
+import { StoreError } from './errors.ts'
 import { FileService } from './files/file-service.ts'
 import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
 import { logDefect } from './invariant.ts'
 import { addressOf, closeListener, finishRequests, freePort, IDLE_SWEEP_MS, listening } from './listen.ts'
-import { type Joined, type JoinInit, joinNetwork, newcomerCredentials, takePart } from './membership/join.ts'
+import {
+  isFinal,
+  type Joined,
+  type JoinInit,
+  joinNetwork,
+  newcomerCredentials,
+  takePart,
+} from './membership/join.ts'
 import { RETIRED_REFUSED } from './membership/network-config.ts'
 import type { ProtocolVersion } from './peer/protocol.ts'
 import { waitingServer } from './peer/waiting-server.ts'
@@ -42,14 +49,6 @@ interface Running {
   server: FastifyInstance
   s3: S3Server
 }
-
-/** Of another start of the same kind nothing else would come. */
-const FINAL_REFUSALS: ReadonlySet<ErrorCode | undefined> = new Set([
-  'INVALID_REQUEST',
-  'UNAUTHORIZED',
-  'WRONG_NETWORK',
-  'PROTOCOL_UNSUPPORTED',
-] as const)
 
 /** Nobody has said where the network is: the first node on another port than the usual one is told how it founds one. */
 const UNNAMED_BOOT =
@@ -232,7 +231,7 @@ export class StoreNode implements NodeControl {
   /** A start that was refused leaves no disk of a node that never was. @throws `error`. */
   async #leave(error: unknown, before: Place): Promise<never> {
     const { dataDirectory } = this.#config
-    if (dataDirectory !== undefined && before !== 'taken' && FINAL_REFUSALS.has(errorCode(error))) {
+    if (dataDirectory !== undefined && before !== 'taken' && isFinal(error)) {
       await this.#open.storage?.close()
       delete this.#open.storage
       await leavePlace(dataDirectory, before)

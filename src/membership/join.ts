@@ -7,7 +7,7 @@ import { datedOf } from '../calls/calls.ts'
 import type { Envelope } from '../calls/envelope.ts'
 import { byHttp, type Connect, type RingPeers, ringCredentials } from '../calls/ring-peers.ts'
 import type { Env } from '../env.ts'
-import { errorCode, StoreError } from '../errors.ts'
+import { type ErrorCode, errorCode, StoreError } from '../errors.ts'
 import { distrust } from '../peer/peer-errors.ts'
 import type { ProtocolVersion } from '../peer/protocol.ts'
 import type { Credentials } from '../peer/wire.ts'
@@ -232,6 +232,18 @@ async function askUntilAnswered(
     init.waiting(...(silent ?? (refusals[0] as [Address, StoreError])))
     await env.timers.sleep(Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(round, 5)), init.signal)
   }
+}
+
+const FINAL: ReadonlySet<unknown> = new Set([
+  'INVALID_REQUEST',
+  'UNAUTHORIZED',
+  'WRONG_NETWORK',
+  'PROTOCOL_UNSUPPORTED',
+] satisfies ErrorCode[])
+
+/** True when another start of the same kind would be refused as well. */
+export function isFinal(error: unknown): boolean {
+  return FINAL.has(errorCode(error))
 }
 
 /** True when a boot node may still come up, or find its network. */

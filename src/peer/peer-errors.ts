@@ -49,6 +49,11 @@ export function howUnreachable(error: unknown): Unreachable {
   return code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET' ? 'refused' : 'silent'
 }
 
+/** A connection that broke may have been about to end; one that its machine refuses shows that no process is there. */
+export function nobodyListens(error: unknown): boolean {
+  return ((error as Error | undefined)?.cause as { code?: string } | undefined)?.code === 'ECONNREFUSED'
+}
+
 /** What nobody trusts of the certificate that was shown, in the words of the system; undefined for any other failure. */
 export function distrust(error: unknown): string | undefined {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: string }

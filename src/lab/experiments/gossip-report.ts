@@ -226,7 +226,7 @@ function foot(): string[] {
     '| from doubt to failed | a wait that is set before (4.2) | 4 log10 N periods with three confirmations, 6 times that with none: 8 to 48 for 100 nodes, 16 to 96 for 10,000 | T_fail / 4 with four observers, 3 T_fail / 4 with one, which is not enough: 4.3 to 13 for 100 nodes, 7.7 to 23 for 10,000 |',
     '| until everybody knows | O(log N) periods; an update is told 3 log(N + 1) times (4.1) | the same | O(log N) periods, as *all* above |',
     '| what a node sends | constant in N (3.1) | constant in N | constant in N from 33 nodes on, as *bytes* above |',
-    '| living nodes that fail where members are slow | the measure that Lifeguard is held against | more than 50 times fewer than SWIM | 0 in all rows but one, where T_fail is shorter than a stall |',
+    '| living nodes that fail where members are slow | the measure that Lifeguard is held against | more than 50 times fewer than SWIM | 0 in all rows but those where T_fail is shorter than a stall, or hardly longer |',
     '',
     'A heartbeat costs a wait of T_fail that a probe in each period does not, and saves the probes: a node tells two others in a period whatever it believes. So SWIM doubts sooner, and what is there in the end, a member',
     'that has failed for all, takes about twice as long as with the defaults of memberlist: for 100 nodes 1.6 + 8 periods and the spreading there, 25 here; for 10,000 nodes 1.6 + 16 and the spreading there, 43 here.',

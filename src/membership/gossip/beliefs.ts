@@ -74,6 +74,8 @@ interface Known {
   reason: string
   readonly by: Set<NodeId>
   probedMs: number
+  /** Its machine has said, since its heartbeat grew, that nobody listens at its address. */
+  refused: boolean
 }
 
 export interface BeliefsInit {
@@ -151,6 +153,7 @@ export class Beliefs {
     known.boot = beat.boot
     known.seq = beat.seq
     known.grownMs = nowMs
+    known.refused = false
     known.by.clear()
     if (known.belief !== 'alive') {
       this.#change(beat.node, known, 'alive', startedAgain ? 'it started again' : 'its heartbeat grew', nowMs)
@@ -183,23 +186,40 @@ export class Beliefs {
   }
 
   /**
+   * The machine of a node says that nobody listens at its address: it is suspected now, so that those who do not reach it are found while
+   * T_fail passes. It may be starting again, so it fails no sooner than one that is silent (docs/decisions/0461).
+   */
+  refused(node: NodeId, nowMs: number): void {
+    const known = this.#known.get(node)
+    if (known === undefined || known.belief === 'failed') return
+    known.refused = true
+    if (known.belief === 'alive') this.#change(node, known, 'suspect', 'it refuses connections', nowMs)
+  }
+
+  /**
    * Looks at what the time has made of the beliefs.
    * @param failMs T_fail, longer where this node itself is not well.
+   * @param leastMs T_fail itself: nobody that is watched fails before it has been silent for so long.
    * @returns the nodes that are to be tried now, whose outcome `probed` is told.
    */
-  look(nowMs: number, failMs: number): NodeId[] {
+  look(nowMs: number, failMs: number, leastMs = failMs): NodeId[] {
     const toProbe: NodeId[] = []
     for (const [node, known] of this.#known) {
       const silentMs = nowMs - known.grownMs
-      const isSilent = this.#watched.has(node) && silentMs >= failMs
+      const isWatched = this.#watched.has(node)
+      const isSilent = isWatched && silentMs >= failMs
+      const mayFail = !isWatched || silentMs >= leastMs
       if (known.belief === 'alive' && isSilent)
         this.#change(node, known, 'suspect', `no heartbeat for ${seconds(silentMs)}`, nowMs)
       if (known.belief !== 'suspect') continue
       const agedMs = nowMs - known.sinceMs
-      if (this.#areEnough(known.by, node) && agedMs >= suspicionMs(known.by.size, failMs)) {
+      if (mayFail && this.#areEnough(known.by, node) && agedMs >= suspicionMs(known.by.size, failMs)) {
         const reason = `no heartbeat for ${seconds(silentMs)}, and ${known.by.size} do not reach it`
         this.#change(node, known, 'failed', reason, nowMs)
-      } else if (!known.by.has(this.#init.self) && (isSilent || agedMs >= DOUBT_SHARE_MAX * failMs)) {
+      } else if (
+        !known.by.has(this.#init.self) &&
+        (isSilent || known.refused || agedMs >= DOUBT_SHARE_MAX * failMs)
+      ) {
         if (nowMs - known.probedMs < DOUBT_SHARE_MIN * failMs) continue
         known.probedMs = nowMs
         toProbe.push(node)
@@ -330,6 +350,7 @@ function fresh(beat: Beat, nowMs: number): Known {
     reason: 'its heartbeat was heard',
     by: new Set(),
     probedMs: Number.NEGATIVE_INFINITY,
+    refused: false,
   }
 }
 

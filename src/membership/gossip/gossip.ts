@@ -9,6 +9,7 @@
 import type { PeerAnswer, PeerCall, PeerCalls } from '../../calls/calls.ts'
 import type { Env, Timer } from '../../env.ts'
 import { errorCode } from '../../errors.ts'
+import { nobodyListens } from '../../peer/peer-errors.ts'
 import type { CallOptions, PeerIdentity } from '../../peer/peers.ts'
 import { RoundTrips } from '../../peer/round-trips.ts'
 import type { ChainDriver } from '../../replication/chain/driver.ts'
@@ -165,7 +166,8 @@ export class Gossip {
     this.#lookAround(nowMs)
     this.#beliefs.beat()
     this.#pairs.expire(nowMs)
-    for (const node of this.#beliefs.look(nowMs, this.failMs * this.health.factor)) void this.#probe(node)
+    const { failMs } = this
+    for (const node of this.#beliefs.look(nowMs, failMs * this.health.factor, failMs)) void this.#probe(node)
     this.#publish()
     void this.#tellSome(lateMs <= periodMs / 2)
     this.#schedule(periodMs * (1 - JITTER + 2 * JITTER * this.#draw()))
@@ -289,6 +291,7 @@ export class Gossip {
     } catch (error) {
       const code = errorCode(error)
       if (code === undefined && !signal.aborted) throw error
+      if (nobodyListens(error)) this.#beliefs.refused(nodeId, this.#nowMs())
       return code !== undefined && UNKNOWN_CALL.has(code) ? this.#leaveAlone(nodeId) : undefined
     } finally {
       const left = (this.#asking.get(address) ?? 1) - 1

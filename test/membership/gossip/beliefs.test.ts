@@ -44,6 +44,38 @@ t.test(
   },
 )
 
+t.test(
+  'a node whose machine refuses connections is doubted at once, and fails when T_fail is over',
+  async t => {
+    const beliefs = watching([b, c, d, e])
+    const others = [c, d, e]
+    keepAlive(beliefs, others, 1_000)
+    beliefs.refused(b, 1_000)
+    t.match(beliefs.takeChanges(), [{ node: b, belief: 'suspect', reason: 'it refuses connections' }])
+    t.same(beliefs.look(1_500, FAIL_MS), [b], 'it is tried, also through others')
+    beliefs.notReached(b)
+    beliefs.doubted({ node: b, boot: 1, seq: 1, by: others }, 2_000)
+    keepAlive(beliefs, others, 9_000)
+    t.same(beliefs.look(FAIL_MS - 1, FAIL_MS), [])
+    t.equal(beliefs.of(b)?.belief, 'suspect', 'it may be starting again')
+    // This node is not well itself, and does not wait longer for what its machine and the others have said.
+    beliefs.look(FAIL_MS, 2 * FAIL_MS, FAIL_MS)
+    t.equal(beliefs.of(b)?.belief, 'failed')
+  },
+)
+
+t.test('a node that refused connections and is back is in no doubt', async t => {
+  const beliefs = watching([b, c])
+  beliefs.refused(b, 1_000)
+  beliefs.look(1_500, FAIL_MS)
+  beliefs.notReached(b)
+  beliefs.hear({ node: b, boot: 2, seq: 1 }, 3_000)
+  t.match(beliefs.of(b), { belief: 'alive', by: [] })
+  t.same(beliefs.look(3_500, FAIL_MS), [])
+  beliefs.refused('unknown' as NodeId, 4_000)
+  t.equal(beliefs.all().length, 2)
+})
+
 t.test('one observer is not enough where there are more, and two are after a while', async t => {
   const beliefs = watching([b, c, d])
   keepAlive(beliefs, [c, d], 9_000)

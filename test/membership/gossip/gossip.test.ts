@@ -42,6 +42,33 @@ t.test(
 )
 
 t.test(
+  'a node whose machine refuses connections has failed as soon as T_fail is over, and not before',
+  async t => {
+    const network = new Gossiping(FIVE)
+    await network.pass(5_000)
+    network.node('c').state = 'has crashed'
+    await network.pass(4_000)
+    t.same(network.about('c'), ['suspect', 'suspect', 'suspect', 'suspect'])
+    await network.pass(FAIL_MS - 6_000)
+    t.same(network.about('c'), ['suspect', 'suspect', 'suspect', 'suspect'])
+    for (const { beliefs } of network.nodes) t.same(beliefs, [], 'the core hears nothing of that')
+    await network.pass(4_500)
+    t.same(network.about('c'), ['failed', 'failed', 'failed', 'failed'])
+  },
+)
+
+t.test('a node that starts again within T_fail is dropped by nobody', async t => {
+  const network = new Gossiping(FIVE)
+  await network.pass(5_000)
+  network.node('c').state = 'has crashed'
+  await network.pass(FAIL_MS - 3_000)
+  network.node('c').state = 'runs'
+  await network.pass(4_000)
+  t.same(network.about('c'), ['alive', 'alive', 'alive', 'alive'])
+  for (const { beliefs } of network.nodes) t.same(beliefs, [])
+})
+
+t.test(
   'a pause of less than T_fail changes nothing; after a longer one the node doubts itself first',
   async t => {
     const network = new Gossiping(FIVE)

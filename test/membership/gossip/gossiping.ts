@@ -28,7 +28,8 @@ export interface GossipingNode {
   readonly suspects: Set<NodeId>
   /** Who was heard by the core. */
   readonly heard: NodeId[]
-  state: 'runs' | 'stands still' | 'is gone' | 'refuses gossip' | 'is overloaded'
+  /** Of one that has crashed the machine still answers; nothing does where one is gone. */
+  state: 'runs' | 'stands still' | 'is gone' | 'has crashed' | 'refuses gossip' | 'is overloaded'
 }
 
 /** Ms in which all clocks move together. */
@@ -128,6 +129,8 @@ export class Gossiping {
     if (to?.state === 'is overloaded') throw new StoreError('OVERLOADED', 'Later.')
     const runs = to?.state === 'runs' || to?.state === 'refuses gossip'
     if (to === undefined || !runs || !this.reaches(from.name, name) || !this.reaches(name, from.name)) {
+      if (to?.state === 'has crashed')
+        throw new StoreError('UNAVAILABLE', 'It refused.', { cause: { code: 'ECONNREFUSED' } })
       if (to !== undefined && to.state !== 'is gone') await from.env.timers.sleep(timeoutMs)
       throw new StoreError('UNAVAILABLE', 'It does not answer.')
     }

@@ -611,6 +611,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     loss: 'a node that is doubted has nothing to say against it',
   },
   {
+    id: 'refused-is-failed',
+    file: 'src/membership/gossip/beliefs.ts',
+    find: 'const mayFail = !isWatched || silentMs >= leastMs',
+    replace: 'const mayFail = true',
+    loss: 'a node that starts again is dropped, and its ranges are copied for nothing',
+  },
+  {
     id: 'doubted-before-tried',
     file: 'src/membership/gossip/beliefs.ts',
     find: '        known.probedMs = nowMs\n',
