@@ -131,10 +131,12 @@ export class FileService {
         path,
       })
     }
-    return this.commitReceived(path, received, {
-      ...options,
-      condition: await this.#decided(received, options),
-    })
+    const decided = options.decide === undefined ? undefined : await this.#decided(received, options)
+    return this.commitReceived(
+      path,
+      received,
+      decided === undefined ? options : { ...options, condition: decided },
+    )
   }
 
   /** What must hold at the commit. */

@@ -9,7 +9,7 @@ import { errorCode, StoreError } from '../errors.ts'
 import type { PutOptions, WriteOptions } from '../files/file-service.ts'
 import type { Written } from '../files/receipt.ts'
 import type { PathName } from '../ring/path-name.ts'
-import type { UserMeta } from '../storage/record.ts'
+import { INLINE_BYTES_MAX, type UserMeta } from '../storage/record.ts'
 import { writeCondition } from './conditions.ts'
 import {
   header,
@@ -23,12 +23,12 @@ import {
 import { addEndpoint, type HttpComponents, idempotencyOf, ringHeaders, sendWritten } from './endpoint.ts'
 import { refuseExtension } from './file-name.ts'
 import { metaParameter, storedMediaType, userMetaOfRequest } from './meta-fields.ts'
-import { announcedBytes, expectsContinue, ignoreBody, receivedBody } from './request-body.ts'
+import { announcedBytes, expectsContinue, ignoreBody, receivedBody, receivedWhole } from './request-body.ts'
 import { parseFlag, pathOf, queryOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
 
 // A shorter body is on its way already when the header is read; refusing it early would cost more than it saves.
-const EARLY_BYTES_MIN = 64 * 1024
+const EARLY_BYTES_MIN = INLINE_BYTES_MAX
 
 export function writeRoutes(fastify: FastifyInstance, components: HttpComponents): void {
   addEndpoint(fastify, components, {
@@ -96,9 +96,11 @@ export async function storeBody(
     sha256: announcedHash(headers),
     refuseEarly: announced === undefined || announced > EARLY_BYTES_MIN || expectsContinue(raw),
   }
-  return components.slots.stream(() =>
-    components.files.put(path, receivedBody(raw, reply.raw, components.connections), options),
-  )
+  const { files, connections, slots } = components
+  return slots.stream(async () => {
+    if (options.refuseEarly) return files.put(path, receivedBody(raw, reply.raw, connections), options)
+    return files.put(path, await receivedWhole(raw, connections, announced as number), options)
+  })
 }
 
 async function remove(

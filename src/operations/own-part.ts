@@ -9,7 +9,7 @@ import { setMaxListeners } from 'node:events'
 import type { ListAnswer, ListAsk, ListedArc } from '../calls/calls.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
-import type { ChainDriver } from '../replication/chain/driver.ts'
+import type { ChainDriver, Ending } from '../replication/chain/driver.ts'
 import type { NetworkView } from '../replication/chain/network-view.ts'
 import { fileOf } from '../replication/chain/record-notes.ts'
 import { arcContains } from '../ring/arc.ts'
@@ -130,9 +130,14 @@ async function confirmed(
   arc: ListedArc,
   signal: AbortSignal,
 ): Promise<ListedArc | undefined> {
-  const { kind } = await driver.request({ kind: 'get', path: PROBE, position: arc.hi }, signal)
+  const { kind } = await driver.request({ kind: 'get', path: PROBE, position: arc.hi }, endingWith(signal))
   // A read that went on to a newer view has taken that in.
   return kind === 'value' && driver.known.covering(arc.hi)?.id === arc.id ? arc : undefined
+}
+
+/** Gives a read up when the time of the list is over. */
+function endingWith(signal: AbortSignal): Ending {
+  return giveUp => signal.addEventListener('abort', giveUp)
 }
 
 /** Named in a read of which only the votes count. */
@@ -144,7 +149,7 @@ async function lineNow(
   path: PathName,
   signal: AbortSignal,
 ): Promise<ListEntry | undefined> {
-  const outcome = await driver.request({ kind: 'get', path }, signal)
+  const outcome = await driver.request({ kind: 'get', path }, endingWith(signal))
   if (outcome.kind !== 'value')
     throw new StoreError('UNAVAILABLE', 'A write of a file that is to be listed has no answer yet.', { path })
   const file = fileOf(outcome.record)

@@ -76,13 +76,18 @@ export class FreeSpace {
    * @throws StoreError DISK_FULL when the disk has fewer bytes left.
    */
   assert(bytes: number): void {
+    if (!this.has(bytes)) throw new StoreError('DISK_FULL', 'No space is left on the disk.')
+  }
+
+  /** As assert, without a throw. */
+  has(bytes: number): boolean {
     const nowMs = this.#clock.monotonicMs()
     if (this.#free < bytes + PLENTY_BYTES || nowMs - this.#lookedAtMs >= LOOK_MS) {
       const { bavail, bsize } = statfsSync(this.#folder)
       this.#free = bavail * bsize
       this.#lookedAtMs = nowMs
     }
-    if (this.#free < bytes) throw new StoreError('DISK_FULL', 'No space is left on the disk.')
+    return this.#free >= bytes
   }
 }
 

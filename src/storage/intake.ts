@@ -7,8 +7,9 @@ import { Buffer } from 'node:buffer'
 import { StoreError } from '../errors.ts'
 import { BodyDigest, type Digest, digestOf } from './body-digest.ts'
 import type { BufferPool } from './buffer-pool.ts'
-import { INLINE_BYTES_MAX } from './record.ts'
+import { type Body, INLINE_BYTES_MAX } from './record.ts'
 import type { StageOptions } from './storage.ts'
+import type { WholeBody } from './whole-body.ts'
 
 /** Bytes of one piece: large enough that a write costs little more than its copy, a whole part of a block. */
 export const PIECE_BYTES = 256 * 1024
@@ -52,6 +53,13 @@ export async function receive(
   } finally {
     chunks.end()
   }
+}
+
+/** Receives a body that is here already. @throws StoreError FILE_TOO_LARGE. */
+export function receiveWhole({ bytes }: WholeBody, { sizeMax }: Pick<StageOptions, 'sizeMax'>): Body {
+  if (bytes.length > INLINE_BYTES_MAX) throw new TypeError(`${bytes.length} bytes do not lie in a record`)
+  if (bytes.length > sizeMax) throw tooLarge(sizeMax)
+  return { ...digestOf(bytes), content: { inline: bytes } }
 }
 
 async function pour(
@@ -138,12 +146,7 @@ class Chunks {
       return undefined
     }
     this.#size += result.value.length
-    if (this.#size > this.#options.sizeMax) {
-      throw new StoreError(
-        'FILE_TOO_LARGE',
-        `The body has more than the ${this.#options.sizeMax} bytes allowed.`,
-      )
-    }
+    if (this.#size > this.#options.sizeMax) throw tooLarge(this.#options.sizeMax)
     return result.value
   }
 
@@ -152,6 +155,10 @@ class Chunks {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     if (!this.#done) this.#iterator.return?.().catch(() => undefined)
   }
+}
+
+function tooLarge(sizeMax: number): StoreError {
+  return new StoreError('FILE_TOO_LARGE', `The body has more than the ${sizeMax} bytes allowed.`)
 }
 
 /** A body that came under a name and is small enough to be in a record: something was cut off. */

@@ -37,11 +37,21 @@ export class StagedBodies {
     const running = run({ sizeMax, signal: controller.signal })
     this.#receiving.set(controller, running)
     try {
-      return this.#add(await running)
+      return this.add(await running)
     } finally {
       this.#receiving.delete(controller)
       signal?.removeEventListener('abort', forward)
     }
+  }
+
+  /** A body that is complete becomes a staged one. */
+  add(body: Body): StagedBody {
+    this.assertOpen()
+    this.#lastStageId += 1
+    const { size, sha256, blockChecksums, content } = body
+    const staged = { size, sha256, blockChecksums, content, stageId: String(this.#lastStageId) }
+    this.#waiting.add(staged)
+    return staged
   }
 
   /** From now on its bytes belong to whoever named them. @throws TypeError when it is not waiting. */
@@ -66,16 +76,6 @@ export class StagedBodies {
     const left = [...this.#waiting]
     this.#waiting.clear()
     return left
-  }
-
-  /** A body that is complete becomes a staged one. */
-  #add(body: Body): StagedBody {
-    this.assertOpen()
-    this.#lastStageId += 1
-    const { size, sha256, blockChecksums, content } = body
-    const staged = { size, sha256, blockChecksums, content, stageId: String(this.#lastStageId) }
-    this.#waiting.add(staged)
-    return staged
   }
 }
 

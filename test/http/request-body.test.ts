@@ -11,6 +11,7 @@ import {
   ignoreBody,
   receivedBody,
   receivedText,
+  receivedWhole,
 } from '../../src/http/request-body.ts'
 
 const request = (headers: Record<string, string>) => ({ headers }) as unknown as IncomingMessage
@@ -141,6 +142,55 @@ t.test('a body that is cut off is no shorter body', async t => {
   socket.write(`${head}Content-Length: 10\r\n\r\nabc`, () => socket.resetAndDestroy())
   await settled
   t.equal(code, 'INVALID_REQUEST')
+})
+
+t.test('a small body comes whole, in one piece or in several', async t => {
+  for (const pieces of [['abcdef'], ['a', 'bcd', 'ef'], ['']]) {
+    const length = pieces.join('').length
+    let got = ''
+    const socket = await serve(t, async (request, _response, connections) => {
+      got = Buffer.from((await receivedWhole(request, connections, length)).bytes).toString()
+    })
+    socket.write(`${head}Content-Length: ${length}\r\n\r\n${pieces[0]}`)
+    for (const piece of pieces.slice(1)) {
+      await turns(20)
+      socket.write(piece)
+    }
+    t.match(await answerOf(socket), /done/)
+    t.equal(got, pieces.join(''))
+  }
+})
+
+t.test('a small body that is cut off, or whose client has gone before it was wanted, is none', async t => {
+  for (const isLate of [false, true]) {
+    let code: string | undefined
+    let settle = () => {}
+    const settled = new Promise<void>(resolve => {
+      settle = resolve
+    })
+    const socket = await serve(t, async (request, _response, connections) => {
+      socket.resetAndDestroy()
+      if (isLate) await new Promise(resolve => request.once('close', resolve))
+      code = await receivedWhole(request, connections, 10).then(
+        () => 'whole',
+        error => error.code,
+      )
+      settle()
+    })
+    socket.write(`${head}Content-Length: 10\r\n\r\nabc`)
+    await settled
+    t.equal(code, 'INVALID_REQUEST')
+  }
+})
+
+t.test('a small body that stands still is given up', async t => {
+  const socket = await serve(t, async (request, _response, connections) => {
+    const whole = receivedWhole(request, connections, 10)
+    setImmediate(() => connections.onTimeout(request.socket))
+    await whole
+  })
+  socket.write(`${head}Content-Length: 10\r\n\r\nabc`)
+  t.match(await answerOf(socket), /refused: REQUEST_TIMEOUT/)
 })
 
 t.test('malformed chunks end the body with an answer', async t => {

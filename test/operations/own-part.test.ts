@@ -80,8 +80,8 @@ async function head(init: {
         } as never,
         kept: { unacknowledged: (id: ViewId) => (id === 'low' ? (init.open ?? []) : []) } as never,
         durable: async () => {},
-        request: async (request, signal) => {
-          if (init.listens) signal?.addEventListener('abort', () => {})
+        request: async (request, ending) => {
+          if (init.listens) ending?.(() => {})
           asked.push(request)
           if (init.answer?.(request) === 'unavailable') return { kind: 'unavailable' }
           const { path } = request as { path: PathName }

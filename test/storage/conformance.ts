@@ -12,6 +12,7 @@ import type { BlobId, FileRecord } from '../../src/storage/record.ts'
 import { BLOCK_BYTES, etagOf, INLINE_BYTES_MAX } from '../../src/storage/record.ts'
 import type { RecordWrite, ReplicaBatch, ReplicaStore } from '../../src/storage/replica-store.ts'
 import type { StagedBody, Storage } from '../../src/storage/storage.ts'
+import { WholeBody } from '../../src/storage/whole-body.ts'
 
 /** Opens an empty storage that the test closes at its end. */
 export type OpenStorage = (t: Test) => Promise<ReplicaStorage>
@@ -37,13 +38,15 @@ export async function* chunksOf(bytes: Uint8Array, chunkBytes = 60_001): AsyncGe
 /** A storage, and what changes the files in it. */
 export type ReplicaStorage = Storage & { readonly replica: ReplicaStore }
 
-/** Puts a file as replication does: its body is staged, a batch names it and lets go of what it replaces. */
+/** Puts a file as replication does: it comes whole when it is small, its body is staged, a batch names it and lets go of what it replaces. */
 export async function put(
   storage: ReplicaStorage,
   path: string,
   bytes: Uint8Array | string,
 ): Promise<FileRecord> {
-  return putStaged(storage, path, await storage.stage(chunksOf(Buffer.from(bytes)), { sizeMax }))
+  const body = Buffer.from(bytes)
+  const source = body.length > INLINE_BYTES_MAX ? chunksOf(body) : new WholeBody(body)
+  return putStaged(storage, path, await storage.stage(source, { sizeMax }))
 }
 
 export async function putStaged(
@@ -156,6 +159,20 @@ function bodies(t: Test, open: OpenStorage): void {
     t.match(storage.statistics(), { files: 9, staged: 0 })
   })
 
+  t.test('a whole body is the same as one that comes in pieces', async t => {
+    const storage = await open(t)
+    for (const size of [0, 1, INLINE_BYTES_MAX]) {
+      const [whole, pieces] = [
+        await storage.stage(new WholeBody(bodyOf(size)), { sizeMax }),
+        await storage.stage(chunksOf(bodyOf(size)), { sizeMax }),
+      ]
+      t.same({ ...whole, stageId: '' }, { ...pieces, stageId: '' }, `${size} bytes`)
+      t.equal(storage.statistics().staged, 2)
+      for (const staged of [whole, pieces]) await storage.discard(staged)
+      t.equal(storage.statistics().staged, 0)
+    }
+  })
+
   t.test('nothing is visible before a batch names it, and a dropped body never is', async t => {
     const storage = await open(t)
     const bytes = bodyOf(BLOCK_BYTES + 5)
@@ -186,6 +203,10 @@ function bodies(t: Test, open: OpenStorage): void {
       await t.rejects(storage.stage(chunksOf(bodyOf(size + 1)), { sizeMax: size }), {
         code: 'FILE_TOO_LARGE',
       })
+      if (size <= INLINE_BYTES_MAX)
+        await t.rejects(storage.stage(new WholeBody(bodyOf(size + 1)), { sizeMax: size }), {
+          code: 'FILE_TOO_LARGE',
+        })
       const exact = await storage.stage(chunksOf(bodyOf(size)), { sizeMax: size })
       await storage.discard(exact)
       const broken = async function* () {
@@ -354,6 +375,7 @@ function endings(t: Test, open: OpenStorage): void {
     await t.rejects(storage.find(record.path), refused)
     await t.rejects(storage.read(record), refused)
     await t.rejects(storage.stage(chunksOf(Buffer.of(1)), { sizeMax }), refused)
+    await t.rejects(storage.stage(new WholeBody(Buffer.of(1)), { sizeMax }), refused)
     t.throws(() => [...storage.list('')], refused)
     await storage.close()
   })

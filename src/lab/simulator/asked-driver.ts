@@ -6,6 +6,7 @@ import {
   ChainDriver,
   type ChainDriverComponents,
   type ChainDriverInit,
+  type Ending,
 } from '../../replication/chain/driver.ts'
 import type { Outcome } from '../../replication/chain/machine-state.ts'
 import type { ClientRequest } from '../../replication/entry/requests.ts'
@@ -31,9 +32,9 @@ export class AskedDriver extends ChainDriver {
     return record
   }
 
-  override async request(request: ClientRequest, signal?: AbortSignal): Promise<Outcome> {
+  override async request(request: ClientRequest, ending?: Ending): Promise<Outcome> {
     this.#watch.asked(request)
-    const outcome = await super.request(request, signal)
+    const outcome = await super.request(request, ending)
     this.#watch.answered(request, outcome)
     return outcome
   }

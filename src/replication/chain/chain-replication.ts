@@ -234,7 +234,8 @@ export class ChainReplication implements Replication {
   async #commit(change: Change, options: ChangeOptions): Promise<Written> {
     const position = this.#components.driver.positionOf(change.path)
     const visited = await this.#reach(change.path, position)
-    if (change.kind === 'put') await this.#distribute(position, change.body)
+    if (change.kind === 'put' && 'blobId' in change.body.content)
+      await this.#distribute(position, change.body)
     const request = this.#requestOf(change, position, options)
     const outcome = await this.#components.lost.request(request)
     if (outcome.kind === 'unavailable') throw this.#components.lost.refusal(change.path)

@@ -68,6 +68,9 @@ export interface ChainDriverInit {
   readonly restarted?: () => void
 }
 
+/** Is told how a request is given up before its deadline: with the outcome that it has then. */
+export type Ending = (giveUp: () => void) => void
+
 interface Step {
   durable: boolean
   readonly writes: readonly Write[]
@@ -167,15 +170,14 @@ export class ChainDriver {
     if (fault !== undefined) throw fault
   }
 
-  /** Asks for something on behalf of a client; `signal` brings its deadline. @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL. */
-  async request(request: ClientRequest, signal?: AbortSignal): Promise<Outcome> {
+  /** Asks for something on behalf of a client. @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL. */
+  async request(request: ClientRequest, ending?: Ending): Promise<Outcome> {
     this.#assertServing()
     if (this.#requests.size >= REQUESTS_MAX) {
       throw new StoreError('OVERLOADED', 'Too many requests are under way.', { retryAfterSeconds: 1 })
     }
     const id = `${++this.#lastRequest}`
-    const deadline = { kind: 'timer', timer: { kind: 'deadline', flow: id } } as const
-    signal?.addEventListener('abort', () => this.dispatch(deadline))
+    ending?.(() => this.dispatch({ kind: 'timer', timer: { kind: 'deadline', flow: id } }))
     return new Promise(resolve => {
       this.#requests.set(id, resolve)
       if (request.kind !== 'get') return this.dispatch({ kind: 'request', id, request })

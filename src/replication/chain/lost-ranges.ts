@@ -53,11 +53,12 @@ export class LostRanges {
     const known = 'from' in request ? undefined : request.position
     const positions = known === undefined ? paths.map(identifierOfPath) : [known]
     // What was never begun is certainly not done.
-    if ((await this.whenLost(positions)).length > 0) throw this.refusal(...paths)
-    const ended = new AbortController()
-    const unwatch = this.watch(positions, () => ended.abort())
+    if (this.#mayBeLost() && (await this.whenLost(positions)).length > 0) throw this.refusal(...paths)
+    let unwatch = () => {}
     try {
-      return await this.#components.driver.request(request, ended.signal)
+      return await this.#components.driver.request(request, giveUp => {
+        unwatch = this.watch(positions, giveUp)
+      })
     } finally {
       unwatch()
     }
@@ -93,9 +94,9 @@ export class LostRanges {
    */
   async whenLost(positions: readonly Identifier[]): Promise<NodeId[]> {
     const { env } = this.#components
-    let missing = this.missingAt(positions)
     // Of most requests nothing is missing, and nothing was.
-    if (missing.length === 0 && this.#lost.size === 0) return missing
+    if (!this.#mayBeLost()) return []
+    let missing = this.missingAt(positions)
     const sinceMs = this.#noteLost(positions)
     if (missing.length === 0) return missing
     this.#seek(missing)
@@ -107,6 +108,10 @@ export class LostRanges {
     } while (missing.length > 0 && env.clock.monotonicMs() - sinceMs < PATIENCE_MS)
     this.#noteLost(positions)
     return missing
+  }
+
+  #mayBeLost(): boolean {
+    return this.#lost.size > 0 || this.#components.driver.known.suspects().length > 0
   }
 
   /** Notes which of the positions look lost now; gives since when the latest of them does, as far as somebody has asked for it. */

@@ -95,7 +95,7 @@ export function onPass(m: Passing, from: NodeId, message: MessageOf<'pass'>): vo
   }
   // No more can be clean than has come by here; who says otherwise is wrong, and is not followed.
   advanceClean(chain, Math.min(message.cleanSeq, Math.max(state.seq, record.version.seq)))
-  const own = m.records.get(record.path)
+  const own = m.records.get(record.path, record.position)
   const order = compareVersions(record.version, own?.version ?? state.floor)
   if (order > 0) {
     const taken = takeTrash(m, record, message.trash)

@@ -20,7 +20,7 @@ export function currentRecord(
   path: PathName,
   position: Identifier,
 ): ChainRecord {
-  return m.records.get(path) ?? absentRecord(path, position, state.floor)
+  return m.records.get(path, position) ?? absentRecord(path, position, state.floor)
 }
 
 /** The view's state when this node is its serving head; otherwise the sender is refused, and told what came after. */

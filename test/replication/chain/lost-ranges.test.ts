@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { ChainDriver } from '../../../src/replication/chain/driver.ts'
+import type { ChainDriver, Ending } from '../../../src/replication/chain/driver.ts'
 import { LostRanges } from '../../../src/replication/chain/lost-ranges.ts'
 import type { Machine } from '../../../src/replication/chain/machine-parts.ts'
 import type { Outcome } from '../../../src/replication/chain/machine-state.ts'
@@ -36,10 +36,10 @@ function lostRanges(view: View | undefined) {
       if (message.kind === 'suspect') asked.push(message.node)
       if (message.kind === 'where') around.push(message.position)
     },
-    request: (_request: unknown, signal: AbortSignal) =>
+    request: (_request: unknown, ending: Ending) =>
       new Promise<Outcome>(resolve => {
         answer = resolve
-        signal.addEventListener('abort', () => resolve({ kind: 'indeterminate' }))
+        ending(() => resolve({ kind: 'indeterminate' }))
       }),
   } as unknown as ChainDriver
   const lost = new LostRanges({ env, driver, addressOf: node => `${node}:1` as Address })
