@@ -15,6 +15,7 @@ import type {
   Written,
 } from '../replication/replication.ts'
 import type { PathName } from '../ring/path-name.ts'
+import { checkedInline, wholeRange } from '../storage/checked-blocks.ts'
 import { type ETag, etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
 import type { ByteRange, ListEntry, StagedBody, Storage, StorageStatistics } from '../storage/storage.ts'
 import { type KeyedRequest, keyedRequest } from './idempotency.ts'
@@ -98,6 +99,20 @@ export class FileService {
   async find(path: PathName): Promise<Found> {
     this.#refuseReserved(path)
     return this.#replication.find(path)
+  }
+
+  /** As find, where that needs neither another node nor a wait; else undefined. */
+  findAtOnce(path: PathName): Found | undefined {
+    this.#refuseReserved(path)
+    return this.#replication.findAtOnce?.(path)
+  }
+
+  /** The bytes of a file that lie in its record, else undefined. @throws StoreError CORRUPT. */
+  readAtOnce(record: FileRecord): Uint8Array | undefined {
+    const { content } = record.body
+    return 'inline' in content
+      ? checkedInline(record, content.inline, wholeRange(record, undefined))
+      : undefined
   }
 
   /** The versions of a path that stand beside each other, the one that `find` gives first; more than one only with eventual consistency. */

@@ -73,7 +73,8 @@ export interface Endpoint {
   readonly basic?: boolean
   /** Answers are compressed for whoever takes them so; the scope has the plugin for it. */
   readonly compress?: { readonly threshold: number }
-  readonly handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
+  /** Gives nothing when it has answered already. */
+  readonly handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown> | undefined
 }
 
 export function addEndpoint(

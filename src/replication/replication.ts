@@ -117,6 +117,9 @@ export interface Replication {
   /** The file at a path. Linearizable. @throws StoreError UNAVAILABLE. */
   find(path: PathName): Promise<Found>
 
+  /** As find, where that needs neither another node nor a wait; else undefined. Absent where every find does. */
+  findAtOnce?(path: PathName): Found | undefined
+
   /** All versions of a path that stand beside each other, the one that `find` gives first; absent where there is never more than one. */
   versions?(path: PathName): Promise<readonly FileRecord[]>
 

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import type { FileRecord } from '../../src/storage/record.ts'
+import { type FileRecord, INLINE_BYTES_MAX } from '../../src/storage/record.ts'
 import type { ByteRange } from '../../src/storage/storage.ts'
 import { ADDRESS, codeOf, exchange, runServer } from './running-server.ts'
 
@@ -231,12 +232,56 @@ t.test('a version that is replaced under a reader is found again', async t => {
     }
   }
   const { server } = await runServer(t, { env, storage: new Replacing({ env }) })
-  await server.inject({ method: 'PUT', url: '/put/a', payload: 'x' })
-  t.equal((await server.inject('/get/a')).body, 'x')
+  // What lies in its record is read with it.
+  const payload = 'x'.repeat(INLINE_BYTES_MAX + 1)
+  await server.inject({ method: 'PUT', url: '/put/a', payload })
+  t.equal((await server.inject('/get/a')).body, payload)
   failures = 100
   t.equal(
     (await server.inject('/get/a')).statusCode,
     503,
     'but not for ever, and it is not said to be missing',
   )
+})
+
+t.test('a file that is asked for again is told as it is now', async t => {
+  const { server } = await runServer(t)
+  const put = (payload: string) =>
+    server.inject({
+      method: 'PUT',
+      url: '/put/a?overwrite=true',
+      payload,
+      headers: { 'content-type': 'text/plain' },
+    })
+  const seen = new Set<unknown>()
+  for (const bytes of ['one', 'two', 'one', '']) {
+    await put(bytes)
+    for (let times = 0; times < 3; times++) {
+      const { body, headers, statusCode } = await server.inject('/get/a')
+      t.match({ body, statusCode }, { body: bytes, statusCode: 200 })
+      const sha256 = createHash('sha256').update(bytes).digest('base64')
+      const length = String(bytes.length)
+      t.match(headers, {
+        'content-length': length,
+        'repr-digest': `sha-256=:${sha256}:`,
+        'content-type': 'text/plain',
+      })
+      t.equal(new Date(headers['last-modified'] as string).toUTCString(), headers['last-modified'])
+      seen.add(headers.etag)
+      const again = await server.inject({
+        url: '/get/a',
+        headers: { 'if-none-match': headers.etag as string },
+      })
+      t.match({ statusCode: again.statusCode, body: again.body }, { statusCode: 304, body: '' })
+      const changed = await server.inject({ url: '/get/a', headers: { 'if-match': '"0.0-0"' } })
+      t.equal(changed.statusCode, 412)
+    }
+  }
+  t.equal(seen.size, 4, 'each version has a name of its own')
+  const { version } = (await put('last')).json()
+  const moved = await server.inject({ method: 'POST', url: '/move/a/b' })
+  t.not(moved.json().version.seq, version.seq)
+  t.equal((await server.inject('/get/b')).headers.etag, moved.headers.etag)
+  t.equal((await server.inject('/get/a')).statusCode, 404)
+  t.equal((await server.inject('/download/b')).headers['content-disposition'], 'attachment; filename=b')
 })

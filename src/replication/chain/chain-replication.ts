@@ -143,10 +143,16 @@ export class ChainReplication implements Replication {
     }
   }
 
-  async find(path: PathName): Promise<Found> {
+  findAtOnce(path: PathName): Found | undefined {
     const position = this.#components.driver.positionOf(path)
     const here = this.#components.driver.readAtOnce(path, position)
-    if (here !== undefined) return { record: fileOf(here), ...this.#placementAt(position, []) }
+    return here && { record: fileOf(here), ...this.#placementAt(position, []) }
+  }
+
+  async find(path: PathName): Promise<Found> {
+    const here = this.findAtOnce(path)
+    if (here !== undefined) return here
+    const position = this.#components.driver.positionOf(path)
     const visited = await this.#reach(path, position)
     const outcome = await this.#components.lost.request({ kind: 'get', path, position })
     if (outcome.kind !== 'value') throw this.#components.lost.refusal(path)
