@@ -18,6 +18,7 @@ import type { PathName } from '../ring/path-name.ts'
 import { checkedInline, wholeRange } from '../storage/checked-blocks.ts'
 import { type ETag, etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
 import type { ByteRange, ListEntry, StagedBody, Storage, StorageStatistics } from '../storage/storage.ts'
+import { WholeBody } from '../storage/whole-body.ts'
 import { type KeyedRequest, keyedRequest } from './idempotency.ts'
 import { type ListQuery, type ListSource, listBatches } from './listing.ts'
 import type { Keeping } from './receipt.ts'
@@ -139,7 +140,7 @@ export class FileService {
   async put(path: PathName, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<Written> {
     this.#refuseReserved(path)
     if (options.refuseEarly) await this.refuseEarly(path, options)
-    const received = await this.receive(body, { path, ...(options.signal && { signal: options.signal }) })
+    const received = this.#receivedAtOnce(body) ?? (await this.#receive(path, body, options.signal))
     if (options.sha256 !== undefined && options.sha256 !== received.sha256) {
       await this.dropReceived(received)
       throw new StoreError('INVALID_REQUEST', 'The body does not have the hash that its digest field says.', {
@@ -152,6 +153,19 @@ export class FileService {
       received,
       decided === undefined ? options : { ...options, condition: decided },
     )
+  }
+
+  #receivedAtOnce(body: AsyncIterable<Uint8Array>): ReceivedBody | undefined {
+    if (!(body instanceof WholeBody)) return undefined
+    return this.#replication.stageAtOnce?.(body, { sizeMax: this.#fileBytesMax })
+  }
+
+  #receive(
+    path: PathName,
+    body: AsyncIterable<Uint8Array>,
+    signal: AbortSignal | undefined,
+  ): Promise<ReceivedBody> {
+    return this.receive(body, { path, ...(signal && { signal }) })
   }
 
   /** What must hold at the commit. */
@@ -177,7 +191,7 @@ export class FileService {
   }
 
   /** Makes a received body visible at a path; when it throws, the body is gone. @throws as `put` for the condition. */
-  async commitReceived(
+  commitReceived(
     path: PathName,
     received: ReceivedBody,
     options: WriteOptions & { readonly meta: FileMeta },
@@ -185,8 +199,7 @@ export class FileService {
     try {
       this.#refuseReserved(path)
     } catch (error) {
-      await this.dropReceived(received)
-      throw error
+      return this.dropReceived(received).then(() => Promise.reject(error))
     }
     const { condition, meta } = options
     const change: Change = { kind: 'put', path, condition, body: received, meta }

@@ -52,11 +52,19 @@ export class UploadSlots {
    * @throws StoreError OVERLOADED when too many bodies are being received; what `work` throws.
    */
   async stream<T>(work: () => Promise<T>): Promise<T> {
-    this.#refuseBeyondAll()
-    this.#streaming++
+    const leave = this.enter()
     try {
       return await work()
     } finally {
+      leave()
+    }
+  }
+
+  /** As `stream`, for work that ends by calling what this gives, once. @throws StoreError OVERLOADED. */
+  enter(): () => void {
+    this.#refuseBeyondAll()
+    this.#streaming++
+    return () => {
       this.#streaming--
     }
   }

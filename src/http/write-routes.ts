@@ -97,10 +97,15 @@ export async function storeBody(
     refuseEarly: announced === undefined || announced > EARLY_BYTES_MIN || expectsContinue(raw),
   }
   const { files, connections, slots } = components
-  return slots.stream(async () => {
-    if (options.refuseEarly) return files.put(path, receivedBody(raw, reply.raw, connections), options)
-    return files.put(path, await receivedWhole(raw, connections, announced as number), options)
-  })
+  const leave = slots.enter()
+  try {
+    const body = options.refuseEarly
+      ? receivedBody(raw, reply.raw, connections)
+      : await receivedWhole(raw, connections, announced as number)
+    return await files.put(path, body, options)
+  } finally {
+    leave()
+  }
 }
 
 async function remove(

@@ -137,7 +137,10 @@ async function confirmed(
 
 /** Gives a read up when the time of the list is over. */
 function endingWith(signal: AbortSignal): Ending {
-  return giveUp => signal.addEventListener('abort', giveUp)
+  return giveUp => {
+    signal.addEventListener('abort', giveUp)
+    return () => signal.removeEventListener('abort', giveUp)
+  }
 }
 
 /** Named in a read of which only the votes count. */

@@ -16,6 +16,7 @@ import type {
   StorageStatistics,
 } from '../storage/storage.ts'
 import type { TrashName } from '../storage/trash-name.ts'
+import type { WholeBody } from '../storage/whole-body.ts'
 
 /** What must hold of a path for a change to be made. `etags`: the file exists in one of these versions. */
 export type Condition = 'none' | 'absent' | 'exists' | { readonly etags: readonly ETag[] }
@@ -92,6 +93,9 @@ export type WrittenFile = Pick<FileRecord, 'path' | 'version'> & {
 export interface Replication {
   /** Receives a body on this node; nothing is visible before a commit. As Storage.stage. */
   stage(body: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<StagedBody>
+
+  /** As stage, of a body that is here already; undefined where it takes a wait, or is refused: stage says why. */
+  stageAtOnce?(body: WholeBody, options: Pick<ReceiveOptions, 'sizeMax'>): StagedBody | undefined
 
   /** The bytes of a file as a staged body for another path. */
   stageCopy(record: FileRecord): Promise<StagedBody>

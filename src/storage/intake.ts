@@ -55,10 +55,9 @@ export async function receive(
   }
 }
 
-/** Receives a body that is here already. @throws StoreError FILE_TOO_LARGE. */
-export function receiveWhole({ bytes }: WholeBody, { sizeMax }: Pick<StageOptions, 'sizeMax'>): Body {
+/** A body that is here already. */
+export function receiveWhole({ bytes }: WholeBody): Body {
   if (bytes.length > INLINE_BYTES_MAX) throw new TypeError(`${bytes.length} bytes do not lie in a record`)
-  if (bytes.length > sizeMax) throw tooLarge(sizeMax)
   return { ...digestOf(bytes), content: { inline: bytes } }
 }
 
@@ -146,7 +145,12 @@ class Chunks {
       return undefined
     }
     this.#size += result.value.length
-    if (this.#size > this.#options.sizeMax) throw tooLarge(this.#options.sizeMax)
+    if (this.#size > this.#options.sizeMax) {
+      throw new StoreError(
+        'FILE_TOO_LARGE',
+        `The body has more than the ${this.#options.sizeMax} bytes allowed.`,
+      )
+    }
     return result.value
   }
 
@@ -155,10 +159,6 @@ class Chunks {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     if (!this.#done) this.#iterator.return?.().catch(() => undefined)
   }
-}
-
-function tooLarge(sizeMax: number): StoreError {
-  return new StoreError('FILE_TOO_LARGE', `The body has more than the ${sizeMax} bytes allowed.`)
 }
 
 /** A body that came under a name and is small enough to be in a record: something was cut off. */

@@ -40,7 +40,7 @@ import type {
   Storage,
   StorageStatistics,
 } from './storage.ts'
-import { WholeBody } from './whole-body.ts'
+import type { WholeBody } from './whole-body.ts'
 
 /** Free bytes without which no small body is taken in: room for the writes of about sixty others (lmdb-index.ts). */
 const PUT_SPARE_BYTES = 4 * 1024 * 1024
@@ -149,25 +149,15 @@ export class LmdbStorage implements Storage {
   }
 
   stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {
-    if (body instanceof WholeBody) return this.#stageWhole(body, options)
     const late = (staged: StagedBody) => void this.discard(staged)
     return this.#watches.bodies.unlessHanging(this.#stage(body, options), late)
   }
 
-  async #stageWhole(body: WholeBody, options: StageOptions): Promise<StagedBody> {
+  stageAtOnce(body: WholeBody, { sizeMax }: Pick<StageOptions, 'sizeMax'>): StagedBody | undefined {
+    if (body.bytes.length > sizeMax || !this.#reserve.held || !this.#space.has(PUT_SPARE_BYTES))
+      return undefined
     this.#staged.assertOpen()
-    options.signal?.throwIfAborted()
-    const received = receiveWhole(body, options)
-    if (!this.#reserve.held || !this.#space.has(PUT_SPARE_BYTES)) await this.#findRoom()
-    return this.#staged.add(received)
-  }
-
-  async #findRoom(): Promise<void> {
-    try {
-      await this.#watches.bodies.unlessHanging(this.#orGiveWay(() => this.#assertRoom()))
-    } catch (error) {
-      throw diskError(error, 'The body was not stored')
-    }
+    return this.#staged.add(receiveWhole(body))
   }
 
   #stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {

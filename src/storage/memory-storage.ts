@@ -11,13 +11,14 @@ import type { PathName } from '../ring/path-name.ts'
 import { isTrashPath, TRASH_PREFIX } from '../ring/trash-path.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { checkedBlocks, checkedInline, wholeRange } from './checked-blocks.ts'
-import { type BodySink, PIECE_BYTES, receive, tooSmallForName } from './intake.ts'
+import { type BodySink, PIECE_BYTES, receive, receiveWhole, tooSmallForName } from './intake.ts'
 import { MemoryReplicaStore } from './memory-replica-store.ts'
 import { BLOCK_BYTES, type BlobId, type Body, etagOf, type FileRecord } from './record.ts'
 import type { RecordWrite, ReplicaStore } from './replica-store.ts'
 import { byteOrderKey, SortedMap } from './sorted-map.ts'
 import { StagedBodies } from './staged-bodies.ts'
 import type { ByteRange, ListEntry, StagedBody, StageOptions, Storage, StorageStatistics } from './storage.ts'
+import type { WholeBody } from './whole-body.ts'
 
 export class MemoryStorage implements Storage {
   /** Names this storage for as long as it lives: 32 hexadecimal digits. */
@@ -55,6 +56,11 @@ export class MemoryStorage implements Storage {
       this.#blobs.set(blobId, sink.finish())
       return { ...digest, content: { blobId } }
     })
+  }
+
+  stageAtOnce(body: WholeBody, { sizeMax }: Pick<StageOptions, 'sizeMax'>): StagedBody | undefined {
+    this.#staged.assertOpen()
+    return body.bytes.length > sizeMax ? undefined : this.#staged.add(receiveWhole(body))
   }
 
   async discard(staged: StagedBody): Promise<void> {

@@ -10,6 +10,7 @@ import type { Readable } from 'node:stream'
 import type { StoreError } from '../errors.ts'
 import type { Delimiter, PathName } from '../ring/path-name.ts'
 import type { BlobId, Body, ETag, FileRecord, UserMeta } from './record.ts'
+import type { WholeBody } from './whole-body.ts'
 
 /** A body that was received, hashed and made durable, and that no record names yet. */
 export interface StagedBody extends Body {
@@ -110,6 +111,9 @@ export interface Storage {
    * @throws StoreError FILE_TOO_LARGE, DISK_FULL; an error of `body`, or the signal's reason. Nothing stays behind.
    */
   stage(body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody>
+
+  /** As stage, of a body that is here already; undefined where it takes a wait, or is refused: stage says why. */
+  stageAtOnce?(body: WholeBody, options: Pick<StageOptions, 'sizeMax'>): StagedBody | undefined
 
   /**
    * Drops a staged body that no record will name. Again, it does nothing; dropping one that was handed over is a

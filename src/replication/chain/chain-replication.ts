@@ -19,6 +19,7 @@ import type {
   StorageStatistics,
 } from '../../storage/storage.ts'
 import type { TrashName } from '../../storage/trash-name.ts'
+import type { WholeBody } from '../../storage/whole-body.ts'
 import { streamOver } from '../../stream-over.ts'
 import { headOf, type NodeId, type View } from '../../views/view.ts'
 import type { ClientRequest } from '../entry/requests.ts'
@@ -46,6 +47,8 @@ const LOOK_MS = 250
 
 /** Every so many looks the node is asked whether it is there: each second. */
 const LOOKS_PER_DOUBT = 4
+
+const NOBODY: readonly Address[] = []
 
 /** What the head says of a key itself. */
 const KEY_ERRORS: ReadonlySet<string | undefined> = new Set(['IDEMPOTENCY_KEY_REUSED', 'OVERLOADED'])
@@ -86,6 +89,10 @@ export class ChainReplication implements Replication {
     }
   }
 
+  stageAtOnce(body: WholeBody, { sizeMax }: Pick<ReceiveOptions, 'sizeMax'>): StagedBody | undefined {
+    return this.#components.storage.stageAtOnce?.(body, { sizeMax })
+  }
+
   /** While a large body comes in here it goes on to those who will have to have it, as far as that is known. */
   #sendAhead(path: PathName | undefined, body: GrowingBody): void {
     const { driver, carrier } = this.#components
@@ -123,7 +130,8 @@ export class ChainReplication implements Replication {
         throw error
       }
     } finally {
-      if (staged) await this.#release(staged)
+      const releasing = staged && this.#release(staged)
+      if (releasing !== undefined) await releasing
     }
   }
 
@@ -239,7 +247,7 @@ export class ChainReplication implements Replication {
 
   async #commit(change: Change, options: ChangeOptions): Promise<Written> {
     const position = this.#components.driver.positionOf(change.path)
-    const visited = await this.#reach(change.path, position)
+    const visited = this.#covering(position) === undefined ? await this.#reach(change.path, position) : NOBODY
     if (change.kind === 'put' && 'blobId' in change.body.content)
       await this.#distribute(position, change.body)
     const request = this.#requestOf(change, position, options)
@@ -345,12 +353,17 @@ export class ChainReplication implements Replication {
   }
 
   /** The staging's own copy of a body goes, unless the machine keeps it. */
-  async #release(staged: StagedBody): Promise<void> {
+  #release(staged: StagedBody): Promise<void> | undefined {
     const { storage, driver } = this.#components
-    if (staged.stageId === '') return
-    const kept = 'blobId' in staged.content && driver.kept.hasBody(staged.content.blobId)
-    if (kept) storage.handOver(staged)
-    else await storage.discard(staged)
+    if (staged.stageId === '') return undefined
+    const isLarge = 'blobId' in staged.content
+    if ('blobId' in staged.content && driver.kept.hasBody(staged.content.blobId)) {
+      storage.handOver(staged)
+      return undefined
+    }
+    const discarding = storage.discard(staged)
+    // Of a small body there is nothing on the disk.
+    return isLarge ? discarding : undefined
   }
 }
 

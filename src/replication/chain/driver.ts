@@ -68,8 +68,8 @@ export interface ChainDriverInit {
   readonly restarted?: () => void
 }
 
-/** Is told how a request is given up before its deadline: with the outcome that it has then. */
-export type Ending = (giveUp: () => void) => void
+/** Is told how a request is given up before its deadline, with the outcome that it has then; what it gives is called when the request is over. */
+export type Ending = (giveUp: () => void) => (() => void) | undefined
 
 interface Step {
   durable: boolean
@@ -171,15 +171,16 @@ export class ChainDriver {
   }
 
   /** Asks for something on behalf of a client. @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL. */
-  async request(request: ClientRequest, ending?: Ending): Promise<Outcome> {
-    this.#assertServing()
-    if (this.#requests.size >= REQUESTS_MAX) {
-      throw new StoreError('OVERLOADED', 'Too many requests are under way.', { retryAfterSeconds: 1 })
-    }
+  request(request: ClientRequest, ending?: Ending): Promise<Outcome> {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) return Promise.reject(refusal)
     const id = `${++this.#lastRequest}`
-    ending?.(() => this.dispatch({ kind: 'timer', timer: { kind: 'deadline', flow: id } }))
+    const over = ending?.(() => this.dispatch({ kind: 'timer', timer: { kind: 'deadline', flow: id } }))
     return new Promise(resolve => {
-      this.#requests.set(id, resolve)
+      this.#requests.set(id, outcome => {
+        over?.()
+        resolve(outcome)
+      })
       if (request.kind !== 'get') return this.dispatch({ kind: 'request', id, request })
       if (this.#reads.size === 0) this.#components.env.timers.soon(() => this.#read())
       this.#reads.set(id, request)
@@ -214,6 +215,13 @@ export class ChainDriver {
   #assertServing(): void {
     if (this.#fault) throw this.#fault
     if (this.#closed) throw stopping()
+  }
+
+  #refusal(): StoreError | undefined {
+    if (this.#fault) return this.#fault
+    if (this.#closed) return stopping()
+    if (this.#requests.size < REQUESTS_MAX) return undefined
+    return new StoreError('OVERLOADED', 'Too many requests are under way.', { retryAfterSeconds: 1 })
   }
 
   #read(): void {

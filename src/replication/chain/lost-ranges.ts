@@ -48,20 +48,17 @@ export class LostRanges {
   }
 
   /** Asks the machine, and waits no longer than there is somebody who can do it. @throws StoreError UNAVAILABLE. */
-  async request(request: ClientRequest): Promise<Outcome> {
+  request(request: ClientRequest): Promise<Outcome> {
     const paths = 'from' in request ? [request.from, request.to] : [request.path]
     const known = 'from' in request ? undefined : request.position
     const positions = known === undefined ? paths.map(identifierOfPath) : [known]
-    // What was never begun is certainly not done.
-    if (this.#mayBeLost() && (await this.whenLost(positions)).length > 0) throw this.refusal(...paths)
-    let unwatch = () => {}
-    try {
-      return await this.#components.driver.request(request, giveUp => {
-        unwatch = this.watch(positions, giveUp)
-      })
-    } finally {
-      unwatch()
-    }
+    const ask = () => this.#components.driver.request(request, giveUp => this.watch(positions, giveUp))
+    if (!this.#mayBeLost()) return ask()
+    return this.whenLost(positions).then(missing => {
+      // What was never begun is certainly not done.
+      if (missing.length > 0) throw this.refusal(...paths)
+      return ask()
+    })
   }
 
   /** Why nothing can be done at a path; names the nodes without which it can't. */
