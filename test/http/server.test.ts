@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
+import { INLINE_BYTES_MAX } from '../../src/storage/record.ts'
 import { ADDRESS, codeOf, runServer } from './running-server.ts'
 
 t.test('a file goes in, comes out, is copied, moved, listed and removed', async t => {
@@ -140,14 +141,16 @@ t.test('uploads beyond the bounds are told to come back', async t => {
   const limits = { uploadsMax: 1, uploadQueueMax: 0 }
   const { server, port, storage } = await runServer(t, { limits, listen: true })
   const socket = connect(port, '127.0.0.1')
-  socket.write('PUT /put/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nx')
+  socket.write(
+    `PUT /put/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${INLINE_BYTES_MAX + 1}\r\n\r\nx`,
+  )
   while (storage.statistics().staged === 0) await new Promise(resolve => setImmediate(resolve))
   const refused = await server.inject({ method: 'PUT', url: '/put/a', payload: 'x' })
   t.equal(refused.statusCode, 429)
   t.equal(refused.headers['retry-after'], '2')
   t.equal(refused.json().error.retryable, true)
   t.equal((await server.inject('/exists/a')).statusCode, 200, 'reads go on')
-  socket.end('y')
+  socket.end(Buffer.alloc(INLINE_BYTES_MAX))
   await new Promise(resolve => socket.resume().once('close', resolve))
   t.equal((await server.inject({ method: 'PUT', url: '/put/a', payload: 'x' })).statusCode, 201)
 })
