@@ -124,7 +124,7 @@ t.test('a node that was retired is not waited for, and ends when it is started a
     const all = await Promise.all(cluster.running.map(({ client }) => statusOf(client)))
     return all.every(({ tombstones }) => tombstones === 0)
   }
-  await waitFor(isForgotten, { what: 'the removal is forgotten', timeoutMs: 60_000, pauseMs: 500 })
+  await waitFor(isForgotten, { what: 'the removal is forgotten', timeoutMs: 180_000, pauseMs: 500 })
   const { port, dataDirectory } = third
   const again = await runNode({ port, dataDirectory, boots: [first.port] }, 60_000)
   t.equal(again.code, 1)

@@ -2,8 +2,9 @@
  * One node of the worlds of the eventual model: a place with a disk, and what is durable on it.
  */
 import { errorCode, StoreError } from '../../errors.ts'
+import { dotName } from '../../replication/eventual/dot.ts'
 import type { EventualNode } from '../../replication/eventual/eventual-node.ts'
-import type { EventualRecord } from '../../replication/eventual/eventual-record.ts'
+import { type EventualRecord, isTombstone, stateOf } from '../../replication/eventual/eventual-record.ts'
 import { heldOf } from '../../replication/eventual/kept-record.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import type { Identifier, NodeId } from '../../ring/identifier.ts'
@@ -64,7 +65,7 @@ export function recordsOn({ store }: Place): EventualRecord[] {
   return [...store.records(WHOLE_RING.lo, WHOLE_RING.hi)].map(kept => heldOf(kept).record)
 }
 
-export function blobsOf({ siblings }: EventualRecord): BlobId[] {
+function blobsOf({ siblings }: EventualRecord): BlobId[] {
   return siblings.flatMap(({ body }) => ('blobId' in body.content ? [body.content.blobId] : []))
 }
 
@@ -77,4 +78,59 @@ export function before(position: Identifier): typeof position {
 export function onlyRefusals(error: unknown): undefined {
   if (errorCode(error) === undefined) throw error
   return undefined
+}
+
+/** Whether a change of a record is a request of its node is known only while that one is being accepted. */
+export function watchAccepting({ accepting }: Place, { replica }: EventualNode): void {
+  const accept = replica.accept.bind(replica)
+  replica.accept = async (acceptance, told) => {
+    accepting.add(acceptance.request)
+    try {
+      return await accept(acceptance, told)
+    } finally {
+      accepting.delete(acceptance.request)
+    }
+  }
+}
+
+/**
+ * When all is at rest: every replica has the same of each path with its bodies, and nobody keeps or owes anything else.
+ * @returns the names of the versions that stand. @throws what `broken` gives.
+ */
+export function standingAtRest(
+  {
+    paths,
+    views,
+    places,
+  }: {
+    readonly paths: readonly PathName[]
+    readonly views: ReadonlyMap<PathName, readonly NodeId[]>
+    readonly places: readonly Place[]
+  },
+  broken: (what: string) => Error,
+): ReadonlySet<string> {
+  const placeOf = (node: NodeId) => places.find(({ id }) => id === node)
+  const standing = new Set<string>()
+  for (const path of paths) {
+    const nodes = views.get(path) ?? []
+    const records = nodes.map(id => placeOf(id)?.node?.replica.fetch(path))
+    const states = new Set(records.map(record => (record ? JSON.stringify(stateOf(record)) : 'none')))
+    if (states.size > 1) throw broken(`replicas of ${path} differ: ${[...states].join(' ')}`)
+    for (const { dot } of records[0]?.siblings ?? []) standing.add(dotName(dot))
+    for (const id of nodes)
+      for (const blob of (records[0] && blobsOf(records[0])) ?? [])
+        if (!placeOf(id)?.blobs.has(blob)) throw broken(`${id} lacks ${blob} of ${path}`)
+  }
+  for (const place of places) {
+    const { id, node } = place
+    if (node === undefined) throw broken(`${id} does not run`)
+    const { owed } = node.status()
+    if (owed > 0) throw broken(`${id} still owes ${owed} records`)
+    for (const record of recordsOn(place)) {
+      const isOwn = views.get(record.path)?.includes(id)
+      if (!isOwn && record.siblings.length > 0) throw broken(`${id} still keeps ${record.path} for others`)
+      if (isTombstone(record)) throw broken(`${id} still remembers that ${record.path} was removed`)
+    }
+  }
+  return standing
 }

@@ -5,17 +5,18 @@
  *
  * A disk that is lost takes with it what lay nowhere else: writes, and what was known of them as replaced. Everything else holds as before.
  */
+import { createHash } from 'node:crypto'
 import { StoreError } from '../../errors.ts'
-import { actorOf, dotName } from '../../replication/eventual/dot.ts'
+import { actorOf } from '../../replication/eventual/dot.ts'
 import type { EventualAsk, EventualAsks, EventualPeers } from '../../replication/eventual/eventual-calls.ts'
 import { EventualNode } from '../../replication/eventual/eventual-node.ts'
-import { isTombstone, stateOf } from '../../replication/eventual/eventual-record.ts'
+import { stateOf } from '../../replication/eventual/eventual-record.ts'
 import { heldOf } from '../../replication/eventual/kept-record.ts'
 import { identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
-import { before, blobsOf, onlyRefusals, Place, recordsOn } from './eventual-place.ts'
+import { before, onlyRefusals, Place, standingAtRest, watchAccepting } from './eventual-place.ts'
 import { InvariantBroken } from './invariant-broken.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { SkewedClock } from './skewed-clock.ts'
@@ -32,6 +33,9 @@ const REST_MS = 240_000
 /** An asking node waits so long, ms. */
 const ANSWER_MS = 400
 
+/** How late a question may come once more, ms: views, starts, disks and their retirement have gone by. */
+const LATE_MS = 200_000
+
 /** Hours that a clock may be off, either way. */
 const HOURS_OFF_MAX = 6
 
@@ -45,6 +49,8 @@ export interface EventualWorldReport {
   readonly large: number
   readonly wiped: number
   readonly full: number
+  /** Of everything that came onto a disk, and when: two runs of a seed give the same. */
+  readonly digest: string
 }
 
 /** Runs the world of a seed to its end. @throws InvariantBroken. */
@@ -70,12 +76,16 @@ class EventualWorld {
   readonly #versions = new WrittenVersions({ broken: what => this.#broken(what) })
   /** Nodes whose disk was lost, and the epoch from which on everybody knows that they are gone. */
   readonly #gone = new Map<NodeId, number>()
+  readonly #digest = createHash('sha256')
   #large = 0
   #full = 0
+  /** Whether an operator asks for everything to be compared while the network heals. */
+  readonly #isAsked: boolean
 
   constructor(seed: number) {
     this.#seed = seed
     this.#random = new SeededRandom(seed)
+    this.#isAsked = this.#random.fork('healing').chance(0.5)
     this.#paths = Array.from({ length: PATHS }, (_, index) => `path/${index}` as PathName)
     const nodes = this.#random.int(3, 6)
     for (let index = 0; index < nodes; index++) {
@@ -97,7 +107,8 @@ class EventualWorld {
     this.#judge()
     const collected = this.#total(node => node.replica.counts.collected)
     const [accepted, crashes, large, full] = [this.#accepted, this.#crashes, this.#large, this.#full]
-    return { accepted, conflicts, collected, crashes, large, full, wiped: this.#gone.size }
+    const counts = { accepted, conflicts, collected, crashes, large, full, wiped: this.#gone.size }
+    return { ...counts, digest: this.#digest.digest('hex') }
   }
 
   #act(): void {
@@ -261,6 +272,7 @@ class EventualWorld {
       },
       { actor: actorOf(place.id, boot) },
     )
+    watchAccepting(place, place.node)
     place.node.syncing.viewsChanged()
   }
 
@@ -277,6 +289,10 @@ class EventualWorld {
       for (const { path, record } of batch.records) {
         const was = store.record(path)
         this.#versions.note(place, was && heldOf(was).record, record && heldOf(record).record)
+        const state = record && stateOf(heldOf(record).record)
+        this.#digest.update(
+          `${this.#clock.monotonicMs()} ${place.id} ${path} ${state?.epoch} ${state?.seq}\n`,
+        )
       }
       await store.apply(batch)
     }
@@ -325,16 +341,13 @@ class EventualWorld {
   ): Promise<EventualAsks[Kind]['answer']> {
     const place = this.#placeOf(to)
     const random = this.#random
-    const asking = from.id
-    const isRefused = () => (this.#gone.get(asking) ?? Number.POSITIVE_INFINITY) <= (place?.epoch ?? 0)
     const fails = (a: NodeId, b: NodeId) =>
       a !== b && !this.#calm && (this.#cuts.has(`${a} ${b}`) || random.chance(this.#loss))
     return new Promise((resolve, reject) => {
       const silent = () => reject(new StoreError('UNAVAILABLE', 'No answer.'))
       const timer = this.#clock.after(ANSWER_MS, silent)
       const deliver = async () => {
-        if (place?.node === undefined || place.id !== to || isRefused()) return
-        if (kind === 'accept') place.accepting.add((ask as EventualAsks['accept']['ask']).request)
+        if (place?.node === undefined || place.id !== to) return
         const answer = await place.node.answer(kind, ask).catch(onlyRefusals)
         if (answer === undefined || fails(to, from.id)) return
         this.#clock.after(random.between(0.2, 10), () => {
@@ -348,7 +361,7 @@ class EventualWorld {
       this.#clock.after(delayMs, () => void deliver())
       // A write that comes once more is that write; so the client's own request is left out here.
       if (kind !== 'accept' && random.chance(0.05) && !this.#calm)
-        this.#clock.after(random.int(1, 20_000), () => void deliver())
+        this.#clock.after(random.int(1, random.chance(0.2) ? LATE_MS : 20_000), () => void deliver())
     })
   }
 
@@ -357,33 +370,14 @@ class EventualWorld {
     this.#cuts.clear()
     const untilMs = this.#clock.monotonicMs() + REST_MS
     while (this.#clock.monotonicMs() < untilMs) {
-      for (const { node } of this.#places) void node?.heal().catch(onlyRefusals)
+      if (this.#isAsked) for (const { node } of this.#places) void node?.heal().catch(onlyRefusals)
       await this.#pass(10_000)
     }
   }
 
   #judge(): void {
-    const standing = new Set<string>()
-    for (const path of this.#paths) {
-      const records = (this.#views.get(path) ?? []).map(id => this.#placeOf(id)?.node?.replica.fetch(path))
-      const states = new Set(records.map(record => (record ? JSON.stringify(stateOf(record)) : 'none')))
-      if (states.size > 1) throw this.#broken(`replicas of ${path} differ: ${[...states].join(' ')}`)
-      for (const { dot } of records[0]?.siblings ?? []) standing.add(dotName(dot))
-      for (const id of this.#views.get(path) ?? [])
-        for (const blob of (records[0] && blobsOf(records[0])) ?? [])
-          if (!this.#placeOf(id)?.blobs.has(blob)) throw this.#broken(`${id} lacks ${blob} of ${path}`)
-    }
-    for (const { id, node } of this.#places) {
-      if (node === undefined) throw this.#broken(`${id} does not run`)
-      const { owed } = node.status()
-      if (owed > 0) throw this.#broken(`${id} still owes ${owed} records`)
-      for (const record of recordsOn(this.#placeOf(id) as Place)) {
-        const isOwn = this.#views.get(record.path)?.includes(id)
-        if (!isOwn && record.siblings.length > 0)
-          throw this.#broken(`${id} still keeps ${record.path} for others`)
-        if (isTombstone(record)) throw this.#broken(`${id} still remembers that ${record.path} was removed`)
-      }
-    }
+    const network = { paths: this.#paths, views: this.#views, places: this.#places }
+    const standing = standingAtRest(network, what => this.#broken(what))
     this.#versions.judge(standing, this.#total(node => node.replica.counts.siblingsDropped) > 0)
   }
 

@@ -2,7 +2,7 @@
  * Every version that was written in a world of the eventual model, and what became of it: replaced by somebody who had seen it, or of a fate that only a
  * disk knew that was lost.
  */
-import { covers, dotName } from '../../replication/eventual/dot.ts'
+import { covers, type Dot, dotName } from '../../replication/eventual/dot.ts'
 import { type EventualRecord, merge } from '../../replication/eventual/eventual-record.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { type Place, recordsOn } from './eventual-place.ts'
@@ -11,6 +11,7 @@ export class WrittenVersions {
   readonly #broken: (what: string) => Error
   /** Names of versions, with the requests that wrote them. */
   readonly #written = new Map<string, string>()
+  readonly #dots = new Map<string, { readonly dot: Dot; readonly path: PathName }>()
   readonly #replaced = new Set<string>()
   readonly #unknown = new Set<string>()
 
@@ -34,6 +35,12 @@ export class WrittenVersions {
     if (added !== undefined) this.#written.set(dotName(added.dot), added.request)
     const left = new Set(is.siblings.map(({ dot }) => dotName(dot)))
     for (const { dot } of was?.siblings ?? []) if (!left.has(dotName(dot))) this.#replaced.add(dotName(dot))
+    // Also what others had, and told this node of.
+    for (const [name, { dot, path }] of this.#dots) {
+      const isSeenNow = path === is.path && covers(is.seen, dot) && !(was && covers(was.seen, dot))
+      if (isSeenNow && !left.has(name)) this.#replaced.add(name)
+    }
+    if (added !== undefined) this.#dots.set(dotName(added.dot), { dot: added.dot, path: is.path })
   }
 
   /** A disk is lost: with it versions that stand nowhere else, and that others were replaced. */
@@ -49,6 +56,11 @@ export class WrittenVersions {
       const standing = new Set(left?.siblings.map(({ dot }) => dotName(dot)))
       for (const dot of standing) if (this.#replaced.has(dot)) this.#unknown.add(dot)
       const here = recordsOn(lost).find(record => record.path === path)
+      // What nobody else knows to be replaced may still be on its way to somebody.
+      for (const [name, one] of this.#dots) {
+        const isKnownHere = one.path === path && here !== undefined && covers(here.seen, one.dot)
+        if (isKnownHere && !(left && covers(left.seen, one.dot))) this.#unknown.add(name)
+      }
       for (const { dot } of here?.siblings ?? [])
         if (!standing.has(dotName(dot)) && !(left && covers(left.seen, dot))) this.#unknown.add(dotName(dot))
     }

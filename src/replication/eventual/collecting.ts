@@ -5,17 +5,27 @@
  * or an operator says that it will never be.
  */
 import type { Env, Timer } from '../../env.ts'
-import { errorCode } from '../../errors.ts'
+import { errorCode, StoreError } from '../../errors.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { COLLECTED_MAX, type EventualPeers, RECORDS_MAX, type Responsibility } from './eventual-calls.ts'
 import { type EventualRecord, isTombstone, stateOf } from './eventual-record.ts'
-import type { EventualReplica } from './eventual-replica.ts'
+import { type EventualReplica, MEMORY_MS } from './eventual-replica.ts'
 
 /** Between two rounds, ms, while there are tombstones. */
 export const COLLECT_MS = 30_000
+
+/**
+ * From when on a node that is gone is not waited for, ms after this node has heard that it is: longer than anything counts that it has sent before, to
+ * whomever. Else that would come in where nobody was asked, since only the node that is gone knew whom it was telling.
+ */
+export const GONE_MS = 3 * MEMORY_MS
+
+/** After so many rounds that left tombstones, all ranges are compared; after twice as many once more, and so on up to the second. */
+const REMIND_ROUNDS_MIN = 2
+const REMIND_ROUNDS_MAX = 64
 
 /** Tombstones of one round of one range. */
 const ROUND_MAX = 4 * RECORDS_MAX
@@ -32,7 +42,9 @@ export interface CollectingComponents {
   readonly peers: EventualPeers
   readonly responsibility: Responsibility
   /** Another node knows something of a path that this one does not. */
-  readonly exchange: (node: NodeId, path: PathName) => Promise<void>
+  readonly exchange: (node: NodeId, path: PathName) => Promise<unknown>
+  /** Compares all ranges: who collects a tombstone has to have it. */
+  readonly remind: () => Promise<void>
   /** Whether a node has still to be told of a record. */
   readonly lacks: (node: NodeId, path: PathName) => boolean
 }
@@ -43,6 +55,11 @@ export class Collecting {
   #running: Promise<void> | undefined
   /** Who did not answer in the last round; undefined before the first. */
   #waitingFor: ReadonlySet<NodeId> | undefined
+  /** Rounds until all ranges are compared, and how many there were before the last time. */
+  #roundsLeft = REMIND_ROUNDS_MIN
+  #roundsBefore = REMIND_ROUNDS_MIN
+  /** Nodes that are gone, and when this one has found that; by its monotonic clock. */
+  readonly #gone = new Map<NodeId, number>()
   #closed = false
 
   constructor(components: CollectingComponents) {
@@ -67,11 +84,28 @@ export class Collecting {
     const { env, replica } = this.#components
     try {
       await this.collect()
+      await this.#remind()
     } catch (error) {
       if (errorCode(error) === undefined) throw error
       env.log.warn({ op: 'eventual.collect', err: error }, 'tombstones wait for the next round')
     }
     if (replica.table.counts.tombstones > 0) this.notice()
+  }
+
+  /**
+   * A late question may bring a tombstone back to a node when its head has forgotten it; and who keeps one for others may not know who they are now.
+   * Nobody would ask for it any more.
+   */
+  async #remind(): Promise<void> {
+    const { replica, remind } = this.#components
+    if (replica.table.counts.tombstones === 0) {
+      this.#roundsLeft = REMIND_ROUNDS_MIN
+      this.#roundsBefore = REMIND_ROUNDS_MIN
+    } else if (--this.#roundsLeft <= 0) {
+      this.#roundsBefore = Math.min(REMIND_ROUNDS_MAX, 2 * this.#roundsBefore)
+      this.#roundsLeft = this.#roundsBefore
+      await remind()
+    }
   }
 
   /** One round of each range that this node is the head of. */
@@ -151,16 +185,24 @@ export class Collecting {
     confirmed: ReadonlyMap<PathName, ReadonlySet<NodeId>>,
     lost: ReadonlySet<PathName>,
   ): Map<NodeId, EventualRecord[]> {
-    const { responsibility } = this.#components
     const asked = new Map<NodeId, EventualRecord[]>()
     for (const record of tombstones) {
       if (lost.has(record.path)) continue
       for (const node of holders.get(record.path) ?? []) {
-        if (confirmed.get(record.path)?.has(node) || responsibility.isGone(node)) continue
+        if (confirmed.get(record.path)?.has(node) || this.#isLongGone(node)) continue
         asked.set(node, [...(asked.get(node) ?? []), record])
       }
     }
     return asked
+  }
+
+  #isLongGone(node: NodeId): boolean {
+    const { env, responsibility } = this.#components
+    if (!responsibility.isGone(node)) return false
+    const nowMs = env.clock.monotonicMs()
+    const sinceMs = this.#gone.get(node) ?? nowMs
+    this.#gone.set(node, sinceMs)
+    return nowMs - sinceMs >= GONE_MS
   }
 
   async #ask(
@@ -174,8 +216,10 @@ export class Collecting {
       readonly silent: Set<NodeId>
     },
   ): Promise<void> {
-    const { env, peers, exchange } = this.#components
+    const { env, peers, responsibility, exchange } = this.#components
     try {
+      if (responsibility.isGone(node))
+        throw new StoreError('UNAVAILABLE', 'The node is gone, and has not been for long.')
       for (let from = 0; from < records.length; from += RECORDS_MAX) {
         const some = records.slice(from, from + RECORDS_MAX)
         const { clean } = await peers.ask(node, 'confirm', { records: some })

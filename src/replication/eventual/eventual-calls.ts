@@ -41,6 +41,11 @@ export interface Acceptance {
   readonly file: { readonly body: Body; readonly meta: FileMeta } | undefined
 }
 
+/** Whether a node is asked because it is taken for a replica; one that is none any more says so. */
+interface AsReplica {
+  readonly asReplica?: boolean | undefined
+}
+
 /** What became of it. */
 export type Accepted =
   | {
@@ -52,6 +57,10 @@ export type Accepted =
   | { readonly kind: 'refused'; readonly because: 'condition' | 'key-reused' }
   /** The large body is not here. */
   | { readonly kind: 'no-body' }
+  /** It was asked as a replica, and knows that others keep the path by now. */
+  | { readonly kind: 'elsewhere' }
+  /** It keeps the path for others, and reaches nobody who could say whether there is what the change wants. */
+  | { readonly kind: 'unknown' }
 
 export interface Taken {
   readonly memory: Memory
@@ -117,10 +126,11 @@ const eventualRecord = is.object<EventualRecord>({
 })
 const eventualRecords = is.list(eventualRecord, RECORDS_MAX)
 
-const acceptFields: is.Fields<Acceptance> = {
+const acceptFields: is.Fields<EventualAsks['accept']['ask']> = {
   path,
   condition,
   request,
+  asReplica: is.absentOr(is.flag),
   file: is.undefinedOr(is.object<{ body: Body; meta: FileMeta }>({ body, meta })),
 }
 const collectedShape = is.list(is.tuple<readonly [PathName, Version]>(path, version), COLLECTED_MAX)
@@ -128,21 +138,34 @@ const collectedShape = is.list(is.tuple<readonly [PathName, Version]>(path, vers
 /** What each call has to look like; calls.ts has them in its table. */
 export const EVENTUAL_FIELDS = {
   accept: acceptFields,
-  fetch: { path },
-  take: { records: eventualRecords, memory },
+  fetch: { path, asReplica: is.absentOr(is.flag) },
+  take: {
+    records: eventualRecords,
+    memory,
+    told: is.absentOr(is.list(is.list(nodeId, HOLDERS_MAX), RECORDS_MAX)),
+  },
   confirm: { records: eventualRecords },
   collected: { collected: collectedShape },
 }
 
 /** What one node asks another, and what it is answered; `digests` and `versions` are those of the chain. */
 export interface EventualAsks {
-  accept: { readonly ask: Acceptance; readonly answer: Accepted }
+  accept: { readonly ask: Acceptance & AsReplica; readonly answer: Accepted }
   fetch: {
-    readonly ask: { readonly path: PathName }
-    readonly answer: { readonly record?: EventualRecord | undefined }
+    readonly ask: { readonly path: PathName } & AsReplica
+    readonly answer: {
+      readonly record?: EventualRecord | undefined
+      /** As `elsewhere` of Accepted. */
+      readonly elsewhere?: boolean | undefined
+    }
   }
   take: {
-    readonly ask: { readonly records: readonly EventualRecord[]; readonly memory: Memory }
+    readonly ask: {
+      readonly records: readonly EventualRecord[]
+      readonly memory: Memory
+      /** Of each record: to whom the sender sees to that they have it. */
+      readonly told?: readonly (readonly NodeId[])[] | undefined
+    }
     readonly answer: Taken
   }
   confirm: {

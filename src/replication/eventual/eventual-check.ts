@@ -67,8 +67,8 @@ export class EventualCheck {
   }
 
   /** Brings what two nodes have of a path together. @throws StoreError. */
-  mendFrom(node: NodeId, path: PathName): Promise<void> {
-    return this.#components.node.syncing.exchange(node, path)
+  async mendFrom(node: NodeId, path: PathName): Promise<void> {
+    await this.#components.node.syncing.exchange(node, path)
   }
 
   /** Yields how many bytes passed; gives what is wrong. */

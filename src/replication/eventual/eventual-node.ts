@@ -4,9 +4,10 @@
  */
 import type { Env } from '../../env.ts'
 import type { Arc } from '../../ring/arc.ts'
-import type { NodeId } from '../../ring/identifier.ts'
+import { identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
+import { Accepting } from './accepting.ts'
 import { Collecting } from './collecting.ts'
 import type { Actor } from './dot.ts'
 import type { EventualAsk, EventualAsks, EventualPeers, Responsibility } from './eventual-calls.ts'
@@ -49,8 +50,11 @@ export class EventualNode {
   readonly passing: Passing
   readonly syncing: Syncing
   readonly collecting: Collecting
+  readonly #accepting: Accepting
+  readonly #responsibility: Responsibility
 
   constructor(components: EventualNodeComponents, init: { readonly actor: Actor }) {
+    this.#responsibility = components.responsibility
     this.passing = new Passing({ ...components, replica: () => this.replica })
     this.replica = new EventualReplica(
       { ...components, changed: (path, held) => this.passing.noticed(path, held) },
@@ -58,9 +62,11 @@ export class EventualNode {
     )
     const parts = { ...components, replica: this.replica }
     this.syncing = new Syncing({ ...parts, hurry: () => this.#hurry() })
+    this.#accepting = new Accepting({ ...parts, syncing: this.syncing })
     this.collecting = new Collecting({
       ...parts,
       exchange: (node, path) => this.syncing.exchange(node, path),
+      remind: () => this.syncing.remind(),
       lacks: (node, path) => this.passing.lacks(node, path),
     })
   }
@@ -76,9 +82,12 @@ export class EventualNode {
     } = {
       accept: async asked => {
         this.passing.assertRoom()
-        return replica.accept(asked)
+        return this.#accepting.accept(asked)
       },
-      fetch: async ({ path }) => ({ record: replica.fetch(path) }),
+      fetch: async ({ path, asReplica }) => ({
+        record: replica.fetch(path),
+        ...(asReplica === true && this.#isElsewhere(path) && { elsewhere: true }),
+      }),
       take: asked => replica.take(asked),
       confirm: asked => replica.confirm(asked),
       collected: asked => replica.collected(asked),
@@ -90,6 +99,13 @@ export class EventualNode {
     const answer = await answers[kind](ask)
     if (replica.table.counts.tombstones > 0) this.collecting.notice()
     return answer
+  }
+
+  /** Whether others keep a path, as far as this node knows. */
+  #isElsewhere(path: PathName): boolean {
+    const { self, replicasOf } = this.#responsibility
+    const replicas = replicasOf(identifierOfPath(path))
+    return replicas.length > 0 && !replicas.includes(self)
   }
 
   /** Brings ranges together that differ, then collects tombstones; for an operator who can't wait. */

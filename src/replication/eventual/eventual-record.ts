@@ -42,6 +42,7 @@ export interface Sibling {
 /** What a request has done that its client may ask for again. */
 export interface RequestOutcome {
   readonly request: string
+  /** Of the node that did it, and nobody bounds it: by it all choose alike which outcomes are forgotten. It decides nothing else. */
   readonly stamp: Stamp
   readonly replaced: boolean
   /** What it wrote; undefined for a removal. */
@@ -164,17 +165,18 @@ export function joinHolders(a: readonly NodeId[], b: readonly NodeId[]): readonl
   return all.size === a.length ? a : [...all].sort()
 }
 
+/** Of one request that two nodes have done the later outcome counts: what is left out then is what all leave out. */
 function joinOutcomes(a: readonly RequestOutcome[], b: readonly RequestOutcome[]): readonly RequestOutcome[] {
   const byRequest = new Map<string, RequestOutcome>()
-  for (const one of [...a, ...b].sort(earliestFirst))
+  for (const one of [...a, ...b].sort(latestFirst))
     if (!byRequest.has(one.request)) byRequest.set(one.request, one)
-  return [...byRequest.values()].reverse().slice(0, OUTCOMES_MAX)
+  return [...byRequest.values()].slice(0, OUTCOMES_MAX)
 }
 
-/** A total order: what every node takes for the earlier of two. */
-function earliestFirst(a: RequestOutcome, b: RequestOutcome): number {
+/** A total order: what every node takes for the later of two. */
+function latestFirst(a: RequestOutcome, b: RequestOutcome): number {
   const name = ({ request, file }: RequestOutcome) => `${request} ${file?.version.epoch} ${file?.version.seq}`
-  return a.stamp - b.stamp || (name(a) < name(b) ? -1 : 1)
+  return b.stamp - a.stamp || (name(a) < name(b) ? 1 : -1)
 }
 
 /** Stands for what of a record all replicas have alike: 48 bits of a hash, as a number, and 32 more. */
@@ -182,7 +184,7 @@ export function stateOf({ siblings, seen, outcomes }: EventualRecord): Version {
   const state = [
     siblings.map(({ dot, stamp }) => [dotName(dot), stamp]),
     seen,
-    outcomes.map(({ request }) => request),
+    outcomes.map(({ request, stamp }) => [request, stamp]),
   ]
   const digits = hash('sha256', JSON.stringify(state))
   return { epoch: Number.parseInt(digits.slice(0, 8), 16), seq: Number.parseInt(digits.slice(8, 20), 16) }

@@ -8,7 +8,7 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { Condition } from '../replication.ts'
-import type { Actor } from './dot.ts'
+import { type Actor, type Dot, joinSeen, type Seen, sameDot } from './dot.ts'
 import type { Acceptance, Accepted, EventualAsks, Memory, Responsibility, Taken } from './eventual-calls.ts'
 import {
   type EventualRecord,
@@ -24,7 +24,7 @@ import {
   written,
 } from './eventual-record.ts'
 import { EventualTable } from './eventual-table.ts'
-import { HybridClock } from './hybrid-clock.ts'
+import { HybridClock, type Stamp } from './hybrid-clock.ts'
 import type { Custody, HeldRecord } from './kept-record.ts'
 
 /** What was done here since the start. */
@@ -38,6 +38,15 @@ export interface ReplicaCounts {
   /** Tombstones that all have had, and that are gone. */
   collected: number
 }
+
+/** Who has a record already, or is told of it by somebody else. */
+export type Told = readonly NodeId[] | 'all'
+
+/**
+ * What was sent to this node counts for so long and no longer than twice that, ms by its own clock: what a node has sent whose disk was lost since can't arrive after what
+ * it did not know of was forgotten (GONE_MS in collecting.ts).
+ */
+export const MEMORY_MS = 15_000
 
 export interface EventualReplicaComponents {
   readonly env: Env
@@ -61,21 +70,43 @@ export class EventualReplica {
     this.table = new EventualTable(components, init)
   }
 
-  /** Grows with each tombstone that was forgotten, and with each start. */
+  /** Grows with each tombstone that was forgotten, with each start, and with time. */
   get memory(): Memory {
-    return `${this.#actor}:${this.#forgotten}` as Memory
+    return this.#memoryOf(this.#period)
   }
 
-  /** Takes a write or a removal; it is durable here when this resolves. @throws StoreError DISK_FULL and others of the store. */
-  async accept({ path, condition, request, file }: Acceptance): Promise<Accepted> {
+  get #period(): number {
+    return Math.floor(this.#components.env.clock.monotonicMs() / MEMORY_MS)
+  }
+
+  #memoryOf(period: number): Memory {
+    return `${this.#actor}:${this.#forgotten}:${period}` as Memory
+  }
+
+  /** Whether nothing was forgotten here since, and it was not long ago. */
+  #isCurrent(memory: Memory): boolean {
+    return memory === this.memory || memory === this.#memoryOf(this.#period - 1)
+  }
+
+  /**
+   * Takes a write or a removal; it is durable here when this resolves.
+   * @param told what others have of the path: the change is judged by that, too, and may take the place of it. Nothing else of it comes to be here.
+   * @throws StoreError DISK_FULL and others of the store.
+   */
+  async accept(
+    { path, condition, request, file }: Acceptance,
+    told?: EventualRecord,
+  ): Promise<Accepted & { kind: 'done' | 'refused' | 'no-body' }> {
     const { env, store } = this.#components
     const position = identifierOfPath(path)
     const blob = file && blobOf(file.body.content)
     if (blob !== undefined && !(await store.hasBlob(blob))) return { kind: 'no-body' }
-    let accepted: Accepted = { kind: 'refused', because: 'condition' }
+    const others = told && this.#heard(told)
+    let accepted: Accepted & { kind: 'done' | 'refused' } = { kind: 'refused', because: 'condition' }
     await this.table.change(path, position, now => {
       const record = now?.record ?? emptyRecord(path, position)
-      const before = record.outcomes.find(one => sameKey(one.request, request))
+      const known = others ? merge(record, others) : record
+      const before = known.outcomes.find(one => sameKey(one.request, request))
       if (before !== undefined) {
         accepted =
           before.request === request
@@ -83,45 +114,56 @@ export class EventualReplica {
             : { kind: 'refused', because: 'key-reused' }
         return now
       }
-      const replaced = replacedBy(record.siblings, condition)
+      const replaced = replacedBy(known.siblings, condition)
       if (replaced === undefined) return now
       const nowMs = env.clock.nowMs()
       // Later than everything that it has seen, wherever the clock was when that was written.
-      const stamps = [...record.siblings, ...record.outcomes].map(one => one.stamp + 1)
-      const stamp = Math.max(this.#clock.next(nowMs), ...stamps)
+      const stamp = Math.max(this.#clock.next(nowMs), ...known.siblings.map(one => one.stamp + 1))
       const custody = this.#custodyOf(now, this.#othersOf(position))
-      const outcome = { request, stamp, replaced: record.siblings.length > 0 }
-      if (file === undefined) {
-        const next = written(record, { replaced, seen: record.seen, outcome })
-        accepted = { kind: 'done', file: undefined, replaced: outcome.replaced }
-        return this.#held(next, custody)
+      const outcome = {
+        request,
+        stamp: stampOfOutcome(known.outcomes, stamp),
+        replaced: known.siblings.length > 0,
       }
-      const { dot, seen } = this.table.minting.mint(record.seen, this.#sinceOf(custody))
+      // What lies elsewhere and is replaced is seen; who has it takes it away by that.
+      const context = seenOf(record, replaced)
+      const holders = others ? joinHolders(record.holders, others.holders) : record.holders
+      const own = {
+        ...record,
+        siblings: record.siblings.filter(({ dot }) => !isAmong(replaced, dot)),
+        holders,
+      }
+      if (file === undefined) {
+        accepted = { kind: 'done', file: undefined, replaced: outcome.replaced }
+        return this.#held(written(own, { replaced: [], seen: context, outcome }), custody)
+      }
+      const { dot, seen } = this.table.minting.mint(context, this.#sinceOf(custody))
       const added: Sibling = { dot, stamp, request, ...file, writtenAtMs: nowMs }
       const { size, sha256 } = file.body
       const done: RequestOutcome = { ...outcome, file: { version: versionOf(dot), size, sha256 } }
       accepted = { kind: 'done', file: done.file, replaced: done.replaced }
-      return this.#held(written(record, { replaced, added, seen, outcome: done }), custody)
+      return this.#held(written(own, { replaced: [], added, seen, outcome: done }), custody)
     })
     this.#countAccepted(accepted, position)
     return accepted
   }
 
   /** Takes in what others have. @throws StoreError of the store. */
-  async take({ records, memory }: EventualAsks['take']['ask']): Promise<Taken> {
+  async take({ records, memory, told = [] }: EventualAsks['take']['ask']): Promise<Taken> {
     const lacking: (readonly [PathName, { blobId: BlobId; sha256: string }])[] = []
     const stale: PathName[] = []
     // What a forgotten tombstone stood against may still be under way, also where a file stands again; who knows of the forgetting has nothing older.
-    if (memory !== this.memory)
+    if (!this.#isCurrent(memory))
       return { memory: this.memory, lacking, stale: records.map(({ path }) => path) }
-    const takeOne = async (record: EventualRecord) => {
+    const takeOne = async (record: EventualRecord, index: number) => {
       const blobs = await this.#lacking(record)
       if (blobs.length > 0) {
         lacking.push(...blobs.map(blob => [record.path, blob] as const))
         return
       }
-      const isTaken = await this.#merge(record, () => memory === this.memory)
-      if (!isTaken) stale.push(record.path)
+      const mayMerge = () => this.#isCurrent(memory)
+      const merged = await this.#merge(record, mayMerge, told[index] ?? [])
+      if (merged === undefined) stale.push(record.path)
     }
     await Promise.all(records.map(takeOne))
     return { memory: this.memory, lacking, stale }
@@ -129,10 +171,12 @@ export class EventualReplica {
 
   /**
    * Takes in what this node has asked another for, unless it has forgotten something since it asked.
-   * @param owed who is to be told of it.
+   * @param told who has it already, or is told of it without this node.
+   * @returns whether there was something new in it.
    */
-  async takeAnswer(record: EventualRecord, asked: Memory, owed: readonly NodeId[] = []): Promise<void> {
-    await this.#merge(record, () => asked === this.memory, owed)
+  async takeAnswer(record: EventualRecord, asked: Memory, told: Told): Promise<boolean> {
+    const merged = await this.#merge(record, () => this.#isCurrent(asked), told)
+    return merged?.isNew ?? false
   }
 
   fetch(path: PathName): EventualRecord | undefined {
@@ -152,7 +196,8 @@ export class EventualReplica {
   async confirm({ records }: EventualAsks['confirm']['ask']): Promise<EventualAsks['confirm']['answer']> {
     const clean: (readonly [PathName, Version, readonly NodeId[]])[] = []
     const confirmOne = async (record: EventualRecord) => {
-      const held = await this.#merge(record, () => true)
+      // Whoever asks this asks all who have something of the path.
+      const held = (await this.#merge(record, () => true, 'all'))?.held
       if (held !== undefined && isTombstone(held.record))
         clean.push([record.path, stateOf(held.record), held.record.holders])
     }
@@ -198,42 +243,48 @@ export class EventualReplica {
     })
   }
 
-  /** Undefined when it may not be merged. */
+  /**
+   * Undefined when it may not be merged.
+   *
+   * What is new here goes on to those of whom its sender does not know that they keep the path, too: views change while records are under way. A node that keeps the
+   * path for others owes what it has to all of them.
+   */
   async #merge(
     record: EventualRecord,
     mayMerge: () => boolean,
-    owed: readonly NodeId[] = [],
-  ): Promise<HeldRecord | undefined> {
+    told: Told,
+  ): Promise<{ readonly held: HeldRecord | undefined; readonly isNew: boolean } | undefined> {
     const { path, position } = record
     const heard = this.#heard(record)
+    // A stamp that was bounded here is news to everybody.
+    const isBounded = !sameState(heard, record)
     let isRefused = false
+    let isNew = false
     const held = await this.table.change(path, position, now => {
       isRefused = !mayMerge()
       if (isRefused) return now
-      if (now === undefined) {
-        const isOwn = this.#isOwn(position)
-        const others = isOwn || isTombstone(heard) ? owed : joinHolders(owed, this.#othersOf(position))
-        return this.#held(heard, this.#custodyOf(now, others))
-      }
-      const merged = merge(now.record, heard, gone => this.#tooMany(path, gone))
-      const isSame =
-        owed.length === 0 &&
-        merged.holders.length === now.record.holders.length &&
-        sameState(merged, now.record)
-      if (isSame) return now
-      // Who has sent the record tells all others himself; what was owed of it before still is.
-      return this.#held(merged, { ...now.custody, owed: joinHolders([...now.custody.owed].sort(), owed) })
+      const merged = now ? merge(now.record, heard, gone => this.#tooMany(path, gone)) : heard
+      isNew = now === undefined || !sameState(merged, now.record)
+      if (now !== undefined && !isNew && merged.holders.length === now.record.holders.length) return now
+      return this.#held(
+        merged,
+        this.#custodyOf(now, isNew ? this.#untold(merged, isBounded ? [] : told) : []),
+      )
     })
-    return isRefused ? undefined : held
+    return isRefused ? undefined : { held, isNew }
+  }
+
+  /** Who is to be told of a record that came in. A tombstone that is kept for others is asked for when it is collected. */
+  #untold(record: EventualRecord, told: Told): readonly NodeId[] {
+    const others = this.#othersOf(record.position)
+    if (!this.#isOwn(record.position)) return isTombstone(record) ? [] : others
+    return told === 'all' ? [] : others.filter(node => !told.includes(node))
   }
 
   #heard(record: EventualRecord): EventualRecord {
     const nowMs = this.#components.env.clock.nowMs()
-    const bounded = <Stamped extends { readonly stamp: number }>(one: Stamped): Stamped => ({
-      ...one,
-      stamp: this.#clock.hear(one.stamp, nowMs),
-    })
-    return { ...record, siblings: record.siblings.map(bounded), outcomes: record.outcomes.map(bounded) }
+    const siblings = record.siblings.map(one => ({ ...one, stamp: this.#clock.hear(one.stamp, nowMs) }))
+    return { ...record, siblings }
   }
 
   /** Whoever is to have the record, or may come to have it, is one of its holders before anything of it leaves. */
@@ -313,6 +364,20 @@ function replacedBy(siblings: readonly Sibling[], condition: Condition): readonl
   if (condition === 'exists') return siblings.length > 0 ? siblings : undefined
   const named = siblings.filter(sibling => condition.etags.includes(etagOfSibling(sibling)))
   return named.length > 0 ? named : undefined
+}
+
+/** Later than the outcomes that are remembered, so that it is not the first to be forgotten. */
+function stampOfOutcome(outcomes: readonly RequestOutcome[], now: Stamp): Stamp {
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(now, ...outcomes.map(({ stamp }) => stamp + 1)))
+}
+
+/** What was seen of a path when these versions are replaced. */
+function seenOf({ seen }: EventualRecord, replaced: readonly Sibling[]): Seen {
+  return replaced.reduce((all, { dot: { actor, n } }) => joinSeen(all, [[actor, [[n, n]]]]), seen)
+}
+
+function isAmong(siblings: readonly Sibling[], dot: Dot): boolean {
+  return siblings.some(sibling => sameDot(sibling.dot, dot))
 }
 
 /** For those who read a condition's meaning: whether it names versions that a record does not have. */

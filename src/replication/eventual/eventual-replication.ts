@@ -34,9 +34,9 @@ import {
   type Replication,
   type Written,
 } from '../replication.ts'
-import type { Acceptance, Accepted } from './eventual-calls.ts'
+import type { Acceptance, Accepted, EventualAsks } from './eventual-calls.ts'
 import { fileOf, shownFile } from './eventual-record.ts'
-import { Finding, type FindingComponents, isElsewhere } from './finding.ts'
+import { Finding, type FindingComponents, isElsewhere, LOOKS_MAX } from './finding.ts'
 
 export interface EventualReplicationComponents extends FindingComponents {
   readonly storage: Storage
@@ -201,12 +201,23 @@ export class EventualReplication implements Replication {
     const position = identifierOfPath(path)
     const chain = await this.#finding.reach(path, position)
     await this.#finding.gatherNamed(path, condition)
+    const { responsibility } = this.#components
     let fault: unknown
-    for (const node of this.#finding.takers(position)) {
+    let looks = 0
+    let takers = this.#finding.takers(position)
+    for (let node = takers.shift(); node !== undefined; node = takers.shift()) {
       chain.push(node)
+      // Who is none any more says who is, as long as this node goes on asking.
+      const asReplica = looks < LOOKS_MAX && responsibility.replicasOf(position).includes(node)
       try {
-        const accepted = await this.#offer(node, acceptance, staged)
-        if (accepted.kind === 'no-body') continue
+        const accepted = await this.#offer(node, { ...acceptance, asReplica }, staged)
+        if (accepted.kind === 'no-body' || accepted.kind === 'unknown') continue
+        if (accepted.kind === 'elsewhere') {
+          looks++
+          await this.#finding.lookUp(path)
+          takers = this.#finding.takers(position)
+          continue
+        }
         if (accepted.kind === 'refused') throw refusal(accepted, condition, path)
         const { file, replaced } = accepted
         const replicas = this.#addresses([node])
@@ -214,7 +225,7 @@ export class EventualReplication implements Replication {
           record: file && fileWritten(path, file),
           replaced,
           replicas,
-          chain: this.#addresses(chain),
+          chain: this.#addresses([...new Set(chain)]),
         }
         return condition === 'none' ? written : { ...written, conditional: 'local' }
       } catch (error) {
@@ -226,7 +237,11 @@ export class EventualReplication implements Replication {
     throw new StoreError('UNAVAILABLE', message, { path, cause: fault })
   }
 
-  async #offer(node: NodeId, acceptance: Acceptance, staged: StagedBody | undefined): Promise<Accepted> {
+  async #offer(
+    node: NodeId,
+    acceptance: EventualAsks['accept']['ask'],
+    staged: StagedBody | undefined,
+  ): Promise<Accepted> {
     const { carrier, peers, node: own } = this.#components
     const blob = staged && blobRefOf(staged)
     const from = staged && this.#copied.get(staged)

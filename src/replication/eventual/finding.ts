@@ -7,7 +7,7 @@ import { errorCode, StoreError } from '../../errors.ts'
 import { type Address, type Identifier, identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Condition } from '../replication.ts'
-import type { EventualPeers, Memory, Responsibility } from './eventual-calls.ts'
+import type { EventualAsks, EventualPeers, Memory, Responsibility } from './eventual-calls.ts'
 import type { EventualNode } from './eventual-node.ts'
 import { type EventualRecord, merge } from './eventual-record.ts'
 import { namesOthers } from './eventual-replica.ts'
@@ -20,6 +20,9 @@ const OTHERS_MAX = 4
 
 /** Who gave files whose large bodies may lie nowhere else yet. */
 const GIVERS_MAX = 1_000
+
+/** How often one request looks up who keeps its path because it has met former replicas. */
+export const LOOKS_MAX = 2
 
 /** Asks for a node's memory. */
 const NOTHING_TOLD = { records: [], memory: '' as Memory }
@@ -64,28 +67,48 @@ export class Finding {
       return { record: here, visited: [] }
     }
     const visited = await this.reach(path, position)
-    const replicas = responsibility.replicasOf(position)
-    let answered = replicas.includes(this.#self)
+    // The replicas by turns.
+    this.#turn++
+    let answered = isReplica
     let fault: unknown
-    for (const one of this.#givable(position)) {
+    let looks = 0
+    // What somebody has who keeps it for others, or did.
+    let aside: EventualRecord | undefined
+    const asked = new Set<NodeId>()
+    for (let one = this.#next(position, asked); one !== undefined; one = this.#next(position, asked)) {
+      asked.add(one)
       visited.push(one)
       try {
-        const asked = node.replica.memory
-        const { record } = await peers.ask(one, 'fetch', { path })
+        const memory = node.replica.memory
+        const asReplica = looks < LOOKS_MAX && responsibility.replicasOf(position).includes(one)
+        const { record, elsewhere } = await peers.ask(one, 'fetch', { path, asReplica })
+        if (record !== undefined) this.#gave(path, one)
+        if (elsewhere === true) {
+          if (record !== undefined) aside = aside === undefined ? record : merge(aside, record)
+          looks++
+          await this.lookUp(path)
+          continue
+        }
+        const replicas = responsibility.replicasOf(position)
         if (replicas.includes(one)) answered = true
         if (record === undefined) continue
-        this.#gave(path, one)
         // A replica that had nothing has it from now on.
-        if (replicas.includes(this.#self)) void node.syncing.takeIn(one, record, asked).catch(silence)
+        if (replicas.includes(this.#self)) void node.syncing.takeIn(one, record, memory).catch(silence)
         return { record: here === undefined ? record : merge(here, record), visited }
       } catch (error) {
         if (!isElsewhere(error)) throw error
         fault = error
       }
     }
-    if (answered || here !== undefined) return { record: here, visited }
+    const found = here !== undefined && aside !== undefined ? merge(here, aside) : (here ?? aside)
+    if (answered || found !== undefined) return { record: found, visited }
     const message = 'No node that keeps the file can be reached.'
     throw new StoreError('UNAVAILABLE', message, { path, cause: fault })
+  }
+
+  /** Who is asked next for a path. */
+  #next(position: Identifier, asked: ReadonlySet<NodeId>): NodeId | undefined {
+    return this.#givable(position).find(node => !asked.has(node))
   }
 
   /** What this node has; a record that is damaged here is had from others. */
@@ -104,7 +127,7 @@ export class Finding {
     const takers = this.takers(position).filter(node => node !== this.#self)
     const replicas = responsibility.replicasOf(position)
     const alive = takers.filter(node => replicas.includes(node) && responsibility.isAlive(node))
-    const at = alive.length === 0 ? 0 : this.#turn++ % alive.length
+    const at = alive.length === 0 ? 0 : this.#turn % alive.length
     return [...new Set([...alive.slice(at), ...alive.slice(0, at), ...takers])]
   }
 
@@ -126,18 +149,27 @@ export class Finding {
 
   /** What all who can be reached have of a path, together. */
   async gather(path: PathName): Promise<EventualRecord | undefined> {
-    const { peers } = this.#components
+    const { peers, responsibility } = this.#components
     const position = identifierOfPath(path)
     await this.reach(path, position)
     let all = this.#here(path)
-    const asked = this.takers(position).filter(one => one !== this.#self)
-    const answers = await Promise.all(
-      asked.map(async one => [one, (await peers.ask(one, 'fetch', { path }).catch(silence)).record] as const),
-    )
-    for (const [one, record] of answers) {
-      if (record === undefined) continue
-      this.#gave(path, one)
-      all = all === undefined ? record : merge(all, record)
+    const asked = new Set<NodeId>([this.#self])
+    for (let looks = 0; looks <= LOOKS_MAX; looks++) {
+      const nodes = this.takers(position).filter(one => !asked.has(one))
+      const replicas = responsibility.replicasOf(position)
+      const ask = async (one: NodeId) => {
+        const call = peers.ask(one, 'fetch', { path, asReplica: replicas.includes(one) })
+        return [one, await call.catch(silence)] as const
+      }
+      const answers = await Promise.all(nodes.map(ask))
+      for (const [one, { record }] of answers) {
+        asked.add(one)
+        if (record === undefined) continue
+        this.#gave(path, one)
+        all = all === undefined ? record : merge(all, record)
+      }
+      if (!answers.some(([, { elsewhere }]) => elsewhere === true)) break
+      await this.lookUp(path)
     }
     return all
   }
@@ -172,10 +204,11 @@ export class Finding {
   /** The large bodies come first. @throws StoreError FILE_NOT_FOUND when one of them is not here. */
   async #give(node: NodeId, record: EventualRecord, memory: Memory): Promise<void> {
     const { peers } = this.#components
-    const { lacking } = await peers.ask(node, 'take', { records: [record], memory })
+    const ask = { records: [record], memory }
+    const { lacking } = await peers.ask(node, 'take', ask)
     if (lacking.length === 0) return
     for (const [, blob] of lacking) await peers.pushBody(node, blob)
-    await peers.ask(node, 'take', { records: [record], memory })
+    await peers.ask(node, 'take', ask)
   }
 
   #giverNear({ path, position }: EventualRecord): NodeId {
@@ -206,9 +239,13 @@ export class Finding {
 
   /** Learns who keeps a path when nobody here knows; gives whom it asked. */
   async reach(path: PathName, position: Identifier): Promise<NodeId[]> {
-    const { responsibility, lookup } = this.#components
-    if (responsibility.replicasOf(position).length === 0) await lookup(path).catch(silence)
+    if (this.#components.responsibility.replicasOf(position).length === 0) await this.lookUp(path)
     return [this.#self]
+  }
+
+  /** Learns who keeps a path now. */
+  async lookUp(path: PathName): Promise<void> {
+    await this.#components.lookup(path).catch(silence)
   }
 
   #gave(path: PathName, node: NodeId): void {
@@ -227,7 +264,7 @@ export function isElsewhere(error: unknown): boolean {
   return code === 'UNAVAILABLE' || code === 'DISK_FULL' || code === 'OVERLOADED' || code === 'CORRUPT'
 }
 
-function silence(error: unknown): { readonly record?: EventualRecord } {
+function silence(error: unknown): EventualAsks['fetch']['answer'] {
   if (errorCode(error) === undefined) throw error
   return {}
 }

@@ -52,6 +52,8 @@ export class Passing {
   readonly #queues = new Map<NodeId, Set<PathName>>()
   readonly #sending = new Map<NodeId, { retries: number; timer: Timer | undefined }>()
   readonly #memories = new Map<NodeId, Memory>()
+  /** The disk did not take that something was settled: it is tried again. */
+  #settling: Timer | undefined
   #passed = 0
   #closed = false
 
@@ -106,7 +108,7 @@ export class Passing {
 
   /** Who is responsible has changed, or somebody is back: what waits is tried now. */
   hurry(): void {
-    for (const [path, entry] of this.#entries) if (entry.left.size === 0) void this.#settled(path, entry)
+    this.#settleAgain()
     for (const [node, sending] of this.#sending) {
       if (sending.timer === undefined) continue
       sending.timer.cancel()
@@ -117,6 +119,7 @@ export class Passing {
 
   close(): void {
     this.#closed = true
+    this.#settling?.cancel()
     for (const { timer } of this.#sending.values()) timer?.cancel()
   }
 
@@ -165,7 +168,8 @@ export class Passing {
     for (let turn = 1; some.length > 0; turn++) {
       const records = some.map(([record]) => record)
       const memory = this.#memories.get(node) ?? ('' as Memory)
-      const taken = await peers.ask(node, 'take', { records, memory })
+      const told = some.map(([{ path, position }]) => this.#toldOf(path, position))
+      const taken = await peers.ask(node, 'take', { records, memory, told })
       this.#memories.set(node, taken.memory)
       const missing = await this.#push(node, taken)
       const again = new Set([...taken.stale, ...taken.lacking.map(([path]) => path)])
@@ -181,6 +185,13 @@ export class Passing {
     }
     if (this.#passed === before && paths.size > 0)
       throw new StoreError('UNAVAILABLE', 'The other node has taken nothing of what it was sent.')
+  }
+
+  /** Whom this node tells of a record; and a replica sees to it that all of its view have what it has. */
+  #toldOf(path: PathName, position: Identifier): readonly NodeId[] {
+    const { responsibility } = this.#components
+    const replicas = responsibility.replicasOf(position)
+    return [...new Set([responsibility.self, ...(this.#entries.get(path)?.told ?? []), ...replicas])]
   }
 
   /** Gives the paths whose bodies are not here, though they should be. */
@@ -243,10 +254,18 @@ export class Passing {
       else await replica().settle(path, state)
     } catch (error) {
       if (errorCode(error) === undefined) throw error
-      // It stays noted, and is passed on once more after the next start.
       env.log.warn({ op: 'eventual.pass', err: error }, 'what was passed on is noted as owed still')
-      this.#entries.delete(path)
+      if (this.#closed) return
+      this.#settling ??= env.timers.after(RETRY_MS_MAX, () => {
+        this.#settling = undefined
+        this.#settleAgain()
+      })
     }
+  }
+
+  /** What all have who are owed it is noted as that. */
+  #settleAgain(): void {
+    for (const [path, entry] of this.#entries) if (entry.left.size === 0) void this.#settled(path, entry)
   }
 }
 

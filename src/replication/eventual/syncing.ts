@@ -8,11 +8,13 @@ import { errorCode } from '../../errors.ts'
 import { type Arc, arcContains, WHOLE_RING } from '../../ring/arc.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import type { Body } from '../../storage/record.ts'
 import { DIGITS, type Digest, PREFIX_DIGITS } from '../chain/digest-tree.ts'
 import { hasSeenAll } from './dot.ts'
 import type { EventualPeers, Responsibility } from './eventual-calls.ts'
 import { type EventualRecord, isTombstone, stateOf } from './eventual-record.ts'
-import type { EventualReplica } from './eventual-replica.ts'
+import type { EventualReplica, Told } from './eventual-replica.ts'
+import type { HeldRecord } from './kept-record.ts'
 
 /** Records of a part that are compared one by one. */
 const PART_RECORDS_MAX = 32
@@ -25,6 +27,8 @@ const RETRY_MS_MAX = 30_000
 const SETTLE_MS = 50
 
 interface Task extends Arc {
+  /** Of the view. */
+  readonly id: string
   readonly node: NodeId
   retries: number
 }
@@ -65,7 +69,8 @@ export class Syncing {
   isBehind(position: EventualRecord['position']): boolean {
     for (const task of this.#tasks.values())
       if (task.retries === 0 && arcContains(task, position)) return true
-    return !this.#hasLooked
+    // A range that it did not keep when it last looked.
+    return !this.#own.some(range => arcContains(range, position))
   }
 
   /** Who is responsible may have changed. */
@@ -90,7 +95,7 @@ export class Syncing {
   /** Compares everything anew; resolves when that was tried once with each node that is there. */
   async compareAll(): Promise<void> {
     this.#done = new Set()
-    await this.#look(true)
+    await this.#look('all')
     const { env } = this.#components
     while (this.#running && !this.#closed) await env.timers.sleep(SETTLE_MS)
   }
@@ -101,28 +106,44 @@ export class Syncing {
     this.#retrying?.cancel()
   }
 
-  /** @param isAll everything that lies here is looked at, not only what this node has lost just now. */
-  async #look(isAll = !this.#hasLooked || this.#missed): Promise<void> {
-    const { env, responsibility, hurry } = this.#components
+  /** Compares everything anew, and looks at tombstones that lie here for others. */
+  async remind(): Promise<void> {
+    this.#done = new Set()
+    await this.#look('tombstones')
+  }
+
+  /** @param scope what is looked at of that which lies here for others: all, or what this node has lost just now, or tombstones, too. */
+  async #look(
+    scope: 'all' | 'lost' | 'tombstones' = !this.#hasLooked || this.#missed ? 'all' : 'lost',
+  ): Promise<void> {
+    const { env, replica, responsibility, hurry } = this.#components
     const own = responsibility.ownRanges()
     const before = this.#own
     this.#own = own
     this.#hasLooked = true
     const wanted = new Map<string, Task>()
+    let isMissing = false
     for (const { id, lo, hi, nodes } of own)
       for (const node of nodes) {
-        if (node === responsibility.self || !responsibility.isAlive(node)) continue
-        wanted.set(`${id} ${node}`, { lo, hi, node, retries: 0 })
+        if (node === responsibility.self) continue
+        if (!responsibility.isAlive(node)) {
+          if (!responsibility.isGone(node) && !this.#done.has(`${id} ${node}`)) isMissing = true
+          continue
+        }
+        wanted.set(`${id} ${node}`, { id, lo, hi, node, retries: 0 })
       }
     for (const name of this.#tasks.keys()) if (!wanted.has(name)) this.#tasks.delete(name)
     for (const [name, task] of wanted)
       if (!this.#done.has(name) && !this.#tasks.has(name)) this.#tasks.set(name, task)
     const ids = new Set(own.map(({ id }) => id))
     this.#done = new Set([...this.#done].filter(name => ids.has(name.slice(0, name.lastIndexOf(' ')))))
-    const lost = before.filter(({ id }) => !ids.has(id))
+    const lost = scope === 'all' ? [WHOLE_RING] : before.filter(({ id }) => !ids.has(id))
+    // Nobody tells when a node is back that has kept its ranges.
+    if (isMissing) this.#lookAfter(RETRY_MS_MAX)
     try {
-      await this.#handOver(isAll ? [WHOLE_RING] : lost)
-      if (isAll) this.#missed = false
+      for (const range of lost) await this.#handOver(replica.table.within(range))
+      if (scope === 'tombstones') await this.#handOver(replica.table.tombstones(WHOLE_RING))
+      if (scope === 'all') this.#missed = false
     } catch (error) {
       if (errorCode(error) === undefined) throw error
       env.log.warn({ op: 'eventual.sync', err: error }, 'what lies here for others is looked at again later')
@@ -135,21 +156,19 @@ export class Syncing {
     void this.#run()
   }
 
-  /** What lies here of ranges that this node had is owed to whoever has them now. */
-  async #handOver(ranges: readonly Arc[]): Promise<void> {
+  /** What lies here and is kept by others is owed to them. */
+  async #handOver(kept: Iterable<HeldRecord>): Promise<void> {
     const { replica, responsibility } = this.#components
-    for (const range of ranges) {
-      const foreign: EventualRecord[] = []
-      for (const { record, custody } of replica.table.within(range)) {
-        const replicas = responsibility.replicasOf(record.position)
-        if (replicas.includes(responsibility.self)) continue
-        if (replicas.some(node => !custody.owed.includes(node))) foreign.push(record)
-      }
-      for (const record of foreign) {
-        if (isTombstone(record) && (await this.#isOutlived(record)))
-          await replica.giveUp(record.path, stateOf(record))
-        else await replica.owe(record.path, responsibility.replicasOf(record.position))
-      }
+    const foreign: EventualRecord[] = []
+    for (const { record, custody } of kept) {
+      const replicas = responsibility.replicasOf(record.position)
+      if (replicas.includes(responsibility.self)) continue
+      if (replicas.some(node => !custody.owed.includes(node))) foreign.push(record)
+    }
+    for (const record of foreign) {
+      if (isTombstone(record) && (await this.#isOutlived(record)))
+        await replica.giveUp(record.path, stateOf(record))
+      else await replica.owe(record.path, responsibility.replicasOf(record.position))
     }
   }
 
@@ -180,9 +199,10 @@ export class Syncing {
       const [name, task] = next
       tried.add(task)
       try {
-        await this.#compare(task, [''])
+        const isNew = await this.#compare(task, [''])
         if (this.#tasks.get(name) === task) this.#tasks.delete(name)
         this.#done.add(name)
+        if (isNew) this.#compareAgain(task)
       } catch (error) {
         if (errorCode(error) === undefined) throw error
         env.log.debug({ op: 'eventual.sync', peer: task.node, err: error }, 'a range was not compared')
@@ -200,23 +220,27 @@ export class Syncing {
     return undefined
   }
 
-  async #compare(task: Task, prefixes: readonly string[]): Promise<void> {
+  /** @returns whether something was new here. */
+  async #compare(task: Task, prefixes: readonly string[]): Promise<boolean> {
     const { replica, peers } = this.#components
     const { lo, hi, node } = task
     const { digests } = await peers.ask(node, 'digests', { lo, hi, prefixes })
     const deeper: string[] = []
+    let isNew = false
     for (const [at, prefix] of prefixes.entries()) {
       const there = digests[at] as Digest
       const here = replica.table.digest(task, prefix)
       if (there.count === here.count && there.hash === here.hash) continue
       const isSmall = Math.max(there.count, here.count) <= PART_RECORDS_MAX
-      if (isSmall || prefix.length === PREFIX_DIGITS) await this.#comparePart(task, prefix)
-      else deeper.push(...DIGITS.map(digit => prefix + digit))
+      if (isSmall || prefix.length === PREFIX_DIGITS) {
+        if (await this.#comparePart(task, prefix)) isNew = true
+      } else deeper.push(...DIGITS.map(digit => prefix + digit))
     }
-    if (deeper.length > 0) await this.#compare(task, deeper)
+    if (deeper.length > 0 && (await this.#compare(task, deeper))) isNew = true
+    return isNew
   }
 
-  async #comparePart({ lo, hi, node }: Task, prefix: string): Promise<void> {
+  async #comparePart({ lo, hi, node }: Task, prefix: string): Promise<boolean> {
     const { replica, peers } = this.#components
     const { versions } = await peers.ask(node, 'versions', { lo, hi, prefix })
     const there = new Map(versions.map(([path, epoch, seq]) => [path, { epoch, seq }]))
@@ -227,8 +251,22 @@ export class Syncing {
       const own = stateOf(record)
       if (other?.epoch === own.epoch && other.seq === own.seq) there.delete(record.path)
     }
-    for (const path of there.keys()) await this.exchange(node, path)
-    for (const path of here) if (!versions.some(([other]) => other === path)) await replica.owe(path, [node])
+    let isNew = false
+    // The others of the range are compared with again: that is less than to tell them of each record.
+    for (const path of there.keys()) if (await this.exchange(node, path, 'all')) isNew = true
+    const others = new Set(versions.map(([path]) => path))
+    for (const path of here) if (!others.has(path)) await replica.owe(path, [node])
+    return isNew
+  }
+
+  /** What was new here may be new to the others of the range, too. */
+  #compareAgain({ id, node, lo, hi }: Task): void {
+    const { responsibility } = this.#components
+    for (const other of this.#own.find(range => range.id === id)?.nodes ?? []) {
+      const name = `${id} ${other}`
+      if (other === node || other === responsibility.self || !this.#done.delete(name)) continue
+      this.#tasks.set(name, { id, lo, hi, node: other, retries: 1 })
+    }
   }
 
   /** Whether another node has the same of a path; if not, each gets what the other has. @throws StoreError. */
@@ -245,26 +283,53 @@ export class Syncing {
   }
 
   /** Takes in what another node has of a path, and owes it what comes of that. @throws StoreError. */
-  async exchange(node: NodeId, path: PathName): Promise<void> {
-    const { replica, peers } = this.#components
-    const asked = replica.memory
-    const { record } = await peers.ask(node, 'fetch', { path })
-    if (record === undefined || record.path !== path) return
-    await this.takeIn(node, record, asked)
+  async exchange(node: NodeId, path: PathName, told: Told = [node]): Promise<boolean> {
+    let answer = await this.#fetch(node, path)
+    // Large bodies take their time: what the node has after that counts.
+    if (answer.record?.siblings.some(({ body }) => this.#isLacking(body))) {
+      await this.#pullBodies(node, answer.record)
+      answer = await this.#fetch(node, path)
+    }
+    const { record, asked } = answer
+    return record?.path === path && (await this.takeIn(node, record, asked, told))
   }
 
-  /** The bodies of a record come before it. */
-  async takeIn(node: NodeId, record: EventualRecord, asked: EventualReplica['memory']): Promise<void> {
+  async #fetch(node: NodeId, path: PathName) {
     const { replica, peers } = this.#components
-    for (const { body } of record.siblings) {
-      if (!('blobId' in body.content) || replica.table.hasBody(body.content.blobId)) continue
-      await peers.pullBody(node, record.path, { blobId: body.content.blobId, sha256: body.sha256 })
+    const asked = replica.memory
+    return { ...(await peers.ask(node, 'fetch', { path })), asked }
+  }
+
+  #isLacking({ content }: Body): boolean {
+    return 'blobId' in content && !this.#components.replica.table.hasBody(content.blobId)
+  }
+
+  async #pullBodies(node: NodeId, { path, siblings }: EventualRecord): Promise<void> {
+    const { peers } = this.#components
+    for (const { body } of siblings) {
+      if (!('blobId' in body.content) || !this.#isLacking(body)) continue
+      await peers.pullBody(node, path, { blobId: body.content.blobId, sha256: body.sha256 })
     }
-    await replica.takeAnswer(record, asked)
+  }
+
+  /**
+   * The bodies of a record come before it.
+   * @param told who is not told of it by this node. @returns whether something in it was new.
+   */
+  async takeIn(
+    node: NodeId,
+    record: EventualRecord,
+    asked: EventualReplica['memory'],
+    told: Told = [node],
+  ): Promise<boolean> {
+    const { replica } = this.#components
+    await this.#pullBodies(node, record)
+    const isNew = await replica.takeAnswer(record, asked, told)
     const after = replica.table.get(record.path, record.position)?.record
-    if (after === undefined) return
+    if (after === undefined) return isNew
     this.#merged++
     const [is, theirs] = [stateOf(after), stateOf(record)]
     if (theirs.epoch !== is.epoch || theirs.seq !== is.seq) await replica.owe(record.path, [node])
+    return isNew
   }
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { COLLECT_MS } from '../../../src/replication/eventual/collecting.ts'
+import { COLLECT_MS, GONE_MS } from '../../../src/replication/eventual/collecting.ts'
 import { LinkedNodes } from './linked-nodes.ts'
 
 async function removed(ids: readonly string[]): Promise<LinkedNodes> {
@@ -77,5 +77,38 @@ t.test('a disk that is full makes a round wait, and the node goes on', async t =
   t.equal(nodes.versions('a', 'f'), 0)
   nodes.full.clear()
   await nodes.pass(4 * COLLECT_MS)
+  for (const id of ['a', 'b', 'c']) t.equal(nodes.versions(id, 'f'), undefined, id)
+})
+
+t.test('a holder that is gone is waited for as long as what it has sent may still come in', async t => {
+  const nodes = await removed(['a', 'b', 'c'])
+  t.teardown(() => nodes.close())
+  nodes.silent.add('c' as never)
+  await nodes.remove('a', 'f')
+  nodes.gone.add('c' as never)
+  nodes.replicas = ['a', 'b'] as never
+  nodes.viewsChanged()
+  // Nothing is owed to it any more after that.
+  await nodes.pass(6_000)
+  await nodes.done(nodes.node('a').collecting.collect())
+  await nodes.pass(GONE_MS - 1_000)
+  await nodes.done(nodes.node('a').collecting.collect())
+  t.equal(nodes.versions('a', 'f'), 0)
+  await nodes.pass(2_000)
+  await nodes.done(nodes.node('a').collecting.collect())
+  for (const id of ['a', 'b']) t.equal(nodes.versions(id, 'f'), undefined, id)
+})
+
+t.test('a tombstone that its head has forgotten goes where a late question has brought it back', async t => {
+  const nodes = await removed(['a', 'b', 'c'])
+  t.teardown(() => nodes.close())
+  await nodes.remove('a', 'f')
+  await nodes.pass(1_000)
+  const record = nodes.node('a').replica.fetch('f' as never)
+  await nodes.pass(3 * COLLECT_MS)
+  t.equal(nodes.versions('b', 'f'), undefined)
+  await nodes.done(nodes.node('b').answer('confirm', { records: [record as never] }))
+  t.equal(nodes.versions('b', 'f'), 0)
+  await nodes.pass(8 * COLLECT_MS)
   for (const id of ['a', 'b', 'c']) t.equal(nodes.versions(id, 'f'), undefined, id)
 })

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { covers } from '../../../src/replication/eventual/dot.ts'
 import {
@@ -6,6 +7,7 @@ import {
   isTombstone,
   merge,
   OUTCOMES_MAX,
+  type RequestOutcome,
   SIBLINGS_MAX,
   shownFile,
   stateOf,
@@ -158,3 +160,28 @@ t.test('merging is commutative, associative and idempotent', async t => {
     same(merge(merge(a, b), b), merge(a, b))
   }
 })
+
+t.test(
+  'law: of more outcomes than may be remembered all leave out the same, whatever came first',
+  async t => {
+    const outcome = fc.record({
+      request: fc.nat(25).map(String),
+      stamp: fc.nat(40),
+      replaced: fc.constant(true),
+    })
+    const records = fc.array(fc.array(outcome, { maxLength: 20 }), { minLength: 2, maxLength: 4 })
+    fc.assert(
+      fc.property(records, (lists: readonly (readonly RequestOutcome[])[]) => {
+        const all = lists.map(outcomes => merge(nothing(), { ...nothing(), outcomes }))
+        const joined = (some: readonly EventualRecord[]) => some.reduce((a, b) => merge(a, b)).outcomes
+        t.same(joined(all), joined([...all].reverse()))
+        t.same(joined([joinedRecord(all), all[0] as EventualRecord]), joined(all))
+      }),
+      { numRuns: 200 },
+    )
+  },
+)
+
+function joinedRecord(some: readonly EventualRecord[]): EventualRecord {
+  return some.reduce((a, b) => merge(a, b))
+}

@@ -2,13 +2,14 @@ import t from 'tap'
 import { realEnv } from '../../../src/env.ts'
 import type { Actor } from '../../../src/replication/eventual/dot.ts'
 import { stateOf } from '../../../src/replication/eventual/eventual-record.ts'
-import { EventualReplica } from '../../../src/replication/eventual/eventual-replica.ts'
+import { EventualReplica, MEMORY_MS } from '../../../src/replication/eventual/eventual-replica.ts'
 import type { NodeId } from '../../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { PATH, Writer } from './records.ts'
 
-function replica(): EventualReplica {
-  const env = realEnv()
+function replica(nowMs?: () => number): EventualReplica {
+  const real = realEnv()
+  const env = nowMs ? { ...real, clock: { ...real.clock, monotonicMs: nowMs } } : real
   const self = 'x' as NodeId
   const responsibility = {
     self,
@@ -39,4 +40,18 @@ t.test('what was sent before a tombstone was forgotten does not come in after th
   t.same((await here.take(late)).stale, [PATH])
   t.equal(here.fetch(PATH), undefined)
   t.same((await here.take({ ...late, memory: here.memory })).stale, [])
+})
+
+t.test('what was sent long ago does not come in', async t => {
+  let nowMs = 0
+  const here = replica(() => nowMs)
+  const a = new Writer('a/1')
+  a.put(10_000)
+  const { memory } = here
+  nowMs = 2 * MEMORY_MS
+  t.same((await here.take({ records: [a.record], memory })).stale, [PATH])
+  t.equal(here.fetch(PATH), undefined)
+  nowMs = 2 * MEMORY_MS - 1
+  t.same((await here.take({ records: [a.record], memory })).stale, [])
+  t.equal(here.fetch(PATH)?.siblings.length, 1)
 })

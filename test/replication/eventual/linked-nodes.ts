@@ -3,7 +3,11 @@ import { StoreError } from '../../../src/errors.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
 import type { Actor } from '../../../src/replication/eventual/dot.ts'
-import type { EventualPeers } from '../../../src/replication/eventual/eventual-calls.ts'
+import type {
+  Accepted,
+  EventualAsks,
+  EventualPeers,
+} from '../../../src/replication/eventual/eventual-calls.ts'
 import { EventualNode } from '../../../src/replication/eventual/eventual-node.ts'
 import { WHOLE_RING } from '../../../src/ring/arc.ts'
 import type { NodeId } from '../../../src/ring/identifier.ts'
@@ -15,8 +19,12 @@ export class LinkedNodes {
   readonly clock = new VirtualClock()
   /** Who keeps everything, the head first. */
   replicas: readonly NodeId[]
+  /** Nodes that believe something else of that. */
+  readonly beliefs = new Map<NodeId, readonly NodeId[]>()
   /** Who does not answer, whom everybody takes for dead. */
   readonly silent = new Set<NodeId>()
+  /** Whom everybody takes for dead, though they answer. */
+  readonly seemDead = new Set<NodeId>()
   readonly gone = new Set<NodeId>()
   /** Whose disk takes nothing. */
   readonly full = new Set<NodeId>()
@@ -59,9 +67,9 @@ export class LinkedNodes {
         peers: this.#peers(),
         responsibility: {
           self: id,
-          replicasOf: () => this.replicas,
-          ownRanges: () => (this.replicas.includes(id) ? [this.#range(id)] : []),
-          isAlive: one => !this.silent.has(one),
+          replicasOf: () => this.#replicasFor(id),
+          ownRanges: () => (this.#replicasFor(id).includes(id) ? [this.#range(id)] : []),
+          isAlive: one => !this.silent.has(one) && !this.seemDead.has(one),
           isGone: one => this.gone.has(one),
           copiesWanted: () => 2,
         },
@@ -107,6 +115,12 @@ export class LinkedNodes {
     return this.#accept(id, path, `remove ${path}`, undefined)
   }
 
+  /** Asks for a change whose condition is another than none. */
+  change(id: string, acceptance: Partial<EventualAsks['accept']['ask']>): Promise<Accepted> {
+    const ask = { condition: 'none', request: 'changes', file: undefined, ...acceptance }
+    return this.done(this.node(id).answer('accept', ask as EventualAsks['accept']['ask']))
+  }
+
   /** How many versions of a path a node has; undefined: nothing at all. */
   versions(id: string, path: string): number | undefined {
     return this.node(id).replica.fetch(path as PathName)?.siblings.length
@@ -126,9 +140,14 @@ export class LinkedNodes {
     return this.done(this.node(id).answer('accept', acceptance))
   }
 
+  #replicasFor(id: NodeId): readonly NodeId[] {
+    return this.beliefs.get(id) ?? this.replicas
+  }
+
   #range(id: NodeId) {
-    const isHead = this.replicas.find(one => !this.silent.has(one)) === id
-    return { ...WHOLE_RING, id: this.replicas.join(), nodes: this.replicas, isHead }
+    const nodes = this.#replicasFor(id)
+    const isHead = nodes.find(one => !this.silent.has(one)) === id
+    return { ...WHOLE_RING, id: nodes.join(), nodes, isHead }
   }
 
   #peers(): EventualPeers {

@@ -63,3 +63,28 @@ t.test('a node that was alone compares again when the others are back', async t 
   await nodes.done(nodes.node('b').heal())
   t.equal(nodes.versions('b', 'f'), 1)
 })
+
+t.test('what is new goes on to those of whom its sender does not know that they keep the path', async t => {
+  const nodes = new LinkedNodes(['a', 'b', 'c'], ['b', 'c'])
+  t.teardown(() => nodes.close())
+  nodes.viewsChanged()
+  await nodes.pass(1_000)
+  nodes.beliefs.set('a' as never, ['a', 'b'] as never)
+  await nodes.put('a', 'f')
+  await nodes.pass(2_000)
+  for (const id of ['a', 'b', 'c']) t.equal(nodes.versions(id, 'f'), 1, id)
+})
+
+t.test('a node that was silent when ranges were compared is compared with when it is back', async t => {
+  const nodes = new LinkedNodes(['a', 'b'], ['a'])
+  t.teardown(() => nodes.close())
+  await nodes.put('a', 'f')
+  await nodes.pass(1_000)
+  nodes.silent.add('b' as never)
+  nodes.replicas = ['a', 'b'] as never
+  nodes.viewsChanged()
+  await nodes.pass(5_000)
+  nodes.silent.clear()
+  await nodes.pass(60_000)
+  t.equal(nodes.versions('b', 'f'), 1)
+})
