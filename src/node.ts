@@ -119,8 +119,7 @@ export class StoreNode implements NodeControl {
 
   /**
    * Lets running requests finish for up to `shutdownTimeoutMs` and takes no more, then closes everything. Until then the
-   * node does its part for the others, without which its own requests had no answer. Safe to call at any time and more
-   * than once.
+   * node does its part for the others, without which its own requests had no answer. It may be called at any time, again too.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()

@@ -33,7 +33,7 @@ export function readS3Config(
   const s3Port = find('s3Port')
   const ownPort = s3Port ? parsePort(s3Port) : port === 0 ? 0 : port + S3_PORT_OFFSET
   if (ownPort > 65_535 || (ownPort === port && port !== 0))
-    throw refusal(`The S3 endpoint can not have the port ${ownPort}; choose one with --s3-port.`)
+    throw refusal(`The S3 endpoint cannot have the port ${ownPort}; choose one with --s3-port.`)
   return {
     port: ownPort,
     keys: readS3Keys(keys, given.label, shortIsFine),

@@ -136,5 +136,5 @@ function firstOfContentRange(reply: Reply): number {
 function bodyFrom(reply: Reply, first: number, path: PathName): Readable {
   if (reply.statusCode === 206 && firstOfContentRange(reply) === first) return reply.body
   new Source(reply.body).close()
-  throw new StoreError('UNAVAILABLE', 'The connection broke, and the rest can not be had.', { path })
+  throw new StoreError('UNAVAILABLE', 'The connection broke, and the rest cannot be had.', { path })
 }

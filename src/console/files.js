@@ -253,7 +253,7 @@ export class Files extends Component {
         ? `“${nameOf(/** @type {string} */ (places[0]))}”`
         : counted(places.length, 'entry', 'entries')
     const folders = places.some(place => place.endsWith('/'))
-    const text = `${only} will be deleted${folders ? ', with every file in it' : ''}. ${this.hasTrash ? 'It can be brought back from the trash until its time is over.' : 'It can not be brought back: this network keeps no trash.'}`
+    const text = `${only} will be deleted${folders ? ', with every file in it' : ''}. ${this.hasTrash ? 'It can be brought back from the trash until its time is over.' : 'It cannot be brought back: this network keeps no trash.'}`
     const onYes = () => void this.#remove(places)
     this.setState({
       dialog: () => h(ConfirmDialog, { title: 'Delete', text, verb: 'Delete', onClose, onYes }),

@@ -95,5 +95,5 @@ export async function holds(
 }
 
 function malformed(): StoreError {
-  return new StoreError('INVALID_REQUEST', 'The If header can not be read (RFC 4918, section 10.4).')
+  return new StoreError('INVALID_REQUEST', 'The If header cannot be read (RFC 4918, section 10.4).')
 }

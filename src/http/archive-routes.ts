@@ -149,7 +149,7 @@ const getContract = {
   summary: 'A folder as one archive',
   description:
     'Names are relative to the folder. Modes, modification times and symbolic links are those of the metadata. It is made while it ' +
-    'is sent: it has no length and takes no ranges, and one that can not be completed ends with a broken connection.',
+    'is sent: it has no length and takes no ranges, and one that cannot be completed ends with a broken connection.',
   url: '/archive/{prefix}',
   parameters: [
     prefixParameter,
@@ -174,7 +174,7 @@ const putContract = {
   summary: 'Stores what a tar archive has',
   description:
     'Files, symbolic links (as empty files that say where they lead) and hard links (as copies), with mode and modification time as ' +
-    'metadata. What is there with the same bytes stays. The first entry that can not be stored ends it; those before it are stored.',
+    'metadata. What is there with the same bytes stays. The first entry that cannot be stored ends it; those before it are stored.',
   url: '/archive/{prefix}',
   parameters: [
     prefixParameter,

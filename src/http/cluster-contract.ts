@@ -275,7 +275,7 @@ export const retireContract: EndpointContract = {
 export const departContract: EndpointContract = {
   summary: 'Hands everything over to the other nodes and ends this one',
   description:
-    'The answer comes when no other node needs this one any more. Its disk is emptied. When the files can not be handed over it stays as it was.',
+    'The answer comes when no other node needs this one any more. Its disk is emptied. When the files cannot be handed over it stays as it was.',
   parameters: [
     {
       name: 'stay',

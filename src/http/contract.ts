@@ -142,7 +142,7 @@ export const errorSchema: Schema = {
         missing: {
           type: 'array',
           items: address,
-          description: 'The nodes without which it can not be done, where that is the reason.',
+          description: 'The nodes without which it cannot be done, where that is the reason.',
         },
       },
     },

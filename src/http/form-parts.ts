@@ -86,7 +86,7 @@ export async function* formParts(
     // A field is a file without a name: its bytes, too, come as they were sent.
     for await (const part of received.parts({ isPartAFile: () => true, preservePath: true })) {
       const header = checked.headers.shift()
-      if (header === undefined) throw invalid('A part of the form can not be understood.')
+      if (header === undefined) throw invalid('A part of the form cannot be understood.')
       yield { ...header, bytes: (part as MultipartFile).file }
     }
   } catch (error) {
@@ -97,7 +97,7 @@ export async function* formParts(
     if (!raw.closed) await new Promise<void>(resolve => raw.once('close', resolve))
   }
   // Whatever the check has let through was a part to the parser, too.
-  if (checked.headers.length > 0) throw invalid('A part of the form can not be understood.')
+  if (checked.headers.length > 0) throw invalid('A part of the form cannot be understood.')
 }
 
 function invalid(message: string): StoreError {

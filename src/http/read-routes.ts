@@ -175,7 +175,7 @@ export async function sendFile(
       const code = errorCode(error)
       if (code !== 'FILE_NOT_FOUND' && code !== 'UNAVAILABLE') throw error
       if (tries < REPLACED_TRIES_MAX) continue
-      throw new StoreError('UNAVAILABLE', 'The bytes of the file can not be had now.', { path, cause: error })
+      throw new StoreError('UNAVAILABLE', 'The bytes of the file cannot be had now.', { path, cause: error })
     }
   }
 }

@@ -52,7 +52,7 @@ const CHAIN_STATUS: Record<NodeStatus, ChainMember['status']> = {
 /** So long the core has to take a node for dead before the operator is told, ms: one that joins does not listen for a moment. */
 const MISSED_MS = 3_000
 
-/** The core takes a node for dead, or for there again. */
+/** The core believes a node to be dead, or to be back. */
 interface Belief {
   readonly kind: 'believed'
   readonly node: NodeId
@@ -68,7 +68,7 @@ export class Members {
   readonly #known = new Map<NodeId, MapRecord>()
   /** Of whom the operator was told that they are believed to be gone; at most as many as the map has. */
   readonly #saidGone = new Set<NodeId>()
-  /** Whom the core takes for dead since a moment ago. */
+  /** Which nodes the core has just come to believe dead. */
   readonly #missed = new Map<NodeId, Timer>()
   #noticing = false
   /** Of whom something has changed since it was told last. */
@@ -277,7 +277,10 @@ export class Members {
     for (const record of returned) this.#components.returned(record)
     if (this.self.incarnation <= this.#ownIncarnation) return
     this.#ownIncarnation = this.self.incarnation
-    env.log.warn({ op: 'members.refute' }, 'others took this node for dead; all are told that it is not')
+    env.log.warn(
+      { op: 'members.refute' },
+      'others believed this node to be gone; all are told that it is here',
+    )
     this.#components.refuted()
   }
 }

@@ -255,7 +255,7 @@ export class AllNodes {
   }
 
   /**
-   * Others took this node for dead, or it took `node` for dead: either may have gone on by force without the other. All
+   * Others believed this node to be dead, or it believed that of `node`: either may have gone on by force without the other. All
    * are told that this node is there, when it was the one.
    */
   meetAgain(node?: NodeId): void {

@@ -88,7 +88,7 @@ export class NetworkList {
 }
 
 function incomplete(): StoreError {
-  return new StoreError('UNAVAILABLE', 'A part of the ring can not be listed at the moment.')
+  return new StoreError('UNAVAILABLE', 'A part of the ring cannot be listed at the moment.')
 }
 
 /** The same error with the nodes that are missing. */

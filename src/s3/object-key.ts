@@ -58,7 +58,7 @@ function checkedPath(path: string, key: string): PathName {
   } catch (error) {
     if (errorCode(error) !== 'INVALID_PATH') throw error
     if ((error as Error).message.includes('bytes')) throw tooLong()
-    throw new S3Error('InvalidArgument', `This key can not be stored. ${(error as Error).message}`)
+    throw new S3Error('InvalidArgument', `This key cannot be stored. ${(error as Error).message}`)
   }
 }
 

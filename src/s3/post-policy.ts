@@ -123,5 +123,5 @@ function denied(why: string): S3Error {
 }
 
 function invalid(why: string, cause?: unknown): S3Error {
-  return new S3Error('InvalidPolicyDocument', `The policy of the form can not be used: ${why}`, { cause })
+  return new S3Error('InvalidPolicyDocument', `The policy of the form cannot be used: ${why}`, { cause })
 }

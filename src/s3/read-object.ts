@@ -55,7 +55,7 @@ export async function getObject(components: S3Components, request: S3Request): P
       // The version that was found may have been replaced before its bytes were read, here or at another node.
       if (errorCode(error) !== 'FILE_NOT_FOUND' || request.reply.headersSent) throw error
       if (tries === REPLACED_TRIES_MAX)
-        throw new StoreError('UNAVAILABLE', 'The bytes of the object can not be had now.', { cause: error })
+        throw new StoreError('UNAVAILABLE', 'The bytes of the object cannot be had now.', { cause: error })
     }
   }
 }

@@ -11,7 +11,7 @@ async function walk(root: string, selection?: Selection): Promise<Walked[]> {
   return all
 }
 
-t.test('files, links and folders in the order of the bytes of names, and what can not be stored', async t => {
+t.test('files, links and folders in the order of the bytes of names, and what cannot be stored', async t => {
   const root = t.testdir({
     b: 'bb',
     a: { 'z.txt': 'z', empty: {}, '.hidden': '' },

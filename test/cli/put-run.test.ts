@@ -88,7 +88,7 @@ t.test('--quick does not read what has the same size and time', async t => {
   t.match(await put('-r', '--overwrite', folder, 'to'), { code: 0, out: /^1 files stored/ })
 })
 
-t.test('--delete mirrors, spares what is left out, and does nothing when it can not see all', async t => {
+t.test('--delete mirrors, spares what is left out, and does nothing when it cannot see all', async t => {
   const { put, listed, client } = await store(t)
   const folder = t.testdir({ a: 'a', 'b.log': 'b', x: { c: 'c' } })
   await put('-r', folder, 'to')

@@ -64,7 +64,7 @@ t.test('a silent node stops no list, though nobody reads or writes', async t => 
   cluster.node(3).process.resume()
 })
 
-t.test('what can not be served is refused, and names who is missing', async t => {
+t.test('what cannot be served is refused, and names who is missing', async t => {
   const cluster = await Cluster.start({ nodes: 3 })
   t.teardown(() => cluster.close())
   await stored(cluster)

@@ -24,7 +24,7 @@ for (const consistency of ['chain', 'eventual'])
     // Long enough for the patience with every other silence: of a node that hangs nobody waits for that.
     const asks = Array.from({ length: 12 }, () => client.send('GET', '/list'))
     for (const list of await Promise.all(asks)) {
-      t.equal(list.status, 503, 'a list that can not be whole is refused')
+      t.equal(list.status, 503, 'a list that cannot be whole is refused')
       t.match(list.json(), { error: { code: 'UNAVAILABLE', missing: [hanging.address] } })
     }
     const overlay = await client.send('GET', '/overlay')

@@ -86,7 +86,7 @@ const CASES: readonly Case[] = [
   { name: 'a name that is too long', data: 'n'.repeat(300), why: /ENAMETOOLONG/ },
 ]
 
-t.test('data directories that can not be used', async t => {
+t.test('data directories that cannot be used', async t => {
   const folder = t.testdir()
   try {
     for (const { name, data, why, skip = false, user, make } of CASES) {

@@ -109,7 +109,7 @@ t.test('depart answers when it is done, and only then the node leaves', async t 
   await left
 })
 
-t.test('who can not depart stays', async t => {
+t.test('who cannot depart stays', async t => {
   const depart = async () => {
     throw new StoreError('UNAVAILABLE', 'nobody')
   }

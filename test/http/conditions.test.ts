@@ -112,7 +112,7 @@ t.test('what a write asks of the file that is there', async t => {
   t.equal(writeCondition({}, undefined, 'exists'), 'exists')
 })
 
-t.test('what a write can not promise it refuses', async t => {
+t.test('what a write cannot promise it refuses', async t => {
   const refused: [Record<string, string>, boolean?][] = [
     [{ 'if-match': etag }, false],
     [{ 'if-match': 'abc' }],

@@ -65,7 +65,7 @@ t.test('a move leaves the file at one path', async t => {
   t.equal((await server.inject('/move/b/c')).statusCode, 405, 'GET changes nothing')
 })
 
-t.test('what can not be meant is refused', async t => {
+t.test('what cannot be meant is refused', async t => {
   const { server, storage } = await runServer(t)
   await server.inject({ method: 'PUT', url: '/put/a', payload: 'a' })
   const post = (url: string, payload?: string | object, type = 'application/json') =>
@@ -109,7 +109,7 @@ t.test('what can not be meant is refused', async t => {
   t.equal(storage.statistics().staged, 0)
 })
 
-t.test('the page of another site can not make a browser copy', async t => {
+t.test('the page of another site cannot make a browser copy', async t => {
   const { server } = await runServer(t)
   await server.inject({ method: 'PUT', url: '/put/a', payload: 'a' })
   const from = (site: string) => server.inject({ url: '/copy/a/b', headers: { 'sec-fetch-site': site } })

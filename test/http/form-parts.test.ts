@@ -101,7 +101,7 @@ t.test('what is before and after the parts means nothing', async t => {
   t.same(await read('--B--\r\n'), [])
 })
 
-t.test('a form that can not be understood is refused and no part is skipped', async t => {
+t.test('a form that cannot be understood is refused and no part is skipped', async t => {
   const good = part('a', 'f', '1')
   const forms: [string, string][] = [
     ['empty', ''],

@@ -202,7 +202,7 @@ t.test('a list that breaks is a broken connection, never a shorter list', async 
   t.notMatch(answer, /0\r\n\r\n$/, 'no end of the last chunk')
 })
 
-t.test('a list that can not begin is a plain refusal', async t => {
+t.test('a list that cannot begin is a plain refusal', async t => {
   const { server, files } = await runServer(t)
   await server.inject(pair('a', 1))
   files.find = async () => {

@@ -81,7 +81,7 @@ t.test('a reader who goes away ends the list', async t => {
   t.equal((await server.inject('/health')).statusCode, 200)
 })
 
-t.test('what can not be listed is refused', async t => {
+t.test('what cannot be listed is refused', async t => {
   const { server } = await runServer(t)
   for (const query of [
     'delimiter=,',

@@ -120,7 +120,7 @@ t.test('several ranges come as parts', async t => {
   }
 })
 
-t.test('a range that can not be had is a 416 that says how long the file is', async t => {
+t.test('a range that cannot be had is a 416 that says how long the file is', async t => {
   const { server } = await withFiles(t)
   for (const range of ['bytes=10-', 'bytes=x', 'bytes=5-2', 'bytes=-0']) {
     const get = await server.inject({ url: '/get/small', headers: { range } })

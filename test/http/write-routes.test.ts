@@ -157,7 +157,7 @@ t.test('a client that asks first sends its body only when it is wanted', async t
   t.equal(storage.statistics().staged, 0)
 })
 
-t.test('a digest counts wherever it stands, and one that can not be read is no proof', async t => {
+t.test('a digest counts wherever it stands, and one that cannot be read is no proof', async t => {
   const { server } = await runServer(t)
   const of = (algorithm: string, text: string) => createHash(algorithm).update(text).digest('base64')
   const [good, bad, sha512] = [of('sha256', 'x'), of('sha256', 'y'), of('sha512', 'x')]

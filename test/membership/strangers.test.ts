@@ -119,7 +119,7 @@ t.test('one that is said to be dead and speaks is told so, and refutes it', asyn
   t.equal(calls.length, 1, 'one that is there needs no question')
 })
 
-t.test('one that speaks by way of others and can not be asked is asked about', async t => {
+t.test('one that speaks by way of others and cannot be asked is asked about', async t => {
   const from = { address: 'silent:1' as Address, boot: { counter: 1, nonce: 'n' } }
   const silent = 'silent' as NodeId
   const known = strangersOf(['b', 'c'], ['b'])

@@ -101,7 +101,7 @@ export async function judgeMutant(mutant: Mutant, options: JudgeOptions = {}): P
 
 /** The title of the first test that failed at the highest level. */
 function titleIn(output: string): string {
-  return /^not ok \d+ - (.*?)(?: # .*)?$/m.exec(output)?.[1] ?? 'it can not be loaded'
+  return /^not ok \d+ - (.*?)(?: # .*)?$/m.exec(output)?.[1] ?? 'it cannot be loaded'
 }
 
 /** The first failure of the simulator with the mutant, with a seed under which it passes without. */
@@ -122,7 +122,7 @@ async function failureIn(
     const { code, output, isLate } = await run(args, mutant, SEEDS_TIMEOUT_MS)
     if (isLate) return { runs: done, text: 'a run does not end' }
     const found = code === 0 ? parseFound(output) : undefined
-    if (found === undefined) return { runs: done + 1, text: 'the program can not be loaded' }
+    if (found === undefined) return { runs: done + 1, text: 'the program cannot be loaded' }
     done += found.runs
     if (found.failed === undefined) return undefined
     const alone = await run([program, '1', `${found.failed.seed}`, ...more], undefined, SEEDS_TIMEOUT_MS)

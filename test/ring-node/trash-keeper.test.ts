@@ -100,7 +100,7 @@ t.test('a full disk gets room from the oldest large bodies', async t => {
   t.same(asked.sort(), ['a 1', 'b 1', 'c 1'])
   t.equal(await giveWay()?.(1 * MiB), false, 'what lies in the index gives no room')
   const none = keeperOf(t, [['a', DAY, 30 * MiB]], { refuses: 'a' })
-  t.equal(await none.giveWay()?.(1), false, 'a head that can not be asked keeps it')
+  t.equal(await none.giveWay()?.(1), false, 'a head that cannot be asked keeps it')
 })
 
 t.test('a name says what it was made of', async t => {

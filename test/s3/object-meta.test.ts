@@ -43,7 +43,7 @@ t.test('metadata in the query of a presigned URL', async t => {
   t.same(metaOf({}, [['X-Amz-Meta-A', '1']]).user, [['a', '1']])
 })
 
-t.test('what can not be kept is refused', async t => {
+t.test('what cannot be kept is refused', async t => {
   t.throws(() => metaOf({ 'x-amz-meta-$parts': '1' }), { code: 'InvalidArgument' })
   t.throws(() => metaOf({ 'x-amz-meta-a': 'ü' }), { code: 'InvalidArgument' })
   t.throws(() => metaOf({ 'x-amz-meta-a': 'x'.repeat(2048) }), { code: 'MetadataTooLarge' })

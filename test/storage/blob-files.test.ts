@@ -115,6 +115,6 @@ t.test(
     await t.rejects(stat(place), { code: 'ENOENT' })
     await rm(join(directory, 'staging'), { recursive: true })
     await writeFile(join(directory, 'staging'), 'a file')
-    await t.rejects(files.tryBody(blobId), { code: 'ENOTDIR' }, 'what can not be put right is told')
+    await t.rejects(files.tryBody(blobId), { code: 'ENOTDIR' }, 'what cannot be put right is told')
   },
 )

@@ -33,7 +33,7 @@ t.test('the mark goes after the file', async t => {
   t.same(log, ['removed 2', 'settled 2'])
 })
 
-t.test('a file that can not be removed keeps its mark, is logged, and stops nothing', async t => {
+t.test('a file that cannot be removed keeps its mark, is logged, and stops nothing', async t => {
   let broken = true
   const { remover, log, warnings } = parts(async () => {
     if (broken) throw new Error('EIO')

@@ -78,7 +78,7 @@ t.test('a first block that is damaged is met at once and closes the file', async
   t.equal(handle.fd, -1)
 })
 
-t.test('a disk that can not read is a corrupt file, in a sentence that says so', async t => {
+t.test('a disk that cannot read is a corrupt file, in a sentence that says so', async t => {
   const directory = await open(t.testdir())
   await t.rejects(blobStream(partsOf(directory)), {
     code: 'CORRUPT',

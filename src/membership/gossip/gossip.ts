@@ -348,7 +348,7 @@ export class Gossip {
     })
   }
 
-  /** Its heartbeat grows: where the core takes it for dead, it shall ask it. */
+  /** Its heartbeat grows: a core that believes it to be dead shall ask it. */
   #isThere(node: NodeId): void {
     const { driver } = this.#components
     if (!driver.known.isSuspect(node)) return

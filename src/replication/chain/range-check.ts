@@ -19,7 +19,7 @@ import type { ChainDriver } from './driver.ts'
 import { holdersOf, type NetworkView } from './network-view.ts'
 import { areNotesWhole, keptRecordOf } from './record-notes.ts'
 
-/** Between two words about progress, ms: often enough that nobody takes the check for dead. */
+/** Between two words about progress, ms: often enough that nobody believes the check to hang. */
 const PROGRESS_MS = 1_000
 
 /** Nodes that are asked for one good record. */

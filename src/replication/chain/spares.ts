@@ -1,7 +1,7 @@
 /**
  * When a node gives up what it keeps of a range that others serve now. A former replica is a *spare*: sealed, not
  * served, with its records and bodies as they were. It stays one until a view with k replicas is complete, and for
- * `spareMs` at least: whoever took it for dead may have been wrong, and a spare comes back by a comparison of digests,
+ * `spareMs` at least: whoever believed it to be dead may have been wrong, and a spare comes back by a comparison of digests,
  * where a node that has dropped its copy would have to copy the range (docs/decisions/0135).
  */
 

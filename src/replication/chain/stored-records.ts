@@ -190,13 +190,13 @@ function decoded(kept: KeptRecord): ChainRecord {
     return chainRecordOf(kept)
   } catch (cause) {
     if (errorCode(cause) !== undefined) throw cause
-    throw new StoreError('CORRUPT', 'A stored record can not be decoded.', { path: kept.path, cause })
+    throw new StoreError('CORRUPT', 'A stored record cannot be decoded.', { path: kept.path, cause })
   }
 }
 
 function readFault(error: unknown): unknown {
   if (errorCode(error) !== undefined || isDefect(error)) return error
-  return new StoreError('CORRUPT', 'The stored records can not be read.', { cause: error })
+  return new StoreError('CORRUPT', 'The stored records cannot be read.', { cause: error })
 }
 
 function encodeCount(count: number): Uint8Array {

@@ -51,7 +51,7 @@ t.test('a start that is interrupted ends what runs', async t => {
   await t.rejects(RealNetwork.start({ env: realEnv() }, init), reason)
 })
 
-t.test('a node that can not start is an error that says what it printed', async t => {
+t.test('a node that cannot start is an error that says what it printed', async t => {
   const init = { ...small, replicas: 99 }
   await t.rejects(RealNetwork.start({ env: realEnv() }, init), {
     code: 'UNAVAILABLE',

@@ -55,7 +55,7 @@ t.test('a schedule keeps messages of one kind back, sets links, and has single c
   )
 })
 
-t.test('no disk is taken that the network can not do without', async t => {
+t.test('no disk is taken that the network cannot do without', async t => {
   const { clock, cluster, nemesis } = await chainBench()
   const ids = () => cluster.nodes.map(({ id }) => id)
   const before = ids()

@@ -369,7 +369,7 @@ export const BAD: readonly (readonly [string, readonly Line[], readonly string[]
     ['c1'],
   ],
   [
-    'an unknown creation can not replace',
+    'an unknown creation cannot replace',
     [
       ['c1', 0, 1, create('v1'), ok],
       ['c2', 2, never, create('v2'), unknown],
@@ -404,7 +404,7 @@ export const BAD: readonly (readonly [string, readonly Line[], readonly string[]
     ['c2'],
   ],
   [
-    'one unknown write can not explain two removals',
+    'one unknown write cannot explain two removals',
     [
       ['c1', 0, never, put('v1'), unknown],
       ['c3', 1, 2, remove, ok],

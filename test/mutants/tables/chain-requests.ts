@@ -495,7 +495,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     file: 'src/replication/entry/asking.ts',
     find: 'task?.write?.staging !== undefined && !task.write.open',
     replace: 'task?.write?.staging !== undefined',
-    loss: 'a write that may happen is told as one that can not',
+    loss: 'a write that may happen is told as one that cannot',
     tests: ['test/replication/chain/bodies.test.ts'],
   },
   {
@@ -946,7 +946,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     file: 'src/replication/chain/trash.ts',
     find: 'names.includes(name) && rangeMs - trashFactsOf(name).rangeMs >= agedMs',
     replace: 'names.includes(name) && rangeMs + agedMs > 0',
-    loss: 'what was removed a moment ago can not be restored',
+    loss: 'what was removed a moment ago cannot be restored',
   },
   {
     id: 'trash-not-copied',

@@ -671,7 +671,7 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     file: 'src/replication/chain/dirty.ts',
     find: 'record.version.epoch < view.epoch || tailOf',
     replace: 'tailOf',
-    loss: 'what a view started from can not be read but at the tail',
+    loss: 'what a view started from cannot be read but at the tail',
   },
   {
     id: 'waiting-in-sealed-view',

@@ -18,7 +18,7 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     file: 'src/lab/simulator/answer-invariants.ts',
     find: ' || compareVersions(version, owed) >= 0) return',
     replace: ' || compareVersions !== undefined) return',
-    loss: 'a stale read shows only when the history can not be explained',
+    loss: 'a stale read shows only when the history cannot be explained',
   },
   {
     id: 'reads-owe-nothing',
@@ -305,7 +305,7 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     file: 'src/membership/members.ts',
     find: 'record.address === address && record.nodeId !== nodeId',
     replace: 'record.address === address',
-    loss: 'a node that speaks is taken for dead',
+    loss: 'a node that speaks is believed to be dead',
   },
   {
     id: 'left-is-member',

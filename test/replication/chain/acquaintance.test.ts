@@ -169,7 +169,7 @@ t.test('a node that joins is told the starts that the network remembers', async 
   bench.restart('n1')
   t.same(answersTo(bench, again), ['impostor'], 'for good')
   bench.event('n1', { kind: 'boots', boots: [[node('n9'), again]] })
-  t.same(bench.machine('n1').peers.get(node('n9')), second, 'what can not be of the same disk is not taken')
+  t.same(bench.machine('n1').peers.get(node('n9')), second, 'what cannot be of the same disk is not taken')
   bench.event('n1', { kind: 'boots', boots: [[node('n9'), first]] })
   t.same(bench.machine('n1').peers.get(node('n9')), second, 'nor what is older')
 })

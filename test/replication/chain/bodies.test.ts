@@ -72,7 +72,7 @@ t.test('a replica that lacks the body of a pass fetches it first', async t => {
   t.same(holders(bench), ['n1', 'n2', 'n3'])
 })
 
-t.test('a body that the replica before can not bring comes from one before that', async t => {
+t.test('a body that the replica before cannot bring comes from one before that', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   bench.put('n1', 'w', 'a', 'none', large('b1'))
   t.same(holders(bench), ['n1', 'n2', 'n3'])

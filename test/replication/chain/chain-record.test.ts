@@ -98,6 +98,6 @@ t.test('a file never counts as older than the one that it replaces', async t => 
   }
   t.equal(at(1_500, 1_600), 1_600)
   t.equal(at(1_500, 9_000), 9_000)
-  t.equal(at(1_500, 1_400), 1_500, 'within a second clients can not tell')
+  t.equal(at(1_500, 1_400), 1_500, 'within a second clients cannot tell')
   t.equal(at(3_600_500, 1_000), 3_601_000, 'a clock that went back, or a move of an older file')
 })

@@ -120,7 +120,7 @@ t.test('the mark of what is clean does not go beyond what was acknowledged', asy
   t.match(bench.state('n1'), { seq: 1, clean: 0 })
 })
 
-t.test('a head refuses what it can not store', async t => {
+t.test('a head refuses what it cannot store', async t => {
   const operation = { kind: 'put', body: large('b'), meta, writtenAtMs: 0 } as const
   t.match(answerTo(keeping({}), { operation }), { kind: 'refused', reason: 'body-missing' })
   const busy = keeping({})

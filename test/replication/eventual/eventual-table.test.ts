@@ -55,7 +55,7 @@ t.test('a record never names a body that another change takes away at the same t
   t.ok(bodies.has('large'), 'a body that another record names stays')
 })
 
-t.test('a record that can not be read hinders nothing, and what others have takes its place', async t => {
+t.test('a record that cannot be read hinders nothing, and what others have takes its place', async t => {
   const { replica: store } = new MemoryStorage({ env: realEnv() })
   const told: PathName[] = []
   const open = () => new EventualTable({ store, changed: path => told.push(path) }, { actor })
