@@ -110,6 +110,8 @@ export interface JoinAnswer {
   readonly network: NetworkConfig
   /** The whole map: it makes the start easy. */
   readonly records: readonly MapRecord[]
+  /** The place of a node that is gone, to one that takes it. Absent where its own address is its place. */
+  readonly place?: Address | undefined
   /** The latest start of each node that is remembered: a disk restored from an earlier one is refused. Since version 3. */
   readonly boots?: KnownBoots | undefined
 }
@@ -164,22 +166,19 @@ const TEXT_LENGTH_MAX = 4096
 const nodeId = is.text<NodeId>(64, 1)
 const address = is.text<Address>(300, 1)
 const mapRecord = is.object<MapRecord>({
-  nodeId,
-  address,
-  ringAddress: address,
+  ...{ nodeId, address, ringAddress: address },
   incarnation: is.integer(0, INCARNATION_MAX),
   status: is.oneOf(...NODE_STATUSES),
   zone: is.absentOr(is.text(64)),
 })
 const mapRecords = is.list(mapRecord, NODES_MAX)
+const takesPlace = is.absentOr(is.flag)
 const digest = is.object<MapDigest>({
   ...{ from: is.integer(), to: is.integer(), salt: is.integer(), bits: is.bytes(NODES_MAX) },
   every: is.absentOr(is.flag),
 })
 const piggyback = is.object<Piggyback>({
-  from: mapRecord,
-  news: mapRecords,
-  records: mapRecords,
+  ...{ from: mapRecord, news: mapRecords, records: mapRecords },
   digest: is.absentOr(digest),
 })
 const lookupRequest = is.object<LookupRequest>({
@@ -258,8 +257,8 @@ function since<Ask extends object, Answer extends object>(
 
 /** What can be asked, since which version, and what is answered; answers.ts has the handlers, in the same order. */
 const CALLS = {
-  /** "May I join?" Answered with what every node of the network has to know; a wish that contradicts it is refused. */
-  join: since(3, { record: mapRecord, wish: is.absentOr(wish) }, answers<JoinAnswer>()),
+  /** "May I join?" Answered with what every node of the network has to know; a wish that contradicts it is refused. `takesPlace`: see Places. */
+  join: since(3, { record: mapRecord, wish: is.absentOr(wish), takesPlace }, answers<JoinAnswer>()),
   /**
    * News of the network map; answered with the receiver's own record, and with what it knows of those asked about. `onward`: nodes
    * that the asking one does not reach, to be told the same; programs of before do not pass it on. `digest`: what the asking one knows

@@ -186,8 +186,8 @@ async function ask(env: Env, connect: Connect, init: JoinInit): Promise<Joined |
   try {
     const answer = await askUntilAnswered(env, init, peers, self)
     if (answer === undefined) return undefined
-    const { network, records, boots } = answer
-    return { network, self, records, boots, how: 'joined', founds: false }
+    const { network, records, boots, place = self.ringAddress } = answer
+    return { network, self: { ...self, ringAddress: place }, records, boots, how: 'joined', founds: false }
   } finally {
     await peers.close()
   }
@@ -213,15 +213,19 @@ async function askUntilAnswered(
   record: MapRecord,
 ): Promise<JoinAnswer | undefined> {
   const deadline = env.clock.monotonicMs() + init.joinTimeoutMs
+  // Whoever was asked, now or by an earlier start of this disk, and whose answer was lost may have told others where it stands.
+  let isUnheard = init.diskBoot === 1
   for (let round = 0; ; round++) {
     const refusals: [Address, StoreError][] = []
     for (const boot of init.boots) {
       try {
         const options = { timeoutMs: JOIN_CALL_TIMEOUT_MS, signal: init.signal }
-        return (await peers.call(boot, { kind: 'join', record, wish: init.wish }, options)) as JoinAnswer
+        const call = { kind: 'join', record, wish: init.wish, takesPlace: isUnheard } as const
+        return (await peers.call(boot, call, options)) as JoinAnswer
       } catch (error) {
         init.signal.throwIfAborted()
         if (!isLate(error)) throw error
+        if (errorCode(error) !== 'NO_NETWORK') isUnheard = false
         refusals.push([boot, error as StoreError])
       }
     }

@@ -9,6 +9,7 @@ import { StoreError } from '../errors.ts'
 import type { Gossip } from '../membership/gossip/gossip.ts'
 import type { Members } from '../membership/members.ts'
 import { assertWish, type NetworkState } from '../membership/network-config.ts'
+import { Places } from '../membership/places.ts'
 import { ownRanges } from '../operations/overlay.ts'
 import { ownPart } from '../operations/own-part.ts'
 import { Recoveries } from '../operations/recoveries.ts'
@@ -82,11 +83,14 @@ export class Answers {
   readonly #components: AnswersComponents
   readonly #vitals: (() => Vitals) | undefined
   readonly recoveries: Recoveries
+  readonly #places: Places
   #checks = 0
 
   constructor(components: AnswersComponents, init: { readonly vitals?: (() => Vitals) | undefined }) {
     this.#components = components
     this.#vitals = init.vitals
+    const retired = () => components.network.now.retired ?? []
+    this.#places = new Places({ ...components, retired })
     this.recoveries = new Recoveries({ ...components, store: components.storage.replica })
   }
 
@@ -182,13 +186,17 @@ export class Answers {
     }
   }
 
-  #join(from: PeerIdentity, { record, wish }: PeerCall & { kind: 'join' }): JoinAnswer {
+  #join(from: PeerIdentity, { record, wish, takesPlace }: PeerCall & { kind: 'join' }): JoinAnswer {
     const { env, members, network, driver, versions, eventual } = this.#components
     assertWish(wish ?? {}, network.now)
     if (eventual !== undefined) versions.versionFor(from.address, EVENTUAL_VERSION, 'eventual consistency')
     env.log.info({ op: 'join', peer: from.address }, 'a node joins')
-    members.learn([record, ...members.replacedBy(record)])
-    return { network: network.now, records: [...members.map.records()], boots: driver.known.starts() }
+    const place = takesPlace === true ? this.#places.offer(record) : record.ringAddress
+    // Where it will stand it says itself, when it has kept that: an answer may be lost.
+    const isElsewhere = place !== record.ringAddress
+    members.learn([...(isElsewhere ? [] : [record]), ...members.replacedBy(record)])
+    const records = [...members.map.records()]
+    return { network: network.now, records, boots: driver.known.starts(), ...(isElsewhere && { place }) }
   }
 
   /** Those that were asked about, and those that lack in the digest of whoever asks. */

@@ -34,8 +34,12 @@ const WAYS_MAX = 3
 /** Nodes that are asked at once whether they reach one that refuses this one. */
 const ASKED_MAX = 3
 
-/** A node that nobody reached is not asked about again for so long, ms: each question makes others meet its refusal. */
-const UNREACHED_MS = 1_000
+/**
+ * A node that nobody reached is not asked about again for so long, ms, doubling up to the second: each question makes others meet its
+ * refusal, and where one half of a network is gone each node would ask three others about each of the dead all the time.
+ */
+const UNREACHED_MS_MIN = 1_000
+const UNREACHED_MS_MAX = 16_000
 
 /** Messages that wait for their way round to one node; the oldest go first, as they would on the direct way. */
 const WAITING_MAX = 1_000
@@ -74,8 +78,8 @@ export class Detours {
   readonly #checking = new Set<NodeId>()
   /** The third node by which another one was reached last. */
   readonly #ways = new Map<Address, NodeId>()
-  /** When it was found that nobody reaches a node. */
-  readonly #unreachedAtMs = new Map<Address, number>()
+  /** Of whom it was found that nobody reaches them: when that was, and for how long it counts. */
+  readonly #unreachedByAll = new Map<Address, { readonly atMs: number; readonly forMs: number }>()
   #turn = 0
   #reachesNobody = false
 
@@ -107,7 +111,12 @@ export class Detours {
     this.#unreached.delete(address)
     this.#ways.delete(address)
     this.#reachesNobody = false
-    this.#unreachedAtMs.delete(address)
+    this.#unreachedByAll.delete(address)
+  }
+
+  /** A node has said something: somebody may reach it, too. */
+  heardFrom(address: Address): void {
+    this.#unreachedByAll.delete(address)
   }
 
   /**
@@ -130,7 +139,9 @@ export class Detours {
       this.#checking.delete(nodeId)
       if (isReached) void this.#components.reached.meet(nodeId)
       if (isReached || signal.aborted) return
-      this.#unreachedAtMs.set(address, env.clock.monotonicMs())
+      const lastMs = this.#unreachedByAll.get(address)?.forMs
+      const forMs = lastMs === undefined ? UNREACHED_MS_MIN : Math.min(UNREACHED_MS_MAX, 2 * lastMs)
+      this.#unreachedByAll.set(address, { atMs: env.clock.monotonicMs(), forMs })
       gone()
     })
   }
@@ -225,8 +236,8 @@ export class Detours {
 
   /** Others were asked a moment ago, and none of them reaches that node: to go round is in vain, too. */
   #isReachedByNobody(address: Address): boolean {
-    const { clock } = this.#components.env
-    return clock.monotonicMs() - (this.#unreachedAtMs.get(address) ?? Number.NEGATIVE_INFINITY) < UNREACHED_MS
+    const found = this.#unreachedByAll.get(address)
+    return found !== undefined && this.#components.env.clock.monotonicMs() - found.atMs < found.forMs
   }
 
   #isStalled(address: Address): boolean {

@@ -225,6 +225,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     const answer = await this.#answers.answer(from, call, signal)
     // Whoever asks to join does not listen yet.
     if (call.kind !== 'join') this.#strangers.heardFrom(from)
+    this.#detours.heardFrom(from.address)
     return answer
   }
 
@@ -284,6 +285,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
 
   #onMessages(from: PeerIdentity, messages: readonly Envelope[]): void {
     this.#strangers.heardFrom(from)
+    this.#detours.heardFrom(from.address)
     for (const [to, message] of messages) {
       if (message.kind === 'stage' || message.kind === 'stage-on' || message.kind === 'blob') {
         // The message of a body that never came is dropped; whoever needs it asks again.

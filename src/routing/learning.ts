@@ -98,6 +98,10 @@ export class Learning implements Routing {
   }
 
   /** A view that somebody told is a hint: its replicas answer. */
+  knowsPlaceOf(): boolean {
+    return true
+  }
+
   answersFor(): boolean {
     return false
   }

@@ -53,6 +53,8 @@ export interface Routing {
   lackedBy(digest: Digest, sender: MapRecord, count: number): MapRecord[]
   /** Whether a view that this node knows of a key is an answer, though it keeps nothing of that range itself. */
   answersFor(key: Identifier): boolean
+  /** Whether everybody who has the place of this node on the ring, known or not by name, would be known here. */
+  knowsPlaceOf(nodeId: NodeId): boolean
   /** How many of what a node keeps for this way of routing, for whoever looks at it; empty where it knows all. */
   sizes(): RoutingSizes
   /** Those of its acquaintances who know each other, too: heartbeats go among them. */

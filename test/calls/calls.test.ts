@@ -8,6 +8,7 @@ t.test('what is in the table, with what it needs, is a call', async t => {
   const calls: object[] = [
     { kind: 'join', record: record('a') },
     { kind: 'join', record: record('a'), wish: { replicas: 2 } },
+    { kind: 'join', record: record('a'), takesPlace: true },
     { kind: 'learn', records: [record('a')] },
     { kind: 'lookup', request: LOOKUP },
     {
@@ -49,6 +50,7 @@ t.test('nothing else is', async t => {
     { kind: 'join' },
     { kind: 'join', record: { ...record('a'), incarnation: -1 } },
     { kind: 'join', record: record('a'), wish: { replicas: 'many' } },
+    { kind: 'join', record: record('a'), takesPlace: 'yes' },
     { kind: 'learn', records: [null] },
     { kind: 'lookup', request: { ...LOOKUP, key: 'x' } },
     { kind: 'lookup', request: { ...LOOKUP, piggyback: {} } },

@@ -54,6 +54,8 @@ export interface StartOptions {
   readonly signal?: AbortSignal
   /** Longest wait for /ready, ms. Generous: the machines that run tests are shared. */
   readonly readyTimeoutMs?: number
+  /** Between two questions for /ready, ms; each makes the node ask another one. Default: as short as a measurement of one start needs. */
+  readonly readyPauseMs?: number
 }
 
 /** One running node. */
@@ -116,7 +118,11 @@ export async function startNode(options: StartOptions = {}): Promise<NodeProcess
         await reply?.body.dump()
         return reply?.statusCode === 200
       },
-      { what: 'the node is ready', timeoutMs: options.readyTimeoutMs ?? 30_000, pauseMs: 5 },
+      {
+        what: 'the node is ready',
+        timeoutMs: options.readyTimeoutMs ?? 30_000,
+        pauseMs: options.readyPauseMs ?? 5,
+      },
     )
   } catch (cause) {
     await end('SIGKILL')

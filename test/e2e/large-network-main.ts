@@ -1,18 +1,28 @@
 /**
- * `npm run large-network [-- --nodes N] [--port P]`: one node, and all others started beside it at once, as real processes on this machine.
+ * `npm run large-network [-- --nodes N] [--port P] [--sources]`: one node, and all others started beside it at once, as real processes on
+ * this machine. They run the compiled program, which is built first (`--program FILE` names a start.js that was); with `--sources` each compiles for
+ * itself when it starts.
  * Prints when the ring is whole, puts a file at each node and reads all of them at every node, kills three at once, and reads all of them
- * again at every survivor. Ends with 1 when a file is not there.
+ * again at every survivor. Ends with 1 when a file is not there. `--profile FOLDER` has the tenth node write a profile of its processor
+ * time into that folder when it is over.
  */
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, readFile } from 'node:fs/promises'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Caretaker } from '../../src/lab/experiments/caretaker.ts'
 import { type Client, openClient } from './client.ts'
+import { compileProgram } from './compiled-program.ts'
 import { type NodeProcess, startNode, waitFor } from './harness.ts'
 
 const { values } = parseArgs({
-  options: { nodes: { type: 'string', default: '35' }, port: { type: 'string', default: '24000' } },
+  options: {
+    nodes: { type: 'string', default: '35' },
+    port: { type: 'string', default: '24000' },
+    sources: { type: 'boolean', default: false },
+    program: { type: 'string' },
+    profile: { type: 'string' },
+  },
 })
 const [nodes, firstPort] = [Number(values.nodes), Number(values.port)]
 if (!Number.isInteger(nodes) || nodes < 6 || !Number.isInteger(firstPort))
@@ -37,29 +47,37 @@ try {
   await main()
 } finally {
   await Promise.all([...clients.values()].map(client => client.close()))
-  await Promise.all(running.map(node => node.kill()))
+  await Promise.all(running.map(node => (values.profile === undefined ? node.kill() : node.stop())))
   await caretaker.close()
 }
 process.exitCode = missing === 0 ? 0 : 1
 
 async function main(): Promise<void> {
+  const program = values.sources
+    ? undefined
+    : (values.program ?? (await compileProgram(join(folder, 'program'))))
   const started = (index: number) =>
     startNode({
       port: firstPort + index,
       dataDirectory: join(folder, String(index)),
-      flags: ['--log-level', 'error'],
+      // The first node answers when those that start leave it some of the processor.
+      flags: ['--log-level', 'error', '--join-timeout', '5m'],
       readyTimeoutMs: WAIT_MS,
+      readyPauseMs: 500,
+      ...(program !== undefined && { program }),
+      ...(index === 9 && values.profile && { nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${values.profile}`] }),
       ...(index > 0 && { boots: [firstPort] }),
     }).then(node => {
       running.push(node)
+      if (process.env.EACH) say(`node ${index} after ${(node.startMs / 1000).toFixed(1)} s`, 0)
       caretaker.started(node.pid)
     })
   await started(0)
   const beganMs = performance.now()
   await Promise.all(Array.from({ length: nodes - 1 }, (_, index) => started(index + 1)))
-  say(`${nodes} nodes answer /ready`, beganMs)
+  say(`${nodes} nodes answer /ready${await used()}`, beganMs)
   await whole(nodes)
-  say(`${nodes * VIRTUAL_NODES} ranges serve with ${COPIES} copies`, beganMs)
+  say(`${nodes * VIRTUAL_NODES} ranges serve with ${COPIES} copies${await used()}`, beganMs)
 
   const paths = running.map(({ port }) => `large/${port}`)
   const putMs = performance.now()
@@ -105,6 +123,19 @@ async function readEverywhere(paths: readonly string[]): Promise<void> {
     console.log(`${path} at ${node.url}: ${reply.status} ${reply.body}`)
   })
   say(`${asked.length} reads, every file at every node, ${missing} without the file`, beganMs)
+}
+
+/** Processor time of all nodes since they were started; Linux only. A tick is 10 ms. */
+async function used(): Promise<string> {
+  const ticks = await Promise.all(
+    running.map(async ({ pid }) => {
+      const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+      const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
+      return fields === undefined ? Number.NaN : Number(fields[11]) + Number(fields[12])
+    }),
+  )
+  const seconds = ticks.reduce((sum, some) => sum + some, 0) / 100
+  return Number.isNaN(seconds) ? '' : `, after ${seconds.toFixed(1)} s of processor time of all`
 }
 
 function clientOf({ url }: NodeProcess): Client {

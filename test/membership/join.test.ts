@@ -176,6 +176,28 @@ t.test(
   },
 )
 
+t.test('a newcomer stands at the place that it is offered, and keeps it', async t => {
+  const place = 'gone:1' as Address
+  const boot = await bootNode(t, () => ({ ...good(), place }))
+  const store = storeOf()
+  const joined = await joinNetwork({ env, store }, initOf({ boots: [boot.address] }))
+  t.match(boot.asked[0], { takesPlace: true, record: { ringAddress: 'me:1' } })
+  t.match(joined.self, { address: 'me:1', ringAddress: place })
+  const again = await joinNetwork({ env, store }, initOf({ boots: [boot.address], diskBoot: 2 }))
+  t.match(again, { how: 'resumed', self: { address: 'me:1', ringAddress: place } })
+})
+
+t.test('whoever may have been heard of already takes no place', async t => {
+  const boot = await bootNode(t, good)
+  const dead = '127.0.0.1:1' as Address
+  await joinNetwork({ env, store: storeOf() }, initOf({ boots: [dead, boot.address] }))
+  await joinNetwork({ env, store: storeOf() }, initOf({ boots: [boot.address], diskBoot: 2 }))
+  t.same(
+    boot.asked.map(call => (call as { takesPlace?: boolean }).takesPlace),
+    [false, false],
+  )
+})
+
 t.test('of nodes that start together, the one that never comes is named', async t => {
   const boot = await bootNode(t, () => {
     throw new StoreError('NO_NETWORK', 'This node has no network yet.')

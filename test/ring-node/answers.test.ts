@@ -44,6 +44,25 @@ t.test('what a check asks is answered from what is kept', async t => {
   t.same(await ask({ kind: 'heal', silent: [] }), { missing: 0 })
 })
 
+t.test(
+  'a newcomer is offered the place of one that is gone, and stands there only when it says so itself',
+  async t => {
+    const { ring, ask } = await node()
+    const usual = { incarnation: 1, status: 'alive', zone: undefined } as const
+    const recordOf = (name: string, digit: string) => {
+      const address = `${name}:1` as Address
+      return { ...usual, nodeId: digit.repeat(32) as NodeId, address, ringAddress: address }
+    }
+    const gone = { ...recordOf('gone', 'e'), status: 'left' } as const
+    await ask({ kind: 'learn', records: [gone] })
+    const record = recordOf('new', 'f')
+    t.match(await ask({ kind: 'join', record, takesPlace: true }), { place: gone.address })
+    t.equal(ring.members.map.record(record.nodeId), undefined)
+    t.notOk('place' in (await ask({ kind: 'join', record })), 'a program of before stands where it lives')
+    t.match(ring.members.map.record(record.nodeId), { ringAddress: record.address })
+  },
+)
+
 t.test('news that are to go on are passed on', async t => {
   const { ring, ask } = await node()
   const told: unknown[] = []

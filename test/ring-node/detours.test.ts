@@ -112,6 +112,26 @@ t.test(
   },
 )
 
+t.test('a node that nobody reaches is asked about ever more rarely, until it is heard', async t => {
+  const { detours, calls, env } = node(['b', 'c', 'd'], () => ({ reached: false }))
+  const seconds: number[] = []
+  const pass = async (count: number) => {
+    seconds.length = 0
+    for (let second = 0; second < count; second++) {
+      calls.length = 0
+      detours.refused(peer('b'))
+      await turn()
+      if (calls.length > 0) seconds.push(second)
+      await env.advance(1_000)
+    }
+  }
+  await pass(64)
+  t.same(seconds, [0, 1, 3, 7, 15, 31, 47, 63])
+  detours.heardFrom('b:1' as Address)
+  await pass(3)
+  t.same(seconds, [0, 1], 'from the beginning')
+})
+
 t.test('what left messages without an answer is gone round until it takes one', async t => {
   const { detours, calls } = node(['b', 'c'], () => ({ reached: true }))
   detours.silent(peer('b'))

@@ -162,7 +162,7 @@ export class ChainCluster {
     node.start(() => {
       this.#components.transcript.note(node.name, 'starts', '*', node.id)
       this.#isFounded = true
-      if (this.#whole !== undefined) return
+      if (this.#whole !== undefined) return this.#whole.place(node, this.members)
       if (this.#joining.delete(node.id)) this.#tellBoots(node)
       this.#tell(node)
     })
@@ -273,7 +273,7 @@ export class ChainCluster {
   #admit(node: ChainNode): void {
     this.#byId.set(node.id, node.name)
     const zone = this.#zoneOf(node.name)
-    // A node stands where its address was when it joined.
+    // A node stands where its address was when it joined, unless it is given another place (membership/places.ts).
     const address = this.#whole?.addressOf(node.name) ?? addressOf(node.name)
     const identifiers = identifiersOfAddress(address, 1)
     this.members.set(node.id, { node: node.id, identifiers, zone, status: 'member' })

@@ -3,9 +3,10 @@
  * that nothing listens where nobody is.
  */
 
+import type { Member } from '../../replication/chain/machine-state.ts'
 import type { Envelope } from '../../replication/chain/messages.ts'
 import { isMessage } from '../../replication/chain/messages.ts'
-import type { Address } from '../../ring/identifier.ts'
+import { type Address, identifiersOfAddress, type NodeId } from '../../ring/identifier.ts'
 import type { ChainNode } from './chain-node.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { NodeName, SimulatedNetwork } from './simulated-network.ts'
@@ -56,6 +57,13 @@ export class WholeNetwork {
     const left = this.#left.find(address => !this.#homes.has(address))
     if (left !== undefined && this.#moves % 2 === 0) return left
     return `${name}:${5000 + this.#moves}` as Address
+  }
+
+  /** A node has begun, at the place that it was given when it joined. */
+  place({ id, whole }: ChainNode, members: Map<NodeId, Member>): void {
+    const [member, ring] = [members.get(id), whole?.ring]
+    if (member === undefined || ring === undefined) return
+    members.set(id, { ...member, identifiers: identifiersOfAddress(ring.members.self.ringAddress, 1) })
   }
 
   addressOf(name: NodeName): Address | undefined {

@@ -209,6 +209,11 @@ export class Kelips implements Routing {
     return identifierPrefix(this.#components.map.roster.entry(member).identifiers[0] as Identifier)
   }
 
+  knowsPlaceOf(nodeId: NodeId): boolean {
+    const member = this.#components.map.roster.numberOf(nodeId)
+    return member !== undefined && this.#isNeeded(member)
+  }
+
   #isMate(member: Member): boolean {
     return isWithin(this.#group, this.#homeOf(member))
   }

@@ -70,6 +70,34 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     loss: 'a node that has moved is looked for where it was, for good',
   },
   {
+    id: 'no-place-of-the-gone',
+    file: 'src/membership/places.ts',
+    find: 'isFree(address) ? address : places.find(isFree)',
+    replace: 'isFree(address) ? address : undefined',
+    loss: 'names that come and go cut the ring ever finer',
+  },
+  {
+    id: 'place-of-the-dead-at-once',
+    file: 'src/membership/places.ts',
+    find: "if (status === 'dead') return nowMs - this.#learnedAtMs(record) < AWAY_MS",
+    replace: "if (status === 'dead') return nowMs < 0",
+    loss: 'a machine that starts again finds somebody at its place',
+  },
+  {
+    id: 'place-offered-twice',
+    file: 'src/membership/places.ts',
+    find: '!taken.has(place) && !this.#offered.has(place)',
+    replace: '!taken.has(place)',
+    loss: 'those who come at the same moment share one place',
+  },
+  {
+    id: 'place-after-a-lost-answer',
+    file: 'src/membership/join.ts',
+    find: "if (errorCode(error) !== 'NO_NETWORK') isUnheard = false",
+    replace: "if (errorCode(error) === '') isUnheard = false",
+    loss: 'two nodes believe for good that a third stands at different places',
+  },
+  {
     id: 'founder-resumes-with-nothing',
     file: 'src/membership/join.ts',
     find: 'founds: isFounding(store) }',
@@ -539,6 +567,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     find: '  took(address: Address): void {\n    this.#unreached.delete(address)\n',
     replace: '  took(address: Address): void {\n    void address\n',
     loss: 'what was sent round once goes round for good',
+  },
+  {
+    id: 'dead-asked-about-every-second',
+    file: 'src/ring-node/detours.ts',
+    find: 'Math.min(UNREACHED_MS_MAX, 2 * lastMs)',
+    replace: 'UNREACHED_MS_MIN',
+    loss: 'what is said about the dead of a large network starves everything else',
   },
   {
     id: 'refused-by-all-is-alive',
