@@ -140,7 +140,8 @@ function dotOf(address, turn, colours, level) {
   const anchor = Math.abs(label.x - CENTRE) < 30 ? 'middle' : label.x > CENTRE ? 'start' : 'end'
   // On along the ring, so that no name leaves the picture: up on the left, down on the right, outwards at top and bottom.
   const isDown = anchor === 'middle' ? label.y > CENTRE : anchor === 'start'
-  const y = label.y + (anchor === 'middle' && isDown ? 8 : 3.5) + Math.max(0, level) * (isDown ? 12 : -12)
+  const outwards = isDown ? 8 : -1
+  const y = label.y + (anchor === 'middle' ? outwards : 3.5) + Math.max(0, level) * (isDown ? 12 : -12)
   const short = address.startsWith('127.0.0.1:')
     ? address.slice(10)
     : address.replace(/^([^.:]+)\.[^:]*/, '$1')
