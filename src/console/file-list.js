@@ -34,10 +34,27 @@ export class FileList extends Component {
     handle.current = element
     this.#watch = new ResizeObserver(() => this.setState({ height: element.clientHeight }))
     this.#watch.observe(element)
+    document.addEventListener('keydown', this.#onKeyAnywhere)
   }
 
   componentWillUnmount() {
     this.#watch?.disconnect()
+    document.removeEventListener('keydown', this.#onKeyAnywhere)
+  }
+
+  /** Of what a hand means by "all", it is the rows, wherever the focus is; only in a text field it is the text. @param {KeyboardEvent} event */
+  #onKeyAnywhere = event => {
+    const target = /** @type {HTMLElement} */ (event.target)
+    const isText = target.matches('textarea, select, input:not([type=checkbox])')
+    if (event.key !== 'a' || !(event.ctrlKey || event.metaKey)) return
+    if (isText || document.querySelector('dialog[open]') !== null) return
+    event.preventDefault()
+    this.#chooseAll()
+  }
+
+  #chooseAll() {
+    const { rows, onChoose } = /** @type {any} */ (this.props)
+    onChoose(new Set(rows.map((/** @type {any} */ one) => one.place)))
   }
 
   /** @param {any} before */
@@ -77,8 +94,7 @@ export class FileList extends Component {
       onFocus(to.place)
       if (event.shiftKey) this.#chooseTo(to.place)
       else this.#anchor = to.place
-    } else if (event.key === 'a' && (event.ctrlKey || event.metaKey))
-      onChoose(new Set(rows.map((/** @type {any} */ one) => one.place)))
+    } else if (event.key === 'a' && (event.ctrlKey || event.metaKey)) this.#chooseAll()
     else if (event.key === 'Escape' && chosen.size > 0) onChoose(new Set())
     else if (row === undefined) return
     else if (event.key === 'Enter') onOpen(row)
