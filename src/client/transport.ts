@@ -161,7 +161,8 @@ export class Transport {
       sending.lackingAnswers += 1
     }
     const how = howOf(cause, code, route)
-    const harmless = !isWrite(request) || request.headers?.['idempotency-key'] !== undefined
+    const hasKey = request.headers?.['idempotency-key'] !== undefined
+    const harmless = !isWrite(request) || hasKey || (unsent && !sending.mayHaveHappened)
     const bodyGone = request.bodyOnce === true && (sending.bodyBegan || !unsent)
     const helps = how !== 'spoken' || error.retryable || error.code === 'INDETERMINATE'
     return { error, how, repeatable: harmless && !bodyGone && helps }
