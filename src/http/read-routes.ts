@@ -4,16 +4,14 @@
 import { Buffer } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
-import { create as contentDisposition } from 'content-disposition'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errorCode, StoreError } from '../errors.ts'
 import type { FileRange, FoundFile } from '../files/file-service.ts'
-import type { Placement } from '../replication/replication.ts'
 import type { PathName } from '../ring/path-name.ts'
-import { type Body, type ETag, etagOf, type FileRecord, type Version } from '../storage/record.ts'
+import { etagOf } from '../storage/record.ts'
 import { streamOver } from '../stream-over.ts'
 import { contentRange, type MultipartPlan, parseRanges, planMultipart } from './byte-ranges.ts'
-import { isWanted, lastModifiedMs, rangeApplies } from './conditions.ts'
+import { isWanted, rangeApplies } from './conditions.ts'
 import {
   fileResponseHeaders,
   header,
@@ -22,10 +20,10 @@ import {
   ringParameters,
   ringResponseHeaders,
 } from './contract.ts'
-import { addEndpoint, type HttpComponents, ringFields, ringHeaders } from './endpoint.ts'
-import { metaFields } from './meta-fields.ts'
+import { addEndpoint, type HttpComponents, ringHeaders } from './endpoint.ts'
+import { bodyFields, headerFields } from './file-fields.ts'
 import { pathOf, queryOf } from './request-target.ts'
-import { rangeFields, rangeHeaders } from './ring-range.ts'
+import { rangeHeaders } from './ring-range.ts'
 
 // A version can be replaced between finding and reading it; this often only if somebody replaces it in a tight loop.
 const REPLACED_TRIES_MAX = 5
@@ -103,13 +101,13 @@ function sendAtOnce(
   const { headers, method } = request.raw
   if (method !== 'GET' || headers.range !== undefined) return false
   refuseAsScript(headers, path)
-  const { record, ...placement } = components.files.findAtOnce(path) ?? {}
+  const found = components.files.findAtOnce(path)
+  const record = found?.record
   const bytes = record && components.files.readAtOnce(record)
   if (record === undefined || bytes === undefined) return false
   const nowMs = components.env.clock.nowMs()
-  const found = { record, ...(placement as Placement) }
   const wanted = isWanted(headers, record, nowMs)
-  const fields = headerFields(components, headers, found, nowMs)
+  const fields = headerFields(components.ring, headers, found as FoundFile, nowMs)
   if (wanted) {
     fields.push('content-type', record.meta.mediaType, 'content-length', String(record.body.size))
     bodyFields(fields, record, attachment)
@@ -218,7 +216,7 @@ async function answer(
         ? await partsOf(components, found, ranges, several)
         : await components.files.read(found, only)
 
-  const fields = headerFields(components, headers, found, nowMs)
+  const fields = headerFields(components.ring, headers, found, nowMs)
   if (!wanted) return send(reply, 304, fields, undefined)
   fields.push('content-type', several?.contentType ?? record.meta.mediaType)
   bodyFields(fields, record, attachment)
@@ -226,67 +224,6 @@ async function answer(
   const length = several?.contentLength ?? (only ? only.last - only.first + 1 : size)
   fields.push('content-length', String(length))
   return send(reply, ranges ? 206 : 200, fields, body)
-}
-
-/** Names and values in turn, as node:http takes them quickest. */
-function headerFields(
-  { ring }: HttpComponents,
-  headers: IncomingHttpHeaders,
-  { record, chain, conflicts }: FoundFile,
-  nowMs: number,
-): string[] {
-  const [chainName, chainText, hopsName, hops] = ringFields(chain)
-  const { etag, lastModified } = shownOf(record)
-  const isOfFuture = record.writtenAtMs > nowMs
-  const fields = [
-    chainName,
-    chainText,
-    hopsName,
-    hops,
-    'etag',
-    etag,
-    'last-modified',
-    isOfFuture ? new Date(lastModifiedMs(record, nowMs)).toUTCString() : lastModified,
-    'accept-ranges',
-    'bytes',
-    // A store whose files change must be asked again; with the ETag that costs a 304.
-    'cache-control',
-    'no-cache',
-  ]
-  if (conflicts !== undefined) fields.push('conflicts', String(conflicts))
-  if (headers['ring-epoch'] !== undefined) fields.push(...rangeFields(ring, headers, record.path))
-  return fields
-}
-
-/** What an answer with bytes says beside those: what they are, and what a browser may not do with them. */
-function bodyFields(fields: string[], record: FileRecord, attachment: boolean): void {
-  fields.push('repr-digest', shownOf(record).digest)
-  fields.push('x-content-type-options', 'nosniff', 'content-security-policy', 'sandbox')
-  if (record.meta.user) fields.push(...metaFields(record.meta.user))
-  if (attachment) fields.push('content-disposition', contentDisposition(fileNameOf(record.path)))
-}
-
-/** What the header says of one version of a file. */
-interface Shown {
-  readonly version: Version
-  readonly writtenAtMs: number
-  readonly etag: ETag
-  readonly lastModified: string
-  readonly digest: string
-}
-
-/** As long as a body is kept decoded because it is asked for again, its header is, too. */
-const shown = new WeakMap<Body, Shown>()
-
-function shownOf({ version, body, writtenAtMs }: FileRecord): Shown {
-  const known = shown.get(body)
-  if (known !== undefined && known.version === version && known.writtenAtMs === writtenAtMs) return known
-  const etag = etagOf({ version, body })
-  const lastModified = new Date(Math.floor(writtenAtMs / 1000) * 1000).toUTCString()
-  const digest = `sha-256=:${Buffer.from(body.sha256, 'hex').toString('base64')}:`
-  const made = { version, writtenAtMs, etag, lastModified, digest }
-  shown.set(body, made)
-  return made
 }
 
 /** What is at hand goes out at once, past the framework: on small files that saves a tenth of a request's time. */
@@ -369,10 +306,6 @@ async function partsOf(
   return first instanceof Uint8Array
     ? Readable.from(parts(), { objectMode: false })
     : streamOver(first, parts())
-}
-
-function fileNameOf(path: PathName): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 const existsContract = {

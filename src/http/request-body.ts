@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { StoreError } from '../errors.ts'
-import { WholeBody } from '../storage/whole-body.ts'
+import { WholeBody } from '../whole-body.ts'
 import type { Connections } from './connections.ts'
 
 /** True when a request announces a body. */

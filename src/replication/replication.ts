@@ -16,7 +16,7 @@ import type {
   StorageStatistics,
 } from '../storage/storage.ts'
 import type { TrashName } from '../storage/trash-name.ts'
-import type { WholeBody } from '../storage/whole-body.ts'
+import type { WholeBody } from '../whole-body.ts'
 
 /** What must hold of a path for a change to be made. `etags`: the file exists in one of these versions. */
 export type Condition = 'none' | 'absent' | 'exists' | { readonly etags: readonly ETag[] }

@@ -5,11 +5,11 @@
  */
 import { Buffer } from 'node:buffer'
 import { StoreError } from '../errors.ts'
+import type { WholeBody } from '../whole-body.ts'
 import { BodyDigest, type Digest, digestOf } from './body-digest.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { type Body, INLINE_BYTES_MAX } from './record.ts'
 import type { StageOptions } from './storage.ts'
-import type { WholeBody } from './whole-body.ts'
 
 /** Bytes of one piece: large enough that a write costs little more than its copy, a whole part of a block. */
 export const PIECE_BYTES = 256 * 1024

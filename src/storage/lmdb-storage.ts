@@ -12,6 +12,7 @@ import type { Readable } from 'node:stream'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
+import type { WholeBody } from '../whole-body.ts'
 import { BlobFiles } from './blob-files.ts'
 import { BlobRemover } from './blob-remover.ts'
 import { blobStream } from './blob-stream.ts'
@@ -40,7 +41,6 @@ import type {
   Storage,
   StorageStatistics,
 } from './storage.ts'
-import type { WholeBody } from './whole-body.ts'
 
 /** Free bytes without which no small body is taken in: room for the writes of about sixty others (lmdb-index.ts). */
 const PUT_SPARE_BYTES = 4 * 1024 * 1024

@@ -9,6 +9,7 @@ import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { PathName } from '../ring/path-name.ts'
 import { isTrashPath, TRASH_PREFIX } from '../ring/trash-path.ts'
+import type { WholeBody } from '../whole-body.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { checkedBlocks, checkedInline, wholeRange } from './checked-blocks.ts'
 import { type BodySink, PIECE_BYTES, receive, receiveWhole, tooSmallForName } from './intake.ts'
@@ -18,7 +19,6 @@ import type { RecordWrite, ReplicaStore } from './replica-store.ts'
 import { byteOrderKey, SortedMap } from './sorted-map.ts'
 import { StagedBodies } from './staged-bodies.ts'
 import type { ByteRange, ListEntry, StagedBody, StageOptions, Storage, StorageStatistics } from './storage.ts'
-import type { WholeBody } from './whole-body.ts'
 
 export class MemoryStorage implements Storage {
   /** Names this storage for as long as it lives: 32 hexadecimal digits. */

@@ -9,8 +9,8 @@
 import type { Readable } from 'node:stream'
 import type { StoreError } from '../errors.ts'
 import type { Delimiter, PathName } from '../ring/path-name.ts'
+import type { WholeBody } from '../whole-body.ts'
 import type { BlobId, Body, ETag, FileRecord, UserMeta } from './record.ts'
-import type { WholeBody } from './whole-body.ts'
 
 /** A body that was received, hashed and made durable, and that no record names yet. */
 export interface StagedBody extends Body {

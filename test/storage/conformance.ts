@@ -12,7 +12,7 @@ import type { BlobId, FileRecord } from '../../src/storage/record.ts'
 import { BLOCK_BYTES, etagOf, INLINE_BYTES_MAX } from '../../src/storage/record.ts'
 import type { RecordWrite, ReplicaBatch, ReplicaStore } from '../../src/storage/replica-store.ts'
 import type { StagedBody, Storage } from '../../src/storage/storage.ts'
-import { WholeBody } from '../../src/storage/whole-body.ts'
+import { WholeBody } from '../../src/whole-body.ts'
 
 /** Opens an empty storage that the test closes at its end. */
 export type OpenStorage = (t: Test) => Promise<ReplicaStorage>

@@ -26,6 +26,7 @@ const OPEN_TO_ALL = new Set([
   'src/invariant.ts',
   'src/quantity.ts',
   'src/stream-over.ts',
+  'src/whole-body.ts',
   'src/views/view.ts',
   'src/storage/record.ts',
   'src/storage/user-meta.ts',
@@ -112,6 +113,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   invariant: ['version'],
   quantity: [],
   'stream-over': [],
+  'whole-body': [],
   'file-attributes': [],
   version: [],
   // The laboratory drives everything, and nothing imports it but one command.

@@ -6,10 +6,9 @@ import {
   ChainDriver,
   type ChainDriverComponents,
   type ChainDriverInit,
-  type Ending,
 } from '../../replication/chain/driver.ts'
 import type { Outcome } from '../../replication/chain/machine-state.ts'
-import type { ClientRequest } from '../../replication/entry/requests.ts'
+import type { ClientRequest, Ending } from '../../replication/entry/requests.ts'
 import type { PathName } from '../../ring/path-name.ts'
 
 export interface DriverWatch {

@@ -19,9 +19,9 @@ import type {
   StorageStatistics,
 } from '../../storage/storage.ts'
 import type { TrashName } from '../../storage/trash-name.ts'
-import type { WholeBody } from '../../storage/whole-body.ts'
 import { streamOver } from '../../stream-over.ts'
 import { headOf, type NodeId, type View } from '../../views/view.ts'
+import type { WholeBody } from '../../whole-body.ts'
 import type { ClientRequest } from '../entry/requests.ts'
 import {
   type Change,
@@ -47,8 +47,6 @@ const LOOK_MS = 250
 
 /** Every so many looks the node is asked whether it is there: each second. */
 const LOOKS_PER_DOUBT = 4
-
-const NOBODY: readonly Address[] = []
 
 /** What the head says of a key itself. */
 const KEY_ERRORS: ReadonlySet<string | undefined> = new Set(['IDEMPOTENCY_KEY_REUSED', 'OVERLOADED'])
@@ -131,7 +129,7 @@ export class ChainReplication implements Replication {
       }
     } finally {
       const releasing = staged && this.#release(staged)
-      if (releasing !== undefined) await releasing
+      if (releasing) await releasing
     }
   }
 
@@ -247,7 +245,7 @@ export class ChainReplication implements Replication {
 
   async #commit(change: Change, options: ChangeOptions): Promise<Written> {
     const position = this.#components.driver.positionOf(change.path)
-    const visited = this.#covering(position) === undefined ? await this.#reach(change.path, position) : NOBODY
+    const visited = this.#covering(position) === undefined ? await this.#reach(change.path, position) : []
     if (change.kind === 'put' && 'blobId' in change.body.content)
       await this.#distribute(position, change.body)
     const request = this.#requestOf(change, position, options)
@@ -356,14 +354,11 @@ export class ChainReplication implements Replication {
   #release(staged: StagedBody): Promise<void> | undefined {
     const { storage, driver } = this.#components
     if (staged.stageId === '') return undefined
-    const isLarge = 'blobId' in staged.content
-    if ('blobId' in staged.content && driver.kept.hasBody(staged.content.blobId)) {
-      storage.handOver(staged)
-      return undefined
-    }
-    const discarding = storage.discard(staged)
+    const { content } = staged
+    const isKept = 'blobId' in content && driver.kept.hasBody(content.blobId)
+    const releasing = isKept ? storage.handOver(staged) : storage.discard(staged)
     // Of a small body there is nothing on the disk.
-    return isLarge ? discarding : undefined
+    return 'blobId' in content ? (releasing ?? undefined) : undefined
   }
 }
 

@@ -26,6 +26,12 @@ export function stopping(): StoreError {
   return new StoreError('UNAVAILABLE', 'This node is stopping.')
 }
 
+/** Why one more request is not taken where so many are under way; undefined below the most. */
+export function refusedBeyond(most: number, underWay: number): StoreError | undefined {
+  if (underWay < most) return undefined
+  return new StoreError('OVERLOADED', 'Too many requests are under way.', { retryAfterSeconds: 1 })
+}
+
 /** What a client was told here counts no more, which nobody shall have to find out by missing a file. */
 export function logOverruled({ log }: Env, { view, by, records }: Effect & { kind: 'overruled' }): void {
   const { id, lo, hi, epoch } = view

@@ -7,17 +7,17 @@
  */
 
 import type { Env, Timer } from '../../env.ts'
-import { errorCode, StoreError } from '../../errors.ts'
+import { errorCode, type StoreError } from '../../errors.ts'
 import { type Defect, isDefect } from '../../invariant.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { isDiskFailure } from '../../storage/disk-errors.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import { diskBootOf, RESTARTS_MAX } from '../../views/boot.ts'
 import type { Boot, NodeId } from '../../views/view.ts'
-import type { ClientRequest } from '../entry/requests.ts'
+import type { ClientRequest, Ending } from '../entry/requests.ts'
 import type { ChainRecord } from './chain-record.ts'
 import { contradicts } from './deciding.ts'
-import { faultOf, logOverruled, nameOf, stopping } from './driver-faults.ts'
+import { faultOf, logOverruled, nameOf, refusedBeyond, stopping } from './driver-faults.ts'
 import type { DriverObserver } from './driver-observer.ts'
 import { DurableViews } from './durable-views.ts'
 import { createMachine, type MachineEvent, step } from './machine.ts'
@@ -67,9 +67,6 @@ export interface ChainDriverInit {
   /** The machine is a new one that knows nothing of the members; called before its first step. */
   readonly restarted?: () => void
 }
-
-/** Is told how a request is given up before its deadline, with the outcome that it has then; what it gives is called when the request is over. */
-export type Ending = (giveUp: () => void) => (() => void) | undefined
 
 interface Step {
   durable: boolean
@@ -162,7 +159,8 @@ export class ChainDriver {
    * this. @throws StoreError UNAVAILABLE, DISK_FULL when it never will be.
    */
   async durable(): Promise<void> {
-    this.#assertServing()
+    const refusal = this.#refusal()
+    if (refusal !== undefined) throw refusal
     if (this.#steps.length === 0) return
     const fault = await new Promise<StoreError | undefined>(settled => {
       this.#steps.push({ durable: true, writes: [], effects: [], settled })
@@ -172,7 +170,7 @@ export class ChainDriver {
 
   /** Asks for something on behalf of a client. @throws StoreError OVERLOADED, UNAVAILABLE, DISK_FULL. */
   request(request: ClientRequest, ending?: Ending): Promise<Outcome> {
-    const refusal = this.#refusal()
+    const refusal = this.#refusal() ?? refusedBeyond(REQUESTS_MAX, this.#requests.size)
     if (refusal !== undefined) return Promise.reject(refusal)
     const id = `${++this.#lastRequest}`
     const over = ending?.(() => this.dispatch({ kind: 'timer', timer: { kind: 'deadline', flow: id } }))
@@ -212,16 +210,8 @@ export class ChainDriver {
     this.dispatch({ kind: 'message', envelope: { from: self, boot, to: self, message } })
   }
 
-  #assertServing(): void {
-    if (this.#fault) throw this.#fault
-    if (this.#closed) throw stopping()
-  }
-
   #refusal(): StoreError | undefined {
-    if (this.#fault) return this.#fault
-    if (this.#closed) return stopping()
-    if (this.#requests.size < REQUESTS_MAX) return undefined
-    return new StoreError('OVERLOADED', 'Too many requests are under way.', { retryAfterSeconds: 1 })
+    return this.#fault ?? (this.#closed ? stopping() : undefined)
   }
 
   #read(): void {

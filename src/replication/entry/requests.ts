@@ -12,6 +12,12 @@ import type { BlobRef, ReplyMessage, Tag, WriteRequest } from '../chain/messages
 import type { Unconfirmed } from '../chain/votes.ts'
 import type { Condition } from '../replication.ts'
 
+/**
+ * Is told how a request is given up before its deadline, with the outcome that it has then; what it gives is called when
+ * the request is over.
+ */
+export type Ending = (giveUp: () => void) => (() => void) | undefined
+
 /** What a client asks its entry node for. `position` is the key of the path, where whoever asks knows it already. */
 export type ClientRequest =
   /** With a `position` that is not the path's own, all that counts is that the range of that position has answered. */

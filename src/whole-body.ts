@@ -1,5 +1,5 @@
 /**
- * A small body that is in memory before anybody asks for it: storage takes it in at once, without a stream.
+ * A small body that is in memory before anybody asks for it: it is taken in at once, without a stream.
  */
 
 /** At most INLINE_BYTES_MAX bytes, which nobody changes any more. */
