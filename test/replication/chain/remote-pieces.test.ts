@@ -55,7 +55,9 @@ t.test('all bytes of any range come in small pieces, and no holder is held on to
   ]) {
     const pieces = (await (await open(range)).toArray()) as Buffer[]
     t.ok(Buffer.concat(pieces).equals(bytes.subarray(range.first, range.last + 1)))
-    t.ok(pieces.every(piece => piece.length <= 16 * 1024 && piece.buffer.byteLength <= 16 * 1024))
+    // A small piece may share the pool that Node.js takes small buffers from, which is larger since version 26; never a block.
+    const held = 2 * Math.max(16 * 1024, Buffer.poolSize)
+    t.ok(pieces.every(piece => piece.length <= 16 * 1024 && piece.buffer.byteLength <= held))
   }
   t.ok(sources.every(source => source.destroyed))
 })
