@@ -37,6 +37,11 @@ t.test('both halves of a network that is cut take writes, and agree when they me
   }
   const shown = await a.send('GET', `/get/${paths[0]}`)
   t.equal(shown.headers.conflicts, '1')
+  for (const { etag } of await versionsAt(b, paths[0] as string)) {
+    const one = await b.send('GET', `/get/${paths[0]}?version=${encodeURIComponent(etag)}`)
+    t.match(one.body.toString(), /^both\/0 of (a|b, longer)$/, `the bytes of ${etag}`)
+    t.equal(one.headers.etag, etag)
+  }
   for (const path of paths) {
     const etags = (await versionsAt(b, path)).map(({ etag }) => etag).join(', ')
     const settled = await write(b, path, `${path} settled`, { 'if-match': etags })

@@ -95,6 +95,7 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     find: "return told === 'all' ? [] : others.filter(node => !told.includes(node))",
     replace: 'return [].concat(told as never).slice(0, 0)',
     loss: 'a replica that a sender does not know of stays behind',
+    tests: ['test/replication/eventual/syncing.test.ts'],
   },
   {
     id: 'judged-without-the-replicas',
