@@ -17,6 +17,18 @@ t.test('clean is what the tail is known to have', async t => {
   t.same(['n1', 'n2', 'n3'].map(isCleanAt), [false, true, true])
 })
 
+t.test('an answer that tells of a write waits until that one is acknowledged', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  bench.lose = ({ to, message }) => to === 'n1' && message.kind === 'acknowledge'
+  bench.put('n1', 'w', 'a')
+  bench.put('n1', 'second', 'a', 'absent')
+  t.same([...bench.answers.keys()], [], 'that there is a file would tell of the first write')
+  bench.lose = () => false
+  bench.fire('resend', 'n1')
+  t.match(bench.answers.get('w'), { kind: 'done' })
+  t.match(bench.answers.get('second'), { kind: 'failed', reason: 'condition' })
+})
+
 // "the highest seq below every unacknowledged one": a path that is written again while dirty keeps its first number.
 t.test('nothing unacknowledged is at or below the common mark', async () => {
   const write = fc.record({ at: fc.nat(4), isAck: fc.boolean() })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { absentRecord } from '../../../src/replication/chain/chain-record.ts'
-import { gapsBetween } from '../../../src/replication/chain/forgetting.ts'
+import { forget, gapsBetween } from '../../../src/replication/chain/forgetting.ts'
 import type { Write } from '../../../src/replication/chain/machine-state.ts'
 import { arcContains, WHOLE_RING } from '../../../src/ring/arc.ts'
 import { type Identifier, identifierOfPath } from '../../../src/ring/identifier.ts'
@@ -75,6 +75,25 @@ t.test('a start drops nothing of a view that is held', async t => {
   bench.restart('n1')
   turn()
   t.equal(left(), FILES)
+})
+
+t.test('of an arc that is let go of, what lies in a view of this node is kept', async t => {
+  // Its ends lie within what is looked over as one.
+  const own: View = {
+    ...wholeView(['n1']),
+    lo: '48'.padEnd(40, '0') as Identifier,
+    hi: '9'.padEnd(40, '1') as Identifier,
+  }
+  const { bench, kept, left, turn } = giveUp(own)
+  const wanted = kept().filter(({ position }) => arcContains(own, position)).length
+  bench.restart('n1')
+  for (let turns = 0; left() > wanted && turns < FILES; turns++) if (turn() === 0) break
+  t.ok(wanted > 0)
+  t.equal(left(), wanted)
+  forget(bench.machine('n1'), WHOLE_RING)
+  for (let turns = 0; turns < FILES; turns++) if (turn() === 0) break
+  t.equal(left(), wanted)
+  t.ok(kept().every(({ position }) => arcContains(own, position)))
 })
 
 t.test('what a view of this node has is kept', async t => {
