@@ -22,6 +22,8 @@ export class Place {
   /** Of the path; what is durable. */
   store: MemoryReplicaStore = emptyStore(this.blobs)
   isFull = false
+  /** What each sync takes longer than usual, ms. */
+  syncMs = 0
   node: EventualNode | undefined
   /** Counts the starts; whoever belongs to an earlier one changes nothing any more. */
   start = 0

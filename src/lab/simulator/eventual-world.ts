@@ -1,7 +1,9 @@
 /**
- * A world of nodes that keep files with eventual consistency, with the troubles of the chain: cuts in one or both directions, messages that are lost, late or
- * told twice, crashes between a write and its flush, disks that are put back, are full or are lost, bodies that travel apart from their records, ranges that change hands, and
+ * A world of nodes that keep files with eventual consistency, with the troubles of the chain that concern how files are kept: cuts in one or both directions, messages that are lost, late or
+ * told twice, crashes between a write and its flush, disks that are slow, full or lost, bodies that travel apart from their records, ranges that change hands, and
  * clocks that are hours off. In the end everything heals, and the invariants of the model have to hold.
+ *
+ * What whole nodes do about restored disks, strangers and routes is the same in both models, and tried in the worlds of the chain.
  *
  * A disk that is lost takes with it what lay nowhere else: writes, and what was known of them as replaced. Everything else holds as before.
  */
@@ -16,6 +18,7 @@ import { identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { ReplicaBatch, ReplicaStore } from '../../storage/replica-store.ts'
+import { SLOW_SYNC_MS } from './chain-troubles.ts'
 import { before, onlyRefusals, Place, standingAtRest, watchAccepting } from './eventual-place.ts'
 import { InvariantBroken } from './invariant-broken.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -124,6 +127,7 @@ class EventualWorld {
     else if (what < 92) place.wallClock.jump(random.int(-3, 3) * 3_600_000)
     else if (what < 94) place.isFull = !place.isFull
     else if (what < 95) this.#wipe(place)
+    else if (what < 96) place.syncMs = place.syncMs > 0 ? 0 : random.between(...SLOW_SYNC_MS)
     else void place.node?.heal().catch(onlyRefusals)
   }
 
@@ -280,7 +284,7 @@ class EventualWorld {
   #watched(place: Place, start: number): ReplicaStore {
     const { store } = place
     const apply = async (batch: ReplicaBatch) => {
-      await this.#clock.sleep(this.#random.between(0.1, 4))
+      await this.#clock.sleep(this.#random.between(0.1, 4) + (this.#calm ? 0 : place.syncMs))
       if (place.start !== start) return new Promise<never>(() => undefined)
       if (place.isFull && !this.#calm) {
         this.#full++
