@@ -7,7 +7,7 @@
  * refusals count at once.
  */
 
-import type { NodeId } from '../../views/view.ts'
+import type { NodeId, ViewState } from '../../views/view.ts'
 import {
   type Ledger,
   type Member,
@@ -118,11 +118,22 @@ export function heardFrom(m: Nodes, node: NodeId): void {
 export function seekSuspects(m: Nodes): void {
   if (m.suspects.size === 0 || m.seeking) return
   m.seeking = true
-  for (const node of m.suspects) send(m, node, { kind: 'ping' })
+  for (const node of m.suspects) if (mayBeNeeded(m, node)) send(m, node, { kind: 'ping' })
   setTimer(m, SEEK_ANSWERS * m.settings.answerTimeoutMs * 2 ** Math.min(m.seeks, SEEK_DOUBLINGS_MAX), {
     kind: 'seek',
   })
   m.seeks++
+}
+
+/**
+ * Whether somebody who counts as dead may be needed once more. Who has left is, as long as a view names it here: each of those that
+ * ever left would be asked for ever.
+ */
+export function mayBeNeeded(m: Nodes, node: NodeId): boolean {
+  if (m.members.get(node)?.status !== 'leaving') return true
+  const names = ({ view, next }: ViewState) =>
+    next === undefined && (view.replicas.includes(node) || view.acceptors.includes(node))
+  return [...m.views.values()].some(names)
 }
 
 export function onSeek(m: Nodes): void {

@@ -3,11 +3,12 @@
  * when it is over. So as long as something is unsettled here, a node looks at it again from time to time, the longer it lasts
  * the more rarely. A network in which all is settled stays silent (docs/decisions/0242).
  */
-import type { ViewState } from '../../views/view.ts'
+import type { NodeId, ViewState } from '../../views/view.ts'
 import { fillBodies, ONE_LOOK } from './bodies.ts'
 import { newerViews } from './deciding.ts'
 import { finishSealed } from './finishing.ts'
 import { type Installing, LAST_WATCHES, watch } from './installing.ts'
+import { mayBeNeeded } from './liveness.ts'
 import { send, setTimer, type TimerEvent } from './machine-state.ts'
 import { planRepair, stepFor } from './repair.ts'
 
@@ -40,7 +41,8 @@ function armLook(m: Unsettled, tries: number): void {
 export function onLook(m: Unsettled, { look, tries }: TimerEvent & { kind: 'look' }): void {
   if (look !== m.look.latest) return
   m.look.isDue = false
-  const missed = [...m.suspects].filter(node => (m.members.get(node)?.status ?? 'gone') !== 'gone')
+  const isMember = (node: NodeId) => (m.members.get(node)?.status ?? 'gone') !== 'gone'
+  const missed = [...m.suspects].filter(node => isMember(node) && mayBeNeeded(m, node))
   const open = [...m.views.values()].filter(state => isOpen(m, state))
   if (missed.length === 0 && open.length === 0) return
   for (const node of missed) send(m, node, { kind: 'ping' })

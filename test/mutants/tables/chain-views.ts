@@ -243,6 +243,13 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     loss: 'two nodes go on changing a view to and fro at one rate',
   },
   {
+    id: 'left-asked-for-ever',
+    file: 'src/replication/chain/unsettled.ts',
+    find: 'isMember(node) && mayBeNeeded(m, node)',
+    replace: 'isMember(node)',
+    loss: 'a network in which all is settled asks for those who have left, for ever',
+  },
+  {
     id: 'looks-once-only',
     file: 'src/replication/chain/unsettled.ts',
     find: '  armLook(m, tries)\n',

@@ -44,6 +44,26 @@ t.test('whoever counts as dead is asked again and again, and nobody else', async
   t.notOk(machine.suspects.has(node('n3')), 'it has answered')
 })
 
+t.test('whoever has left and is named in no view is not asked for ever', async t => {
+  const { bench, machine, members } = three()
+  lose(bench)
+  bench.event('n1', {
+    kind: 'members',
+    members: members.map(each => (each.node === node('n3') ? { ...each, status: 'leaving' } : each)),
+  })
+  bench.lose = ({ from }) => from === 'n3'
+  bench.log.length = 0
+  bench.fire('look', 'n1')
+  t.ok(bench.log.includes('n1>n3 ping'), 'a view names it still')
+  for (let round = 0; round < 5; round++)
+    for (const kind of ['repair', 'proposal', 'watch', 'back-fill'] as const) bench.fire(kind)
+  bench.log.length = 0
+  bench.fire('look', 'n1')
+  t.ok(machine.suspects.has(node('n3')))
+  t.notOk(bench.log.includes('n1>n3 ping'))
+  t.notOk(machine.look.isDue, 'nothing is left to be done')
+})
+
 t.test('nobody asks for a node that is gone for good', async t => {
   const { bench, machine, members } = three()
   lose(bench)
