@@ -25,6 +25,7 @@ import {
   suffer,
   type Target,
 } from './faults-nemesis.ts'
+import { FaultTrasher } from './faults-trasher.ts'
 import { SmallDisk } from './small-disk.ts'
 
 export interface FaultsOptions {
@@ -142,8 +143,11 @@ async function run(
   const stop = new AbortController()
   const lister = makeLister(cluster, recorder, forced, options.seed)
   const mover = makeMover(cluster, recorder, forced, options.seed)
+  const trasher = makeTrasher(cluster, recorder, forced, options.seed)
   const watch = new AvailabilityWatch(cluster, { paths: WATCHED_PATHS, everyMs: 200, patienceMs: 4_000 })
-  const asking = Promise.all([...clients, lister, mover, watch].map(client => client.run(stop.signal)))
+  const asking = Promise.all(
+    [...clients, lister, mover, trasher, watch].map(client => client.run(stop.signal)),
+  )
   // Awaited below; whatever ends a client early is not lost meanwhile.
   asking.catch(() => undefined)
   const target = { cluster, small, forced }
@@ -153,6 +157,7 @@ async function run(
   })
   await asking
   say(`${lister.lists} whole lists, no file twice; ${mover.done} moves and copies`)
+  say(`${trasher.lists} lists of the trash, ${trasher.restored} restorations from it`)
   const availability = watch.report()
   say(`availability ${JSON.stringify(availability)}`)
   if (options.triesFile !== undefined) writeTries(options.triesFile, watch)
@@ -162,7 +167,8 @@ async function run(
   say(`healed after ${healMs} ms`)
   const operations = recorder.operations()
   const reader = makeReader(cluster, recorder, forced, options.seed)
-  const reads = await finalReads(cluster, reader, recorder, operations)
+  await trasher.readAll()
+  const reads = await finalReads(cluster, reader, recorder, operations, path => !trasher.owns(path))
   const all = forced.judged([...operations, ...reads])
   if (options.historyFile !== undefined)
     writeFileSync(options.historyFile, formatHistory(`seed ${options.seed}`, all))
@@ -237,6 +243,16 @@ function makeMover(
   )
 }
 
+function makeTrasher(
+  { nodes }: Cluster,
+  recorder: HistoryRecorder,
+  forced: ForcedRanges,
+  seed: number,
+): FaultTrasher {
+  const random = new SeededRandom(seed).fork('trasher')
+  return new FaultTrasher({ nodes, recorder, random, forced }, { thinkMs: 300, patienceMs: 8_000 })
+}
+
 function makeReader(
   cluster: Cluster,
   recorder: HistoryRecorder,
@@ -306,8 +322,9 @@ async function finalReads(
   reader: FaultClient,
   recorder: HistoryRecorder,
   before: readonly Operation[],
+  isRead: (path: string) => boolean,
 ): Promise<Operation[]> {
-  for (const path of new Set(before.map(({ path }) => path))) {
+  for (const path of new Set(before.map(({ path }) => path).filter(isRead))) {
     for (const node of cluster.nodes) {
       const id = recorder.invoked(`reader at ${node.name}`, path, { kind: 'get' })
       recorder.answered(id, await reader.ask(node.address, path, { kind: 'get' }))
