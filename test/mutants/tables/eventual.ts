@@ -118,7 +118,6 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     replace:
       'return { ...record, siblings, outcomes: record.outcomes.map(one => ({ ...one, stamp: this.#clock.hear(one.stamp, nowMs) })) }',
     loss: 'replicas never agree on what is remembered of a path',
-    tests: WORLDS,
   },
   {
     id: 'holders-not-asked',

@@ -55,3 +55,17 @@ t.test('what was sent long ago does not come in', async t => {
   t.same((await here.take({ records: [a.record], memory })).stale, [])
   t.equal(here.fetch(PATH)?.siblings.length, 1)
 })
+
+t.test(
+  'a stamp that is far ahead is bounded where it says what is shown, and kept where it says what is remembered',
+  async t => {
+    const here = replica()
+    const a = new Writer('a/1')
+    const ahead = (Date.now() + 6 * 3_600_000) * 1_000
+    a.put(ahead)
+    await here.take({ records: [a.record], memory: here.memory })
+    const { siblings, outcomes } = here.fetch(PATH) ?? a.record
+    t.ok((siblings[0]?.stamp ?? ahead) < ahead)
+    t.equal(outcomes[0]?.stamp, ahead)
+  },
+)
