@@ -28,7 +28,15 @@ import { finishSealed } from './finishing.ts'
 import { forgetStrays } from './forgetting.ts'
 import { hear, onTimer, receive } from './handlers.ts'
 import { watch } from './installing.ts'
-import { askAgain, believe, heardFrom, knowMembers, onRefusal, seekSuspects } from './liveness.ts'
+import {
+  askAgain,
+  believe,
+  heardFrom,
+  knowMembers,
+  mayBeNeeded,
+  onRefusal,
+  seekSuspects,
+} from './liveness.ts'
 import type { Machine, MachineInit, StableState } from './machine-parts.ts'
 import { machineState } from './machine-parts.ts'
 import {
@@ -185,7 +193,7 @@ function start(m: Machine): void {
   }
   resume(m)
   forgetStrays(m)
-  for (const node of m.peers.keys()) send(m, node, { kind: 'ping' })
+  for (const node of m.peers.keys()) if (mayBeNeeded(m, node)) send(m, node, { kind: 'ping' })
 }
 
 function resume(m: Machine): void {

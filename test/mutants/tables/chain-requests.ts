@@ -874,7 +874,7 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
   {
     id: 'suspects-never-sought',
     file: 'src/replication/chain/liveness.ts',
-    find: "  for (const node of m.suspects) send(m, node, { kind: 'ping' })\n",
+    find: "  for (const node of m.suspects) if (mayBeNeeded(m, node)) send(m, node, { kind: 'ping' })\n",
     replace: '',
     loss: 'a node that was paused stays out',
   },

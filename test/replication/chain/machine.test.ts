@@ -74,6 +74,19 @@ t.test('a disk that was restored or copied is told so, and stops', async t => {
   t.notOk(bench.log.includes('n2>n1 pong'), 'it answers nothing any more')
 })
 
+t.test('a node that starts greets those it has met, but not all who ever left', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+  const boot = { counter: 1, nonce: 'x' }
+  bench.event('n1', { kind: 'boots', boots: ['n2', 'left'].map(name => [node(name), boot] as const) })
+  const left = { ...bench.members('n3')[0], node: node('left'), status: 'leaving' } as never
+  bench.event('n1', { kind: 'members', members: [...bench.members('n1', 'n2', 'n3'), left] })
+  bench.wire.length = 0
+  bench.event('n1', { kind: 'start' })
+  const greeted = bench.wire.filter(({ message }) => message.kind === 'ping').map(({ to }) => to)
+  t.ok(greeted.includes(node('n2')))
+  t.notOk(greeted.includes(node('left')))
+})
+
 t.test('verify heals what nobody has asked for', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   bench.machine('n1').suspects.add(node('n2'))
