@@ -1,3 +1,6 @@
+/**
+ * A node that others open links to, whoever opens them, and links that a test opens by hand.
+ */
 import { connect, type Socket } from 'node:net'
 import fastify from 'fastify'
 import type { Test } from 'tap'
