@@ -4,8 +4,10 @@ import type { Message, Tag } from '../../../src/replication/chain/messages.ts'
 import { onRefused, onReply, onTaskTimeout } from '../../../src/replication/entry/asking.ts'
 import { type EntryHost, newEntry } from '../../../src/replication/entry/entry.ts'
 import { startRequest, taskDone } from '../../../src/replication/entry/flows.ts'
-import type { NodeId } from '../../../src/views/view.ts'
+import { bootName, type NodeId } from '../../../src/views/view.ts'
 import { node, path, SETTINGS, wholeView } from '../chain/bench.ts'
+
+const BOOT = { counter: 7, nonce: 'a'.repeat(32) }
 
 /** An entry node that has no replica, and what it has said. */
 function alone(view = wholeView(['n1', 'n2', 'n3'])) {
@@ -18,7 +20,7 @@ function alone(view = wholeView(['n1', 'n2', 'n3'])) {
     settings: SETTINGS,
     covering: () => view,
     others: () => view.replicas,
-    bootOf: () => ({ counter: 7, nonce: 'a'.repeat(32) }),
+    bootOf: () => BOOT,
     isAlive: () => true,
     probe: target => probed.push(target),
     avoid: () => undefined,
@@ -53,7 +55,7 @@ t.test('a write goes to the head, and its answer to the client', async t => {
   startRequest(entry, 'w', { kind: 'remove', path: path('a'), condition: 'none' })
   const [to, message] = latest()
   t.equal(to, node('n1'))
-  t.match(message, { kind: 'write', binding: { kind: 'first', headBoot: `7.${'a'.repeat(32)}` } })
+  t.match(message, { kind: 'write', binding: { kind: 'first', headBoot: bootName(BOOT) } })
   const version = { epoch: 1, seq: 1 }
   onReply(entry, to, { kind: 'written', tag: message.tag, version, replaced: true } as never)
   t.same(answers, [['w', 'done']])
