@@ -1,6 +1,6 @@
 /**
- * What is done once on the way of a request, however many layers it passes: a path is hashed once at each node, and a
- * record that lies on a disk is decoded once by the node that answers from it.
+ * What is done once on the way of a request, however many layers it passes: a path is hashed once, at the node
+ * that the client has asked, and a record that lies on a disk is decoded once by the node that answers from it.
  */
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
@@ -40,7 +40,7 @@ interface Work {
   readonly decodes: number
 }
 
-t.test('a put and a get hash a path once at each node, and decode a record once', async t => {
+t.test('a put and a get hash a path once in all, and decode a record once at each node', async t => {
   const data = t.testdir()
   const nodes = await runningNetwork(t, 4, `${data}/node`)
   const urls = nodes.map(({ url }) => url)
@@ -65,14 +65,18 @@ t.test('a put and a get hash a path once at each node, and decode a record once'
 
   for (const [index, url] of urls.entries()) {
     const work = await fewest(201, attempt => put(url, `file ${index} ${attempt}`, 'x'))
-    t.same(work, { hashes: 1 + REPLICAS, decodes: 0 }, `a new file at ${index}`)
+    t.same(work, { hashes: 1, decodes: 0 }, `a new file at ${index}`)
   }
   for (const [index, url] of urls.entries()) {
     const work = await fewest(200, attempt => put(url, `file ${index} ${attempt}`, 'y'))
-    t.same(work, { hashes: 1 + REPLICAS, decodes: REPLICAS }, `a file replaced at ${index}`)
+    // A replica that has just written a record need not decode it.
+    t.ok(
+      work.hashes === 1 && work.decodes <= REPLICAS,
+      `a file replaced at ${index}: ${JSON.stringify(work)}`,
+    )
   }
   for (const [index, url] of urls.entries()) {
     const { hashes, decodes } = await fewest(200, attempt => fetch(`${url}/get/file 0 ${attempt}`))
-    t.ok(hashes <= 2 && decodes <= 1, `get at ${index}: ${hashes} hashes, ${decodes} decodes`)
+    t.ok(hashes <= 1 && decodes <= 1, `get at ${index}: ${hashes} hashes, ${decodes} decodes`)
   }
 })

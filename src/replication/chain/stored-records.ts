@@ -32,6 +32,8 @@ interface Covered {
 }
 
 export class StoredRecords implements RecordTable {
+  /** The last one asked for: a request asks several times in a row. */
+  #hashed: { readonly path: PathName; readonly position: Identifier } | undefined
   readonly #store: ReplicaStore
   readonly #digests = new DigestTree()
   readonly #references = new Map<BlobId, number>()
@@ -71,7 +73,11 @@ export class StoredRecords implements RecordTable {
 
   /** The position of a path, without the hash when its record is at hand. */
   positionOf(path: PathName): Identifier {
-    return this.#cache.peek(path)?.record?.position ?? identifierOfPath(path)
+    if (this.#hashed?.path !== path) {
+      const position = this.#cache.peek(path)?.record?.position ?? identifierOfPath(path)
+      this.#hashed = { path, position }
+    }
+    return this.#hashed.position
   }
 
   put(record: ChainRecord): void {
