@@ -33,7 +33,9 @@ t.test('connections of many nodes come with work and go without', { timeout: 1_8
   const urls: string[] = []
   const began = performance.now()
   for (let index = 0; index < NODES; index++) {
-    const flags = { port: '0', boot: urls[0] ?? '0', memory: true, virtualNodes: '1', logLevel: 'error' }
+    // On a busy machine this one process may take minutes to come round to an answer.
+    const limits = { joinTimeout: '10m', logLevel: 'error' }
+    const flags = { port: '0', boot: urls[0] ?? '0', memory: true, virtualNodes: '1', ...limits }
     const node = new StoreNode({ env: realEnv() }, readNodeConfig(flags, {}))
     nodes.push(node)
     urls.push(await node.start())
