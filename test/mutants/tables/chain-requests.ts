@@ -275,7 +275,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'if (record.intent !== undefined && request.settles !== record.intent.moveId) {',
     replace: 'if ((false as boolean) && record.intent !== undefined) {',
     loss: 'a file is written while it is moved',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'move-copy-recognised-by-key',
@@ -290,7 +289,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "return answer({ kind: 'failed', tag, record }, true)",
     replace: "return answer({ kind: 'failed', tag, record }, false)",
     loss: 'a head that was cut off says that a file is there',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'clean-mark-is-seq',
@@ -312,7 +310,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "if (missingBodyOf(m, request.operation)) return 'body-missing'",
     replace: '',
     loss: 'a record names a body that nobody has',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'min-replicas-ignored',
@@ -334,7 +331,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "if (chainOf(m, state).dirty.size >= UNACKNOWLEDGED_MAX) return 'overloaded'",
     replace: '',
     loss: 'writes pile up at a head without end',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'too-many-keys-ignored',
@@ -356,7 +352,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "!holds || (request.operation.kind === 'remove' && record.body === undefined)",
     replace: '!holds',
     loss: 'a removal of nothing is told as done',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'counter-used-again',
@@ -385,7 +380,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "if (headOf(state.view) !== m.self) return 'not-head'",
     replace: '',
     loss: 'a replica that is not the head takes writes',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'head-serves-sealed',
@@ -401,7 +395,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: "return serves(state) ? undefined : 'not-active'",
     replace: 'return undefined',
     loss: 'a head takes writes before its view is active',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'seq-not-raised',
@@ -692,7 +685,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     replace:
       "if (missing.length >= 0) send(m, by, { kind: 'pre-copied', viewId: view.id })\n  if (asked === undefined) return",
     loss: 'a node joins a view before it has the bodies',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'damaged-copy-offered-for-ever',
@@ -708,7 +700,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'if (m.references.has(blobId) && !m.blobs.has(blobId)) m.lacked.lacks(from, blobId)',
     replace: '',
     loss: 'a range with a file whose body nobody has stays with one replica for good',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'lost-body-removed-unnoticed',
@@ -716,7 +707,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'if (!m.lacked.forgetUnneeded(id => m.references.has(id))) return',
     replace: 'if (m.nowMs >= 0) return',
     loss: 'a view is not complete when its only file without a body has been removed, until somebody verifies it',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'complete-though-not-active',
@@ -752,7 +742,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: '  if (state === undefined || !takesPasses(state)) return\n  keepStaged',
     replace: '  if (state === undefined) return\n  keepStaged',
     loss: 'a body is staged in a superseded view',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'needed-body-dropped',
@@ -769,7 +758,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: 'if (blob !== undefined && !m.references.has(blob.blobId)) dropBlob(m, blob.blobId)',
     replace: 'if (blob !== undefined) dropBlob(m, blob.blobId)',
     loss: 'a body that another record names goes',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'restored-disk-not-noticed',
@@ -855,7 +843,6 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     find: '(m, { node }) => repair.repairShared(m, node),',
     replace: '',
     loss: 'a range stays without the copies that died',
-    tests: ['test/replication/entry/request-guards.test.ts'],
   },
   {
     id: 'old-question-counts',

@@ -1,5 +1,5 @@
 /**
- * The same as guards.test.ts for requests: what a head, an entry node and the keepers of bodies do not do.
+ * The same as guards.test.ts for requests: what a head and the keepers of bodies do not do.
  */
 import t from 'tap'
 import { expireBodies, preCopied } from '../../../src/replication/chain/bodies.ts'
@@ -16,12 +16,11 @@ import { KEYS_PER_PATH_MAX } from '../../../src/replication/chain/outcomes.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import { asSource, freshState, type View, type ViewState } from '../../../src/views/view.ts'
-import { Bench, inline, large, node, path, wholeView } from '../chain/bench.ts'
+import { Bench, inline, large, node, path, wholeView } from './bench.ts'
 
 const THREE = ['n1', 'n2', 'n3']
 const V1 = wholeView(THREE)
 const V2: View = { ...wholeView(THREE, THREE, 'v2', 2), sources: [asSource(V1)] }
-const WITNESSED = wholeView(['n1'], ['n1', 'n4', 'n5'])
 
 const at = path('a')
 const position = identifierOfPath(at)
@@ -140,90 +139,6 @@ t.test('only the serving head takes writes', async t => {
   const inactive = new Bench({ nodes: THREE })
   set(inactive, 'n1', V1, { active: false })
   t.match(answerTo(inactive, {}), { kind: 'refused', reason: 'not-active' })
-})
-
-/** An entry node that waits for the answer of the head. */
-function waiting(kind: 'get' | 'put', name = 'n2') {
-  const bench = new Bench({ nodes: THREE })
-  const heard = listen(bench)
-  if (kind === 'put') bench.put(name, 'w', 'a')
-  else {
-    set(bench, name, V1, { sealed: true })
-    bench.get(name, 'w', 'a')
-  }
-  const task = () => {
-    const [found] = [...bench.machine(name).entry.tasks.values()]
-    if (found === undefined) throw new TypeError('No task is under way.')
-    return found
-  }
-  return { bench, heard, task }
-}
-
-t.test('a first try that was refused because the view is sealed may still have been written', async t => {
-  const { bench, task } = waiting('put')
-  const counter = task().write?.counter
-  const refused = {
-    kind: 'refused',
-    tag: task().tag,
-    reason: 'sealed',
-    teaches: [],
-    sealed: undefined,
-  } as const
-  bench.deliver('n1', 'n2', refused)
-  t.match(task().write, { counter, open: true, phase: 'burn' })
-})
-
-t.test('a refusal counts only from whom was asked', async t => {
-  const { bench, task } = waiting('put')
-  const refused = {
-    kind: 'refused',
-    tag: task().tag,
-    reason: 'burnt',
-    teaches: [],
-    sealed: undefined,
-  } as const
-  bench.deliver('n3', 'n2', refused)
-  t.match(task(), { tries: 0, write: { phase: 'first' } })
-})
-
-t.test('each try has a tag of its own, and answers to the last one count for nothing', async t => {
-  const { bench, task } = waiting('put')
-  const { tag } = task()
-  bench.fire('task', 'n2')
-  t.not(task().tag, tag)
-  const version = { epoch: 1, seq: 1 }
-  bench.deliver('n1', 'n2', { kind: 'written', tag, version, current: version })
-  t.equal(bench.answers.get('w'), undefined)
-})
-
-t.test('a record that is dirty at one replica is asked for at the tail', async t => {
-  const bench = new Bench({ nodes: [...THREE, 'n4'], view: V1 })
-  bench.machine('n4').table.learn(V1)
-  listen(bench)
-  bench.get('n4', 'r', 'a')
-  const [task] = [...bench.machine('n4').entry.tasks.values()]
-  const target = task?.target
-  if (task === undefined || target === undefined) throw new TypeError('A replica is asked.')
-  const refused = { kind: 'refused', tag: task.tag, reason: 'dirty', teaches: [], sealed: undefined } as const
-  bench.deliver(target, 'n4', refused)
-  t.match(task, { atTail: true, target: 'n3', tries: 0 })
-})
-
-t.test('an entry node that has sealed the view does not say that it votes', async t => {
-  const { heard } = waiting('get')
-  t.match(
-    heard.flatMap(({ message }) => (message.kind === 'read' ? [message.vote] : [])),
-    [],
-    'it asks itself first',
-  )
-  const bench = new Bench({ nodes: ['n1', 'n4', 'n5'], view: WITNESSED })
-  set(bench, 'n4', WITNESSED, { sealed: true })
-  const reads = listen(bench)
-  bench.get('n4', 'r', 'a')
-  t.same(
-    reads.flatMap(({ message }) => (message.kind === 'read' ? [message.vote] : [])),
-    [false],
-  )
 })
 
 t.test(
