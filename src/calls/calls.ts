@@ -14,7 +14,7 @@ import type { Digest } from '../replication/chain/digest-tree.ts'
 import { type Message, messageSince } from '../replication/chain/messages.ts'
 import type { CheckWord } from '../replication/chain/range-check.ts'
 import { identifier } from '../replication/chain/record-shapes.ts'
-import { view } from '../replication/chain/view-shapes.ts'
+import { boot, view } from '../replication/chain/view-shapes.ts'
 import { EVENTUAL_FIELDS, type EventualAsks } from '../replication/eventual/eventual-calls.ts'
 import type { Conflicts, Consistency } from '../replication/replication.ts'
 import type { Arc } from '../ring/arc.ts'
@@ -209,14 +209,11 @@ const networkConfig = is.object<NetworkConfig>({
 })
 
 const forwarded: is.Fields<Forwarded> = {
-  from: is.object<PeerIdentity>({
-    address,
-    nodeId,
-    boot: is.object<Boot>({ counter: is.integer(), nonce: is.text(64) }),
-  }),
+  from: is.object<PeerIdentity>({ address, nodeId, boot }),
   messages: is.list(is.bytes(MESSAGE_BYTES_MAX), FORWARDED_MAX),
 }
 const arc = { lo: identifier, hi: identifier }
+const { met } = EVENTUAL_FIELDS.forward
 const prefix = is.matching(/^[0-9a-f]{0,4}$/)
 const path = is.text(TEXT_LENGTH_MAX, 1)
 const recovery = is.object<Recovery>({
@@ -287,11 +284,11 @@ const CALLS = {
   /** How equal the records of a range are, part by part. */
   digests: since(
     3,
-    { ...arc, prefixes: is.list(prefix, PREFIXES_MAX) },
+    { ...arc, met, prefixes: is.list(prefix, PREFIXES_MAX) },
     answers<{ readonly digests: readonly Digest[] }>(),
   ),
   /** The records of one small part of a range. */
-  versions: since(3, { ...arc, prefix }, answers<VersionsAnswer>()),
+  versions: since(3, { ...arc, prefix, met }, answers<VersionsAnswer>()),
   /** A record with its body, when it is small: a good copy for a replica that has none. */
   record: since(3, { path }, answers<{ readonly record?: ChainRecord }>()),
   /** "Take the record of that node, if it is newer than yours." */
@@ -338,6 +335,8 @@ const CALLS = {
   'eventual-confirm': since(5, EVENTUAL_FIELDS.confirm, answers<EventualAsks['confirm']['answer']>()),
   /** "All have these tombstones: forget them." */
   'eventual-collected': since(5, EVENTUAL_FIELDS.collected, answers<object>()),
+  /** "Ask that node, which I do not reach, in my place": the question and its answer as they are encoded. */
+  'eventual-forward': since(5, EVENTUAL_FIELDS.forward, answers<{ readonly answer: Uint8Array }>()),
 }
 
 export type CallKind = keyof typeof CALLS

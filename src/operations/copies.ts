@@ -3,7 +3,7 @@
  */
 import type { NetworkConfig, PeerCall } from '../calls/calls.ts'
 import type { Env } from '../env.ts'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
 import type { Members } from '../membership/members.ts'
 import { isNewer, type NetworkState, withCopies, withRetired } from '../membership/network-config.ts'
 import type { PeerVersions, ProtocolVersion } from '../peer/protocol.ts'
@@ -46,11 +46,23 @@ export class Copies {
   /** Somebody may have changed the number of copies while this node, or another one, was away: whoever is behind is told. */
   async agree(answers: readonly (readonly [NodeId, Learnt])[]): Promise<void> {
     const { network, askEach } = this.#components
-    for (const [, answer] of answers) if (answer.network !== undefined) await network.take(answer.network)
+    for (const [, answer] of answers)
+      if (answer.network !== undefined) await this.#takeIfItCan(answer.network)
     const behind = answers.filter(([, told]) => told.network && isNewer(network.now, told.network))
     if (behind.length === 0) return
     const nodes = behind.map(([, { record }]) => record)
     await askEach({ kind: 'configure', network: network.now }, nodes)
+  }
+
+  /** A disk that is full keeps nothing: the next node that makes itself known finds this one behind. */
+  async #takeIfItCan(told: NetworkConfig): Promise<void> {
+    const { env, network } = this.#components
+    try {
+      await network.take(told)
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error
+      env.log.warn({ op: 'configure', err: error }, 'this node could not keep what the network agreed on')
+    }
   }
 
   /**

@@ -54,10 +54,13 @@ const CHECKS_MAX = 4
 /** What begins the kinds of calls about files that are kept with eventual consistency. */
 const EVENTUAL = 'eventual-'
 
-type EventualCall = Extract<PeerCall, { readonly kind: `${typeof EVENTUAL}${string}` }>
+type EventualCall = Extract<
+  PeerCall,
+  { readonly kind: `${typeof EVENTUAL}${string}` | 'digests' | 'versions' }
+>
 
 /** They wait for what they show themselves. */
-function isEventual(call: PeerCall): call is EventualCall {
+function isEventual(call: PeerCall): boolean {
   return call.kind.startsWith(EVENTUAL)
 }
 /** Records that an answer tells of those that a digest lacks, some 100 bytes each. */
@@ -125,10 +128,9 @@ export class Answers {
       case 'ranges':
         return { ranges: ownRanges(driver.known), vitals: this.#vitals?.() }
       case 'digests':
-        if (eventual !== undefined) return eventual.node.answer('digests', call)
-        return { digests: call.prefixes.map(prefix => driver.kept.digest(call, prefix)) }
+        return eventual !== undefined ? this.#eventual(from, call) : this.#digests(call)
       case 'versions':
-        return eventual?.node.answer('versions', call) ?? this.#versions(call)
+        return eventual !== undefined ? this.#eventual(from, call) : this.#versions(call)
       case 'record':
         return this.#record(call.path)
       case 'mend':
@@ -162,16 +164,30 @@ export class Answers {
       case 'eventual-take':
       case 'eventual-confirm':
       case 'eventual-collected':
+      case 'eventual-forward':
         return this.#eventual(from, call)
     }
   }
 
-  /** @throws StoreError INVALID_REQUEST where files are kept by chains; WRONG_NETWORK for a node that was retired. */
-  #eventual(from: PeerIdentity, call: EventualCall): Promise<PeerAnswer> {
-    const { eventual } = this.#components
+  /**
+   * A disk that was restored has forgotten what was removed: it neither tells others of what it has nor is asked for it.
+   * @throws StoreError INVALID_REQUEST where files are kept by chains; WRONG_NETWORK for a node that was retired; UNAVAILABLE for one that can't be.
+   */
+  async #eventual(from: PeerIdentity, { met, ...call }: EventualCall): Promise<PeerAnswer> {
+    const { driver, eventual } = this.#components
+    const { known } = driver
     if (eventual === undefined) throw new StoreError('INVALID_REQUEST', 'This network keeps files by chains.')
     eventual.assertNotRetired(from.nodeId)
-    return eventual.node.answer(call.kind.slice(EVENTUAL.length) as EventualAsk, call as never)
+    if (met !== undefined) driver.dispatch({ kind: 'boots', boots: [[known.self, met]] })
+    const isSelf = from.nodeId === known.self
+    if (!isSelf && !known.isGenuine(from.nodeId, from.boot)) {
+      this.#heardFrom(from)
+      throw new StoreError('UNAVAILABLE', 'That start of the disk can not be: it was restored, or copied.')
+    }
+    if (known.isHalted) throw new StoreError('UNAVAILABLE', 'The disk of this node was restored, or copied.')
+    if (call.kind === 'eventual-forward') return eventual.ways.forward(call)
+    const kind = call.kind.startsWith(EVENTUAL) ? call.kind.slice(EVENTUAL.length) : call.kind
+    return eventual.node.answer(kind as EventualAsk, call as never)
   }
 
   #learn(from: PeerIdentity, call: PeerCall & { kind: 'learn' }): PeerAnswer {
@@ -233,6 +249,10 @@ export class Answers {
     driver.dispatch({ kind: 'recover', view, basis })
     if (driver.known.state(view.id)?.installed) return {}
     throw new StoreError('PRECONDITION_FAILED', 'The range has changed since it was looked at; look again.')
+  }
+
+  #digests(call: PeerCall & { kind: 'digests' }): PeerAnswer {
+    return { digests: call.prefixes.map(prefix => this.#components.driver.kept.digest(call, prefix)) }
   }
 
   #versions(call: PeerCall & { kind: 'versions' }): VersionsAnswer {

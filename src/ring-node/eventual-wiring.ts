@@ -2,7 +2,7 @@
  * How a node of a network with eventual consistency is put together: the views say who is responsible, as everywhere, and keep no records; files
  * are kept by src/replication/eventual.
  */
-import type { NetworkConfig, PeerAnswer, PeerCall } from '../calls/calls.ts'
+import type { NetworkConfig } from '../calls/calls.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import { assert } from '../invariant.ts'
@@ -14,12 +14,7 @@ import type { ChainDriver, ChainDriverComponents } from '../replication/chain/dr
 import type { DriverObserver } from '../replication/chain/driver-observer.ts'
 import { holdersOf } from '../replication/chain/network-view.ts'
 import { actorOf } from '../replication/eventual/dot.ts'
-import type {
-  EventualAsk,
-  EventualAsks,
-  EventualPeers,
-  Responsibility,
-} from '../replication/eventual/eventual-calls.ts'
+import type { EventualPeers, Responsibility } from '../replication/eventual/eventual-calls.ts'
 import { EventualCheck } from '../replication/eventual/eventual-check.ts'
 import { EventualNode } from '../replication/eventual/eventual-node.ts'
 import {
@@ -31,14 +26,7 @@ import type { PathName } from '../ring/path-name.ts'
 import { type RingPosition, sortRing, successorsOf } from '../ring/placement.ts'
 import type { ReplicaStore } from '../storage/replica-store.ts'
 import type { Storage } from '../storage/storage.ts'
-
-/** One call, ms: a node that is there answers sooner, and the next one can take the write. */
-const CALL_TIMEOUT_MS = 3_000
-
-/** A call that carries many records, ms. */
-const LONG_CALL_TIMEOUT_MS = 15_000
-
-const LONG: ReadonlySet<EventualAsk> = new Set<EventualAsk>(['take', 'confirm', 'collected'])
+import { EventualWays } from './eventual-ways.ts'
 
 /**
  * Where the machine of the views keeps what it keeps. With eventual consistency that is its own values, and no files; `changed` is told when views of this
@@ -83,6 +71,8 @@ export interface EventualWiring {
   readonly network: Pick<NetworkState, 'now'>
   readonly asking: () => Asking
   readonly carrier: () => BodyCarrier
+  /** Finds out who keeps a path. @throws StoreError. */
+  readonly lookUp: (path: PathName) => Promise<unknown>
 }
 
 /** Undefined where files are kept by chains. */
@@ -93,6 +83,7 @@ export function eventualPartsOf(wiring: EventualWiring): EventualParts | undefin
 /** One node's part, and its ports. */
 export class EventualParts {
   readonly node: EventualNode
+  readonly ways: EventualWays
   readonly #wiring: EventualWiring
   readonly #peers: EventualPeers
   readonly #responsibility: Responsibility
@@ -101,10 +92,17 @@ export class EventualParts {
 
   constructor(wiring: EventualWiring) {
     this.#wiring = wiring
-    const { env, storage, driver } = wiring
+    const { env, storage, driver, lookUp } = wiring
     this.#responsibility = this.#makeResponsibility()
+    const { isAlive } = this.#responsibility
+    const { startOf } = driver.known
+    const { members, asking } = wiring
+    this.ways = new EventualWays({ env, members, asking, isAlive, startOf })
     this.#peers = this.#makePeers()
-    const parts = { env, store: storage.replica, peers: this.#peers, responsibility: this.#responsibility }
+    const parts = {
+      ...{ env, lookUp, store: storage.replica, peers: this.#peers },
+      responsibility: this.#responsibility,
+    }
     const { self, boot } = driver.known
     this.node = new EventualNode(parts, { actor: actorOf(self, boot) })
   }
@@ -187,20 +185,9 @@ export class EventualParts {
   }
 
   #makePeers(): EventualPeers {
-    const { members, asking, carrier } = this.#wiring
-    const address = (nodeId: NodeId) => {
-      const known = members.addressOf(nodeId)
-      if (known === undefined) throw new StoreError('UNAVAILABLE', 'The address of a node is not known.')
-      return { nodeId, address: known }
-    }
+    const { carrier } = this.#wiring
     return {
-      async ask<Kind extends EventualAsk>(node: NodeId, kind: Kind, ask: EventualAsks[Kind]['ask']) {
-        const name = kind === 'digests' || kind === 'versions' ? kind : `eventual-${kind}`
-        const call = { ...ask, kind: name } as unknown as PeerCall
-        const timeoutMs = LONG.has(kind) ? LONG_CALL_TIMEOUT_MS : CALL_TIMEOUT_MS
-        const answer: PeerAnswer = await asking().ask(address(node), call, timeoutMs)
-        return answer as unknown as EventualAsks[Kind]['answer']
-      },
+      ask: (node, kind, ask) => this.ways.ask(node, kind, ask),
       pushBody: (node, blob) => carrier().push(node, blob),
       pullBody: async (_node, path, blob) => carrier().fetch(blob, path),
     }

@@ -113,7 +113,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
     this.members = this.#makeMembers(init)
     const { driver, members } = this
     this.refusedBodies = new RefusedBodies({ env, driver }, () => members.others())
-    const late = { asking: () => this.#asking, carrier: () => this.#carrier }
+    const lookUp = (path: PathName) => this.lookup(identifierOfPath(path))
+    const late = { asking: () => this.#asking, carrier: () => this.#carrier, lookUp }
     this.eventual = eventualPartsOf({ env, storage, network: this.#network, driver, members, ...late })
     this.#carrier = this.#makeCarrier()
     this.replication = this.#makeReplication()

@@ -8,7 +8,7 @@ import { Answers } from '../../src/ring-node/answers.ts'
 import { Detours } from '../../src/ring-node/detours.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { ViewId } from '../../src/views/view.ts'
-import { foundedRing } from './founded-ring.ts'
+import { foundedRing, NETWORK } from './founded-ring.ts'
 
 const ZERO = '0'.repeat(40) as Identifier
 const from = { address: 'x:1' as Address, nodeId: 'd'.repeat(32) as NodeId, boot: { counter: 1, nonce: 'a' } }
@@ -164,4 +164,32 @@ t.test('a node that does not gossip says nothing to one that does', async t => {
   const said = { beats: [{ node: from.nodeId, boot: 1, seq: 1 }], doubts: [], pairs: [] }
   t.same(await ask({ kind: 'gossip', said }), {})
   t.same(await ask({ kind: 'gossip-probe', node: from.nodeId }), {})
+})
+
+t.test('eventual: a disk that was restored neither tells what it has nor is asked for it', async t => {
+  const env = realEnv()
+  const network = { ...NETWORK, consistency: 'eventual' } as const
+  const ring = foundedRing(env, new MemoryStorage({ env }), undefined, network)
+  t.teardown(() => ring.close())
+  const { signal } = new AbortController()
+  const earlier = { ...from, boot: { counter: 1_000_000, nonce: 'a' } }
+  const later = { ...from, boot: { counter: 2_000_000, nonce: 'b' } }
+  const calls: PeerCall[] = [
+    { kind: 'eventual-fetch', path: parsePathName('a') },
+    { kind: 'versions', lo: ZERO, hi: ZERO, prefix: '' },
+  ]
+  ring.driver.dispatch({ kind: 'boots', boots: [[from.nodeId, later.boot]] })
+  for (const call of calls) {
+    await t.rejects(ring.call(earlier, call, signal), { code: 'UNAVAILABLE' }, call.kind)
+    await t.resolves(ring.call(later, call, signal), call.kind)
+    const { boot } = ring.driver.known
+    await t.resolves(
+      ring.call(later, { ...call, met: boot } as PeerCall, signal),
+      'it runs the start that is known',
+    )
+  }
+  const met = { ...ring.driver.known.boot, counter: ring.driver.known.boot.counter + 1_000_000 }
+  for (const call of calls)
+    await t.rejects(ring.call(later, { ...call, met } as PeerCall, signal), { code: 'UNAVAILABLE' })
+  t.ok(ring.driver.known.isHalted, 'its own disk was restored')
 })

@@ -1,6 +1,7 @@
 /**
  * What tests use that need a whole node's replication and no other node: a network of one, founded on a storage.
  */
+import type { NetworkConfig } from '../../src/calls/calls.ts'
 import type { Env } from '../../src/env.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import { RingNode } from '../../src/ring-node/ring-node.ts'
@@ -12,6 +13,7 @@ export function foundedRing(
   env: Env,
   storage: RingNodeComponents['storage'],
   address = '127.0.0.1:5000' as Address,
+  network: NetworkConfig = NETWORK,
 ): RingNode {
   const nodeId = storage.nodeId as NodeId
   const self = {
@@ -25,7 +27,7 @@ export function foundedRing(
   const ring = new RingNode(
     { env, storage },
     {
-      network: NETWORK,
+      network,
       self,
       records: [],
       secret: undefined,

@@ -11,33 +11,18 @@ import type { ClientRequest } from '../../replication/entry/requests.ts'
 import { type Address, type Identifier, identifiersOfAddress } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { freshState, type NodeId } from '../../views/view.ts'
-import { ChainNode, type StopReason } from './chain-node.ts'
+import { ChainNode } from './chain-node.ts'
+import type { StopReason } from './chain-node-parts.ts'
 import { drawClock } from './chain-troubles.ts'
 import { routingOf, type World } from './chain-world.ts'
 import { isBody, subjectsOf } from './message-subjects.ts'
 import type { SeededRandom } from './seeded-random.ts'
-import { type NodeName, QUIET_LINK, SimulatedNetwork } from './simulated-network.ts'
+import { type NodeName, SimulatedNetwork } from './simulated-network.ts'
+import { LINK } from './simulated-settings.ts'
 import { initialViews } from './standing-views.ts'
 import type { Transcript } from './transcript.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 import { type Packet, WholeNetwork } from './whole-network.ts'
-
-/** Waits of the simulated nodes, ms: some round trips of the simulated network. */
-export const SIMULATED_SETTINGS: ChainSettings = {
-  replicas: 3,
-  minReplicas: 2,
-  answerTimeoutMs: 25,
-  requestTimeoutMs: 500,
-  resendMs: 25,
-  retryMs: 5,
-  silencesMax: 3,
-  listedMax: 16,
-  differenceBytesMax: 512 * 1024,
-  stagedMs: 400,
-  spareMs: 200,
-  outcomesKeptMs: 2_500,
-  trashMs: 0,
-}
 
 export interface ClusterInit extends Partial<Pick<World, 'gossips' | 'routing'>> {
   /** Of the nodes, n1, n2, …; those after `founders` are admitted later. */
@@ -48,6 +33,8 @@ export interface ClusterInit extends Partial<Pick<World, 'gossips' | 'routing'>>
   readonly settings: ChainSettings
   /** The nodes are whole: nobody tells them who the others are. */
   readonly whole?: boolean
+  /** Of whole nodes alone. */
+  readonly consistency?: 'eventual'
 }
 
 export interface ClusterComponents {
@@ -63,6 +50,10 @@ export interface ClusterComponents {
   readonly sent: (envelope: Envelope) => void
   /** A node went down, so that its clients learn nothing more. */
   readonly wentDown: (node: ChainNode) => void
+  /** A whole node has found its network, and is about to take part in it. */
+  readonly began?: (node: ChainNode) => void
+  /** As ChainNodeComponents. */
+  readonly losing?: (node: ChainNode) => void
 }
 
 /** Ms after which the founders of a network of whole nodes come to the first of them, at most. */
@@ -162,6 +153,7 @@ export class ChainCluster {
     node.start(() => {
       this.#components.transcript.note(node.name, 'starts', '*', node.id)
       this.#isFounded = true
+      this.#components.began?.(node)
       if (this.#whole !== undefined) return this.#whole.place(node, this.members)
       if (this.#joining.delete(node.id)) this.#tellBoots(node)
       this.#tell(node)
@@ -311,6 +303,7 @@ export class ChainCluster {
         said: envelope => this.#components.sent(envelope),
         restarted: node => this.tell(node),
         stopped: (node, why) => this.#stopped(node, why),
+        losing: node => this.#components.losing?.(node),
       },
       { name, clock, settings: this.#init.settings, whole: this.#wholeSetting(name) },
     )
@@ -324,7 +317,7 @@ export class ChainCluster {
       wire: whole.wireOf(name),
       address: () => whole.addressOf(name) as Address,
       ...{ zone: this.#zoneOf(name), gossips: this.#init.gossips === true },
-      routing: routingOf(this.#init.routing, name),
+      ...{ routing: routingOf(this.#init.routing, name), consistency: this.#init.consistency },
       boots: () => this.#bootsOf(name),
     }
   }
@@ -387,8 +380,6 @@ export class ChainCluster {
     this.node(to).handle({ kind: 'message', envelope: packet })
   }
 }
-
-export const LINK = { ...QUIET_LINK, delayMinMs: 0.3, delayMaxMs: 4 }
 
 /** Where a node is at first. */
 function addressOf(name: NodeName): Address {

@@ -13,7 +13,7 @@ import { MemoryRecords } from '../../replication/chain/record-table.ts'
 import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import { type PathName, parsePathName } from '../../ring/path-name.ts'
 import { asSource, freshState, type NodeId, type View, type ViewId } from '../../views/view.ts'
-import { SIMULATED_SETTINGS } from './chain-cluster.ts'
+import { SIMULATED_SETTINGS } from './simulated-settings.ts'
 
 const ZERO = '0'.repeat(40) as Identifier
 const [A, B, C, D] = ['a', 'b', 'c', 'd'] as NodeId[] as [NodeId, NodeId, NodeId, NodeId]

@@ -4,7 +4,7 @@
 
 import { diskBootOf, STARTS_NOTED } from '../../views/boot.ts'
 import { isMember, type View } from '../../views/view.ts'
-import { type ChainCluster, LINK } from './chain-cluster.ts'
+import type { ChainCluster } from './chain-cluster.ts'
 import type { ChainInvariants } from './chain-invariants.ts'
 import type { ChainNode } from './chain-node.ts'
 import { drawForce, useForce } from './chain-operator.ts'
@@ -14,6 +14,7 @@ import { Expendables } from './expendables.ts'
 import type { NemesisAction } from './scenario.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { LinkSettings, NodeName } from './simulated-network.ts'
+import { LINK } from './simulated-settings.ts'
 import type { Transcript } from './transcript.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 import type { Packet } from './whole-network.ts'
@@ -309,9 +310,7 @@ export class ChainNemesis {
     })
     if (image === undefined) return
     cluster.crash(node)
-    node.disk.restore(image.disk)
-    node.restored = true
-    node.restoredBoot = image.boot
+    node.restore(image)
     this.#after(action, () => this.#restart(node))
   }
 

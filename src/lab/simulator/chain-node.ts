@@ -13,7 +13,7 @@ import type { ChainDriver, ChainDriverComponents, ChainDriverInit } from '../../
 import { LostRanges } from '../../replication/chain/lost-ranges.ts'
 import type { MachineEvent } from '../../replication/chain/machine.ts'
 import type { Machine, StableState } from '../../replication/chain/machine-parts.ts'
-import type { ChainSettings, Outcome, Write } from '../../replication/chain/machine-state.ts'
+import type { Outcome, Write } from '../../replication/chain/machine-state.ts'
 import type { Envelope, Message } from '../../replication/chain/messages.ts'
 import { isMessage } from '../../replication/chain/messages.ts'
 import { MemoryRecords } from '../../replication/chain/record-table.ts'
@@ -23,39 +23,25 @@ import { StoredRecords } from '../../replication/chain/stored-records.ts'
 import type { ClientRequest } from '../../replication/entry/requests.ts'
 import type { Replication } from '../../replication/replication.ts'
 import { WHOLE_RING } from '../../ring/arc.ts'
-import type { Address } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
+import { storeOfViews } from '../../ring-node/eventual-wiring.ts'
 import type { BlobId } from '../../storage/record.ts'
+import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { NodeId, ViewId, ViewState } from '../../views/view.ts'
 import { AskedDriver } from './asked-driver.ts'
+import type { ChainNodeInit, StartImage, StopReason, WholeNodeSetting } from './chain-node-parts.ts'
 import { askAsClient, type ClientEnv, type Told, type Wish } from './client-request.ts'
 import { fasterClock, fasterTimers } from './faster-env.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { SimulatedBodies } from './simulated-bodies.ts'
-import { type DiskChange, type DiskImage, SimulatedDisk } from './simulated-disk.ts'
+import { type DiskChange, SimulatedDisk } from './simulated-disk.ts'
 import type { NodeName } from './simulated-network.ts'
-import type { SimulatedWire } from './simulated-peers.ts'
 import { SimulatedReplicaStore, VALUE } from './simulated-replica-store.ts'
 import { SkewedClock } from './skewed-clock.ts'
 import { TimerScope } from './timer-scope.ts'
 import type { VirtualClock } from './virtual-clock.ts'
-import { mayStartAgain, WholeNode, type WholeNodeInit, wholeSettings } from './whole-node.ts'
-
-export interface ChainNodeInit {
-  readonly name: NodeName
-  /** How its wall clock is off. */
-  readonly clock: { readonly aheadMs: number; readonly drift: number }
-  readonly settings: ChainSettings
-  /** It is a whole node, which finds its network and the others itself. */
-  readonly whole?: WholeNodeSetting | undefined
-}
-
-export interface WholeNodeSetting extends Pick<WholeNodeInit, 'zone' | 'gossips' | 'routing'> {
-  readonly wire: SimulatedWire
-  readonly address: () => Address
-  readonly boots: () => readonly Address[]
-}
+import { mayStartAgain, WholeNode, wholeSettings } from './whole-node.ts'
 
 export interface ChainNodeComponents {
   readonly clock: VirtualClock
@@ -76,16 +62,8 @@ export interface ChainNodeComponents {
   readonly restarted: (node: ChainNode) => void
   /** The node can't go on: its disk refuses its start, others have refused its identity, or it has found nobody. */
   readonly stopped: (node: ChainNode, why: StopReason) => void
-}
-
-export type StopReason = 'disk' | 'impostor' | 'alone'
-
-/** A disk as it was at the beginning of a start. */
-export interface StartImage {
-  readonly disk: DiskImage<Uint8Array>
-  /** How often it had been started. */
-  readonly boot: number
-  readonly views: readonly ViewState[]
+  /** What lies on the disk is about to be lost, or to give way to what lay there once. */
+  readonly losing: (node: ChainNode) => void
 }
 
 /** Ms that a sync takes. */
@@ -245,7 +223,6 @@ export class ChainNode {
     this.images.push({ disk: this.disk.snapshot(), boot, views: [...machine.views.values()] })
   }
 
-  /** The driver of the program, watched. */
   /** What the driver says counts from that moment, though the node may have to find out first where its receiver lives. */
   #driveWhole(components: ChainDriverComponents, init: ChainDriverInit): ChainDriver {
     const { clock, said } = this.#components
@@ -257,13 +234,17 @@ export class ChainNode {
     return driver
   }
 
+  /** The driver of the program, watched; who watches it in the program does so, too. */
   #drive(components: ChainDriverComponents, init: ChainDriverInit): ChainDriver {
     const watch = this.#components
     const { clock } = watch
     const observer = {
       stepped: (event: MachineEvent, writes: readonly Write[]) =>
         clock.attempt(() => watch.stepped(this, event, writes)),
-      durable: (writes: readonly Write[]) => clock.attempt(() => watch.durable(this, writes)),
+      durable: (writes: readonly Write[]) => {
+        clock.attempt(() => watch.durable(this, writes))
+        components.observer?.durable(writes)
+      },
     }
     return new AskedDriver({ ...components, observer }, init, {
       asked: request => clock.attempt(() => watch.asked(this, request)),
@@ -347,8 +328,22 @@ export class ChainNode {
     this.disk.crash()
   }
 
+  /** An old image takes the place of what is on the disk. */
+  restore({ disk, boot }: StartImage): void {
+    this.#components.losing(this)
+    this.disk.restore(disk)
+    this.restored = true
+    this.restoredBoot = boot
+  }
+
+  /** What lies on the disk, of a model that keeps its files apart from the machine. */
+  get kept(): Pick<ReplicaStore, 'records'> {
+    return this.#store
+  }
+
   /** The disk is lost. */
   wipe(): void {
+    this.#components.losing(this)
     this.disk.wipe()
     this.images = []
     this.restored = false
@@ -371,7 +366,9 @@ export class ChainNode {
     const { version } = this.disk
     if (this.#stable?.version === version) return this.#stable.state
     const boot = { counter: this.#boot(), nonce: '' }
-    const stored = loadStableState(this.#store, new StoredRecords({ store: this.#store }), boot)
+    const { consistency } = this.#init.whole ?? {}
+    const { store } = storeOfViews(this.#store, { consistency }, () => undefined)
+    const stored = loadStableState(store, new StoredRecords({ store }), boot)
     const records = new MemoryRecords()
     for (const record of stored.records.within(WHOLE_RING)) records.put(record)
     const state = { ...stored, records }

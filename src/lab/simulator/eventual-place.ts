@@ -11,10 +11,11 @@ import type { Identifier, NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { MemoryReplicaStore } from '../../storage/memory-replica-store.ts'
 import type { BlobId } from '../../storage/record.ts'
+import type { ReplicaStore } from '../../storage/replica-store.ts'
 import type { SkewedClock } from './skewed-clock.ts'
 
 /** One place: a disk with, most of the time, a process on it. */
-export class Place {
+export class Place implements Seat {
   id: NodeId
   readonly wallClock: SkewedClock
   /** Large bodies, named by records or not yet. */
@@ -36,6 +37,10 @@ export class Place {
   constructor(id: NodeId, wallClock: SkewedClock) {
     this.id = id
     this.wallClock = wallClock
+  }
+
+  hasBody(blobId: BlobId): boolean {
+    return this.blobs.has(blobId)
   }
 
   /** Bodies that no record names are gone when a process starts. */
@@ -62,8 +67,17 @@ function emptyStore(blobs: Set<BlobId>): MemoryReplicaStore {
   })
 }
 
+/** What is looked at of a node: what runs, what is durable, and which requests it is accepting. */
+export interface Seat {
+  readonly id: NodeId
+  readonly node: EventualNode | undefined
+  readonly store: Pick<ReplicaStore, 'records'>
+  readonly accepting: Set<string>
+  hasBody(blobId: BlobId): boolean
+}
+
 /** What is durable. */
-export function recordsOn({ store }: Place): EventualRecord[] {
+export function recordsOn({ store }: Pick<Seat, 'store'>): EventualRecord[] {
   return [...store.records(WHOLE_RING.lo, WHOLE_RING.hi)].map(kept => heldOf(kept).record)
 }
 
@@ -83,7 +97,7 @@ export function onlyRefusals(error: unknown): undefined {
 }
 
 /** Whether a change of a record is a request of its node is known only while that one is being accepted. */
-export function watchAccepting({ accepting }: Place, { replica }: EventualNode): void {
+export function watchAccepting({ accepting }: Pick<Seat, 'accepting'>, { replica }: EventualNode): void {
   const accept = replica.accept.bind(replica)
   replica.accept = async (acceptance, told) => {
     accepting.add(acceptance.request)
@@ -107,7 +121,7 @@ export function standingAtRest(
   }: {
     readonly paths: readonly PathName[]
     readonly views: ReadonlyMap<PathName, readonly NodeId[]>
-    readonly places: readonly Place[]
+    readonly places: readonly Seat[]
   },
   broken: (what: string) => Error,
 ): ReadonlySet<string> {
@@ -121,7 +135,7 @@ export function standingAtRest(
     for (const { dot } of records[0]?.siblings ?? []) standing.add(dotName(dot))
     for (const id of nodes)
       for (const blob of (records[0] && blobsOf(records[0])) ?? [])
-        if (!placeOf(id)?.blobs.has(blob)) throw broken(`${id} lacks ${blob} of ${path}`)
+        if (!placeOf(id)?.hasBody(blob)) throw broken(`${id} lacks ${blob} of ${path}`)
   }
   for (const place of places) {
     const { id, node } = place

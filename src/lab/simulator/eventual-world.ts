@@ -3,7 +3,7 @@
  * told twice, crashes between a write and its flush, disks that are slow, full or lost, bodies that travel apart from their records, ranges that change hands, and
  * clocks that are hours off. In the end everything heals, and the invariants of the model have to hold.
  *
- * What whole nodes do about restored disks, strangers and routes is the same in both models, and tried in the worlds of the chain.
+ * Restored disks, strangers, pauses and routes are in the worlds of whole nodes (eventual-scenario.ts); these here have more writes to a path, later messages and longer cuts.
  *
  * A disk that is lost takes with it what lay nowhere else: writes, and what was known of them as replaced. Everything else holds as before.
  */
@@ -255,6 +255,7 @@ class EventualWorld {
       {
         env,
         store: this.#watched(place, start),
+        lookUp: async () => undefined,
         peers: this.#peersOf(place),
         responsibility: {
           self: place.id,

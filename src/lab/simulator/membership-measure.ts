@@ -22,7 +22,7 @@ import {
   type View,
   type ViewId,
 } from '../../views/view.ts'
-import { SIMULATED_SETTINGS } from './chain-cluster.ts'
+import { SIMULATED_SETTINGS } from './simulated-settings.ts'
 
 export interface MembershipCost {
   readonly nodes: number

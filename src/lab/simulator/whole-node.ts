@@ -46,6 +46,7 @@ export interface WholeNodeInit {
   readonly settings: Partial<ChainSettings>
   readonly gossips: boolean
   readonly routing: 'path' | 'kelips'
+  readonly consistency: 'eventual' | undefined
   readonly halted: () => void
   readonly broken: (error: unknown) => void
   /** It has found its network, and what it does for it has begun to be. */
@@ -76,7 +77,7 @@ export class WholeNode {
   /** Finds its network and takes part in it. @throws StoreError when it can't. */
   async start(): Promise<void> {
     const { env, store, drive } = this.#components
-    const { nodeId, boot, address, zone, boots, settings, halted, broken, began } = this.#init
+    const { nodeId, boot, address, zone, boots, settings, halted, broken, began, consistency } = this.#init
     const connect: NonNullable<RingNodeComponents['connect']> = (
       _,
       { unreachable, messages, replaced, took },
@@ -84,7 +85,14 @@ export class WholeNode {
     const joined = await joinNetwork(
       { env, store, connect },
       {
-        ...{ nodeId, diskBoot: boot, address, zone, boots, wish: WISH },
+        ...{
+          nodeId,
+          diskBoot: boot,
+          address,
+          zone,
+          boots,
+          wish: { ...WISH, ...(consistency && { consistency }) },
+        },
         foundsWhenNoneHas: false,
         secret: undefined,
         scheme: 'http',
@@ -162,6 +170,7 @@ export class WholeNode {
     this.#isOpen = false
     for (const peers of this.#peers) peers.forget()
     this.ring?.driver.close()
+    this.ring?.eventual?.node.close()
   }
 
   #connect(

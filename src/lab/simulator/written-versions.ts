@@ -5,7 +5,7 @@
 import { covers, type Dot, dotName } from '../../replication/eventual/dot.ts'
 import { type EventualRecord, merge } from '../../replication/eventual/eventual-record.ts'
 import type { PathName } from '../../ring/path-name.ts'
-import { type Place, recordsOn } from './eventual-place.ts'
+import { recordsOn, type Seat } from './eventual-place.ts'
 
 export class WrittenVersions {
   readonly #broken: (what: string) => Error
@@ -20,7 +20,11 @@ export class WrittenVersions {
   }
 
   /** A record changes on a disk: which versions come into being, and which of them are replaced by somebody who has seen them. */
-  note(place: Place, was: EventualRecord | undefined, is: EventualRecord | undefined): void {
+  note(
+    place: Pick<Seat, 'node' | 'accepting'>,
+    was: EventualRecord | undefined,
+    is: EventualRecord | undefined,
+  ): void {
     const before = new Set(was?.outcomes.map(({ request }) => request))
     const removal = is?.outcomes.find(
       ({ request, file }) => file === undefined && !before.has(request) && place.accepting.has(request),
@@ -43,8 +47,21 @@ export class WrittenVersions {
     if (added !== undefined) this.#dots.set(dotName(added.dot), { dot: added.dot, path: is.path })
   }
 
+  /**
+   * A change was on its way to the disk when the process ended, and came to be durable. Nobody was told of it: what it has replaced may stand or not.
+   */
+  survived(was: EventualRecord | undefined, is: EventualRecord): void {
+    const left = new Set(is.siblings.map(({ dot }) => dotName(dot)))
+    const isSeenNow = (dot: Dot) => covers(is.seen, dot) && !(was && covers(was.seen, dot))
+    const seen = [...this.#dots.values()].flatMap(({ dot, path }) =>
+      path === is.path && isSeenNow(dot) ? [dot] : [],
+    )
+    for (const dot of [...(was?.siblings.map(one => one.dot) ?? []), ...seen])
+      if (!left.has(dotName(dot)) && !this.#replaced.has(dotName(dot))) this.#unknown.add(dotName(dot))
+  }
+
   /** A disk is lost: with it versions that stand nowhere else, and that others were replaced. */
-  lose(lost: Place, paths: readonly PathName[], places: readonly Place[]): void {
+  lose(lost: Pick<Seat, 'store'>, paths: readonly PathName[], places: readonly Pick<Seat, 'store'>[]): void {
     for (const path of paths) {
       const others = places
         .filter(place => place !== lost)

@@ -64,14 +64,20 @@ export function learnBoot(m: Nodes, node: NodeId, boot: Boot): void {
   rememberPeer(m, node, boot)
 }
 
-/** Whether a message shows a start of its sender that can be, beside the one that this node remembers; else that is told. */
-export function admit(m: Nodes, from: NodeId, boot: Boot): boolean {
+/** Whether a node shows a start of its that can be, beside the one that this node remembers. */
+export function isGenuine(m: Readonly<Pick<Nodes, 'peers'>>, from: NodeId, boot: Boot): boolean {
   const known = m.peers.get(from)
   const isLater = known === undefined || known.counter < boot.counter
-  const isGenuine = isLater ? known === undefined || goesOnFrom(boot, known) !== false : isSame(known, boot)
-  if (!isGenuine) send(m, from, { kind: 'impostor', remembered: known as Boot })
-  else if (isLater) rememberPeer(m, from, boot)
-  return isGenuine
+  return isLater ? known === undefined || goesOnFrom(boot, known) !== false : isSame(known, boot)
+}
+
+/** The same of a message: whoever can't be is told, and of who can be the later start is remembered. */
+export function admit(m: Nodes, from: NodeId, boot: Boot): boolean {
+  const known = m.peers.get(from)
+  const mayBe = isGenuine(m, from, boot)
+  if (!mayBe) send(m, from, { kind: 'impostor', remembered: known as Boot })
+  else if (known === undefined || known.counter < boot.counter) rememberPeer(m, from, boot)
+  return mayBe
 }
 
 function isSame(a: Boot, b: Boot): boolean {

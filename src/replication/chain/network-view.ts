@@ -9,7 +9,7 @@ import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { Boot, NodeId, View, ViewId, ViewState } from '../../views/view.ts'
-import { sharersOf } from './acquaintance.ts'
+import { isGenuine, sharersOf } from './acquaintance.ts'
 import type { ChainRecord } from './chain-record.ts'
 import type { Digest } from './digest-tree.ts'
 import { isAlive } from './liveness.ts'
@@ -39,6 +39,12 @@ export interface NetworkView {
   isAlive(node: NodeId): boolean
   /** The newest start known of each node, this one's own last. */
   starts(): (readonly [NodeId, Boot])[]
+  /** Whether this node has learned that its own disk was restored, or copied. */
+  readonly isHalted: boolean
+  /** The newest start known of a node. */
+  startOf(node: NodeId): Boot | undefined
+  /** Whether a node can have this start, by what is known of its starts: else its disk was restored, or copied. */
+  isGenuine(node: NodeId, boot: Boot): boolean
   /** Nodes that share a view with one. */
   sharersOf(node: NodeId): ReadonlySet<NodeId>
 }
@@ -77,6 +83,11 @@ export function networkViewOf(machine: () => Readonly<Sparing>): NetworkView {
     isInDoubt: node => machine().silences.has(node),
     isAlive: node => isAlive(machine(), node),
     starts: () => [...machine().peers, [machine().self, machine().boot]],
+    get isHalted() {
+      return machine().halted
+    },
+    startOf: node => machine().peers.get(node),
+    isGenuine: (node, boot) => isGenuine(machine(), node, boot),
     sharersOf: node => sharersOf(machine(), node),
   }
 }

@@ -2,6 +2,7 @@
  * What nodes of a network with eventual consistency ask each other. All of it may be repeated, may come late and in any order.
  */
 import * as is from '../../peer/shape.ts'
+import { MESSAGE_BYTES_MAX } from '../../peer/wire.ts'
 import type { Arc } from '../../ring/arc.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
@@ -18,6 +19,7 @@ import {
   sha256,
   version,
 } from '../chain/record-shapes.ts'
+import { boot } from '../chain/view-shapes.ts'
 import type { Condition } from '../replication.ts'
 import type { Actor, Seen, Span } from './dot.ts'
 import {
@@ -135,17 +137,22 @@ const acceptFields: is.Fields<EventualAsks['accept']['ask']> = {
 }
 const collectedShape = is.list(is.tuple<readonly [PathName, Version]>(path, version), COLLECTED_MAX)
 
+/** The start that whoever asks remembers of the asked node: one whose disk was restored learns of it so, before it answers. */
+const met = is.absentOr(boot)
+
 /** What each call has to look like; calls.ts has them in its table. */
 export const EVENTUAL_FIELDS = {
-  accept: acceptFields,
-  fetch: { path, asReplica: is.absentOr(is.flag) },
+  accept: { ...acceptFields, met },
+  fetch: { path, asReplica: is.absentOr(is.flag), met },
   take: {
+    met,
     records: eventualRecords,
     memory,
     told: is.absentOr(is.list(is.list(nodeId, HOLDERS_MAX), RECORDS_MAX)),
   },
-  confirm: { records: eventualRecords },
-  collected: { collected: collectedShape },
+  confirm: { records: eventualRecords, met },
+  collected: { collected: collectedShape, met },
+  forward: { to: nodeId, asked: is.bytes(MESSAGE_BYTES_MAX), met },
 }
 
 /** What one node asks another, and what it is answered; `digests` and `versions` are those of the chain. */

@@ -21,6 +21,8 @@ export interface EventualNodeComponents {
   readonly store: ReplicaStore
   readonly peers: EventualPeers
   readonly responsibility: Responsibility
+  /** Finds out who keeps a path that this node knows no replica of. @throws StoreError. */
+  readonly lookUp: (path: PathName) => Promise<unknown>
 }
 
 /** How a node is doing, for whoever runs it. */

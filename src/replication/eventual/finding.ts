@@ -3,7 +3,7 @@
  * those who are behind brought up to date.
  */
 import type { Env } from '../../env.ts'
-import { errorCode, StoreError } from '../../errors.ts'
+import { type ErrorCode, errorCode, StoreError } from '../../errors.ts'
 import { type Address, type Identifier, identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Condition } from '../replication.ts'
@@ -258,10 +258,19 @@ export class Finding {
   }
 }
 
+/** What another node may do that says so: among others one that starts, or an address where a node of another network lives by now. */
+const ELSEWHERE: ReadonlySet<unknown> = new Set([
+  'UNAVAILABLE',
+  'DISK_FULL',
+  'OVERLOADED',
+  'CORRUPT',
+  'NO_NETWORK',
+  'WRONG_NETWORK',
+] satisfies ErrorCode[])
+
 /** Whether another node may do what this one could not. */
 export function isElsewhere(error: unknown): boolean {
-  const code = errorCode(error)
-  return code === 'UNAVAILABLE' || code === 'DISK_FULL' || code === 'OVERLOADED' || code === 'CORRUPT'
+  return ELSEWHERE.has(errorCode(error))
 }
 
 function silence(error: unknown): EventualAsks['fetch']['answer'] {

@@ -26,6 +26,10 @@ const BYTES_AT_ONCE = 1024 * 1024
 const RETRY_MS_MIN = 100
 const RETRY_MS_MAX = 5_000
 
+/** Between two looks at files that are kept for others and owed to nobody, ms; and for how many paths at the most it is found out who keeps them. */
+const KEPT_MS = 30_000
+const KEPT_LOOKS_MAX = 16
+
 /** How often one call is made anew at once because the receiver had forgotten something meanwhile. */
 const TURNS_MAX = 4
 
@@ -44,6 +48,8 @@ export interface PassingComponents {
   readonly replica: () => EventualReplica
   readonly peers: EventualPeers
   readonly responsibility: Responsibility
+  /** Finds out who keeps a path. @throws StoreError. */
+  readonly lookUp: (path: PathName) => Promise<unknown>
 }
 
 export class Passing {
@@ -54,6 +60,9 @@ export class Passing {
   readonly #memories = new Map<NodeId, Memory>()
   /** The disk did not take that something was settled: it is tried again. */
   #settling: Timer | undefined
+  /** Files of others that are owed to nobody: their replicas are too few, or not known here. Nobody tells this node when that changes. */
+  readonly #kept = new Map<PathName, Identifier>()
+  #keeping: Timer | undefined
   #passed = 0
   #closed = false
 
@@ -89,8 +98,10 @@ export class Passing {
     const before = this.#entries.get(path)
     const owed = held?.custody.owed ?? []
     for (const node of before?.left ?? []) if (!owed.includes(node)) this.#queues.get(node)?.delete(path)
+    this.#kept.delete(path)
     if (held === undefined || owed.length === 0) {
       this.#entries.delete(path)
+      if (held !== undefined && !isTombstone(held.record)) this.#keep(path, held.record.position)
       return
     }
     const { record } = held
@@ -120,6 +131,7 @@ export class Passing {
   close(): void {
     this.#closed = true
     this.#settling?.cancel()
+    this.#keeping?.cancel()
     for (const { timer } of this.#sending.values()) timer?.cancel()
   }
 
@@ -260,6 +272,39 @@ export class Passing {
         this.#settling = undefined
         this.#settleAgain()
       })
+    }
+  }
+
+  /** Of a file that is here, and owed to nobody. */
+  #keep(path: PathName, position: Identifier): void {
+    const { env, responsibility } = this.#components
+    if (this.#closed || responsibility.replicasOf(position).includes(responsibility.self)) return
+    this.#kept.set(path, position)
+    this.#keeping ??= env.timers.after(KEPT_MS, () => {
+      this.#keeping = undefined
+      void this.#giveUpKept()
+    })
+  }
+
+  /** Those who have come to keep such a file are owed it, and then this node keeps it no longer. */
+  async #giveUpKept(): Promise<void> {
+    const { env, replica, responsibility, lookUp } = this.#components
+    const kept = [...this.#kept]
+    this.#kept.clear()
+    let looks = 0
+    for (const [path, position] of kept) {
+      try {
+        if (responsibility.replicasOf(position).length === 0 && looks++ < KEPT_LOOKS_MAX) await lookUp(path)
+        const replicas = responsibility.replicasOf(position)
+        const isOwn = replicas.includes(responsibility.self)
+        if (isOwn || replicas.length === 0 || replicas.length < responsibility.copiesWanted())
+          this.#keep(path, position)
+        else await replica().owe(path, replicas)
+      } catch (error) {
+        if (errorCode(error) === undefined) throw error
+        env.log.warn({ op: 'eventual.pass', err: error }, 'what is kept for others is looked at again later')
+        this.#keep(path, position)
+      }
     }
   }
 

@@ -1,9 +1,10 @@
 /** A small cluster for the tests of the chain simulator's parts: all of it, but no trouble and no clients. */
-import { ChainCluster, SIMULATED_SETTINGS } from '../../../src/lab/simulator/chain-cluster.ts'
+import { ChainCluster } from '../../../src/lab/simulator/chain-cluster.ts'
 import { ChainInvariants } from '../../../src/lab/simulator/chain-invariants.ts'
 import { ChainNemesis } from '../../../src/lab/simulator/chain-nemesis.ts'
 import { ChainWorkload, TRASH_MS } from '../../../src/lab/simulator/chain-workload.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
+import { SIMULATED_SETTINGS } from '../../../src/lab/simulator/simulated-settings.ts'
 import { Transcript } from '../../../src/lab/simulator/transcript.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
 

@@ -1,13 +1,10 @@
 import t from 'tap'
-import {
-  type ChainCluster,
-  identifiersOf,
-  SIMULATED_SETTINGS,
-} from '../../../src/lab/simulator/chain-cluster.ts'
+import { type ChainCluster, identifiersOf } from '../../../src/lab/simulator/chain-cluster.ts'
 import { scenario } from '../../../src/lab/simulator/chain-scenario.ts'
 import type { Operation } from '../../../src/lab/simulator/history.ts'
 import type { NemesisAction } from '../../../src/lab/simulator/scenario.ts'
 import type { NodeName } from '../../../src/lab/simulator/simulated-network.ts'
+import { SIMULATED_SETTINGS } from '../../../src/lab/simulator/simulated-settings.ts'
 import { ringOf } from '../../../src/replication/chain/repair.ts'
 import { parsePathName } from '../../../src/ring/path-name.ts'
 import { placeReplicas } from '../../../src/ring/placement.ts'

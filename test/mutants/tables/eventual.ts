@@ -135,4 +135,32 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     loss: 'what another node sends takes the place of what is here',
     tests: WORLDS,
   },
+  {
+    id: 'no-way-round',
+    file: 'src/ring-node/eventual-ways.ts',
+    find: 'const mayGoRound = !hasOthers(kind, ask)',
+    replace: 'const mayGoRound = !hasOthers(kind, ask) && kind === undefined',
+    loss: 'a replica stays behind as long as one link is broken, and tombstones stay with it',
+  },
+  {
+    id: 'kept-for-good',
+    file: 'src/replication/eventual/passing.ts',
+    find: 'if (held !== undefined && !isTombstone(held.record)) this.#keep(path, held.record.position)',
+    replace: '',
+    loss: 'a file that is kept for others stays for good, and its node can not leave',
+  },
+  {
+    id: 'restored-disk-tells',
+    file: 'src/ring-node/answers.ts',
+    find: 'if (!isSelf && !known.isGenuine(from.nodeId, from.boot)) {',
+    replace: 'if (!isSelf && known === undefined) {',
+    loss: 'a restored disk brings back what was removed before anybody has told it',
+  },
+  {
+    id: 'restored-disk-answers',
+    file: 'src/ring-node/answers.ts',
+    find: "if (met !== undefined) driver.dispatch({ kind: 'boots', boots: [[known.self, met]] })",
+    replace: '',
+    loss: 'a restored disk is asked for what was removed before anybody has told it',
+  },
 ]

@@ -16,6 +16,7 @@ const REPLICAS = ['head', 'other'] as NodeId[]
 /** Three nodes, of which `entry` keeps nothing; nothing is passed on by itself, since no timer fires. */
 function three() {
   const nodes = new Map<NodeId, EventualNode>()
+  const starting = new Set<NodeId>()
   const never = () => ({ cancel: () => undefined })
   const real = realEnv()
   const env: Env = { ...real, timers: { ...real.timers, after: never, soon: () => undefined } }
@@ -23,6 +24,7 @@ function three() {
     ask: async (node, kind, ask) => {
       const found = nodes.get(node)
       if (found === undefined) throw new StoreError('UNAVAILABLE', 'It is not there.')
+      if (starting.has(node)) throw new StoreError('NO_NETWORK', 'This node has no network yet.')
       return found.answer(kind, ask)
     },
     pushBody: async () => undefined,
@@ -38,7 +40,8 @@ function three() {
   })
   for (const self of [...REPLICAS, 'entry' as NodeId]) {
     const { replica: store } = new MemoryStorage({ env })
-    const parts = { env, store, peers, responsibility: responsibilityOf(self) }
+    const lookUp = async () => undefined
+    const parts = { env, store, peers, responsibility: responsibilityOf(self), lookUp }
     nodes.set(self, new EventualNode(parts, { actor: `${self}/1` as Actor }))
   }
   const at = (name: string) => nodes.get(name as NodeId) as EventualNode
@@ -51,7 +54,7 @@ function three() {
       lookup: async () => [],
       following: () => REPLICAS,
     })
-  return { at, findingAt }
+  return { at, findingAt, starting }
 }
 
 function change(request: string, text: string): Acceptance {
@@ -97,4 +100,12 @@ t.test('who keeps a tombstone or a hint for others asks them before it answers',
   t.equal((await finding.find(PATH)).record?.siblings.length, 0, 'nobody else has anything')
   for (const node of ['head', 'other']) await at(node).replica.accept(change(`2-${node}`, 'written later'))
   t.ok(((await finding.find(PATH)).record?.siblings.length ?? 0) > 0, 'the replicas have a file again')
+})
+
+t.test('a node that has no network yet is none that could answer, and the next one is asked', async t => {
+  const { at, findingAt, starting } = three()
+  for (const node of REPLICAS) await at(node).replica.accept(change('1', 'one'))
+  starting.add('head' as NodeId)
+  const finding = findingAt('entry')
+  for (const _ of REPLICAS) t.equal((await finding.find(PATH)).record?.siblings.length, 1)
 })

@@ -65,6 +65,7 @@ export class LinkedNodes {
         env,
         store: watched,
         peers: this.#peers(),
+        lookUp: async () => this.beliefs.delete(id),
         responsibility: {
           self: id,
           replicasOf: () => this.#replicasFor(id),

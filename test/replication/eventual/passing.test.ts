@@ -50,6 +50,22 @@ t.test('a hint goes when all replicas have it, and stays while there are too few
   await nodes.pass(2_000)
   t.equal(nodes.versions('a', 'g'), 1)
   t.equal(nodes.versions('x', 'g'), 1, 'one copy is too few')
+  nodes.replicas = ['a', 'b'] as never
+  await nodes.pass(40_000)
+  t.equal(nodes.versions('b', 'g'), 1)
+  t.equal(nodes.versions('x', 'g'), undefined, 'there are enough of them, though nobody has told it')
+})
+
+t.test('who keeps a file and knows no replica of it finds out who should have it', async t => {
+  const nodes = new LinkedNodes(['a', 'b', 'x'], ['a', 'b'])
+  t.teardown(() => nodes.close())
+  nodes.beliefs.set('x' as never, [])
+  await nodes.put('x', 'f')
+  await nodes.pass(20_000)
+  t.equal(nodes.versions('x', 'f'), 1)
+  await nodes.pass(20_000)
+  for (const id of ['a', 'b']) t.equal(nodes.versions(id, 'f'), 1, id)
+  t.equal(nodes.versions('x', 'f'), undefined)
 })
 
 t.test('a disk that is full takes it later', async t => {

@@ -1,0 +1,24 @@
+import t from 'tap'
+import { StoreError } from '../../src/errors.ts'
+import { Copies, type CopiesComponents } from '../../src/operations/copies.ts'
+
+const NETWORK = { networkId: 'n', replicas: 3, minReplicas: 2, virtualNodes: 1 }
+
+t.test('a node whose disk is full can not keep what the network has agreed on, and goes on', async t => {
+  const warned: unknown[] = []
+  const told: unknown[] = []
+  const copies = new Copies({
+    env: { log: { warn: (fields: object) => warned.push(fields) } },
+    network: {
+      now: NETWORK,
+      take: async () => {
+        throw new StoreError('DISK_FULL', 'No space is left.')
+      },
+    },
+    askEach: async (asked: unknown) => told.push(asked),
+  } as unknown as CopiesComponents)
+  const newer = { ...NETWORK, replicas: 5, revision: 1 }
+  await copies.agree([['other' as never, { record: {} as never, network: newer }]])
+  t.match(warned, [{ op: 'configure', err: { code: 'DISK_FULL' } }])
+  t.same(told, [], 'nobody is told what it does not have')
+})
