@@ -3,8 +3,6 @@
  * the peer protocol each thing that nodes say exists, so that a network in which both versions run does without what is new.
  */
 
-import type { Beat } from '../membership/gossip/beliefs.ts'
-import { type GossipMessage, gossipMessage } from '../membership/gossip/messages.ts'
 import type { PeerIdentity } from '../peer/peers.ts'
 import { type Dated, OLDEST_VERSION, type ProtocolVersion, TRASH_VERSION } from '../peer/protocol.ts'
 import * as is from '../peer/shape.ts'
@@ -28,6 +26,7 @@ import type { BlobId } from '../storage/record.ts'
 import type { ListEntry, ListQuery } from '../storage/storage.ts'
 import type { Knowledge } from '../views/recovery.ts'
 import type { Boot, NodeId, View, ViewId } from '../views/view.ts'
+import { type Beat, type GossipMessage, gossipMessage } from './gossip-message.ts'
 import type { Vitals } from './vitals.ts'
 
 /** What every node of one network has in common. */

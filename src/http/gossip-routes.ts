@@ -3,9 +3,9 @@
  * something else.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { PAIR_VALUE_BYTES_MAX, type Pair } from '../calls/gossip-message.ts'
 import { StoreError } from '../errors.ts'
 import type { Gossip } from '../membership/gossip/gossip.ts'
-import { PAIR_VALUE_BYTES_MAX, type Pair } from '../membership/gossip/pairs.ts'
 import type { RingNode } from '../ring-node/ring-node.ts'
 import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { gossipGetContract, gossipListContract, gossipSetContract } from './gossip-contract.ts'

@@ -1,6 +1,6 @@
 import t from 'tap'
+import { PAIR_KEY_BYTES_MAX, PAIR_VALUE_BYTES_MAX } from '../../src/calls/gossip-message.ts'
 import { gossipGetContract, gossipListContract, gossipSetContract } from '../../src/http/gossip-contract.ts'
-import { PAIR_KEY_BYTES_MAX, PAIR_VALUE_BYTES_MAX } from '../../src/membership/gossip/pairs.ts'
 import { GOSSIP_FIELDS } from '../../src/membership/gossip/settings.ts'
 
 t.test('the contract names the bounds that the rules have', async t => {

@@ -48,8 +48,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   peer: ['ring'],
   routing: ['ring', 'peer'],
   replication: ['views', 'storage', 'peer', 'ring'],
-  // The rules of gossip say what a message of gossip is.
-  calls: ['membership', 'replication', 'routing', 'views', 'peer', 'storage', 'ring'],
+  calls: ['replication', 'routing', 'views', 'peer', 'storage', 'ring'],
   // Membership keeps the network beside the files.
   membership: ['calls', 'replication', 'routing', 'views', 'peer', 'storage', 'ring'],
   operations: ['membership', 'calls', 'replication', 'routing', 'views', 'peer', 'storage', 'ring'],

@@ -3,7 +3,8 @@
  * soon a crash is known to all, whether a living node is ever doubted, what a round costs, and how many rounds news needs.
  */
 
-import { type Beat, type Belief, Beliefs, type Told } from '../../membership/gossip/beliefs.ts'
+import type { Beat, Told } from '../../calls/gossip-message.ts'
+import { type Belief, Beliefs } from '../../membership/gossip/beliefs.ts'
 import { LocalHealth } from '../../membership/gossip/local-health.ts'
 import { Pairs } from '../../membership/gossip/pairs.ts'
 import { failMsNeeded } from '../../membership/gossip/settings.ts'

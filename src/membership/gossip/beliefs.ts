@@ -8,23 +8,11 @@
  * enough observers that are independent of each other have doubted it for a while, which is the shorter the more of them there are
  * (Lifeguard, DSN-W 2018, section IV.B). That is a belief: no disk is ever declared lost by it.
  */
+import { type Beat, type Doubt, NEWS_TOLD_MAX, OBSERVERS_MAX, type Told } from '../../calls/gossip-message.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import { News } from '../../routing/news.ts'
 
 export type Belief = 'alive' | 'suspect' | 'failed'
-
-export interface Beat {
-  readonly node: NodeId
-  /** Which start of its disk. */
-  readonly boot: number
-  /** Counts within the start. */
-  readonly seq: number
-}
-
-/** These observers have not seen a higher heartbeat of the node for T_fail, and do not reach it. */
-export interface Doubt extends Beat {
-  readonly by: readonly NodeId[]
-}
 
 /** What is believed of a node. */
 export interface Opinion {
@@ -37,20 +25,8 @@ export interface Opinion {
   readonly by: readonly NodeId[]
 }
 
-/** What a message says of others. */
-export interface Told {
-  readonly beats: readonly Beat[]
-  readonly doubts: readonly Doubt[]
-}
-
-/** Heartbeats and doubts that are news, in one message. */
-export const NEWS_TOLD_MAX = 16
-
 /** Doubts that are no news, in one message: those who have joined since hear of them, too. */
 const OLD_DOUBTS_TOLD = 4
-
-/** Observers that a doubt names; more than are ever needed. */
-export const OBSERVERS_MAX = 8
 
 /** Nodes that are not watched and of which something is known, for having been in doubt. */
 const OTHERS_MAX = 1024

@@ -7,6 +7,7 @@
  */
 
 import type { PeerAnswer, PeerCall, PeerCalls } from '../../calls/calls.ts'
+import { type Beat, type GossipMessage, type Pair, UNKNOWN_CALL } from '../../calls/gossip-message.ts'
 import type { Env, Timer } from '../../env.ts'
 import { errorCode } from '../../errors.ts'
 import { nobodyListens } from '../../peer/peer-errors.ts'
@@ -17,10 +18,9 @@ import type { Address, NodeId } from '../../ring/identifier.ts'
 import type { GossipOfKelips } from '../../routing/kelips/group-views.ts'
 import type { MapRecord } from '../../routing/map-record.ts'
 import type { Members } from '../members.ts'
-import { type Beat, type Belief, Beliefs, type Opinion } from './beliefs.ts'
+import { type Belief, Beliefs, type Opinion } from './beliefs.ts'
 import { LocalHealth } from './local-health.ts'
-import { type GossipMessage, UNKNOWN_CALL } from './messages.ts'
-import { type Pair, Pairs } from './pairs.ts'
+import { Pairs } from './pairs.ts'
 import { failMsFor, failMsNeeded, type GossipSettings } from './settings.ts'
 import { chooseTargets, watchedBy } from './targets.ts'
 

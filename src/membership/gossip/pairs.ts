@@ -6,36 +6,23 @@
  * of another node matters. A node takes each version of a pair once and only ever shortens its time: so no pair outlives its
  * TTL by more than it was under way.
  */
+import {
+  PAIR_KEY_BYTES_MAX,
+  PAIR_VALUE_BYTES_MAX,
+  PAIR_VERSION_MAX,
+  PAIRS_TOLD_MAX,
+  type Pair,
+} from '../../calls/gossip-message.ts'
 import { StoreError } from '../../errors.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import { News } from '../../routing/news.ts'
 import { GOSSIP_FIELDS } from './settings.ts'
 
-export interface Pair {
-  readonly key: string
-  readonly value: string
-  /** Greater than that of the version which it replaces; of two equal ones that of the greater owner counts. */
-  readonly version: number
-  /** The node that was told it. */
-  readonly owner: NodeId
-  /** Until it goes, ms from when it is said. */
-  readonly leftMs: number
-}
-
-/** UTF-8 bytes of a key, and of a value. */
-export const PAIR_KEY_BYTES_MAX = 64
-export const PAIR_VALUE_BYTES_MAX = 512
-
 /** Pairs at one node: with the bounds above less than 200 KiB. */
 export const PAIRS_MAX = 256
 
-/** Pairs in one message, which they make longer by less than 5 KiB. */
-export const PAIRS_TOLD_MAX = 8
-
 /** Pairs that have gone are known for so long, ms: longer than a message is under way. */
 const GONE_KEPT_MS = 60_000
-
-export const PAIR_VERSION_MAX = 2 ** 48
 
 /** What nobody counts up to. Whoever took a greater one in could set nothing more that others would take. */
 const VERSION_HEARD_MAX = PAIR_VERSION_MAX / 2

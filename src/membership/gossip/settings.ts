@@ -3,6 +3,7 @@
  * the wait that a network of a given size needs.
  */
 import { parse } from 'yaml'
+import { PAIR_TTL_MAX_MS } from '../../calls/gossip-message.ts'
 import { StoreError } from '../../errors.ts'
 import { formatQuantity, parseQuantity, type Unit } from '../../quantity.ts'
 
@@ -34,7 +35,7 @@ export const GOSSIP_FIELDS = {
   // Longer than a pause of a busy machine, shorter than anybody's patience.
   't-fail': { name: 'failMs', unit: 'ms', default: 10_000, min: 500, max: 3_600_000 },
   // Pairs are hints: what has to last belongs into a file.
-  ttl: { name: 'ttlMs', unit: 'ms', default: 60_000, min: 1_000, max: 86_400_000 },
+  ttl: { name: 'ttlMs', unit: 'ms', default: 60_000, min: 1_000, max: PAIR_TTL_MAX_MS },
 } as const satisfies Record<string, Bounds>
 
 export const GOSSIP_DEFAULTS = Object.fromEntries(

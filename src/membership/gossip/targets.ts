@@ -8,10 +8,8 @@
  * fall into islands that hear nothing of each other; some far ones keep the graph connected, and news everywhere within
  * O(log N) rounds (Kempe, Kleinberg & Demers, *Spatial Gossip and Resource Location Protocols*, STOC 2001, section 1).
  */
+import { WATCHED_EACH_WAY } from '../../calls/gossip-message.ts'
 import type { NodeId } from '../../ring/identifier.ts'
-
-/** Nodes beside this one in each direction; twice as many heartbeats are in a message at the most. */
-export const WATCHED_EACH_WAY = 16
 
 /** Nodes of which the nearest becomes a target: near ones are told more often, and none is told never. */
 const DRAWN_FOR_NEAR = 3

@@ -1,14 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import {
-  type Beat,
-  Beliefs,
-  compareBeats,
-  NEWS_TOLD_MAX,
-  OBSERVERS_MAX,
-  SEQ_MAX,
-  suspicionMs,
-} from '../../../src/membership/gossip/beliefs.ts'
+import { type Beat, NEWS_TOLD_MAX, OBSERVERS_MAX } from '../../../src/calls/gossip-message.ts'
+import { Beliefs, compareBeats, SEQ_MAX, suspicionMs } from '../../../src/membership/gossip/beliefs.ts'
 import type { NodeId } from '../../../src/ring/identifier.ts'
 
 const FAIL_MS = 10_000

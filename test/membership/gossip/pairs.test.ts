@@ -1,15 +1,14 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { errorCode } from '../../../src/errors.ts'
 import {
   PAIR_KEY_BYTES_MAX,
   PAIR_VALUE_BYTES_MAX,
   PAIR_VERSION_MAX,
-  PAIRS_MAX,
   PAIRS_TOLD_MAX,
   type Pair,
-  Pairs,
-} from '../../../src/membership/gossip/pairs.ts'
+} from '../../../src/calls/gossip-message.ts'
+import { errorCode } from '../../../src/errors.ts'
+import { PAIRS_MAX, Pairs } from '../../../src/membership/gossip/pairs.ts'
 import type { NodeId } from '../../../src/ring/identifier.ts'
 
 const a = 'a' as NodeId

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { WATCHED_EACH_WAY } from '../../../src/calls/gossip-message.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
-import { chooseTargets, WATCHED_EACH_WAY, watchedBy } from '../../../src/membership/gossip/targets.ts'
+import { chooseTargets, watchedBy } from '../../../src/membership/gossip/targets.ts'
 import type { NodeId } from '../../../src/ring/identifier.ts'
 
 const namesOf = (count: number) =>

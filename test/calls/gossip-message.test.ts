@@ -1,6 +1,6 @@
 import t from 'tap'
-import { isPeerCall } from '../../../src/calls/calls.ts'
-import { record } from '../../routing/any.ts'
+import { isPeerCall } from '../../src/calls/calls.ts'
+import { record } from '../routing/any.ts'
 
 const BEAT = { node: 'n', boot: 1, seq: 2 }
 const PAIR = { key: 'color', value: 'blue', version: 1, owner: 'n', leftMs: 1_000 }
