@@ -102,12 +102,21 @@ export async function placeAt(path: string): Promise<Place> {
   return names.length === 0 ? 'empty' : 'taken'
 }
 
-/** Makes a place that nobody has open what it was before a start that was refused. */
+/** Makes a place what it was before a start that was refused, unless another start has taken it meanwhile. */
 export async function leavePlace(path: string, before: Place): Promise<void> {
   if (before === 'taken') return
-  await eraseStorage(path)
-  await rm(join(path, LOCK_FILE), { force: true })
-  if (before === 'missing') await rmdir(path)
+  const lock = await takeLock(path).catch(error => {
+    if (error instanceof StoreError) return undefined
+    throw error
+  })
+  if (lock === undefined) return
+  try {
+    await eraseStorage(path)
+    await rm(join(path, LOCK_FILE), { force: true })
+    if (before === 'missing') await rmdir(path)
+  } finally {
+    await lock.close()
+  }
 }
 
 /** Makes a directory and those above it that are missing, with names that outlast a power cut. */
@@ -230,6 +239,9 @@ async function takeLock(path: string): Promise<FileHandle> {
       const holder = /^\d+$/.test(pid) ? `process ${pid}` : 'another process'
       throw unusable(path, `${holder} is using it`)
     }
+    // A start that was refused removes the file with its lock on it: a lock on what it has removed keeps nobody out.
+    if ((await lock.stat()).nlink === 0)
+      throw unusable(path, 'another process has just given it up; start again')
     await lock.truncate(0)
     await lock.write(`${process.pid}\n`)
     return lock

@@ -3,7 +3,14 @@ import { once } from 'node:events'
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { DataDirectory, eraseStorage, FORMAT, syncDirectory } from '../../src/storage/data-directory.ts'
+import {
+  DataDirectory,
+  eraseStorage,
+  FORMAT,
+  leavePlace,
+  placeAt,
+  syncDirectory,
+} from '../../src/storage/data-directory.ts'
 
 const formatFile = 'altered-chord.json'
 
@@ -114,6 +121,22 @@ t.test('an erasure that broke off is gone on with at the next start', async t =>
   const rest = t.testdir({ erasing: '', lock: '' })
   await (await DataDirectory.open(rest)).close()
   t.same((await readdir(rest)).sort(), [formatFile, 'lock'], 'whatever was left')
+})
+
+t.test('what a refused start leaves is taken away, and never from another start', async t => {
+  const path = join(t.testdir(), 'data')
+  const before = await placeAt(path)
+  t.equal(before, 'missing')
+  await (await DataDirectory.open(path)).close()
+  const other = await DataDirectory.open(path)
+  await leavePlace(path, before)
+  t.same((await readdir(path)).sort(), [formatFile, 'lock'], 'another start has come: it is its place now')
+  await other.close()
+  await leavePlace(path, 'empty')
+  t.same(await readdir(path), [])
+  await (await DataDirectory.open(path)).close()
+  await leavePlace(path, before)
+  t.equal(await placeAt(path), 'missing')
 })
 
 t.test("a directory is its owner's alone, and one that was not is repaired", async t => {
