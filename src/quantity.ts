@@ -38,6 +38,11 @@ export function parseQuantity(text: string, unit: Unit): number | undefined {
   return Math.round(value)
 }
 
+/** `1 file`, `2 files`. */
+export function counted(count: number, noun: string, many = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : many}`
+}
+
 /** In the largest unit that leaves a number of at least 1, with at most one decimal. */
 export function formatQuantity(value: number, unit: Unit): string {
   if (unit === 'count') return value.toLocaleString('en-US')

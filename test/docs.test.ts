@@ -36,6 +36,12 @@ t.test('a session whose output has changed is seen', async t => {
     now,
     'Text\n```console\n$ echo 127.0.0.1:5000\n127.0.0.1:5000\n$ false\n$ echo $((1+1))\n2\n```\n$ not a command\n',
   )
+  const slow = { ...init, folder: t.testdir({ work: {} }), timeoutMs: 50 }
+  await t.rejects(
+    replayed('```console\n$ echo a\n$ sleep 60\n```\n', slow),
+    /took more than 50 ms/,
+    'no half of a page',
+  )
   t.equal(comparable('at 2026-01-02T03:04:05.678Z, Fri, 02 Jan 2026 03:04:05 GMT'), 'at (date), (date)')
   const receipt = (nodes: string, epoch: number) =>
     `{"etag":"\\"${epoch}.1-5891b5b5\\"","version":{"epoch":${epoch},"seq":1},"replicas":[${nodes}],"chain":["a"]}`

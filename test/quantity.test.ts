@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { formatQuantity, parseQuantity, type Unit } from '../src/quantity.ts'
+import { counted, formatQuantity, parseQuantity, type Unit } from '../src/quantity.ts'
 
 t.test('sizes, times and counts as people write them', async t => {
   const rows: [string, Unit, number | undefined][] = [
@@ -30,6 +30,17 @@ t.test('sizes, times and counts as people write them', async t => {
     ['١', 'bytes', undefined],
   ]
   for (const [text, unit, value] of rows) t.equal(parseQuantity(text, unit), value, `${text} (${unit})`)
+})
+
+t.test('one thing, or several', async t => {
+  t.same(
+    [0, 1, 2].map(count => counted(count, 'file')),
+    ['0 files', '1 file', '2 files'],
+  )
+  t.same(
+    [1, 3].map(count => counted(count, 'copy', 'copies')),
+    ['1 copy', '3 copies'],
+  )
 })
 
 t.test('shown in the largest unit that fits', async t => {

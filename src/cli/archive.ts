@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import type { StoreClient } from '../client/client.ts'
-import { formatQuantity } from '../quantity.ts'
+import { counted, formatQuantity } from '../quantity.ts'
 import type { Progress } from './progress.ts'
 import { note, print, type Session } from './session.ts'
 import { writeTo } from './target-folder.ts'
@@ -36,7 +36,7 @@ export async function putArchive(
   if (report.skippedMore > 0) note(session, `skipped: ${report.skippedMore} more`)
   const { stored, bytes: size, unchanged } = report
   const words = [
-    `${stored} files stored, ${formatQuantity(size, 'bytes')}`,
+    `${counted(stored, 'file')} stored, ${formatQuantity(size, 'bytes')}`,
     ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
   ]
   await print(session, options.json ? JSON.stringify(report) : words.join('; '))

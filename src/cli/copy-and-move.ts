@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Command } from 'commander'
 import type { ListedFile, Receipt, StoreClient } from '../client/client.ts'
 import { errorCode } from '../errors.ts'
-import { formatQuantity } from '../quantity.ts'
+import { counted, formatQuantity } from '../quantity.ts'
 import { addPathConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { withFolderHint } from './folder-hint.ts'
 import { expanded, isGlob } from './globs.ts'
@@ -172,7 +172,7 @@ class Run {
   #summary(): string {
     const { files, bytes, unchanged } = this.#counts
     const rest = unchanged > 0 ? `; ${unchanged} unchanged` : ''
-    return `${files} files ${this.#done}, ${formatQuantity(bytes, 'bytes')}${rest}`
+    return `${counted(files, 'file')} ${this.#done}, ${formatQuantity(bytes, 'bytes')}${rest}`
   }
 }
 

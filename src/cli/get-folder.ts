@@ -16,7 +16,7 @@ import {
   encodeTarget,
   isAsSaid,
 } from '../file-attributes.ts'
-import { formatQuantity } from '../quantity.ts'
+import { counted, formatQuantity } from '../quantity.ts'
 import { hasSameContent, kindOfListed, type LocalFile } from './comparison.ts'
 import { walkFolder } from './folder-walk.ts'
 import type { Progress } from './progress.ts'
@@ -117,13 +117,14 @@ export class GetFolder {
       )
     const verb = this.#options.dryRun ? 'would be ' : ''
     const parts = [
-      `${files} files ${verb}fetched, ${formatQuantity(bytes, 'bytes')}`,
+      `${counted(files, 'file')} ${verb}fetched, ${formatQuantity(bytes, 'bytes')}`,
       ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
       ...(removed > 0 ? [`${removed} ${verb}removed`] : []),
     ]
     await print(session, parts.join('; '))
     const missed = listed - files - unchanged - skipped
-    if (missed > 0) note(session, `${missed} of ${listed} files were not written`)
+    if (missed > 0)
+      note(session, `${missed} of ${counted(listed, 'file')} ${missed === 1 ? 'was' : 'were'} not written`)
   }
 
   async *#entries(prefix: string): AsyncGenerator<Entry> {

@@ -21,7 +21,8 @@ export function addListCommand(program: Command, session: Session): void {
     .alias('ls')
     .summary('list files')
     .description(
-      'Lists the paths that begin with PREFIX or fit the pattern, or all, in the order of their bytes.',
+      'Lists the paths that begin with PREFIX or fit the pattern, or all, in the order of their bytes.\n' +
+        'A PREFIX or pattern that fits no path is an error.',
     )
     .usage('[options] [PREFIX]')
     .argument('[prefix]', 'beginning of the paths, or a pattern such as "photos/*.jpg"', '')
@@ -43,7 +44,8 @@ Examples:
     .action((prefix: string, options: ListCommandOptions) => list(session, prefix, options))
 }
 
-async function list(session: Session, prefix: string, options: ListCommandOptions): Promise<void> {
+async function list(session: Session, named: string, options: ListCommandOptions): Promise<void> {
+  const prefix = named.replace(/^\/+/, '')
   await withClient(session, options, async client => {
     const call = { signal: session.signal }
     const listed = options.level ? client.listLevel(prefix, call) : client.list(prefix, call)
@@ -52,12 +54,20 @@ async function list(session: Session, prefix: string, options: ListCommandOption
       found = true
       await print(session, lineOf(entry, options))
     }
-    if (found || !isGlob(prefix) || options.level) return
-    for await (const entry of matching(client, prefix, session)) {
-      found = true
-      await print(session, lineOf(entry, options))
-    }
-    if (!found) noteFailure(session, prefix, new Error('no path fits this pattern'))
+    // An empty store is a good answer; what was named and is not there is an error, as with ls of files.
+    if (found || prefix === '') return
+    const isPattern = isGlob(prefix) && !options.level
+    if (isPattern)
+      for await (const entry of matching(client, prefix, session)) {
+        found = true
+        await print(session, lineOf(entry, options))
+      }
+    if (!found)
+      noteFailure(
+        session,
+        prefix,
+        new Error(isPattern ? 'no path fits this pattern' : 'no path begins like this'),
+      )
   })
 }
 

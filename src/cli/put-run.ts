@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import type { ListedFile, Receipt, StoreClient } from '../client/client.ts'
 import { attributesInMeta, FOLDER_MEDIA_TYPE, isAsSaid, LINK_MEDIA_TYPE } from '../file-attributes.ts'
-import { formatQuantity } from '../quantity.ts'
+import { counted, formatQuantity } from '../quantity.ts'
 import { parsePathName } from '../ring/path-name.ts'
 import { hasSameContent, type LocalFile } from './comparison.ts'
 import type { Progress } from './progress.ts'
@@ -69,11 +69,15 @@ export class PutRun {
     const { files, bytes, unchanged, updated, removed, differing } = this.#counts
     const verb = this.#options.dryRun ? 'would be ' : ''
     return [
-      `${files} files ${verb}stored, ${formatQuantity(bytes, 'bytes')}`,
+      `${counted(files, 'file')} ${verb}stored, ${formatQuantity(bytes, 'bytes')}`,
       ...(unchanged > 0 ? [`${unchanged} unchanged`] : []),
       ...(updated > 0 ? [`${updated} ${verb}given their mode and time`] : []),
       ...(removed > 0 ? [`${removed} ${verb}removed`] : []),
-      ...(differing > 0 ? [`${differing} differ and stay as they are (--overwrite replaces them)`] : []),
+      ...(differing > 0
+        ? [
+            `${differing} ${differing === 1 ? 'differs and stays as it is (--overwrite replaces it)' : 'differ and stay as they are (--overwrite replaces them)'}`,
+          ]
+        : []),
     ].join('; ')
   }
 

@@ -3,6 +3,7 @@
  */
 import type { Command } from 'commander'
 import type { RecoveryPlan, StoreClient } from '../client/client.ts'
+import { counted } from '../quantity.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { EXIT_CODES, note, print, type Session } from './session.ts'
 
@@ -50,13 +51,15 @@ async function recover(session: Session, client: StoreClient, options: RecoverOp
     )
     return
   }
-  await print(session, `${await client.recover(plan.plan, { signal })} ranges recovered by force`)
+  await print(session, `${counted(await client.recover(plan.plan, { signal }), 'range')} recovered by force`)
 }
 
 /** What an operator has to know before saying yes. */
 function linesOf({ silent, ranges }: RecoveryPlan): string[] {
   if (ranges.length === 0) return ['no range is lost']
-  const lines = [`${ranges.length} ranges are lost while these do not answer: ${silent.join(', ')}`]
+  const lines = [
+    `${counted(ranges.length, 'range')} ${ranges.length === 1 ? 'is' : 'are'} lost while these do not answer: ${silent.join(', ')}`,
+  ]
   const groups = new Map<string, { ranges: number; files: number }>()
   for (const { survivor, files = 0, isNewest } of ranges) {
     const what =
@@ -66,6 +69,7 @@ function linesOf({ silent, ranges }: RecoveryPlan): string[] {
     const group = groups.get(what) ?? { ranges: 0, files: 0 }
     groups.set(what, { ranges: group.ranges + 1, files: group.files + files })
   }
-  for (const [what, group] of groups) lines.push(`  ${group.ranges} ranges, ${group.files} files: ${what}`)
+  for (const [what, group] of groups)
+    lines.push(`  ${counted(group.ranges, 'range')}, ${counted(group.files, 'file')}: ${what}`)
   return lines
 }

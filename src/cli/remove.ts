@@ -4,7 +4,7 @@
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import type { StoreClient } from '../client/client.ts'
-import { formatQuantity } from '../quantity.ts'
+import { counted, formatQuantity } from '../quantity.ts'
 import { addPathConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { withFolderHint } from './folder-hint.ts'
 import { expanded } from './globs.ts'
@@ -78,7 +78,7 @@ async function remove(
     async (path, error) =>
       noteFailure(session, `not removed: ${path}`, await withFolderHint(session, client, path, error)),
   )
-  if (options.recursive && !dryRun && !json) await print(session, `${removed} files removed`)
+  if (options.recursive && !dryRun && !json) await print(session, `${counted(removed, 'file')} removed`)
 }
 
 function isAtTerminal({ stdin, stdout }: Session): boolean {
@@ -96,7 +96,7 @@ async function agrees(session: Session, client: StoreClient, paths: readonly str
     }
   const lines = createInterface({ input: session.stdin, output: session.stdout })
   try {
-    const question = `Remove ${files} files, ${formatQuantity(bytes, 'bytes')}? [y/N] `
+    const question = `Remove ${counted(files, 'file')}, ${formatQuantity(bytes, 'bytes')}? [y/N] `
     return /^y(?:es)?$/i.test((await lines.question(question, { signal: session.signal })).trim())
   } finally {
     lines.close()

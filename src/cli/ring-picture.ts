@@ -3,6 +3,7 @@
  * a letter wherever its ranges are.
  */
 import type { OverlayRange } from '../client/client.ts'
+import { counted } from '../quantity.ts'
 
 /** Lines of the circle, and its characters in a line: about as wide as high, since characters are twice as high as wide. */
 const HEIGHT = 15
@@ -39,7 +40,7 @@ export function drawRing(ranges: readonly OverlayRange[], letters: ReadonlyMap<s
     cells[column] = head === null ? UNKNOWN : (letters.get(head) ?? OTHER)
   }
   const nodes = new Set(ranges.map(({ head }) => head).filter(head => head !== null)).size
-  writeCentred(rows, [`${nodes} ${nodes === 1 ? 'node' : 'nodes'}`, `${ranges.length} ranges`])
+  writeCentred(rows, [counted(nodes, 'node'), counted(ranges.length, 'range')])
   return rows.map(cells => cells.join('').trimEnd())
 }
 

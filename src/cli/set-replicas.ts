@@ -4,6 +4,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { StoreClient } from '../client/client.ts'
 import { NETWORK_BOUNDS } from '../config.ts'
+import { counted } from '../quantity.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { clearLine, note, print, type Session } from './session.ts'
 
@@ -58,7 +59,7 @@ async function setReplicas(
   const changed = await client.setReplicas(count, { signal: session.signal, min })
   for (const node of changed.missed) note(session, `${node} does not answer; it is told when it is back`)
   if (wait) await waitForCopies(session, client, count)
-  const words = `${changed.replicas} copies, ${changed.minReplicas} needed for a write`
+  const words = `${counted(changed.replicas, 'copy', 'copies')}, ${changed.minReplicas} needed for a write`
   await print(session, json ? JSON.stringify(changed) : words)
 }
 
@@ -73,7 +74,7 @@ async function waitForCopies(session: Session, client: StoreClient, count: numbe
     ])
     const copies = Math.min(count, active.length)
     const done = ranges.filter(({ replicas, state }) => replicas.length === copies && state === 'serving')
-    const words = `${done.length} of ${ranges.length} ranges have ${copies} copies`
+    const words = `${done.length} of ${ranges.length} ranges have ${counted(copies, 'copy', 'copies')}`
     if (words !== said) stderr.write(stderr.isTTY ? `${clearLine}${words}` : `${words}\n`)
     said = words
     if (done.length === ranges.length) break

@@ -4,7 +4,7 @@
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { errorCode, type StoreClient, type TrashedFile } from '../client/client.ts'
-import { formatQuantity, parseQuantity } from '../quantity.ts'
+import { counted, formatQuantity, parseQuantity } from '../quantity.ts'
 import {
   addConnectionOptions,
   addPathConnectionOptions,
@@ -160,7 +160,10 @@ async function restoreBelow(
   if (counts.restored + counts.there === 0 && options.within === undefined)
     return noteFailure(session, `not restored: ${folder}`, new Error('nothing below this path was removed'))
   const there = counts.there === 0 ? '' : `; ${counts.there} are there already`
-  note(session, `${counts.restored} files restored, ${formatQuantity(counts.bytes, 'bytes')}${there}`)
+  note(
+    session,
+    `${counted(counts.restored, 'file')} restored, ${formatQuantity(counts.bytes, 'bytes')}${there}`,
+  )
 }
 
 /** Of each path below a folder what was removed there last, unless it was replaced after that. */
@@ -200,7 +203,10 @@ async function empty(
     return note(session, 'nothing was taken out')
   const older = olderThan === undefined ? {} : { olderThan }
   const { versions, bytes } = await client.trash.empty(prefix, { ...older, signal: session.signal })
-  note(session, `${versions} versions, ${formatQuantity(bytes, 'bytes')}, are gone`)
+  note(
+    session,
+    `${counted(versions, 'version')}, ${formatQuantity(bytes, 'bytes')}, ${versions === 1 ? 'is' : 'are'} gone`,
+  )
 }
 
 function isAtTerminal({ stdin, stdout }: Session): boolean {

@@ -3,7 +3,7 @@
  */
 import type { Command } from 'commander'
 import type { StoreClient, VerificationProgress, VerificationWord } from '../client/client.ts'
-import { formatQuantity } from '../quantity.ts'
+import { counted, formatQuantity } from '../quantity.ts'
 import { addConnectionOptions, type ConnectionOptions, withClient } from './connection.ts'
 import { startProgress } from './progress.ts'
 import { clearLine, EXIT_CODES, note, noteFailure, print, type Session } from './session.ts'
@@ -68,8 +68,8 @@ async function verify(session: Session, client: StoreClient): Promise<void> {
 }
 
 function countsOf({ ranges = 0, rangesAll = 0, files, bytes }: VerificationProgress): string {
-  const of = ranges === rangesAll ? `${ranges}` : `${ranges} of ${rangesAll}`
-  return `${of} ranges, ${files} files, ${formatQuantity(bytes, 'bytes')} read`
+  const of = ranges === rangesAll ? '' : `${ranges} of `
+  return `${of}${counted(rangesAll, 'range')}, ${counted(files, 'file')}, ${formatQuantity(bytes, 'bytes')} read`
 }
 
 /** What could not be healed makes the command fail; what was, or could not be looked at, is only named. */
@@ -113,5 +113,8 @@ async function verifyLocally(session: Session, client: StoreClient): Promise<voi
     progress.stop()
   }
   const { files, bytes, damaged } = before
-  await print(session, `${files} files checked, ${formatQuantity(bytes, 'bytes')} read, ${damaged} damaged`)
+  await print(
+    session,
+    `${counted(files, 'file')} checked, ${formatQuantity(bytes, 'bytes')} read, ${damaged} damaged`,
+  )
 }

@@ -18,6 +18,7 @@ import {
 } from '../file-attributes.ts'
 import type { FileService, WriteOptions } from '../files/file-service.ts'
 import { keyOfPart } from '../files/idempotency.ts'
+import { counted } from '../quantity.ts'
 import { type PathName, parsePathName } from '../ring/path-name.ts'
 import type { UserMeta } from '../storage/record.ts'
 import { userMetaOf } from '../storage/user-meta.ts'
@@ -276,7 +277,7 @@ class ArchiveIntake {
     const { path, retryAfterSeconds, missing } = known
     return new StoreError(
       known.code,
-      `${known.message} Before it, ${stored} files were stored, and ${unchanged} were there already.`,
+      `${known.message} Before it, ${counted(stored, 'file')} ${stored === 1 ? 'was' : 'were'} stored, and ${unchanged} ${unchanged === 1 ? 'was' : 'were'} there already.`,
       {
         cause: error,
         ...(path !== undefined && { path }),

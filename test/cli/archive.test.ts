@@ -26,7 +26,7 @@ t.test('a folder goes in and out as an archive', async t => {
   writeFileSync(file, tar)
   t.match(await run(['put', '--tar', file, 'x/y']), { code: 0, out: '0 files stored, 0 B; 2 unchanged\n' })
   t.match(JSON.parse((await run(['put', '--tar', '--json', file, 'x/y'])).out), { unchanged: 2 })
-  t.match(await run(['put', '--tar', '--folders', '--overwrite', file, 'x/y']), { out: /1 files stored/ })
+  t.match(await run(['put', '--tar', '--folders', '--overwrite', file, 'x/y']), { out: /1 file stored/ })
   t.match(await run(['put', '--tar', join(folder, 'none'), 'x']), { code: 1, err: /there is no file/ })
   t.match(await run(['put', '--tar', '-', 'x'], tar.subarray(0, 1000)), {
     code: 1,

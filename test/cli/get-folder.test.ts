@@ -50,7 +50,7 @@ t.test('a tree comes back with its modes, times, links and folders, and again co
   t.match(await run('get', '-r', 'b', to), { code: 0, out: '0 files fetched, 0 B; 6 unchanged\n', err: '' })
   chmodSync(join(to, 'x/a'), 0o600)
   writeFileSync(join(to, 'b'), 'changed')
-  t.match(await run('get', '-r', 'b', to), { code: 0, out: '1 files fetched, 0 B; 5 unchanged\n' })
+  t.match(await run('get', '-r', 'b', to), { code: 0, out: '1 file fetched, 0 B; 5 unchanged\n' })
   t.same(seen(to), seen(from), 'a mode is put right without fetching')
   for (const flag of ['--no-links', '--no-meta'])
     t.match(await run('get', '-r', flag, 'b', join(base, flag)), {
@@ -67,10 +67,10 @@ t.test('--delete removes what the store does not have, --dry-run says so', async
   const mirror = ['get', '-r', '--delete', '--exclude', '*.log', 'b', to]
   t.match(await run(...mirror, '-n'), {
     code: 0,
-    out: 'would be fetched: b/x/c\nwould be removed: old/deep\nwould be removed: stale\n1 files would be fetched, 5 B; 1 unchanged; 2 would be removed\n',
+    out: 'would be fetched: b/x/c\nwould be removed: old/deep\nwould be removed: stale\n1 file would be fetched, 5 B; 1 unchanged; 2 would be removed\n',
   })
   t.same(readdirSync(to).sort(), ['a', 'old', 'stale'])
-  t.match(await run(...mirror), { code: 0, out: '1 files fetched, 5 B; 1 unchanged; 2 removed\n' })
+  t.match(await run(...mirror), { code: 0, out: '1 file fetched, 5 B; 1 unchanged; 2 removed\n' })
   t.same(readdirSync(to, { recursive: true }).sort(), ['a', 'old', 'old/kept.log', 'x', 'x/c'])
   t.match(await run('get', '-r', '--delete', 'none', to), { code: 1, err: /nothing lies below/ })
   t.ok(readdirSync(to).includes('a'), 'a path without files removes nothing')

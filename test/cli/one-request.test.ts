@@ -58,14 +58,14 @@ t.test('copy and move: folders, patterns, several', async t => {
   })
   t.match(await run('cp', '-r', '--overwrite', 'f', 'h'), {
     code: 0,
-    out: '1 files copied, 1 B; 1 unchanged\n',
+    out: '1 file copied, 1 B; 1 unchanged\n',
   })
   t.match(await run('mv', '-rn', 'f', 'g', 'all/'), { code: 0, out: /would be moved: f\/1 to all\/f\/1\n/ })
   t.match(await run('mv', '-r', 'f', 'g', 'all/'), { code: 0, out: '3 files moved, 4 B\n' })
   t.same(await paths(), ['all/f/1', 'all/f/s/2', 'all/g/3', 'h/1', 'h/s/2', 'x.md'])
   t.match(await run('cp', 'x.md', 'all/**/[13]', 'few/'), { code: 0, out: '3 files copied, 3 B\n' })
   t.match(await run('mv', 'few/x.md', 'all/'), { code: 0, out: /^all\/x.md {2}/ })
-  t.match(await run('mv', '-r', 'all/x.md', 'y'), { code: 0, out: '1 files moved, 1 B\n' }, 'a file, too')
+  t.match(await run('mv', '-r', 'all/x.md', 'y'), { code: 0, out: '1 file moved, 1 B\n' }, 'a file, too')
   t.match(await run('mv', '-r', 'none', 'y'), { code: 1, err: /^not moved: none to y: .*FILE_NOT_FOUND/ })
   t.match(await run('mv', 'h', 'y'), { code: 1, err: /it is a folder; add -r/ })
   t.match(await run('mv', '-r', '/', 'root'), { code: 2, err: /one lies in the other/ })
@@ -132,9 +132,9 @@ t.test('a tree is removed on a terminal when whoever asked for it agrees', async
     const code = await runCli(['rm', '-r', ...args, 'f'], session)
     return { code, out: session.out(), err: session.err(), isThere: await client.exists('f/1') }
   }
-  const asked = /Remove 1 files, 2 B\? \[y\/N\]/
+  const asked = /Remove 1 file, 2 B\? \[y\/N\]/
   t.match(await remove('n\n'), { code: 0, out: asked, err: /nothing was removed/, isThere: true })
   t.match(await remove('\n'), { isThere: true })
   t.match(await remove('y\n'), { code: 0, out: asked, isThere: false })
-  t.match(await remove('', '--yes'), { code: 0, out: '1 files removed\n', isThere: false })
+  t.match(await remove('', '--yes'), { code: 0, out: '1 file removed\n', isThere: false })
 })

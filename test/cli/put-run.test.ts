@@ -38,12 +38,12 @@ t.test('the same folder again: nothing is sent, and only what has changed afterw
   writeFileSync(join(folder, 'new'), 'n')
   t.match(await put('-r', folder, 'to'), {
     code: 1,
-    out: '1 files stored, 1 B; 3 unchanged; 1 differ and stay as they are (--overwrite replaces them)\n',
+    out: '1 file stored, 1 B; 3 unchanged; 1 differs and stays as it is (--overwrite replaces it)\n',
     err: /not stored: .*x\/b as to\/x\/b: .*--overwrite replaces it/,
   })
   t.match(await put('-r', '--overwrite', folder, 'to'), {
     code: 0,
-    out: '1 files stored, 1 B; 4 unchanged\n',
+    out: '1 file stored, 1 B; 4 unchanged\n',
   })
   const after = await listed()
   t.same(
@@ -85,7 +85,7 @@ t.test('--quick does not read what has the same size and time', async t => {
   utimesSync(file, 1000, 1000)
   t.match(await put('-r', '--quick', '--overwrite', folder, 'to'), { code: 0, out: /1 unchanged/ })
   t.same(await listed(), before)
-  t.match(await put('-r', '--overwrite', folder, 'to'), { code: 0, out: /^1 files stored/ })
+  t.match(await put('-r', '--overwrite', folder, 'to'), { code: 0, out: /^1 file stored/ })
 })
 
 t.test('--delete mirrors, spares what is left out, and does nothing when it cannot see all', async t => {

@@ -46,6 +46,6 @@ t.test('what nobody has anything of stays lost, which is no success', async t =>
   ])
   t.match(await recover(origin), {
     code: 1,
-    out: /1 ranges, 4 files: no survivor has anything of them\n {2}1 ranges, 4 files: a:1 has an older state, later writes are lost\n/,
+    out: /1 range, 4 files: no survivor has anything of them\n {2}1 range, 4 files: a:1 has an older state, later writes are lost\n/,
   })
 })

@@ -36,7 +36,7 @@ t.test('each quarter is where it belongs, clockwise from the top', async t => {
 
 t.test('one node has all of it, and beyond the letters there is a sign', async t => {
   const lines = drawRing([range('5', '5', 'a:1')], lettersOf(['a:1']))
-  t.same(new Set(lines.join('').replace(/1 node|1 ranges|\s/g, '')), new Set('A'))
+  t.same(new Set(lines.join('').replace(/1 node|1 range|\s/g, '')), new Set('A'))
   const many = lettersOf(Array.from({ length: 100 }, (_, i) => `n:${i}`))
   t.equal(many.get('n:0'), 'A')
   t.equal(many.get('n:61'), '9')

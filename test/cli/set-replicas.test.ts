@@ -13,7 +13,7 @@ t.test('the number of copies is changed, and waited for', async t => {
   const [first] = await runningNetwork(t, 2)
   const url = first?.url as string
   const one = await setReplicas(url, '1')
-  t.match(one, { code: 0, out: '1 copies, 1 needed for a write\n', err: /^16 of 16 ranges have 1 copies$/m })
+  t.match(one, { code: 0, out: '1 copy, 1 needed for a write\n', err: /^16 of 16 ranges have 1 copy$/m })
   const { ranges } = (await (await fetch(`${url}/overlay`)).json()) as { ranges: { replicas: string[] }[] }
   t.ok(ranges.every(({ replicas }) => replicas.length === 1))
   const more = await setReplicas(url, '7', '--min', '2', '--no-wait', '--json')

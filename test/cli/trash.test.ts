@@ -72,7 +72,7 @@ t.test('a tree that was removed by a slip is as it was', { skip: !hasRsync() && 
   })
   t.equal((await run('get', '-r', 'backup', join(folder, 'back'))).code, 0)
   t.equal(execFileSync('rsync', ['-aincO', '--delete', `${tree}/`, `${folder}/back/`]).toString(), '')
-  t.match(await run('trash', 'restore', '-r', 'backup', '--to', 'other'), { err: /^1 files restored/ })
+  t.match(await run('trash', 'restore', '-r', 'backup', '--to', 'other'), { err: /^1 file restored/ })
   t.equal((await run('list', 'other/')).out, 'other/later\n')
   t.match(await run('trash', 'restore', '-r', 'nothing'), {
     code: 1,

@@ -109,7 +109,7 @@ t.test('a file that differs is replaced only where that is asked for', async t =
     { name: 'a', bytes: 'two' },
   ])
   const refused = await take(other).catch(error => error)
-  t.match(refused, { code: 'FILE_EXISTS', path: 'p/a', message: /Before it, 1 files were stored/ })
+  t.match(refused, { code: 'FILE_EXISTS', path: 'p/a', message: /Before it, 1 file was stored/ })
   t.match(await take(other, { condition: 'none' }), { stored: 1, unchanged: 1 })
   t.equal((await files.find('p/a' as never)).record?.body.size, 3)
   const later = await tarOf([{ name: 'a', bytes: 'two', mtime: new Date(2e12) }])
@@ -191,7 +191,7 @@ t.test('what is no whole archive is refused', async t => {
   ])
   const bad: [string, Uint8Array, RegExp][] = [
     ['nothing', Buffer.alloc(0), /ends before it is complete/],
-    ['cut between two entries', archive.subarray(0, 1024), /ends before it is complete. Before it, 1 files/],
+    ['cut between two entries', archive.subarray(0, 1024), /ends before it is complete. Before it, 1 file/],
     ['cut in an entry', archive.subarray(0, 50_000), /ends before it is complete/],
     ['without its end', archive.subarray(0, -1024), /ends before it is complete/],
     ['text', Buffer.alloc(2048, 'text'), /no tar archive/],

@@ -15,6 +15,8 @@ export interface SessionInit {
   readonly folder: string
   /** The root of the repository, ending with `/`. */
   readonly repositoryRoot: string
+  /** How long the commands may take together, ms. */
+  readonly timeoutMs?: number
 }
 
 /** What pages call the first port of a session. */
@@ -59,7 +61,7 @@ export function comparable(text: string): string {
       .replace(/(\\?"|"epoch":)\d+(?=\.\d+-[0-9a-f]{8}|,"seq")/g, '$1(epoch)')
       .replace(/("\(epoch\)\.|"seq":)\d+/g, '$1(number)')
       // A copy that a node has given away stays with it for some time.
-      .replace(/^(\d+ ranges, \d+ files), \d+ B read/gm, '$1, (bytes) read')
+      .replace(/^(\d+ ranges?, \d+ files?), \d+ B read/gm, '$1, (bytes) read')
       .replace(/"version":"\d+\.\d+"/g, '"version":"(epoch).(number)"')
       .replace(/^(127\.0\.0\.1:\d+) .*head of.*$/gm, '(node) (part of the ring)')
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '(date)')
@@ -68,12 +70,15 @@ export function comparable(text: string): string {
 }
 
 /** Longest page, ms: its commands are small, and the machine may be busy. */
-const PAGE_TIMEOUT_MS = 300_000
+const PAGE_TIMEOUT_MS = 900_000
 
-/** The lines that each command prints. A refusal is part of the page: its exit code is not looked at, its words are. */
+/**
+ * The lines that each command prints. A refusal is part of the page: its exit code is not looked at, its words are.
+ * @throws Error when the commands take too long: a part of their output would be taken for all of it.
+ */
 async function outputsOf(
   commands: readonly string[],
-  { ports, folder, repositoryRoot }: SessionInit,
+  { ports, folder, repositoryRoot, timeoutMs = PAGE_TIMEOUT_MS }: SessionInit,
 ): Promise<string[][]> {
   const bin = join(folder, '.bin')
   mkdirSync(bin, { recursive: true })
@@ -94,14 +99,21 @@ async function outputsOf(
     env: {
       PATH: `${bin}:${process.env.PATH}`,
       ALTERED_CHORD_NODE: `http://127.0.0.1:${ports[0]}`,
+      // Nodes that start at the same moment find each other late on a busy machine.
+      ALTERED_CHORD_JOIN_TIMEOUT: `${timeoutMs} ms`,
       LC_ALL: 'C',
       HOME: folder,
     },
   })
   const end = () => process.kill(-(shell.pid as number), 'SIGKILL')
-  const timer = setTimeout(end, PAGE_TIMEOUT_MS)
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    end()
+  }, timeoutMs)
   try {
     const printed = shown((await textOf(shell.stdout)).replaceAll('\r', ''))
+    if (isLate) throw new Error(`The commands of the page took more than ${timeoutMs} ms.`)
     return printed
       .split(new RegExp(`\\n${MARK}\\d+\\n`))
       .slice(1)
