@@ -17,33 +17,43 @@ export interface SessionInit {
   readonly repositoryRoot: string
   /** How long the commands may take together, ms. */
   readonly timeoutMs?: number
+  /** What the blocks of the session are called; `console` by default. */
+  readonly block?: string
+  /** ETags as they are now; a page shows those of an earlier run, known by their hashes. */
+  readonly etags?: readonly string[]
 }
 
 /** What pages call the first port of a session. */
 const SHOWN_PORT = 5000
+
+/** An ETag, and the digits of the hash at its end. */
+const ETAG = /\d+\.\d+-[0-9a-f]{8}/g
+const HASH_DIGITS = 9
 
 /** Comes before the output of each command. */
 const MARK = '@@ command '
 
 /** A page with what its commands print now. */
 export async function replayed(text: string, init: SessionInit): Promise<string> {
-  const outputs = await outputsOf(commandsOf(text), init)
+  const { block = 'console' } = init
+  const outputs = await outputsOf(commandsOf(text, block), init)
   const lines: string[] = []
+  const opening = `\`\`\`${block}`
   let [inside, count] = [false, 0]
   for (const line of text.split('\n')) {
-    if (line === '```console') inside = true
+    if (line === opening) inside = true
     else if (line === '```') inside = false
-    if (inside && !line.startsWith('$ ') && line !== '```console') continue
+    if (inside && !line.startsWith('$ ') && line !== opening) continue
     lines.push(line)
     if (inside && line.startsWith('$ ')) lines.push(...(outputs[count++] ?? []))
   }
   return lines.join('\n')
 }
 
-function commandsOf(text: string): string[] {
-  const blocks = text.matchAll(/^```console\n(.*?)^```$/gms)
-  return [...blocks].flatMap(([, block = '']) =>
-    block.split('\n').flatMap(line => (line.startsWith('$ ') ? [line.slice(2)] : [])),
+function commandsOf(text: string, block: string): string[] {
+  const blocks = text.matchAll(new RegExp(`^\`\`\`${block}\\n(.*?)^\`\`\`$`, 'gms'))
+  return [...blocks].flatMap(([, lines = '']) =>
+    lines.split('\n').flatMap(line => (line.startsWith('$ ') ? [line.slice(2)] : [])),
   )
 }
 
@@ -78,7 +88,7 @@ const PAGE_TIMEOUT_MS = 900_000
  */
 async function outputsOf(
   commands: readonly string[],
-  { ports, folder, repositoryRoot, timeoutMs = PAGE_TIMEOUT_MS }: SessionInit,
+  { ports, folder, repositoryRoot, timeoutMs = PAGE_TIMEOUT_MS, etags = [] }: SessionInit,
 ): Promise<string[][]> {
   const bin = join(folder, '.bin')
   mkdirSync(bin, { recursive: true })
@@ -87,9 +97,11 @@ async function outputsOf(
     ports.reduce((hidden, port, index) => ofPort(hidden, port, SHOWN_PORT + index), text)
   const real = (text: string) =>
     ports.reduce((hidden, port, index) => ofPort(hidden, SHOWN_PORT + index, port), text)
+  const asNow = (command: string) =>
+    command.replace(ETAG, shown => etags.find(etag => etag.endsWith(shown.slice(-HASH_DIGITS))) ?? shown)
   const lines = commands.map(
     (command, index) =>
-      `printf '\\n${MARK}${index}\\n'\n${real(command).replace(/^curl (?!-f?s)/, 'curl -sS ')}\n`,
+      `printf '\\n${MARK}${index}\\n'\n${asNow(real(command)).replace(/^curl (?!-f?s)/, 'curl -sS ')}\n`,
   )
   const shell = spawn('bash', ['-c', `exec 2>&1 < /dev/null\n${lines.join('')}`], {
     cwd: folder,

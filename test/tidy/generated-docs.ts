@@ -13,6 +13,7 @@ import { ERROR_STATUS } from '../../src/http/error-reply.ts'
 import { longFlag, SETTINGS, type Setting } from '../../src/settings.ts'
 import { freePort } from '../e2e/harness.ts'
 import { runningNetwork } from '../running-node.ts'
+import { CONFLICT_BLOCK, conflictNetwork } from './conflict-session.ts'
 import { comparable, replayed } from './console-sessions.ts'
 import { everyCommand, program, readPage, repositoryRoot } from './inventory.ts'
 
@@ -118,7 +119,12 @@ export async function sessionsNow(
     nodes === 'own'
       ? await Promise.all(Array.from({ length: OWN_PORTS }, freePort))
       : (await runningNetwork(t, nodes, join(folder, 'data'))).map(({ url }) => Number(new URL(url).port))
-  return replayed(text, { ports, folder: join(folder, 'work'), repositoryRoot })
+  const now = await replayed(text, { ports, folder: join(folder, 'work'), repositoryRoot })
+  if (!now.includes(`\`\`\`${CONFLICT_BLOCK}\n`)) return now
+  mkdirSync(join(folder, 'conflict'))
+  const conflict = await conflictNetwork(t, join(folder, 'conflict'))
+  const work = { folder: join(folder, 'conflict'), repositoryRoot, block: CONFLICT_BLOCK }
+  return replayed(now, { ...conflict, ...work })
 }
 
 async function writeSessions(path: string, nodes: number | 'own'): Promise<void> {
