@@ -24,6 +24,7 @@ import { addEndpoint, type HttpComponents, ringHeaders } from './endpoint.ts'
 import { bodyFields, headerFields } from './file-fields.ts'
 import { pathOf, queryOf } from './request-target.ts'
 import { rangeHeaders } from './ring-range.ts'
+import { givingBack } from './send-body.ts'
 
 // A version can be replaced between finding and reading it; this often only if somebody replaces it in a tight loop.
 const REPLACED_TRIES_MAX = 5
@@ -247,7 +248,7 @@ function send(
   body.on('error', () => {
     if (reply.raw.headersSent) resetConnection(reply)
   })
-  return reply.code(status).send(body)
+  return reply.code(status).send(givingBack(body))
 }
 
 /** Bytes were promised that can't be sent: the client must see a broken connection and never a complete answer. */

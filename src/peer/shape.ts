@@ -43,8 +43,15 @@ export function object<Value>(fields: Fields<Value>): Shape<Value> {
 
 /** The same, of a type that nobody has declared. */
 export function fieldsFit<Some extends object>(fields: Some): Shape<ObjectOf<Some>> {
-  const entries = Object.entries(fields) as [string, Shape][]
-  return value => isObject(value) && entries.every(([name, shape]) => shape(value[name]))
+  const names = Object.keys(fields)
+  const shapes = Object.values(fields) as Shape[]
+  return value => {
+    if (!isObject(value)) return false
+    for (let at = 0; at < names.length; at++) {
+      if (!(shapes[at] as Shape)(value[names[at] as string])) return false
+    }
+    return true
+  }
 }
 
 /** A list of at most `lengthMax`. */

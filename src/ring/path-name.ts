@@ -75,7 +75,11 @@ export function comparePathNames(a: string, b: string): number {
 
 const controlCharacter = /\p{Cc}/u
 
+/** What most paths are, and every such text is a path if it is short enough. */
+const usualPath = /^(?:[\w-][\w.-]*\/)*[\w-][\w.-]*$/
+
 function pathFault(path: string): string | undefined {
+  if (path.length <= PATH_BYTES_MAX && usualPath.test(path)) return undefined
   if (path === '') return 'it is empty'
   if (!path.isWellFormed()) return 'it is not valid Unicode'
   const bytes = Buffer.byteLength(path)

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { errorCode, StoreError } from '../errors.ts'
 import type { FileRange, FoundFile } from '../files/file-service.ts'
 import { lastModifiedMs } from '../http/conditions.ts'
+import { givingBack } from '../http/send-body.ts'
 import { etagOf, type FileRecord } from '../storage/record.ts'
 import { lending } from '../stream-over.ts'
 import { noSuchBucket } from './buckets.ts'
@@ -103,7 +104,7 @@ async function send(
     if (reply.destroyed) return
     reply.writeHead(status, headers)
     // What was promised and can't be sent ends the connection: pipeline destroys it.
-    await pipeline(body, reply)
+    await pipeline(givingBack(body), reply)
   })
 }
 

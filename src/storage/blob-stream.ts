@@ -8,9 +8,9 @@
 import { Buffer } from 'node:buffer'
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { crc32 } from 'node:zlib'
 import { errorCode, StoreError } from '../errors.ts'
 import { checkBlock } from './checked-blocks.ts'
+import { crc32 } from './crc32.ts'
 import type { DiskWatch } from './disk-watch.ts'
 import type { DownloadRoom } from './download-room.ts'
 import { BLOCK_BYTES, type FileRecord } from './record.ts'
@@ -126,7 +126,7 @@ class BlobReader {
 
   async #nextBlock(): Promise<Uint8Array> {
     const { index, start, length } = this.#block()
-    const block = await this.#read(Buffer.allocUnsafeSlow(length), start)
+    const block = await this.#read(this.#parts.room.lend(length), start)
     checkBlock(this.#parts.record, index, block)
     return this.#wanted(block, start)
   }

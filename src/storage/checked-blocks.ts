@@ -4,8 +4,8 @@
  * against its SHA-256.
  */
 import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { StoreError } from '../errors.ts'
+import { crc32 } from './crc32.ts'
 import { BLOCK_BYTES, type FileRecord } from './record.ts'
 import type { ByteRange, Storage } from './storage.ts'
 

@@ -3,7 +3,7 @@
  * (docs/decisions/0320-notes-have-a-checksum.md).
  */
 import { Buffer } from 'node:buffer'
-import { crc32 } from 'node:zlib'
+import { crc32 } from './crc32.ts'
 
 /** The first byte of notes with a checksum. MessagePack never uses it, so that notes without one are told from these. */
 const CHECKED = 0xc1

@@ -2,7 +2,7 @@
  * How much memory the downloads from one source (this disk, the other nodes) hold together, and how many of them read at once. A few streams hold whole blocks and are the fastest.
  * The others hold no block while they wait for their readers, so that a crowd of readers that stand still costs little.
  */
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import { BufferPool } from './buffer-pool.ts'
 import { BLOCK_BYTES } from './record.ts'
 
@@ -12,10 +12,28 @@ const WHOLE_MAX = 16
 /** Reads at once for all other downloads: as many as there are threads that read. More would hold up small requests. */
 const READS_MAX = 4
 
+/** Blocks that were given back and wait for the next reader: what a few downloads have under way. */
+const LENT_FREE_MAX = 8
+
+/** Whose the blocks are that readers have: by their memory, since what they hold of it may be a part, or another view. */
+const lenders = new WeakMap<ArrayBufferLike, BufferPool>()
+
+/**
+ * Whoever is done with bytes of a download may say so, once, and not look at them again: their memory is used for other blocks. Nobody has
+ * to; what was not given back is left to the garbage collector, which has to look at the whole heap for every few of them.
+ */
+export function giveBack({ buffer }: Uint8Array): void {
+  const lender = lenders.get(buffer)
+  if (lender === undefined) return
+  lenders.delete(buffer)
+  lender.give(Buffer.from(buffer))
+}
+
 export class DownloadRoom {
   readonly #wholeMax: number
   readonly #readsMax: number
   readonly #blocks: BufferPool
+  readonly #lent = new BufferPool({ bufferBytes: BLOCK_BYTES, freeMax: LENT_FREE_MAX })
   /** Waits in order of arrival; each is one open download, and none waits for a reader. */
   readonly #queue: (() => void)[] = []
   #whole = 0
@@ -36,6 +54,14 @@ export class DownloadRoom {
 
   giveWhole(): void {
     this.#whole--
+  }
+
+  /** Memory for a block that goes to a reader, who may give it back. */
+  lend(bytes: number): Buffer {
+    if (bytes < BLOCK_BYTES) return Buffer.allocUnsafeSlow(bytes)
+    const block = this.#lent.take()
+    lenders.set(block.buffer, this.#lent)
+    return block
   }
 
   /** Does `work` with a buffer for one block, in turn. `work` keeps nothing of the buffer. */

@@ -5,10 +5,10 @@
  * inline body is covered by its block checksum (docs/decisions/0010-storage-on-disk.md has the layout's reasons).
  */
 import { Buffer } from 'node:buffer'
-import { crc32 } from 'node:zlib'
 import { StoreError } from '../errors.ts'
 import { type Identifier, identifierOfPath } from '../ring/identifier.ts'
 import type { PathName } from '../ring/path-name.ts'
+import { crc32 } from './crc32.ts'
 import { type BlobId, type Body, etagOf, type FileRecord } from './record.ts'
 import type { ListEntry } from './storage.ts'
 import { decodeUserMeta, encodeUserMeta } from './user-meta.ts'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { DownloadRoom } from '../../src/storage/download-room.ts'
+import { DownloadRoom, giveBack } from '../../src/storage/download-room.ts'
 import { BLOCK_BYTES } from '../../src/storage/record.ts'
 
 t.test('so many downloads hold whole blocks, and one more when one has ended', async t => {
@@ -38,4 +38,25 @@ t.test('work that fails makes room for the next', async t => {
   const fails = () => room.withBlock(() => Promise.reject(new Error('no disk')))
   for (let i = 0; i < 5; i++) await t.rejects(fails(), { message: 'no disk' })
   t.equal(await room.withBlock(async () => 'done'), 'done')
+})
+
+t.test('a block that was given back is lent again, to one reader', t => {
+  const room = new DownloadRoom()
+  const first = room.lend(BLOCK_BYTES)
+  t.not(room.lend(BLOCK_BYTES).buffer, first.buffer, 'not while somebody has it')
+  giveBack(first.subarray(3, 5))
+  giveBack(first)
+  t.equal(room.lend(BLOCK_BYTES).buffer, first.buffer, 'a part of it stands for all of it')
+  t.not(room.lend(BLOCK_BYTES).buffer, first.buffer, 'though it was given back twice')
+  t.end()
+})
+
+t.test('what is no lent block can be given back without harm', t => {
+  const room = new DownloadRoom()
+  const small = room.lend(BLOCK_BYTES - 1)
+  t.equal(small.length, BLOCK_BYTES - 1)
+  giveBack(small)
+  giveBack(Buffer.from('of the pool of Node.js'))
+  t.not(room.lend(BLOCK_BYTES).buffer, small.buffer)
+  t.end()
 })

@@ -4,8 +4,8 @@
  * its CRC-32; its pieces go on as they came, since to put them together would cost more than all the rest.
  */
 import { Readable } from 'node:stream'
-import { crc32 } from 'node:zlib'
 import { errorCode, StoreError } from '../../errors.ts'
+import { crc32 } from '../../storage/crc32.ts'
 import { BLOCK_BYTES, type FileRecord } from '../../storage/record.ts'
 import type { ByteRange } from '../../storage/storage.ts'
 import type { NodeId } from '../../views/view.ts'

@@ -6,8 +6,8 @@
  */
 import { Buffer } from 'node:buffer'
 import { Readable } from 'node:stream'
-import { crc32 } from 'node:zlib'
 import { SMALL_PIECE_BYTES } from '../../storage/blob-stream.ts'
+import { crc32 } from '../../storage/crc32.ts'
 import type { DownloadRoom } from '../../storage/download-room.ts'
 import { BLOCK_BYTES, type FileRecord } from '../../storage/record.ts'
 import type { ByteRange } from '../../storage/storage.ts'
