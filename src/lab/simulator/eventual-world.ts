@@ -39,6 +39,9 @@ const ANSWER_MS = 400
 /** How late a question may come once more, ms: views, starts, disks and their retirement have gone by. */
 const LATE_MS = 200_000
 
+/** So little is kept of what was seen that it is collected again and again, while everything else happens. */
+const SPANS_KEPT = 2
+
 /** Hours that a clock may be off, either way. */
 const HOURS_OFF_MAX = 6
 
@@ -275,7 +278,7 @@ class EventualWorld {
           copiesWanted: () => COPIES,
         },
       },
-      { actor: actorOf(place.id, boot) },
+      { actor: actorOf(place.id, boot), spansKept: SPANS_KEPT },
     )
     watchAccepting(place, place.node)
     place.node.syncing.viewsChanged()

@@ -3,16 +3,19 @@
  * these paths, and whom those name, to keep the tombstone and to say that they have nothing else (Responsibility of the holders is noted in the record
  * before anything of it leaves a node). When all of them have said so, all of them may forget it. One node that is away keeps it: until it is back,
  * or an operator says that it will never be.
+ *
+ * In the same way goes what was seen of a file and does not stand any more, when there is much of it: each start of a node that writes a path adds to that.
  */
 import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
-import { WHOLE_RING } from '../../ring/arc.ts'
+import { type Arc, WHOLE_RING } from '../../ring/arc.ts'
 import type { NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { COLLECTED_MAX, type EventualPeers, RECORDS_MAX, type Responsibility } from './eventual-calls.ts'
-import { type EventualRecord, isTombstone, stateOf } from './eventual-record.ts'
+import { type EventualRecord, isTombstone, replacedIn, stateOf } from './eventual-record.ts'
 import { type EventualReplica, MEMORY_MS } from './eventual-replica.ts'
+import type { HeldRecord } from './kept-record.ts'
 
 /** Between two rounds, ms, while there are tombstones. */
 export const COLLECT_MS = 30_000
@@ -35,6 +38,23 @@ const EXPECTED_MAX = 1_000
 
 /** How often those who were named by others are asked, too, before a round ends. */
 const NAMED_MAX = 5
+
+/** States of one path in which nobody has what is collected. */
+const STATES_MAX = 2
+
+/** What is to be forgotten of a path. */
+interface Collected {
+  /** All that is not to come back. */
+  readonly tombstone: EventualRecord
+  /** Who has the path in one of these has nothing of that: the replicas of a file have the file, and the other holders the tombstone. */
+  readonly states: readonly Version[]
+}
+
+function collectedOf(record: EventualRecord): Collected {
+  if (isTombstone(record)) return { tombstone: record, states: [stateOf(record)] }
+  const tombstone = replacedIn(record)
+  return { tombstone, states: [stateOf(record), stateOf(tombstone)] }
+}
 
 export interface CollectingComponents {
   readonly env: Env
@@ -89,7 +109,7 @@ export class Collecting {
       if (errorCode(error) === undefined) throw error
       env.log.warn({ op: 'eventual.collect', err: error }, 'tombstones wait for the next round')
     }
-    if (replica.table.counts.tombstones > 0) this.notice()
+    if (replica.table.hasToCollect) this.notice()
   }
 
   /**
@@ -136,16 +156,16 @@ export class Collecting {
   }
 
   async #collect(): Promise<void> {
-    const { responsibility, replica, lacks } = this.#components
+    const { responsibility, lacks } = this.#components
     const silent = new Set<NodeId>()
     for (const range of responsibility.ownRanges()) {
       if (!range.isHead) continue
-      let round: EventualRecord[] = []
-      for (const { record, custody } of replica.table.tombstones(range)) {
+      let round: Collected[] = []
+      for (const { record, custody } of this.#toCollect(range)) {
         // Whoever is owed it is told of it first.
         if (custody.owed.length > 0) {
           for (const node of custody.owed) if (lacks(node, record.path)) silent.add(node)
-        } else round.push(record)
+        } else round.push(collectedOf(record))
         if (round.length < ROUND_MAX) continue
         await this.#round(round, silent)
         round = []
@@ -156,9 +176,16 @@ export class Collecting {
     this.#waitingFor = silent
   }
 
-  async #round(tombstones: readonly EventualRecord[], silent: Set<NodeId>): Promise<void> {
+  *#toCollect(range: Arc): Generator<HeldRecord> {
+    const { table } = this.#components.replica
+    yield* table.tombstones(range)
+    yield* table.long(range)
+  }
+
+  async #round(collected: readonly Collected[], silent: Set<NodeId>): Promise<void> {
     const { responsibility } = this.#components
-    const states = new Map(tombstones.map(record => [record.path, stateOf(record)]))
+    const tombstones = collected.map(({ tombstone }) => tombstone)
+    const states = new Map(collected.map(({ tombstone, states }) => [tombstone.path, states]))
     const holders = new Map(tombstones.map(({ path, holders }) => [path, new Set(holders)]))
     const confirmed = new Map(tombstones.map(({ path }) => [path, new Set<NodeId>([responsibility.self])]))
     const lost = new Set<PathName>()
@@ -174,8 +201,11 @@ export class Collecting {
     const left = this.#unasked(tombstones, holders, confirmed, lost)
     const isLeft = (path: PathName) =>
       [...left.values()].some(records => records.some(one => one.path === path))
-    const clean = tombstones.filter(({ path }) => !lost.has(path) && !isLeft(path))
-    await this.#forget(clean, holders)
+    const isClean = ({ path }: EventualRecord) => !lost.has(path) && !isLeft(path)
+    await this.#forget(
+      collected.filter(({ tombstone }) => isClean(tombstone)),
+      holders,
+    )
   }
 
   /** Holders who have not been asked about a tombstone yet. */
@@ -209,7 +239,7 @@ export class Collecting {
     node: NodeId,
     records: readonly EventualRecord[],
     round: {
-      readonly states: ReadonlyMap<PathName, Version>
+      readonly states: ReadonlyMap<PathName, readonly Version[]>
       readonly holders: ReadonlyMap<PathName, Set<NodeId>>
       readonly confirmed: ReadonlyMap<PathName, Set<NodeId>>
       readonly lost: Set<PathName>
@@ -226,8 +256,9 @@ export class Collecting {
         const answers = new Map(clean.map(([path, state, holders]) => [path, { state, holders }]))
         for (const { path } of some) {
           const answer = answers.get(path)
-          const state = round.states.get(path)
-          if (answer?.state.epoch !== state?.epoch || answer?.state.seq !== state?.seq) {
+          const isAsHere = ({ epoch, seq }: Version) =>
+            answer?.state.epoch === epoch && answer.state.seq === seq
+          if (!round.states.get(path)?.some(isAsHere)) {
             round.lost.add(path)
             await exchange(node, path)
           } else {
@@ -245,14 +276,17 @@ export class Collecting {
   }
 
   async #forget(
-    tombstones: readonly EventualRecord[],
+    clean: readonly Collected[],
     holders: ReadonlyMap<PathName, ReadonlySet<NodeId>>,
   ): Promise<void> {
     const { replica, peers, responsibility } = this.#components
-    for (let from = 0; from < tombstones.length; from += COLLECTED_MAX) {
-      const some = tombstones.slice(from, from + COLLECTED_MAX).filter(isTombstone)
-      const collected = some.map(record => [record.path, stateOf(record)] as const)
-      const nodes = new Set(some.flatMap(({ path }) => [...(holders.get(path) ?? [])]))
+    const atOnce = COLLECTED_MAX / STATES_MAX
+    for (let from = 0; from < clean.length; from += atOnce) {
+      const some = clean.slice(from, from + atOnce)
+      const collected = some.flatMap(({ tombstone: { path }, states }) =>
+        states.map(state => [path, state] as const),
+      )
+      const nodes = new Set(some.flatMap(({ tombstone }) => [...(holders.get(tombstone.path) ?? [])]))
       await replica.collected({ collected })
       for (const node of nodes) {
         if (node === responsibility.self || responsibility.isGone(node)) continue

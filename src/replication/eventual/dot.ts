@@ -61,6 +61,34 @@ export function hasSeenAll(a: Seen, b: Seen): boolean {
   })
 }
 
+/** What was seen apart from these dots. */
+export function seenWithout(seen: Seen, dots: readonly Dot[]): Seen {
+  const left = seen.map(([actor, spans]): [Actor, readonly Span[]] => {
+    const own = dots.flatMap(dot => (dot.actor === actor ? [dot.n] : []))
+    return [actor, own.reduce<readonly Span[]>((some, n) => some.flatMap(span => without(span, n)), spans)]
+  })
+  return left.filter(([, spans]) => spans.length > 0)
+}
+
+function without([first, last]: Span, n: number): Span[] {
+  if (n < first || last < n) return [[first, last]]
+  const sides: Span[] = [
+    [first, n - 1],
+    [n + 1, last],
+  ]
+  return sides.filter(([from, to]) => from <= to)
+}
+
+/** These dots and nothing else. */
+export function seenOf(dots: readonly Dot[]): Seen {
+  return dots.reduce<Seen>((seen, { actor, n }) => joinSeen(seen, [[actor, [[n, n]]]]), NOTHING_SEEN)
+}
+
+/** How many spans there are, which is what a record grows by. */
+export function spansIn(seen: Seen): number {
+  return seen.reduce((sum, [, spans]) => sum + spans.length, 0)
+}
+
 function joinSpans(a: readonly Span[], b: readonly Span[]): readonly Span[] {
   const joined: Span[] = []
   for (const span of [...a, ...b].sort((one, other) => one[0] - other[0])) {

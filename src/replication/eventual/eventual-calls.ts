@@ -177,7 +177,7 @@ export interface EventualAsks {
   }
   confirm: {
     readonly ask: { readonly records: readonly EventualRecord[] }
-    /** The records as they are here then, of those that are nothing but tombstones. */
+    /** The records as they are here then. */
     readonly answer: { readonly clean: readonly (readonly [PathName, Version, readonly NodeId[]])[] }
   }
   collected: {

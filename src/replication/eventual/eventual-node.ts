@@ -9,10 +9,10 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import { Accepting } from './accepting.ts'
 import { Collecting } from './collecting.ts'
-import type { Actor } from './dot.ts'
 import type { EventualAsk, EventualAsks, EventualPeers, Responsibility } from './eventual-calls.ts'
 import { stateOf } from './eventual-record.ts'
 import { EventualReplica } from './eventual-replica.ts'
+import type { EventualTableInit } from './eventual-table.ts'
 import { Passing } from './passing.ts'
 import { Syncing } from './syncing.ts'
 
@@ -55,7 +55,7 @@ export class EventualNode {
   readonly #accepting: Accepting
   readonly #responsibility: Responsibility
 
-  constructor(components: EventualNodeComponents, init: { readonly actor: Actor }) {
+  constructor(components: EventualNodeComponents, init: EventualTableInit) {
     this.#responsibility = components.responsibility
     this.passing = new Passing({ ...components, replica: () => this.replica })
     this.replica = new EventualReplica(
@@ -99,7 +99,7 @@ export class EventualNode {
       versions: async ({ prefix, ...arc }) => ({ versions: [...this.#versions(arc, prefix)] }),
     }
     const answer = await answers[kind](ask)
-    if (replica.table.counts.tombstones > 0) this.collecting.notice()
+    if (replica.table.hasToCollect) this.collecting.notice()
     return answer
   }
 
@@ -146,7 +146,7 @@ export class EventualNode {
 
   #hurry(): void {
     this.passing.hurry()
-    if (this.replica.table.counts.tombstones > 0) this.collecting.notice()
+    if (this.replica.table.hasToCollect) this.collecting.notice()
   }
 
   *#versions(arc: Arc, prefix: string): Generator<readonly [PathName, number, number, boolean]> {

@@ -18,11 +18,24 @@ import {
   type FileRecord,
   type Version,
 } from '../../storage/record.ts'
-import { covers, type Dot, dotName, joinSeen, NOTHING_SEEN, type Seen, sameDot } from './dot.ts'
+import {
+  covers,
+  type Dot,
+  dotName,
+  joinSeen,
+  NOTHING_SEEN,
+  type Seen,
+  sameDot,
+  seenOf,
+  seenWithout,
+} from './dot.ts'
 import type { Stamp } from './hybrid-clock.ts'
 
 /** Siblings of one path; of more the oldest goes, by the clocks of those who took them. */
 export const SIBLINGS_MAX = 8
+
+/** Spans of what was seen of one path: when there are more, what does not stand any more is collected as tombstones are. */
+export const SPANS_KEPT = 64
 
 /** Outcomes of requests that are remembered for one path; of more the oldest goes. */
 export const OUTCOMES_MAX = 16
@@ -67,6 +80,17 @@ export function emptyRecord(path: PathName, position: Identifier): EventualRecor
 
 export function isTombstone({ siblings }: EventualRecord): boolean {
   return siblings.length === 0
+}
+
+/** What was seen of a path and does not stand any more: as a tombstone, which takes nothing away that stands. */
+export function replacedIn(record: EventualRecord): EventualRecord {
+  const dots = record.siblings.map(({ dot }) => dot)
+  return { ...record, siblings: [], seen: seenWithout(record.seen, dots) }
+}
+
+/** The record without what was seen and does not stand any more. Only when nobody can bring that back (collecting.ts). */
+export function withoutReplaced(record: EventualRecord): EventualRecord {
+  return { ...record, seen: seenOf(record.siblings.map(({ dot }) => dot)) }
 }
 
 /** The version of a sibling: the count of its dot, and 48 bits of a hash of its actor and the path. It orders nothing. */

@@ -21,9 +21,10 @@ import {
   type Sibling,
   stateOf,
   versionOf,
+  withoutReplaced,
   written,
 } from './eventual-record.ts'
-import { EventualTable } from './eventual-table.ts'
+import { EventualTable, type EventualTableInit } from './eventual-table.ts'
 import { HybridClock, type Stamp } from './hybrid-clock.ts'
 import type { Custody, HeldRecord } from './kept-record.ts'
 
@@ -64,7 +65,7 @@ export class EventualReplica {
   readonly #clock = new HybridClock()
   #forgotten = 0
 
-  constructor(components: EventualReplicaComponents, init: { readonly actor: Actor }) {
+  constructor(components: EventualReplicaComponents, init: EventualTableInit) {
     this.#components = components
     this.#actor = init.actor
     this.table = new EventualTable(components, init)
@@ -192,26 +193,26 @@ export class EventualReplica {
     })
   }
 
-  /** Keeps tombstones of others until all have them; says of which of these paths nothing else is here. */
+  /** Keeps tombstones of others until all have them; says in which state the records of these paths are here then. */
   async confirm({ records }: EventualAsks['confirm']['ask']): Promise<EventualAsks['confirm']['answer']> {
     const clean: (readonly [PathName, Version, readonly NodeId[]])[] = []
     const confirmOne = async (record: EventualRecord) => {
       // Whoever asks this asks all who have something of the path.
       const held = (await this.#merge(record, () => true, 'all'))?.held
-      if (held !== undefined && isTombstone(held.record))
-        clean.push([record.path, stateOf(held.record), held.record.holders])
+      if (held !== undefined) clean.push([record.path, stateOf(held.record), held.record.holders])
     }
     await Promise.all(records.map(confirmOne))
     return { clean }
   }
 
-  /** All who ever had something of these paths hold the same tombstone: it may be forgotten. */
+  /** All who ever had something of these paths have seen the same: a tombstone may be forgotten, and so may what was replaced in a file. */
   async collected({ collected }: EventualAsks['collected']['ask']): Promise<object> {
     const forgetOne = ([path, { epoch, seq }]: readonly [PathName, Version]) =>
       this.table.change(path, identifierOfPath(path), now => {
-        if (now === undefined || !isTombstone(now.record)) return now
+        if (now === undefined) return now
         const state = stateOf(now.record)
         if (state.epoch !== epoch || state.seq !== seq) return now
+        if (!isTombstone(now.record)) return { ...now, record: withoutReplaced(now.record) }
         this.counts.collected++
         return undefined
       })

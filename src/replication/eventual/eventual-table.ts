@@ -11,14 +11,20 @@ import { isWholeChecked } from '../../storage/checked-notes.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { KeptRecord, ReplicaStore } from '../../storage/replica-store.ts'
 import { type Digest, DigestTree } from '../chain/digest-tree.ts'
-import { type Actor, Minting } from './dot.ts'
-import { type EventualRecord, isTombstone, shownFile, stateOf } from './eventual-record.ts'
+import { type Actor, Minting, spansIn } from './dot.ts'
+import { type EventualRecord, isTombstone, SPANS_KEPT, shownFile, stateOf } from './eventual-record.ts'
 import { type HeldRecord, heldOf, keptOf } from './kept-record.ts'
 
 export interface EventualTableComponents {
   readonly store: ReplicaStore
   /** A record is durable as it is now; undefined: it is forgotten. */
   readonly changed: (path: PathName, held: HeldRecord | undefined) => void
+}
+
+export interface EventualTableInit {
+  readonly actor: Actor
+  /** SPANS_KEPT by default. */
+  readonly spansKept?: number
 }
 
 export class EventualTable {
@@ -33,13 +39,17 @@ export class EventualTable {
   readonly #dropping = new Map<BlobId, Promise<unknown>>()
   /** Paths whose records could not be read at the start: what is counted here does not have them. */
   readonly #unread = new Set<PathName>()
+  /** Paths of files of which more was seen than is to be kept. */
+  readonly #long = new Set<PathName>()
+  readonly #spansKept: number
   #isStarting = true
   #records = 0
   #tombstones = 0
   #siblings = 0
 
-  constructor(components: EventualTableComponents, init: { readonly actor: Actor }) {
+  constructor(components: EventualTableComponents, init: EventualTableInit) {
     this.#components = components
+    this.#spansKept = init.spansKept ?? SPANS_KEPT
     this.minting = new Minting(init)
     for (const held of this.within(WHOLE_RING)) {
       this.#count(held.record, 1)
@@ -55,6 +65,19 @@ export class EventualTable {
       records: this.#records,
       tombstones: this.#tombstones,
       conflicts: this.#siblings - (this.#records - this.#tombstones),
+    }
+  }
+
+  /** Whether there is something to be collected: tombstones, or files of which too much was seen. */
+  get hasToCollect(): boolean {
+    return this.#tombstones > 0 || this.#long.size > 0
+  }
+
+  /** Files of an arc of which too much was seen. */
+  *long(arc: Arc): Generator<HeldRecord> {
+    for (const path of [...this.#long]) {
+      const held = this.get(path)
+      if (held !== undefined && arcContains(arc, held.record.position)) yield held
     }
   }
 
@@ -203,6 +226,8 @@ export class EventualTable {
     this.#records += by
     this.#siblings += by * record.siblings.length
     if (isTombstone(record)) this.#tombstones += by
+    else if (by === -1) this.#long.delete(path)
+    else if (spansIn(record.seen) > this.#spansKept) this.#long.add(path)
   }
 
   #refer(blob: BlobId, by: 1 | -1): void {

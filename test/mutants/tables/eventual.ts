@@ -163,4 +163,20 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     replace: '',
     loss: 'a restored disk is asked for what was removed before anybody has told it',
   },
+  {
+    id: 'seen-spans-never-go',
+    file: 'src/replication/eventual/eventual-table.ts',
+    find: 'else if (spansIn(record.seen) > this.#spansKept) this.#long.add(path)',
+    replace: '',
+    loss: 'what was seen of a path grows with each start of a node that writes it',
+    tests: ['test/replication/eventual/seen-spans.test.ts'],
+  },
+  {
+    id: 'collected-with-what-stands',
+    file: 'src/replication/eventual/eventual-record.ts',
+    find: 'return { ...record, siblings: [], seen: seenWithout(record.seen, dots) }',
+    replace: 'return { ...record, siblings: [], seen: dots.length < 0 ? [] : record.seen }',
+    loss: 'a file goes when what it has replaced is collected',
+    tests: ['test/replication/eventual/seen-spans.test.ts'],
+  },
 ]

@@ -28,6 +28,8 @@ export class LinkedNodes {
   readonly gone = new Set<NodeId>()
   /** Whose disk takes nothing. */
   readonly full = new Set<NodeId>()
+  /** As of a node; for those that start from now on. */
+  spansKept: number | undefined
   readonly #nodes = new Map<NodeId, EventualNode>()
   readonly #stores = new Map<NodeId, ReplicaStore>()
   #starts = 0
@@ -75,7 +77,10 @@ export class LinkedNodes {
           copiesWanted: () => 2,
         },
       },
-      { actor: `${id}/${start}` as Actor },
+      {
+        actor: `${id}/${start}` as Actor,
+        ...(this.spansKept !== undefined && { spansKept: this.spansKept }),
+      },
     )
     this.#nodes.set(id, node)
   }
