@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import type { ListedFile, StoreClient } from '../client/client.ts'
 import { attributesInMeta, isSameTime, kindOfStored } from '../file-attributes.ts'
+import { beginningInMemory, SMALL_FILE_BYTES_MAX } from './small-file.ts'
 
 export interface LocalFile {
   readonly kind: 'file' | 'link' | 'folder'
@@ -43,7 +44,7 @@ export async function hasSameContent(
     if (mtimeNs !== undefined) return isSameTime(mtimeNs, local.mtimeNs)
   }
   const there = listed.sha256 ?? (await hashInStore(client, listed.path, options.signal))
-  return there !== undefined && there === (await hashOfFile(local.file, options.signal))
+  return there !== undefined && there === (await hashOfFile(local, options.signal))
 }
 
 /** Files of an earlier version of the program have no hash in the list. */
@@ -57,8 +58,9 @@ async function hashInStore(
   return sha256
 }
 
-async function hashOfFile(file: string, signal: AbortSignal): Promise<string> {
+async function hashOfFile({ file, size }: LocalFile, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
+  if (size <= SMALL_FILE_BYTES_MAX) return hash.update(await beginningInMemory(file, size)).digest('hex')
   await pipeline(createReadStream(file), hash, { signal })
   return hash.digest('hex')
 }

@@ -13,7 +13,8 @@ import type { Progress } from './progress.ts'
 import { receiptLine } from './receipt-line.ts'
 import type { Selection } from './selection.ts'
 import { note, noteFailure, print, type Session } from './session.ts'
-import { forEachAtOnce } from './transfers.ts'
+import { beginningInMemory, SMALL_FILE_BYTES_MAX } from './small-file.ts'
+import { forEachAtOnce, limited, PARALLEL_DEFAULT, SMALL_AT_ONCE } from './transfers.ts'
 import type { Planned, Upload } from './uploads.ts'
 
 export interface PutRunOptions {
@@ -21,7 +22,8 @@ export interface PutRunOptions {
   readonly overwrite?: boolean
   readonly ifMatch?: string
   readonly type?: string
-  readonly parallel: number
+  /** Files at once; without it, many small ones and few large ones. */
+  readonly parallel?: number
   readonly json?: boolean
   readonly quick?: boolean
   readonly delete?: boolean
@@ -91,11 +93,13 @@ export class PutRun {
   async #store(uploads: readonly Upload[], there: ReadonlyMap<string, ListedFile> | undefined) {
     const { session, progress } = this.#components
     const { parallel } = this.#options
+    const large = limited(parallel ?? PARALLEL_DEFAULT)
     await forEachAtOnce(
       uploads,
-      { parallel, signal: session.signal },
+      { parallel: parallel ?? SMALL_AT_ONCE, signal: session.signal },
       async upload => {
-        await this.#storeOne(upload, there?.get(upload.path))
+        const store = () => this.#storeOne(upload, there?.get(upload.path))
+        await (isSmall(upload) ? store() : large(store))
         progress.fileDone()
       },
       (upload, error) => noteFailure(session, `not stored: ${upload.file} as ${upload.path}`, error),
@@ -159,6 +163,7 @@ export class PutRun {
   async #send(upload: Upload, listed: ListedFile | undefined): Promise<Receipt> {
     const { session, client, progress } = this.#components
     const { overwrite, ifMatch } = this.#options
+    const whole = await wholeOf(upload)
     let sent = 0
     const open = () => {
       // A repeated try starts from the first byte again.
@@ -172,13 +177,14 @@ export class PutRun {
     }
     // What the list has shown is replaced, and nothing that somebody has written since.
     const expected = listed?.etag ?? ifMatch
-    const receipt = await client.put(upload.path, upload.kind === 'input' ? open() : open, {
+    const receipt = await client.put(upload.path, whole ?? (upload.kind === 'input' ? open() : open), {
       mediaType: await this.#mediaTypeOf(upload),
       meta: upload.meta,
       signal: session.signal,
       ...(expected === undefined ? { overwrite: overwrite === true } : { ifMatch: expected }),
       ...(upload.size === undefined ? {} : { size: upload.size }),
     })
+    if (whole !== undefined) progress.advance(whole.byteLength)
     if (upload.kind === 'file') await this.#noteChange(upload, receipt)
     return receipt
   }
@@ -213,7 +219,7 @@ export class PutRun {
     )
     await forEachAtOnce(
       doomed,
-      { parallel: this.#options.parallel, signal: session.signal },
+      { parallel: this.#options.parallel ?? SMALL_AT_ONCE, signal: session.signal },
       async ({ path, etag }) => {
         if (this.#options.dryRun) await print(session, `would be removed: ${path}`)
         else await client.remove(path, { ifMatch: etag, signal: session.signal })
@@ -233,6 +239,20 @@ function localOf(upload: Upload): LocalFile | undefined {
   const { kind, file, size, attributes, meta } = upload
   if (kind === 'input' || attributes === undefined || size === undefined) return undefined
   return { kind, file, size, mtimeNs: attributes.mtimeNs, target: meta.link }
+}
+
+function isSmall(upload: Upload): upload is Upload & { readonly size: number } {
+  return upload.kind !== 'input' && upload.size !== undefined && upload.size <= SMALL_FILE_BYTES_MAX
+}
+
+/** The same of a small file, in memory; undefined of a large one, and of what has no size. @throws Error when it has become shorter. */
+async function wholeOf(upload: Upload): Promise<Uint8Array | undefined> {
+  if (!isSmall(upload)) return undefined
+  const { kind, file, size } = upload
+  if (kind !== 'file' || size === 0) return new Uint8Array()
+  const bytes = await beginningInMemory(file, size)
+  if (bytes.byteLength < size) throw new Error(`it has become shorter: ${bytes.byteLength} of ${size} bytes`)
+  return bytes
 }
 
 /**

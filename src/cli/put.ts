@@ -8,7 +8,7 @@ import { addProgressOption, startProgress } from './progress.ts'
 import { PutRun, type PutRunOptions } from './put-run.ts'
 import { addSelectionOptions, type SelectionOptions, selectionOf } from './selection.ts'
 import { type Session, usageError } from './session.ts'
-import { PARALLEL_DEFAULT, parseParallel } from './transfers.ts'
+import { PARALLEL_DEFAULT, parseParallel, SMALL_AT_ONCE } from './transfers.ts'
 import { type PlanOptions, planUploads } from './uploads.ts'
 
 /** RFC 9110, section 8.3.1: type, subtype, and parameters whose value is a token or quoted. */
@@ -56,7 +56,11 @@ export function addPutCommand(program: Command, session: Session): void {
     .option('--folders', 'keep folders too, with their modes and times, as empty files')
     .option('--no-meta', 'store bytes only, without modes, times and links')
     .option('--type <media-type>', 'media type; otherwise it follows from the ending of the name')
-    .option('--parallel <number>', 'files at once', parseParallel, PARALLEL_DEFAULT)
+    .option(
+      '--parallel <number>',
+      `files at once (default: ${PARALLEL_DEFAULT}, and ${SMALL_AT_ONCE} of up to 64 KiB)`,
+      parseParallel,
+    )
     .option('--json', 'print the receipt of each file as a line of JSON')
   addProgressOption(command)
   addPathConnectionOptions(command)

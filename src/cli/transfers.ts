@@ -9,6 +9,9 @@ export const PARALLEL_DEFAULT = 8
 /** More connections from one command line gain nothing and crowd others out. */
 export const PARALLEL_MAX = 64
 
+/** Small files in flight at once: each mostly waits for the disks of its replicas, which take many in one flush. */
+export const SMALL_AT_ONCE = 64
+
 /**
  * Calls `work` for every item, with up to `parallel` calls at once, in the order in which the items come. A rejected
  * call is given to `failed`; an error of the source itself, or an aborted signal, ends all.
@@ -35,6 +38,23 @@ export async function forEachAtOnce<T>(
   }
   const ends = await Promise.allSettled(Array.from({ length: init.parallel }, worker))
   for (const end of ends) if (end.status === 'rejected') throw end.reason
+}
+
+/** Lets up to `count` calls run at once; the others wait for their turn, in order. */
+export function limited(count: number): <T>(work: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = []
+  let running = 0
+  return async work => {
+    if (running < count) running += 1
+    else await new Promise<void>(resolve => waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) running -= 1
+      else next()
+    }
+  }
 }
 
 /** commander's parser of `--parallel`. */

@@ -68,9 +68,12 @@ export class Exchange {
   /** The reply, whatever it says, once its header is there. `began` is called when the first of the body is taken. */
   async try(request: WireRequest, route: Route, began: () => void): Promise<Reply> {
     const { token, idleTimeoutMs } = this.#init
-    const stall = new AbortController()
-    const signal = request.signal ? AbortSignal.any([request.signal, stall.signal]) : stall.signal
     const body = request.body?.()
+    const isStream = body !== undefined && !(body instanceof Uint8Array)
+    // Nobody watches bytes that are there: they need no signal of their own.
+    const stall = isStream ? new AbortController() : undefined
+    const signals = [request.signal, stall?.signal].filter(signal => signal !== undefined)
+    const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0]
     const dispatcher = route.named ? this.#toNamed : this.#toLearned
     const source: Source = {}
     const answer = dispatcher.request({
@@ -83,10 +86,10 @@ export class Exchange {
         ...request.headers,
       },
       body:
-        body === undefined || body instanceof Uint8Array
-          ? (body ?? null)
-          : Readable.from(this.#watch(body, stall, began, source), { objectMode: false }),
-      signal,
+        isStream && stall !== undefined
+          ? Readable.from(this.#watch(body, stall, began, source), { objectMode: false })
+          : ((body as Uint8Array | undefined) ?? null),
+      ...(signal !== undefined && { signal }),
       headersTimeout: this.#answerTimeoutMs(request, route),
       bodyTimeout: idleTimeoutMs,
     })

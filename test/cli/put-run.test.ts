@@ -145,3 +145,41 @@ t.test('a file that changes between the look at it and its last byte is named', 
   t.equal((await (await client.get('to/still')).body.toArray()).join(''), 'still')
   t.notOk(await client.exists('to/short'), 'half a file is none')
 })
+
+t.test('small files go many at a time and without streams, large ones few at a time', async t => {
+  const { url } = await runningNode(t)
+  const client = new StoreClient({ node: url })
+  t.teardown(() => client.close())
+  const names = Array.from({ length: 40 }, (_, i) => `${i}`)
+  const small = Object.fromEntries(names.map(name => [`s${name}`, name]))
+  const folder = t.testdir({
+    ...small,
+    ...Object.fromEntries(names.map(name => [`l${name}`, Buffer.alloc(65_537)])),
+  })
+  const [running, most] = [
+    { small: 0, large: 0 },
+    { small: 0, large: 0 },
+  ]
+  const counting: Pick<StoreClient, 'put' | 'list'> = {
+    list: (...args) => client.list(...args),
+    async put(path, body, options) {
+      const kind = path.startsWith('to/s') ? 'small' : 'large'
+      t.equal(body instanceof Uint8Array, kind === 'small', path)
+      running[kind] += 1
+      most[kind] = Math.max(most[kind], running[kind])
+      try {
+        return await client.put(path, body, options)
+      } finally {
+        running[kind] -= 1
+      }
+    },
+  }
+  const session = scriptedSession()
+  const plans = await planUploads(session, [folder], 'to', EVERYTHING, { recursive: true })
+  const progress = startProgress(session, { bar: 'hidden' })
+  const parts = { session, client: counting as StoreClient, progress, selection: EVERYTHING }
+  await new PutRun(parts, { recursive: true }).run(plans)
+  t.match(session.out(), /^80 files stored/)
+  t.equal(most.large, 8)
+  t.ok(most.small > 8, `${most.small} small ones`)
+})

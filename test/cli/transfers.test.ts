@@ -1,5 +1,5 @@
 import t from 'tap'
-import { forEachAtOnce, PARALLEL_MAX, parseParallel } from '../../src/cli/transfers.ts'
+import { forEachAtOnce, limited, PARALLEL_MAX, parseParallel } from '../../src/cli/transfers.ts'
 
 const never = new AbortController().signal
 
@@ -18,6 +18,34 @@ t.test('as many at once as allowed, no more, in order', async t => {
   await forEachAtOnce(items, { parallel: 3, signal: never }, work, () => t.fail('nothing fails'))
   t.equal(most, 3)
   t.same(begun, items)
+})
+
+t.test('a limit within what runs at once: the others wait in order, and a failure makes room', async t => {
+  const atMost = limited(2)
+  const ends: ((error?: Error) => void)[] = []
+  const begun: number[] = []
+  const calls = [0, 1, 2, 3].map(item =>
+    atMost(() => {
+      begun.push(item)
+      return new Promise<number>((resolve, reject) => {
+        ends[item] = error => (error === undefined ? resolve(item) : reject(error))
+      })
+    }),
+  )
+  const settled = Promise.allSettled(calls)
+  t.same(begun, [0, 1])
+  ends[1]?.(new Error('bad'))
+  await t.rejects(calls[1] as Promise<number>, /bad/)
+  t.same(begun, [0, 1, 2])
+  ends[0]?.()
+  await calls[0]
+  t.same(begun, [0, 1, 2, 3])
+  ends[2]?.()
+  ends[3]?.()
+  t.same(
+    (await settled).map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+  )
 })
 
 t.test('a failure of one is told and does not end the others', async t => {
