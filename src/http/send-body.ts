@@ -2,7 +2,7 @@
  * The last step of a large body: into the answer.
  */
 import type { Readable } from 'node:stream'
-import { giveBack } from '../storage/download-room.ts'
+import { giveBack } from '../lent-memory.ts'
 
 /** Makes a stream, when it is piped, give the memory of what has gone out back to where it came from. */
 export function givingBack(body: Readable): Readable {

@@ -3,6 +3,7 @@
  * The others hold no block while they wait for their readers, so that a crowd of readers that stand still costs little.
  */
 import { Buffer } from 'node:buffer'
+import { lend } from '../lent-memory.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { BLOCK_BYTES } from './record.ts'
 
@@ -14,20 +15,6 @@ const READS_MAX = 4
 
 /** Blocks that were given back and wait for the next reader: what a few downloads have under way. */
 const LENT_FREE_MAX = 8
-
-/** Whose the blocks are that readers have: by their memory, since what they hold of it may be a part, or another view. */
-const lenders = new WeakMap<ArrayBufferLike, BufferPool>()
-
-/**
- * Whoever is done with bytes of a download may say so, once, and not look at them again: their memory is used for other blocks. Nobody has
- * to; what was not given back is left to the garbage collector, which has to look at the whole heap for every few of them.
- */
-export function giveBack({ buffer }: Uint8Array): void {
-  const lender = lenders.get(buffer)
-  if (lender === undefined) return
-  lenders.delete(buffer)
-  lender.give(Buffer.from(buffer))
-}
 
 export class DownloadRoom {
   readonly #wholeMax: number
@@ -59,9 +46,7 @@ export class DownloadRoom {
   /** Memory for a block that goes to a reader, who may give it back. */
   lend(bytes: number): Buffer {
     if (bytes < BLOCK_BYTES) return Buffer.allocUnsafeSlow(bytes)
-    const block = this.#lent.take()
-    lenders.set(block.buffer, this.#lent)
-    return block
+    return lend(this.#lent.take(), block => this.#lent.give(block))
   }
 
   /** Does `work` with a buffer for one block, in turn. `work` keeps nothing of the buffer. */

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { DownloadRoom, giveBack } from '../../src/storage/download-room.ts'
+import { giveBack } from '../../src/lent-memory.ts'
+import { DownloadRoom } from '../../src/storage/download-room.ts'
 import { BLOCK_BYTES } from '../../src/storage/record.ts'
 
 t.test('so many downloads hold whole blocks, and one more when one has ended', async t => {
