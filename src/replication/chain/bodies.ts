@@ -152,12 +152,12 @@ export function preCopied(m: KeepingBodies, view: View, by: NodeId): void {
  * At a node that is to join a view. Of a view that is known to be superseded nothing is copied: a head that was cut off does not
  * know that it is, and its old records would replace newer ones (docs/decisions/0100, 0182).
  */
-export function onPreCopy(m: KeepingBodies, from: NodeId, view: View): void {
+export function onPreCopy(m: KeepingBodies, from: NodeId, { view, part }: MessageOf<'pre-copy'>): void {
   take(m, view)
   const busy = [...m.transfers.values()].some(({ view: { id } }) => id === view.id)
   const newer = newerViews(m, view)
   if (newer.length > 0) send(m, from, { kind: 'teach', views: newer })
-  else if (!busy) startTransfer(m, 'pre-copy', view, view, from)
+  else if (!busy) startTransfer(m, 'pre-copy', { ...view, ...part }, view, from)
 }
 
 /** The bytes here are no good: every range that names them wants others. */

@@ -56,7 +56,7 @@ const MESSAGES: Handlers = {
   install: (m, from, { view }) => installing.onInstall(m, from, view),
   installed: (m, from, { viewId }) => installing.onInstalled(m, from, viewId),
   active: (m, from, { viewId }) => installing.onActive(m, from, viewId),
-  'pre-copy': (m, from, { view }) => bodies.onPreCopy(m, from, view),
+  'pre-copy': bodies.onPreCopy,
   'pre-copied': (m, from, { viewId }) => repair.onPreCopied(m, from, viewId),
   'back-filled': (m, from, { viewId }) => spares.onBackFilled(m, from, viewId),
   complete: (m, _from, { view }) => spares.onComplete(m, view),

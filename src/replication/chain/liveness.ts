@@ -118,11 +118,24 @@ export function heardFrom(m: Nodes, node: NodeId): void {
 export function seekSuspects(m: Nodes): void {
   if (m.suspects.size === 0 || m.seeking) return
   m.seeking = true
-  for (const node of m.suspects) if (mayBeNeeded(m, node)) send(m, node, { kind: 'ping' })
+  const needed = [...m.suspects].filter(node => mayBeNeeded(m, node))
+  for (const node of fewOfTheGone(m, needed, m.seeks)) send(m, node, { kind: 'ping' })
   setTimer(m, SEEK_ANSWERS * m.settings.answerTimeoutMs * 2 ** Math.min(m.seeks, SEEK_DOUBLINGS_MAX), {
     kind: 'seek',
   })
   m.seeks++
+}
+
+/** Of nodes that count as gone so many are asked at a time whether they are back: one of them is enough to bring all together. */
+const GONE_ASKED_MAX = 16
+
+/** Some nodes without most of those that are gone; each time others. What ever was in a network grows for ever. */
+export function fewOfTheGone(m: Nodes, nodes: readonly NodeId[], turn: number): NodeId[] {
+  const isGone = (node: NodeId) => m.members.get(node)?.status === 'gone'
+  const gone = nodes.filter(isGone)
+  const first = gone.length > GONE_ASKED_MAX ? (turn * GONE_ASKED_MAX) % gone.length : 0
+  const few = [...gone.slice(first), ...gone.slice(0, first)].slice(0, GONE_ASKED_MAX)
+  return [...nodes.filter(node => !isGone(node)), ...few]
 }
 
 /**

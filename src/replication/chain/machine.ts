@@ -7,6 +7,7 @@ import { assert } from '../../invariant.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import { placeReplicas } from '../../ring/placement.ts'
 import type { BlobId } from '../../storage/record.ts'
+import { diskBootOf, RESTARTS_MAX } from '../../views/boot.ts'
 import {
   type Boot,
   bootName,
@@ -31,6 +32,7 @@ import { watch } from './installing.ts'
 import {
   askAgain,
   believe,
+  fewOfTheGone,
   heardFrom,
   knowMembers,
   mayBeNeeded,
@@ -193,7 +195,17 @@ function start(m: Machine): void {
   }
   resume(m)
   forgetStrays(m)
-  for (const node of m.peers.keys()) if (mayBeNeeded(m, node)) send(m, node, { kind: 'ping' })
+  greet(m)
+}
+
+/**
+ * Whoever took this node for dead learns that it is back. A disk that starts for the first time was waited for by nobody: its join tells all
+ * that it is there, and what it knows of their starts is what it was told then.
+ */
+function greet(m: Machine): void {
+  if (m.boot.counter === RESTARTS_MAX) return
+  const met = [...m.peers.keys()].filter(node => mayBeNeeded(m, node))
+  for (const node of fewOfTheGone(m, met, diskBootOf(m.boot))) send(m, node, { kind: 'ping' })
 }
 
 function resume(m: Machine): void {

@@ -7,6 +7,7 @@
  */
 import type { ProtocolVersion } from '../../peer/protocol.ts'
 import * as is from '../../peer/shape.ts'
+import { type Arc, arcContains } from '../../ring/arc.ts'
 import type { Identifier } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId, Version } from '../../storage/record.ts'
@@ -84,6 +85,12 @@ const sealedView = is.both(
 const partitioned: is.Shape = value => {
   const { view, children } = value as { view: View; children: readonly View[] }
   return areChildren(view, children)
+}
+
+const arc = is.object<Arc>({ lo: identifier, hi: identifier })
+const isPart: is.Shape = value => {
+  const { view, part } = value as { view: View; part?: Arc }
+  return part === undefined || (part.lo === view.lo && arcContains(view, part.hi))
 }
 
 /** One part of a range to compare: by its digest, or by all its versions when they are few. */
@@ -196,7 +203,8 @@ const VIEW_MESSAGES = {
   install: since(3, { view }),
   installed: since(3, { viewId }),
   active: since(3, { viewId }),
-  'pre-copy': since(3, { view }),
+  /** `part`: no more than that of the range; an older node copies all of it. */
+  'pre-copy': since(3, { view, part: is.absentOr(arc) }, isPart),
   'pre-copied': since(3, { viewId }),
   /** This replica has every body of the view. */
   'back-filled': since(3, { viewId }),

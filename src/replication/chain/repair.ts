@@ -7,6 +7,7 @@
  */
 
 import { type Arc, splitArc } from '../../ring/arc.ts'
+import type { Identifier } from '../../ring/identifier.ts'
 import {
   changeRing,
   firstWithin,
@@ -54,7 +55,13 @@ export interface Repairing extends Sparing, Repeating {
 /** What to do next with a range. */
 export type RepairStep =
   | { readonly kind: 'propose'; readonly plans: readonly Plan[] }
-  | { readonly kind: 'pre-copy'; readonly node: NodeId; readonly plans: readonly Plan[] }
+  /** `part`: of the range, where the node is to take over no more. */
+  | {
+      readonly kind: 'pre-copy'
+      readonly node: NodeId
+      readonly part?: Arc | undefined
+      readonly plans: readonly Plan[]
+    }
 
 /** What a plan is made from. `isAlive` is a belief. */
 export interface RepairInput {
@@ -130,7 +137,7 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   const near = nearSuccessors(input.ring, view.hi, wanted, among)
   const live = view.replicas.filter(isAlive)
   if (live.length === 0 || near.length === 0) return undefined
-  const successors = nodesOf(spreadOverZones(near)).slice(0, wanted)
+  const successors = stayingFirst(spreadOverZones(near).slice(0, wanted), view.acceptors)
   // One that was never heard of here may well live: whoever chose it knew more of the network.
   const strangers = view.acceptors.filter(node => !input.isKnown(node) && !input.isMissing(node))
   const doubtful =
@@ -147,26 +154,51 @@ export function nextStep(input: RepairInput): RepairStep | undefined {
   })
   if (live.length < view.replicas.length) return { kind: 'propose', plans: [plan(view, live)] }
   if (!input.active) return undefined
+  const target = (key: Identifier) => placeReplicas(input.ring, key, copies, among)
   const cut = firstWithin(input.ring, view, isAlive)
   if (cut !== undefined) {
-    const plans = splitArc(view, cut.identifier).map(arc => plan(arc, view.replicas))
-    return { kind: 'propose', plans }
+    const arcs = splitArc(view, cut.identifier)
+    const [lower, upper] = arcs
+    const isLast = firstWithin(input.ring, upper, isAlive) === undefined
+    // Whoever has come copies its part first, and takes it over with the cut: one change in place of two. Where more cuts are to be
+    // made they come first, so that all who take a part copy at the same time.
+    const moved = isLast ? withOneMore(view.replicas, target(lower.hi), copies) : undefined
+    if (moved?.joining !== cut.nodeId)
+      return { kind: 'propose', plans: arcs.map(arc => plan(arc, view.replicas)) }
+    const plans = [plan(lower, moved.replicas), plan(upper, view.replicas)]
+    return { kind: 'pre-copy', node: cut.nodeId, part: lower, plans }
   }
-  const target = placeReplicas(input.ring, view.hi, copies, among)
-  const joining = target.find(node => !view.replicas.includes(node))
-  if (joining !== undefined) {
-    const wanted = [...target.filter(node => node === joining || view.replicas.includes(node))]
-    const others = view.replicas.filter(node => !target.includes(node))
-    const replicas = [...wanted, ...others].slice(0, Math.max(copies, wanted.length))
-    return { kind: 'pre-copy', node: joining, plans: [plan(view, replicas)] }
-  }
+  const more = withOneMore(view.replicas, target(view.hi), copies)
+  if (more !== undefined) return { kind: 'pre-copy', node: more.joining, plans: [plan(view, more.replicas)] }
   // To replace a stranger by one that may be gone by now, out of an older belief, can cost the range its majority.
   if (strangers.length > 0) return undefined
-  const right = plan(view, target)
+  const right = plan(view, target(view.hi))
   const same =
     sameNodes(right.replicas, view.replicas) &&
     sameNodes([...right.acceptors].sort(), [...view.acceptors].sort())
   return same ? undefined : { kind: 'propose', plans: [right] }
+}
+
+/** The replicas of a range with the first one that it lacks; undefined when it lacks none. */
+function withOneMore(replicas: readonly NodeId[], target: readonly NodeId[], copies: number) {
+  const joining = target.find(node => !replicas.includes(node))
+  if (joining === undefined) return undefined
+  const wanted = target.filter(node => node === joining || replicas.includes(node))
+  const others = replicas.filter(node => !target.includes(node))
+  return { joining, replicas: [...wanted, ...others].slice(0, Math.max(copies, wanted.length)) }
+}
+
+/**
+ * Who decides already goes on with it as long as it is near: one that comes between changes nothing for a range that it keeps no copy
+ * of (docs/decisions/0466). Where zones are known, their order goes before that.
+ */
+function stayingFirst(successors: readonly RingPosition[], acceptors: readonly NodeId[]): NodeId[] {
+  const nodes = nodesOf(successors)
+  if (successors.some(({ zone }) => zone !== undefined)) return nodes
+  return [
+    ...nodes.filter(node => acceptors.includes(node)),
+    ...nodes.filter(node => !acceptors.includes(node)),
+  ]
 }
 
 /** Wanted only where fewer live than can decide. */
@@ -221,7 +253,8 @@ export function onRepair(m: Repairing, timer: TimerEvent & { kind: 'repair' }): 
     if (afterMs > 0) return lookAgain(m, 'repair', viewId, { afterMs, tries: 0 })
     if (step.kind === 'propose') proposePlans(m, viewId, step.plans)
     else {
-      send(m, step.node, { kind: 'pre-copy', view: state.view })
+      const part = step.part && { part: step.part }
+      send(m, step.node, { kind: 'pre-copy', view: state.view, ...part })
       probe(m, step.node)
     }
   }

@@ -1,5 +1,7 @@
 import t from 'tap'
 import type { Identifier } from '../../../src/ring/identifier.ts'
+import { RESTARTS_MAX } from '../../../src/views/boot.ts'
+import type { Boot } from '../../../src/views/view.ts'
 import { Bench, node, path, wholeView } from './bench.ts'
 
 const at = (digit: string) => digit.padEnd(40, '0') as Identifier
@@ -85,6 +87,26 @@ t.test('a node that starts greets those it has met, but not all who ever left', 
   const greeted = bench.wire.filter(({ message }) => message.kind === 'ping').map(({ to }) => to)
   t.ok(greeted.includes(node('n2')))
   t.notOk(greeted.includes(node('left')))
+})
+
+t.test('of those that are gone a start greets a few, each time others', async t => {
+  const names = Array.from({ length: 40 }, (_, index) => `gone${index}`)
+  const greetedBy = (diskBoot: number) => {
+    const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
+    const machine = bench.machine('n1') as { boot: Boot }
+    machine.boot = { counter: diskBoot * RESTARTS_MAX, nonce: '0' }
+    const boots = ['n2', ...names].map(name => [node(name), { counter: 1, nonce: 'x' }] as const)
+    bench.event('n1', { kind: 'boots', boots })
+    const gone = names.map(name => ({ ...bench.members('n3')[0], node: node(name), status: 'gone' }) as never)
+    bench.event('n1', { kind: 'members', members: [...bench.members('n1', 'n2', 'n3'), ...gone] })
+    bench.wire.length = 0
+    bench.event('n1', { kind: 'start' })
+    return bench.wire.filter(({ message }) => message.kind === 'ping').map(({ to }) => to)
+  }
+  t.same(greetedBy(1), [], 'a disk that starts for the first time is waited for by nobody')
+  const starts = [2, 3, 4].map(greetedBy)
+  for (const greeted of starts) t.equal(greeted.length, 2 + 16)
+  t.equal(new Set(starts.flat()).size, 2 + 40, 'three starts greet all of them')
 })
 
 t.test('verify heals what nobody has asked for', async t => {

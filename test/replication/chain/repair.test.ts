@@ -118,15 +118,46 @@ const STEPS: [string, Parameters<typeof input>[0], unknown][] = [
     { kind: 'propose', plans: [{ replicas: ['b', 'd'] }] },
   ],
   [
-    'a cut where an identifier falls',
+    'a cut where an identifier falls, with the one that falls there once it has copied its part',
     { view: view('bcd', 'bcdea', '1') },
+    {
+      kind: 'pre-copy',
+      node: 'a',
+      part: { lo: at('1'), hi: at('2') },
+      plans: [
+        { lo: at('1'), hi: at('2'), replicas: ['a', 'b', 'c'] },
+        { lo: at('2'), hi: at('4'), replicas: ['b', 'c', 'd'] },
+      ],
+    },
+  ],
+  [
+    'a cut at once, where another one is to follow',
+    { view: view('bcd', 'bcdea', '1'), ring: ringOf([...MEMBERS, member('f', '3')]) },
     {
       kind: 'propose',
       plans: [
         { lo: at('1'), hi: at('2'), replicas: ['b', 'c', 'd'] },
-        { lo: at('2'), hi: at('4') },
+        { lo: at('2'), hi: at('4'), replicas: ['b', 'c', 'd'] },
       ],
     },
+  ],
+  [
+    'a cut at once, where the one that falls there keeps the range already',
+    { view: view('bca', 'bcade', '1') },
+    { kind: 'propose', plans: [{ replicas: ['b', 'c', 'a'] }, { replicas: ['b', 'c', 'a'] }] },
+  ],
+  [
+    'nothing, where somebody has come before a witness',
+    { ring: ringOf([...MEMBERS, member('f', '9')]) },
+    undefined,
+  ],
+  [
+    'other witnesses, where one has so many before it that it is not near any more',
+    {
+      view: view('bcd', 'bcdea'),
+      ring: ringOf([...MEMBERS, ...[...'fghijk'].map((name, index) => member(name, `8${index + 1}`))]),
+    },
+    { kind: 'propose', plans: [{ replicas: ['b', 'c', 'd'], acceptors: ['b', 'c', 'd', 'f', 'g'] }] },
   ],
   [
     'one more replica, after it has copied',
@@ -231,6 +262,33 @@ t.test('copies stay in three zones through joins, a crash and the return', async
   settle(names, 3, 'three zones have come to be')
   settle(['a', 'c', 'd', 'e'], 3, 'one of each zone is left')
   settle(['a', 'b', 'c', 'd'], 2, 'a zone is gone')
+})
+
+t.test('a newcomer copies the part that it takes over, and one change gives it that', async t => {
+  const bench = new Bench({ nodes: ['a', 'b'], view: { ...view('a', 'a', '2', '2') } })
+  const names = Array.from({ length: 16 }, (_, index) => `file${index}`)
+  for (const name of names) bench.put('a', `w${name}`, name)
+  const members = [member('a', '2'), member('b', '4')]
+  const compared: string[] = []
+  let copied = 0
+  bench.lose = ({ message }) => {
+    if (message.kind === 'compare' && message.purpose === 'pre-copy')
+      compared.push(`${message.view.lo[0]}${message.view.hi[0]}`)
+    if (message.kind === 'difference' && compared.length === 1) copied = message.records.length
+    return false
+  }
+  for (const name of ['a', 'b']) bench.event(name, { kind: 'members', members })
+  bench.fire('repair', 'a')
+  t.equal(compared[0], '24')
+  t.ok(copied < names.length, 'what lies in the other part is not copied with it')
+  const [first] = [...bench.machine('a').views.values()].filter(state => state.next !== undefined)
+  t.same(
+    first?.next?.map(({ lo, replicas }) => [lo[0], ...replicas]),
+    [
+      ['2', 'b', 'a'],
+      ['4', 'a'],
+    ],
+  )
 })
 
 t.test('who has had a range copied goes on with it, though its head believes otherwise', async t => {
