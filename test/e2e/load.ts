@@ -25,8 +25,25 @@ export interface Load {
 /** Between a read and the next write of one client, ms: the network shall be busy, not the machine. */
 const THINK_MS = 10
 
+/** What is written at a path, of a few words. */
+function shortBodyOf(path: string): string {
+  return `bytes of ${path}`
+}
+
+/** Bodies of all sizes, from some words to 200 KB, by the last part of a path, which is a number. */
+export function mixedBodyOf(path: string): string {
+  const number = Number(path.slice(path.lastIndexOf('/') + 1))
+  return shortBodyOf(path).repeat(MIXED_REPEATS[number % MIXED_REPEATS.length] as number)
+}
+
+const MIXED_REPEATS = [1, 20, 1, 200, 5, 50, 1, 1_000, 20, 10_000]
+
 /** @param addresses a client each; more clients by naming one twice. */
-export function startLoad(addresses: readonly string[], folder: string): Load {
+export function startLoad(
+  addresses: readonly string[],
+  folder: string,
+  bodyOf: (path: string) => string = shortBodyOf,
+): Load {
   const written: string[] = []
   const failures: string[] = []
   let longestWriteMs = 0
@@ -45,7 +62,7 @@ export function startLoad(addresses: readonly string[], folder: string): Load {
       const path = `${folder}/${index}/${number}`
       let isWritten = false
       const write = async () => {
-        await client.put(path, `bytes of ${path}`)
+        await client.put(path, bodyOf(path))
         written.push(path)
         isWritten = true
         answered.add(index)
