@@ -42,7 +42,6 @@ export interface ClientsComponents {
 
 export class EventualClients {
   readonly paths: readonly PathName[]
-  readonly counts = { done: 0, refused: 0 }
   readonly #components: ClientsComponents
   readonly #init: Pick<World, 'clients' | 'large'> & { readonly untilMs: number }
   readonly #random: SeededRandom
@@ -137,8 +136,6 @@ export class EventualClients {
     if (told?.kind === 'found' && told.record !== undefined)
       this.#etags.set(told.record.path, etagOf(told.record))
     const isUnknown = told === undefined || told.kind === 'unavailable' || told.kind === 'indeterminate'
-    if (isUnknown) this.counts.refused++
-    else this.counts.done++
     const other = this.#someNode(node)
     const hasKey = 'key' in request && request.key !== undefined
     if (!isUnknown || !hasKey || tries >= TRIES_MAX || other === undefined) return pending.told(told)

@@ -206,7 +206,7 @@ class EventualRun {
   }
 
   #began(node: ChainNode): void {
-    this.#seat(node).begin(this.#versions)
+    this.#seat(node).begin({ versions: this.#versions, clock: this.#clock })
   }
 
   /** The node comes back as another one, or others refuse it; the operator retires what it was. */

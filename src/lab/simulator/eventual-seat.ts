@@ -8,6 +8,7 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { ChainNode } from './chain-node.ts'
 import { recordsOn, type Seat, watchAccepting } from './eventual-place.ts'
+import type { VirtualClock } from './virtual-clock.ts'
 import type { WrittenVersions } from './written-versions.ts'
 
 export class NodeSeat implements Seat {
@@ -42,15 +43,8 @@ export class NodeSeat implements Seat {
     return this.#starts.reduce((sum, { replica }) => sum + replica.counts.siblingsDropped, 0)
   }
 
-  /** Records that were forgotten as tombstones, and writes that were accepted, over all starts. */
-  get counts(): { readonly accepted: number; readonly collected: number } {
-    const sum = (count: 'accepted' | 'collected') =>
-      this.#starts.reduce((all, { replica }) => all + replica.counts[count], 0)
-    return { accepted: sum('accepted'), collected: sum('collected') }
-  }
-
   /** The node begins to take part: from now on each change is noted as soon as it is durable. */
-  begin(versions: WrittenVersions): void {
+  begin({ versions, clock }: { versions: WrittenVersions; clock: Pick<VirtualClock, 'attempt'> }): void {
     const { node } = this
     if (node === undefined) return
     this.#starts.push(node)
@@ -64,7 +58,7 @@ export class NodeSeat implements Seat {
     const { passing } = node
     const noticed = passing.noticed.bind(passing)
     passing.noticed = (path, held) => {
-      versions.note(this, known.get(path), held?.record)
+      clock.attempt(() => versions.note(this, known.get(path), held?.record))
       if (held === undefined) known.delete(path)
       else known.set(path, held.record)
       noticed(path, held)
