@@ -116,7 +116,10 @@ export interface JoinAnswer {
 }
 
 /** What a list asks each node for; one of before version 0.2 does not know the delimiter, and answers with files. */
-export type ListAsk = ListQuery
+export interface ListAsk extends ListQuery {
+  /** Nodes that gave no part: who can stand in for one of them does, and nobody else answers. Programs of before answer as always. */
+  readonly insteadOf?: readonly NodeId[] | undefined
+}
 
 export interface ListAnswer {
   /** The files of the ranges below, in byte order, from after `after` on. */
@@ -215,17 +218,14 @@ const arc = { lo: identifier, hi: identifier }
 const { met } = EVENTUAL_FIELDS.forward
 const prefix = is.matching(/^[0-9a-f]{0,4}$/)
 const path = is.text(TEXT_LENGTH_MAX, 1)
-const recovery = is.object<Recovery>({
-  view,
-  lost: is.list(nodeId, LOST_MAX),
-  atMs: is.finite,
-})
+const recovery = is.object<Recovery>({ view, lost: is.list(nodeId, LOST_MAX), atMs: is.finite })
 
-const listFields: is.Fields<ListQuery> = {
+const listFields: is.Fields<ListAsk> = {
   prefix: is.text(TEXT_LENGTH_MAX),
   after: is.absentOr(is.text(TEXT_LENGTH_MAX)),
   limit: is.integer(1),
   delimiter: is.absentOr(is.oneOf('/')),
+  insteadOf: is.absentOr(is.list(nodeId, NODES_MAX)),
 }
 const isCheck = is.object<PeerStream>({ kind: is.oneOf('check'), ...arc, heal: is.flag })
 

@@ -5,7 +5,6 @@
 
 import {
   isRecovery,
-  type ListAnswer,
   type ListAsk,
   ONWARD_MAX,
   type PeerAnswer,
@@ -32,14 +31,14 @@ import type { MapRecord } from '../routing/map-record.ts'
 import type { NodeId, View } from '../views/view.ts'
 import type { AskedNode, Asking } from './asking.ts'
 import { Copies, type CopiesComponents, type Learnt } from './copies.ts'
+import { listedParts } from './listed-parts.ts'
 import { NetworkCheck, type NetworkCheckWord } from './network-check.ts'
 import type { ListedParts } from './network-list.ts'
 import { isFreeOf, mergeRanges, type OverlayRange, ownRanges } from './overlay.ts'
-import { arcsHere } from './own-part.ts'
 import { proveReady } from './readiness.ts'
 import type { Recoveries } from './recoveries.ts'
 import { carryOut, planRecovery, type RecoveryComponents, type RecoveryPlan } from './recovery.ts'
-import { gapsOf, RingWalk } from './ring-walk.ts'
+import { RingWalk } from './ring-walk.ts'
 
 /** One question to a node that was named for a resuming one, and the pauses between two rounds of them, ms. */
 const MEET_TIMEOUT_MS = 2_000
@@ -163,22 +162,9 @@ export class AllNodes {
 
   /** The parts of a list, and who gave none; whether one is missed shows when the ranges do not cover the ring. */
   async list(ask: ListAsk): Promise<ListedParts> {
-    const { asking, driver } = this.#components
-    const { known } = driver
-    const here = arcsHere(known)
-    const { answers, silent } = await this.#walk.ask<ListAnswer>(
-      { kind: 'list', ...ask },
-      here,
-      ({ arcs }) => arcs,
-    )
-    const parts = answers.map(([, answer]) => answer)
-    // Nobody takes the place of a node that is there.
-    const isHanging = (gap: Identifier) => {
-      const first = known.covering(gap)?.replicas.find(node => node === known.self || known.isAlive(node))
-      return first !== undefined && asking.hangs(first, 'list')
-    }
-    const gaps = gapsOf([...here, ...parts.flatMap(({ arcs }) => arcs)])
-    return { parts, silent, isInVain: gaps.some(isHanging) }
+    const { self } = this.#components.driver.known
+    const own = (call: PeerCall) => this.ask(self, call)
+    return listedParts({ ...this.#components, walk: this.#walk, own }, ask)
   }
 
   /** The ring as all nodes that can be reached see it, and what each of them says of itself. */

@@ -1,5 +1,6 @@
 /**
- * This node's part of a list: the files of the ranges that it is the head of, as a read would find each of them.
+ * This node's part of a list: the files of the ranges that it is the head of, as a read would find each of them. In place of a head that
+ * gives no part the tail gives it: what the tail has is acknowledged.
  *
  * A head that was paused or cut off does not know that its view was succeeded. So a part counts only for those views that a
  * majority of their acceptors has confirmed after the files were looked at, as for a read (confirm.ts); a file whose write is still on its
@@ -14,12 +15,12 @@ import type { NetworkView } from '../replication/chain/network-view.ts'
 import { fileOf } from '../replication/chain/record-notes.ts'
 import type { Ending } from '../replication/entry/requests.ts'
 import { arcContains } from '../ring/arc.ts'
-import { identifierOfPath } from '../ring/identifier.ts'
+import { identifierOfPath, type NodeId } from '../ring/identifier.ts'
 import { behind, commonPrefix, comparePathNames, type PathName } from '../ring/path-name.ts'
 import { etagOf, type FileRecord } from '../storage/record.ts'
 import type { ListEntry, Storage } from '../storage/storage.ts'
 import { serves } from '../views/install.ts'
-import { headOf } from '../views/view.ts'
+import { headOf, tailOf, type View } from '../views/view.ts'
 
 /** Lines that a node looks at for one part, whatever it finds: about 5 ms of the event loop. */
 const LINES_LOOKED_AT_MAX = 5_000
@@ -38,7 +39,7 @@ export interface OwnPartComponents {
 
 /** What may be told of `ask`: everything in it is durable, acknowledged and confirmed. @throws StoreError UNAVAILABLE, DISK_FULL. */
 export async function ownPart(components: OwnPartComponents, ask: ListAsk): Promise<ListAnswer> {
-  for (let arcs = arcsHere(components.driver.known); ; ) {
+  for (let arcs = arcsHere(components.driver.known, ask.insteadOf); ; ) {
     const part = await partOf(components, ask, arcs)
     // A common prefix was seen by one file, perhaps of a range that has gone, and its other files were jumped over.
     if (ask.delimiter === undefined || part.arcs.length === arcs.length) return part
@@ -46,11 +47,17 @@ export async function ownPart(components: OwnPartComponents, ask: ListAsk): Prom
   }
 }
 
-/** The ranges that this node takes itself for the head of. */
-export function arcsHere(known: Pick<NetworkView, 'self' | 'held'>): readonly ListedArc[] {
-  return known
-    .held()
-    .filter(state => serves(state) && headOf(state.view) === known.self)
+/** The ranges that this node takes itself for the head of; `insteadOf` nodes, those of which such a node is the head and this one the tail. */
+export function arcsHere(
+  { self, held }: Pick<NetworkView, 'self' | 'held'>,
+  insteadOf?: readonly NodeId[],
+): readonly ListedArc[] {
+  const isListed = (view: View) =>
+    insteadOf === undefined
+      ? headOf(view) === self
+      : tailOf(view) === self && insteadOf.includes(headOf(view))
+  return held()
+    .filter(state => serves(state) && isListed(state.view))
     .map(({ view: { lo, hi, epoch, id } }) => ({ lo, hi, epoch, id }))
 }
 
@@ -98,6 +105,7 @@ export function partHere(
 ): Pick<ListAnswer, 'lines' | 'upTo'> & { readonly levels: readonly string[] } {
   const lines: ListEntry[] = []
   const levels: string[] = []
+  if (arcs.length === 0) return { lines, levels, upTo: undefined }
   let lookedAt = 0
   for (let from = after; ; ) {
     let level: string | undefined

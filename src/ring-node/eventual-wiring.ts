@@ -144,12 +144,17 @@ export class EventualParts {
     return giver === undefined ? others : [giver, ...others.filter(node => node !== giver)]
   }
 
-  /** Ranges that this node lists: those of which it is the first replica that is there. */
-  get listedArcs() {
+  /** Ranges that this node lists: those of which it is the first replica that is there; `insteadOf` nodes, those where it follows on such a one. */
+  listedArcs(insteadOf?: readonly NodeId[]) {
     const { known } = this.#wiring.driver
+    const isListed = (replicas: readonly NodeId[]) => {
+      if (insteadOf === undefined) return isFirstThere(known, replicas)
+      const others = replicas.filter(node => !insteadOf.includes(node))
+      return others.length < replicas.length && !isFirstThere(known, replicas) && isFirstThere(known, others)
+    }
     return known
       .newest()
-      .filter(({ replicas }) => isFirstThere(known, replicas))
+      .filter(({ replicas }) => isListed(replicas))
       .map(({ lo, hi, epoch, id }) => ({ lo, hi, epoch, id }))
   }
 

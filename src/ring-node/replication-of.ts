@@ -55,7 +55,7 @@ export function eventualPart(
   { storage, eventual }: Pick<ReplicationOfComponents, 'storage'> & { readonly eventual: EventualParts },
   ask: ListAsk,
 ): ListAnswer {
-  const arcs = eventual.listedArcs
+  const arcs = eventual.listedArcs(ask.insteadOf)
   const { lines, levels, upTo } = partHere(storage, ask, arcs, new Set())
   return { lines, ...(ask.delimiter !== undefined && { levels }), upTo, arcs }
 }

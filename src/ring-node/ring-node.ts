@@ -377,6 +377,7 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
       peers: bodyPeers({
         peers: this.#peers,
         addressOf: node => (this.#kelips ?? members).addressOf(node),
+        timers: this.#env.timers,
         signal: this.#closing.signal,
       }),
       send: (to, message) => this.#sendNow(to, message),

@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { bodyPeers } from '../../src/calls/body-peers.ts'
+import { realEnv } from '../../src/env.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { BlobId } from '../../src/storage/record.ts'
+import { manualEnv } from '../manual-env.ts'
 
 const blobId = 'b'.repeat(32) as BlobId
 
@@ -10,6 +13,7 @@ t.test('a node is reached at its address, and one without an address is not', as
   const asked: unknown[] = []
   const made = bodyPeers({
     signal: new AbortController().signal,
+    timers: realEnv().timers,
     addressOf: node => (node === 'known' ? ('there:1' as Address) : undefined),
     peers: {
       call: async (to, call) => {
@@ -31,7 +35,7 @@ t.test('a node is reached at its address, and one without an address is not', as
   await made.pushBody(known, { blobId, sha256: 's' }, Readable.from(['x']))
   const onward = ['n2'] as NodeId[]
   await made.sendAhead(known, blobId, Readable.from(['x']), onward, new AbortController().signal)
-  await made.pullBody(known, blobId, 7)
+  await made.pullBody(known, blobId, { first: 7, isLastHope: true })
   t.same(asked, [
     ['there:1', { kind: 'has-body', blobId }],
     ['there:1', blobId, { sha256: 's' }],
@@ -41,7 +45,91 @@ t.test('a node is reached at its address, and one without an address is not', as
   for (const attempt of [
     () => made.hasBody('x' as NodeId, blobId),
     () => made.pushBody('x' as NodeId, { blobId, sha256: 's' }, Readable.from(['x'])),
-    () => made.pullBody('x' as NodeId, blobId, 0),
+    () => made.pullBody('x' as NodeId, blobId, { first: 0, isLastHope: true }),
   ])
     await t.rejects(attempt() as Promise<unknown> as Promise<void>, { code: 'UNAVAILABLE' })
+})
+
+t.test(
+  'a node that sends no byte of a body is waited for 3 s, and 15 s when it is the last hope',
+  async t => {
+    const env = manualEnv()
+    const given: Readable[] = []
+    const made = bodyPeers({
+      signal: new AbortController().signal,
+      timers: env.timers,
+      addressOf: () => 'there:1' as Address,
+      peers: {
+        call: () => t.fail() as never,
+        stageBody: () => t.fail() as never,
+        // The head of the answer is there, and nothing follows.
+        fetchBody: async () => {
+          const bytes = new Readable({ read() {} })
+          given.push(bytes)
+          return bytes
+        },
+      },
+    })
+    for (const [isLastHope, afterMs] of [
+      [false, 3_000],
+      [true, 15_000],
+    ] as const) {
+      let ended = ''
+      const pulled = made.pullBody('n' as NodeId, blobId, { first: 0, isLastHope }).then(
+        () => t.fail('it has begun'),
+        error => {
+          ended = error.code
+        },
+      )
+      await env.advance(afterMs - 1)
+      t.equal(ended, '')
+      await env.advance(1)
+      await pulled
+      t.equal(ended, 'UNAVAILABLE')
+    }
+    t.ok(given.every(({ destroyed }) => destroyed))
+    t.equal(env.waiting, 0)
+  },
+)
+
+t.test('once the first bytes are there only the pauses count', async t => {
+  const env = manualEnv()
+  const source = new Readable({ read() {} })
+  const limits: unknown[] = []
+  const made = bodyPeers({
+    signal: new AbortController().signal,
+    timers: env.timers,
+    addressOf: () => 'there:1' as Address,
+    peers: {
+      call: () => t.fail() as never,
+      stageBody: () => t.fail() as never,
+      fetchBody: async (_from, _name, _first, { timeoutMs }) => {
+        limits.push(timeoutMs)
+        return source
+      },
+    },
+  })
+  const pulled = made.pullBody('n' as NodeId, blobId, { first: 0, isLastHope: false })
+  await env.advance(2_000)
+  source.push('some')
+  const bytes = await pulled
+  await env.advance(60_000)
+  source.push(' more')
+  source.push(null)
+  t.equal(await text(bytes), 'some more')
+  t.same(limits, [4_000])
+  const broken = new Readable({ read() {} })
+  const late = bodyPeers({
+    signal: new AbortController().signal,
+    timers: env.timers,
+    addressOf: () => 'there:1' as Address,
+    peers: {
+      call: () => t.fail() as never,
+      stageBody: () => t.fail() as never,
+      fetchBody: async () => broken,
+    },
+  }).pullBody('n' as NodeId, blobId, { first: 0, isLastHope: false })
+  await env.advance(0)
+  broken.destroy(new Error('cut'))
+  await t.rejects(late, { code: 'UNAVAILABLE' })
 })

@@ -133,7 +133,11 @@ t.test('the parts of a list are those that were given', async t => {
   const part = { lines: [], upTo: undefined, arcs: [] }
   const { nodes, calls } = allNodes(['b', 'c'], to => (to === 'b:1' ? silent() : part))
   const { parts, silent: gone } = await nodes.list({ prefix: 'p', after: undefined, limit: 5 })
-  t.same([parts, gone.map(({ nodeId }) => nodeId)], [[part], ['b']])
+  t.same(
+    [parts, gone.map(({ nodeId }) => nodeId)],
+    [[part, part], ['b']],
+    'c is asked what it has in place of b',
+  )
   t.match(calls[0]?.[1], { kind: 'list', prefix: 'p', limit: 5 })
 })
 

@@ -32,6 +32,25 @@ t.test('a node lists the files of the ranges that it is the head of', async t =>
   t.same(arcsHere(foreign), [])
 })
 
+t.test('in place of a head that gives no part its tail lists the range, and nobody else', async t => {
+  const view = { lo: ZERO, hi: ZERO, epoch: 3, id: 'v', acceptors: [], sources: [] }
+  const names = ['h', 'm', 't'] as NodeId[]
+  const listing = (replicas: readonly NodeId[], insteadOf?: NodeId[]) =>
+    names.filter(self => {
+      const state = { view: { ...view, replicas }, active: true, installed: true, sealed: false, seq: 0 }
+      return arcsHere({ self, held: () => [state as never] }, insteadOf).length > 0
+    })
+  t.same(listing(names), ['h'])
+  t.same(listing(names, ['h'] as NodeId[]), ['t'])
+  t.same(listing(names, ['m', 't'] as NodeId[]), [], 'the head has given its part')
+  t.same(listing(['h', 't'] as NodeId[], ['h'] as NodeId[]), ['t'])
+  t.same(partHere({ list: () => t.fail('nothing is looked at') as never }, ask, [], new Set()), {
+    lines: [],
+    levels: [],
+    upTo: undefined,
+  })
+})
+
 const ZERO = '0'.repeat(40) as Identifier
 const MIDDLE = '8'.padEnd(40, '0') as Identifier
 const ask = { prefix: '', limit: 100 }

@@ -18,6 +18,13 @@ import { lending } from '../../stream-over.ts'
 import type { NodeId } from '../../views/view.ts'
 import { BlockShelf } from './block-shelf.ts'
 import { BodiesAhead, type SendAhead } from './bodies-ahead.ts'
+import {
+  BodySources,
+  type BodySourcesComponents,
+  type PullBody,
+  type Take,
+  type WantedBytes,
+} from './body-sources.ts'
 import type { BlobRef, Message } from './messages.ts'
 import { RemoteBlocks } from './remote-blocks.ts'
 import { remoteStream } from './remote-pieces.ts'
@@ -52,8 +59,7 @@ export interface BodyPeers {
   pushBody(node: NodeId, blob: BlobRef, bytes: AsyncIterable<Uint8Array>): Promise<void>
   /** Sends a sealed body that still comes in here to a node, which sends it on to `onward`. */
   readonly sendAhead: SendAhead
-  /** The bytes of a body from byte `first` on; of `last` an older node knows nothing. */
-  pullBody(node: NodeId, blobId: BlobId, first: number, last?: number): Promise<Readable>
+  readonly pullBody: PullBody
 }
 
 export interface BodyCarrierComponents {
@@ -70,8 +76,7 @@ export interface BodyCarrierComponents {
   readonly isKept: (blobId: BlobId) => boolean
   /** A body was not stored here. */
   readonly refused: (error: unknown) => void
-  /** Other nodes that should have the body of a path, or of one that is not known, the best first. */
-  readonly holders: (path: PathName | undefined) => readonly NodeId[]
+  readonly holders: BodySourcesComponents['holders']
 }
 
 export class BodyCarrier {
@@ -83,10 +88,13 @@ export class BodyCarrier {
   readonly #unclaimed = new Map<BlobId, Timer>()
   readonly #room = new DownloadRoom({ wholeMax: STREAMS_MAX, readsMax: READS_MAX })
   readonly #shelf = new BlockShelf({ blocksMax: WAITING_BLOCKS_MAX })
+  readonly #sources: BodySources
 
   constructor(components: BodyCarrierComponents) {
     this.#components = components
     this.#ahead = new BodiesAhead({ send: components.peers.sendAhead })
+    const { env, peers, holders } = components
+    this.#sources = new BodySources({ clock: env.clock, pullBody: peers.pullBody, holders })
   }
 
   /** Bodies on their way to other nodes. */
@@ -145,11 +153,9 @@ export class BodyCarrier {
    * @throws StoreError FILE_NOT_FOUND when nobody has it, UNAVAILABLE when nobody who may have it can be reached.
    */
   async fetch(blob: BlobRef, from: PathName | undefined): Promise<void> {
-    const { peers, store } = this.#components
+    const { store } = this.#components
     if (await store.hasBlob(blob.blobId)) return
-    await this.#fromHolders(from, async holder => {
-      await lending(await peers.pullBody(holder, blob.blobId, 0), bytes => this.receive(blob, bytes))
-    })
+    await this.#sources.takeWhole(from, blob.blobId, bytes => this.receive(blob, bytes))
   }
 
   /** A body from another node. @throws StoreError CORRUPT when it does not have the announced hash. */
@@ -193,6 +199,14 @@ export class BodyCarrier {
     return receipt
   }
 
+  /** Whether a body may still be on its way to a node: that one says that it has not got it. One that says nothing is not waited for. */
+  async isAwaited(node: NodeId, blobId: BlobId): Promise<boolean> {
+    return this.#components.peers.hasBody(node, blobId).then(
+      has => !has,
+      () => false,
+    )
+  }
+
   /** True when a message about a body may be given to the machine. */
   hasBody(message: BodyMessage): Promise<boolean> {
     return this.#components.store.hasBlob(message.blob.blobId)
@@ -205,9 +219,9 @@ export class BodyCarrier {
     range: ByteRange,
     sawBadBlock: boolean,
   ): Promise<Readable> {
-    const { peers, holders } = this.#components
-    const pull = (node: NodeId, first: number, last: number) => peers.pullBody(node, blobId, first, last)
-    const blocks = new RemoteBlocks({ pull, holders: holders(record.path) }, { record, range, sawBadBlock })
+    const pull = (node: NodeId, wanted: WantedBytes) => this.#sources.pull(node, blobId, wanted)
+    const holders = this.#sources.of(record.path)
+    const blocks = new RemoteBlocks({ pull, holders }, { record, range, sawBadBlock })
     return remoteStream({ blocks, room: this.#room, shelf: this.#shelf }, { record, range })
   }
 
@@ -216,13 +230,14 @@ export class BodyCarrier {
    * @throws StoreError CORRUPT or UNAVAILABLE when no node that was asked has one; whatever is here stays.
    */
   async restore(path: PathName, blob: BlobRef): Promise<void> {
-    const { peers, store, holders, isKept } = this.#components
+    const { store, isKept } = this.#components
     let fault = new StoreError('UNAVAILABLE', 'No other node that keeps the file answers.', { path })
-    for (const holder of holders(path)) {
+    const take: Take = bytes =>
+      isKept(blob.blobId) ? store.replaceBlob(blob.blobId, blob.sha256, bytes) : this.receive(blob, bytes)
+    const holders = this.#sources.of(path)
+    for (const [index, holder] of holders.entries()) {
       try {
-        const take = (bytes: Readable) =>
-          isKept(blob.blobId) ? store.replaceBlob(blob.blobId, blob.sha256, bytes) : this.receive(blob, bytes)
-        return await lending(await peers.pullBody(holder, blob.blobId, 0), take)
+        return await this.#sources.takeFrom(holder, blob.blobId, index === holders.length - 1, take)
       } catch (error) {
         const code = errorCode(error)
         if (code === undefined || code === 'DISK_FULL') throw error
@@ -241,15 +256,12 @@ export class BodyCarrier {
     const { peers, store } = this.#components
     await this.#ahead.ended(to, blob.blobId)
     if (await peers.hasBody(to, blob.blobId)) return
-    const push = (bytes: Readable) => peers.pushBody(to, blob, bytes)
+    const push: Take = bytes => peers.pushBody(to, blob, bytes)
     const isHere = await store.hasBlob(blob.blobId)
     if (isHere && (await this.#pushOwn(blob, push))) return
     try {
-      await this.#fromHolders(from, async holder => {
-        if (holder === to)
-          throw new StoreError('FILE_NOT_FOUND', 'It has just said that it has no such body.')
-        await lending(await peers.pullBody(holder, blob.blobId, 0), push)
-      })
+      // It has just said that it has no such body.
+      await this.#sources.takeWhole(from, blob.blobId, push, to)
     } catch (error) {
       if (!isHere || errorCode(error) !== 'UNAVAILABLE') throw error
       throw new StoreError('CORRUPT', 'The copy of the body here is damaged.', { cause: error })
@@ -257,7 +269,7 @@ export class BodyCarrier {
   }
 
   /** Sends the copy that is here; false when its receiver has refused it, and it is damaged. */
-  async #pushOwn({ blobId, sha256 }: BlobRef, push: (bytes: Readable) => Promise<void>): Promise<boolean> {
+  async #pushOwn({ blobId, sha256 }: BlobRef, push: Take): Promise<boolean> {
     const { store } = this.#components
     try {
       await lending(await store.openBlob(blobId, 0), push)
@@ -269,24 +281,6 @@ export class BodyCarrier {
       if (hash.digest('hex') !== sha256) return false
       throw new StoreError('UNAVAILABLE', 'A body was damaged on its way.', { cause: error })
     }
-  }
-
-  /** Tries one holder after the other. */
-  async #fromHolders(from: PathName | undefined, take: (holder: NodeId) => Promise<void>): Promise<void> {
-    let fault: unknown
-    let isNowhere = true
-    for (const holder of this.#components.holders(from)) {
-      try {
-        return await take(holder)
-      } catch (error) {
-        const code = errorCode(error)
-        if (code === undefined) throw error
-        if (code !== 'FILE_NOT_FOUND') isNowhere = false
-        fault = error
-      }
-    }
-    const code = isNowhere ? 'FILE_NOT_FOUND' : 'UNAVAILABLE'
-    throw new StoreError(code, 'No node has the body at hand.', { cause: fault })
   }
 
   async #receiveAhead(

@@ -36,17 +36,12 @@ import {
   type Written,
 } from '../replication.ts'
 import { type BodyCarrier, blobRefOf } from './body-carrier.ts'
+import { distribute } from './body-distribution.ts'
 import type { ChainDriver } from './driver.ts'
 import type { LostRanges } from './lost-ranges.ts'
 import type { Outcome } from './machine-state.ts'
 import { keptOutcome } from './outcomes.ts'
 import { fileOf } from './record-notes.ts'
-
-/** How often it is looked at whether a node to which a body is on its way counts as dead, ms. */
-const LOOK_MS = 250
-
-/** Every so many looks the node is asked whether it is there: each second. */
-const LOOKS_PER_DOUBT = 4
 
 /** What the head says of a key itself. */
 const KEY_ERRORS: ReadonlySet<string | undefined> = new Set(['IDEMPOTENCY_KEY_REUSED', 'OVERLOADED'])
@@ -246,8 +241,9 @@ export class ChainReplication implements Replication {
   async #commit(change: Change, options: ChangeOptions): Promise<Written> {
     const position = this.#components.driver.positionOf(change.path)
     const visited = this.#covering(position) === undefined ? await this.#reach(change.path, position) : []
-    if (change.kind === 'put' && 'blobId' in change.body.content)
-      await this.#distribute(position, change.body)
+    const blob = change.kind === 'put' ? blobRefOf(change.body) : undefined
+    if (change.kind === 'put' && blob !== undefined)
+      await distribute(this.#components, blob, position, this.#copied.get(change.body))
     const request = this.#requestOf(change, position, options)
     const outcome = await this.#components.lost.request(request)
     if (outcome.kind === 'unavailable') throw this.#components.lost.refusal(change.path)
@@ -285,44 +281,6 @@ export class ChainReplication implements Replication {
       if (address !== undefined) addresses.push(address)
     }
     return addresses
-  }
-
-  /** Sends a large body to every replica before the write names it, to all of them at once. */
-  async #distribute(position: Identifier, staged: StagedBody): Promise<void> {
-    const { carrier, driver } = this.#components
-    const blob = blobRefOf(staged)
-    const view = this.#covering(position)
-    if (blob === undefined || view === undefined) return
-    const from = this.#copied.get(staged)
-    // What is staged here lies here; the body of a copy may lie elsewhere.
-    if (view.replicas.includes(this.#self)) await carrier.fetch(blob, from)
-    const others = view.replicas.filter(node => node !== this.#self)
-    // On its way ahead it may have met a node that is gone by now, or has no part in the range any more.
-    const isWanted = (node: NodeId) =>
-      driver.known.isAlive(node) && this.#covering(position)?.replicas.includes(node) === true
-    const look = () => carrier.leaveWays(blob.blobId, isWanted)
-    look()
-    // One that can't be reached is the machine's to notice, and to replace.
-    await Promise.all(
-      others.map(node => this.#pushWhileAlive(node, () => carrier.push(node, blob, from), look)),
-    )
-  }
-
-  /** Resolves when a node has been sent a body, or will not be soon: one that falls silent is not waited for. */
-  async #pushWhileAlive(node: NodeId, start: () => Promise<void>, look: () => void): Promise<void> {
-    const { env, driver } = this.#components
-    const ended = new AbortController()
-    const push = start().catch(() => undefined)
-    const silence = async () => {
-      for (let looks = 0; driver.known.isAlive(node); looks++) {
-        await env.timers.sleep(LOOK_MS, ended.signal)
-        look()
-        if (looks % LOOKS_PER_DOUBT === 0) driver.tellMyself({ kind: 'suspect', node })
-      }
-    }
-    await Promise.race([push, silence().catch(() => undefined)])
-    ended.abort()
-    look()
   }
 
   #requestOf(change: Change, position: Identifier, { idempotency }: ChangeOptions): ClientRequest {

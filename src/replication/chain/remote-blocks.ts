@@ -9,10 +9,10 @@ import { crc32 } from '../../storage/crc32.ts'
 import { BLOCK_BYTES, type FileRecord } from '../../storage/record.ts'
 import type { ByteRange } from '../../storage/storage.ts'
 import type { NodeId } from '../../views/view.ts'
+import type { WantedBytes } from './body-sources.ts'
 
 export interface RemoteBlocksComponents {
-  /** The bytes of a body from byte `first` to byte `last`, or further. */
-  readonly pull: (node: NodeId, first: number, last: number) => Promise<Readable>
+  readonly pull: (node: NodeId, wanted: WantedBytes) => Promise<Readable>
   readonly holders: readonly NodeId[]
 }
 
@@ -165,8 +165,9 @@ export class RemoteBlocks {
   }
 
   async #open(first: number, last: number) {
-    const node = this.#components.holders[this.#holder] as NodeId
-    const stream = await this.#components.pull(node, first, last)
+    const { holders, pull } = this.#components
+    const isLastHope = this.#holder === holders.length - 1
+    const stream = await pull(holders[this.#holder] as NodeId, { first, last, isLastHope })
     if (this.#ended) stream.destroy()
     // Whoever reads it next meets the error; until then it must not end the process.
     stream.on('error', () => undefined)

@@ -695,6 +695,27 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     tests: ['test/replication/chain/body-carrier.test.ts'],
   },
   {
+    id: 'broken-body-ends-it',
+    file: 'src/replication/chain/body-sources.ts',
+    find: 'if (bytes.errored === null || errorCode(error) !== undefined) throw error',
+    replace: 'if (bytes !== undefined) throw error',
+    loss: 'a body that stops in the middle is asked for at no other holder',
+  },
+  {
+    id: 'silent-holders-first',
+    file: 'src/replication/chain/body-sources.ts',
+    find: 'const isSilent = (node: NodeId) => this.#silentUntilMs.has(node)',
+    replace: 'const isSilent = (node: NodeId) => node === undefined',
+    loss: 'each read waits anew for a holder that sends nothing',
+  },
+  {
+    id: 'silent-replica-holds-put',
+    file: 'src/replication/chain/body-distribution.ts',
+    find: 'while (await carrier.isAwaited(node, blob.blobId))',
+    replace: 'while (await carrier.isAwaited(node, blob.blobId).then(() => true))',
+    loss: 'a put of a large body waits for a replica that says nothing',
+  },
+  {
     id: 'precopied-waits-for-lost-bodies',
     file: 'src/replication/chain/bodies.ts',
     find: 'if (m.references.has(blobId) && !m.blobs.has(blobId)) m.lacked.lacks(from, blobId)',

@@ -527,6 +527,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     loss: 'a node that is only reached by way of others stays dead',
   },
   {
+    id: 'listed-by-any-replica',
+    file: 'src/operations/own-part.ts',
+    find: 'tailOf(view) === self && insteadOf',
+    replace: 'view.replicas.includes(self) && insteadOf',
+    loss: 'a list shows a write that is not acknowledged, and that may never be',
+  },
+  {
     id: 'news-not-told-by-others',
     file: 'src/operations/all-nodes.ts',
     find: 'if (silent.length === 0) return\n',

@@ -62,7 +62,7 @@ function network(
           pushes.push(`${name}>${to} ahead`)
           await (carriers.get(to) as BodyCarrier).receiveAhead(blobId, body, onward, signal)
         },
-        pullBody: async (from, blobId, first) => reach(from).openBlob(blobId, first),
+        pullBody: async (from, blobId, { first }) => reach(from).openBlob(blobId, first),
       },
     })
     carriers.set(name, carrier)

@@ -178,7 +178,7 @@ t.test('a replica that falls silent while a large body is on its way to it is no
   const [self, other] = ['n1', 'n2'] as NodeId[] as [NodeId, NodeId]
   const suspects = new Set<NodeId>()
   const view = { replicas: [self, other], acceptors: [] }
-  const machine = { suspects, members: new Map(), blobs: new Map(), table: { covering: () => view } }
+  const machine = { self, suspects, members: new Map(), blobs: new Map(), table: { covering: () => view } }
   const driver = {
     ...portsOf(machine),
     tellMyself: ({ node }: { node: NodeId }) => suspects.add(node),
@@ -193,6 +193,7 @@ t.test('a replica that falls silent while a large body is on its way to it is no
   const carrier = {
     fetch: async () => {},
     push: () => new Promise<void>(() => {}),
+    isAwaited: async () => true,
     leaveWays,
   } as unknown as BodyCarrier
   const storage = { discard: async () => {} } as unknown as Storage

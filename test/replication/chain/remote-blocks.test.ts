@@ -47,7 +47,7 @@ function remote(holders: Holder[], sawBadBlock = false, range = whole) {
   const made = new RemoteBlocks(
     {
       holders: holders.map((_, i) => node(`${i}`)),
-      pull: async (name, first) => {
+      pull: async (name, { first }) => {
         pulls.push([name, first])
         const answer = (holders[Number(name)] as Holder)(first)
         if (answer instanceof Error) throw answer

@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib'
 import t from 'tap'
 import { StoreError } from '../../../src/errors.ts'
 import { BlockShelf } from '../../../src/replication/chain/block-shelf.ts'
+import type { WantedBytes } from '../../../src/replication/chain/body-sources.ts'
 import { RemoteBlocks } from '../../../src/replication/chain/remote-blocks.ts'
 import { remoteStream } from '../../../src/replication/chain/remote-pieces.ts'
 import { DownloadRoom } from '../../../src/storage/download-room.ts'
@@ -31,7 +32,7 @@ function network(kept: readonly (Uint8Array | undefined)[], blocksMax = 8, whole
   const room = new DownloadRoom({ wholeMax, readsMax: 2 })
   const shelf = new BlockShelf({ blocksMax })
   const open = (range = whole) => {
-    const pull = async (name: string, first: number, last: number) => {
+    const pull = async (name: string, { first, last = 0 }: WantedBytes) => {
       const held = kept[Number(name)]
       if (held === undefined) throw new StoreError('UNAVAILABLE', 'silent')
       const source = Readable.from([held.subarray(first, last + 1)], { objectMode: false })
