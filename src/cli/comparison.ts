@@ -60,7 +60,7 @@ async function hashInStore(
 
 async function hashOfFile({ file, size }: LocalFile, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
-  if (size <= SMALL_FILE_BYTES_MAX) return hash.update(await beginningInMemory(file, size)).digest('hex')
+  if (size <= SMALL_FILE_BYTES_MAX) return hash.update(beginningInMemory(file, size)).digest('hex')
   await pipeline(createReadStream(file), hash, { signal })
   return hash.digest('hex')
 }

@@ -3,7 +3,8 @@
  * what can't be stored, with the reason.
  */
 import { isUtf8 } from 'node:buffer'
-import { lstat, readdir, readlink } from 'node:fs/promises'
+import { lstatSync } from 'node:fs'
+import { readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Attributes, attributesOf, encodeTarget } from '../file-attributes.ts'
 import { EVERYTHING, type Selection } from './selection.ts'
@@ -37,7 +38,7 @@ async function* walk(folder: string, prefix: string, selection: Selection): Asyn
   let names: Buffer[]
   try {
     names = await readdir(folder, { encoding: 'buffer' })
-    const info = await lstat(folder, { bigint: true })
+    const info = lstatSync(folder, { bigint: true })
     if (own !== '.')
       yield {
         kind: 'folder',
@@ -71,7 +72,8 @@ async function* found(
   const file = join(folder, name)
   const path = prefix + name
   try {
-    const info = await lstat(file, { bigint: true })
+    // One after the other anyway: to hand each to a thread costs many times what it takes. A folder is read by one.
+    const info = lstatSync(file, { bigint: true })
     if (selection.isLeftOut(path, info.isDirectory() ? 'folder' : 'file')) return
     const attributes = attributesOf(info)
     if (info.isDirectory()) yield* walk(file, `${path}/`, selection)

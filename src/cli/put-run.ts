@@ -2,8 +2,7 @@
  * The run of a put: what is there already stays, what differs is replaced where that is asked for, and what is not in the
  * folder goes with `--delete`. A run that was interrupted goes on where it was, since what it has stored is there.
  */
-import { createReadStream } from 'node:fs'
-import { lstat } from 'node:fs/promises'
+import { createReadStream, lstatSync } from 'node:fs'
 import type { ListedFile, Receipt, StoreClient } from '../client/client.ts'
 import { attributesInMeta, FOLDER_MEDIA_TYPE, isAsSaid, LINK_MEDIA_TYPE } from '../file-attributes.ts'
 import { counted, formatQuantity } from '../quantity.ts'
@@ -163,7 +162,7 @@ export class PutRun {
   async #send(upload: Upload, listed: ListedFile | undefined): Promise<Receipt> {
     const { session, client, progress } = this.#components
     const { overwrite, ifMatch } = this.#options
-    const whole = await wholeOf(upload)
+    const whole = wholeOf(upload)
     let sent = 0
     const open = () => {
       // A repeated try starts from the first byte again.
@@ -185,7 +184,7 @@ export class PutRun {
       ...(upload.size === undefined ? {} : { size: upload.size }),
     })
     if (whole !== undefined) progress.advance(whole.byteLength)
-    if (upload.kind === 'file') await this.#noteChange(upload, receipt)
+    if (upload.kind === 'file') this.#noteChange(upload, receipt)
     return receipt
   }
 
@@ -197,9 +196,9 @@ export class PutRun {
     return mime.getType(path) ?? 'application/octet-stream'
   }
 
-  async #noteChange({ file, attributes }: Upload, receipt: Receipt): Promise<void> {
+  #noteChange({ file, attributes }: Upload, receipt: Receipt): void {
     const { session } = this.#components
-    const now = await lstat(file, { bigint: true }).catch(() => undefined)
+    const now = looked(file)
     if (now === undefined || now.isSymbolicLink()) return
     if (now.size > receipt.size)
       note(session, `${file} has grown meanwhile; stored are its first ${receipt.size} bytes`)
@@ -241,16 +240,25 @@ function localOf(upload: Upload): LocalFile | undefined {
   return { kind, file, size, mtimeNs: attributes.mtimeNs, target: meta.link }
 }
 
+/** Undefined where nothing can be learned: the file is stored by then, whatever has become of it here. */
+function looked(file: string) {
+  try {
+    return lstatSync(file, { bigint: true })
+  } catch {
+    return undefined
+  }
+}
+
 function isSmall(upload: Upload): upload is Upload & { readonly size: number } {
   return upload.kind !== 'input' && upload.size !== undefined && upload.size <= SMALL_FILE_BYTES_MAX
 }
 
 /** The same of a small file, in memory; undefined of a large one, and of what has no size. @throws Error when it has become shorter. */
-async function wholeOf(upload: Upload): Promise<Uint8Array | undefined> {
+function wholeOf(upload: Upload): Uint8Array | undefined {
   if (!isSmall(upload)) return undefined
   const { kind, file, size } = upload
   if (kind !== 'file' || size === 0) return new Uint8Array()
-  const bytes = await beginningInMemory(file, size)
+  const bytes = beginningInMemory(file, size)
   if (bytes.byteLength < size) throw new Error(`it has become shorter: ${bytes.byteLength} of ${size} bytes`)
   return bytes
 }

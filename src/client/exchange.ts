@@ -73,7 +73,8 @@ export class Exchange {
     // Nobody watches bytes that are there: they need no signal of their own.
     const stall = isStream ? new AbortController() : undefined
     const signals = [request.signal, stall?.signal].filter(signal => signal !== undefined)
-    const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0]
+    // Not the caller's own one: undici would hang a listener on it for each request under way.
+    const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined
     const dispatcher = route.named ? this.#toNamed : this.#toLearned
     const source: Source = {}
     const answer = dispatcher.request({
