@@ -12,6 +12,12 @@ import type { UploadSlots } from './upload-slots.ts'
 /** Upper bounds of the duration buckets in seconds: from a read in memory to a long upload. */
 const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 
+/**
+ * How often it is measured how late the event loop is, ms. Every 10 ms, as prom-client has it, is most of what an idle node costs. The
+ * figures (nodejs_eventloop_lag_min_seconds and its like) are the times between two samples, so this is in them.
+ */
+const LOOP_SAMPLE_MS = 100
+
 interface EndpointCounts {
   /** Requests by status. */
   readonly byStatus: Map<number, number>
@@ -53,7 +59,7 @@ export class Metrics {
     const { nodes, beliefs } = components
     this.#answered = components.answered
     const registers = [this.registry]
-    collectDefaultMetrics({ register: this.registry })
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: LOOP_SAMPLE_MS })
     for (const [name, help, read] of gaugesOf(components)) {
       new Gauge({
         name,

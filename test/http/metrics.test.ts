@@ -53,4 +53,15 @@ t.test('buckets are cumulative and durations are summed', async t => {
     '2',
     'twice read is not twice counted',
   )
+  const loopSample = () =>
+    metrics.registry
+      .metrics()
+      .then(later => Number(later.match(/^nodejs_eventloop_lag_min_seconds (\S+)/m)?.[1]))
+  // Until there is a sample, prom-client gives the largest number that its histogram holds; each look begins anew.
+  let sampled = await loopSample()
+  while (sampled > 1e9) {
+    await new Promise(resolve => setTimeout(resolve, 300))
+    sampled = await loopSample()
+  }
+  t.ok(sampled > 0.09, `an idle node looks at its event loop every ${sampled} s, and no more often`)
 })
