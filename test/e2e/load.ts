@@ -19,6 +19,8 @@ export interface LoadResult {
 export interface Load {
   /** Resolves when every client has been answered: from then on it knows other nodes than its own. */
   underWay(): Promise<void>
+  /** Resolves when so many more writes are answered. */
+  more(writes: number): Promise<void>
   end(): Promise<LoadResult>
 }
 
@@ -83,6 +85,13 @@ export function startLoad(
         what: 'every client is answered',
         timeoutMs: CLUSTER_TIMEOUT_MS,
       }),
+    more(writes) {
+      const wanted = written.length + writes
+      return waitFor(() => written.length >= wanted, {
+        what: `${writes} more writes are answered`,
+        timeoutMs: CLUSTER_TIMEOUT_MS,
+      })
+    },
     async end() {
       running = false
       await clients

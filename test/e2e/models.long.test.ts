@@ -16,6 +16,9 @@ const TIMEOUT_MS = 180_000
 /** Clients at each node under whose load the number of copies changes. */
 const CLIENTS_EACH = 4
 
+/** Writes before each change of the number of copies, and after the last one. */
+const WRITES_BETWEEN = 300
+
 t.test('chain: the smaller half of a cut refuses and says why, the larger one goes on', async t => {
   const cluster = await Cluster.start({ nodes: 5, linked: true })
   t.teardown(() => cluster.close())
@@ -99,6 +102,7 @@ for (const consistency of ['chain', 'eventual'] as const)
     await load.underWay()
     const beganMs = performance.now()
     for (const copies of [5, 2]) {
+      await load.more(WRITES_BETWEEN)
       t.equal((await client.send('POST', `/replicas?count=${copies}`)).status, 200)
       const isDone = async () => {
         const { ranges } = (await client.send('GET', '/overlay')).json() as unknown as {
@@ -108,6 +112,7 @@ for (const consistency of ['chain', 'eventual'] as const)
       }
       await waitFor(isDone, { what: `every range has ${copies} copies`, timeoutMs: TIMEOUT_MS, pauseMs: 500 })
     }
+    await load.more(WRITES_BETWEEN)
     const { written, failures, longestWriteMs, longestReadMs } = await load.end()
     t.same(failures, [], 'no read and no write was refused')
     const perSecond = Math.round((2_000 * written.length) / (performance.now() - beganMs))
