@@ -3,8 +3,6 @@
  */
 import type { Mutant } from '../mutant.ts'
 
-const WORLDS = ['test/lab/eventual-world.test.ts']
-
 export const EVENTUAL_MUTANTS: readonly Mutant[] = [
   {
     id: 'span-over-a-break',
@@ -56,7 +54,6 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text.
     replace: '/${bootName(boot).slice(0, 1)}` as Actor',
     loss: 'a node that starts again names two writes alike',
-    tests: WORLDS,
   },
   {
     id: 'hint-dropped-with-a-suspect',
@@ -64,7 +61,6 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     find: 'if (this.#components.responsibility.isGone(node)) {',
     replace: 'if (!this.#components.responsibility.isAlive(node)) {',
     loss: 'what is owed to a node that does not answer is forgotten',
-    tests: WORLDS,
   },
   {
     id: 'late-records-taken',
@@ -125,7 +121,6 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     find: 'for (const node of holders.get(record.path) ?? []) {',
     replace: 'for (const node of this.#components.responsibility.replicasOf(record.position)) {',
     loss: 'a former replica brings back what was removed',
-    tests: WORLDS,
   },
   {
     id: 'replaced-in-place-of-merged',
@@ -133,7 +128,6 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     find: 'const merged = now ? merge(now.record, heard, gone => this.#tooMany(path, gone)) : heard',
     replace: 'const merged = now ? { ...heard, holders: merge(now.record, heard).holders } : heard',
     loss: 'what another node sends takes the place of what is here',
-    tests: WORLDS,
   },
   {
     id: 'no-way-round',

@@ -1,12 +1,14 @@
 import t from 'tap'
 import {
   type Actor,
+  actorOf,
   covers,
   hasSeenAll,
   joinSeen,
   Minting,
   NOTHING_SEEN,
 } from '../../../src/replication/eventual/dot.ts'
+import type { NodeId } from '../../../src/ring/identifier.ts'
 
 const A = 'a/1' as Actor
 const B = 'b/1' as Actor
@@ -73,4 +75,12 @@ t.test('another start of a node names its writes otherwise', async t => {
   const before = new Minting({ actor: A }).mint(NOTHING_SEEN, 0)
   const after = new Minting({ actor: 'a/2' as Actor }).mint(NOTHING_SEEN, 0)
   t.equal(covers(before.seen, after.dot), false)
+})
+
+t.test('two starts of a disk never name two writes alike, also where it was put back in between', t => {
+  const [one, other] = ['a', 'b'].map(nonce =>
+    actorOf('node' as NodeId, { counter: 1_000_000, nonce: nonce.repeat(16) }),
+  )
+  t.not(one, other)
+  t.end()
 })

@@ -69,3 +69,21 @@ t.test(
     t.equal(outcomes[0]?.stamp, ahead)
   },
 )
+
+t.test(
+  'what another node sends stands beside what is here, and takes the place of what it has seen alone',
+  async t => {
+    const here = replica()
+    const [a, b] = [new Writer('a/1'), new Writer('b/1')]
+    a.put(10_000)
+    b.put(20_000)
+    for (const { record } of [a, b]) await here.take({ records: [record], memory: here.memory })
+    t.equal(here.fetch(PATH)?.siblings.length, 2)
+    a.remove(30_000)
+    await here.take({ records: [a.record], memory: here.memory })
+    t.same(
+      here.fetch(PATH)?.siblings.map(({ dot }) => dot.actor),
+      ['b/1'],
+    )
+  },
+)
