@@ -64,7 +64,7 @@ async function runAll(): Promise<void> {
   if (!settings.quick && values.only === undefined) {
     const page = new URL('RESULTS.md', import.meta.url)
     const before = await readFile(page, 'utf8').catch(() => '')
-    await writeFile(page, resultsPage(before, { part, machine, date, rows }))
+    await writeFile(page, resultsPage(before, { part, node: process.version, machine, date, rows }))
   }
 }
 

@@ -6,15 +6,17 @@ import type { Row } from './cases/benchmark.ts'
 /** What one whole run has to say. */
 export interface Run {
   readonly part: Part
+  /** The release of Node that was measured, such as `v24.1.0`. */
+  readonly node: string
   readonly machine: readonly string[]
   readonly date: Date
   readonly rows: readonly Row[]
 }
 
-/** The two parts of the page: each is written by a run of its own, and stays when the other one is written. */
-const HEADINGS = { alone: '## Ours and a baseline', peers: '## Beside other programs' } as const
+/** The two parts of the page, each written by runs of its own. */
+const TITLES = { alone: 'Ours and a baseline', peers: 'Beside other programs' } as const
 
-export type Part = keyof typeof HEADINGS
+export type Part = keyof typeof TITLES
 
 const INTRODUCTION = [
   '# Results of the benchmarks',
@@ -25,30 +27,31 @@ const INTRODUCTION = [
   '',
 ]
 
-/** RESULTS.md with the part of this run in it; `before` is the page as it was. */
+/** RESULTS.md with this run in it, in place of an earlier one of its part on this release of Node; `before` is the page as it was. */
 export function resultsPage(before: string, run: Run): string {
-  const sections = (Object.keys(HEADINGS) as Part[]).map(part =>
-    part === run.part ? sectionOf(run) : keptOf(before, part),
+  const sections = new Map(before.split(/^(?=## )/m).map(section => [headingOf(section), section.trimEnd()]))
+  sections.delete(undefined)
+  const written = sectionOf(run).join('\n')
+  sections.set(headingOf(written), written)
+  const inOrder = Object.values(TITLES).flatMap(title =>
+    [...sections]
+      .filter(([heading]) => heading?.startsWith(`## ${title}`))
+      .sort(([a = ''], [b = '']) => a.localeCompare(b)),
   )
-  return [...INTRODUCTION, ...sections.flat()].join('\n')
+  return [...INTRODUCTION, ...inOrder.flatMap(([, section]) => [section, ''])].join('\n')
 }
 
-function sectionOf({ part, machine, date, rows }: Run): string[] {
+function headingOf(section: string): string | undefined {
+  return /^## .*/.exec(section)?.[0]
+}
+
+function sectionOf({ part, node, machine, date, rows }: Run): string[] {
   return [
-    ...[HEADINGS[part], ''],
+    ...[`## ${TITLES[part]}, Node ${/\d+/.exec(node)?.[0]}`, ''],
     ...[`Date: ${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`, ''],
     ...[...machine.map(line => `- ${line}`), ''],
-    ...[...table(rows), ''],
+    ...table(rows),
   ]
-}
-
-function keptOf(page: string, part: Part): string[] {
-  const lines = page.split('\n')
-  const from = lines.indexOf(HEADINGS[part])
-  if (from === -1) return []
-  const length = lines.slice(from + 1).findIndex(line => line.startsWith('## '))
-  const kept = length === -1 ? lines.slice(from) : lines.slice(from, from + 1 + length)
-  return [...kept.join('\n').trimEnd().split('\n'), '']
 }
 
 /** A Markdown table. */
