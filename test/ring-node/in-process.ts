@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import type { PeerAnswer, PeerCall, PeerStream } from '../../src/calls/calls.ts'
 import type { Envelope } from '../../src/calls/envelope.ts'
 import type { RingPeers, RingPeersInit } from '../../src/calls/ring-peers.ts'
-import { type Env, realEnv } from '../../src/env.ts'
+import { realEnv } from '../../src/env.ts'
 import { StoreError } from '../../src/errors.ts'
 import { GOSSIP_DEFAULTS, type GossipSettings } from '../../src/membership/gossip/settings.ts'
 import { joinNetwork, takePart } from '../../src/membership/join.ts'
@@ -24,8 +24,6 @@ export interface InProcessInit {
   readonly replicas: number
   readonly virtualNodes: number
   readonly gossip?: GossipSettings | undefined
-  /** Whose time it is; real time without. */
-  readonly env?: Env | undefined
 }
 
 /** Messages and calls that were delivered, by their kinds. */
@@ -48,14 +46,13 @@ export class InProcess {
   readonly nodes: InProcessNode[] = []
   readonly traffic: Traffic = new Map()
   readonly #init: InProcessInit
-  readonly #env: Env
+  readonly #env = realEnv()
   readonly #byAddress = new Map<Address, InProcessNode>()
   /** The timers of a node do not keep its process alive; its connections do, and there are none. */
   readonly #alive = setInterval(() => undefined, 60_000)
 
   constructor(init: InProcessInit) {
     this.#init = init
-    this.#env = init.env ?? realEnv()
   }
 
   get running(): InProcessNode[] {
