@@ -65,6 +65,12 @@ export interface DetoursComponents {
   readonly signal: AbortSignal
 }
 
+/**
+ * Nodes to which messages go round at a time. Where more of them are silent it is the machine that is slow and no link, and all that goes
+ * round makes it slower (docs/decisions/0467). The direct way goes on carrying.
+ */
+const GOING_ROUND_MAX = 8
+
 interface Peer {
   readonly nodeId: NodeId
   readonly address: Address
@@ -98,6 +104,7 @@ export class Detours {
     if (this.#isReachedByNobody(to.address)) return
     const waiting = this.#waiting.get(to.nodeId)
     if (waiting === undefined) {
+      if (this.#waiting.size >= GOING_ROUND_MAX) return
       this.#waiting.set(to.nodeId, [encode(message)])
       void this.#goRound(to)
     } else {

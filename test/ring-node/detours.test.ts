@@ -146,6 +146,18 @@ t.test('what left messages without an answer is gone round until it takes one', 
   t.equal(calls.length, 3)
 })
 
+t.test('where all are silent messages go round to a few of them at a time', async t => {
+  const names = Array.from({ length: 30 }, (_, index) => `n${index}`)
+  const { detours, calls } = node(names, () => ({ reached: true }))
+  for (const name of names) detours.silent(peer(name))
+  for (const name of names) detours.sent(peer(name), word(name))
+  await turn()
+  t.equal(calls.length, 8)
+  detours.sent(peer('n29'), word('later'))
+  await turn()
+  t.equal(calls.length, 9, 'when these are done there is room again')
+})
+
 t.test('a third node that does not reach the other one is not asked first again', async t => {
   const { detours, calls } = node(['b', 'c', 'd', 'e'], to => ({ reached: to === 'e' }))
   detours.refused(peer('b'))
