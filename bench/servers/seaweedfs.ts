@@ -3,6 +3,7 @@
  * are those that it has by default; it sends its makers nothing.
  */
 import { mkdir } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { freePort, waitFor } from '../../test/e2e/harness.ts'
 import { plainServer, type ServerProcess, startServer } from './process-server.ts'
@@ -20,7 +21,7 @@ function placementOf(volumeServers: number): string {
 export async function openSeaweedFs(volumeServers: number, directory: string): Promise<Server[]> {
   const started: ServerProcess[] = []
   const start = async (kind: string, folder: string, flags: (port: number) => string[]): Promise<number> => {
-    const port = await freePort()
+    const port = await freePortPair()
     const where = join(directory, folder)
     await mkdir(where, { recursive: true })
     const common = ['-logtostderr=true', '-v=-1', kind, '-ip=127.0.0.1', `-port=${port}`]
@@ -66,4 +67,17 @@ export async function openSeaweedFs(volumeServers: number, directory: string): P
     stop: async () => {},
   }
   return [unsynced, synced]
+}
+
+/** A port that nobody listens on, nor on that for gRPC: outgoing connections take ports of that range, too. */
+async function freePortPair(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    const isFree = await new Promise<boolean>(resolve => {
+      const server = createServer()
+      server.once('error', () => resolve(false))
+      server.listen(port + GRPC_OFFSET, '127.0.0.1', () => server.close(() => resolve(true)))
+    })
+    if (isFree) return port
+  }
 }
