@@ -45,7 +45,7 @@ export interface Proposing {
   tries: number
   /** A plan of this node, out of what it believes; else a value that some acceptor may have accepted, to be finished. */
   readonly isPlan: boolean
-  /** Whoever has answered since the attempt began, the acceptors by their promises. */
+  /** Whoever has answered since the attempt began, the acceptors by their promises to it. */
   readonly heard: Set<NodeId>
   /** The acceptors have been asked to accept. */
   asked: boolean
@@ -164,9 +164,13 @@ export function onProposalTimeout(m: Deciding, viewId: ViewId, round: number): v
   else startProposal(m, proposal.view, proposal.value, isPlan && proposal.found === undefined, tries + 1)
 }
 
-/** A node has answered: who waits for it to be an acceptor goes on. */
+/**
+ * A node has answered: who waits for it to be an acceptor goes on. Whoever has a vote on the plan shows by its promise that it is
+ * there: anything else that it has sent may be late, and its disk be lost since (docs/decisions/0476).
+ */
 export function noteHeard(m: Deciding, node: NodeId): void {
   for (const proposing of m.proposals.values()) {
+    if (proposing.proposal.view.acceptors.includes(node)) continue
     proposing.heard.add(node)
     askToAccept(m, proposing)
   }

@@ -208,6 +208,13 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     loss: 'a range is given acceptors of whom most are dead, by those who live',
   },
   {
+    id: 'late-answers-are-votes',
+    file: 'src/replication/chain/deciding.ts',
+    find: '    if (proposing.proposal.view.acceptors.includes(node)) continue\n',
+    replace: '',
+    loss: 'a plan names an acceptor alone whose disk has been lost',
+  },
+  {
     id: 'outranked-goes-on',
     file: 'src/replication/chain/deciding.ts',
     find: '  if (proposing.outranked) {',

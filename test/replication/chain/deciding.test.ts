@@ -1,5 +1,12 @@
 import t from 'tap'
-import { learnDecided, take } from '../../../src/replication/chain/deciding.ts'
+import {
+  learnDecided,
+  noteHeard,
+  onPromised,
+  type Proposing,
+  proposePlan,
+  take,
+} from '../../../src/replication/chain/deciding.ts'
 import { putView, sealMark } from '../../../src/replication/chain/machine-state.ts'
 import type { Envelope, Tag } from '../../../src/replication/chain/messages.ts'
 import { asSource, freshState, type View, type ViewId } from '../../../src/views/view.ts'
@@ -108,6 +115,27 @@ t.test('a plan goes on only when most of the acceptors that it names are there',
     bench.fire('repair', 'n3')
     t.match(bench.state('n3').next, [{ acceptors: ['n3', 'n1', 'n2'] }], 'who has answered lives')
   }
+})
+
+t.test('an acceptor that a plan keeps is there by its promise alone: anything else may be late', async t => {
+  const view = wholeView(['n3'], ['n1', 'n2', 'n3'], 'v1', 1)
+  const machine = new Bench({ nodes: ['n1', 'n2', 'n3'], view }).machine('n3')
+  proposePlan(machine, view, [
+    { ...view, id: 'v2' as ViewId, epoch: 2, acceptors: [node('n1')], sources: [asSource(view)] },
+  ])
+  const proposing = machine.proposals.get(view.id) as Proposing
+  const promise = {
+    kind: 'promise',
+    viewId: view.id,
+    ballot: proposing.proposal.ballot,
+    accepted: undefined,
+  } as const
+  for (const name of ['n2', 'n3']) onPromised(machine, node(name), promise)
+  // The disk of n1 has been lost since it answered.
+  noteHeard(machine, node('n1'))
+  t.match(proposing, { proposal: { phase: 'accept' }, asked: false })
+  onPromised(machine, node('n1'), promise)
+  t.ok(proposing.asked)
 })
 
 t.test('a node that was cut off takes nobody out of a range once it hears them again', async t => {
