@@ -81,8 +81,9 @@ export function onWrite(m: Passing, from: NodeId, boot: string, message: WriteMe
   if (record.intent !== undefined && request.settles !== record.intent.moveId) {
     return answer({ kind: 'unsettled', tag, record }, false)
   }
+  // What is not in the trash here may be in the trash of a later view.
   if (request.operation.kind === 'forget' && !isForgetting(m, state, record, request.operation)) {
-    return answer({ kind: 'written', tag, version: record.version, current: record.version }, false)
+    return answer({ kind: 'written', tag, version: record.version, current: record.version }, true)
   }
   const holds = conditionHolds(request.condition, record)
   const isRefused = !holds || (request.operation.kind === 'remove' && record.body === undefined)

@@ -291,6 +291,15 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     loss: 'a head that was cut off says that a file is there',
   },
   {
+    id: 'forgotten-not-confirmed',
+    file: 'src/replication/chain/writing.ts',
+    find: "return answer({ kind: 'written', tag, version: record.version, current: record.version }, true)",
+    replace:
+      "return answer({ kind: 'written', tag, version: record.version, current: record.version }, false)",
+    loss: 'a head that was cut off says that something has left the trash',
+    tests: ['test/replication/chain/trash.test.ts'],
+  },
+  {
     id: 'clean-mark-is-seq',
     file: 'src/replication/chain/passing.ts',
     find: 'const clean = chainOf(m, before).cleanSeq',
