@@ -68,10 +68,18 @@ export class SimulatedStorage implements Storage {
     const { content } = record.body
     if ('inline' in content) return checkedInline(record, content.inline, wanted)
     const bytes = this.replica.bodies.bytes(content.blobId)
-    if (bytes === undefined)
-      throw new StoreError('FILE_NOT_FOUND', 'This version of the file is gone.', { path: record.path })
+    if (bytes === undefined) throw this.#missing(record, content.blobId)
     const readBlock = async (index: number) => bytes.subarray(index * BLOCK_BYTES, (index + 1) * BLOCK_BYTES)
     return Readable.from(checkedBlocks(record, wanted, readBlock), { objectMode: false })
+  }
+
+  /** As the storage of the program says it: of the version that is here its body is missing, of another it has gone. */
+  #missing({ path }: FileRecord, blobId: BlobId): StoreError {
+    const current = this.replica.record(path)?.file?.body.content
+    const isHere = current !== undefined && 'blobId' in current && current.blobId === blobId
+    return isHere
+      ? new StoreError('CORRUPT', 'The body of the file is missing.', { path })
+      : new StoreError('FILE_NOT_FOUND', 'This version of the file is gone.', { path })
   }
 
   *list(prefix: string, after?: string): Generator<ListEntry> {

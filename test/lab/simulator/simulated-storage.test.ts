@@ -77,6 +77,9 @@ t.test('bodies are staged and read, and what nobody names goes', async t => {
   await run(storage.discard(left))
   t.notOk(blobId && (await storage.replica.hasBlob(blobId)))
   await t.rejects(storage.read({ ...large, body: left }), { code: 'FILE_NOT_FOUND' })
+  const lost = 'blobId' in staged.content ? [staged.content.blobId] : []
+  await run(storage.replica.apply({ records: [], values: [], keepBlobs: [], dropBlobs: lost }))
+  await t.rejects(storage.read(large), { code: 'CORRUPT' }, 'the version that is here, without its body')
 })
 
 t.test('files are listed in order, and counted', async t => {
