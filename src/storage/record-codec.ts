@@ -17,8 +17,14 @@ const IDENTIFIER_BYTES = 20
 const SHA256_BYTES = 32
 const BLOB_ID_BYTES = 16
 
-// Where each field of a record's head begins; the media type, user metadata when there is some (its length first), the
-// blob id and the block checksums follow.
+// Where each field of a record's head begins:
+//
+//   0 CRC-32 of the head from byte 4 on    4 length of the head    8 kind    12 epoch     (u32 each)
+//   16 sequence number                     24 time of the write    32 size                (f64 each)
+//   40 SHA-256 (32 bytes)                  72 length of the media type (u16)
+//
+// Then the media type, user metadata when there is some (its length first, u16), the id of the blob (16 bytes), and a checksum
+// for each block (u32). After the head: the body when it is small, and the notes of replication.
 const HEAD_CRC = 0
 const HEAD_BYTES = 4
 const KIND = 8

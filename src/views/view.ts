@@ -106,7 +106,7 @@ export interface ViewState {
   readonly active: boolean
   /** Every replica has every body: what parents keep for it may go. */
   readonly complete: boolean
-  /** Everything up to here is acknowledged; a tombstone at or below it is kept only as long as it holds outcomes of keys. */
+  /** Everything up to here is acknowledged; a tombstone at or below it stays only while it has a trash, or remembers outcomes that count. */
   readonly floor: Version
   /** The highest number given to a write here. */
   readonly seq: number
