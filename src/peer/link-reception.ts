@@ -65,6 +65,7 @@ export class LinkReception<Message> {
   readonly #init: LinkReceptionInit<Message>
   /** One link of each start of a node: who opens another has lost the first. */
   readonly #links = new Map<string, Socket>()
+  #closed = false
 
   constructor(components: LinkReceptionComponents, init: LinkReceptionInit<Message>) {
     this.#components = components
@@ -75,6 +76,11 @@ export class LinkReception<Message> {
   accept(request: IncomingMessage, socket: Socket): void {
     const { env, credentials, refusals } = this.#components
     socket.on('error', () => undefined)
+    // Over a connection that was there when the closing began: the server would wait for it as long as it is open.
+    if (this.#closed) {
+      socket.destroy()
+      return
+    }
     const { method = '', url = '', headers } = request
     let signed: { readonly secret: string | undefined } | undefined
     const onSigned = (secret: string | undefined) => {
@@ -97,8 +103,9 @@ export class LinkReception<Message> {
     }
   }
 
-  /** Ends all links. */
+  /** Ends all links, and lets no more in. */
   close(): void {
+    this.#closed = true
     for (const socket of this.#links.values()) socket.destroy()
   }
 

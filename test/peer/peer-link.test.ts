@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import type { FrameWriter } from '../../src/peer/frames.ts'
 import { LINK_BATCHES_MAX, LINK_TARGET } from '../../src/peer/peer-link.ts'
-import { encode } from '../../src/peer/wire.ts'
+import { encode, peerHeaders } from '../../src/peer/wire.ts'
 import type { Address } from '../../src/ring/identifier.ts'
 import { waitFor } from '../e2e/harness.ts'
 import {
@@ -294,3 +294,26 @@ t.test('half a frame and then nothing: nothing is taken, and the link is closed 
   await seen('the end', () => link.socket.closed || link.socket.readableEnded)
   t.same(node.received, [])
 })
+
+t.test(
+  'a link that is asked for while the node closes is not let in: the node would wait for its end',
+  async t => {
+    const node = await nodeUnderTest(t)
+    const turn = {
+      to: `${node.credentials.self().nodeId}.${node.credentials.turns.start}`,
+      turn: `${'c'.repeat(32)}.1`,
+    }
+    const headers = Object.entries(peerHeaders(credentialsOf(), 'CONNECT', LINK_TARGET, undefined, 5, turn))
+    const socket = connect(node.port, '127.0.0.1').on('error', () => undefined)
+    t.teardown(() => socket.destroy())
+    const begun = `CONNECT ${LINK_TARGET} HTTP/1.1\r\nhost: x\r\n`
+    socket.write(begun)
+    const begunAt = async () => (await openSockets(node.app.server))[0]?.bytesRead === begun.length
+    await waitFor(begunAt, { what: 'the request has begun' })
+    const closing = node.app.close()
+    await seen('no more connections', () => !node.app.server.listening)
+    socket.write(`${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`)
+    await seen('the end', () => socket.closed || socket.readableEnded)
+    await closing
+  },
+)
