@@ -1,13 +1,23 @@
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { bodyPeers } from '../../src/calls/body-peers.ts'
-import { realEnv } from '../../src/env.ts'
+import { type BodyPeersComponents, bodyPeers } from '../../src/calls/body-peers.ts'
+import { type Env, realEnv } from '../../src/env.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { BlobId } from '../../src/storage/record.ts'
 import { manualEnv } from '../manual-env.ts'
 
 const blobId = 'b'.repeat(32) as BlobId
+
+/** At a node that only pulls bodies. */
+function pulling({ timers }: Pick<Env, 'timers'>, fetchBody: BodyPeersComponents['peers']['fetchBody']) {
+  const { signal } = new AbortController()
+  const never = () => t.fail() as never
+  return bodyPeers({
+    ...{ signal, timers, addressOf: () => 'there:1' as Address },
+    peers: { call: never, stageBody: never, fetchBody },
+  })
+}
 
 t.test('a node is reached at its address, and one without an address is not', async t => {
   const asked: unknown[] = []
@@ -55,20 +65,11 @@ t.test(
   async t => {
     const env = manualEnv()
     const given: Readable[] = []
-    const made = bodyPeers({
-      signal: new AbortController().signal,
-      timers: env.timers,
-      addressOf: () => 'there:1' as Address,
-      peers: {
-        call: () => t.fail() as never,
-        stageBody: () => t.fail() as never,
-        // The head of the answer is there, and nothing follows.
-        fetchBody: async () => {
-          const bytes = new Readable({ read() {} })
-          given.push(bytes)
-          return bytes
-        },
-      },
+    const made = pulling(env, async () => {
+      // The head of the answer is there, and nothing follows.
+      const bytes = new Readable({ read() {} })
+      given.push(bytes)
+      return bytes
     })
     for (const [isLastHope, afterMs] of [
       [false, 3_000],
@@ -96,18 +97,9 @@ t.test('once the first bytes are there only the pauses count', async t => {
   const env = manualEnv()
   const source = new Readable({ read() {} })
   const limits: unknown[] = []
-  const made = bodyPeers({
-    signal: new AbortController().signal,
-    timers: env.timers,
-    addressOf: () => 'there:1' as Address,
-    peers: {
-      call: () => t.fail() as never,
-      stageBody: () => t.fail() as never,
-      fetchBody: async (_from, _name, _first, { timeoutMs }) => {
-        limits.push(timeoutMs)
-        return source
-      },
-    },
+  const made = pulling(env, async (_from, _name, _first, { timeoutMs }) => {
+    limits.push(timeoutMs)
+    return source
   })
   const pulled = made.pullBody('n' as NodeId, blobId, { first: 0, isLastHope: false })
   await env.advance(2_000)
@@ -119,16 +111,10 @@ t.test('once the first bytes are there only the pauses count', async t => {
   t.equal(await text(bytes), 'some more')
   t.same(limits, [4_000])
   const broken = new Readable({ read() {} })
-  const late = bodyPeers({
-    signal: new AbortController().signal,
-    timers: env.timers,
-    addressOf: () => 'there:1' as Address,
-    peers: {
-      call: () => t.fail() as never,
-      stageBody: () => t.fail() as never,
-      fetchBody: async () => broken,
-    },
-  }).pullBody('n' as NodeId, blobId, { first: 0, isLastHope: false })
+  const late = pulling(env, async () => broken).pullBody('n' as NodeId, blobId, {
+    first: 0,
+    isLastHope: false,
+  })
   await env.advance(0)
   broken.destroy(new Error('cut'))
   await t.rejects(late, { code: 'UNAVAILABLE' })
