@@ -13,9 +13,10 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM packages AS program
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
+COPY packaging/build.js packaging/
 COPY src src
-RUN npm run build && rm -rf dist/lab
+RUN npm run build
 
 FROM ${BASE}
 WORKDIR /app

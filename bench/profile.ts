@@ -3,6 +3,7 @@
  * node writes (`--cpu-prof`).
  */
 import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { SourceMap } from 'node:module'
 import { join } from 'node:path'
 import type { Settings } from './cases/benchmark.ts'
 import { runRequestLoad } from './loads/request-load.ts'
@@ -20,7 +21,13 @@ export interface CpuProfile {
 
 interface ProfileNode {
   readonly id: number
-  readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
+  readonly callFrame: {
+    readonly functionName: string
+    readonly url: string
+    /** From 0, as the column. */
+    readonly lineNumber: number
+    readonly columnNumber: number
+  }
   readonly children?: readonly number[]
 }
 
@@ -29,6 +36,24 @@ export interface Parts {
   readonly parts: readonly (readonly [name: string, us: number])[]
   /** Microseconds of each function itself, the largest first. */
   readonly functions: readonly (readonly [name: string, us: number])[]
+}
+
+/** The same profile, with the modules of src in place of the files of dist that hold them, as the source maps beside those say. */
+export async function withSources(profile: CpuProfile): Promise<CpuProfile> {
+  const maps = new Map<string, SourceMap | undefined>()
+  for (const { callFrame } of profile.nodes) {
+    if (maps.has(callFrame.url) || !/\/dist\/[^/]*\.js$/.test(callFrame.url)) continue
+    const text = await readFile(new URL(`${callFrame.url}.map`), 'utf8').catch(() => undefined)
+    maps.set(callFrame.url, text === undefined ? undefined : new SourceMap(JSON.parse(text)))
+  }
+  const nodes = profile.nodes.map(node => {
+    const { url, lineNumber, columnNumber } = node.callFrame
+    const found = maps.get(url)?.findEntry(lineNumber, columnNumber)
+    if (found === undefined || !('originalSource' in found)) return node
+    const source = { url: new URL(found.originalSource, url).href, lineNumber: found.originalLine }
+    return { ...node, callFrame: { ...node.callFrame, ...source } }
+  })
+  return { ...profile, nodes }
 }
 
 /** A time on the clock of profiles, microseconds. */
@@ -123,7 +148,7 @@ export async function profilePuts(settings: Settings): Promise<void> {
     }
     const files = await readdir(folder)
     const profiles = await Promise.all(
-      files.map(async file => JSON.parse(await readFile(join(folder, file), 'utf8')) as CpuProfile),
+      files.map(async file => withSources(JSON.parse(await readFile(join(folder, file), 'utf8')))),
     )
     const { parts, functions } = partsOf(profiles, span)
     const line = ([name, us]: readonly [string, number]) =>

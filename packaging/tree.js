@@ -35,12 +35,9 @@ export function makeTree(folder) {
     'statement.md',
     'start.js',
     'client.js',
+    'dist',
   ])
     cpSync(join(repositoryRoot, name), join(folder, name), { recursive: true })
-  cpSync(join(repositoryRoot, 'dist'), join(folder, 'dist'), {
-    recursive: true,
-    filter: source => source !== join(repositoryRoot, 'dist/lab'),
-  })
   for (const name of ['package.json', 'package-lock.json'])
     copyFileSync(join(repositoryRoot, name), join(folder, name))
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--silent']

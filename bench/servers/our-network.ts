@@ -10,7 +10,7 @@ export async function openOurNetwork(
   nodes: number,
   nodeFlags: readonly string[] = profileFlags(),
 ): Promise<Cluster> {
-  return Cluster.start({ nodes, flags: ['--log-level', 'warn'], nodeFlags, program: await ourProgram() })
+  return Cluster.start({ nodes, flags: ['--log-level', 'warn'], nodeFlags, program: ourProgram() })
 }
 
 /** One node as the endpoint through which a load comes; the processor time is that of all of them. */

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
+import { LABORATORY_FOLDER } from '../program-files.ts'
 import type { Session } from './session.ts'
 
 /** Runs one command line of this program. */
@@ -44,11 +45,9 @@ export const COMMAND_MODULES: readonly CommandModule[] = [
   { names: ['experiment'], load: loadExperiment },
 ]
 
-const LABORATORY = new URL('../lab/', import.meta.url)
-
 /** The package is for those who run nodes; the laboratory, and what draws its plots, stays in the repository. */
 async function loadExperiment(): ReturnType<CommandModule['load']> {
-  if (existsSync(LABORATORY)) return (await import('./experiment.ts')).addExperimentCommand
+  if (existsSync(LABORATORY_FOLDER)) return (await import('./experiment.ts')).addExperimentCommand
   return program => {
     program
       .command('experiment')

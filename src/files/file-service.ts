@@ -19,7 +19,7 @@ import { checkedInline, wholeRange } from '../storage/checked-blocks.ts'
 import { type ETag, etagOf, type FileMeta, type FileRecord } from '../storage/record.ts'
 import type { ByteRange, ListEntry, StagedBody, Storage, StorageStatistics } from '../storage/storage.ts'
 import { WholeBody } from '../whole-body.ts'
-import { type KeyedRequest, keyedRequest } from './idempotency.ts'
+import { type KeyedRequest, keyedRequest, refuseMissing } from './idempotency.ts'
 import { type ListQuery, type ListSource, listBatches } from './listing.ts'
 import type { Keeping } from './receipt.ts'
 import { refuseReserved, withoutReserved } from './reserved-paths.ts'
@@ -242,14 +242,11 @@ export class FileService {
     { condition, meta: given }: CopyOptions,
     keyed: KeyedRequest | undefined,
   ): Promise<Written> {
+    const commit = (change: Change) => this.#commit(change, keyed)
+    const refuseCopy = () => refuseMissing({ path, condition }, keyed && commit, notFound(source))
     for (let tries = 1; ; tries++) {
       const { record } = await this.#replication.find(source)
-      if (record === undefined) {
-        // The source of a copy that is done may be gone.
-        const done = keyed && (await this.#replication.kept(path, keyed))
-        if (done === undefined) throw notFound(source)
-        return done
-      }
+      if (record === undefined) return refuseCopy()
       // A retry of a copy that is done meets its own file: the commit knows, by the key, that it is.
       if (keyed === undefined) refuse(path, condition, (await this.#replication.find(path)).record)
       try {
@@ -259,7 +256,8 @@ export class FileService {
         return await this.#commit({ kind: 'put', path, condition: inCommit, body, meta }, keyed)
       } catch (error) {
         // Its bytes went away under us: the source was replaced or removed, and the next round sees which.
-        if (errorCode(error) !== 'FILE_NOT_FOUND' || tries === REPLACED_TRIES_MAX) throw error
+        if (errorCode(error) !== 'FILE_NOT_FOUND') throw error
+        if (tries === REPLACED_TRIES_MAX) return refuseCopy()
       }
     }
   }

@@ -4,7 +4,8 @@
  * same key is refused (docs/decisions/0025-refusals-are-kept.md).
  */
 import { createHash } from 'node:crypto'
-import { StoreError } from '../errors.ts'
+import { errorCode, StoreError } from '../errors.ts'
+import type { Change, Written } from '../replication/replication.ts'
 import type { PathName } from '../ring/path-name.ts'
 
 const keyPattern = /^[\x20-\x7e]{1,255}$/
@@ -35,4 +36,23 @@ export function keyedRequest(key: string, path: PathName, parts: readonly unknow
     .update(JSON.stringify([path, ...parts]))
     .digest('base64url')
   return { key, fingerprint, path }
+}
+
+/**
+ * There is nothing to put at the path. Of a request with a key an earlier try may be under way: either it has been made, and this gives
+ * what it did, or it is kept that it never will be (docs/decisions/0478).
+ * @param commit under that key; undefined for a request without one.
+ * @throws missing
+ */
+export async function refuseMissing(
+  change: Omit<Change & { kind: 'refuse' }, 'kind'>,
+  commit: ((change: Change) => Promise<Written>) | undefined,
+  missing: unknown,
+): Promise<Written> {
+  if (commit === undefined) throw missing
+  try {
+    return await commit({ kind: 'refuse', ...change })
+  } catch (error) {
+    throw errorCode(error) === 'FILE_NOT_FOUND' ? missing : error
+  }
 }

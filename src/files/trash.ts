@@ -8,7 +8,7 @@ import { TRASH_PREFIX, trashedAt, trashPathOf } from '../ring/trash-path.ts'
 import type { ETag, UserMeta, Version } from '../storage/record.ts'
 import type { Listed } from '../storage/storage.ts'
 import { isTrashName, type TrashName, trashFactsOf } from '../storage/trash-name.ts'
-import { type KeyedRequest, keyedRequest } from './idempotency.ts'
+import { type KeyedRequest, keyedRequest, refuseMissing } from './idempotency.ts'
 import { listBatches } from './listing.ts'
 import { isReserved, refuseReserved } from './reserved-paths.ts'
 
@@ -90,15 +90,16 @@ export class Trash {
     const { replication, commit } = this.#components
     const parts = ['restore', path, version ?? 'latest', condition]
     const keyed = idempotencyKey === undefined ? undefined : keyedRequest(idempotencyKey, to, parts)
+    const refuse = () =>
+      refuseMissing(
+        { path: to, condition },
+        keyed && (change => commit(change, keyed)),
+        notInTrash(path, version),
+      )
     for (let tries = 1; ; tries++) {
       const name = pick(await replication.trash(path), version)
       const { record } = name === undefined ? {} : await replication.find(trashPathOf(path, name))
-      if (name === undefined || (record === undefined && tries === GONE_TRIES_MAX)) {
-        // Of a restoration that is done the version may have left the trash.
-        const done = keyed && (await replication.kept(to, keyed))
-        if (done === undefined) throw notInTrash(path, version)
-        return done
-      }
+      if (name === undefined || (record === undefined && tries === GONE_TRIES_MAX)) return refuse()
       if (record === undefined) continue
       try {
         const body = await replication.stageCopy(record)
@@ -106,8 +107,8 @@ export class Trash {
         return await commit({ kind: 'put', path: to, condition, body, meta: record.meta, ...restores }, keyed)
       } catch (error) {
         // Its bytes went away under us: it has left the trash, and the next round sees that.
-        if (errorCode(error) !== 'FILE_NOT_FOUND' || condition === 'exists' || tries === GONE_TRIES_MAX)
-          throw error
+        if (errorCode(error) !== 'FILE_NOT_FOUND' || condition === 'exists') throw error
+        if (tries === GONE_TRIES_MAX) return refuse()
       }
     }
   }

@@ -10,6 +10,7 @@ import fastifyCompress from '@fastify/compress'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { StoreError } from '../errors.ts'
+import { CONSOLE_FOLDER } from '../program-files.ts'
 import { json } from './contract.ts'
 import { addEndpoint, type HttpComponents } from './endpoint.ts'
 import { decodedRestOf, pathPart, queryOf } from './request-target.ts'
@@ -17,7 +18,7 @@ import { decodedRestOf, pathPart, queryOf } from './request-target.ts'
 /** Where a browser that comes without a path is sent. */
 export const CONSOLE_URL = '/console/'
 
-const folder = fileURLToPath(new URL('../console/', import.meta.url))
+const folder = fileURLToPath(CONSOLE_FOLDER)
 
 /** The one library of the console, as it was published. */
 const PREACT = createRequire(import.meta.url).resolve('preact')

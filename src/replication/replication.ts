@@ -27,7 +27,10 @@ export type Consistency = 'chain' | 'eventual'
 /** What a network with eventual consistency does with versions that stand beside each other. */
 export type Conflicts = 'keep' | 'newest'
 
-/** One change. A `put` takes the staged body over; a `move` gives the record of `from` a new path. */
+/**
+ * One change. A `put` takes the staged body over; a `move` gives the record of `from` a new path. A `refuse` says of a change that it can't
+ * be made, since what it would put at the path is not there: under its key, it makes sure that an earlier try is not made later.
+ */
 export type Change =
   | {
       readonly kind: 'put'
@@ -40,6 +43,7 @@ export type Change =
     }
   | { readonly kind: 'remove'; readonly path: PathName; readonly condition: Condition }
   | { readonly kind: 'move'; readonly from: PathName; readonly path: PathName; readonly condition: Condition }
+  | { readonly kind: 'refuse'; readonly path: PathName; readonly condition: Condition }
 
 /** How long the outcome of an Idempotency-Key is kept at least, in ms: 24 hours, the usual promise for retries of a client. */
 export const OUTCOME_KEPT_MS = 24 * 60 * 60 * 1000
@@ -106,17 +110,11 @@ export interface Replication {
    * Makes one change under its condition, atomically, on every replica's stable storage; of many racing on one path
    * exactly one goes first. Every change, a move too, gives the record a new version; a put gives it the present
    * time, a move leaves its time as it is. A move's condition and `replaced` are about its destination. The staged body is used up, whatever happens.
-   * @throws StoreError FILE_EXISTS (absent), FILE_NOT_FOUND (exists, remove, move without source), PRECONDITION_FAILED
+   * @throws StoreError FILE_EXISTS (absent), FILE_NOT_FOUND (exists, remove, move without source; refuse, unless the change has been made under its key), PRECONDITION_FAILED
    *   (etags), INVALID_REQUEST (a move onto itself), IDEMPOTENCY_KEY_REUSED, DISK_FULL, OVERLOADED (too many outcomes of
    *   one path); UNAVAILABLE: nothing has changed; INDETERMINATE: it may have, or may yet.
    */
   commit(change: Change, options?: ChangeOptions): Promise<Written>
-
-  /**
-   * What this change of the path did under its key, as long as that is remembered: 24 hours at least.
-   * @throws StoreError UNAVAILABLE.
-   */
-  kept(path: PathName, idempotency: Idempotency): Promise<Written | undefined>
 
   /** The file at a path. Linearizable. @throws StoreError UNAVAILABLE. */
   find(path: PathName): Promise<Found>

@@ -1,18 +1,24 @@
 /**
  * A program that is wrong about its own state: the node ends by itself and says what broke, and the others go on.
  */
+import { join } from 'node:path'
 import t from 'tap'
 import { VERSION } from '../../src/version.ts'
 import { Cluster, replicasOf } from './cluster.ts'
-import { withDeadline } from './harness.ts'
+import { repositoryRoot, withDeadline } from './harness.ts'
 
 // Processes that start and settle take their time on a machine that is shared.
 t.setTimeout(300_000)
 
+// It changes a module of the sources.
 const PRELOAD = new URL('./broken-build-preload.js', import.meta.url).href
 
 t.test('a broken invariant ends the node with what to report, and the others go on', async t => {
-  const cluster = await Cluster.start({ nodes: 3, nodeFlags: ['--import', PRELOAD] })
+  const cluster = await Cluster.start({
+    nodes: 3,
+    nodeFlags: ['--import', PRELOAD],
+    program: join(repositoryRoot, 'start.js'),
+  })
   t.teardown(() => cluster.close())
   const addresses = cluster.nodes.map(({ address }) => address)
   for (let i = 0; i < 10; i++) await cluster.node(i % 3).client.put(`before/${i}`, 'x')

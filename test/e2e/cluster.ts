@@ -38,7 +38,7 @@ export interface ClusterOptions {
   readonly environments?: Readonly<Record<number, Readonly<Record<string, string>>>>
   /** Flags of Node itself, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
-  /** The file that every node runs. Default: start.js of this folder. */
+  /** The file that every node runs. Default: the start.js of the compiled program. */
   readonly program?: string
   /** How far the wall clock of a node is ahead, ms; asked at each of its starts. */
   readonly clockOffsetMs?: (index: number) => number

@@ -12,6 +12,7 @@ import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Agent, request } from 'undici'
+import { compiledProgram } from './compiled-program.ts'
 
 /** The folder that holds start.js and package.json. */
 export const repositoryRoot = fileURLToPath(new URL('../../', import.meta.url))
@@ -42,7 +43,7 @@ export interface StartOptions {
   readonly commandLine?: readonly string[]
   /** Flags of Node itself, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
-  /** The file that is run. Default: start.js of this folder, which reads the sources. */
+  /** The file that is run. Default: the start.js of the compiled program. */
   readonly program?: string
   /** The user as which it runs, by its number; only root may say so. */
   readonly user?: number
@@ -198,7 +199,7 @@ export async function runProgram(
   } = {},
 ): Promise<Finished> {
   const { child, exited, streams } = launch(
-    [`${repositoryRoot}bin/altered-chord.js`, ...programArguments],
+    [compiledProgram('bin/altered-chord.js'), ...programArguments],
     options,
     options.cwd,
   )
@@ -300,7 +301,7 @@ function startArguments(port: number, options: StartOptions): readonly string[] 
   const boots = options.boots ?? [port]
   return [
     ...(options.nodeFlags ?? []),
-    options.program ?? 'start',
+    options.program ?? compiledProgram('start.js'),
     ...['-p', String(port)],
     ...boots.flatMap(boot => ['-b', String(boot)]),
     ...data,

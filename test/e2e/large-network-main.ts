@@ -12,8 +12,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Caretaker } from '../../src/lab/experiments/caretaker.ts'
 import { type Client, openClient } from './client.ts'
-import { compileProgram } from './compiled-program.ts'
-import { type NodeProcess, startNode, waitFor } from './harness.ts'
+import { type NodeProcess, repositoryRoot, startNode, waitFor } from './harness.ts'
 
 const { values } = parseArgs({
   options: {
@@ -53,9 +52,7 @@ try {
 process.exitCode = missing === 0 ? 0 : 1
 
 async function main(): Promise<void> {
-  const program = values.sources
-    ? undefined
-    : (values.program ?? (await compileProgram(join(folder, 'program'))))
+  const program = values.sources ? join(repositoryRoot, 'start.js') : values.program
   const started = (index: number) =>
     startNode({
       port: firstPort + index,

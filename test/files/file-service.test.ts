@@ -114,6 +114,43 @@ t.test('retries of copy, move and remove answer the same although the world has 
   t.equal(storage.statistics().staged, 0)
 })
 
+t.test('a copy that was refused under its key is not made by a try that comes late', async t => {
+  const { files, replication, storage } = service()
+  await files.put(a, bodyOf('one'), create)
+  const options = { condition: 'none' as const, idempotencyKey: 'k' }
+  const commit = replication.commit.bind(replication)
+  let goOn: () => void = () => undefined
+  const held = new Promise<void>(resolve => {
+    goOn = resolve
+  })
+  // The first try stands still just before it is written.
+  replication.commit = async (change, how) => {
+    replication.commit = commit
+    await held
+    return commit(change, how)
+  }
+  const first = files.copy(a, b, options)
+  first.catch(() => undefined)
+  while (replication.commit !== commit) await new Promise(resolve => setImmediate(resolve))
+  await files.remove(a, { condition: 'none' })
+  const missing = { code: 'FILE_NOT_FOUND', path: 'a' }
+  await t.rejects(files.copy(a, b, options), missing)
+  goOn()
+  await t.rejects(first, missing)
+  t.equal((await files.find(b)).record, undefined)
+  await files.put(a, bodyOf('two'), create)
+  await t.rejects(files.copy(a, b, options), missing, 'also when there is something to copy again')
+
+  const [trashed] = await replication.trash(a)
+  await replication.forget(a, trashed === undefined ? [] : [trashed])
+  const restoring = { condition: 'none' as const, idempotencyKey: 'r', to: b }
+  await t.rejects(files.trash.restore(a, restoring), { code: 'FILE_NOT_FOUND' })
+  await files.remove(a, { condition: 'none' })
+  await t.rejects(files.trash.restore(a, restoring), { code: 'FILE_NOT_FOUND' }, 'a restoration is as a copy')
+  t.equal((await files.find(b)).record, undefined)
+  t.equal(storage.statistics().staged, 0)
+})
+
 t.test('copy and move refuse what makes no sense', async t => {
   const { files } = service()
   await files.put(a, bodyOf('one'), create)

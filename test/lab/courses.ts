@@ -4,9 +4,9 @@
  */
 
 import type { ChainNode } from '../../src/lab/simulator/chain-node.ts'
+import type { Wish } from '../../src/lab/simulator/client-request.ts'
 import { type Subjects, Transcript } from '../../src/lab/simulator/transcript.ts'
 import type { VirtualClock } from '../../src/lab/simulator/virtual-clock.ts'
-import type { ClientRequest } from '../../src/replication/entry/requests.ts'
 import { identifierOfPath } from '../../src/ring/identifier.ts'
 import { type PathName, parsePathName } from '../../src/ring/path-name.ts'
 import { chainBench } from './simulator/chain-bench.ts'
@@ -312,7 +312,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function put(condition: 'none' | 'exists'): ClientRequest {
+function put(condition: 'none' | 'exists'): Wish {
   return { kind: 'put', path: PATH, body: BODY, meta: META, writtenAtMs: 0, condition }
 }
 
@@ -334,7 +334,7 @@ function viewOf(cluster: Bench['cluster']) {
   return views.filter(view => covers(view, PATH)).sort((a, b) => b.epoch - a.epoch)[0]
 }
 
-async function ask(bench: Bench, node: ChainNode, request: ClientRequest, ms = 200): Promise<void> {
+async function ask(bench: Bench, node: ChainNode, request: Wish, ms = 200): Promise<void> {
   bench.workload.ask('client', node, request, false)
   await pass(bench, ms)
 }

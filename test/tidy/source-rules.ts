@@ -77,6 +77,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'routing',
     'peer',
     'config',
+    'program-files',
     'ring',
   ],
   // The endpoints of WebDAV, which hang in the same server.
@@ -84,7 +85,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   // Another protocol over the same files; it takes how connections and bodies are handled from the first one.
   s3: ['files', 'http', 'config', 'peer', 'ring'],
   client: ['ring'],
-  cli: ['client', 'config', 'settings', 'read-config', 'node', 'version', 'ring'],
+  cli: ['client', 'config', 'settings', 'read-config', 'node', 'version', 'program-files', 'ring'],
   // Settings name what the network has in common.
   config: ['calls', 'membership', 'routing', 'ring'],
   settings: ['config'],
@@ -116,6 +117,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'stream-over': [],
   'whole-body': [],
   'file-attributes': [],
+  'program-files': [],
   version: [],
   // The laboratory drives everything, and nothing imports it but one command.
   lab: [

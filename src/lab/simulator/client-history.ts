@@ -1,7 +1,6 @@
 /**
  * What clients ask and are told, in the words of a history.
  */
-import type { ClientRequest } from '../../replication/entry/requests.ts'
 import type { Condition } from '../../replication/replication.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { FileRecord } from '../../storage/record.ts'
@@ -34,7 +33,7 @@ export function answersOf(
   if (outcome.kind === 'trash') throw new TypeError(`${request.kind} is told of the trash.`)
   if (request.kind === 'restore') {
     const { path, condition } = request
-    const put = { kind: 'put', path, condition } as ClientRequest
+    const put = { kind: 'put', path, condition } as Wish
     return [{ kind: outcome.kind === 'done' ? 'ok' : 'refused' }, ...answersOf(put, outcome, values)]
   }
   // What is old enough the head says.

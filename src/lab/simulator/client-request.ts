@@ -18,7 +18,7 @@ import type { SeededRandom } from './seeded-random.ts'
 
 /** What a client asks: what a machine is asked, and what the program makes of several such requests. */
 export type Wish =
-  | ClientRequest
+  | Exclude<ClientRequest, { kind: 'refuse' }>
   | { readonly kind: 'trash'; readonly path: PathName }
   | {
       readonly kind: 'restore'

@@ -2,7 +2,7 @@
  * How often a node gossips and how long it waits for the others: what a settings file may say, with bounds and defaults, and
  * the wait that a network of a given size needs.
  */
-import { parse } from 'yaml'
+import { createRequire } from 'node:module'
 import { PAIR_TTL_MAX_MS } from '../../calls/gossip-message.ts'
 import { StoreError } from '../../errors.ts'
 import { formatQuantity, parseQuantity, type Unit } from '../../quantity.ts'
@@ -91,6 +91,8 @@ function fieldsOf(text: string, file: string): Record<string, unknown> {
     throw refusal(`${file} has more than ${formatQuantity(GOSSIP_FILE_BYTES_MAX, 'bytes')}.`)
   let value: unknown
   try {
+    // Loaded where there is such a file: most nodes have none.
+    const { parse } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
     value = parse(text, { maxAliasCount: 0 })
   } catch (cause) {
     const [line] = String((cause as Error).message).split('\n')

@@ -113,10 +113,10 @@ export class ChainReplication implements Replication {
       try {
         const done = await this.#commit(change, options)
         // Of several requests under one key one was made; all of them answer what it did.
-        return (await this.kept(change.path, idempotency).catch(() => undefined)) ?? done
+        return (await this.#kept(change.path, idempotency).catch(() => undefined)) ?? done
       } catch (error) {
         if (KEY_ERRORS.has(errorCode(error))) throw error
-        const after = await this.kept(change.path, idempotency).catch(() => 'unknown' as const)
+        const after = await this.#kept(change.path, idempotency).catch(() => 'unknown' as const)
         if (after !== undefined && after !== 'unknown') return after
         // Another request under the key may have done what this one was refused for.
         if (after === 'unknown' && errorCode(error) !== 'UNAVAILABLE') throw indeterminate(change.path, error)
@@ -128,7 +128,8 @@ export class ChainReplication implements Replication {
     }
   }
 
-  async kept(path: PathName, { key, fingerprint }: Idempotency): Promise<Written | undefined> {
+  /** What this change of the path did under its key, as long as that is remembered: 24 hours at least. @throws StoreError UNAVAILABLE. */
+  async #kept(path: PathName, { key, fingerprint }: Idempotency): Promise<Written | undefined> {
     const position = this.#components.driver.positionOf(path)
     const visited = await this.#reach(path, position)
     const outcome = await this.#components.lost.request({ kind: 'get', path, position })
@@ -303,6 +304,8 @@ export class ChainReplication implements Replication {
       }
       case 'remove':
         return { kind: 'remove', path: change.path, position, condition, ...key }
+      case 'refuse':
+        return { kind: 'refuse', path: change.path, position, ...key }
       case 'move':
         return { kind: 'move', from: change.from, to: change.path, condition, ...key }
     }

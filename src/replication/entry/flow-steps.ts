@@ -7,7 +7,7 @@ import { type Identifier, identifierOfPath } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { Version } from '../../storage/record.ts'
 import { headOf } from '../../views/view.ts'
-import { blobOfOperation, type RequestId } from '../chain/chain-record.ts'
+import { blobOfOperation, type KeyOutcome, type RequestId } from '../chain/chain-record.ts'
 import type { Outcome } from '../chain/machine-state.ts'
 import type { WriteRequest } from '../chain/messages.ts'
 import { drive, giveUp } from './asking.ts'
@@ -25,6 +25,11 @@ export function answer(e: Entry, flow: Flow, outcome: Outcome): void {
 export function keyRefused(result: TaskResult): Outcome {
   if (result.kind !== 'key-refused') return { kind: 'indeterminate' }
   return { kind: 'failed', reason: result.reason === 'reused' ? 'key-reused' : 'too-many-keys' }
+}
+
+/** A refusal that was kept under a key is told as it was then. */
+export function refusalUnderKey({ noSource }: KeyOutcome): Outcome {
+  return { kind: 'failed', reason: noSource ? 'no-source' : 'condition' }
 }
 
 export function read(

@@ -3,12 +3,13 @@
  */
 
 import { identifierOfPath } from '../../ring/identifier.ts'
-import type { ChainRecord } from '../chain/chain-record.ts'
+import type { ChainRecord, IdempotencyKey } from '../chain/chain-record.ts'
 import type { Outcome } from '../chain/machine-state.ts'
 import type { WriteRequest } from '../chain/messages.ts'
+import { keptOutcome } from '../chain/outcomes.ts'
 import { drive } from './asking.ts'
 import type { Entry } from './entry.ts'
-import { answer, keepFlow, keyRefused, read, write } from './flow-steps.ts'
+import { answer, keepFlow, keyRefused, read, refusalUnderKey, write } from './flow-steps.ts'
 import { copyOf, moveDone, ownDone, settle, settled } from './moves.ts'
 import type { ClientRequest, Flow, Task, TaskResult, Tidying } from './requests.ts'
 
@@ -44,6 +45,7 @@ function begin(e: Entry, flow: Flow, request: ClientRequest): void {
     case 'put':
     case 'remove':
     case 'forget':
+    case 'refuse':
       return write(e, flow, 'write', clientWrite(flow, request))
     case 'copy':
     case 'move':
@@ -53,7 +55,7 @@ function begin(e: Entry, flow: Flow, request: ClientRequest): void {
 
 function clientWrite(
   flow: Flow,
-  request: ClientRequest & { kind: 'put' | 'remove' | 'forget' },
+  request: ClientRequest & { kind: 'put' | 'remove' | 'forget' | 'refuse' },
 ): WriteRequest {
   const { path, position = identifierOfPath(path) } = request
   if (request.kind === 'forget') {
@@ -63,6 +65,8 @@ function clientWrite(
   }
   const key = request.key === undefined ? {} : { key: request.key }
   const base = { path, position, requestId: flow.moveId, ...key }
+  if (request.kind === 'refuse')
+    return { ...base, operation: { kind: 'refuse', noSource: true }, condition: 'none' }
   if (request.kind === 'remove') {
     // Whatever else is asked, there must be something to remove.
     const condition = request.condition === 'none' ? 'exists' : request.condition
@@ -109,7 +113,11 @@ export function taskDone(e: Entry, task: Task, result: TaskResult): void {
       if (result.kind === 'value') answer(e, flow, result)
       return
     case 'write':
-      return answer(e, flow, outcomeOf(result))
+      return answer(
+        e,
+        flow,
+        request !== undefined && 'key' in request ? outcomeUnderKey(result, request.key) : outcomeOf(result),
+      )
     case 'copy':
       return answer(
         e,
@@ -120,6 +128,12 @@ export function taskDone(e: Entry, task: Task, result: TaskResult): void {
       if (result.kind === 'value' && request?.kind === 'copy') sourceRead(e, flow, request, result.record)
       return
   }
+}
+
+function outcomeUnderKey(result: TaskResult, key: IdempotencyKey | undefined): Outcome {
+  const known =
+    result.kind === 'failed' && key !== undefined ? keptOutcome(result.record, key.key) : undefined
+  return known?.refused ? refusalUnderKey(known) : outcomeOf(result)
 }
 
 function outcomeOf(result: TaskResult): Outcome {

@@ -24,7 +24,7 @@ import type { Outcome } from '../chain/machine-state.ts'
 import type { WriteRequest } from '../chain/messages.ts'
 import { keptOutcome, moveOutcome } from '../chain/outcomes.ts'
 import type { Entry } from './entry.ts'
-import { answer, keyRefused, read, tellSettled, write } from './flow-steps.ts'
+import { answer, keyRefused, read, refusalUnderKey, tellSettled, write } from './flow-steps.ts'
 import type { ClientRequest, Flow, Settling, TaskResult } from './requests.ts'
 
 export type MoveRequest = ClientRequest & { readonly kind: 'move' }
@@ -87,10 +87,6 @@ function moveUnderKey(destination: ChainRecord, key: IdempotencyKey): Outcome | 
   if (known === undefined || known.fingerprint !== key.fingerprint) return undefined
   const { version, replaced, file } = known
   return known.refused ? refusalUnderKey(known) : { kind: 'done', version, replaced, file }
-}
-
-function refusalUnderKey({ noSource }: KeyOutcome): Outcome {
-  return { kind: 'failed', reason: noSource ? 'no-source' : 'condition' }
 }
 
 /** The move can't be made. Under a key that is kept, so that an earlier try that comes late is not made either. */

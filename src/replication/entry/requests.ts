@@ -40,6 +40,13 @@ export type ClientRequest =
       readonly condition: Condition
       readonly key?: IdempotencyKey
     }
+  /** The change under this key can't be made, for what it would put at the path is not there. */
+  | {
+      readonly kind: 'refuse'
+      readonly path: PathName
+      readonly position?: Identifier
+      readonly key?: IdempotencyKey
+    }
   /** As the operation of that name. */
   | {
       readonly kind: 'forget'

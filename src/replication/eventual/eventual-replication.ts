@@ -87,6 +87,7 @@ export class EventualReplication implements Replication {
 
   async commit(change: Change, options: ChangeOptions = {}): Promise<Written> {
     if (change.kind === 'move') return this.#move(change, options)
+    if (change.kind === 'refuse') return this.#doneBefore(change.path, options, change.path)
     const staged = change.kind === 'put' ? change.body : undefined
     try {
       const file = change.kind === 'put' ? { body: bodyOf(change.body), meta: change.meta } : undefined
@@ -97,11 +98,13 @@ export class EventualReplication implements Replication {
     }
   }
 
-  async kept(path: PathName, idempotency: Idempotency): Promise<Written | undefined> {
+  /** What the change of `path` under this key did. @throws StoreError FILE_NOT_FOUND, for `missing`, where nothing is known of it. */
+  async #doneBefore(path: PathName, { idempotency }: ChangeOptions, missing: PathName): Promise<Written> {
+    if (idempotency === undefined) throw notFound(missing)
     const { record, visited } = await this.#finding.find(path)
     const request = requestOf(idempotency)
     const outcome = record?.outcomes.find(one => one.request === request)
-    if (outcome === undefined) return undefined
+    if (outcome === undefined) throw notFound(missing)
     const { file, replaced } = outcome
     return { record: file && fileWritten(path, file), replaced, ...this.#placementOf(path, visited) }
   }
@@ -170,9 +173,7 @@ export class EventualReplication implements Replication {
     const source = record && shownFile(record)
     if (source === undefined) {
       // The source of a move that is done is gone.
-      const done = options.idempotency && (await this.kept(path, options.idempotency))
-      if (done !== undefined) return done
-      throw notFound(from)
+      return this.#doneBefore(path, options, from)
     }
     const staged = await this.stageCopy(source)
     const file = { body: bodyOf(staged), meta: source.meta }

@@ -1162,4 +1162,12 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     replace: ' ) take',
     loss: 'a node takes the part of another survivor',
   },
+  {
+    id: 'missing-source-not-kept',
+    file: 'src/files/idempotency.ts',
+    tests: ['test/files/file-service.test.ts'],
+    find: '  if (commit === undefined) throw missing\n',
+    replace: '  if (commit === undefined || true) throw missing\n',
+    loss: 'a copy that was answered with a refusal is made afterwards',
+  },
 ]

@@ -9,6 +9,7 @@ import type { ChainDriver } from '../../../src/replication/chain/driver.ts'
 import { LostRanges } from '../../../src/replication/chain/lost-ranges.ts'
 import type { Machine } from '../../../src/replication/chain/machine-parts.ts'
 import { keptHereOf, networkViewOf } from '../../../src/replication/chain/network-view.ts'
+import type { ChangeOptions } from '../../../src/replication/replication.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { BLOCK_BYTES, type BlobId, type FileRecord } from '../../../src/storage/record.ts'
@@ -96,14 +97,23 @@ t.test('what a key did is answered again, whatever has become of the file', asyn
   await put('f', bodyOf(20))
   t.same(await put('f', bodyOf(10), key('k')), first)
   await replication.commit({ kind: 'remove', path: path('f'), condition: 'none' }, key('r'))
-  t.same(await replication.kept(path('f'), { key: 'k', fingerprint: 'f' }), first)
-  t.match(await replication.kept(path('f'), { key: 'r', fingerprint: 'f' }), {
-    record: undefined,
-    replaced: true,
-  })
-  t.equal(await replication.kept(path('f'), { key: 'k', fingerprint: 'other' }), undefined)
-  await t.rejects(put('f', bodyOf(10), key('k', 'other')), { code: 'IDEMPOTENCY_KEY_REUSED' })
-  t.equal(await replication.kept(path('other'), { key: 'k', fingerprint: 'f' }), undefined)
+  const refuse = (name: string, options: ChangeOptions) =>
+    replication.commit({ kind: 'refuse', path: path(name), condition: 'none' }, options)
+  t.same(await refuse('f', key('k')), first, 'also when it can not be made any more')
+  t.match(await refuse('f', key('r')), { record: undefined, replaced: true })
+  for (const again of [refuse('f', key('k', 'other')), put('f', bodyOf(10), key('k', 'other'))])
+    await t.rejects(again, { code: 'IDEMPOTENCY_KEY_REUSED' })
+})
+
+t.test('a change that was refused under its key, for there was nothing to put, is never made', async t => {
+  const { ring, replication, put, found } = await alone()
+  t.teardown(() => ring.close())
+  await put('f', bodyOf(10))
+  const refused = replication.commit({ kind: 'refuse', path: path('f'), condition: 'none' }, key('k'))
+  await t.rejects(refused, { code: 'FILE_NOT_FOUND' })
+  // The same change, which was under way all the time.
+  await t.rejects(put('f', bodyOf(20), key('k')), { code: 'FILE_NOT_FOUND' })
+  t.match(await found('f'), { body: { size: 10 } })
 })
 
 t.test('a move keeps its key at its destination; the same key never takes a second source away', async t => {
