@@ -380,7 +380,8 @@ export class RingNode implements PeerReception<Envelope, PeerCall, PeerAnswer, P
         timers: this.#env.timers,
         signal: this.#closing.signal,
       }),
-      send: (to, message) => this.#sendNow(to, message),
+      self: this.#self,
+      send: (to, message) => (to === this.#self ? driver.tellMyself(message) : this.#sendNow(to, message)),
       undelivered: node => driver.tellMyself({ kind: 'suspect', node }),
       nowhere: message => {
         if (message.kind === 'stage') driver.dispatch({ kind: 'body-nowhere', tag: message.tag })

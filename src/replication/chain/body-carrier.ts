@@ -64,6 +64,7 @@ export interface BodyPeers {
 
 export interface BodyCarrierComponents {
   readonly env: Env
+  readonly self: NodeId
   readonly store: ReplicaStore
   readonly peers: BodyPeers
   /** Sends a message whose body has arrived at its receiver. */
@@ -117,7 +118,9 @@ export class BodyCarrier {
    * is told so: it may go on without it, and would ask for ever (docs/decisions/0452).
    */
   carry(to: NodeId, message: BodyMessage): void {
-    void this.push(to, message.blob).then(
+    const { self } = this.#components
+    const arrival = to === self ? this.fetch(message.blob, undefined) : this.push(to, message.blob)
+    void arrival.then(
       () => this.#components.send(to, message),
       error => {
         const { env, send, nowhere, undelivered } = this.#components
@@ -129,7 +132,7 @@ export class BodyCarrier {
         const isLacked = code === 'FILE_NOT_FOUND' || code === 'CORRUPT'
         if (message.kind === 'blob' && isLacked) send(to, { kind: 'blob-missing', blob: message.blob })
         else if (code === 'FILE_NOT_FOUND') nowhere(message)
-        else undelivered(to)
+        else if (to !== self) undelivered(to)
       },
     )
   }

@@ -215,7 +215,8 @@ export function rememberPeer(m: Ledger, node: NodeId, boot: Boot): void {
 
 /** Sends; what a node says to itself is handled within the same step. */
 export function send(m: Ledger, to: NodeId, message: Message): void {
-  if (to === m.self) m.local.push({ from: m.self, boot: m.boot, to, message })
+  // Whether a body is still on this disk is seen on the way out, as with the bodies that go to others (docs/decisions/0479).
+  if (to === m.self && message.kind !== 'stage') m.local.push({ from: m.self, boot: m.boot, to, message })
   else m.effects.push({ kind: 'send', to, message })
 }
 

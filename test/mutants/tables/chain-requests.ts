@@ -1170,4 +1170,12 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     replace: '  if (commit === undefined || true) throw missing\n',
     loss: 'a copy that was answered with a refusal is made afterwards',
   },
+  {
+    id: 'own-stage-believed',
+    file: 'src/replication/chain/machine-state.ts',
+    tests: ['test/replication/chain/bodies.test.ts'],
+    find: "to === m.self && message.kind !== 'stage'",
+    replace: 'to === m.self',
+    loss: 'a write is acknowledged whose body has gone meanwhile',
+  },
 ]

@@ -25,6 +25,20 @@ t.test('a large body is staged down the chain before the small write that names 
   )
 })
 
+t.test('a head that is the entry node itself stages a body only when it is on its disk', async t => {
+  const bench = new Bench({ nodes: ['n1'] })
+  // The carrier passes the message on when it has seen the body.
+  bench.lose = ({ from, to, message }) => from === 'n1' && to === 'n1' && message.kind === 'stage'
+  bench.put('n1', 'w', 'a', 'none', large('b1'))
+  t.same(holders(bench), [])
+  t.equal(bench.answers.size, 0)
+  bench.lose = () => false
+  bench.fire('task')
+  bench.fire('retry')
+  t.match(bench.answers.get('w'), { kind: 'done' })
+  t.same(holders(bench), ['n1'])
+})
+
 t.test('a write whose body nobody has is told so at once, and only if no try of it is under way', async t => {
   const bench = new Bench({ nodes: ['n1', 'n2', 'n3'] })
   const nowhere = () => {

@@ -43,6 +43,7 @@ function network(
     stores.set(name, store)
     const carrier = new BodyCarrier({
       env,
+      self: name,
       store,
       send: (to, { kind }) => sent.push([to, kind]),
       isKept: blobId => kept.has(blobId),
@@ -73,6 +74,24 @@ function network(
 }
 
 const stage: Message & { kind: 'stage' } = { kind: 'stage', tag: 't' as Tag, viewId: 'v' as never, blob }
+
+t.test('a body for this node itself is looked for on its disk, and at others', async t => {
+  const { carrier, store, lost, pushes, sent } = network(['a', 'b'])
+  const settled = () => new Promise(resolve => setImmediate(resolve))
+  const carried = async () => {
+    carrier('a').carry(node('a'), stage)
+    for (let i = 0; i < 20; i++) await settled()
+    return sent.splice(0)
+  }
+  t.same(await carried(), [[node('a'), 'stage nowhere']], 'it has gone meanwhile')
+  lost.add(node('b'))
+  t.same(await carried(), [], 'b may have it: whoever waits asks again')
+  lost.delete(node('b'))
+  await store('b').receive(blob.blobId, chunksOf(bytes), { sizeMax })
+  t.same(await carried(), [[node('a'), 'stage']])
+  t.ok(await store('a').hasBlob(blob.blobId))
+  t.same(pushes, [])
+})
 
 t.test('the message follows the body, which travels once', async t => {
   const { carrier, store, pushes, sent } = network(['a', 'b'])
