@@ -167,7 +167,7 @@ t.test('levels come from all heads, and from nodes that know no levels, once and
 })
 
 t.test('a level of many folders takes pages, not a question for each folder', async t => {
-  const files = Array.from({ length: 3_000 }, (_, i) =>
+  const files = Array.from({ length: 1_000 }, (_, i) =>
     line(`f/${String(i).padStart(4, '0')}/${'x'.repeat(3)}`),
   )
   const [near, far] = arcsBetween(['0'.repeat(40), '8'.repeat(40)] as Identifier[])
@@ -185,8 +185,8 @@ t.test('a level of many folders takes pages, not a question for each folder', as
   const listed = await collected(
     listBatches(list, { prefix: 'f/', delimiter: '/', limit: Number.POSITIVE_INFINITY }),
   )
-  t.equal(listed.flat().length, 3_000)
-  t.ok(asked <= 16, `${asked} questions`)
+  t.equal(listed.flat().length, 1_000)
+  t.ok(asked <= 6, `${asked} questions`)
 })
 
 t.test('coverage agrees with looking at every boundary', async () => {

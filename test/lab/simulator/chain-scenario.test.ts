@@ -4,17 +4,17 @@ import { scenario } from '../../../src/lab/simulator/chain-scenario.ts'
 
 t.test('the unbroken protocol passes, also where the clocks of nodes are hours apart', async t => {
   let hoursApart = 0
-  for (let seed = 0; seed < 20; seed++) {
+  for (let seed = 0; seed < 8; seed++) {
     const result = await scenario.run(seed, {})
     assert.ok(result.ok, `seed ${seed}: ${result.failure}`)
     if ((result.clocksApartMs ?? 0) > 2 * 3_600_000) hoursApart++
   }
-  t.ok(hoursApart >= 2 && hoursApart < 20, `${hoursApart} of 20`)
+  t.ok(hoursApart >= 1 && hoursApart < 8, `${hoursApart} of 8`)
 })
 
 t.test('a run is the same each time, with and without its transcript, and under its own actions', async t => {
   const digests = new Set<string>()
-  for (let seed = 0; seed < 4; seed++) {
+  for (let seed = 0; seed < 2; seed++) {
     const first = await scenario.run(seed, {})
     const { actions, ...same } = first
     assert.deepEqual(await scenario.run(seed, {}), first)
@@ -23,7 +23,7 @@ t.test('a run is the same each time, with and without its transcript, and under 
     assert.deepEqual(await scenario.run(seed, { schedule }), same)
     digests.add(first.digest)
   }
-  t.equal(digests.size, 4)
+  t.equal(digests.size, 2)
 })
 
 t.test('what it does not know is refused', async t => {
