@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
+  chmodSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -44,6 +45,8 @@ function compile(): string {
     if (Date.now() - changedAt > KEPT_MS) rmSync(other, { recursive: true, force: true })
   }
   const unfinished = mkdtempSync(join(CACHE, 'unfinished-'))
+  // Some tests run it as another user.
+  chmodSync(unfinished, 0o755)
   execFileSync(process.execPath, [join(repositoryRoot, 'packaging/build.js'), join(unfinished, 'dist')])
   cpSync(join(repositoryRoot, 'bin'), join(unfinished, 'bin'), { recursive: true })
   for (const name of ['start.js', 'package.json'])

@@ -25,7 +25,7 @@ export interface PausesResult {
   /** Records and bytes of bodies that all nodes together copied: while each stood still for the first time, and after that. */
   readonly first: Copied
   readonly later: Copied
-  /** Bodies of files that are never written again among `later.bytes`, at most. */
+  /** Bodies of files that are never written again among `later.bytes`, at most: what one pause copied has room for so many. */
   readonly copiedAgain: number
   /** From a pause to three living replicas of every range, ms. */
   readonly fewer: { readonly longest: number; readonly median: number }
@@ -78,6 +78,8 @@ async function run(
   const noticed: number[] = []
   const begin = await copiedBy(cluster)
   let after = begin
+  let before = begin
+  let copiedAgain = 0
   for (let time = 0; time < options.times; time++) {
     const paused = cluster.node(time % cluster.nodes.length)
     const seen = await pause(cluster, paused, options.pauseMs)
@@ -86,6 +88,8 @@ async function run(
     await delay(REST_MS)
     const copied = await copiedBy(cluster)
     if (time < cluster.nodes.length) after = copied
+    else copiedAgain += bodiesIn(minus(copied, before))
+    before = copied
     const words = `noticed after ${seen.noticedMs} ms, three replicas again after ${seen.fewerMs} ms`
     say(
       `pause ${time + 1} of ${paused.name}: ${words}, copied so far ${JSON.stringify(minus(copied, begin))}`,
@@ -94,17 +98,21 @@ async function run(
   await load.end()
   await cluster.settled()
   const end = await copiedBy(cluster)
-  const later = minus(end, after)
+  copiedAgain += bodiesIn(minus(end, before))
   return {
     pauses: options.times,
     written: load.written,
     refused: load.refused,
     first: minus(after, begin),
-    later,
-    copiedAgain: Math.floor(later.bytes / KEPT_BYTES),
+    later: minus(end, after),
+    copiedAgain,
     fewer: summary(fewer),
     noticed: summary(noticed),
   }
+}
+
+function bodiesIn({ bytes }: Copied): number {
+  return Math.floor(bytes / KEPT_BYTES)
 }
 
 /** One pause, looked at through the node that follows the paused one. */

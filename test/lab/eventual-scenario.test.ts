@@ -5,7 +5,7 @@ import type { RunResult } from '../../src/lab/simulator/scenario.ts'
 t.setTimeout(600_000)
 
 /** Worlds that each change is tried in. */
-const SEEDS = Number(process.env.TEST_EVENTUAL_SEEDS ?? 6)
+const SEEDS = Number(process.env.TEST_EVENTUAL_SEEDS ?? 4)
 
 t.test('whole nodes lose nothing unseen and bring nothing back, in any of these worlds', async t => {
   const results: RunResult[] = []
