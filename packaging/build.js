@@ -1,13 +1,13 @@
 // `npm run build`: compiles the program into dist, as the package has it: the modules of src in a few files on one level, since a node
-// that has to find and read each of some 550 modules by itself starts a third slower. Packages stay packages. What a command alone
+// needs a fifth to a third more processor time to start when it has to find and read each of some 550 modules by itself. Packages stay packages. What a command alone
 // needs stays in a file of its own, which only that command loads.
 import { cpSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const outdir = process.argv[2] ?? join(root, 'dist')
+const outdir = resolve(process.argv[2] ?? join(root, 'dist'))
 
 rmSync(outdir, { recursive: true, force: true })
 await build({

@@ -242,8 +242,9 @@ export class FileService {
     { condition, meta: given }: CopyOptions,
     keyed: KeyedRequest | undefined,
   ): Promise<Written> {
-    const commit = (change: Change) => this.#commit(change, keyed)
-    const refuseCopy = () => refuseMissing({ path, condition }, keyed && commit, notFound(source))
+    const commitKeyed = keyed && ((change: Change) => this.#commit(change, keyed))
+    const refuseCopy = (missing: unknown = notFound(source)) =>
+      refuseMissing({ path, condition }, commitKeyed, missing)
     for (let tries = 1; ; tries++) {
       const { record } = await this.#replication.find(source)
       if (record === undefined) return refuseCopy()
@@ -257,6 +258,8 @@ export class FileService {
       } catch (error) {
         // Its bytes went away under us: the source was replaced or removed, and the next round sees which.
         if (errorCode(error) !== 'FILE_NOT_FOUND') throw error
+        // Or it is the condition that failed.
+        if (condition === 'exists') return refuseCopy(error)
         if (tries === REPLACED_TRIES_MAX) return refuseCopy()
       }
     }

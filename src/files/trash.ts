@@ -90,12 +90,9 @@ export class Trash {
     const { replication, commit } = this.#components
     const parts = ['restore', path, version ?? 'latest', condition]
     const keyed = idempotencyKey === undefined ? undefined : keyedRequest(idempotencyKey, to, parts)
-    const refuse = () =>
-      refuseMissing(
-        { path: to, condition },
-        keyed && (change => commit(change, keyed)),
-        notInTrash(path, version),
-      )
+    const commitKeyed = keyed && ((change: Change) => commit(change, keyed))
+    const refuse = (missing: unknown = notInTrash(path, version)) =>
+      refuseMissing({ path: to, condition }, commitKeyed, missing)
     for (let tries = 1; ; tries++) {
       const name = pick(await replication.trash(path), version)
       const { record } = name === undefined ? {} : await replication.find(trashPathOf(path, name))
@@ -107,7 +104,9 @@ export class Trash {
         return await commit({ kind: 'put', path: to, condition, body, meta: record.meta, ...restores }, keyed)
       } catch (error) {
         // Its bytes went away under us: it has left the trash, and the next round sees that.
-        if (errorCode(error) !== 'FILE_NOT_FOUND' || condition === 'exists') throw error
+        if (errorCode(error) !== 'FILE_NOT_FOUND') throw error
+        // Or it is the condition that failed.
+        if (condition === 'exists') return refuse(error)
         if (tries === GONE_TRIES_MAX) return refuse()
       }
     }

@@ -15,6 +15,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,7 +25,7 @@ const repositoryRoot = fileURLToPath(new URL('../../', import.meta.url))
 /** Below node_modules, so that the program finds its packages. */
 const CACHE = join(repositoryRoot, 'node_modules/.cache/altered-chord')
 
-/** So long may a test still start nodes from a program whose sources have changed since, ms. */
+/** A program that no test has asked for in this time is deleted, ms. */
 const KEPT_MS = 24 * 3600_000
 
 let compiled: string | undefined
@@ -37,7 +38,11 @@ export function compiledProgram(file: 'start.js' | 'bin/altered-chord.js'): stri
 
 function compile(): string {
   const folder = join(CACHE, digestOfSources())
-  if (existsSync(folder)) return folder
+  if (existsSync(folder)) {
+    const now = new Date()
+    utimesSync(folder, now, now)
+    return folder
+  }
   mkdirSync(CACHE, { recursive: true })
   for (const name of readdirSync(CACHE)) {
     const other = join(CACHE, name)

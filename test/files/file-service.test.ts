@@ -141,6 +141,9 @@ t.test('a copy that was refused under its key is not made by a try that comes la
   await files.put(a, bodyOf('two'), create)
   await t.rejects(files.copy(a, b, options), missing, 'also when there is something to copy again')
 
+  const replacing = { condition: 'exists' as const, idempotencyKey: 'e' }
+  await t.rejects(files.copy(a, b, replacing), { code: 'FILE_NOT_FOUND', path: 'b' }, 'nothing to replace')
+
   const [trashed] = await replication.trash(a)
   await replication.forget(a, trashed === undefined ? [] : [trashed])
   const restoring = { condition: 'none' as const, idempotencyKey: 'r', to: b }

@@ -118,12 +118,10 @@ export class BodyCarrier {
    * is told so: it may go on without it, and would ask for ever (docs/decisions/0452).
    */
   carry(to: NodeId, message: BodyMessage): void {
-    const { self } = this.#components
-    const arrival = to === self ? this.fetch(message.blob, undefined) : this.push(to, message.blob)
-    void arrival.then(
+    void this.push(to, message.blob).then(
       () => this.#components.send(to, message),
       error => {
-        const { env, send, nowhere, undelivered } = this.#components
+        const { env, self, send, nowhere, undelivered } = this.#components
         env.log.debug(
           { op: 'body.push', peer: to, blobId: message.blob.blobId, err: error },
           'body not delivered',
@@ -256,7 +254,8 @@ export class BodyCarrier {
   }
 
   async #push(to: NodeId, blob: BlobRef, from: PathName | undefined): Promise<void> {
-    const { peers, store } = this.#components
+    const { self, peers, store } = this.#components
+    if (to === self) return this.fetch(blob, from)
     await this.#ahead.ended(to, blob.blobId)
     if (await peers.hasBody(to, blob.blobId)) return
     const push: Take = bytes => peers.pushBody(to, blob, bytes)

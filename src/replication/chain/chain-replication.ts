@@ -113,7 +113,10 @@ export class ChainReplication implements Replication {
       try {
         const done = await this.#commit(change, options)
         // Of several requests under one key one was made; all of them answer what it did.
-        return (await this.#kept(change.path, idempotency).catch(() => undefined)) ?? done
+        const kept = await this.#kept(change.path, idempotency).catch(() => undefined)
+        // The change that was to be refused has been made, and only that can say what it did.
+        if (kept === undefined && change.kind === 'refuse') throw indeterminate(change.path)
+        return kept ?? done
       } catch (error) {
         if (KEY_ERRORS.has(errorCode(error))) throw error
         const after = await this.#kept(change.path, idempotency).catch(() => 'unknown' as const)

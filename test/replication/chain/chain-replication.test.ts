@@ -105,6 +105,17 @@ t.test('what a key did is answered again, whatever has become of the file', asyn
     await t.rejects(again, { code: 'IDEMPOTENCY_KEY_REUSED' })
 })
 
+t.test('a change that has been made, of which nobody can say what it did, is not known', async t => {
+  const { ring, replication, put } = await alone()
+  t.teardown(() => ring.close())
+  await put('f', bodyOf(10), key('k'))
+  const { driver } = ring
+  const request = driver.request.bind(driver)
+  driver.request = asked => (asked.kind === 'get' ? Promise.resolve({ kind: 'unavailable' }) : request(asked))
+  const refused = replication.commit({ kind: 'refuse', path: path('f'), condition: 'none' }, key('k'))
+  await t.rejects(refused, { code: 'INDETERMINATE' })
+})
+
 t.test('a change that was refused under its key, for there was nothing to put, is never made', async t => {
   const { ring, replication, put, found } = await alone()
   t.teardown(() => ring.close())
