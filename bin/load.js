@@ -5,8 +5,9 @@ import { basename } from 'node:path'
 const sources = new URL('../src/', import.meta.url)
 
 /**
- * `name` is the path of a module below src, without its ending; in dist it lies under the last part of that name (packaging/build.js). A process that is all the program's own has every import
- * read by tsx; a library that somebody imports must not change what other imports mean.
+ * `name` is the path of a module below src, without its ending; dist has it under the last part of that path (packaging/build.js).
+ * A process that is all the program's own has every import read by tsx; a library that somebody imports must not change what other
+ * imports mean.
  */
 export async function load(name, { ownsProcess = false } = {}) {
   const tsx = existsSync(sources) ? await typeScriptReader() : undefined

@@ -1,15 +1,17 @@
-// `npm run build`: compiles the program into dist, as the package has it: the modules of src in a few files on one level, since a node
-// needs a fifth to a third more processor time to start when it has to find and read each of some 550 modules by itself. Packages stay packages. What a command alone
-// needs stays in a file of its own, which only that command loads.
+// `npm run build` compiles the program into dist, as the package has it: the modules of src in a few files on one level. A node that has
+// to find and read each of some 550 modules by itself takes a fifth to a third more processor time to start. Packages stay packages. What
+// a command alone needs stays in a file of its own, which only that command loads. `node packaging/build.js FOLDER` makes another folder.
 import { cpSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const outdir = resolve(process.argv[2] ?? join(root, 'dist'))
+const [, , folder] = process.argv
+const outdir = folder === undefined ? join(root, 'dist') : resolve(folder)
 
-rmSync(outdir, { recursive: true, force: true })
+// What a folder of somebody else's has stays.
+if (folder === undefined) rmSync(outdir, { recursive: true, force: true })
 await build({
   absWorkingDir: root,
   entryPoints: ['src/cli/main.ts', 'src/client/client.ts'],

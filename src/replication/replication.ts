@@ -29,7 +29,7 @@ export type Conflicts = 'keep' | 'newest'
 
 /**
  * One change. A `put` takes the staged body over; a `move` gives the record of `from` a new path. A `refuse` says of a change that it can't
- * be made, since what it would put at the path is not there: under its key, it makes sure that an earlier try is not made later.
+ * be made, since what it would put at the path is not there: under its key, it makes sure that an earlier try is not made later. Its condition is that of the change.
  */
 export type Change =
   | {

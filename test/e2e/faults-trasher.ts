@@ -26,6 +26,7 @@ const NAME = 'trasher'
 const PATHS = ['faults/trashed/a', 'faults/trashed/b', 'faults/trashed/c']
 
 const SMALL_BYTES = 1024
+
 interface Trashed {
   readonly path: string
   readonly version: string

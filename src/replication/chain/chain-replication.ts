@@ -109,6 +109,8 @@ export class ChainReplication implements Replication {
     const staged = change.kind === 'put' ? change.body : undefined
     try {
       const { idempotency } = options
+      // Without a key there is no earlier try to keep from being made.
+      if (idempotency === undefined && change.kind === 'refuse') throw failure('no-source', change)
       if (idempotency === undefined) return await this.#commit(change, options)
       try {
         const done = await this.#commit(change, options)

@@ -122,6 +122,8 @@ t.test('a change that was refused under its key, for there was nothing to put, i
   await put('f', bodyOf(10))
   const refused = replication.commit({ kind: 'refuse', path: path('f'), condition: 'none' }, key('k'))
   await t.rejects(refused, { code: 'FILE_NOT_FOUND' })
+  const keyless = replication.commit({ kind: 'refuse', path: path('f'), condition: 'none' })
+  await t.rejects(keyless, { code: 'FILE_NOT_FOUND' })
   // The same change, which was under way all the time.
   await t.rejects(put('f', bodyOf(20), key('k')), { code: 'FILE_NOT_FOUND' })
   t.match(await found('f'), { body: { size: 10 } })
