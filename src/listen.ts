@@ -48,11 +48,15 @@ export async function freePort(host: string): Promise<number> {
 /** How often a stopping node looks for connections that have become idle, ms: too short for a person to notice. */
 export const IDLE_SWEEP_MS = 50
 
-/** Where requests come in: it lets running ones finish, then closes. */
-export type Listener = Pick<FastifyInstance, 'closeToClients'> & {
+/** Where requests come in. */
+export interface Closable {
   readonly server: FastifyInstance['server']
+  /** Lets nobody in any more, and resolves when no connection is open. */
   close(): PromiseLike<unknown>
 }
+
+/** Where clients come in: it lets running requests finish, then closes. */
+export type Listener = Closable & Pick<FastifyInstance, 'closeToClients'>
 
 /** Takes no more requests, and lets those that run finish for as long as they may. */
 export async function finishRequests(
@@ -73,7 +77,7 @@ export async function finishRequests(
 /** Closes; whatever is still open after `timeoutMs` is cut off. */
 export async function closeListener(
   env: Pick<Env, 'timers'>,
-  listener: Listener,
+  listener: Closable,
   timeoutMs: number,
 ): Promise<void> {
   const timer = env.timers.after(timeoutMs, () => listener.server.closeAllConnections())

@@ -2,9 +2,6 @@
  * One node: makes its parts, wires them, starts them in order and stops them in the opposite order. The real
  * program and the simulator both start a node here.
  */
-import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
-import type { Server } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { NodeConfig } from './config.ts'
 import type { Env } from './env.ts'
@@ -13,7 +10,15 @@ import { FileService } from './files/file-service.ts'
 import type { JoinOutcome, NodeControl } from './http/cluster-routes.ts'
 import { buildServer } from './http/server.ts'
 import { logDefect } from './invariant.ts'
-import { addressOf, closeListener, finishRequests, freePort, IDLE_SWEEP_MS, listening } from './listen.ts'
+import {
+  addressOf,
+  type Closable,
+  closeListener,
+  finishRequests,
+  freePort,
+  IDLE_SWEEP_MS,
+  listening,
+} from './listen.ts'
 import {
   isFinal,
   type Joined,
@@ -24,7 +29,7 @@ import {
 } from './membership/join.ts'
 import { RETIRED_REFUSED } from './membership/network-config.ts'
 import type { ProtocolVersion } from './peer/protocol.ts'
-import { waitingServer } from './peer/waiting-server.ts'
+import { WaitingServer } from './peer/waiting-server.ts'
 import type { Address, NodeId } from './ring/identifier.ts'
 import { OwnVitals } from './ring-node/own-vitals.ts'
 import { RingNode } from './ring-node/ring-node.ts'
@@ -35,6 +40,9 @@ import { MemoryStorage } from './storage/memory-storage.ts'
 import { VERSION } from './version.ts'
 
 type NodeStorage = LmdbStorage | MemoryStorage
+
+/** How long those who asked a node while it waited for its network may take to send their request and take its answer, ms. */
+const WAITING_ANSWERS_MS = 1_000
 
 /** How long a node that was told to join tries the other, ms: whoever asked is waiting, and so are its clients. */
 const RUNTIME_JOIN_TIMEOUT_MS = 10_000
@@ -57,6 +65,7 @@ const UNNAMED_BOOT =
 export class StoreNode implements NodeControl {
   readonly #env: Env
   readonly #config: NodeConfig
+  readonly #alone: NodeConfig
   readonly #init: { readonly speaks?: ProtocolVersion }
   #port = 0
   #s3Port = 0
@@ -83,6 +92,7 @@ export class StoreNode implements NodeControl {
     this.#env = components.env
     this.#init = init
     this.#config = config
+    this.#alone = { ...config, boots: [], foundsWhenNoneHas: false }
     this.#vitals = new OwnVitals(this.#env, { version: VERSION, directory: config.dataDirectory })
     this.#ended = new Promise(resolve => {
       this.#resolveEnded = resolve
@@ -151,7 +161,7 @@ export class StoreNode implements NodeControl {
       const ring = this.#runningRing()
       await ring.allNodes.depart(this.#stopSignal.signal)
       this.#env.log.info({ op: 'depart' }, 'everything is handed over')
-      if (options.stay) await this.#replace(this.#alone())
+      if (options.stay) await this.#replace(this.#alone)
     })
   }
 
@@ -174,12 +184,28 @@ export class StoreNode implements NodeControl {
 
   /** Opens everything, one after the other. */
   async #run(config: NodeConfig): Promise<void> {
-    const before = await this.#place()
+    const { dataDirectory } = config
+    const before = dataDirectory === undefined ? 'taken' : await placeAt(dataDirectory)
+    const leave = (error: unknown) => this.#leave(error, before)
     const storage = await this.#openStorage()
     this.#open.storage = storage
     this.#refuseWhenStopping()
-    const joined = await this.#join(storage, config).catch(error => this.#leave(error, before))
-    this.#refuseWhenStopping()
+    const init = this.#joinInit(storage, config)
+    const waiting = init.boots.length === 0 ? undefined : await this.#openWaitingServer(init).catch(leave)
+    try {
+      const joined = await joinNetwork({ env: this.#env, store: storage.replica }, init).catch(leave)
+      this.#refuseWhenStopping()
+      await this.#serve(storage, joined, { config, waiting })
+    } finally {
+      if (waiting !== undefined) this.#retireListener(waiting, WAITING_ANSWERS_MS)
+    }
+  }
+
+  async #serve(
+    storage: NodeStorage,
+    joined: Joined,
+    { config, waiting }: { readonly config: NodeConfig; readonly waiting: WaitingServer | undefined },
+  ): Promise<void> {
     const ring = this.#makeRing(storage, joined)
     this.#open.ring = ring
     const files = new FileService(
@@ -188,7 +214,7 @@ export class StoreNode implements NodeControl {
     )
     const facts = {
       ...{ address: this.#address(), version: VERSION },
-      notReadyBecause: () => this.#notReadyBecause(),
+      notReadyBecause: () => (this.#stopping === undefined ? undefined : 'The node is stopping.'),
       answered: () => this.#vitals.answered(),
     }
     const isForeign = () => this.leave('halted')
@@ -196,7 +222,9 @@ export class StoreNode implements NodeControl {
       const server = await buildServer({ files, ring, control: this, env: this.#env }, { config, facts })
       this.#open.server = server
       this.#refuseWhenStopping()
-      await listening(config.host, this.#port, () => server.listen({ host: config.host, port: this.#port }))
+      const place = { host: config.host, port: this.#port }
+      await listening(config.host, this.#port, () => server.listen(waiting?.shared(place) ?? place))
+      waiting?.handedOver()
       if (config.s3 !== undefined) await this.#openS3(ring, storage, { ...config, s3: config.s3 })
     })
   }
@@ -222,11 +250,6 @@ export class StoreNode implements NodeControl {
     )
   }
 
-  async #place(): Promise<Place> {
-    const { dataDirectory } = this.#config
-    return dataDirectory === undefined ? 'taken' : placeAt(dataDirectory)
-  }
-
   /** A start that was refused leaves no disk of a node that never was. @throws `error`. */
   async #leave(error: unknown, before: Place): Promise<never> {
     const { dataDirectory } = this.#config
@@ -245,7 +268,7 @@ export class StoreNode implements NodeControl {
       await this.#run(config)
     } catch (error) {
       await this.#retire()
-      if (this.#stopping === undefined) await this.#run(this.#alone())
+      if (this.#stopping === undefined) await this.#run(this.#alone)
       throw error
     }
   }
@@ -255,11 +278,7 @@ export class StoreNode implements NodeControl {
     const { server, s3, ring, storage } = this.#open
     for (const listener of [server, s3]) {
       if (listener === undefined) continue
-      const { shutdownTimeoutMs } = this.#config.limits
-      const closing: Promise<void> = closeListener(this.#env, listener, shutdownTimeoutMs).finally(() =>
-        this.#retiring.delete(closing),
-      )
-      this.#retiring.add(closing)
+      this.#retireListener(listener, this.#config.limits.shutdownTimeoutMs)
       while (listener.server.listening) await this.#env.timers.sleep(IDLE_SWEEP_MS)
     }
     await ring?.close()
@@ -270,10 +289,6 @@ export class StoreNode implements NodeControl {
 
   async #eraseDisk(): Promise<void> {
     if (this.#config.dataDirectory !== undefined) await eraseStorage(this.#config.dataDirectory)
-  }
-
-  #alone(): NodeConfig {
-    return { ...this.#config, boots: [], foundsWhenNoneHas: false }
   }
 
   async #exclusively<T>(change: () => Promise<T>): Promise<T> {
@@ -297,47 +312,36 @@ export class StoreNode implements NodeControl {
     return this.#config.advertise ?? addressOf(this.#config.host, this.#port)
   }
 
-  async #join(storage: NodeStorage, config: NodeConfig): Promise<Joined> {
-    const { boots, namesBoots, foundsWhenNoneHas, wish, zone, secret, tls, joinTimeoutMs } = config
-    const env = this.#env
-    const init: JoinInit = {
+  #joinInit(storage: NodeStorage, config: NodeConfig): JoinInit {
+    return {
+      ...config,
+      ...this.#init,
       nodeId: storage.nodeId as NodeId,
       diskBoot: storage.boot,
       address: this.#address(),
-      zone,
-      boots,
-      foundsWhenNoneHas,
-      wish,
-      secret,
-      ...this.#init,
-      scheme: tls === undefined ? 'http' : 'https',
-      joinTimeoutMs,
+      scheme: config.tls === undefined ? 'http' : 'https',
       signal: this.#stopSignal.signal,
       waiting: (boot, error) =>
-        env.log.warn(
+        this.#env.log.warn(
           { op: 'join', boot, err: error.message },
-          `waiting for the boot node${namesBoots ? '' : UNNAMED_BOOT}`,
+          `waiting for the boot node${config.namesBoots ? '' : UNNAMED_BOOT}`,
         ),
-    }
-    if (boots.length === 0) return joinNetwork({ env, store: storage.replica }, init)
-    const waiting = await this.#openWaitingServer(init)
-    try {
-      return await joinNetwork({ env, store: storage.replica }, init)
-    } finally {
-      waiting.closeAllConnections()
-      await new Promise(resolve => waiting.close(resolve))
     }
   }
 
-  async #openWaitingServer(init: JoinInit): Promise<Server> {
+  async #openWaitingServer(init: JoinInit): Promise<WaitingServer> {
     const { host, tls } = this.#config
-    const pem = tls && { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }
-    const waiting = waitingServer({ credentials: newcomerCredentials(this.#env, init), tls: pem })
-    await listening(host, this.#port, async () => {
-      waiting.listen(this.#port, host)
-      await once(waiting, 'listening')
-    })
+    const waiting = await WaitingServer.create({ credentials: newcomerCredentials(this.#env, init), tls })
+    await listening(host, this.#port, () => waiting.listen({ host, port: this.#port }))
     return waiting
+  }
+
+  /** Closes while its last requests are still answered. */
+  #retireListener(listener: Closable, timeoutMs: number): void {
+    const closing: Promise<void> = closeListener(this.#env, listener, timeoutMs).finally(() =>
+      this.#retiring.delete(closing),
+    )
+    this.#retiring.add(closing)
   }
 
   #makeRing(storage: NodeStorage, { network, self, records }: Joined): RingNode {
@@ -369,10 +373,6 @@ export class StoreNode implements NodeControl {
     const { dataDirectory } = this.#config
     if (dataDirectory === undefined) return new MemoryStorage({ env: this.#env })
     return LmdbStorage.open({ env: this.#env }, { directory: dataDirectory })
-  }
-
-  #notReadyBecause(): string | undefined {
-    return this.#stopping === undefined ? undefined : 'The node is stopping.'
   }
 
   #refuseWhenStopping(): void {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -214,4 +215,47 @@ t.test('a network of one copy writes, and more copies at least than there are is
   const node = new StoreNode({ env: realEnv() }, config)
   t.teardown(() => node.stop())
   await t.rejects(node.start(), { code: 'INVALID_REQUEST', message: /minReplicas is 4 and replicas 3/ })
+})
+
+/** Asks a port sixteen times at once, again and again, until its input ends, and says what came how often. */
+const ASKING = `
+const { get } = require('node:http')
+const seen = {}
+let isOver = false
+process.stdin.on('end', () => { isOver = true }).resume()
+const ask = () =>
+  new Promise(resolve =>
+    get({ port: process.argv[1], host: '127.0.0.1', path: '/health', agent: false }, answer =>
+      answer.resume().on('end', () => resolve(answer.statusCode)),
+    ).on('error', error => resolve(error.code)),
+  )
+async function askOn() {
+  while (!isOver) {
+    const what = await ask()
+    seen[what] = (seen[what] ?? 0) + 1
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+}
+Promise.all(Array.from({ length: 16 }, askOn)).then(() => console.log(JSON.stringify(seen)))
+process.stderr.write('asking')
+`
+
+t.test('whoever asks a node that starts is answered or refused, and never cut off', async t => {
+  const boot = await runningNode(t)
+  for (let start = 0; start < 3; start++) {
+    const port = `${await freePort()}`
+    const asking = spawn(process.execPath, ['-e', ASKING, port])
+    t.teardown(() => asking.kill('SIGKILL'))
+    await once(asking.stderr, 'data')
+    const { node } = await runningNode(t, { port, boot: boot.url })
+    asking.stdin.end()
+    const seen = JSON.parse(await text(asking.stdout)) as Record<string, number>
+    t.ok(seen[200], 'somebody was answered')
+    t.same(
+      Object.keys(seen).filter(what => what !== '200' && what !== 'ECONNREFUSED'),
+      [],
+      JSON.stringify(seen),
+    )
+    await node.stop()
+  }
 })

@@ -2,6 +2,8 @@
  * The endpoint of a node that waits for its network: it tells other nodes that it has none yet, so that of nodes which
  * start together exactly one founds the network, and tells everybody else to come back.
  */
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { ERROR_CODES, type ErrorCode, errorCode, StoreError } from '../errors.ts'
@@ -11,16 +13,69 @@ import { authenticate, type Credentials, MESSAGE_BYTES_MAX } from './wire.ts'
 
 export interface WaitingServerInit {
   readonly credentials: Credentials
-  /** PEM; undefined serves plain HTTP. */
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined
+  /** PEM files; undefined serves plain HTTP. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined
 }
 
 /** Statuses of the few refusals that there are; http/error-reply.ts knows all, and stands above this layer. */
 const STATUS: Partial<Record<ErrorCode, number>> = { NO_NETWORK: 503, UNAVAILABLE: 503, UNAUTHORIZED: 401 }
 
-/** A server that is not listening yet. */
-export function waitingServer({ credentials, tls }: WaitingServerInit): Server {
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+/** Where a server listens. */
+interface Place {
+  readonly host: string
+  readonly port: number
+}
+
+/** What Node.js knows a port by that is listened on: `listen` takes it over from any object that has one. */
+interface HasHandle {
+  _handle: object | null
+}
+
+export class WaitingServer {
+  readonly server: Server
+
+  private constructor(server: Server) {
+    this.server = server
+  }
+
+  /** Not listening yet. @throws an error of the file system when a TLS file can't be read. */
+  static async create({ credentials, tls }: WaitingServerInit): Promise<WaitingServer> {
+    const onRequest = requestHandler(credentials)
+    if (tls === undefined) return new WaitingServer(createServer(onRequest))
+    const pem = { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }
+    return new WaitingServer(createTlsServer({ ...TLS_OPTIONS, ...pem }, onRequest))
+  }
+
+  /** @throws an error of the system. */
+  async listen({ host, port }: Place): Promise<void> {
+    this.server.listen(port, host)
+    await once(this.server, 'listening')
+  }
+
+  /**
+   * What `listen` of the server takes that comes after this one. It takes the open port: one that is closed and opened
+   * again cuts off whoever has connected and was not let in yet, and most clients give up then.
+   */
+  shared(place: Place): Place {
+    const { _handle } = this.server as unknown as HasHandle
+    // Not enumerable: fastify copies what it was told to further addresses of `localhost`, where it opens ports of its own.
+    return Object.defineProperty({ ...place }, '_handle', { value: _handle })
+  }
+
+  /** The port belongs to the server that comes after this one. */
+  handedOver(): void {
+    const handled = this.server as unknown as HasHandle
+    handled._handle = null
+  }
+
+  /** Resolves when no connection is open. */
+  close(): Promise<void> {
+    return new Promise(resolve => this.server.close(() => resolve()))
+  }
+}
+
+function requestHandler(credentials: Credentials) {
+  return (request: IncomingMessage, response: ServerResponse) => {
     // Messages belong to a node that runs: to their senders this one is not there yet.
     if (request.url === '/peer/messages') {
       request.socket.destroy()
@@ -34,7 +89,6 @@ export function waitingServer({ credentials, tls }: WaitingServerInit): Server {
       (error: unknown) => refuse(response, error, headersFor),
     )
   }
-  return tls === undefined ? createServer(onRequest) : createTlsServer({ ...TLS_OPTIONS, ...tls }, onRequest)
 }
 
 /** The question of another node, once its signature was found right. */

@@ -1,11 +1,12 @@
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { HttpPeers } from '../../src/peer/http-peers.ts'
 import { PeerVersions } from '../../src/peer/protocol.ts'
 import { Turns } from '../../src/peer/turns.ts'
-import { waitingServer } from '../../src/peer/waiting-server.ts'
+import { WaitingServer } from '../../src/peer/waiting-server.ts'
 import type { Credentials } from '../../src/peer/wire.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 
@@ -22,14 +23,13 @@ const credentials = (secret: string | undefined): Credentials => ({
 })
 
 async function openServer(t: { teardown(then: () => unknown): unknown }, secret?: string) {
-  const endpoint = waitingServer({ credentials: credentials(secret), tls: undefined })
-  endpoint.listen(0, '127.0.0.1')
-  await once(endpoint, 'listening')
+  const waiting = await WaitingServer.create({ credentials: credentials(secret), tls: undefined })
+  await waiting.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => {
-    endpoint.closeAllConnections()
-    endpoint.close()
+    waiting.server.closeAllConnections()
+    return waiting.close()
   })
-  const address = `127.0.0.1:${(endpoint.address() as AddressInfo).port}` as Address
+  const address = `127.0.0.1:${(waiting.server.address() as AddressInfo).port}` as Address
   const unreachable: string[] = []
   const peersWith = (theirs: string | undefined) => {
     const peers = new HttpPeers<string, string, unknown>(
@@ -84,4 +84,22 @@ t.test('what is no message of a node is refused', async t => {
     body: 'x'.repeat(2 * 1024 * 1024),
   }).catch(() => undefined)
   t.ok(large === undefined || large.status === 400)
+})
+
+t.test('whoever has connected is let in by the server that takes the port over', async t => {
+  const waiting = await WaitingServer.create({ credentials: credentials(undefined), tls: undefined })
+  const host = '127.0.0.1'
+  await waiting.listen({ host, port: 0 })
+  const { port } = waiting.server.address() as AddressInfo
+  const next = createServer((_request, response) => response.end('next'))
+  t.teardown(() => next.close())
+  const early = connect(port, host)
+  early.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  // By then the system has the connection, and no server has it.
+  await new Promise(resolve => process.nextTick(resolve))
+  next.listen(waiting.shared({ host, port }))
+  waiting.handedOver()
+  await waiting.close()
+  t.match(await text(early), /next$/)
+  t.equal(await (await fetch(`http://${host}:${port}/`)).text(), 'next', 'the port stays open')
 })
