@@ -2,7 +2,7 @@
  * How flags and environment become the configuration of a node, and every refusal on the way. A flag beats the
  * environment, the environment beats the default.
  */
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import {
   CONFLICTS,
@@ -24,6 +24,7 @@ import { StoreError } from './errors.ts'
 import { parseQuantity, type Unit } from './quantity.ts'
 import { readRouting } from './read-routing-config.ts'
 import { parsePort, readS3Config } from './read-s3-config.ts'
+import { readTls } from './read-tls-config.ts'
 import { addressOfTarget, isLoopback, parseTarget } from './ring/address.ts'
 import type { Address } from './ring/identifier.ts'
 import {
@@ -84,7 +85,7 @@ export function readNodeConfig(flags: Flags, environment: Environment): NodeConf
     tokens,
     secret,
     shareKey,
-    tls: readTls(find),
+    tls: readTls(find('tlsCert'), find('tlsKey')),
     s3: readS3Config(find, { port, shortIsFine: isLoopback(host) || readBoolean(find('insecure')) }),
     allowedExtensions: readExtensions(find('allowExtensions')),
     logLevel: readChoice('logLevel', find, LOG_LEVELS) satisfies LogLevel,
@@ -315,22 +316,6 @@ function readDataDirectory(find: Find, port: number): string | undefined {
   if (data !== undefined) return resolve(data.text)
   if (port === 0) throw refusal('With --port 0 say where files go: add --data FOLDER or --memory.')
   return resolve('data', String(port))
-}
-
-function readTls(find: Find): NodeConfig['tls'] {
-  const cert = find('tlsCert')
-  const key = find('tlsKey')
-  if (cert === undefined && key === undefined) return undefined
-  if (cert === undefined || key === undefined)
-    throw refusal('--tls-cert and --tls-key belong together; one is missing.')
-  for (const found of [cert, key]) {
-    try {
-      accessSync(found.text, constants.R_OK)
-    } catch (cause) {
-      throw refusal(`${found.label} names ${found.text}, which cannot be read.`, cause)
-    }
-  }
-  return { certFile: resolve(cert.text), keyFile: resolve(key.text) }
 }
 
 function readExtensions(found: Found | undefined): readonly string[] | undefined {

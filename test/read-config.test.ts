@@ -1,4 +1,3 @@
-import { chmodSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import { DEFAULT_LIMITS } from '../src/config.ts'
@@ -229,13 +228,4 @@ t.test('secrets can come from files, and are never in a message', async t => {
   } catch (error) {
     t.notMatch(String(error), /two words/)
   }
-})
-
-t.test('TLS takes two readable files', async t => {
-  const folder = t.testdir({ 'cert.pem': '', 'key.pem': '' })
-  const files = { tlsCert: join(folder, 'cert.pem'), tlsKey: join(folder, 'key.pem') }
-  t.same(readNodeConfig(files, {}).tls, { certFile: files.tlsCert, keyFile: files.tlsKey })
-  writeFileSync(files.tlsKey, '')
-  chmodSync(files.tlsKey, 0o000)
-  if (process.getuid?.() !== 0) t.throws(() => readNodeConfig(files, {}), { message: /cannot be read/ })
 })

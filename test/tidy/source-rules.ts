@@ -89,9 +89,18 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   // Settings name what the network has in common.
   config: ['calls', 'membership', 'routing', 'ring'],
   settings: ['config'],
-  'read-config': ['config', 'settings', 'read-s3-config', 'read-routing-config', 'membership', 'ring'],
+  'read-config': [
+    'config',
+    'settings',
+    'read-s3-config',
+    'read-routing-config',
+    'read-tls-config',
+    'membership',
+    'ring',
+  ],
   'read-routing-config': ['config', 'settings', 'membership'],
   'read-s3-config': ['config', 'settings'],
+  'read-tls-config': ['config'],
   listen: ['ring'],
   node: [
     'ring',

@@ -249,7 +249,9 @@ export class ChainReplication implements Replication {
     const visited = this.#covering(position) === undefined ? await this.#reach(change.path, position) : []
     const blob = change.kind === 'put' ? blobRefOf(change.body) : undefined
     if (change.kind === 'put' && blob !== undefined)
-      await distribute(this.#components, blob, position, this.#copied.get(change.body))
+      await distribute(this.#components, blob, position, this.#copied.get(change.body)).catch(error => {
+        throw isUpload(change) && errorCode(error) === 'FILE_NOT_FOUND' ? bytesGone(change, error) : error
+      })
     const request = this.#requestOf(change, position, options)
     const outcome = await this.#components.lost.request(request)
     if (outcome.kind === 'unavailable') throw this.#components.lost.refusal(change.path)
@@ -345,13 +347,23 @@ type Reason = (Outcome & { kind: 'failed' })['reason']
 function failure(reason: Reason, change: Change): StoreError {
   const { path } = change
   if (reason === 'condition') return conditionFailed(change.condition, path)
+  if (reason === 'no-body') return isUpload(change) ? bytesGone(change) : refusal('no-source', path)
   return refusal(reason, reason === 'no-source' && change.kind === 'move' ? change.from : path)
 }
 
-function refusal(reason: Exclude<Reason, 'condition'>, path: PathName): StoreError {
+/** A copy has the bytes of its source; those of an upload are nowhere else until it is written. */
+function isUpload(change: Change): boolean {
+  return change.kind === 'put' && change.body.stageId !== ''
+}
+
+function bytesGone({ path }: Change, cause?: unknown): StoreError {
+  const message = 'The bytes went before the file was stored; send them again.'
+  return new StoreError('UNAVAILABLE', message, { path, cause })
+}
+
+function refusal(reason: Exclude<Reason, 'condition' | 'no-body'>, path: PathName): StoreError {
   switch (reason) {
     case 'no-source':
-    case 'no-body':
       return new StoreError('FILE_NOT_FOUND', 'No file has this path.', { path })
     case 'key-reused':
       return new StoreError(

@@ -78,6 +78,16 @@ t.test(
   },
 )
 
+t.test('a put whose bytes went before it was stored is sent again, and no missing file is named', async t => {
+  const { ring, replication, found } = await alone()
+  t.teardown(() => ring.close())
+  const body = await replication.stage(chunksOf(bodyOf(3 * BLOCK_BYTES)), { sizeMax: 1e8 })
+  await replication.discard(body)
+  const put = { kind: 'put', path: path('f'), condition: 'none', body, meta } as const
+  await t.rejects(replication.commit(put), { code: 'UNAVAILABLE', message: /send them again/ })
+  t.equal(await found('f'), undefined)
+})
+
 t.test('a version that was replaced is not found, so that the reader finds it again', async t => {
   const { ring, replication, put, found } = await alone()
   t.teardown(() => ring.close())
