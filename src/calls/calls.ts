@@ -251,6 +251,9 @@ function since<Ask extends object, Answer extends object>(
   return { since: version, fits: is.fieldsFit(ask) }
 }
 
+/** Nodes that the asking one does not reach. */
+const onward = is.absentOr(is.list(nodeId, ONWARD_MAX))
+
 /** What can be asked, since which version, and what is answered; answers.ts has the handlers, in the same order. */
 const CALLS = {
   /** "May I join?" Answered with what every node of the network has to know; a wish that contradicts it is refused. `takesPlace`: see Places. */
@@ -265,7 +268,7 @@ const CALLS = {
     {
       records: mapRecords,
       about: is.absentOr(is.list(nodeId, NODES_MAX)),
-      onward: is.absentOr(is.list(nodeId, ONWARD_MAX)),
+      onward,
       digest: is.absentOr(digest),
     },
     answers<{
@@ -315,8 +318,8 @@ const CALLS = {
   forward: since(4, { ...forwarded, to: nodeId }, answers<{ readonly reached: boolean }>()),
   /** What another node has passed on. */
   forwarded: since(4, forwarded, answers<object>()),
-  /** "Take this configuration, if it is newer than yours." Answered with the one that the asked node has then. */
-  configure: since(5, { network: networkConfig }, answers<{ readonly network: NetworkConfig }>()),
+  /** "Take this configuration, if it is newer than yours." Answered with the one that the asked node has then. `onward` as in `learn`. */
+  configure: since(5, { network: networkConfig, onward }, answers<{ readonly network: NetworkConfig }>()),
   /** What a round of gossip says; a node that does not gossip answers nothing. */
   gossip: since(
     5,

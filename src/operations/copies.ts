@@ -1,7 +1,7 @@
 /**
  * How many copies the network keeps of each file, as an operator changes it while it runs (docs/decisions/0362).
  */
-import type { NetworkConfig, PeerCall } from '../calls/calls.ts'
+import { type NetworkConfig, ONWARD_MAX, type PeerCall } from '../calls/calls.ts'
 import type { Env } from '../env.ts'
 import { errorCode, StoreError } from '../errors.ts'
 import type { Members } from '../membership/members.ts'
@@ -32,6 +32,9 @@ export interface CopiesChanged {
   /** Nodes that could not be told yet. */
   readonly silent: readonly AskedNode[]
 }
+
+/** Nodes that are asked to tell others of a configuration. */
+const THIRDS_MAX = 3
 
 /** Since this version nodes take another configuration. */
 const CONFIGURE_VERSION = 5 satisfies ProtocolVersion
@@ -71,13 +74,13 @@ export class Copies {
    *   PRECONDITION_FAILED when somebody else has changed it meanwhile.
    */
   async change(replicas: number, min?: number): Promise<CopiesChanged> {
-    const { env, members, network, versions, askEach } = this.#components
+    const { env, members, network, versions } = this.#components
     for (const { address } of members.others())
       if (versions.of(address) !== undefined) versions.versionFor(address, CONFIGURE_VERSION, 'configure')
     const wanted = withCopies(network.now, replicas, min)
     env.log.info({ op: 'configure', ...wanted }, 'the number of copies is changed')
     await network.take(wanted)
-    const told = await askEach<{ network: NetworkConfig }>({ kind: 'configure', network: wanted })
+    const told = await this.#tellAll(wanted)
     for (const [, answer] of told.answers) await network.take(answer.network)
     const { now } = network
     if (now.revision === wanted.revision && now.replicas === replicas)
@@ -90,11 +93,23 @@ export class Copies {
    * @param tell whether this node is to know it, too.
    */
   async retire(node: NodeId, tell: 'all' | 'others' = 'all'): Promise<readonly AskedNode[]> {
-    const { env, network, askEach } = this.#components
+    const { env, network } = this.#components
     const wanted = withRetired(network.now, node)
     env.log.info({ op: 'retire', nodeId: node }, 'a node is retired')
     if (tell === 'all') await network.take(wanted)
-    const { silent } = await askEach<{ network: NetworkConfig }>({ kind: 'configure', network: wanted })
+    const { silent } = await this.#tellAll(wanted)
     return silent.filter(({ nodeId }) => nodeId !== node)
+  }
+
+  /** Of those who do not answer, some others are told as well, and tell them: it may only be the link that is broken (docs/decisions/0483). */
+  async #tellAll(network: NetworkConfig): Promise<Asked<{ readonly network: NetworkConfig }>> {
+    const { members, askEach } = this.#components
+    const call = { kind: 'configure', network } as const
+    const told = await askEach<{ readonly network: NetworkConfig }>(call)
+    const onward = told.silent.slice(0, ONWARD_MAX).map(({ nodeId }) => nodeId)
+    const reached = new Set(told.answers.map(([node]) => node))
+    const thirds = members.others().filter(({ nodeId }) => reached.has(nodeId))
+    if (onward.length > 0) await askEach({ ...call, onward }, thirds.slice(0, THIRDS_MAX))
+    return told
   }
 }

@@ -109,7 +109,7 @@ export class Answers {
   }
 
   async #answer(from: PeerIdentity, call: PeerCall, signal: AbortSignal): Promise<PeerAnswer> {
-    const { env, members, network, driver, lookups, storage, rangeCheck, eventual } = this.#components
+    const { env, members, driver, lookups, storage, rangeCheck, eventual } = this.#components
     switch (call.kind) {
       case 'join':
         return this.#join(from, call)
@@ -153,8 +153,7 @@ export class Answers {
         this.#components.detours.arrived(call)
         return {}
       case 'configure':
-        await network.take(call.network)
-        return { network: network.now }
+        return this.#configure(call)
       case 'gossip':
         return this.#components.gossip?.answer(from, call) ?? {}
       case 'gossip-probe':
@@ -190,11 +189,18 @@ export class Answers {
     return eventual.node.answer(kind as EventualAsk, call as never)
   }
 
+  async #configure({ network: told, onward }: PeerCall & { kind: 'configure' }): Promise<PeerAnswer> {
+    const { network, detours } = this.#components
+    await network.take(told)
+    detours.tell({ kind: 'configure', network: told }, onward ?? [])
+    return { network: network.now }
+  }
+
   #learn(from: PeerIdentity, call: PeerCall & { kind: 'learn' }): PeerAnswer {
     const { members, network } = this.#components
     this.#heardFrom(from)
     members.learn([...call.records, ...members.replacedBy(from)])
-    this.#components.detours.tell(call.records, call.onward ?? [])
+    this.#components.detours.tell({ kind: 'learn', records: call.records }, call.onward ?? [])
     return {
       record: members.self,
       network: network.now,

@@ -15,7 +15,6 @@ import type { Members } from '../membership/members.ts'
 import type { CallOptions, PeerIdentity } from '../peer/peers.ts'
 import { type Credentials, decode, encode } from '../peer/wire.ts'
 import type { Address, NodeId } from '../ring/identifier.ts'
-import type { MapRecord } from '../routing/map-record.ts'
 
 /**
  * A link whose request under way has waited for so many round trips, and as long as the bounds say, ms, may carry nothing. On
@@ -169,12 +168,12 @@ export class Detours {
   }
 
   /** Tells these nodes what another one has to say, which does not reach them. */
-  tell(records: readonly MapRecord[], nodes: readonly NodeId[]): void {
+  tell(news: PeerCall, nodes: readonly NodeId[]): void {
     const { members, call, signal } = this.#components
     for (const { nodeId: node, address } of members.there()) {
       if (!nodes.includes(node)) continue
       const options = { timeoutMs: DETOUR_TIMEOUT_MS, signal, node }
-      call(address, { kind: 'learn', records }, options).catch(() => undefined)
+      call(address, news, options).catch(() => undefined)
     }
   }
 

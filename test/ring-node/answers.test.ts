@@ -69,7 +69,11 @@ t.test('news that are to go on are passed on', async t => {
   t.intercept(Detours.prototype, 'tell', { value: (...given: unknown[]) => told.push(given) })
   const { self } = ring.members
   await ask({ kind: 'learn', records: [self], onward: [self.nodeId] })
-  t.same(told, [[[self], [self.nodeId]]])
+  await ask({ kind: 'configure', network: NETWORK, onward: [self.nodeId] })
+  t.same(told, [
+    [{ kind: 'learn', records: [self] }, [self.nodeId]],
+    [{ kind: 'configure', network: NETWORK }, [self.nodeId]],
+  ])
 })
 
 t.test('a node that reaches nobody takes nobody for living whom it only hears', async t => {

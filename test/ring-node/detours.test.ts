@@ -206,7 +206,7 @@ t.test('the third node passes on, and says whether it could', async t => {
 t.test('news go on to those whom their sender does not reach', async t => {
   const { detours, calls } = node(['b', 'c', 'd'], to => (to === 'd' ? undefined : {}))
   const records = [peer('x') as MapRecord]
-  detours.tell(records, ['c', 'd', 'nobody'] as NodeId[])
+  detours.tell({ kind: 'learn', records }, ['c', 'd', 'nobody'] as NodeId[])
   await turn()
   t.same(calls, [
     ['c', { kind: 'learn', records }],

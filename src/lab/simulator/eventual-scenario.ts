@@ -187,11 +187,14 @@ class EventualRun {
 
   /** Everything is read once more at each node, and every write has to stand or to be replaced by somebody who had seen it. */
   async #verdict(): Promise<string | undefined> {
-    const views = this.#views()
-    if (typeof views === 'string') return views
     const members = this.#members()
     const read = await this.#clients.readAll(members)
     if (read !== undefined) return read
+    // What was read may have been repaired, and is told to others.
+    const unhealed = await this.#healing()
+    if (unhealed !== undefined) return unhealed
+    const views = this.#views()
+    if (typeof views === 'string') return views
     const hadTooMany = [...this.#seats.values()].some(({ siblingsDropped }) => siblingsDropped > 0)
     this.#versions.judge(this.#standing(views), hadTooMany)
     const lost = await lookupsGoneWrong(
@@ -212,6 +215,7 @@ class EventualRun {
   /** The node comes back as another one, or others refuse it; the operator retires what it was. */
   #losing(node: ChainNode): void {
     const others = this.#cluster.nodes.filter(one => one !== node && !this.#isGone(one))
+    this.#seat(node).survive(this.#versions)
     this.#versions.lose(
       this.#seat(node),
       this.#clients.paths,

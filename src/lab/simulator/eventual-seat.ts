@@ -49,10 +49,8 @@ export class NodeSeat implements Seat {
     if (node === undefined) return
     this.#starts.push(node)
     this.accepting.clear()
-    const before = this.#known
+    this.survive(versions)
     const known = new Map(recordsOn(this).map(record => [record.path, record]))
-    if (before !== undefined)
-      for (const record of known.values()) versions.survived(before.get(record.path), record)
     this.#known = known
     watchAccepting(this, node)
     const { passing } = node
@@ -63,6 +61,13 @@ export class NodeSeat implements Seat {
       else known.set(path, held.record)
       noticed(path, held)
     }
+  }
+
+  /** The process has ended: what is durable, and was not seen to become that. */
+  survive(versions: WrittenVersions): void {
+    const known = this.#known
+    if (known === undefined) return
+    for (const record of recordsOn(this)) versions.survived(known.get(record.path), record)
   }
 
   /** What lies on the disk is about to be lost, or to give way to what lay there once. */

@@ -48,7 +48,8 @@ export class WrittenVersions {
   }
 
   /**
-   * A change was on its way to the disk when the process ended, and came to be durable. Nobody was told of it: what it has replaced may stand or not.
+   * A change was on its way to the disk when the process ended, and came to be durable. Its client was not told of it: what it has replaced may stand or not.
+   * The same holds for what it has added: others may have seen it and replaced it since.
    */
   survived(was: EventualRecord | undefined, is: EventualRecord): void {
     const left = new Set(is.siblings.map(({ dot }) => dotName(dot)))
@@ -58,6 +59,11 @@ export class WrittenVersions {
     )
     for (const dot of [...(was?.siblings.map(one => one.dot) ?? []), ...seen])
       if (!left.has(dotName(dot)) && !this.#replaced.has(dotName(dot))) this.#unknown.add(dotName(dot))
+    for (const { dot, request } of is.siblings) {
+      if (this.#written.has(dotName(dot))) continue
+      this.#written.set(dotName(dot), request)
+      this.#unknown.add(dotName(dot))
+    }
   }
 
   /** A disk is lost: with it versions that stand nowhere else, and that others were replaced. */

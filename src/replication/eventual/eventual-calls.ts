@@ -81,6 +81,8 @@ const NAME_LENGTH_MAX = 512
 /** Starts of nodes that have written one path, and breaks in what each of them kept of it. */
 const ACTORS_MAX = 10_000
 const SPANS_MAX = 10_000
+/** Nodes that are going to keep what one of them asks for. */
+const KEEPERS_MAX = 4
 /** Nodes that ever held one path. */
 const HOLDERS_MAX = 10_000
 
@@ -143,7 +145,12 @@ const met = is.absentOr(boot)
 /** What each call has to look like; calls.ts has them in its table. */
 export const EVENTUAL_FIELDS = {
   accept: { ...acceptFields, met },
-  fetch: { path, asReplica: is.absentOr(is.flag), met },
+  fetch: {
+    path,
+    asReplica: is.absentOr(is.flag),
+    keepers: is.absentOr(is.list(nodeId, KEEPERS_MAX)),
+    met,
+  },
   take: {
     met,
     records: eventualRecords,
@@ -159,7 +166,11 @@ export const EVENTUAL_FIELDS = {
 export interface EventualAsks {
   accept: { readonly ask: Acceptance & AsReplica; readonly answer: Accepted }
   fetch: {
-    readonly ask: { readonly path: PathName } & AsReplica
+    readonly ask: {
+      readonly path: PathName
+      /** Who is going to keep what is answered: they are noted as holders before the answer leaves. */
+      readonly keepers?: readonly NodeId[] | undefined
+    } & AsReplica
     readonly answer: {
       readonly record?: EventualRecord | undefined
       /** As `elsewhere` of Accepted. */

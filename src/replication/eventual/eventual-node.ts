@@ -4,7 +4,7 @@
  */
 import type { Env } from '../../env.ts'
 import type { Arc } from '../../ring/arc.ts'
-import { identifierOfPath, type NodeId } from '../../ring/identifier.ts'
+import { type Identifier, identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import { Accepting } from './accepting.ts'
@@ -57,7 +57,9 @@ export class EventualNode {
 
   constructor(components: EventualNodeComponents, init: EventualTableInit) {
     this.#responsibility = components.responsibility
-    this.passing = new Passing({ ...components, replica: () => this.replica })
+    // At its start a node looks at all that lies here.
+    const looksAfter = (position: Identifier) => this.syncing?.looksAfter(position) ?? true
+    this.passing = new Passing({ ...components, looksAfter, replica: () => this.replica })
     this.replica = new EventualReplica(
       { ...components, changed: (path, held) => this.passing.noticed(path, held) },
       init,
@@ -86,10 +88,13 @@ export class EventualNode {
         this.passing.assertRoom()
         return this.#accepting.accept(asked)
       },
-      fetch: async ({ path, asReplica }) => ({
-        record: replica.fetch(path),
-        ...(asReplica === true && this.#isElsewhere(path) && { elsewhere: true }),
-      }),
+      fetch: async ({ path, asReplica, keepers }) => {
+        if (keepers !== undefined) await replica.admit(path, keepers)
+        return {
+          record: replica.fetch(path),
+          ...(asReplica === true && this.#isElsewhere(path) && { elsewhere: true }),
+        }
+      },
       take: asked => replica.take(asked),
       confirm: asked => replica.confirm(asked),
       collected: asked => replica.collected(asked),

@@ -184,6 +184,18 @@ export class EventualReplica {
     return this.table.get(path)?.record
   }
 
+  /**
+   * Notes who is going to keep a record that is here, before they have it: what replaces it waits for them (docs/decisions/0482).
+   * @throws StoreError of the store.
+   */
+  async admit(path: PathName, keepers: readonly NodeId[]): Promise<void> {
+    await this.table.change(path, identifierOfPath(path), now => {
+      if (now === undefined) return now
+      const holders = joinHolders(now.record.holders, keepers)
+      return holders === now.record.holders ? now : { ...now, record: { ...now.record, holders } }
+    })
+  }
+
   /** Notes who is to be told of a record that is here. */
   async owe(path: PathName, nodes: readonly NodeId[]): Promise<void> {
     await this.table.change(path, identifierOfPath(path), now => {
@@ -222,12 +234,16 @@ export class EventualReplica {
     return {}
   }
 
-  /** Forgets a record that others keep, if it is as it was when they had it. */
-  async giveUp(path: PathName, state: Version): Promise<boolean> {
+  /**
+   * Forgets a record that others keep, if it is as it was when they had it.
+   * @param holders how many holders it had then: one that came since is known here alone.
+   */
+  async giveUp(path: PathName, state: Version, holders: number): Promise<boolean> {
     const left = await this.table.change(path, identifierOfPath(path), now => {
       if (now === undefined) return now
       const is = stateOf(now.record)
-      if (is.epoch !== state.epoch || is.seq !== state.seq) return now
+      if (is.epoch !== state.epoch || is.seq !== state.seq || now.record.holders.length !== holders)
+        return now
       if (isTombstone(now.record)) this.#forgotten++
       return undefined
     })
@@ -379,11 +395,4 @@ function seenOf({ seen }: EventualRecord, replaced: readonly Sibling[]): Seen {
 
 function isAmong(siblings: readonly Sibling[], dot: Dot): boolean {
   return siblings.some(sibling => sameDot(sibling.dot, dot))
-}
-
-/** For those who read a condition's meaning: whether it names versions that a record does not have. */
-export function namesOthers({ siblings }: EventualRecord, condition: Condition): boolean {
-  if (typeof condition === 'string') return false
-  const own = siblings.map(etagOfSibling)
-  return condition.etags.some(etag => !own.includes(etag))
 }

@@ -9,8 +9,7 @@ import type { PathName } from '../../ring/path-name.ts'
 import type { Condition } from '../replication.ts'
 import type { EventualAsks, EventualPeers, Memory, Responsibility } from './eventual-calls.ts'
 import type { EventualNode } from './eventual-node.ts'
-import { type EventualRecord, merge } from './eventual-record.ts'
-import { namesOthers } from './eventual-replica.ts'
+import { type EventualRecord, etagOfSibling, merge } from './eventual-record.ts'
 
 /** Reads whose files are compared with another replica afterwards, at once; of more the others are not. */
 const REPAIRS_MAX = 4
@@ -79,7 +78,6 @@ export class Finding {
       asked.add(one)
       visited.push(one)
       try {
-        const memory = node.replica.memory
         const asReplica = looks < LOOKS_MAX && responsibility.replicasOf(position).includes(one)
         const { record, elsewhere } = await peers.ask(one, 'fetch', { path, asReplica })
         if (record !== undefined) this.#gave(path, one)
@@ -93,7 +91,7 @@ export class Finding {
         if (replicas.includes(one)) answered = true
         if (record === undefined) continue
         // A replica that had nothing has it from now on.
-        if (replicas.includes(this.#self)) void node.syncing.takeIn(one, record, memory).catch(silence)
+        if (replicas.includes(this.#self)) void node.syncing.exchange(one, path).catch(silence)
         return { record: here === undefined ? record : merge(here, record), visited }
       } catch (error) {
         if (!isElsewhere(error)) throw error
@@ -147,8 +145,8 @@ export class Finding {
     ]
   }
 
-  /** What all who can be reached have of a path, together. */
-  async gather(path: PathName): Promise<EventualRecord | undefined> {
+  /** What all who can be reached have of a path, together. @param keepers who is going to keep that. */
+  async gather(path: PathName, keepers?: readonly NodeId[]): Promise<EventualRecord | undefined> {
     const { peers, responsibility } = this.#components
     const position = identifierOfPath(path)
     await this.reach(path, position)
@@ -158,7 +156,7 @@ export class Finding {
       const nodes = this.takers(position).filter(one => !asked.has(one))
       const replicas = responsibility.replicasOf(position)
       const ask = async (one: NodeId) => {
-        const call = peers.ask(one, 'fetch', { path, asReplica: replicas.includes(one) })
+        const call = peers.ask(one, 'fetch', { path, keepers, asReplica: replicas.includes(one) })
         return [one, await call.catch(silence)] as const
       }
       const answers = await Promise.all(nodes.map(ask))
@@ -188,7 +186,7 @@ export class Finding {
       // What is gathered counts only where nothing was forgotten since then.
       const own = node.replica.memory
       const { memory } = isHere ? { memory: own } : await peers.ask(head, 'take', NOTHING_TOLD)
-      const gathered = await this.gather(path)
+      const gathered = await this.gather(path, [...new Set([head, this.#self])])
       if (gathered === undefined) return
       const known = isHere ? this.#here(path) : (await peers.ask(head, 'fetch', { path })).record
       if (known !== undefined && !namesOthers(known, condition)) return
@@ -276,4 +274,11 @@ export function isElsewhere(error: unknown): boolean {
 function silence(error: unknown): EventualAsks['fetch']['answer'] {
   if (errorCode(error) === undefined) throw error
   return {}
+}
+
+/** Whether a condition names versions that a record does not have. */
+function namesOthers({ siblings }: EventualRecord, condition: Condition): boolean {
+  if (typeof condition === 'string') return false
+  const own = siblings.map(etagOfSibling)
+  return condition.etags.some(etag => !own.includes(etag))
 }

@@ -36,6 +36,8 @@ const TURNS_MAX = 4
 interface Entry {
   readonly position: Identifier
   readonly state: Version
+  /** How many holders the record has: they only become more. */
+  readonly holders: number
   /** It has a version that stands: it is no tombstone. */
   readonly isFile: boolean
   /** Who is owed it, and who of them has not said that it is there. */
@@ -48,6 +50,8 @@ export interface PassingComponents {
   readonly replica: () => EventualReplica
   readonly peers: EventualPeers
   readonly responsibility: Responsibility
+  /** As Syncing. */
+  readonly looksAfter: (position: Identifier) => boolean
   /** Finds out who keeps a path. @throws StoreError. */
   readonly lookUp: (path: PathName) => Promise<unknown>
 }
@@ -60,7 +64,10 @@ export class Passing {
   readonly #memories = new Map<NodeId, Memory>()
   /** The disk did not take that something was settled: it is tried again. */
   #settling: Timer | undefined
-  /** Files of others that are owed to nobody: their replicas are too few, or not known here. Nobody tells this node when that changes. */
+  /**
+   * Files that are owed to nobody, and that no look at the ranges of this node will find: their replicas are too few, or not known here, or this node has become one
+   * since its last look, and may cease to be one before the next. Nobody tells this node when that changes.
+   */
   readonly #kept = new Map<PathName, Identifier>()
   #keeping: Timer | undefined
   #passed = 0
@@ -107,8 +114,9 @@ export class Passing {
     const { record } = held
     const left = new Set(owed)
     const isFile = !isTombstone(record)
-    const { position } = record
-    this.#entries.set(path, { position, state: stateOf(record), isFile, told: new Set(owed), left })
+    const { position, holders } = record
+    const entry = { position, state: stateOf(record), holders: holders.length, isFile }
+    this.#entries.set(path, { ...entry, told: new Set(owed), left })
     for (const node of left) {
       const queue = this.#queues.get(node) ?? new Set()
       queue.add(path)
@@ -185,8 +193,7 @@ export class Passing {
       this.#memories.set(node, taken.memory)
       const missing = await this.#push(node, taken)
       const again = new Set([...taken.stale, ...taken.lacking.map(([path]) => path)])
-      for (const [record, state] of some)
-        if (!again.has(record.path)) this.#acknowledged(node, record.path, state)
+      for (const [record, state] of some) if (!again.has(record.path)) this.#acknowledged(node, record, state)
       for (const path of missing) {
         // Nobody shall wait for it.
         again.delete(path)
@@ -235,9 +242,9 @@ export class Passing {
     return some
   }
 
-  #acknowledged(node: NodeId, path: PathName, state: Version): void {
+  #acknowledged(node: NodeId, { path, holders }: EventualRecord, state: Version): void {
     const entry = this.#entries.get(path)
-    if (entry === undefined || !isSame(entry.state, state)) return
+    if (entry === undefined || !isSame(entry.state, state) || entry.holders !== holders.length) return
     this.#passed++
     this.#queues.get(node)?.delete(path)
     entry.left.delete(node)
@@ -254,7 +261,7 @@ export class Passing {
   }
 
   /** All who were owed the record have it. Of a file that others keep this node keeps nothing more, once enough of them do. */
-  async #settled(path: PathName, { position, state, isFile, told }: Entry): Promise<void> {
+  async #settled(path: PathName, { position, state, holders, isFile, told }: Entry): Promise<void> {
     const { env, replica, responsibility } = this.#components
     const replicas = responsibility.replicasOf(position)
     const isOwn = replicas.includes(responsibility.self)
@@ -262,7 +269,8 @@ export class Passing {
     try {
       if (isOwn || replicas.length === 0) await replica().settle(path, state)
       else if (others.length > 0) await replica().owe(path, others)
-      else if (isFile && replicas.length >= responsibility.copiesWanted()) await replica().giveUp(path, state)
+      else if (isFile && replicas.length >= responsibility.copiesWanted())
+        await replica().giveUp(path, state, holders)
       else await replica().settle(path, state)
     } catch (error) {
       if (errorCode(error) === undefined) throw error
@@ -277,8 +285,8 @@ export class Passing {
 
   /** Of a file that is here, and owed to nobody. */
   #keep(path: PathName, position: Identifier): void {
-    const { env, responsibility } = this.#components
-    if (this.#closed || responsibility.replicasOf(position).includes(responsibility.self)) return
+    const { env, looksAfter } = this.#components
+    if (this.#closed || looksAfter(position)) return
     this.#kept.set(path, position)
     this.#keeping ??= env.timers.after(KEPT_MS, () => {
       this.#keeping = undefined

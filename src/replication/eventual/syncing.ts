@@ -69,8 +69,12 @@ export class Syncing {
   isBehind(position: EventualRecord['position']): boolean {
     for (const task of this.#tasks.values())
       if (task.retries === 0 && arcContains(task, position)) return true
-    // A range that it did not keep when it last looked.
-    return !this.#own.some(range => arcContains(range, position))
+    return !this.looksAfter(position)
+  }
+
+  /** Whether this node kept a position when it last looked. Once others keep it, the next look finds what lies here of it. */
+  looksAfter(position: EventualRecord['position']): boolean {
+    return this.#own.some(range => arcContains(range, position))
   }
 
   /** Who is responsible may have changed. */
@@ -167,22 +171,23 @@ export class Syncing {
     }
     for (const record of foreign) {
       if (isTombstone(record) && (await this.#isOutlived(record)))
-        await replica.giveUp(record.path, stateOf(record))
+        await replica.giveUp(record.path, stateOf(record), record.holders.length)
       else await replica.owe(record.path, responsibility.replicasOf(record.position))
     }
   }
 
   /**
-   * Whether those who are responsible have a file again, and have seen all that a tombstone here stands against. Then nobody collects it any more, and
-   * nothing that it stands against can come back by way of them.
+   * Whether those who are responsible have a file again, and have seen all that a tombstone here stands against, and know all who may bring that back. Then
+   * nobody collects it any more, and nothing that it stands against can come back by way of them.
    */
-  async #isOutlived({ path, position, seen }: EventualRecord): Promise<boolean> {
+  async #isOutlived({ path, position, seen, holders }: EventualRecord): Promise<boolean> {
     const { peers, responsibility } = this.#components
     const head = responsibility.replicasOf(position).find(node => responsibility.isAlive(node))
     if (head === undefined) return false
     try {
       const { record } = await peers.ask(head, 'fetch', { path })
-      return record !== undefined && !isTombstone(record) && hasSeenAll(record.seen, seen)
+      if (record === undefined || isTombstone(record) || !hasSeenAll(record.seen, seen)) return false
+      return holders.every(node => record.holders.includes(node))
     } catch (error) {
       if (errorCode(error) === undefined) throw error
       return false
@@ -272,14 +277,13 @@ export class Syncing {
   /** Whether another node has the same of a path; if not, each gets what the other has. @throws StoreError. */
   async compareOne(node: NodeId, path: PathName): Promise<void> {
     const { replica, peers } = this.#components
-    const asked = replica.memory
     const { record } = await peers.ask(node, 'fetch', { path })
     const own = replica.table.get(path)
     if (own === undefined || own.custody.owed.includes(node)) return
     if (record === undefined) return replica.owe(path, [node])
     const [is, theirs] = [stateOf(own.record), stateOf(record)]
     if (record.path === path && (is.epoch !== theirs.epoch || is.seq !== theirs.seq))
-      await this.takeIn(node, record, asked)
+      await this.exchange(node, path)
   }
 
   /** Takes in what another node has of a path, and owes it what comes of that. @throws StoreError. */
@@ -295,9 +299,9 @@ export class Syncing {
   }
 
   async #fetch(node: NodeId, path: PathName) {
-    const { replica, peers } = this.#components
+    const { replica, peers, responsibility } = this.#components
     const asked = replica.memory
-    return { ...(await peers.ask(node, 'fetch', { path })), asked }
+    return { ...(await peers.ask(node, 'fetch', { path, keepers: [responsibility.self] })), asked }
   }
 
   #isLacking({ content }: Body): boolean {

@@ -86,6 +86,29 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     loss: 'what a node has sent before its disk was lost comes in after what it did not know of was forgotten',
   },
   {
+    id: 'keeper-not-noted',
+    file: 'src/replication/eventual/eventual-node.ts',
+    find: 'if (keepers !== undefined) await replica.admit(path, keepers)',
+    replace: 'if (keepers?.length === 0) await replica.admit(path, keepers)',
+    loss: 'what was removed comes back with a replica that had compared its range, and was not waited for',
+    tests: ['test/replication/eventual/collecting.test.ts'],
+  },
+  {
+    id: 'given-up-with-its-holders',
+    file: 'src/replication/eventual/eventual-replica.ts',
+    find: ' || now.record.holders.length !== holders',
+    replace: '',
+    loss: 'the only node that knew of a holder forgets it, and what was removed comes back',
+  },
+  {
+    id: 'kept-between-looks',
+    file: 'src/replication/eventual/passing.ts',
+    find: 'if (this.#closed || looksAfter(position)) return',
+    replace:
+      'if (this.#closed || this.#components.responsibility.replicasOf(position).includes(this.#components.responsibility.self)) return',
+    loss: 'a file of a range that was kept for a moment stays for good, and its node can not leave',
+  },
+  {
     id: 'untold-replicas',
     file: 'src/replication/eventual/eventual-replica.ts',
     find: "return told === 'all' ? [] : others.filter(node => !told.includes(node))",

@@ -422,6 +422,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     loss: 'a node that answers stays suspect',
   },
   {
+    id: 'configured-without-thirds',
+    file: 'src/operations/copies.ts',
+    find: 'if (onward.length > 0) await askEach(',
+    replace: 'if (onward.length < 0) await askEach(',
+    loss: 'a node that is cut off from the one that leaves waits for it for good',
+  },
+  {
     id: 'recovery-gives-up-late',
     file: 'src/operations/recoveries.ts',
     find: "if (how === 'now') this.#giveUp(lost)",

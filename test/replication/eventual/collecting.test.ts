@@ -112,3 +112,23 @@ t.test('a tombstone that its head has forgotten goes where a late question has b
   await nodes.pass(8 * COLLECT_MS)
   for (const id of ['a', 'b', 'c']) t.equal(nodes.versions(id, 'f'), undefined, id)
 })
+
+t.test('who has asked a replica for a file, to keep it, is waited for', async t => {
+  const nodes = new LinkedNodes(['a', 'b', 'c'], ['a', 'b', 'c'])
+  t.teardown(() => nodes.close())
+  // They have not heard yet that c is a replica, too.
+  for (const id of ['a', 'b']) nodes.beliefs.set(id as never, ['a', 'b'] as never)
+  await nodes.put('a', 'f')
+  nodes.viewsChanged()
+  await nodes.pass(1_000)
+  t.equal(nodes.versions('c', 'f'), 1, 'it has compared its range with a replica')
+  nodes.silent.add('c' as never)
+  await nodes.remove('a', 'f')
+  await nodes.pass(4 * COLLECT_MS)
+  t.equal(nodes.versions('a', 'f'), 0, 'c still has the file')
+  nodes.silent.clear()
+  nodes.beliefs.clear()
+  nodes.viewsChanged()
+  await nodes.pass(6 * COLLECT_MS)
+  for (const id of ['a', 'b', 'c']) t.equal(nodes.versions(id, 'f'), undefined, id)
+})

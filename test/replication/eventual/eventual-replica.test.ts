@@ -87,3 +87,20 @@ t.test(
     )
   },
 )
+
+t.test('who is going to keep a record is a holder of it, and then it is not given up unsaid', async t => {
+  const here = replica()
+  const a = new Writer('a/1')
+  a.put(10_000)
+  await here.take({ records: [a.record], memory: here.memory })
+  const before = here.fetch(PATH) ?? a.record
+  await here.admit(PATH, ['y' as NodeId])
+  const after = here.fetch(PATH) ?? a.record
+  t.same(after.holders, [...before.holders, 'y'])
+  t.same(stateOf(after), stateOf(before), 'nobody compares it anew for that')
+  t.equal(await here.giveUp(PATH, stateOf(before), before.holders.length), false)
+  t.ok(here.fetch(PATH), 'nobody else knows of y yet')
+  t.equal(await here.giveUp(PATH, stateOf(after), after.holders.length), true)
+  await here.admit(PATH, ['z' as NodeId])
+  t.equal(here.fetch(PATH), undefined, 'nothing of it comes to be here by that')
+})

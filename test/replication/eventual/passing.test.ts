@@ -95,3 +95,17 @@ t.test('what was passed on while the disk was full is settled when there is spac
   t.equal(nodes.versions('a', 'f'), undefined)
   t.equal(nodes.node('a').status().owed, 0)
 })
+
+t.test('a file of a range that a node kept for a moment, between two looks, goes as well', async t => {
+  const nodes = new LinkedNodes(['a', 'b', 'x'], ['a', 'b'])
+  t.teardown(() => nodes.close())
+  nodes.viewsChanged()
+  await nodes.pass(1_000)
+  nodes.beliefs.set('x' as never, ['a', 'b', 'x'] as never)
+  await nodes.put('x', 'f')
+  await nodes.pass(2_000)
+  t.match(nodes.node('x').status(), { owed: 0, records: 1 }, 'a replica keeps what it has')
+  nodes.beliefs.clear()
+  await nodes.pass(40_000)
+  t.equal(nodes.versions('x', 'f'), undefined)
+})
