@@ -1,6 +1,7 @@
 /**
  * The way to the other nodes of a network with eventual consistency. What one can't tell another because the link between them carries nothing, a third node asks in its place:
- * else the other would stay behind as long as the link is broken, and what was removed be remembered. Large bodies go no such way.
+ * else the other would stay behind as long as the link is broken, and what was removed be remembered. Large bodies go no such way: the other fetches them from
+ * another replica.
  */
 import { isPeerCall, type PeerAnswer, type PeerCall, type PeerCalls } from '../calls/calls.ts'
 import type { Env } from '../env.ts'

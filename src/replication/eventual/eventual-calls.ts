@@ -156,6 +156,7 @@ export const EVENTUAL_FIELDS = {
     records: eventualRecords,
     memory,
     told: is.absentOr(is.list(is.list(nodeId, HOLDERS_MAX), RECORDS_MAX)),
+    pulls: is.absentOr(is.flag),
   },
   confirm: { records: eventualRecords, met },
   collected: { collected: collectedShape, met },
@@ -183,6 +184,8 @@ export interface EventualAsks {
       readonly memory: Memory
       /** Of each record: to whom the sender sees to that they have it. */
       readonly told?: readonly (readonly NodeId[])[] | undefined
+      /** The sender can't bring large bodies: what is lacking is to be had from others. */
+      readonly pulls?: boolean | undefined
     }
     readonly answer: Taken
   }

@@ -3,13 +3,14 @@
  * views, and tells an operator how it is doing.
  */
 import type { Env } from '../../env.ts'
+import { errorCode } from '../../errors.ts'
 import type { Arc } from '../../ring/arc.ts'
 import { type Identifier, identifierOfPath, type NodeId } from '../../ring/identifier.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import type { ReplicaStore } from '../../storage/replica-store.ts'
 import { Accepting } from './accepting.ts'
 import { Collecting } from './collecting.ts'
-import type { EventualAsk, EventualAsks, EventualPeers, Responsibility } from './eventual-calls.ts'
+import type { EventualAsk, EventualAsks, EventualPeers, Responsibility, Taken } from './eventual-calls.ts'
 import { stateOf } from './eventual-record.ts'
 import { EventualReplica } from './eventual-replica.ts'
 import type { EventualTableInit } from './eventual-table.ts'
@@ -54,9 +55,12 @@ export class EventualNode {
   readonly collecting: Collecting
   readonly #accepting: Accepting
   readonly #responsibility: Responsibility
+  readonly #peers: Pick<EventualPeers, 'pullBody'>
+  #isPulling = false
 
   constructor(components: EventualNodeComponents, init: EventualTableInit) {
     this.#responsibility = components.responsibility
+    this.#peers = components.peers
     // At its start a node looks at all that lies here.
     const looksAfter = (position: Identifier) => this.syncing?.looksAfter(position) ?? true
     this.passing = new Passing({ ...components, looksAfter, replica: () => this.replica })
@@ -95,7 +99,11 @@ export class EventualNode {
           ...(asReplica === true && this.#isElsewhere(path) && { elsewhere: true }),
         }
       },
-      take: asked => replica.take(asked),
+      take: async asked => {
+        const taken = await replica.take(asked)
+        if (asked.pulls === true) void this.#pull(taken)
+        return taken
+      },
       confirm: asked => replica.confirm(asked),
       collected: asked => replica.collected(asked),
       digests: async ({ prefixes, ...arc }) => ({
@@ -106,6 +114,20 @@ export class EventualNode {
     const answer = await answers[kind](ask)
     if (replica.table.hasToCollect) this.collecting.notice()
     return answer
+  }
+
+  /** Large bodies that another node can't bring come from those who keep the path, too. It sends their records again. */
+  async #pull({ lacking }: Taken): Promise<void> {
+    if (this.#isPulling) return
+    this.#isPulling = true
+    try {
+      for (const [path, blob] of lacking) {
+        const from = this.#responsibility.replicasOf(identifierOfPath(path))[0]
+        if (from !== undefined) await this.#peers.pullBody(from, path, blob).catch(onlyRefusals)
+      }
+    } finally {
+      this.#isPulling = false
+    }
   }
 
   /** Whether others keep a path, as far as this node knows. */
@@ -160,4 +182,9 @@ export class EventualNode {
       yield [record.path, epoch, seq, record.siblings.length > 0]
     }
   }
+}
+
+/** @throws what is a defect. */
+function onlyRefusals(error: unknown): void {
+  if (errorCode(error) === undefined) throw error
 }

@@ -62,6 +62,8 @@ export class Passing {
   readonly #queues = new Map<NodeId, Set<PathName>>()
   readonly #sending = new Map<NodeId, { retries: number; timer: Timer | undefined }>()
   readonly #memories = new Map<NodeId, Memory>()
+  /** Nodes to which large bodies did not get. */
+  readonly #unreached = new Set<NodeId>()
   /** The disk did not take that something was settled: it is tried again. */
   #settling: Timer | undefined
   /**
@@ -189,7 +191,8 @@ export class Passing {
       const records = some.map(([record]) => record)
       const memory = this.#memories.get(node) ?? ('' as Memory)
       const told = some.map(([{ path, position }]) => this.#toldOf(path, position))
-      const taken = await peers.ask(node, 'take', { records, memory, told })
+      const pulls = this.#unreached.has(node)
+      const taken = await peers.ask(node, 'take', { records, memory, told, ...(pulls && { pulls }) })
       this.#memories.set(node, taken.memory)
       const missing = await this.#push(node, taken)
       const again = new Set([...taken.stale, ...taken.lacking.map(([path]) => path)])
@@ -219,7 +222,9 @@ export class Passing {
     for (const [path, blob] of lacking) {
       try {
         await this.#components.peers.pushBody(node, blob)
+        this.#unreached.delete(node)
       } catch (error) {
+        if (errorCode(error) === 'UNAVAILABLE') this.#unreached.add(node)
         if (errorCode(error) !== 'FILE_NOT_FOUND' && errorCode(error) !== 'CORRUPT') throw error
         missing.add(path)
       }

@@ -101,6 +101,14 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     loss: 'the only node that knew of a holder forgets it, and what was removed comes back',
   },
   {
+    id: 'bodies-not-pulled',
+    file: 'src/replication/eventual/eventual-node.ts',
+    find: 'if (asked.pulls === true) void this.#pull(taken)',
+    replace: 'if (asked.pulls === false) void this.#pull(taken)',
+    loss: 'a replica whose link to the node that took a large file is broken never gets it',
+    tests: ['test/replication/eventual/passing.test.ts'],
+  },
+  {
     id: 'kept-between-looks',
     file: 'src/replication/eventual/passing.ts',
     find: 'if (this.#closed || looksAfter(position)) return',

@@ -1,4 +1,5 @@
 /** A few nodes of the eventual model that ask each other in this process, on a clock that stands until it is told to go on. */
+import { Readable } from 'node:stream'
 import { StoreError } from '../../../src/errors.ts'
 import { SeededRandom } from '../../../src/lab/simulator/seeded-random.ts'
 import { VirtualClock } from '../../../src/lab/simulator/virtual-clock.ts'
@@ -13,6 +14,7 @@ import { WHOLE_RING } from '../../../src/ring/arc.ts'
 import type { NodeId } from '../../../src/ring/identifier.ts'
 import type { PathName } from '../../../src/ring/path-name.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
+import type { BlobId } from '../../../src/storage/record.ts'
 import type { ReplicaStore } from '../../../src/storage/replica-store.ts'
 
 export class LinkedNodes {
@@ -26,6 +28,8 @@ export class LinkedNodes {
   /** Whom everybody takes for dead, though they answer. */
   readonly seemDead = new Set<NodeId>()
   readonly gone = new Set<NodeId>()
+  /** `a>b`: large bodies do not get from the one to the other. */
+  readonly cut = new Set<string>()
   /** Whose disk takes nothing. */
   readonly full = new Set<NodeId>()
   /** As of a node; for those that start from now on. */
@@ -66,7 +70,7 @@ export class LinkedNodes {
       {
         env,
         store: watched,
-        peers: this.#peers(),
+        peers: this.#peers(id),
         lookUp: async () => this.beliefs.delete(id),
         responsibility: {
           self: id,
@@ -117,6 +121,18 @@ export class LinkedNodes {
     return this.#accept(id, path, request, file)
   }
 
+  /** The same of a large file. */
+  async putLarge(id: string, path: string): Promise<unknown> {
+    const blobId = `large-${path}` as BlobId
+    const bytes = [Buffer.alloc(100_000, path)]
+    const body = await this.#stores.get(id as NodeId)?.receive(blobId, Readable.from(bytes), { sizeMax: 1e9 })
+    const content = { blobId }
+    return this.#accept(id, path, `put ${path}`, {
+      body: { ...body, content },
+      meta: { mediaType: 'text/plain' },
+    })
+  }
+
   remove(id: string, path: string): Promise<unknown> {
     return this.#accept(id, path, `remove ${path}`, undefined)
   }
@@ -156,15 +172,30 @@ export class LinkedNodes {
     return { ...WHOLE_RING, id: nodes.join(), nodes, isHead }
   }
 
-  #peers(): EventualPeers {
+  async #carry(from: NodeId, to: NodeId, blobId: BlobId): Promise<void> {
+    if (this.cut.has(`${from}>${to}`)) throw new StoreError('UNAVAILABLE', 'No byte gets through.')
+    const store = (id: NodeId) => this.#stores.get(id) as ReplicaStore
+    if (!(await store(to).hasBlob(blobId)))
+      await store(to).receive(blobId, await store(from).openBlob(blobId, 0), { sizeMax: 1e9 })
+  }
+
+  #peers(self: NodeId): EventualPeers {
     const there = (id: NodeId) => {
       if (this.silent.has(id)) throw new StoreError('UNAVAILABLE', 'No answer.')
       return this.node(id)
     }
     return {
       ask: async (id, kind, ask) => there(id).answer(kind, ask),
-      pushBody: async id => void there(id),
-      pullBody: async id => void there(id),
+      pushBody: async (id, { blobId }) => {
+        there(id)
+        await this.#carry(self, id, blobId)
+      },
+      pullBody: async (_id, _path, { blobId }) => {
+        for (const [id, store] of this.#stores)
+          if (id !== self && !this.cut.has(`${id}>${self}`) && (await store.hasBlob(blobId)))
+            return this.#carry(id, self, blobId)
+        throw new StoreError('UNAVAILABLE', 'Nobody can be reached who has the body.')
+      },
     }
   }
 }

@@ -109,3 +109,15 @@ t.test('a file of a range that a node kept for a moment, between two looks, goes
   await nodes.pass(40_000)
   t.equal(nodes.versions('x', 'f'), undefined)
 })
+
+t.test('a large body that its node can not bring comes from another replica', async t => {
+  const nodes = new LinkedNodes(['a', 'b', 'c'], ['a', 'b', 'c'])
+  t.teardown(() => nodes.close())
+  nodes.cut.add('a>b')
+  await nodes.putLarge('a', 'f')
+  await nodes.put('a', 'g')
+  await nodes.pass(20_000)
+  for (const id of ['b', 'c'])
+    for (const path of ['f', 'g']) t.equal(nodes.versions(id, path), 1, `${id} ${path}`)
+  t.equal(nodes.node('a').status().owed, 0)
+})
