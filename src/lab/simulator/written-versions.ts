@@ -2,7 +2,7 @@
  * Every version that was written in a world of the eventual model, and what became of it: replaced by somebody who had seen it, or of a fate that only a
  * disk knew that was lost.
  */
-import { covers, type Dot, dotName } from '../../replication/eventual/dot.ts'
+import { covers, type Dot, dotName, joinSeen, type Seen } from '../../replication/eventual/dot.ts'
 import { type EventualRecord, merge } from '../../replication/eventual/eventual-record.ts'
 import type { PathName } from '../../ring/path-name.ts'
 import { recordsOn, type Seat } from './eventual-place.ts'
@@ -13,6 +13,8 @@ export class WrittenVersions {
   readonly #written = new Map<string, string>()
   readonly #dots = new Map<string, { readonly dot: Dot; readonly path: PathName }>()
   readonly #replaced = new Set<string>()
+  /** What any node was noted to have seen of a path. */
+  readonly #seen = new Map<PathName, Seen>()
   readonly #unknown = new Set<string>()
 
   constructor({ broken }: { readonly broken: (what: string) => Error }) {
@@ -34,7 +36,12 @@ export class WrittenVersions {
     for (const { dot, request } of is?.siblings ?? [])
       if ((this.#written.get(dotName(dot)) ?? request) !== request)
         throw this.#broken(`two writes are named ${dotName(dot)}`)
-    if (is === undefined || (removal ?? added) === undefined) return
+    if (is === undefined) return
+    const seen = this.#seen.get(is.path) ?? []
+    this.#seen.set(is.path, joinSeen(seen, is.seen))
+    // It was durable, and others may have replaced it, before its node noticed that.
+    if (added !== undefined && covers(seen, added.dot)) this.#unknown.add(dotName(added.dot))
+    if ((removal ?? added) === undefined) return
     if (removal !== undefined) place.accepting.delete(removal.request)
     if (added !== undefined) this.#written.set(dotName(added.dot), added.request)
     const left = new Set(is.siblings.map(({ dot }) => dotName(dot)))

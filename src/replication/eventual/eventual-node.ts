@@ -61,8 +61,8 @@ export class EventualNode {
   constructor(components: EventualNodeComponents, init: EventualTableInit) {
     this.#responsibility = components.responsibility
     this.#peers = components.peers
-    // At its start a node looks at all that lies here.
-    const looksAfter = (position: Identifier) => this.syncing?.looksAfter(position) ?? true
+    // A node that starts has not looked yet.
+    const looksAfter = (position: Identifier) => this.syncing?.looksAfter(position) ?? false
     this.passing = new Passing({ ...components, looksAfter, replica: () => this.replica })
     this.replica = new EventualReplica(
       { ...components, changed: (path, held) => this.passing.noticed(path, held) },
