@@ -290,8 +290,9 @@ export class Passing {
 
   /** Of a file that is here, and owed to nobody. */
   #keep(path: PathName, position: Identifier): void {
-    const { env, looksAfter } = this.#components
-    if (this.#closed || looksAfter(position)) return
+    const { env, looksAfter, responsibility } = this.#components
+    const isOwn = responsibility.replicasOf(position).includes(responsibility.self)
+    if (this.#closed || (isOwn && looksAfter(position))) return
     this.#kept.set(path, position)
     this.#keeping ??= env.timers.after(KEPT_MS, () => {
       this.#keeping = undefined

@@ -48,6 +48,7 @@ export class Syncing {
   #done = new Set<string>()
   #own: ReturnType<Responsibility['ownRanges']> = []
   #looking: { readonly timer: Timer; readonly atMs: number } | undefined
+  #watching: Timer | undefined
   #running = false
   #hasLooked = false
   /** The disk took nothing when it was last looked at what lies here. */
@@ -107,6 +108,7 @@ export class Syncing {
   close(): void {
     this.#closed = true
     this.#looking?.timer.cancel()
+    this.#watching?.cancel()
     this.#retrying?.cancel()
   }
 
@@ -125,6 +127,7 @@ export class Syncing {
     const before = this.#own
     this.#own = own
     this.#hasLooked = true
+    this.#watch()
     const wanted = new Map<string, Task>()
     let isMissing = false
     for (const { id, lo, hi, nodes } of own)
@@ -158,6 +161,21 @@ export class Syncing {
     this.#retrying?.cancel()
     this.#retrying = undefined
     void this.#run()
+  }
+
+  /** Nobody tells a node that has only heard of a view without it. */
+  #watch(): void {
+    if (this.#closed) return
+    this.#watching ??= this.#components.env.timers.after(RETRY_MS_MAX, () => {
+      this.#watching = undefined
+      if (this.#hasOtherRanges) void this.#look()
+      else this.#watch()
+    })
+  }
+
+  get #hasOtherRanges(): boolean {
+    const names = (ranges: ReturnType<Responsibility['ownRanges']>) => ranges.map(({ id }) => id).join()
+    return names(this.#own) !== names(this.#components.responsibility.ownRanges())
   }
 
   /** What lies here and is kept by others is owed to them. */

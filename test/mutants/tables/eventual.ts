@@ -109,11 +109,17 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     tests: ['test/replication/eventual/passing.test.ts'],
   },
   {
+    id: 'ranges-lost-unseen',
+    file: 'src/replication/eventual/syncing.ts',
+    find: 'if (this.#hasOtherRanges) void this.#look()',
+    replace: 'if (this.#hasOtherRanges) this.#own = []',
+    loss: 'what lies here of a range that others keep, as this node has only heard, stays for good',
+  },
+  {
     id: 'kept-between-looks',
     file: 'src/replication/eventual/passing.ts',
-    find: 'if (this.#closed || looksAfter(position)) return',
-    replace:
-      'if (this.#closed || this.#components.responsibility.replicasOf(position).includes(this.#components.responsibility.self)) return',
+    find: '(isOwn && looksAfter(position))',
+    replace: '(isOwn && looksAfter !== undefined)',
     loss: 'a file of a range that was kept for a moment stays for good, and its node can not leave',
   },
   {

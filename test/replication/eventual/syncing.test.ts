@@ -88,3 +88,18 @@ t.test('a node that was silent when ranges were compared is compared with when i
   await nodes.pass(60_000)
   t.equal(nodes.versions('b', 'f'), 1)
 })
+
+t.test(
+  'who has only heard that others keep its range finds that out, and hands over what it has',
+  async t => {
+    const nodes = new LinkedNodes(['a', 'b', 'x'], ['a', 'b', 'x'])
+    t.teardown(() => nodes.close())
+    nodes.viewsChanged()
+    await nodes.pass(1_000)
+    await nodes.put('x', 'f')
+    await nodes.pass(1_000)
+    nodes.replicas = ['a', 'b'] as never
+    await nodes.pass(40_000)
+    t.equal(nodes.versions('x', 'f'), undefined)
+  },
+)
