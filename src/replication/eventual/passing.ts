@@ -308,7 +308,9 @@ export class Passing {
     let looks = 0
     for (const [path, position] of kept) {
       try {
-        if (responsibility.replicasOf(position).length === 0 && looks++ < KEPT_LOOKS_MAX) await lookUp(path)
+        // Too few, as this node knows: it may not have heard of the others.
+        const isShort = responsibility.replicasOf(position).length < responsibility.copiesWanted()
+        if (isShort && looks++ < KEPT_LOOKS_MAX) await lookUp(path)
         const replicas = responsibility.replicasOf(position)
         const isOwn = replicas.includes(responsibility.self)
         if (isOwn || replicas.length === 0 || replicas.length < responsibility.copiesWanted())

@@ -23,6 +23,9 @@ const PART_RECORDS_MAX = 32
 const RETRY_MS_MIN = 250
 const RETRY_MS_MAX = 30_000
 
+/** For how many paths of one look it is found out who keeps them. */
+const LOOKS_MAX = 16
+
 /** After a change of views, ms: several come together. */
 const SETTLE_MS = 50
 
@@ -39,6 +42,8 @@ export interface SyncingComponents {
   readonly peers: EventualPeers
   readonly responsibility: Responsibility
   readonly hurry: () => void
+  /** Finds out who keeps a path. @throws StoreError. */
+  readonly lookUp: (path: PathName) => Promise<unknown>
 }
 
 export class Syncing {
@@ -180,12 +185,23 @@ export class Syncing {
 
   /** What lies here and is kept by others is owed to them. */
   async #handOver(kept: Iterable<HeldRecord>): Promise<void> {
-    const { replica, responsibility } = this.#components
+    const { replica, responsibility, lookUp } = this.#components
     const foreign: EventualRecord[] = []
+    const unknown: EventualRecord[] = []
     for (const { record, custody } of kept) {
       const replicas = responsibility.replicasOf(record.position)
+      if (replicas.length === 0 && unknown.length < LOOKS_MAX) unknown.push(record)
       if (replicas.includes(responsibility.self)) continue
       if (replicas.some(node => !custody.owed.includes(node))) foreign.push(record)
+    }
+    for (const record of unknown) {
+      try {
+        await lookUp(record.path)
+      } catch (error) {
+        if (errorCode(error) === undefined) throw error
+      }
+      const replicas = responsibility.replicasOf(record.position)
+      if (replicas.length > 0 && !replicas.includes(responsibility.self)) foreign.push(record)
     }
     for (const record of foreign) {
       if (isTombstone(record) && (await this.#isOutlived(record)))

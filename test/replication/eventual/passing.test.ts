@@ -68,6 +68,17 @@ t.test('who keeps a file and knows no replica of it finds out who should have it
   t.equal(nodes.versions('x', 'f'), undefined)
 })
 
+t.test('who knows of too few replicas finds out whether there are more by now', async t => {
+  const nodes = new LinkedNodes(['a', 'b', 'x'], ['a', 'b'])
+  t.teardown(() => nodes.close())
+  nodes.beliefs.set('x' as never, ['a'] as never)
+  await nodes.put('x', 'f')
+  await nodes.pass(20_000)
+  t.equal(nodes.versions('x', 'f'), 1, 'one copy is too few')
+  await nodes.pass(20_000)
+  t.equal(nodes.versions('x', 'f'), undefined)
+})
+
 t.test('a disk that is full takes it later', async t => {
   const nodes = new LinkedNodes(['a', 'b'], ['a', 'b'])
   t.teardown(() => nodes.close())

@@ -103,3 +103,24 @@ t.test(
     t.equal(nodes.versions('x', 'f'), undefined)
   },
 )
+
+t.test('a tombstone of a range of which nothing is known here goes as well', async t => {
+  const nodes = new LinkedNodes(['a', 'b', 'x'], ['a', 'b', 'x'])
+  t.teardown(() => nodes.close())
+  await nodes.put('a', 'f')
+  await nodes.pass(1_000)
+  await nodes.remove('a', 'f')
+  await nodes.pass(1_000)
+  nodes.replicas = ['a', 'b'] as never
+  nodes.silent.add('x' as never)
+  await nodes.put('a', 'f', 'again')
+  await nodes.pass(1_000)
+  t.equal(nodes.versions('x', 'f'), 0)
+  nodes.silent.clear()
+  nodes.beliefs.set('x' as never, [])
+  nodes.start('x')
+  await nodes.done(nodes.node('x').heal())
+  await nodes.pass(1_000)
+  t.equal(nodes.versions('x', 'f'), undefined)
+  t.equal(nodes.versions('a', 'f'), 1)
+})
