@@ -194,6 +194,7 @@ export class StoreNode implements NodeControl {
     const waiting = init.boots.length === 0 ? undefined : await this.#openWaitingServer(init).catch(leave)
     try {
       const joined = await joinNetwork({ env: this.#env, store: storage.replica }, init).catch(leave)
+      waiting?.joined()
       this.#refuseWhenStopping()
       await this.#serve(storage, joined, { config, waiting })
     } finally {

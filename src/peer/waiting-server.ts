@@ -31,19 +31,31 @@ interface HasHandle {
   _handle: object | null
 }
 
+interface State {
+  hasNetwork: boolean
+}
+
 export class WaitingServer {
   readonly server: Server
+  readonly #state: State
 
-  private constructor(server: Server) {
+  private constructor(server: Server, state: State) {
     this.server = server
+    this.#state = state
   }
 
   /** Not listening yet. @throws an error of the file system when a TLS file can't be read. */
   static async create({ credentials, tls }: WaitingServerInit): Promise<WaitingServer> {
-    const onRequest = requestHandler(credentials)
-    if (tls === undefined) return new WaitingServer(createServer(onRequest))
+    const state = { hasNetwork: false }
+    const onRequest = requestHandler(credentials, state)
+    if (tls === undefined) return new WaitingServer(createServer(onRequest), state)
     const pem = { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }
-    return new WaitingServer(createTlsServer({ ...TLS_OPTIONS, ...pem }, onRequest))
+    return new WaitingServer(createTlsServer({ ...TLS_OPTIONS, ...pem }, onRequest), state)
+  }
+
+  /** From now on nobody is told that there is no network here: on that word another node may found one of its own. */
+  joined(): void {
+    this.#state.hasNetwork = true
   }
 
   /** @throws an error of the system. */
@@ -74,7 +86,7 @@ export class WaitingServer {
   }
 }
 
-function requestHandler(credentials: Credentials) {
+function requestHandler(credentials: Credentials, state: Readonly<State>) {
   return (request: IncomingMessage, response: ServerResponse) => {
     // Messages belong to a node that runs: to their senders this one is not there yet.
     if (request.url === '/peer/messages') {
@@ -84,7 +96,7 @@ function requestHandler(credentials: Credentials) {
     const asked: Asked = {}
     const headersFor = (status: number, body: Uint8Array | string) =>
       asked.question && answerHeaders(credentials, asked.question, status, body)
-    answer(credentials, request, asked).then(
+    answer(credentials, request, asked, state).then(
       bytes => send(response, 200, bytes, headersFor),
       (error: unknown) => refuse(response, error, headersFor),
     )
@@ -103,6 +115,7 @@ async function answer(
   credentials: Credentials,
   request: IncomingMessage,
   asked: Asked,
+  { hasNetwork }: Readonly<State>,
 ): Promise<string | Uint8Array> {
   const { method = '', url = '', headers } = request
   if (url === '/health' && (method === 'GET' || method === 'HEAD')) return JSON.stringify({ status: 'ok' })
@@ -122,6 +135,8 @@ async function answer(
   const greeted = answerGreeting(credentials, head, Buffer.concat(chunks))
   if (greeted !== undefined) return greeted
   authenticate(credentials, head, Buffer.concat(chunks))
+  if (hasNetwork)
+    throw new StoreError('UNAVAILABLE', 'This node has found its network, and does not answer yet.')
   throw new StoreError('NO_NETWORK', 'This node has no network yet.')
 }
 

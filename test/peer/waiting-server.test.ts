@@ -45,7 +45,7 @@ async function openServer(t: { teardown(then: () => unknown): unknown }, secret?
     t.teardown(() => peers.close())
     return peers
   }
-  return { address, peersWith, unreachable }
+  return { waiting, address, peersWith, unreachable }
 }
 
 const options = { timeoutMs: 10_000 }
@@ -54,6 +54,12 @@ t.test('another node is told that there is no network here', async t => {
   const { address, peersWith } = await openServer(t, 's')
   await t.rejects(peersWith('s').call(address, 'join', options), { code: 'NO_NETWORK' })
   await t.rejects(peersWith('other').call(address, 'join', options), { code: 'UNAUTHORIZED' })
+})
+
+t.test('once a network was found nobody is told that there is none', async t => {
+  const { waiting, address, peersWith } = await openServer(t, 's')
+  waiting.joined()
+  await t.rejects(peersWith('s').call(address, 'join', options), { code: 'UNAVAILABLE' })
 })
 
 t.test('to the senders of messages, nobody is there yet', async t => {
