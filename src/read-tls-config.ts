@@ -26,7 +26,12 @@ export function readTls(cert: Found | undefined, key: Found | undefined): NodeCo
   const privateKey = parsed(key, 'no private key without a passphrase', () => createPrivateKey(keyPem))
   if (!certificate.checkPrivateKey(privateKey))
     throw refusal(`${key.label} names ${key.text}, which is not the key of the certificate ${cert.text}.`)
-  parsed(cert, 'no certificate', () => createSecureContext({ cert: certPem, key: keyPem }))
+  try {
+    createSecureContext({ cert: certPem, key: keyPem })
+  } catch (cause) {
+    const why = (cause as Error).message
+    throw refusal(`${cert.label} names ${cert.text}, which can not be used for TLS: ${why}.`, cause)
+  }
   return { certFile: resolve(cert.text), keyFile: resolve(key.text) }
 }
 

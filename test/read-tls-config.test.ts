@@ -52,7 +52,10 @@ t.test('files that are there, readable, and what they are named as', async t => 
   wrong(cert, other, `--tls-key names ${other}, which is not the key of the certificate ${cert}.`)
   const der = join(folder, 'cert.der')
   execFileSync('openssl', ['x509', '-in', cert, '-outform', 'der', '-out', der])
-  wrong(der, key, `--tls-cert names ${der}, which holds no certificate in PEM form.`)
+  t.throws(() => tlsOf(der, key), {
+    code: 'INVALID_REQUEST',
+    message: /cert\.der, which can not be used for TLS: .+/,
+  })
   chmodSync(key, 0o000)
   if (process.getuid?.() !== 0) wrong(cert, key, `--tls-key names ${key}, which cannot be read.`)
 })

@@ -126,7 +126,8 @@ export class EventualCheck {
     const { peers, responsibility } = this.#components
     for (const node of responsibility.replicasOf(identifierOfPath(path))) {
       if (node === responsibility.self) continue
-      const { record } = await peers.ask(node, 'fetch', { path }).catch(() => ({ record: undefined }))
+      const question = { path, keepers: [responsibility.self] }
+      const { record } = await peers.ask(node, 'fetch', question).catch(() => ({ record: undefined }))
       if (record?.path === path) return record
     }
     throw new StoreError('UNAVAILABLE', 'No other replica that answers has a good record.', { path })

@@ -61,8 +61,8 @@ export class EventualNode {
   constructor(components: EventualNodeComponents, init: EventualTableInit) {
     this.#responsibility = components.responsibility
     this.#peers = components.peers
-    // A node that starts has not looked yet.
-    const looksAfter = (position: Identifier) => this.syncing?.looksAfter(position) ?? false
+    // The first look of a node that starts is at everything.
+    const looksAfter = (position: Identifier) => this.syncing?.looksAfter(position) ?? true
     this.passing = new Passing({ ...components, looksAfter, replica: () => this.replica })
     this.replica = new EventualReplica(
       { ...components, changed: (path, held) => this.passing.noticed(path, held) },
@@ -92,13 +92,10 @@ export class EventualNode {
         this.passing.assertRoom()
         return this.#accepting.accept(asked)
       },
-      fetch: async ({ path, asReplica, keepers }) => {
-        if (keepers !== undefined) await replica.admit(path, keepers)
-        return {
-          record: replica.fetch(path),
-          ...(asReplica === true && this.#isElsewhere(path) && { elsewhere: true }),
-        }
-      },
+      fetch: async ({ path, asReplica, keepers }) => ({
+        record: keepers === undefined ? replica.fetch(path) : await replica.admit(path, keepers),
+        ...(asReplica === true && this.#isElsewhere(path) && { elsewhere: true }),
+      }),
       take: async asked => {
         const taken = await replica.take(asked)
         if (asked.pulls === true) void this.#pull(taken)
@@ -116,13 +113,14 @@ export class EventualNode {
     return answer
   }
 
-  /** Large bodies that another node can't bring come from those who keep the path, too. It sends their records again. */
+  /** Large bodies that another node can't bring come from others who keep the path. It sends their records again. */
   async #pull({ lacking }: Taken): Promise<void> {
     if (this.#isPulling) return
     this.#isPulling = true
+    const { self, replicasOf } = this.#responsibility
     try {
       for (const [path, blob] of lacking) {
-        const from = this.#responsibility.replicasOf(identifierOfPath(path))[0]
+        const from = replicasOf(identifierOfPath(path)).find(node => node !== self)
         if (from !== undefined) await this.#peers.pullBody(from, path, blob).catch(onlyRefusals)
       }
     } finally {

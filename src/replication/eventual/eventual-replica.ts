@@ -186,14 +186,15 @@ export class EventualReplica {
 
   /**
    * Notes who is going to keep a record that is here, before they have it: what replaces it waits for them (docs/decisions/0482).
-   * @throws StoreError of the store.
+   * @returns the record that names them. @throws StoreError of the store.
    */
-  async admit(path: PathName, keepers: readonly NodeId[]): Promise<void> {
-    await this.table.change(path, identifierOfPath(path), now => {
+  async admit(path: PathName, keepers: readonly NodeId[]): Promise<EventualRecord | undefined> {
+    const held = await this.table.change(path, identifierOfPath(path), now => {
       if (now === undefined) return now
       const holders = joinHolders(now.record.holders, keepers)
       return holders === now.record.holders ? now : { ...now, record: { ...now.record, holders } }
     })
+    return held?.record
   }
 
   /** Notes who is to be told of a record that is here. */

@@ -150,6 +150,7 @@ export class Finding {
     const { peers, responsibility } = this.#components
     const position = identifierOfPath(path)
     await this.reach(path, position)
+    if (keepers !== undefined) await this.#components.node.replica.admit(path, keepers)
     let all = this.#here(path)
     const asked = new Set<NodeId>([this.#self])
     for (let looks = 0; looks <= LOOKS_MAX; looks++) {
@@ -186,12 +187,12 @@ export class Finding {
       // What is gathered counts only where nothing was forgotten since then.
       const own = node.replica.memory
       const { memory } = isHere ? { memory: own } : await peers.ask(head, 'take', NOTHING_TOLD)
-      const gathered = await this.gather(path, [...new Set([head, this.#self])])
+      const isReplica = responsibility.replicasOf(position).includes(this.#self)
+      const gathered = await this.gather(path, isReplica && !isHere ? [head, this.#self] : [head])
       if (gathered === undefined) return
       const known = isHere ? this.#here(path) : (await peers.ask(head, 'fetch', { path })).record
       if (known !== undefined && !namesOthers(known, condition)) return
-      if (responsibility.replicasOf(position).includes(this.#self))
-        await node.syncing.takeIn(this.#giverNear(gathered), gathered, own)
+      if (isReplica) await node.syncing.takeIn(this.#giverNear(gathered), gathered, own)
       if (!isHere) await this.#give(head, gathered, memory)
     } catch (error) {
       // The one that takes the change judges it by what it has.

@@ -50,7 +50,7 @@ export interface PassingComponents {
   readonly replica: () => EventualReplica
   readonly peers: EventualPeers
   readonly responsibility: Responsibility
-  /** As Syncing. */
+  /** Syncing.looksAfter. */
   readonly looksAfter: (position: Identifier) => boolean
   /** Finds out who keeps a path. @throws StoreError. */
   readonly lookUp: (path: PathName) => Promise<unknown>
@@ -67,8 +67,8 @@ export class Passing {
   /** The disk did not take that something was settled: it is tried again. */
   #settling: Timer | undefined
   /**
-   * Files that are owed to nobody, and that no look at the ranges of this node will find: their replicas are too few, or not known here, or this node has become one
-   * since its last look, and may cease to be one before the next. Nobody tells this node when that changes.
+   * Files that are owed to nobody, and that no look at the ranges of this node will find. Their replicas are too few, or not known here; or this node is one
+   * since its last look, and may cease to be one before the next. Nobody tells it when that changes.
    */
   readonly #kept = new Map<PathName, Identifier>()
   #keeping: Timer | undefined
@@ -194,14 +194,13 @@ export class Passing {
       const pulls = this.#unreached.has(node)
       const taken = await peers.ask(node, 'take', { records, memory, told, ...(pulls && { pulls }) })
       this.#memories.set(node, taken.memory)
-      const missing = await this.#push(node, taken)
+      const { missing, fault } = await this.#push(node, taken)
       const again = new Set([...taken.stale, ...taken.lacking.map(([path]) => path)])
       for (const [record, state] of some) if (!again.has(record.path)) this.#acknowledged(node, record, state)
-      for (const path of missing) {
-        // Nobody shall wait for it.
-        again.delete(path)
-        if (paths.delete(path)) paths.add(path)
-      }
+      // Nobody shall wait for a body that does not come.
+      for (const path of fault === undefined ? missing : again) if (paths.delete(path)) paths.add(path)
+      for (const path of missing) again.delete(path)
+      if (fault !== undefined) throw fault
       // What was read before the other forgot something may be older than that: it is read again.
       some = turn === TURNS_MAX ? [] : this.#some(again)
     }
@@ -216,20 +215,25 @@ export class Passing {
     return [...new Set([responsibility.self, ...(this.#entries.get(path)?.told ?? []), ...replicas])]
   }
 
-  /** Gives the paths whose bodies are not here, though they should be. */
-  async #push(node: NodeId, { lacking }: Taken): Promise<ReadonlySet<PathName>> {
+  /** Gives the paths whose bodies are not here, though they should be; and why the other bodies did not get there. */
+  async #push(
+    node: NodeId,
+    { lacking }: Taken,
+  ): Promise<{ readonly missing: ReadonlySet<PathName>; readonly fault?: unknown }> {
     const missing = new Set<PathName>()
     for (const [path, blob] of lacking) {
       try {
         await this.#components.peers.pushBody(node, blob)
         this.#unreached.delete(node)
       } catch (error) {
+        if (errorCode(error) === undefined) throw error
         if (errorCode(error) === 'UNAVAILABLE') this.#unreached.add(node)
-        if (errorCode(error) !== 'FILE_NOT_FOUND' && errorCode(error) !== 'CORRUPT') throw error
+        if (errorCode(error) !== 'FILE_NOT_FOUND' && errorCode(error) !== 'CORRUPT')
+          return { missing, fault: error }
         missing.add(path)
       }
     }
-    return missing
+    return { missing }
   }
 
   /** The first of these records as they are now. */
@@ -303,25 +307,30 @@ export class Passing {
   /** Those who have come to keep such a file are owed it, and then this node keeps it no longer. */
   async #giveUpKept(): Promise<void> {
     const { env, replica, responsibility, lookUp } = this.#components
+    const { self, replicasOf } = responsibility
     const kept = [...this.#kept]
     this.#kept.clear()
+    const wanted = responsibility.copiesWanted()
     let looks = 0
+    const lookedUp: [PathName, Identifier][] = []
     for (const [path, position] of kept) {
+      const isOwn = () => replicasOf(position).includes(self)
+      const isShort = () => replicasOf(position).length < wanted
       try {
         // Too few, as this node knows: it may not have heard of the others.
-        const isShort = responsibility.replicasOf(position).length < responsibility.copiesWanted()
-        if (isShort && looks++ < KEPT_LOOKS_MAX) await lookUp(path)
-        const replicas = responsibility.replicasOf(position)
-        const isOwn = replicas.includes(responsibility.self)
-        if (isOwn || replicas.length === 0 || replicas.length < responsibility.copiesWanted())
-          this.#keep(path, position)
-        else await replica().owe(path, replicas)
+        const mayLookUp = !isOwn() && isShort() && looks++ < KEPT_LOOKS_MAX
+        if (mayLookUp) await lookUp(path)
+        if (!isOwn() && !isShort()) await replica().owe(path, replicasOf(position))
+        else if (mayLookUp) lookedUp.push([path, position])
+        else this.#keep(path, position)
       } catch (error) {
         if (errorCode(error) === undefined) throw error
         env.log.warn({ op: 'eventual.pass', err: error }, 'what is kept for others is looked at again later')
         this.#keep(path, position)
       }
     }
+    // The next time it is the turn of others.
+    for (const [path, position] of lookedUp) this.#keep(path, position)
   }
 
   /** What all have who are owed it is noted as that. */

@@ -51,12 +51,14 @@ export class Syncing {
   /** By range, view and node; those that are done stay as long as the view does. */
   readonly #tasks = new Map<string, Task>()
   #done = new Set<string>()
+  /** Paths of which it was tried to find out who keeps them, in the last look that had some. */
+  #lookedUp: ReadonlySet<PathName> = new Set()
   #own: ReturnType<Responsibility['ownRanges']> = []
   #looking: { readonly timer: Timer; readonly atMs: number } | undefined
   #watching: Timer | undefined
   #running = false
   #hasLooked = false
-  /** The disk took nothing when it was last looked at what lies here. */
+  /** All that lies here is to be looked at again: the disk took nothing the last time, or it is known by now who keeps something. */
   #missed = false
   #retrying: Timer | undefined
   #merged = 0
@@ -78,7 +80,7 @@ export class Syncing {
     return !this.looksAfter(position)
   }
 
-  /** Whether this node kept a position when it last looked. Once others keep it, the next look finds what lies here of it. */
+  /** Whether this node kept a position when it last looked. Once others keep it, the next look hands over all that lies here of it. */
   looksAfter(position: EventualRecord['position']): boolean {
     return this.#own.some(range => arcContains(range, position))
   }
@@ -152,9 +154,10 @@ export class Syncing {
     const lost = scope === 'all' ? [WHOLE_RING] : before.filter(({ id }) => !ids.has(id))
     // Nobody tells when a node is back that has kept its ranges.
     if (isMissing) this.#lookAfter(RETRY_MS_MAX)
+    const unknown: EventualRecord[] = []
     try {
-      for (const range of lost) await this.#handOver(replica.table.within(range))
-      if (scope === 'tombstones') await this.#handOver(replica.table.tombstones(WHOLE_RING))
+      for (const range of lost) await this.#handOver(replica.table.within(range), unknown)
+      if (scope === 'tombstones') await this.#handOver(replica.table.tombstones(WHOLE_RING), unknown)
       if (scope === 'all') this.#missed = false
     } catch (error) {
       if (errorCode(error) === undefined) throw error
@@ -166,6 +169,7 @@ export class Syncing {
     this.#retrying?.cancel()
     this.#retrying = undefined
     void this.#run()
+    await this.#findOut(unknown)
   }
 
   /** Nobody tells a node that has only heard of a view without it. */
@@ -183,31 +187,41 @@ export class Syncing {
     return names(this.#own) !== names(this.#components.responsibility.ownRanges())
   }
 
-  /** What lies here and is kept by others is owed to them. */
-  async #handOver(kept: Iterable<HeldRecord>): Promise<void> {
-    const { replica, responsibility, lookUp } = this.#components
+  /** What lies here and is kept by others is owed to them. @param unknown gets records of which this node does not know who keeps them. */
+  async #handOver(kept: Iterable<HeldRecord>, unknown: EventualRecord[]): Promise<void> {
+    const { replica, responsibility } = this.#components
     const foreign: EventualRecord[] = []
-    const unknown: EventualRecord[] = []
     for (const { record, custody } of kept) {
       const replicas = responsibility.replicasOf(record.position)
-      if (replicas.length === 0 && unknown.length < LOOKS_MAX) unknown.push(record)
+      const isUnknown = replicas.length === 0 && !this.#lookedUp.has(record.path)
+      if (isUnknown && unknown.length < LOOKS_MAX) unknown.push(record)
       if (replicas.includes(responsibility.self)) continue
       if (replicas.some(node => !custody.owed.includes(node))) foreign.push(record)
-    }
-    for (const record of unknown) {
-      try {
-        await lookUp(record.path)
-      } catch (error) {
-        if (errorCode(error) === undefined) throw error
-      }
-      const replicas = responsibility.replicasOf(record.position)
-      if (replicas.length > 0 && !replicas.includes(responsibility.self)) foreign.push(record)
     }
     for (const record of foreign) {
       if (isTombstone(record) && (await this.#isOutlived(record)))
         await replica.giveUp(record.path, stateOf(record), record.holders.length)
       else await replica.owe(record.path, responsibility.replicasOf(record.position))
     }
+  }
+
+  /** Who keeps these records; the next look hands them over. */
+  async #findOut(unknown: readonly EventualRecord[]): Promise<void> {
+    const { lookUp, responsibility } = this.#components
+    // The next time it is the turn of others.
+    this.#lookedUp = new Set(unknown.map(({ path }) => path))
+    let isFound = false
+    for (const { path, position } of unknown) {
+      try {
+        await lookUp(path)
+      } catch (error) {
+        if (errorCode(error) === undefined) throw error
+      }
+      if (responsibility.replicasOf(position).length > 0) isFound = true
+    }
+    if (!isFound) return
+    this.#missed = true
+    this.#lookAfter(SETTLE_MS)
   }
 
   /**

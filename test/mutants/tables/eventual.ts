@@ -88,8 +88,8 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
   {
     id: 'keeper-not-noted',
     file: 'src/replication/eventual/eventual-node.ts',
-    find: 'if (keepers !== undefined) await replica.admit(path, keepers)',
-    replace: 'if (keepers?.length === 0) await replica.admit(path, keepers)',
+    find: 'record: keepers === undefined ? replica',
+    replace: 'record: (keepers?.length ?? 0) < 9 ? replica',
     loss: 'what was removed comes back with a replica that had compared its range, and was not waited for',
     tests: ['test/replication/eventual/collecting.test.ts'],
   },

@@ -132,3 +132,17 @@ t.test('a large body that its node can not bring comes from another replica', as
     for (const path of ['f', 'g']) t.equal(nodes.versions(id, path), 1, `${id} ${path}`)
   t.equal(nodes.node('a').status().owed, 0)
 })
+
+t.test('small files do not wait for a large body that nobody can bring', async t => {
+  const nodes = new LinkedNodes(['a', 'b'], ['a', 'b'])
+  t.teardown(() => nodes.close())
+  nodes.cut.add('a>b')
+  await nodes.putLarge('a', 'f')
+  for (let at = 0; at < 70; at++) await nodes.put('a', `g${at}`)
+  await nodes.pass(60_000)
+  t.match(nodes.node('a').status(), { owed: 1, owedTo: { b: 1 } })
+  t.equal(nodes.versions('b', 'g69'), 1)
+  nodes.cut.clear()
+  await nodes.pass(20_000)
+  t.equal(nodes.node('a').status().owed, 0)
+})
