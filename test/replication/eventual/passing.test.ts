@@ -143,6 +143,7 @@ t.test('small files do not wait for a large body that nobody can bring', async t
   t.match(nodes.node('a').status(), { owed: 1, owedTo: { b: 1 } })
   t.equal(nodes.versions('b', 'g69'), 1)
   nodes.cut.clear()
-  await nodes.pass(20_000)
+  // A body comes in by streams, for which the clock does not stand still.
+  for (let turn = 0; turn < 100 && nodes.node('a').status().owed > 0; turn++) await nodes.pass(1_000)
   t.equal(nodes.node('a').status().owed, 0)
 })
