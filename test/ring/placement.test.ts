@@ -205,6 +205,17 @@ t.test('the first position strictly within an arc', async () => {
   )
 })
 
+t.test('what lies at an end of an arc is not within it', t => {
+  const ring = sortRing([position('1', 'a'), position('5', 'b'), position('9', 'c')])
+  const within = (lo: string, hi: string) => firstWithin(ring, { lo: at(lo), hi: at(hi) }, () => true)?.nodeId
+  t.equal(within('1', '5'), undefined)
+  t.equal(within('1', '9'), 'b')
+  t.equal(within('9', '1'), undefined)
+  t.equal(within('5', '1'), 'c')
+  t.equal(within('9', '5'), 'a')
+  t.end()
+})
+
 t.test('a ring that is changed in place is one that was sorted anew', async () => {
   fc.assert(
     fc.property(anyRing, anyRing, anyDead, (before, come, gone) => {
