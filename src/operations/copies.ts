@@ -101,7 +101,7 @@ export class Copies {
     return silent.filter(({ nodeId }) => nodeId !== node)
   }
 
-  /** Of those who do not answer, some others are told as well, and tell them: it may only be the link that is broken (docs/decisions/0483). */
+  /** Some who answer tell those who do not: it may only be the link to these that is broken (docs/decisions/0483). */
   async #tellAll(network: NetworkConfig): Promise<Asked<{ readonly network: NetworkConfig }>> {
     const { members, askEach } = this.#components
     const call = { kind: 'configure', network } as const
