@@ -319,9 +319,14 @@ function sameBallot(a: { round: number; node: string; boot: string }, b: typeof 
   return a.round === b.round && a.node === b.node && a.boot === b.boot
 }
 
-/** Views that are decided: their members take them in, the others keep them as hints. */
-export function takeAll(m: Deciding, views: readonly View[]): void {
+/**
+ * Views that are decided: their members take them in, the others keep them as hints. Whoever teaches a view that was superseded has
+ * not heard of the newer ones, and is taught those. They are newer each time, so two nodes never go on like this for ever.
+ */
+export function onTeach(m: Deciding, from: NodeId, views: readonly View[]): void {
   for (const view of views) take(m, view)
+  const newer = new Set(views.flatMap(view => newerViews(m, view)))
+  if (from !== m.self && newer.size > 0) send(m, from, { kind: 'teach', views: [...newer] })
 }
 
 /** Who has a range? What a node asks itself it asks another one, each time the next: what it knows may be over. */

@@ -52,7 +52,7 @@ const MESSAGES: Handlers = {
   accepted: deciding.onAcceptedAt,
   outbid: (m, _from, message) => deciding.onOutbid(m, message),
   decided: (m, _from, { view, children }) => deciding.learnDecided(m, view, children),
-  teach: (m, _from, { views }) => deciding.takeAll(m, views),
+  teach: (m, from, { views }) => deciding.onTeach(m, from, views),
   install: (m, from, { view }) => installing.onInstall(m, from, view),
   installed: (m, from, { viewId }) => installing.onInstalled(m, from, viewId),
   active: (m, from, { viewId }) => installing.onActive(m, from, viewId),

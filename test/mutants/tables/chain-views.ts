@@ -151,6 +151,13 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
     loss: 'nodes hold views that are none of theirs',
   },
   {
+    id: 'superseded-taken-in-silence',
+    file: 'src/replication/chain/deciding.ts',
+    find: 'if (from !== m.self && newer.size > 0)',
+    replace: 'if ((false as boolean) && newer.size > 0)',
+    loss: 'a replica that was replaced before its view served looks after it for ever',
+  },
+  {
     id: 'vote-after-decision',
     file: 'src/replication/chain/deciding.ts',
     find: 'if (state?.next !== undefined) {',

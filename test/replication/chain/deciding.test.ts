@@ -36,6 +36,22 @@ t.test('whoever meets a decided view is told', async t => {
   t.equal(bench.state('n3').next?.[0]?.id, 'v2')
 })
 
+t.test('whoever teaches a view that was superseded is taught the newer one, once', async t => {
+  const bench = new Bench({ nodes: ['n1', 'n2'], view: V1 })
+  bench.event('n2', { kind: 'members', members: bench.members('n1', 'n2') })
+  bench.event('n1', { kind: 'members', members: bench.members('n1', 'n2') })
+  bench.lose = ({ message }) => message.kind !== 'teach'
+  bench.deliver('n2', 'n2', { kind: 'teach', views: [V2] })
+  bench.log.length = 0
+  bench.deliver('n1', 'n2', { kind: 'teach', views: [V1] })
+  const taught = () => bench.log.filter(line => line.endsWith('teach'))
+  t.same(taught(), ['n2>n1 teach'], 'and nothing after that')
+  t.ok(bench.state('n1').sealed, 'it has heard that its view is over')
+  bench.deliver('n1', 'n2', { kind: 'teach', views: [V2] })
+  bench.deliver('n2', 'n2', { kind: 'teach', views: [V1] })
+  t.same(taught(), ['n2>n1 teach'], 'not when it knows the newest, and no node teaches itself')
+})
+
 t.test(
   'a node answers only for views that it holds, and never again for one that it has dropped',
   async t => {
