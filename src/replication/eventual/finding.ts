@@ -74,7 +74,12 @@ export class Finding {
     // What somebody has who keeps it for others, or did.
     let aside: EventualRecord | undefined
     const asked = new Set<NodeId>()
-    for (let one = this.#next(position, asked); one !== undefined; one = this.#next(position, asked)) {
+    for (;;) {
+      let one = this.#next(position, asked)
+      const isLost = !answered && here === undefined && aside === undefined
+      if (one === undefined && isLost && looks++ < LOOKS_MAX)
+        one = await this.#nextAfterLook(path, position, asked)
+      if (one === undefined) break
       asked.add(one)
       visited.push(one)
       try {
@@ -107,6 +112,19 @@ export class Finding {
   /** Who is asked next for a path. */
   #next(position: Identifier, asked: ReadonlySet<NodeId>): NodeId | undefined {
     return this.#givable(position).find(node => !asked.has(node))
+  }
+
+  /** None of the known replicas answers: whoever is one by now may have been asked before, as what it was known as then. */
+  async #nextAfterLook(
+    path: PathName,
+    position: Identifier,
+    asked: Set<NodeId>,
+  ): Promise<NodeId | undefined> {
+    const { responsibility } = this.#components
+    const before = responsibility.replicasOf(position)
+    await this.lookUp(path)
+    for (const one of responsibility.replicasOf(position)) if (!before.includes(one)) asked.delete(one)
+    return this.#next(position, asked)
   }
 
   /** What this node has; a record that is damaged here is had from others. */

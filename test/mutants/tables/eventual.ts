@@ -123,6 +123,13 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
     loss: 'a file of a range that was kept for a moment stays for good, and its node can not leave',
   },
   {
+    id: 'lost-reader-gives-up',
+    file: 'src/replication/eventual/finding.ts',
+    find: 'isLost && looks++ < LOOKS_MAX',
+    replace: 'isLost && looks++ < 0',
+    loss: 'a node that has not heard of the new replicas of a range says that nobody can be reached',
+  },
+  {
     id: 'untold-replicas',
     file: 'src/replication/eventual/eventual-replica.ts',
     find: "return told === 'all' ? [] : others.filter(node => !told.includes(node))",

@@ -5,7 +5,7 @@ import type { Actor } from '../../../src/replication/eventual/dot.ts'
 import type { Acceptance, EventualPeers } from '../../../src/replication/eventual/eventual-calls.ts'
 import { EventualNode } from '../../../src/replication/eventual/eventual-node.ts'
 import { etagOfSibling } from '../../../src/replication/eventual/eventual-record.ts'
-import { Finding } from '../../../src/replication/eventual/finding.ts'
+import { Finding, type FindingComponents } from '../../../src/replication/eventual/finding.ts'
 import type { NodeId } from '../../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import type { ETag } from '../../../src/storage/record.ts'
@@ -45,7 +45,7 @@ function three() {
     nodes.set(self, new EventualNode(parts, { actor: `${self}/1` as Actor }))
   }
   const at = (name: string) => nodes.get(name as NodeId) as EventualNode
-  const findingAt = (name: string) =>
+  const findingAt = (name: string, known: Partial<FindingComponents> = {}) =>
     new Finding({
       env,
       node: at(name),
@@ -53,8 +53,9 @@ function three() {
       responsibility: responsibilityOf(name as NodeId),
       lookup: async () => [],
       following: () => REPLICAS,
+      ...known,
     })
-  return { at, findingAt, starting }
+  return { at, findingAt, responsibilityOf, starting }
 }
 
 function change(request: string, text: string): Acceptance {
@@ -108,4 +109,32 @@ t.test('a node that has no network yet is none that could answer, and the next o
   starting.add('head' as NodeId)
   const finding = findingAt('entry')
   for (const _ of REPLICAS) t.equal((await finding.find(PATH)).record?.siblings.length, 1)
+})
+
+t.test('who knows only a replica that is gone asks who keeps the path now', async t => {
+  const { at, findingAt, responsibilityOf } = three()
+  let known = ['gone'] as NodeId[]
+  let looks = 0
+  const finding = findingAt('entry', {
+    responsibility: { ...responsibilityOf('entry' as NodeId), replicasOf: () => known },
+    lookup: async () => {
+      looks++
+      known = REPLICAS
+      return []
+    },
+  })
+  t.equal((await finding.find(PATH)).record, undefined, 'the replicas say that there is nothing')
+  t.equal(looks, 1)
+  known = ['gone'] as NodeId[]
+  for (const node of REPLICAS) await at(node).replica.accept(change('1', 'one'))
+  t.equal((await finding.find(PATH)).record?.siblings.length, 1)
+  t.equal(looks, 1, 'a file that was found needs no look')
+})
+
+t.test('a read that reaches no replica ends when a look shows no other one', async t => {
+  const { findingAt, responsibilityOf } = three()
+  const finding = findingAt('entry', {
+    responsibility: { ...responsibilityOf('entry' as NodeId), replicasOf: () => ['gone'] as NodeId[] },
+  })
+  await t.rejects(finding.find(PATH), { code: 'UNAVAILABLE' })
 })
