@@ -2,6 +2,7 @@
  * How a whole simulated node asks others: the port of src/peer/peers.ts over the simulated network. What is asked is sent again
  * until it is answered, as a connection does it, and may be late, cut off or come to another node than was meant. It travels as bytes.
  */
+import { setMaxListeners } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { PeerAnswer, PeerCall } from '../../calls/calls.ts'
 import type { Envelope } from '../../calls/envelope.ts'
@@ -74,6 +75,8 @@ interface Exchange {
   readonly to: Address
   readonly answered: (bytes: Uint8Array) => void
   readonly failed: (error: StoreError) => void
+  /** Listens to the caller's signal no longer. */
+  readonly unlisten: () => void
   readonly arriving?: ArrivingPieces
   leaving?: LeavingPieces
 }
@@ -168,8 +171,11 @@ export class SimulatedPeers implements RingPeers {
       },
       { id, stallMs: timeoutMs },
     )
-    const signal = options.signal && AbortSignal.any([options.signal])
-    signal?.addEventListener('abort', () => arriving.fail(signal.reason))
+    const { signal } = options
+    const onAbort = () => arriving.fail(signal?.reason)
+    if (signal !== undefined) setMaxListeners(0, signal)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    arriving.bytes.once('close', () => signal?.removeEventListener('abort', onAbort))
     const question = { kind: 'fetch', name, first, last } as const
     return this.#ask(from, question, options, { id, arriving }).then(
       () => arriving.bytes,
@@ -232,6 +238,7 @@ export class SimulatedPeers implements RingPeers {
   /** The process has ended: nobody waits any more. */
   forget(): void {
     this.#closed = true
+    for (const { unlisten } of this.#exchanges.values()) unlisten()
     this.#exchanges.clear()
   }
 
@@ -254,12 +261,12 @@ export class SimulatedPeers implements RingPeers {
   async #ask(
     to: Address,
     asked: Asked,
-    { timeoutMs, signal: given, node }: CallOptions,
+    { timeoutMs, signal, node }: CallOptions,
     parts: { id: string; arriving?: ArrivingPieces; leaving?: LeavingPieces } = { id: this.#newId() },
   ): Promise<Uint8Array> {
-    given?.throwIfAborted()
+    signal?.throwIfAborted()
     // Many wait for the same one: that this node stops.
-    const signal = given && AbortSignal.any([given])
+    if (signal !== undefined) setMaxListeners(0, signal)
     if (this.#closed) throw unavailable('The node is stopping.')
     const { id, arriving } = parts
     const { timers } = this.#env
@@ -275,6 +282,7 @@ export class SimulatedPeers implements RingPeers {
     })
     let isAnswered = false
     const onAbort = () => this.#exchanges.get(id)?.failed(signal?.reason)
+    const unlisten = () => signal?.removeEventListener('abort', onAbort)
     try {
       return await new Promise<Uint8Array>((resolve, reject) => {
         const failed = (error: StoreError) => {
@@ -282,7 +290,7 @@ export class SimulatedPeers implements RingPeers {
           parts.leaving?.fail(error)
           reject(error)
         }
-        this.#exchanges.set(id, { to, answered: resolve, failed, ...parts })
+        this.#exchanges.set(id, { to, answered: resolve, failed, unlisten, ...parts })
         signal?.addEventListener('abort', onAbort, { once: true })
         put()
       }).then(bytes => {
@@ -292,7 +300,7 @@ export class SimulatedPeers implements RingPeers {
     } finally {
       again?.cancel()
       late.cancel()
-      signal?.removeEventListener('abort', onAbort)
+      unlisten()
       // What comes in goes on after the answer.
       if (!isAnswered || arriving === undefined) this.#end(id, !isAnswered)
     }

@@ -169,6 +169,7 @@ export class WholeNode {
     this.#stopping.abort(new Error('The process has ended.'))
     this.#isOpen = false
     for (const peers of this.#peers) peers.forget()
+    this.#endpoint.forget()
     this.ring?.driver.close()
     this.ring?.eventual?.node.close()
   }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import t from 'tap'
 import { scenario } from '../../../src/lab/simulator/chain-scenario.ts'
 
@@ -25,6 +26,21 @@ t.test('a run is the same each time, with and without its transcript, and under 
     assert.deepEqual(await scenario.run(seed, { schedule }), same)
   }
   t.equal(digests.size, 2)
+})
+
+t.test('a world that has ended is listened to by nobody, so that it does not stay in memory', async t => {
+  const any = AbortSignal.any.bind(AbortSignal)
+  const signals: AbortSignal[] = []
+  const capture = (sources: AbortSignal[]) => {
+    const signal = any(sources)
+    signals.push(signal)
+    return signal
+  }
+  t.intercept(AbortSignal, 'any', { value: capture })
+  await scenario.run(100060000, {})
+  await new Promise(resolve => setImmediate(resolve))
+  t.not(signals.length, 0)
+  t.equal(signals.filter(signal => getEventListeners(signal, 'abort').length > 0).length, 0)
 })
 
 t.test('what it does not know is refused', async t => {
