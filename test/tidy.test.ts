@@ -301,6 +301,7 @@ t.test('each rule of form can fail', async t => {
     ['src/files/a.ts', `${owner}globalThis.setInterval(f, 1)`, /uses setInterval/],
     ['src/files/a.ts', `${owner}const a = performance.now()`, /uses performance/],
     ['src/files/a.ts', `${owner}const a = AbortSignal.timeout(1)`, /uses AbortSignal.timeout/],
+    ['src/files/a.ts', `${owner}const a = AbortSignal.any([])`, /uses AbortSignal.any/],
     [
       'src/files/a.ts',
       `${owner}import { setTimeout as sleep } from 'node:timers/promises'`,

@@ -3,6 +3,7 @@
  */
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
+import { eitherSignal } from '../either-signal.ts'
 import type { Timers } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Peers } from '../peer/peers.ts'
@@ -54,9 +55,9 @@ export function bodyPeers({ peers, addressOf, timers, signal }: BodyPeersCompone
       await peers.stageBody(address(node), blobId, { sha256 }, bytes, limits)
     },
     async sendAhead(node, blobId, bytes, onward, ended) {
-      const ends = AbortSignal.any([signal, ended])
+      const ends = eitherSignal([signal, ended])
       const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal: ends, node }
-      await peers.stageBody(address(node), blobId, { onward }, bytes, limits)
+      await peers.stageBody(address(node), blobId, { onward }, bytes, limits).finally(() => ends.clear())
     },
     async pullBody(node, blobId, { first, last, isLastHope }) {
       const to = address(node)
@@ -64,12 +65,16 @@ export function bodyPeers({ peers, addressOf, timers, signal }: BodyPeersCompone
       const late = new AbortController()
       const fault = () => new StoreError('UNAVAILABLE', `The node ${to} sends no byte of a body.`)
       const timer = timers.after(limits.first, () => late.abort(fault()))
-      const ends = AbortSignal.any([signal, late.signal])
+      const ends = eitherSignal([signal, late.signal])
       try {
         const options = { timeoutMs: limits.between, signal: ends, node, last }
         const bytes = await peers.fetchBody(to, blobId, first, options)
+        bytes.once('close', () => ends.clear())
         await begun(bytes, ends)
         return bytes
+      } catch (error) {
+        ends.clear()
+        throw error
       } finally {
         timer.cancel()
       }

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { split } from 'shlex'
+import { eitherSignal } from '../either-signal.ts'
 import type { Run } from './commands.ts'
 import {
   addConnectionOptions,
@@ -189,7 +190,8 @@ class Shell {
     const [name = '', ...rest] = words
     const running = new AbortController()
     this.#running = running
-    const session = this.#sessionOf(running.signal)
+    const signal = eitherSignal([running.signal, this.#session.signal])
+    const session = this.#sessionOf(signal)
     try {
       const code = await this.#dispatch(name, rest, session)
       if (running.signal.aborted) note(session, 'interrupted')
@@ -198,6 +200,7 @@ class Shell {
       if (!running.signal.aborted) this.#fail(describeError(error))
     } finally {
       this.#running = undefined
+      signal.clear()
     }
   }
 
@@ -225,7 +228,7 @@ class Shell {
         ...(token && { [CONNECTION_VARIABLES.token]: token }),
       },
       stdin: Readable.from([]),
-      signal: AbortSignal.any([signal, this.#session.signal]),
+      signal,
       exitCode: EXIT_CODES.done,
     }
   }
@@ -280,7 +283,8 @@ class Shell {
   async #complete(line: string): Promise<[string[], string]> {
     const timeout = new AbortController()
     const timer = this.#session.env.timers.after(COMPLETION_TIMEOUT_MS, () => timeout.abort())
-    const session = this.#sessionOf(timeout.signal)
+    const signal = eitherSignal([timeout.signal, this.#session.signal])
+    const session = this.#sessionOf(signal)
     const commands = [...COMMANDS, ...Object.keys(OWN_COMMANDS)]
     try {
       return await withClient(session, {}, client =>
@@ -291,6 +295,7 @@ class Shell {
       return [[], line]
     } finally {
       timer.cancel()
+      signal.clear()
     }
   }
 

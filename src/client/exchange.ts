@@ -4,6 +4,7 @@
  */
 import { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
+import { eitherSignal } from '../either-signal.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { CallOptions } from './call-options.ts'
@@ -74,7 +75,7 @@ export class Exchange {
     const stall = isStream ? new AbortController() : undefined
     const signals = [request.signal, stall?.signal].filter(signal => signal !== undefined)
     // Not the caller's own one: undici would hang a listener on it for each request under way.
-    const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined
+    const signal = signals.length > 0 ? eitherSignal(signals) : undefined
     const dispatcher = route.named ? this.#toNamed : this.#toLearned
     const source: Source = {}
     const answer = dispatcher.request({
@@ -94,9 +95,16 @@ export class Exchange {
       headersTimeout: this.#answerTimeoutMs(request, route),
       bodyTimeout: idleTimeoutMs,
     })
-    return answer.catch(error => {
-      throw source.failure ?? error
-    })
+    return answer.then(
+      reply => {
+        if (signal !== undefined) reply.body.once('close', () => signal.clear())
+        return reply
+      },
+      error => {
+        signal?.clear()
+        throw source.failure ?? error
+      },
+    )
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,7 @@
  */
 
 import type { PeerAnswer, PeerCall, PeerStream } from '../calls/calls.ts'
+import { eitherSignal } from '../either-signal.ts'
 import type { Env } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Members } from '../membership/members.ts'
@@ -111,7 +112,8 @@ export class Asking {
       throw stillHangs(address)
     const timeoutMs = isHanging ? HANGING_WORD_TIMEOUT_MS : WORD_TIMEOUT_MS
     const ended = new AbortController()
-    const options = { timeoutMs, signal: AbortSignal.any([signal, ended.signal]), node: nodeId }
+    const ends = eitherSignal([signal, ended.signal])
+    const options = { timeoutMs, signal: ends, node: nodeId }
     const words = stream(address, asked, options)[Symbol.asyncIterator]()
     try {
       for (;;) {
@@ -121,7 +123,11 @@ export class Asking {
         yield word.value
       }
     } finally {
-      await words.return?.()
+      try {
+        await words.return?.()
+      } finally {
+        ends.clear()
+      }
     }
   }
 
@@ -161,9 +167,13 @@ export class Asking {
     if (wasDead) this.#doubt(nodeId)
     const ended = new AbortController()
     const limitMs = wasDead ? Math.min(timeoutMs, DEAD_TIMEOUT_MS) : timeoutMs
-    const options = { timeoutMs: limitMs, signal: AbortSignal.any([signal, ended.signal]), node: nodeId }
+    const ends = eitherSignal([signal, ended.signal])
+    const options = { timeoutMs: limitMs, signal: ends, node: nodeId }
     const over = this.#lookAfter(nodeId, { limitMs, giveUp: error => ended.abort(error) })
-    return call(address, asked, options).finally(over)
+    return call(address, asked, options).finally(() => {
+      over()
+      ends.clear()
+    })
   }
 
   /** What comes of a question: one that ran its whole time, at a node that is there, makes that node one that hangs. */

@@ -4,6 +4,7 @@
  */
 import { Readable } from 'node:stream'
 import { Pool } from 'undici'
+import { eitherSignal } from '../either-signal.ts'
 import type { Env, Timer } from '../env.ts'
 import { StoreError } from '../errors.ts'
 import type { Address } from '../ring/identifier.ts'
@@ -200,8 +201,9 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
   ): Promise<Result> {
     const deadline = new AbortController()
     const expire = () => deadline.abort(new Error('The deadline has passed.'))
+    const ends = eitherSignal([deadline.signal, ...(caller === undefined ? [] : [caller])])
     try {
-      return await exchange(caller ? AbortSignal.any([caller, deadline.signal]) : deadline.signal, expire)
+      return await exchange(ends, expire)
     } catch (error) {
       if (!deadline.signal.aborted) {
         caller?.throwIfAborted()
@@ -209,6 +211,8 @@ export class HttpPeers<Message, Call, Answer, Stream = never>
       }
       this.#init.unreachable(to, 'silent')
       throw new StoreError('UNAVAILABLE', `The node ${to} did not answer in time.`, { cause: error })
+    } finally {
+      ends.clear()
     }
   }
 

@@ -1,8 +1,10 @@
+import { getEventListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { type BodyPeersComponents, bodyPeers } from '../../src/calls/body-peers.ts'
 import { type Env, realEnv } from '../../src/env.ts'
+import { StoreError } from '../../src/errors.ts'
 import type { Address, NodeId } from '../../src/ring/identifier.ts'
 import type { BlobId } from '../../src/storage/record.ts'
 import { manualEnv } from '../manual-env.ts'
@@ -10,8 +12,11 @@ import { manualEnv } from '../manual-env.ts'
 const blobId = 'b'.repeat(32) as BlobId
 
 /** At a node that only pulls bodies. */
-function pulling({ timers }: Pick<Env, 'timers'>, fetchBody: BodyPeersComponents['peers']['fetchBody']) {
-  const { signal } = new AbortController()
+function pulling(
+  { timers }: Pick<Env, 'timers'>,
+  fetchBody: BodyPeersComponents['peers']['fetchBody'],
+  { signal } = new AbortController(),
+) {
   const never = () => t.fail() as never
   return bodyPeers({
     ...{ signal, timers, addressOf: () => 'there:1' as Address },
@@ -118,4 +123,25 @@ t.test('once the first bytes are there only the pauses count', async t => {
   await env.advance(0)
   broken.destroy(new Error('cut'))
   await t.rejects(late, { code: 'UNAVAILABLE' })
+})
+
+t.test('the end of the node is waited for while a body comes, and no longer', async t => {
+  const env = manualEnv()
+  const stopping = new AbortController()
+  const waiting = () => getEventListeners(stopping.signal, 'abort').length
+  const options = { first: 0, isLastHope: false }
+  const coming = new Readable({ read() {} })
+  const pulled = pulling(env, async () => coming, stopping).pullBody('n' as NodeId, blobId, options)
+  coming.push('some')
+  const bytes = await pulled
+  t.equal(waiting(), 1)
+  coming.push(null)
+  t.equal(await text(bytes), 'some')
+  t.equal(waiting(), 0)
+  const refused = async () => {
+    throw new StoreError('UNAVAILABLE', 'It is not there.')
+  }
+  const failing = pulling(env, refused, stopping).pullBody('n' as NodeId, blobId, options)
+  await t.rejects(failing, { code: 'UNAVAILABLE' })
+  t.equal(waiting(), 0)
 })

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { getEventListeners } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -178,6 +179,26 @@ t.test('a signal ends a download with its reason', async t => {
   const reason = new Error('enough')
   controller.abort(reason)
   await t.rejects(buffer(body), reason)
+})
+
+t.test('a signal that lives on after many calls is listened to by none of them', async t => {
+  const client = await connected(t)
+  const { signal } = new AbortController()
+  const options = { signal }
+  const big = Buffer.alloc(1_000_000, 'abc')
+  await client.put('kept', big, options)
+  await client.put('streamed', Readable.from([big]), options)
+  t.equal((await buffer((await client.get('kept', options)).body)).length, big.length)
+  const { body } = await client.get('kept', options)
+  body.destroy()
+  t.ok(await client.exists('kept', options))
+  t.notOk(await client.exists('missing', options))
+  await client.copy('kept', 'copied', options)
+  await t.rejects(client.get('missing', options), { code: 'FILE_NOT_FOUND' })
+  t.ok((await all(client.list('', options))).length >= 3)
+  await client.health(options)
+  while (getEventListeners(signal, 'abort').length > 0) await new Promise(setImmediate)
+  t.pass('nobody listens')
 })
 
 t.test('what is no path, and what is no node', async t => {

@@ -27,6 +27,7 @@ const OPEN_TO_ALL = new Set([
   'src/quantity.ts',
   'src/lent-memory.ts',
   'src/stream-over.ts',
+  'src/either-signal.ts',
   'src/whole-body.ts',
   'src/views/view.ts',
   'src/storage/record.ts',
@@ -124,6 +125,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   quantity: [],
   'lent-memory': [],
   'stream-over': [],
+  'either-signal': [],
   'whole-body': [],
   'file-attributes': [],
   'program-files': [],
@@ -197,6 +199,7 @@ export function faultsOf(file: SourceFile): Fault[] {
     ...insideFaults(file, tree),
     ...wholeStateFaults(file, tree),
     ...(file.path === ENV_FILE ? [] : ambientFaults(file, tree)),
+    ...signalFaults(file, tree),
   ]
 }
 
@@ -379,6 +382,16 @@ function ambientFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
   visit(tree, node => {
     const name = ambientName(node)
     if (name !== undefined) fault(node, name)
+  })
+  return faults
+}
+
+/** A signal that lives as long as the process would remember whatever was combined from it. */
+function signalFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
+  const faults: Fault[] = []
+  visit(tree, node => {
+    if (ts.isPropertyAccessExpression(node) && node.getText() === 'AbortSignal.any')
+      faults.push(`${file.path}:${lineOf(tree, node)} uses AbortSignal.any; src/either-signal.ts forgets`)
   })
   return faults
 }

@@ -3,6 +3,7 @@
  * and all of them at the same time (Ghemawat, Gobioff and Leung, "The Google File System", 2003, section 3.2). All of it is
  * done ahead: what does not arrive this way is pushed whole later on.
  */
+import { eitherSignal } from '../../either-signal.ts'
 import type { BlobId } from '../../storage/record.ts'
 import type { GrowingBody } from '../../storage/storage.ts'
 import type { NodeId } from '../../views/view.ts'
@@ -55,7 +56,7 @@ export class BodiesAhead {
     const [first, ...onward] = nodes
     if (first === undefined || this.#onTheirWay.size >= AHEAD_MAX) return
     const abandoned = new AbortController()
-    const ends = signal === undefined ? abandoned.signal : AbortSignal.any([signal, abandoned.signal])
+    const ends = eitherSignal([abandoned.signal, ...(signal === undefined ? [] : [signal])])
     const { blobId } = body
     const ended = this.#send(first, blobId, sealed(body.follow(ends), sha256), onward, ends).catch(
       () => undefined,
@@ -63,6 +64,7 @@ export class BodiesAhead {
     const onItsWay = { blobId, nodes, abandoned, ended }
     this.#onTheirWay.add(onItsWay)
     await ended
+    ends.clear()
     this.#onTheirWay.delete(onItsWay)
   }
 

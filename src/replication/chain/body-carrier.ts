@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import { eitherSignal } from '../../either-signal.ts'
 import type { Env, Timer } from '../../env.ts'
 import { errorCode, StoreError } from '../../errors.ts'
 import type { PathName } from '../../ring/path-name.ts'
@@ -189,12 +190,13 @@ export class BodyCarrier {
     const ending = new AbortController()
     const stop = () => ending.abort(new StoreError('UNAVAILABLE', 'The sender of a body stands still.'))
     const watched = arrivingWithin(arriving, () => this.#components.env.timers.after(IDLE_MS, stop))
-    const ends = AbortSignal.any([signal, ending.signal])
+    const ends = eitherSignal([signal, ending.signal])
     const receipt = this.#receiveAhead(blobId, new SealedBody(watched), onward, ends)
     const ended = receipt.then(nothing, nothing)
     const one = { stop, ended }
     this.#arriving.set(blobId, one)
     void ended.then(() => {
+      ends.clear()
       if (this.#arriving.get(blobId) === one) this.#arriving.delete(blobId)
     })
     return receipt
