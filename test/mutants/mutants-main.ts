@@ -45,6 +45,9 @@ const waiting = values.page
       .sort((a, b) => wasCaught(a) - wasCaught(b))
 console.log(`${MUTANTS.length} mutants, ${waiting.length} to be tried`)
 
+/** Those that got through what was tried now, whatever caught them before. */
+const open = new Set<string>()
+
 async function work(): Promise<void> {
   for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
     const began = performance.now()
@@ -54,7 +57,8 @@ async function work(): Promise<void> {
     }
     const verdict = await judgeMutant(mutant, options)
     const isOpen = verdict.by === 'nobody' && verdict.seeds === 0
-    if (!isOpen) results.note({ id: mutant.id, fingerprint: fingerprint(mutant), verdict })
+    if (isOpen) open.add(mutant.id)
+    else results.note({ id: mutant.id, fingerprint: fingerprint(mutant), verdict })
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     console.log(`${seconds.padStart(6)} s  ${mutant.id}: ${words(verdict)}`)
   }
@@ -78,6 +82,6 @@ writeFileSync(
   join(ROOT, PAGE_FILE),
   pageOf(MUTANTS, id => results.latest(id)),
 )
-const missed = chosen.filter(({ id }) => (results.latest(id)?.by ?? 'nobody') === 'nobody')
+const missed = chosen.filter(({ id }) => open.has(id) || (results.latest(id)?.by ?? 'nobody') === 'nobody')
 console.log(missed.length === 0 ? 'all caught' : `not caught: ${missed.map(({ id }) => id).join(', ')}`)
 process.exitCode = missed.length === 0 ? 0 : 1
