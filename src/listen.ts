@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Env } from './env.ts'
 import { StoreError } from './errors.ts'
+import { cutHandshakes } from './peer/tls-handshakes.ts'
 import type { Address } from './ring/identifier.ts'
 
 /** `host:port`, with brackets around an IPv6 address. */
@@ -88,6 +89,7 @@ export async function closeListener(
   // A connection that was busy when the closing began stays open, idle, once its request is answered.
   while (!closed) {
     listener.server.closeIdleConnections()
+    cutHandshakes(listener.server)
     await Promise.race([closing, env.timers.sleep(IDLE_SWEEP_MS)])
   }
   await closing

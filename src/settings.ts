@@ -303,7 +303,7 @@ export const SETTINGS = {
     'header-timeout',
     'time',
     'headerTimeoutMs',
-    'how long a request may take to send its header',
+    'how long a request may take to send its header, and a client to agree on TLS',
   ),
   bodyIdleTimeout: limitSetting(
     'body-idle-timeout',

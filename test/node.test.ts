@@ -8,6 +8,7 @@ import { type Env, realEnv } from '../src/env.ts'
 import { addressOf } from '../src/listen.ts'
 import { StoreNode } from '../src/node.ts'
 import { type Flags, readNodeConfig } from '../src/read-config.ts'
+import { certificateIn } from './certificate-in.ts'
 import { freePort } from './e2e/harness.ts'
 import { runningNode, settled } from './running-node.ts'
 
@@ -258,4 +259,19 @@ t.test('whoever asks a node that starts is answered or refused, and never cut of
     )
     await node.stop()
   }
+})
+
+t.test('a client that says nothing in its TLS handshake holds up no stop', async t => {
+  const tls = certificateIn(t.testdir({}))
+  if (tls === undefined) return t.comment('openssl is not installed here')
+  const keys = { s3Key: `key:${'s'.repeat(40)}`, s3Port: '0' }
+  // Longer than this test may take: no handshake ends by itself.
+  const flags = { tlsCert: tls.certFile, tlsKey: tls.keyFile, headerTimeout: '10min', ...keys }
+  const { node, url } = await runningNode(t, flags)
+  const silent = [url, node.s3Url ?? ''].map(each => connect(Number(new URL(each).port), '127.0.0.1'))
+  await Promise.all(silent.map(socket => once(socket, 'connect')))
+  const ends = silent.map(socket => once(socket.resume(), 'close'))
+  await node.stop()
+  await Promise.all(ends)
+  t.pass('they are closed, and the node has stopped')
 })

@@ -4,22 +4,10 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { readTls } from '../src/read-tls-config.ts'
+import { certificateIn } from './certificate-in.ts'
 
 const found = (label: string, text: string) => ({ label, text })
 const tlsOf = (cert: string, key: string) => readTls(found('--tls-cert', cert), found('--tls-key', key))
-
-/** A certificate and its key, made by openssl; undefined where there is none. */
-function certificateIn(folder: string): { cert: string; key: string } | undefined {
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  const options =
-    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost'
-  try {
-    execFileSync('openssl', [...options.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' })
-    return { cert, key }
-  } catch {
-    return undefined
-  }
-}
 
 t.test('both or none', async t => {
   t.equal(readTls(undefined, undefined), undefined)
@@ -33,7 +21,7 @@ t.test('files that are there, readable, and what they are named as', async t => 
   const folder = t.testdir({})
   const pair = certificateIn(folder)
   if (pair === undefined) return t.comment('openssl is not installed here')
-  const { cert, key } = pair
+  const { certFile: cert, keyFile: key } = pair
   t.same(tlsOf(cert, key), { certFile: cert, keyFile: key })
   const nonsense = join(folder, 'nonsense')
   writeFileSync(nonsense, 'nonsense\n')

@@ -19,6 +19,7 @@ import type { FileService } from '../files/file-service.ts'
 import { InvariantError, raise } from '../invariant.ts'
 import { asksForLink } from '../peer/link-reception.ts'
 import { peerRoutes } from '../peer/peer-routes.ts'
+import { watchHandshakes } from '../peer/tls-handshakes.ts'
 import { TLS_OPTIONS } from '../peer/tls-options.ts'
 import type { PathName } from '../ring/path-name.ts'
 import type { EventualParts } from '../ring-node/eventual-wiring.ts'
@@ -133,6 +134,7 @@ export async function buildServer(
   operatorRoutes(fastify, components, { facts, contract })
   await consoleRoutes(fastify, components)
   await peerRoutes(fastify, { env, credentials: ring.credentials, reception: ring, metrics })
+  if (config.tls !== undefined) watchHandshakes(fastify.server)
   tameServer(fastify, connections, limits.connectionsMax)
   return fastify
 }
@@ -215,6 +217,8 @@ async function serverOptions(config: ServerConfig, connections: Connections): Pr
   const http = {
     maxHeaderSize: limits.headerBytesMax,
     headersTimeout: limits.headerTimeoutMs,
+    // node:http compares the two before Fastify sets the one below.
+    requestTimeout: 0,
     connectionsCheckingInterval: Math.min(HEADER_CHECK_MS, limits.headerTimeoutMs),
     // The missing Host is refused in gate(), as JSON.
     requireHostHeader: false,
@@ -237,7 +241,10 @@ async function serverOptions(config: ServerConfig, connections: Connections): Pr
   }
   if (tls === undefined) return { ...options, http } as FastifyServerOptions
   const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)])
-  return { ...options, https: { ...http, ...TLS_OPTIONS, cert, key } } as FastifyServerOptions
+  return {
+    ...options,
+    https: { ...http, ...TLS_OPTIONS, handshakeTimeout: limits.headerTimeoutMs, cert, key },
+  } as FastifyServerOptions
 }
 
 function failureHandler({ connections, env, ring }: HttpComponents) {

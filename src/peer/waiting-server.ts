@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import { ERROR_CODES, type ErrorCode, errorCode, StoreError } from '../errors.ts'
 import { answerGreeting, answerHeaders, type Question, questionOf } from './signed-answer.ts'
+import { watchHandshakes } from './tls-handshakes.ts'
 import { TLS_OPTIONS } from './tls-options.ts'
 import { authenticate, type Credentials, MESSAGE_BYTES_MAX } from './wire.ts'
 
@@ -50,7 +51,9 @@ export class WaitingServer {
     const onRequest = requestHandler(credentials, state)
     if (tls === undefined) return new WaitingServer(createServer(onRequest), state)
     const pem = { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }
-    return new WaitingServer(createTlsServer({ ...TLS_OPTIONS, ...pem }, onRequest), state)
+    const server = createTlsServer({ ...TLS_OPTIONS, ...pem }, onRequest)
+    watchHandshakes(server)
+    return new WaitingServer(server, state)
   }
 
   /** From now on nobody is told that there is no network here: on that word another node may found one of its own. */

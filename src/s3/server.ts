@@ -19,6 +19,7 @@ import type { FileService } from '../files/file-service.ts'
 import { Connections } from '../http/connections.ts'
 import { UploadSlots } from '../http/upload-slots.ts'
 import { InvariantError, raise } from '../invariant.ts'
+import { watchHandshakes } from '../peer/tls-handshakes.ts'
 import { TLS_OPTIONS } from '../peer/tls-options.ts'
 import { Authentication } from './authentication.ts'
 import { Buckets } from './buckets.ts'
@@ -102,11 +103,15 @@ export class S3Server {
       // A long upload is no fault; a body that stands still is, and bodyIdleTimeoutMs ends it.
       requestTimeout: 0,
     }
-    const pem = tls && { cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) }
+    const pem = tls && {
+      ...{ cert: await readFile(tls.certFile), key: await readFile(tls.keyFile) },
+      handshakeTimeout: limits.headerTimeoutMs,
+    }
     return new S3Server(components, config, (handler, connections) => {
       const server: Server = pem
         ? (createTlsServer({ ...options, ...TLS_OPTIONS, ...pem }, handler) as unknown as Server)
         : createServer(options, handler)
+      if (pem !== undefined) watchHandshakes(server)
       server.maxConnections = limits.connectionsMax
       server.timeout = limits.bodyIdleTimeoutMs
       // The 100 is sent when the body is wanted; unknown expectations may be ignored (RFC 9110, section 10.1.1).

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { request as secureRequest } from 'node:https'
 import { connect } from 'node:net'
@@ -6,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { realEnv } from '../../src/env.ts'
 import { INLINE_BYTES_MAX } from '../../src/storage/record.ts'
+import { certificateIn } from '../certificate-in.ts'
 import { ADDRESS, codeOf, runServer } from './running-server.ts'
 
 t.test('a file goes in, comes out, is copied, moved, listed and removed', async t => {
@@ -156,17 +156,10 @@ t.test('uploads beyond the bounds are told to come back', async t => {
 })
 
 t.test('over TLS with the files it is given, and only then', async t => {
-  const folder = t.testdir()
-  const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  const options = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost`
-  try {
-    execFileSync('openssl', [...options.split(' '), '-keyout', keyFile, '-out', certFile], {
-      stdio: 'ignore',
-    })
-  } catch {
-    t.comment('openssl is not installed here')
-    return
-  }
+  const folder = t.testdir({})
+  const tls = certificateIn(folder)
+  if (tls === undefined) return t.comment('openssl is not installed here')
+  const { certFile, keyFile } = tls
   const { port } = await runServer(t, { tls: { certFile, keyFile }, listen: true })
   const ca = readFileSync(certFile)
   const status = await new Promise((resolve, reject) => {

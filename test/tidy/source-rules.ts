@@ -102,7 +102,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'read-routing-config': ['config', 'settings', 'membership'],
   'read-s3-config': ['config', 'settings'],
   'read-tls-config': ['config'],
-  listen: ['ring'],
+  listen: ['peer', 'ring'],
   node: [
     'ring',
     'storage',
