@@ -55,9 +55,10 @@ export function bodyPeers({ peers, addressOf, timers, signal }: BodyPeersCompone
       await peers.stageBody(address(node), blobId, { sha256 }, bytes, limits)
     },
     async sendAhead(node, blobId, bytes, onward, ended) {
+      const to = address(node)
       const ends = eitherSignal([signal, ended])
       const limits = { timeoutMs: DURABLE_TIMEOUT_MS, stallMs: STALL_TIMEOUT_MS, signal: ends, node }
-      await peers.stageBody(address(node), blobId, { onward }, bytes, limits).finally(() => ends.clear())
+      await peers.stageBody(to, blobId, { onward }, bytes, limits).finally(() => ends.clear())
     },
     async pullBody(node, blobId, { first, last, isLastHope }) {
       const to = address(node)

@@ -73,9 +73,8 @@ export class Exchange {
     const isStream = body !== undefined && !(body instanceof Uint8Array)
     // Nobody watches bytes that are there: they need no signal of their own.
     const stall = isStream ? new AbortController() : undefined
-    const signals = [request.signal, stall?.signal].filter(signal => signal !== undefined)
-    // Not the caller's own one: undici would hang a listener on it for each request under way.
-    const signal = signals.length > 0 ? eitherSignal(signals) : undefined
+    const [first, ...others] = [request.signal, stall?.signal].filter(signal => signal !== undefined)
+    const signal = first && eitherSignal([first, ...others])
     const dispatcher = route.named ? this.#toNamed : this.#toLearned
     const source: Source = {}
     const answer = dispatcher.request({

@@ -21,7 +21,10 @@ export function verifiedBody(
   path: string,
   signal?: AbortSignal,
 ): Readable {
-  return Readable.from(verify(body, sha256, path, signal), { objectMode: false })
+  const verified = Readable.from(verify(body, sha256, path, signal), { objectMode: false })
+  // Also when nothing of it was ever read.
+  if (body instanceof Readable) verified.once('close', () => body.destroy())
+  return verified
 }
 
 async function* verify(

@@ -141,6 +141,15 @@ t.test('the end of the node is waited for while a body comes, and no longer', as
   const refused = async () => {
     throw new StoreError('UNAVAILABLE', 'It is not there.')
   }
+  const nowhere = bodyPeers({
+    ...{ signal: stopping.signal, timers: env.timers, addressOf: () => undefined },
+    peers: { call: () => t.fail() as never, stageBody: () => t.fail() as never, fetchBody: refused },
+  })
+  const { signal: ended } = new AbortController()
+  await t.rejects(nowhere.sendAhead('n' as NodeId, blobId, Readable.from(['x']), [], ended), {
+    code: 'UNAVAILABLE',
+  })
+  t.equal(waiting(), 0)
   const failing = pulling(env, refused, stopping).pullBody('n' as NodeId, blobId, options)
   await t.rejects(failing, { code: 'UNAVAILABLE' })
   t.equal(waiting(), 0)

@@ -191,6 +191,8 @@ t.test('a signal that lives on after many calls is listened to by none of them',
   t.equal((await buffer((await client.get('kept', options)).body)).length, big.length)
   const { body } = await client.get('kept', options)
   body.destroy()
+  const archive = await client.archives.get('', options)
+  archive.destroy()
   t.ok(await client.exists('kept', options))
   t.notOk(await client.exists('missing', options))
   await client.copy('kept', 'copied', options)

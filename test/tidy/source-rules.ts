@@ -390,7 +390,7 @@ function ambientFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
 function signalFaults(file: SourceFile, tree: ts.SourceFile): Fault[] {
   const faults: Fault[] = []
   visit(tree, node => {
-    if (ts.isPropertyAccessExpression(node) && node.getText() === 'AbortSignal.any')
+    if (ts.isPropertyAccessExpression(node) && /(^|\.)AbortSignal\.any$/.test(node.getText()))
       faults.push(`${file.path}:${lineOf(tree, node)} uses AbortSignal.any; src/either-signal.ts forgets`)
   })
   return faults

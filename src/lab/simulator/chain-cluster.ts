@@ -379,11 +379,6 @@ export class ChainCluster {
     if (this.#whole !== undefined) return this.#whole.deliver(from, to, packet)
     this.node(to).handle({ kind: 'message', envelope: packet })
   }
-
-  /** The world has ended: signals that somebody still listens to would keep it in memory. */
-  end(): void {
-    for (const node of this.nodes) node.crash()
-  }
 }
 
 /** Where a node is at first. */

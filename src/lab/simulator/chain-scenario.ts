@@ -166,7 +166,6 @@ class ChainRun {
     const { steps } = this.#clock
     const base = { views, steps, virtualMs, clocksApartMs: this.#clocksApartMs, digest }
     const actions = this.#options.schedule === undefined ? { actions: this.#nemesis.done } : {}
-    this.#cluster.end()
     if (failure === undefined) return { ok: true, ...base, ...actions }
     this.#transcript.tell(failure)
     return { ok: false, failure: failure.reason, ...base, ...actions }

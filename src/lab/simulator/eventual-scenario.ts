@@ -105,7 +105,6 @@ class EventualRun {
     const virtualMs = Math.ceil(this.#clock.monotonicMs())
     const base = { views: this.#invariants.active.size, steps: this.#clock.steps, virtualMs, digest }
     const actions = this.#options.schedule === undefined ? { actions: this.#nemesis.done } : {}
-    this.#cluster.end()
     if (failure === undefined) return { ok: true, ...base, ...actions }
     this.#transcript.tell(failure)
     return { ok: false, failure: failure.reason, ...base, ...actions }

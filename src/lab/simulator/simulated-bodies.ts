@@ -199,7 +199,7 @@ export function orAborted<T>(awaited: Promise<T>, signal: AbortSignal | undefine
     const end = () => signal.removeEventListener('abort', onAbort)
     awaited.then(resolve, reject).finally(end)
     if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
+    else signal.addEventListener('abort', onAbort)
   })
 }
 

@@ -77,14 +77,10 @@ export class SimulatedEndpoint {
     if (answering === undefined) return
     if (frame.kind === 'piece') return answering.arriving?.arrived(frame)
     if (frame.kind === 'taken') return answering.leaving?.taken(frame.number)
-    breakOff(answering, unavailable('The peer has gone.'))
-  }
-
-  /** The process has ended: nobody waits any more. A signal that somebody listens to would keep this world in memory. */
-  forget(): void {
-    for (const answering of this.#answering.values())
-      breakOff(answering, unavailable('The process has ended.'))
-    this.#answering.clear()
+    const gone = unavailable('The peer has gone.')
+    answering.gone.abort(gone)
+    answering.arriving?.fail(gone)
+    answering.leaving?.fail(gone)
   }
 
   #reply(answering: Answering, reply: Reply): void {
@@ -150,12 +146,6 @@ export class SimulatedEndpoint {
       arriving.bytes.destroy()
     }
   }
-}
-
-function breakOff({ gone, arriving, leaving }: Answering, reason: StoreError): void {
-  gone.abort(reason)
-  arriving?.fail(reason)
-  leaving?.fail(reason)
 }
 
 /** An error as it crosses the wire. */

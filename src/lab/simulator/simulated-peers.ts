@@ -75,8 +75,6 @@ interface Exchange {
   readonly to: Address
   readonly answered: (bytes: Uint8Array) => void
   readonly failed: (error: StoreError) => void
-  /** Listens to the caller's signal no longer. */
-  readonly unlisten: () => void
   readonly arriving?: ArrivingPieces
   leaving?: LeavingPieces
 }
@@ -173,7 +171,6 @@ export class SimulatedPeers implements RingPeers {
     )
     const { signal } = options
     const onAbort = () => arriving.fail(signal?.reason)
-    if (signal !== undefined) setMaxListeners(0, signal)
     signal?.addEventListener('abort', onAbort, { once: true })
     arriving.bytes.once('close', () => signal?.removeEventListener('abort', onAbort))
     const question = { kind: 'fetch', name, first, last } as const
@@ -238,7 +235,6 @@ export class SimulatedPeers implements RingPeers {
   /** The process has ended: nobody waits any more. */
   forget(): void {
     this.#closed = true
-    for (const { unlisten } of this.#exchanges.values()) unlisten()
     this.#exchanges.clear()
   }
 
@@ -282,7 +278,6 @@ export class SimulatedPeers implements RingPeers {
     })
     let isAnswered = false
     const onAbort = () => this.#exchanges.get(id)?.failed(signal?.reason)
-    const unlisten = () => signal?.removeEventListener('abort', onAbort)
     try {
       return await new Promise<Uint8Array>((resolve, reject) => {
         const failed = (error: StoreError) => {
@@ -290,7 +285,7 @@ export class SimulatedPeers implements RingPeers {
           parts.leaving?.fail(error)
           reject(error)
         }
-        this.#exchanges.set(id, { to, answered: resolve, failed, unlisten, ...parts })
+        this.#exchanges.set(id, { to, answered: resolve, failed, ...parts })
         signal?.addEventListener('abort', onAbort, { once: true })
         put()
       }).then(bytes => {
@@ -300,7 +295,7 @@ export class SimulatedPeers implements RingPeers {
     } finally {
       again?.cancel()
       late.cancel()
-      unlisten()
+      signal?.removeEventListener('abort', onAbort)
       // What comes in goes on after the answer.
       if (!isAnswered || arriving === undefined) this.#end(id, !isAnswered)
     }

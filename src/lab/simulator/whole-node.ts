@@ -169,7 +169,6 @@ export class WholeNode {
     this.#stopping.abort(new Error('The process has ended.'))
     this.#isOpen = false
     for (const peers of this.#peers) peers.forget()
-    this.#endpoint.forget()
     this.ring?.driver.close()
     this.ring?.eventual?.node.close()
   }

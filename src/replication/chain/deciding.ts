@@ -321,11 +321,12 @@ function sameBallot(a: { round: number; node: string; boot: string }, b: typeof 
 
 /**
  * Views that are decided: their members take them in, the others keep them as hints. Whoever teaches a view that was superseded has
- * not heard of the newer ones, and is taught those. They are newer each time, so two nodes never go on like this for ever.
+ * not heard of the newer ones, and is taught those. What is taught back is newer each time, so this comes to an end.
  */
 export function onTeach(m: Deciding, from: NodeId, views: readonly View[]): void {
   for (const view of views) take(m, view)
-  const newer = new Set(views.flatMap(view => newerViews(m, view)))
+  const told = new Set(views.map(({ id }) => id))
+  const newer = new Set(views.flatMap(view => newerViews(m, view)).filter(({ id }) => !told.has(id)))
   if (from !== m.self && newer.size > 0) send(m, from, { kind: 'teach', views: [...newer] })
 }
 

@@ -23,6 +23,12 @@ const GIVERS_MAX = 1_000
 /** How often one request looks up who keeps its path because it has met former replicas. */
 export const LOOKS_MAX = 2
 
+/** How long a read that has heard from no replica waits for such a look-up, ms. */
+const LOST_LOOK_MS = 1_500
+
+/** Reads that wait for one, at once; of more the others end without. */
+const LOST_LOOKS_MAX = 4
+
 /** Asks for a node's memory. */
 const NOTHING_TOLD = { records: [], memory: '' as Memory }
 
@@ -43,6 +49,7 @@ export class Finding {
   readonly #givers = new Map<PathName, NodeId>()
   #turn = 0
   #repairs = 0
+  #lostLooks = 0
 
   constructor(components: FindingComponents) {
     this.#components = components
@@ -60,30 +67,36 @@ export class Finding {
     const position = identifierOfPath(path)
     const here = this.#here(path)
     // Who has just come back asks others first; so does who keeps a hint, or a tombstone of a range that it had: nobody brings it up to date.
-    const isReplica = responsibility.replicasOf(position).includes(this.#self)
-    if (here !== undefined && isReplica && !node.syncing.isBehind(position)) {
+    const isReplica = () => responsibility.replicasOf(position).includes(this.#self)
+    if (here !== undefined && isReplica() && !node.syncing.isBehind(position)) {
       this.#repairLater(path, position)
       return { record: here, visited: [] }
     }
+    // Who knows no replica looks them up before it asks anybody.
+    let mayLook = responsibility.replicasOf(position).length > 0
     const visited = await this.reach(path, position)
     // The replicas by turns.
     this.#turn++
-    let answered = isReplica
+    let answered = isReplica()
     let fault: unknown
     let looks = 0
     // What somebody has who keeps it for others, or did.
     let aside: EventualRecord | undefined
-    const asked = new Set<NodeId>()
+    // And whether as a replica.
+    const asked = new Map<NodeId, boolean>()
     for (;;) {
       let one = this.#next(position, asked)
       const isLost = !answered && here === undefined && aside === undefined
-      if (one === undefined && isLost && looks++ < LOOKS_MAX)
+      if (one === undefined && isLost && mayLook) {
+        mayLook = false
         one = await this.#nextAfterLook(path, position, asked)
+        answered = isReplica()
+      }
       if (one === undefined) break
-      asked.add(one)
+      const asReplica = looks < LOOKS_MAX && responsibility.replicasOf(position).includes(one)
+      asked.set(one, asReplica)
       visited.push(one)
       try {
-        const asReplica = looks < LOOKS_MAX && responsibility.replicasOf(position).includes(one)
         const { record, elsewhere } = await peers.ask(one, 'fetch', { path, asReplica })
         if (record !== undefined) this.#gave(path, one)
         if (elsewhere === true) {
@@ -93,7 +106,7 @@ export class Finding {
           continue
         }
         const replicas = responsibility.replicasOf(position)
-        if (replicas.includes(one)) answered = true
+        if (asReplica && replicas.includes(one)) answered = true
         if (record === undefined) continue
         // A replica that had nothing has it from now on.
         if (replicas.includes(this.#self)) void node.syncing.exchange(one, path).catch(silence)
@@ -110,20 +123,28 @@ export class Finding {
   }
 
   /** Who is asked next for a path. */
-  #next(position: Identifier, asked: ReadonlySet<NodeId>): NodeId | undefined {
+  #next(position: Identifier, asked: ReadonlyMap<NodeId, boolean>): NodeId | undefined {
     return this.#givable(position).find(node => !asked.has(node))
   }
 
-  /** None of the known replicas answers: whoever is one by now may have been asked before, as what it was known as then. */
+  /** No known replica has answered: who is one by now? It may have been asked as a bystander before. */
   async #nextAfterLook(
     path: PathName,
     position: Identifier,
-    asked: Set<NodeId>,
+    asked: Map<NodeId, boolean>,
   ): Promise<NodeId | undefined> {
-    const { responsibility } = this.#components
-    const before = responsibility.replicasOf(position)
-    await this.lookUp(path)
-    for (const one of responsibility.replicasOf(position)) if (!before.includes(one)) asked.delete(one)
+    if (this.#lostLooks >= LOST_LOOKS_MAX) return undefined
+    const { env, responsibility } = this.#components
+    this.#lostLooks++
+    await new Promise<void>(resolve => {
+      const late = env.timers.after(LOST_LOOK_MS, resolve)
+      void this.lookUp(path).then(() => {
+        this.#lostLooks--
+        late.cancel()
+        resolve()
+      })
+    })
+    for (const one of responsibility.replicasOf(position)) if (asked.get(one) === false) asked.delete(one)
     return this.#next(position, asked)
   }
 

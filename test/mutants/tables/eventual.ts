@@ -125,8 +125,8 @@ export const EVENTUAL_MUTANTS: readonly Mutant[] = [
   {
     id: 'lost-reader-gives-up',
     file: 'src/replication/eventual/finding.ts',
-    find: 'isLost && looks++ < LOOKS_MAX',
-    replace: 'isLost && looks++ < 0',
+    find: 'isLost && mayLook) {',
+    replace: 'isLost && mayLook && (false as boolean)) {',
     loss: 'a node that has not heard of the new replicas of a range says that nobody can be reached',
   },
   {

@@ -48,6 +48,7 @@ t.test('whoever teaches a view that was superseded is taught the newer one, once
   t.same(taught(), ['n2>n1 teach'], 'and nothing after that')
   t.ok(bench.state('n1').sealed, 'it has heard that its view is over')
   bench.deliver('n1', 'n2', { kind: 'teach', views: [V2] })
+  bench.deliver('n1', 'n2', { kind: 'teach', views: [V1, V2] })
   bench.deliver('n2', 'n2', { kind: 'teach', views: [V1] })
   t.same(taught(), ['n2>n1 teach'], 'not when it knows the newest, and no node teaches itself')
 })

@@ -9,6 +9,7 @@ import { Finding, type FindingComponents } from '../../../src/replication/eventu
 import type { NodeId } from '../../../src/ring/identifier.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import type { ETag } from '../../../src/storage/record.ts'
+import { manualEnv } from '../../manual-env.ts'
 import { PATH } from './records.ts'
 
 const REPLICAS = ['head', 'other'] as NodeId[]
@@ -131,10 +132,72 @@ t.test('who knows only a replica that is gone asks who keeps the path now', asyn
   t.equal(looks, 1, 'a file that was found needs no look')
 })
 
-t.test('a read that reaches no replica ends when a look shows no other one', async t => {
-  const { findingAt, responsibilityOf } = three()
+t.test('who becomes a replica while a read goes on is asked as one', async t => {
+  const { at, findingAt, responsibilityOf } = three()
+  const [, other] = REPLICAS as [NodeId, NodeId]
+  let known = ['gone'] as NodeId[]
   const finding = findingAt('entry', {
-    responsibility: { ...responsibilityOf('entry' as NodeId), replicasOf: () => ['gone'] as NodeId[] },
+    responsibility: { ...responsibilityOf('entry' as NodeId), replicasOf: () => known },
+    lookup: async () => {
+      // It was asked before, when it was none, and has the file only now.
+      await at(other).replica.accept(change('1', 'one'))
+      known = [other]
+      return []
+    },
+  })
+  t.equal((await finding.find(PATH)).record?.siblings.length, 1)
+})
+
+t.test('only a node that was asked as a replica can say that there is nothing', async t => {
+  const { findingAt, responsibilityOf } = three()
+  const replicasSeen = [['former'], ['former', 'another'], ['gone']] as NodeId[][]
+  let looks = 0
+  const peers: EventualPeers = {
+    ask: async (node, kind, ask) => {
+      if (node === 'gone') throw new StoreError('UNAVAILABLE', 'It is not there.')
+      const isFormer = kind === 'fetch' && (ask as { asReplica?: boolean }).asReplica === true
+      return { record: undefined, ...(isFormer && { elsewhere: true }) } as never
+    },
+    pushBody: async () => undefined,
+    pullBody: async () => undefined,
+  }
+  const finding = findingAt('entry', {
+    peers,
+    following: () => [],
+    responsibility: {
+      ...responsibilityOf('entry' as NodeId),
+      replicasOf: () => replicasSeen[Math.min(looks, replicasSeen.length - 1)] as NodeId[],
+    },
+    lookup: async () => {
+      looks++
+      return []
+    },
   })
   await t.rejects(finding.find(PATH), { code: 'UNAVAILABLE' })
 })
+
+t.test(
+  'a read that reaches no replica ends when a look-up shows no other one, or takes too long',
+  async t => {
+    const { findingAt, responsibilityOf } = three()
+    const env = manualEnv()
+    let looks = 0
+    let isSilent = false
+    const known: Partial<FindingComponents> = {
+      env,
+      responsibility: { ...responsibilityOf('entry' as NodeId), replicasOf: () => ['gone'] as NodeId[] },
+      lookup: () => {
+        looks++
+        return isSilent ? new Promise(() => undefined) : Promise.resolve([])
+      },
+    }
+    const finding = findingAt('entry', known)
+    await t.rejects(finding.find(PATH), { code: 'UNAVAILABLE' })
+    t.equal(looks, 1)
+    isSilent = true
+    const reads = Array.from({ length: 9 }, () => finding.find(PATH).then(t.fail, error => error.code))
+    await env.advance(1_500)
+    t.same(new Set(await Promise.all(reads)), new Set(['UNAVAILABLE']))
+    t.equal(looks, 1 + 4, 'a few of them look, and the others do not wait')
+  },
+)
