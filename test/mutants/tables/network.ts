@@ -583,6 +583,13 @@ export const NETWORK_MUTANTS: readonly Mutant[] = [
     loss: 'what was sent round once goes round for good',
   },
   {
+    id: 'goes-round-to-everybody',
+    file: 'src/ring-node/detours.ts',
+    find: '      if (this.#waiting.size >= GOING_ROUND_MAX) return\n',
+    replace: '',
+    loss: 'where a machine is so slow that all nodes seem silent, all that it sends is sent round as well, to everybody',
+  },
+  {
     id: 'dead-asked-about-every-second',
     file: 'src/ring-node/detours.ts',
     find: 'Math.min(UNREACHED_MS_MAX, 2 * lastMs)',
