@@ -106,7 +106,7 @@ const NETWORK = 'network'
 const MEMBER = 'member/'
 
 /** What a node has kept of its network; undefined when it has none. */
-export function readNetwork(store: ReplicaStore): NetworkConfig | undefined {
+export function readNetwork(store: Pick<ReplicaStore, 'values'>): NetworkConfig | undefined {
   for (const [key, value] of store.values(NETWORK))
     if (key === NETWORK) return packr.unpack(value) as NetworkConfig
   return undefined

@@ -3,6 +3,7 @@
  * lost. It plays the part of routing: it tells each node, some time later, who the members are.
  */
 
+import { readNetwork } from '../../membership/network-config.ts'
 import type { ChainRecord } from '../../replication/chain/chain-record.ts'
 import type { MachineEvent } from '../../replication/chain/machine.ts'
 import type { ChainSettings, Member, Outcome, Write } from '../../replication/chain/machine-state.ts'
@@ -184,6 +185,8 @@ export class ChainCluster {
   wipe(node: ChainNode): void {
     this.crash(node)
     node.wipe()
+    // When nobody else has found the network yet, it is gone: the first node founds one again.
+    this.#isFounded = this.nodes.some(({ kept }) => readNetwork(kept) !== undefined)
     this.#renew(node)
   }
 

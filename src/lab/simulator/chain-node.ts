@@ -337,7 +337,7 @@ export class ChainNode {
   }
 
   /** What lies on the disk, of a model that keeps its files apart from the machine. */
-  get kept(): Pick<ReplicaStore, 'records'> {
+  get kept(): Pick<ReplicaStore, 'records' | 'values'> {
     return this.#store
   }
 

@@ -97,3 +97,14 @@ t.test('who has found nobody tries again', async t => {
   t.ok(mayStartAgain(new StoreError('NO_NETWORK', 'nobody')))
   t.notOk(mayStartAgain(new TypeError('wrong')))
 })
+
+t.test('a network that was lost before anybody had joined it is founded again', async t => {
+  const bench = await chainBench({ nodes: 3, whole: true })
+  const { cluster } = bench
+  const first = cluster.node('n1')
+  t.ok(await until(bench, () => first.running))
+  // None of the others has found it yet.
+  for (const node of cluster.nodes) cluster.wipe(node)
+  for (const node of cluster.nodes) cluster.start(node)
+  t.ok(await until(bench, () => cluster.nodes.every(node => knows(node) === 'n1.1,n2.1,n3.1')))
+})
