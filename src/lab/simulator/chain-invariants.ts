@@ -61,11 +61,12 @@ export class ChainInvariants {
   /** A node starts: what it has is what its disk has. */
   started(node: ChainNode): void {
     const { records, views } = node.stable()
-    this.#records.set(node, new Map([...records.within(WHOLE_RING)].map(record => [record.path, record])))
-    this.#installed.set(
-      node,
-      new Set([...views.values()].flatMap(({ installed, view }) => (installed ? [view.id] : []))),
-    )
+    const kept = [...records.within(WHOLE_RING)]
+    this.#records.set(node, new Map(kept.map(record => [record.path, record])))
+    // The process may have ended before it learned that a copy had become durable.
+    for (const record of kept) this.#noteMove(record)
+    const installed = [...views.values()].filter(state => state.installed)
+    this.#installed.set(node, new Set(installed.map(({ view }) => view.id)))
     for (const state of views.values()) {
       if (state.view.acceptors.length > 0) this.views.set(state.view.id, state.view)
       if (state.active) this.active.set(state.view.id, state.view)
@@ -332,19 +333,20 @@ export class ChainInvariants {
 
   /** No move leaves its file at neither path: a source goes only when the destination is acknowledged. */
   #noteMove({ path, version, history }: ChainRecord): void {
+    for (const made of history) {
+      const [moveId, part] = made.requestId.split(':')
+      if (moveId && part === 'copy') this.#copies.set(moveId, { path, version: made.version })
+    }
     const latest = history.at(-1)
     if (latest === undefined || compareVersions(latest.version, version) !== 0) return
-    const [moveId, part] = latest.requestId.split(':')
-    if (moveId === undefined) return
-    if (part === 'copy') this.#copies.set(moveId, { path, version })
+    const [moveId = '', part] = latest.requestId.split(':')
     if (part !== 'remove' || this.#removed.has(moveId)) return
     this.#removed.add(moveId)
     const copy = this.#copies.get(moveId)
+    if (copy !== undefined) return this.acknowledged(copy.path, copy.version)
     // Where force was used, the copy may have been among what was given up.
-    if (copy === undefined && this.#forced.length > 0) return
-    if (copy === undefined)
+    if (this.#forced.length === 0)
       throw new InvariantBroken(`A move removed ${path} before there was a copy`, [path])
-    this.acknowledged(copy.path, copy.version)
   }
 
   /** No record is newer downstream than upstream. */

@@ -5,6 +5,7 @@ import {
   type RequestId,
 } from '../../../src/replication/chain/chain-record.ts'
 import type { Envelope } from '../../../src/replication/chain/messages.ts'
+import { MemoryRecords } from '../../../src/replication/chain/record-table.ts'
 import { identifierOfPath } from '../../../src/ring/identifier.ts'
 import type { BlobId } from '../../../src/storage/record.ts'
 import { chainBench } from './chain-bench.ts'
@@ -92,6 +93,33 @@ t.test('a move may not remove its source before there is a copy', async t => {
     /before there was/,
   )
 })
+
+t.test(
+  'a copy that became durable just before its process ended is one, also when it was written over',
+  async t => {
+    const { invariants, path, record, head } = await bench()
+    const part = (name: string, seq: number) => ({
+      version: { epoch: 1, seq },
+      requestId: `m:${name}` as RequestId,
+      replaced: false,
+    })
+    const copied = {
+      ...record,
+      history: [part('copy', 2), { ...part('copy', 3), requestId: 'w' as RequestId }],
+    }
+    const stable = head.stable()
+    const records = new MemoryRecords()
+    records.put(copied)
+    head.stable = () => ({ ...stable, records })
+    invariants.started(head)
+    const removed = { ...record, version: { epoch: 1, seq: 4 }, history: [part('remove', 4)] }
+    t.throws(
+      () => invariants.durable(head, [{ kind: 'record', path, record: removed }]),
+      /lacks the acknowledged write/,
+      'and what counts now is that it is everywhere',
+    )
+  },
+)
 
 t.test('a view is not installed without what was acknowledged before it', async t => {
   const { clock, workload, cluster, invariants, path, view, head } = await bench()
