@@ -185,9 +185,9 @@ export class ChainCluster {
   wipe(node: ChainNode): void {
     this.crash(node)
     node.wipe()
+    this.#renew(node)
     // When nobody else has found the network yet, it is gone: the first node founds one again.
     this.#isFounded = this.nodes.some(({ kept }) => readNetwork(kept) !== undefined)
-    this.#renew(node)
   }
 
   /** Who moves then is found again: a network whose nodes all move unseen is not. */
