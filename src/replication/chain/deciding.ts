@@ -32,9 +32,9 @@ import {
   type ViewState,
 } from '../../views/view.ts'
 import { meetMembers, saysMembers } from './acquaintance.ts'
-import { askWhetherThere, isAlive, type Nodes, probe } from './liveness.ts'
-import { backOffMs, putView, send, setTimer, tell } from './machine-state.ts'
-import type { Message, MessageOf } from './messages.ts'
+import { isAlive, type Nodes, probe } from './liveness.ts'
+import { backOffMs, newTag, putView, send, setTimer, tell } from './machine-state.ts'
+import type { Message, MessageOf, Tag } from './messages.ts'
 
 export interface Deciding extends Nodes {
   readonly proposals: Map<ViewId, Proposing>
@@ -45,7 +45,9 @@ export interface Proposing {
   tries: number
   /** A plan of this node, out of what it believes; else a value that some acceptor may have accepted, to be finished. */
   readonly isPlan: boolean
-  /** Whoever has answered since the attempt began, the acceptors by their promises to it. */
+  /** Names the question that this attempt asks those who have no vote on the plan, and are to be acceptors by it. */
+  readonly tag: Tag
+  /** Whoever has promised to this attempt, or has answered its question. */
   readonly heard: Set<NodeId>
   /** The acceptors have been asked to accept. */
   asked: boolean
@@ -132,18 +134,30 @@ function startProposal(m: Deciding, view: View, children: readonly View[], isPla
   assert(old === undefined || round > old.proposal.ballot.round, 'the ballots of a proposer grow', view.id)
   const ballot = { round, node: m.self, boot: bootName(m.boot) }
   const proposal = propose(view, ballot, children)
+  const tag = newTag(m)
   m.proposals.set(view.id, {
     proposal,
     tries,
     isPlan,
+    tag,
     heard: new Set([m.self]),
     asked: false,
     outranked: false,
   })
   for (const acceptor of view.acceptors) send(m, acceptor, { kind: 'prepare', view, ballot })
-  const newcomers = new Set(children.flatMap(({ acceptors }) => acceptors))
-  if (isPlan) for (const node of newcomers) if (!view.acceptors.includes(node)) askWhetherThere(m, node)
+  const named = new Set(children.flatMap(({ acceptors }) => acceptors))
+  if (isPlan) for (const node of named) if (!view.acceptors.includes(node)) askNewcomer(m, node, tag)
   setTimer(m, m.settings.answerTimeoutMs + backOffMs(m, tries), { kind: 'proposal', viewId: view.id, round })
+}
+
+/**
+ * Whether a node is there that is to be an acceptor. A vote on no view is asked for: every version of the program answers that,
+ * and its answer names the question.
+ */
+function askNewcomer(m: Deciding, node: NodeId, tag: Tag): void {
+  if (node === m.self) return
+  send(m, node, { kind: 'confirm', tag, views: [] })
+  probe(m, node)
 }
 
 export function onProposalTimeout(m: Deciding, viewId: ViewId, round: number): void {
@@ -165,13 +179,13 @@ export function onProposalTimeout(m: Deciding, viewId: ViewId, round: number): v
 }
 
 /**
- * A node has answered: who waits for it to be an acceptor goes on. Whoever has a vote on the plan shows by its promise that it is
- * there: anything else that it has sent may be late, and its disk be lost since (docs/decisions/0476).
+ * One that is to be an acceptor has answered the question of this attempt. Nothing else that it has sent shows that it is there:
+ * that may be late, and its disk be lost since (docs/decisions/0476, 0487).
  */
-export function noteHeard(m: Deciding, node: NodeId): void {
+export function noteThere(m: Deciding, from: NodeId, tag: Tag): void {
   for (const proposing of m.proposals.values()) {
-    if (proposing.proposal.view.acceptors.includes(node)) continue
-    proposing.heard.add(node)
+    if (proposing.tag !== tag) continue
+    proposing.heard.add(from)
     askToAccept(m, proposing)
   }
 }

@@ -66,7 +66,7 @@ const MESSAGES: Handlers = {
   'no-difference': transfers.onNoDifference,
   ping: (m, from) => send(m, from, { kind: 'pong' }),
   // That it has come is all that it says.
-  pong: (m, from) => deciding.noteHeard(m, from),
+  pong: nothing,
   suspect: (m, _from, { node }) => liveness.probe(m, node),
   // Heard before all others, since its sender does not trust this start (machine.ts).
   impostor: nothing,
@@ -79,7 +79,10 @@ const MESSAGES: Handlers = {
   floor: passing.onFloor,
   settled: onSettled,
   confirm: confirm.onConfirm,
-  confirmed: confirm.onConfirmed,
+  confirmed: (m, from, message) => {
+    deciding.noteThere(m, from, message.tag)
+    confirm.onConfirmed(m, from, message)
+  },
   stage: bodies.onStage,
   'stage-on': (m, _from, message) => bodies.stageOn(m, message),
   'blob-wanted': (m, from, { blobs }) => bodies.onBlobWanted(m, from, blobs),

@@ -46,12 +46,6 @@ export function probe(m: Nodes, node: NodeId): void {
   ask(m, node)
 }
 
-/** The same, also while it is being asked: for those who can't do anything before it has answered. */
-export function askWhetherThere(m: Nodes, node: NodeId): void {
-  if (m.questions.has(node)) send(m, node, { kind: 'ping' })
-  else probe(m, node)
-}
-
 function ask(m: Nodes, node: NodeId): void {
   send(m, node, { kind: 'ping' })
   // Of one that counts as dead nothing more can be learned by waiting.

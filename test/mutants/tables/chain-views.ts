@@ -217,7 +217,7 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'late-answers-are-votes',
     file: 'src/replication/chain/deciding.ts',
-    find: '    if (proposing.proposal.view.acceptors.includes(node)) continue\n',
+    find: '    if (proposing.tag !== tag) continue\n',
     replace: '',
     loss: 'a plan names an acceptor alone whose disk has been lost',
   },
@@ -301,7 +301,7 @@ export const CHAIN_VIEW_MUTANTS: readonly Mutant[] = [
   {
     id: 'newcomers-not-asked',
     file: 'src/replication/chain/deciding.ts',
-    find: 'if (!view.acceptors.includes(node)) askWhetherThere(m, node)',
+    find: 'if (!view.acceptors.includes(node)) askNewcomer(m, node, tag)',
     replace: 'void node',
     loss: 'acceptors that are new to a range are never given it',
   },
