@@ -27,6 +27,7 @@ import {
   type WantedBytes,
 } from './body-sources.ts'
 import type { BlobRef, Message } from './messages.ts'
+import { PushedBodies } from './pushed-bodies.ts'
 import { RemoteBlocks } from './remote-blocks.ts'
 import { remoteStream } from './remote-pieces.ts'
 import { SealedBody } from './sealed-body.ts'
@@ -84,6 +85,7 @@ export interface BodyCarrierComponents {
 export class BodyCarrier {
   readonly #components: BodyCarrierComponents
   readonly #pushing = new Map<string, Promise<void>>()
+  readonly #pushed: PushedBodies
   readonly #ahead: BodiesAhead
   /** Bodies that come in ahead. */
   readonly #arriving = new Map<BlobId, { readonly stop: () => void; readonly ended: Promise<unknown> }>()
@@ -95,6 +97,7 @@ export class BodyCarrier {
   constructor(components: BodyCarrierComponents) {
     this.#components = components
     this.#ahead = new BodiesAhead({ send: components.peers.sendAhead })
+    this.#pushed = new PushedBodies(components.env)
     const { env, peers, holders } = components
     this.#sources = new BodySources({ clock: env.clock, pullBody: peers.pullBody, holders })
   }
@@ -163,14 +166,13 @@ export class BodyCarrier {
   /** A body from another node. @throws StoreError CORRUPT when it does not have the announced hash. */
   async receive(blob: BlobRef, bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
     const { store } = this.#components
-    await this.#endReceiptAhead(blob.blobId)
-    const options = { sizeMax: BODY_BYTES_MAX, ...(signal && { signal }) }
-    if (!(await store.hasBlob(blob.blobId))) {
-      const { sha256 } = await this.#store(blob.blobId, bytes, options)
-      this.#expire(blob.blobId)
-      if (sha256 === blob.sha256) return
-      await this.#drop(blob.blobId)
-      throw new StoreError('CORRUPT', 'A body arrived with another hash than announced.')
+    const { blobId } = blob
+    await this.#endReceiptAhead(blobId)
+    while (!(await store.hasBlob(blobId))) {
+      const other = this.#pushed.outlast(blobId)
+      if (other === undefined) return this.#receivePushed(blob, bytes, signal)
+      await other
+      signal?.throwIfAborted()
     }
     // It is here already: the sender's bytes are let go by.
     for await (const _ of bytes);
@@ -285,6 +287,21 @@ export class BodyCarrier {
       if (hash.digest('hex') !== sha256) return false
       throw new StoreError('UNAVAILABLE', 'A body was damaged on its way.', { cause: error })
     }
+  }
+
+  async #receivePushed(
+    blob: BlobRef,
+    bytes: AsyncIterable<Uint8Array>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { blobId } = blob
+    const { sha256 } = await this.#pushed.take(blobId, bytes, signal, (watched, ends) =>
+      this.#store(blobId, watched, { sizeMax: BODY_BYTES_MAX, signal: ends }),
+    )
+    this.#expire(blobId)
+    if (sha256 === blob.sha256) return
+    await this.#drop(blobId)
+    throw new StoreError('CORRUPT', 'A body arrived with another hash than announced.')
   }
 
   async #receiveAhead(

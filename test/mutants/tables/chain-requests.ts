@@ -704,6 +704,22 @@ export const CHAIN_REQUEST_MUTANTS: readonly Mutant[] = [
     tests: ['test/replication/chain/body-carrier.test.ts'],
   },
   {
+    id: 'standing-push-stays',
+    file: 'src/replication/chain/pushed-bodies.ts',
+    find: '      else push.stop()\n',
+    replace: '',
+    loss: 'a body can not be sent again for a minute after its sender has died',
+    tests: ['test/replication/chain/pushed-bodies.test.ts'],
+  },
+  {
+    id: 'slow-disk-gives-way',
+    file: 'src/replication/chain/pushed-bodies.ts',
+    find: '        push.waitsSinceMs = undefined\n        yield piece',
+    replace: '        yield piece',
+    loss: 'two senders of a body to a slow disk end each other for ever',
+    tests: ['test/replication/chain/pushed-bodies.test.ts'],
+  },
+  {
     id: 'broken-body-ends-it',
     file: 'src/replication/chain/body-sources.ts',
     find: 'if (bytes.errored === null || errorCode(error) !== undefined) throw error',

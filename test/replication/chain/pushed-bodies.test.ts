@@ -1,0 +1,61 @@
+import t from 'tap'
+import { PushedBodies } from '../../../src/replication/chain/pushed-bodies.ts'
+import type { BlobId } from '../../../src/storage/record.ts'
+import { manualEnv } from '../../manual-env.ts'
+
+const blobId = 'b'.repeat(32) as BlobId
+const never = () => new Promise<never>(() => {})
+
+/** Rejects when it is aborted, as a store does whose body stands still. */
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+
+async function* standing() {
+  yield Buffer.from('some')
+  await never()
+}
+
+t.test('only one that waits for its sender gives way, and not one whose bytes are being stored', async t => {
+  for (const isDiskSlow of [false, true]) {
+    const env = manualEnv()
+    const pushed = new PushedBodies(env)
+    const first = pushed.take(blobId, standing(), undefined, async (bytes, signal) => {
+      const store = async () => {
+        for await (const _ of bytes) if (isDiskSlow) await env.timers.sleep(7_000)
+      }
+      return Promise.race([store(), untilAborted(signal)])
+    })
+    const end = first.catch((error: Error) => error.message)
+    await env.advance(10)
+    let isOver = false
+    void pushed.outlast(blobId)?.then(() => {
+      isOver = true
+    })
+    await env.advance(1_900)
+    t.notOk(isOver, 'it may only be slow')
+    await env.advance(1_100)
+    t.equal(isOver, !isDiskSlow)
+    if (isDiskSlow) await env.advance(8_000)
+    t.equal(await end, 'The sender of a body stands still.')
+    t.equal(pushed.outlast(blobId), undefined)
+    t.equal(env.waiting, 0)
+  }
+})
+
+t.test('nobody is stopped for whom nobody waits, and an end of the asker ends it', async t => {
+  const env = manualEnv()
+  const pushed = new PushedBodies(env)
+  const asker = new AbortController()
+  let isOver = false
+  const push = pushed
+    .take(blobId, standing(), asker.signal, (_, signal) => untilAborted(signal))
+    .catch((error: Error) => error.message)
+    .finally(() => {
+      isOver = true
+    })
+  await env.advance(60_000)
+  t.notOk(isOver)
+  asker.abort(new Error('The asker has gone.'))
+  t.equal(await push, 'The asker has gone.')
+  t.equal(pushed.outlast(blobId), undefined)
+})
