@@ -36,7 +36,7 @@ export class LmdbReplicaStore implements ReplicaStore {
   readonly #components: LmdbReplicaStoreComponents
   readonly #receiving = new Map<BlobId, Promise<Body>>()
   /** Blobs on their way out: whoever is asked for one says no, and a new one of the same name waits. */
-  readonly #dropping = new Set<BlobId>()
+  readonly #dropping = new Map<BlobId, Promise<void>>()
 
   constructor(components: LmdbReplicaStoreComponents) {
     this.#components = components
@@ -64,19 +64,9 @@ export class LmdbReplicaStore implements ReplicaStore {
 
   async apply(batch: ReplicaBatch): Promise<void> {
     const dropped = batch.dropBlobs.filter(blobId => !this.#dropping.has(blobId))
-    for (const blobId of dropped) this.#dropping.add(blobId)
-    try {
-      await this.#write({
-        keep: batch.records,
-        values: batch.values,
-        settle: batch.keepBlobs,
-        unsettle: batch.dropBlobs,
-      })
-    } catch (error) {
-      for (const blobId of dropped) this.#dropping.delete(blobId)
-      throw error
-    }
-    await this.#remove(dropped)
+    const applied = this.#apply(batch, dropped)
+    this.#noteDrop(dropped, applied)
+    return applied
   }
 
   receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
@@ -129,6 +119,35 @@ export class LmdbReplicaStore implements ReplicaStore {
     }
   }
 
+  async #apply(batch: ReplicaBatch, dropped: readonly BlobId[]): Promise<void> {
+    try {
+      await this.#write({
+        keep: batch.records,
+        values: batch.values,
+        settle: batch.keepBlobs,
+        unsettle: batch.dropBlobs,
+      })
+    } catch (error) {
+      for (const blobId of dropped) this.#dropping.delete(blobId)
+      throw error
+    }
+    await this.#remove(dropped)
+  }
+
+  /** @param handedOver settles when the remover has them. */
+  #noteDrop(blobIds: readonly BlobId[], handedOver: Promise<void>): void {
+    const settled = handedOver.catch(() => undefined)
+    for (const blobId of blobIds) this.#dropping.set(blobId, settled)
+  }
+
+  /** Resolves when the file of a blob that is on its way out has gone: until then it would take a new one of its name with it. */
+  async #outOfTheWay(blobId: BlobId): Promise<void> {
+    const handedOver = this.#dropping.get(blobId)
+    if (handedOver === undefined) return
+    await handedOver
+    await this.#components.remover.idle()
+  }
+
   /** The files go in the background. Until they have gone, nothing of the same name comes in, which would go with them. */
   async #remove(blobIds: readonly BlobId[]): Promise<void> {
     if (blobIds.length === 0) return
@@ -152,10 +171,10 @@ export class LmdbReplicaStore implements ReplicaStore {
   }
 
   async #receive(blobId: BlobId, body: AsyncIterable<Uint8Array>, options: StageOptions): Promise<Body> {
-    const { remover, pieces, assertRoom } = this.#components
+    const { pieces, assertRoom } = this.#components
     const blob = new StagedBlob(this.#components, { blobId })
     try {
-      if (this.#dropping.has(blobId)) await remover.idle()
+      await this.#outOfTheWay(blobId)
       await assertRoom()
       const { inline, ...digest } = await receive(body as Readable, options, pieces, () =>
         blob.begin(options.onGrowing),
@@ -164,8 +183,9 @@ export class LmdbReplicaStore implements ReplicaStore {
       return { ...digest, content: { blobId: await blob.finish(digest.sha256) } }
     } catch (error) {
       const left = await blob.abandon(error)
-      for (const each of left) this.#dropping.add(each)
-      await this.#remove(left)
+      const removed = this.#remove(left)
+      this.#noteDrop(left, removed)
+      await removed
       throw diskError(error, 'The body was not stored')
     }
   }

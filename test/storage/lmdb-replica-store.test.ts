@@ -54,6 +54,21 @@ t.test('a body that comes in again after its receipt was ended has nothing to do
   t.same(blobFiles(directory), [], 'no batch has kept it')
 })
 
+t.test('a body that comes in while its name is being dropped does not go with the old one', async t => {
+  const blobId = blobNamed('a')
+  const { directory } = await reopened(t, async ({ replica }) => {
+    for (let turn = 0; turn < 20; turn++) {
+      await replica.receive(blobId, chunksOf(bodyOf(100_000)), { sizeMax: 1e6 })
+      const dropped = replica.apply({ ...EMPTY, dropBlobs: [blobId] })
+      await replica.receive(blobId, chunksOf(bodyOf(100_000)), { sizeMax: 1e6 })
+      await dropped
+      t.ok(await replica.hasBlob(blobId))
+    }
+    await replica.apply({ ...EMPTY, keepBlobs: [blobId] })
+  })
+  t.same(blobFiles(directory), [blobId])
+})
+
 t.test('a start keeps what was applied, and of the bodies those that a batch has kept', async t => {
   const [kept, loose, dropped] = [blobNamed('a'), blobNamed('b'), blobNamed('c')]
   const { storage, directory } = await reopened(t, async ({ replica }) => {

@@ -167,13 +167,16 @@ export class BodyCarrier {
   async receive(blob: BlobRef, bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
     const { store } = this.#components
     const { blobId } = blob
-    await this.#endReceiptAhead(blobId)
+    let hasWaited = false
     while (!(await store.hasBlob(blobId))) {
-      const other = this.#pushed.outlast(blobId)
+      await this.#endReceiptAhead(blobId)
+      if (this.#arriving.has(blobId)) continue
+      const other = this.#pushed.outlast(blobId, signal)
       if (other === undefined) return this.#receivePushed(blob, bytes, signal)
       await other
-      signal?.throwIfAborted()
+      hasWaited = true
     }
+    if (hasWaited) return
     // It is here already: the sender's bytes are let go by.
     for await (const _ of bytes);
   }
@@ -189,6 +192,8 @@ export class BodyCarrier {
     onward: readonly NodeId[],
     signal: AbortSignal,
   ): Promise<void> {
+    if (this.#pushed.has(blobId))
+      return Promise.reject(new StoreError('UNAVAILABLE', 'The body is being pushed here.'))
     const ending = new AbortController()
     const stop = () => ending.abort(new StoreError('UNAVAILABLE', 'The sender of a body stands still.'))
     const watched = arrivingWithin(arriving, () => this.#components.env.timers.after(IDLE_MS, stop))
@@ -294,14 +299,15 @@ export class BodyCarrier {
     bytes: AsyncIterable<Uint8Array>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { blobId } = blob
-    const { sha256 } = await this.#pushed.take(blobId, bytes, signal, (watched, ends) =>
-      this.#store(blobId, watched, { sizeMax: BODY_BYTES_MAX, signal: ends }),
-    )
-    this.#expire(blobId)
-    if (sha256 === blob.sha256) return
-    await this.#drop(blobId)
-    throw new StoreError('CORRUPT', 'A body arrived with another hash than announced.')
+    const { blobId, sha256 } = blob
+    await this.#pushed.take(blobId, bytes, signal, async (watched, ends) => {
+      const stored = await this.#store(blobId, watched, { sizeMax: BODY_BYTES_MAX, signal: ends })
+      this.#expire(blobId)
+      if (stored.sha256 === sha256) return
+      // Whoever waits goes on when this one is gone.
+      await this.#drop(blobId)
+      throw new StoreError('CORRUPT', 'A body arrived with another hash than announced.')
+    })
   }
 
   async #receiveAhead(

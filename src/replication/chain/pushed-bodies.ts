@@ -27,14 +27,21 @@ export class PushedBodies {
     this.#env = env
   }
 
-  /** Resolves when the push of a body has ended, well or not; undefined when there is none. */
-  outlast(blobId: BlobId): Promise<void> | undefined {
-    const push = this.#running.get(blobId)
-    return push && this.#outlast(push)
+  has(blobId: BlobId): boolean {
+    return this.#running.has(blobId)
   }
 
   /**
-   * Stores a body that no other push brings.
+   * Resolves when the push of a body has ended, well or not; undefined when there is none.
+   * @throws the reason of the signal, when whoever waits has gone.
+   */
+  outlast(blobId: BlobId, signal?: AbortSignal): Promise<void> | undefined {
+    const push = this.#running.get(blobId)
+    return push && this.#outlast(push, signal)
+  }
+
+  /**
+   * Stores a body that no other push brings. The push has ended when `store` has.
    * @param store takes the bytes; its signal aborts with `signal`, or with UNAVAILABLE when the push has to give way.
    */
   async take<Stored>(
@@ -63,7 +70,8 @@ export class PushedBodies {
     }
   }
 
-  async #outlast(push: Push): Promise<void> {
+  async #outlast(push: Push, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted()
     const { clock, timers } = this.#env
     const look = () => {
       const nowMs = clock.monotonicMs()
@@ -72,8 +80,17 @@ export class PushedBodies {
       else push.stop()
     }
     let timer = timers.after(STANDING_MS, look)
-    await push.ended
-    timer.cancel()
+    let leave = () => {}
+    const left = new Promise<never>((_, reject) => {
+      leave = () => reject(signal?.reason)
+      signal?.addEventListener('abort', leave)
+    })
+    try {
+      await Promise.race([push.ended, left])
+    } finally {
+      timer.cancel()
+      signal?.removeEventListener('abort', leave)
+    }
   }
 
   async *#watched(push: Push, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

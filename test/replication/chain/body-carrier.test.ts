@@ -354,6 +354,8 @@ t.test('a push that stands still gives way to another one of the same body', asy
   const first = carrier('a').receive(blob, standing())
   first.catch(() => undefined)
   await until(() => isStanding)
+  const whole = sealed(chunksOf(bytes), Promise.resolve(blob.sha256))
+  await t.rejects(carrier('a').receiveAhead(blob.blobId, whole, [], never), { code: 'UNAVAILABLE' })
   const second = carrier('a').receive(blob, chunksOf(bytes))
   await until(() => env.waiting > 0)
   await env.advance(2_100)
@@ -363,6 +365,47 @@ t.test('a push that stands still gives way to another one of the same body', asy
   carrier('a').close()
   t.equal(env.waiting, 0)
 })
+
+t.test(
+  'a push that waits is stored when the first one was damaged, and is not read when it was good',
+  async t => {
+    const { env, carrier, store } = await withDisks(t)
+    for (const [name, isGood] of [
+      ['a', true],
+      ['b', false],
+    ] as const) {
+      const waiting = env.waiting
+      let goOn: (() => void) | undefined
+      async function* slow() {
+        yield bytes.subarray(0, 100_000)
+        await new Promise<void>(resolve => {
+          goOn = resolve
+        })
+        yield isGood ? bytes.subarray(100_000) : Buffer.alloc(100_000)
+      }
+      let isRead = false
+      async function* other() {
+        isRead = true
+        yield bytes
+      }
+      const first = carrier(name)
+        .receive(blob, slow())
+        .then(
+          () => 'stored',
+          error => error.code,
+        )
+      await until(() => goOn !== undefined)
+      const second = carrier(name).receive(blob, other())
+      await until(() => env.waiting > waiting)
+      goOn?.()
+      t.equal(await first, isGood ? 'stored' : 'CORRUPT')
+      await second
+      t.equal(isRead, !isGood)
+      t.ok((await buffer(await store(name).openBlob(blob.blobId, 0))).equals(bytes))
+      carrier(name).close()
+    }
+  },
+)
 
 async function until(condition: () => boolean) {
   while (!condition()) await new Promise(resolve => setImmediate(resolve))

@@ -49,7 +49,7 @@ t.test('only one that waits for its sender gives way', async t => {
   }
 })
 
-t.test('nobody is stopped for whom nobody waits, and an end of the asker ends it', async t => {
+t.test('a push that stands still goes on as long as no other waits, and ends with its asker', async t => {
   const env = manualEnv()
   const pushed = new PushedBodies(env)
   const asker = new AbortController()
@@ -60,6 +60,16 @@ t.test('nobody is stopped for whom nobody waits, and an end of the asker ends it
     .finally(() => {
       isOver = true
     })
+  await env.advance(60_000)
+  t.notOk(isOver)
+  const other = new AbortController()
+  const waiting = async () => pushed.outlast(blobId, other.signal)
+  const left = waiting()
+  await env.advance(1_000)
+  other.abort(new Error('The other one has gone.'))
+  await t.rejects(left, { message: 'The other one has gone.' })
+  t.equal(env.waiting, 0)
+  await t.rejects(waiting(), { message: 'The other one has gone.' })
   await env.advance(60_000)
   t.notOk(isOver)
   asker.abort(new Error('The asker has gone.'))
