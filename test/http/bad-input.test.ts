@@ -245,7 +245,8 @@ t.test('law: whatever bytes come, the answer is an error of ours or none, and th
         const statuses = [...answer.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map(match => Number(match[1]))
         t.ok(
           statuses.every(status => status < 500),
-          `${JSON.stringify([first, fields, rest])} -> ${statuses}`,
+          // A reporter that reads lines may take odd characters for ends of them.
+          `${encodeURI(JSON.stringify([first, fields, rest]).toWellFormed())} -> ${statuses}`,
         )
         while (running.storage.statistics().staged > 0) await new Promise(resolve => setImmediate(resolve))
       },
