@@ -35,7 +35,7 @@ export interface LmdbReplicaStoreComponents {
 export class LmdbReplicaStore implements ReplicaStore {
   readonly #components: LmdbReplicaStoreComponents
   readonly #receiving = new Map<BlobId, Promise<Body>>()
-  /** Blobs on their way out: whoever is asked for one says no, and a new one of the same name waits. */
+  /** Blobs on their way out, and when the remover has them: whoever is asked for one says no, and a new one of the same name waits. */
   readonly #dropping = new Map<BlobId, Promise<void>>()
 
   constructor(components: LmdbReplicaStoreComponents) {

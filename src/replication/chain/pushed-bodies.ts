@@ -27,6 +27,7 @@ export class PushedBodies {
     this.#env = env
   }
 
+  /** Whether a push brings this body. */
   has(blobId: BlobId): boolean {
     return this.#running.has(blobId)
   }
@@ -44,12 +45,12 @@ export class PushedBodies {
    * Stores a body that no other push brings. The push has ended when `store` has.
    * @param store takes the bytes; its signal aborts with `signal`, or with UNAVAILABLE when the push has to give way.
    */
-  async take<Stored>(
+  async take(
     blobId: BlobId,
     bytes: AsyncIterable<Uint8Array>,
     signal: AbortSignal | undefined,
-    store: (bytes: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<Stored>,
-  ): Promise<Stored> {
+    store: (bytes: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     const standing = new AbortController()
     const ends = eitherSignal([standing.signal, ...(signal === undefined ? [] : [signal])])
     let end = () => {}
@@ -62,7 +63,7 @@ export class PushedBodies {
     }
     this.#running.set(blobId, push)
     try {
-      return await store(this.#watched(push, bytes), ends)
+      await store(this.#watched(push, bytes), ends)
     } finally {
       ends.clear()
       this.#running.delete(blobId)
